@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from analysis.breakdown import LookAlikeClass, MethodClass, by_look_alike, by_me
 from analysis.claims import Claim, PValueAudit, audit_p_values
 from analysis.comparison import Comparison, compare_all
 from analysis.confounding import ArchitectureAudit, architecture_detector
+from analysis.display import Shown
 from analysis.evidence import Evidence, calibrate_evidence
 from analysis.permutation import PermutationTest, separation_tests
 from analysis.power import (
@@ -40,7 +41,7 @@ QUANTILES: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
 @dataclass(frozen=True)
-class MetricReport:
+class MetricReport(Shown):
     """All that is known about one metric on one catalog.
 
     Attributes
@@ -68,6 +69,11 @@ class MetricReport:
     unmatched : tuple of (str, str)
         Derived pairs without any look-alike.
     """
+
+    _shown: ClassVar = (
+        "metric", "verdict", "look_alike_auc", "auc", "permutation", "thresholds", "claim_audit", "evidence",
+        "warnings",
+    )  # fmt: skip
 
     metric: str
     version: int | None
@@ -188,7 +194,7 @@ class MetricReport:
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Analysis(Shown):
     """The reports of several metrics, and what they have in common.
 
     Attributes

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from analysis.display import Shown
 from analysis.rates import rate
 from analysis.results import Interval
 from analysis.table import ScoreTable
@@ -22,7 +23,7 @@ POINTS: Final = 200
 
 
 @dataclass(frozen=True)
-class Claim:
+class Claim(Shown):
     """What the authors of a metric state about it.
 
     Attributes
@@ -37,6 +38,8 @@ class Claim:
         The claim in one sentence, and where it stands.
     """
 
+    _headline: ClassVar = "text"
+
     threshold: float | None = None
     auc: float | None = None
     p_values: bool = False
@@ -45,7 +48,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class RejectionRate:
+class RejectionRate(Shown):
     """How often claimed p-values of unrelated pairs lie at or below a level.
 
     Attributes
@@ -58,13 +61,15 @@ class RejectionRate:
         Over look-alikes alone.
     """
 
+    _headline: ClassVar = "observed"
+
     level: float
     observed: Interval
     look_alike: Interval
 
 
 @dataclass(frozen=True)
-class PValueAudit:
+class PValueAudit(Shown):
     """Whether claimed p-values are uniform over independent pairs.
 
     Attributes
@@ -84,6 +89,8 @@ class PValueAudit:
     reason : str
         Why there is no audit.
     """
+
+    _headline: ClassVar = "verdict"
 
     rates: tuple[RejectionRate, ...]
     verdict: str

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 
 from analysis.confounding import NOTHING, difference_interval
+from analysis.display import Shown
 from analysis.intervals import jackknife_variance
 from analysis.results import Interval
 from analysis.table import ScoreTable
@@ -27,7 +28,7 @@ METHOD: Final = "paired difference on the same lineage jackknife folds, t(G - 1)
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """The difference of two metrics' AUC on the pairs that both could score.
 
     Attributes
@@ -45,6 +46,8 @@ class Comparison:
         Holm over the comparisons made together; equals `p_value` for one.
     reason : str
     """
+
+    _headline: ClassVar = "difference"
 
     metric_a: str
     metric_b: str

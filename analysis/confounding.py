@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
+from analysis.display import Shown
 from analysis.intervals import effective_number, jackknife_variance, lineage_interval
 from analysis.results import Interval
 from analysis.table import ScoreTable
@@ -37,7 +38,7 @@ REGRESSION: Final = "least squares on score ranks, dyadic-robust over lineages, 
 
 
 @dataclass(frozen=True)
-class Coefficient:
+class Coefficient(Shown):
     """How much higher a property lifts a pair's score, all others being equal.
 
     Attributes
@@ -56,7 +57,7 @@ class Coefficient:
 
 
 @dataclass(frozen=True)
-class ArchitectureAudit:
+class ArchitectureAudit(Shown):
     """How well the same score tells architecture instead of lineage.
 
     Attributes
@@ -71,6 +72,8 @@ class ArchitectureAudit:
     reason : str
         Why there is no regression.
     """
+
+    _headline: ClassVar = "gap"
 
     auc: Interval
     gap: Interval

@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ from scipy import linalg
 from scipy.special import ndtri
 
 from analysis.arrangements import Arrangements, Drawn
+from analysis.display import Shown
 from analysis.randomness import generator
 from analysis.table import ScoreTable
 
@@ -55,7 +56,7 @@ UNKNOWN: Final = 1e12
 
 
 @dataclass(frozen=True)
-class PermutationTest:
+class PermutationTest(Shown):
     """Outcome of the test that derived pairs score no higher than their place in the architecture explains.
 
     Attributes
@@ -78,6 +79,8 @@ class PermutationTest:
     n_pairs, n_models, n_lineages : int
         Derived pairs that have look-alikes, the models permuted, lineages among those derived pairs.
     """
+
+    _headline: ClassVar = "adjusted_p_value"
 
     metric: str
     statistic: float

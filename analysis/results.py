@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.display import Shown, number
+
 __all__ = ["Interval", "as_json"]
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(Shown):
     """An estimate with its confidence interval.
 
     Attributes
@@ -58,6 +60,12 @@ class Interval:
     def defined(self) -> bool:
         """Whether the estimate is a number."""
         return not math.isnan(self.estimate)
+
+    def _cell(self) -> str:
+        if not self.defined:
+            return f"— ({self.reason})" if self.reason else "—"
+        ends = f" [{number(self.low)}, {number(self.high)}]" if not math.isnan(self.low) else ""
+        return number(self.estimate) + ends
 
 
 def as_json(value: Any) -> Any:

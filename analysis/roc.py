@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.auc import why_undefined
+from analysis.display import Shown
 from analysis.intervals import lineage_interval
 from analysis.results import Interval
 from analysis.table import ScoreTable
@@ -27,7 +28,7 @@ PARTIAL: Final = (
 
 
 @dataclass(frozen=True)
-class RocCurve:
+class RocCurve(Shown):
     """True positive rate against false positive rate.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.display import Shown
 from analysis.lineages import connected_components
 
 __all__ = ["BadTable", "ScoreTable"]
@@ -28,7 +29,7 @@ class BadTable(ValueError):
     """A score table that cannot be analysed; the message says what, where and what to do."""
 
 
-class ScoreTable:
+class ScoreTable(Shown):
     """Scores of one metric on pairs of models, validated and coded for fast statistics.
 
     Parameters
@@ -189,6 +190,17 @@ class ScoreTable:
             f"{len(self.lineages)} lineages; {int(self.derived.sum())} derived, "
             f"{int(self.independent.sum())} independent, {int(self.look_alike.sum())} look-alikes)"
         )
+
+    def _facts(self) -> dict[str, Any]:
+        scored = self.comparable
+        return {
+            "metric": self.metric,
+            "pairs": f"{int(scored.sum()):,} of {len(self):,} have a score",
+            "models": f"{len(self.models):,} in {len(self.lineages):,} lineages",
+            "derived": int((self.derived & scored).sum()),
+            "look_alikes": int((self.look_alike & scored).sum()),
+            "other_independent": int((self.independent & ~self.look_alike & scored).sum()),
+        }
 
     def with_scores(self, score: npt.ArrayLike) -> ScoreTable:
         """Give the same pairs and labels other scores: a permuted or simulated table, cheaply.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
+from analysis.display import Shown
 from analysis.heldout import held_out_rates, smallest_threshold
 from analysis.power import lineages_needed
 from analysis.randomness import generator
@@ -32,7 +33,7 @@ MATCHINGS: Final = 16
 
 
 @dataclass(frozen=True)
-class Threshold:
+class Threshold(Shown):
     """A calibrated threshold, and what is known about it.
 
     Attributes
@@ -60,6 +61,8 @@ class Threshold:
         Which pairs a false positive is about.
     """
 
+    _headline: ClassVar = "value"
+
     max_fpr: float
     confidence: float
     value: float
@@ -77,7 +80,7 @@ class Threshold:
 
 
 @dataclass(frozen=True)
-class ThresholdAudit:
+class ThresholdAudit(Shown):
     """What a claimed threshold does.
 
     Attributes
@@ -88,6 +91,8 @@ class ThresholdAudit:
     tpr : Interval
         Share of derived pairs at or above it.
     """
+
+    _headline: ClassVar = "threshold"
 
     threshold: float
     fpr: Interval

@@ -24,10 +24,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from analysis.breakdown import MethodClass
 from analysis.confounding import ArchitectureAudit
+from analysis.display import Shown
 from analysis.permutation import PermutationTest
 from analysis.results import Interval
 from analysis.thresholds import ThresholdAudit
@@ -85,7 +86,7 @@ class Judged(Protocol):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Shown):
     """A verdict and its reason.
 
     Attributes
@@ -97,6 +98,8 @@ class Verdict:
     fails_on : tuple of str
         Derivation methods on which the metric fails, worst first (for "separates within limits").
     """
+
+    _headline: ClassVar = "verdict"
 
     verdict: str
     because: str

@@ -1,0 +1,121 @@
+"""How a result shows itself in a notebook: its fields as a small table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any, ClassVar, Final
+
+__all__ = ["Shown", "number", "rows_html", "table_html"]
+
+UNDEFINED: Final = "—"
+MOST: Final = 12
+"""Entries of a mapping or sequence that are shown; more are counted."""
+
+
+class Shown:
+    """A result that a notebook shows as a table (``_repr_html_``).
+
+    Attributes
+    ----------
+    _shown : tuple of str
+        Attributes shown, in this order. Empty: the fields of the dataclass that are in its repr.
+    _headline : str
+        The attribute that stands for the result where there is one cell for it.
+    """
+
+    _shown: ClassVar[tuple[str, ...]] = ()
+    _headline: ClassVar[str] = ""
+
+    def _facts(self) -> dict[str, Any]:
+        """What is shown, by its label; reasons and warnings only where there are any."""
+        fields: Mapping[str, Any] = getattr(self, "__dataclass_fields__", {})
+        names = self._shown or tuple(name for name, field in fields.items() if field.repr)
+        facts = {name: getattr(self, name) for name in names}
+        return {
+            name: value for name, value in facts.items() if not (name in {"reason", "warnings"} and not value)
+        }
+
+    def _cell(self) -> str:
+        """The result in one cell, as text."""
+        return _text(getattr(self, self._headline)) if self._headline else type(self).__name__
+
+    def _repr_html_(self) -> str:
+        rows = [(f"<b>{escape(_label(name))}</b>", _html(value)) for name, value in self._facts().items()]
+        return table_html(type(self).__name__, (), rows)
+
+
+def number(value: float) -> str:
+    """Write a number with four significant digits, and more where four would make it 0 or 1.
+
+    >>> number(0.98765), number(0.999996), number(float("nan")), number(3)
+    ('0.9877', '0.999996', '—', '3')
+    """
+    if isinstance(value, int):
+        return f"{value:,}"
+    if math.isnan(value):
+        return UNDEFINED
+    if math.isinf(value):
+        return "∞" if value > 0 else "\N{MINUS SIGN}∞"
+    text = f"{value:.4g}"
+    return f"{value:.7g}" if float(text) in (0.0, 1.0) and float(text) != value else text
+
+
+def table_html(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table; cells are HTML already, caption and head are text."""
+    parts = ["<table>"]
+    parts += [f"<caption>{escape(caption)}</caption>"] if caption else []
+    if head:
+        cells = "".join(f'<th scope="col" style="text-align:left">{escape(name)}</th>' for name in head)
+        parts.append(f"<thead><tr>{cells}</tr></thead>")
+    parts.append("<tbody>")
+    parts += [
+        "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in row) + "</tr>" for row in rows
+    ]
+    return "".join(parts) + "</tbody></table>"
+
+
+def rows_html(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> str:
+    """Write values as a table, one row a mapping and columns by its keys; `names` head the rows."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [[escape(_text(row[key])) if key in row else "" for key in keys] for row in rows]
+    if names:
+        cells = [[f"<b>{escape(name)}</b>", *row] for name, row in zip(names, cells, strict=True)]
+    return table_html("", [*([""] if names else []), *map(_label, keys)], cells)
+
+
+def _html(value: Any) -> str:
+    """A value as HTML: several results or mappings as a table, the rest as text."""
+    if isinstance(value, list | tuple) and value and all(isinstance(item, Shown) for item in value):
+        return rows_html([item._facts() for item in value])
+    if isinstance(value, Mapping) and value and all(isinstance(item, Mapping) for item in value.values()):
+        return rows_html(list(value.values()), list(map(str, value)))
+    return escape(_text(value))
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").strip()
+
+
+def _text(value: Any) -> str:
+    """A value in one cell."""
+    if value is None:
+        return UNDEFINED
+    if isinstance(value, Shown):
+        return value._cell()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(value)
+    if isinstance(value, Mapping):
+        return _several([f"{name}: {_text(item)}" for name, item in value.items()])
+    if isinstance(value, list | tuple | set | frozenset):
+        return _several([_text(item) for item in value])
+    shape = getattr(value, "shape", None)
+    return f"{type(value).__name__} of shape {tuple(shape)}" if shape else str(value)
+
+
+def _several(items: list[str]) -> str:
+    more = f" and {len(items) - MOST} more" if len(items) > MOST else ""
+    return ", ".join(items[:MOST]) + more
