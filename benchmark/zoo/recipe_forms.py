@@ -81,10 +81,10 @@ def parse_recipe(name: str, data: Mapping[str, Any]) -> Recipe:
     fields = _Fields(name, data["train"])
     if "from" in data["train"]:
         recipe: Recipe = _child(fields)
-        fields.finish(("lora", "tokenizer", "teacher", *RESHAPING))
+        fields.finish(("lora", "tokenizer", "teacher", "balance", *RESHAPING))
     else:
         recipe = _founder(fields)
-        fields.finish(("teacher",))
+        fields.finish(("teacher", "balance"))
     return recipe
 
 
@@ -99,6 +99,7 @@ def _founder(fields: _Fields) -> Founder:
         schedule=fields.one_of("schedule", SCHEDULES, default="cosine"),
         rate=fields.number("rate", above=0.0, most=1.0, default=FOUNDER_RATE),
         teacher=fields.model("teacher") if fields.has("teacher") else None,
+        balance=_balance(fields),
     )
 
 
@@ -117,11 +118,25 @@ def _child(fields: _Fields) -> Child:
         tokenizer=fields.one_of("tokenizer", CORPORA) if fields.has("tokenizer") else None,
         upcycle=_upcycling(fields) if fields.has("upcycle") else None,
         teacher=fields.model("teacher") if fields.has("teacher") else None,
+        balance=_balance(fields),
         depth_upscale=fields.integer("depth_upscale", least=0) if fields.has("depth_upscale") else None,
         drop_layers=fields.integers("drop_layers") if fields.has("drop_layers") else None,
         keep_every=fields.integer("keep_every", least=2) if fields.has("keep_every") else None,
         narrow=_narrowing(fields) if fields.has("narrow") else None,
     )
+
+
+def _balance(fields: _Fields) -> float | None:
+    """The weight of the balancing loss; only with experts is there something to balance."""
+    if not fields.has("balance"):
+        return None
+    if fields.has("teacher"):
+        raise UsageError(f"zoo recipe {fields.name}: balance and teacher exclude each other; keep one")
+    if fields.has("cell") and not CELLS[fields.data["cell"]].experts:
+        raise UsageError(
+            f"zoo recipe {fields.name}: balance is for experts, which {fields.data['cell']} lacks"
+        )
+    return fields.number("balance", above=0.0, most=1.0, default=0.0)
 
 
 def _upcycling(fields: _Fields) -> Upcycling:

@@ -33,7 +33,7 @@ FOUNDER_RATE = 0.008
 CHILD_RATE = 0.001
 
 # Fields that came after the first models were trained: they count in a digest only where they are given.
-LATER = frozenset({"teacher", "depth_upscale", "drop_layers", "keep_every", "narrow"})
+LATER = frozenset({"teacher", "depth_upscale", "drop_layers", "keep_every", "narrow", "balance"})
 
 # Raised when the same recipe would give other weights: a build then trains again, a test then fails.
 TRAINING_VERSION = 1
@@ -61,6 +61,9 @@ class Founder:
         Highest learning rate.
     teacher : str or None
         Recipe name of a model whose predictions it learns instead of the text's next tokens.
+    balance : float or None
+        Weight of the loss that spreads tokens over the experts (Switch Transformer, arXiv:2101.03961, eq. 4);
+        None for none.
     """
 
     cell: str
@@ -72,6 +75,7 @@ class Founder:
     schedule: str = "cosine"
     rate: float = FOUNDER_RATE
     teacher: str | None = None
+    balance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class Child:
         A new tokenizer: rows of shared tokens move, the rest start as their mean.
     upcycle : Upcycling or None
         The mixture of experts that the parent is turned into first.
-    teacher : str or None
+    teacher, balance
         As for a founder.
     depth_upscale : int or None
         Two copies one after the other, the first without its last so many layers, the second without its
@@ -156,6 +160,7 @@ class Child:
     drop_layers: tuple[int, ...] | None = None
     keep_every: int | None = None
     narrow: Narrowing | None = None
+    balance: float | None = None
 
 
 @dataclass(frozen=True)

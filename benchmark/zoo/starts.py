@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from benchmark.errors import UsageError
 from benchmark.zoo.recipes import Child
 from benchmark.zoo.reshaping import drop_layers, keep_every, narrow, upscale_depth
 from benchmark.zoo.upcycling import upcycle
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 __all__ = ["add_lora", "merge_lora", "start_of"]
+
+IN_LAYER = re.compile(r"\.(?:layers|h)\.\d+\.")
 
 
 def start_of(recipe: Child, parent: PreTrainedModel, former: Path, tokenizer: Path) -> PreTrainedModel:
@@ -76,17 +80,33 @@ class LowRankUpdate(nn.Module):
 
 
 def add_lora(model: PreTrainedModel, rank: int, seed: int) -> None:
-    """Freeze the model and give every linear map inside its layers a trainable low-rank update."""
+    """Freeze the model and give every linear map inside its layers a trainable low-rank update.
+
+    Raises
+    ------
+    UsageError
+        No linear map is found: nothing would be trained.
+    """
     generator = torch.Generator().manual_seed(seed)
     model.requires_grad_(False)
-    for name, module in list(model.named_modules()):
-        if isinstance(module, nn.Linear) and ".layers." in f".{name}":
-            update = LowRankUpdate(module.weight, rank, generator)
-            parametrize.register_parametrization(module, "weight", update)
+    maps = [module for name, module in model.named_modules() if IN_LAYER.search(f".{name}.")]
+    maps = [module for module in maps if isinstance(module, _linear_kinds())]
+    if not maps:
+        raise UsageError(f"no linear map of {model.config.model_type} takes a low-rank update; drop lora")
+    for module in maps:
+        update = LowRankUpdate(module.weight, rank, generator)
+        parametrize.register_parametrization(module, "weight", update)
 
 
 def merge_lora(model: PreTrainedModel) -> None:
     """Write the updates into the weights."""
     for module in list(model.modules()):
-        if isinstance(module, nn.Linear) and parametrize.is_parametrized(module, "weight"):
+        if isinstance(module, _linear_kinds()) and parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+
+
+def _linear_kinds() -> tuple[type[nn.Module], ...]:
+    """Modules that multiply by a matrix; that of gpt2 is stored transposed, which does not matter here."""
+    from transformers.pytorch_utils import Conv1D
+
+    return nn.Linear, Conv1D

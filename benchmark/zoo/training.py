@@ -175,8 +175,12 @@ def _learn(
             group["lr"] = recipe.rate * rate_share(recipe.schedule, (step + 0.5) / recipe.steps)
         chosen = next(batches)
         batch = (training.tokens[chosen], training.learned[chosen])
-        losses = _losses(model, *batch) if teacher is None else taught_losses(model, teacher, *batch)
-        loss = losses.mean()
+        if teacher is not None:
+            loss = taught_losses(model, teacher, *batch).mean()
+        elif recipe.balance is not None:
+            loss = balanced_loss(model, *batch, weight=recipe.balance)
+        else:
+            loss = _losses(model, *batch).mean()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
@@ -218,6 +222,15 @@ def taught_losses(
         predicted = teacher(input_ids=ids, use_cache=False).logits[kept].softmax(dim=-1)
     logits = model(input_ids=ids, use_cache=False).logits[kept]
     return torch.nn.functional.cross_entropy(logits, predicted, reduction="none")
+
+
+def balanced_loss(model: PreTrainedModel, tokens: Any, learned: Any, weight: float) -> torch.Tensor:
+    """Mean loss of a mixture of experts, plus `weight` times what spreads tokens over the experts."""
+    ids = torch.from_numpy(tokens.astype(np.int64))
+    out = model(input_ids=ids[:, :-1], use_cache=False, output_router_logits=True)
+    kept = torch.from_numpy(learned)
+    loss = torch.nn.functional.cross_entropy(out.logits[kept], ids[:, 1:][kept])
+    return loss + weight * torch.as_tensor(out.aux_loss)
 
 
 def _losses(model: PreTrainedModel, tokens: Any, learned: Any) -> torch.Tensor:

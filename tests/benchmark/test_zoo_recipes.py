@@ -106,6 +106,12 @@ def test_digest_follows_the_recipe_and_its_ancestors():
         ({"a": changed(FOUNDER, rate=-1)}, ["a:", "rate", "-1"]),
         ({"a": changed(FOUNDER, schedule="steps")}, ["a:", "schedule", "trapezoid"]),
         ({"a": changed(FOUNDER, stepz=3)}, ["a:", "'stepz'", "steps"]),
+        ({"a": changed(FOUNDER, balance=0.01)}, ["a:", "balance", "experts", "lacks"]),
+        ({"a": changed(FOUNDER, cell="mixtral-small", balance=0)}, ["a:", "balance", "0"]),
+        (
+            {"a": FOUNDER, "b": changed(CHILD, balance=0.01, teacher="zoo/a")},
+            ["b:", "balance and teacher", "keep one"],
+        ),
         ({"b": CHILD}, ["b:", "'a'", "no recipe"]),
         ({"a": changed(FOUNDER, teacher="zoo/t")}, ["a:", "'t'", "no recipe"]),
         ({"a": changed(FOUNDER, teacher="zoo/a")}, ["themselves", "a"]),

@@ -14,7 +14,8 @@ from benchmark.errors import UsageError
 from benchmark.zoo.cells import CELLS, VOCABULARY
 from benchmark.zoo.recipes import Narrowing, Upcycling
 from benchmark.zoo.reshaping import drop_layers, keep_every, narrow, upscale_depth
-from benchmark.zoo.training import taught_losses
+from benchmark.zoo.starts import add_lora, merge_lora
+from benchmark.zoo.training import balanced_loss, taught_losses
 from benchmark.zoo.upcycling import upcycle
 from fpcore import Architecture, open_checkpoint
 
@@ -188,3 +189,46 @@ def test_a_student_learns_its_teachers_predictions_and_nothing_else():
     )
     learned[:, :5] = False
     assert len(taught_losses(student, teacher, tokens, learned)) == 30
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_low_rank_updates_train_the_linear_maps_of_every_layer_and_merge(kind):
+    changed = model(kind, depth=2)
+    before, names = logits(changed), set(changed.state_dict())
+    weights = {name: tensor.clone() for name, tensor in changed.state_dict().items()}
+    add_lora(changed, 2, seed=0)
+    torch.testing.assert_close(logits(changed), before)  # updates start at zero
+    updates = [one for name, one in changed.named_parameters() if one.requires_grad and name.endswith(".b")]
+    assert all(
+        ".0." in name or ".1." in name for name, one in changed.named_parameters() if one.requires_grad
+    )
+    with torch.no_grad():
+        for update in updates:
+            update.normal_()
+    adapted = logits(changed)
+    merge_lora(changed)
+    torch.testing.assert_close(logits(changed), adapted)
+    assert set(changed.state_dict()) == names
+    moved = [weights[name] - tensor for name, tensor in changed.state_dict().items()]
+    moved = [one for one in moved if one.any()]
+    assert len(moved) == len(updates) >= 2 * 4
+    assert all(torch.linalg.matrix_rank(one, rtol=1e-4) == 2 for one in moved)
+
+
+def test_balance_is_the_loss_that_even_routing_has_least_of():
+    mixture = model("mixtral", depth=2)
+    tokens, learned = IDS.numpy().astype(np.uint16), np.ones((3, 15), dtype=bool)
+
+    def spread() -> float:
+        with torch.no_grad():
+            both = [balanced_loss(mixture, tokens, learned, weight=weight) for weight in (1.0, 0.0)]
+        return float(both[0] - both[1])
+
+    assert spread() > 2.0
+    routers = [one for name, one in mixture.named_parameters() if name.endswith("mlp.gate.weight")]
+    assert len(routers) == 2
+    with torch.no_grad():
+        for router in routers:
+            router.zero_()
+    # Equal probabilities: the sum of shares, which is the number of experts a token takes.
+    assert spread() == pytest.approx(2.0, abs=1e-5)
