@@ -37,7 +37,7 @@ def open_model(catalog: Catalog, model: str) -> fpcore.Checkpoint:
 
 
 def _open(catalog: Catalog, model: str) -> fpcore.Checkpoint:
-    entry = catalog.models[model]
+    entry = catalog.entries[model]
     source = entry.source
     if isinstance(source, ZooSource):
         checkpoint = open_zoo(source.name, zoo_recipes(catalog))
@@ -66,6 +66,6 @@ def zoo_recipes(catalog: Catalog) -> dict[str, Mapping[str, Any]]:
     """Recipes of the controlled models, by the names that other recipes call them."""
     return {
         model.source.name: model.recipe
-        for model in catalog.models.values()
+        for model in catalog.entries.values()
         if isinstance(model.source, ZooSource)
     }

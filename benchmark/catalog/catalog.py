@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import cast
 
 import pandas as pd
 
 from benchmark.catalog.graph import Graph, Kinship
-from benchmark.catalog.model import CatalogError, Dispute, Model
+from benchmark.catalog.model import CatalogError, Dispute, Forgery, Model
 from benchmark.catalog.pairs import pair_table
 
 __all__ = ["Catalog"]
+
+FORGERY_COLUMNS = (
+    "forged",
+    "of",
+    "target",
+    "kind",
+    "aimed_at",
+    "relation",
+    "method",
+    "lineage_of",
+    "lineage_target",
+    "architecture_of",
+    "architecture_target",
+)
 
 
 class Catalog:
@@ -28,12 +43,22 @@ class Catalog:
         Where it came from.
     digest : str
         SHA-256 of the file's text.
+
+    Attributes
+    ----------
+    models : mapping of str to Model
+        The honest ones: what is compared, counted and calibrated on.
+    forged : mapping of str to Model
+        Forgeries: known by their names, and left out of every pair and count; see `forgeries`.
+    disputes : tuple of Dispute
     """
 
     def __init__(
         self, models: Sequence[Model], disputes: Sequence[Dispute] = (), *, file: str = "", digest: str = ""
     ) -> None:
-        self.models: Mapping[str, Model] = {model.id: model for model in models}
+        self.models: Mapping[str, Model] = {model.id: model for model in models if not model.forgery}
+        self.forged: Mapping[str, Model] = {model.id: model for model in models if model.forgery}
+        self.entries: Mapping[str, Model] = {model.id: model for model in models}
         self.disputes: tuple[Dispute, ...] = tuple(disputes)
         self.file = file
         self.digest = digest
@@ -43,7 +68,7 @@ class Catalog:
         return f"Catalog({self.file}: {len(self.models)} models, {len(self.disputes)} disputes)"
 
     def __contains__(self, name: object) -> bool:
-        return name in self.models or name in self._aliases
+        return name in self.entries or name in self._aliases
 
     def __len__(self) -> int:
         return len(self.models)
@@ -56,7 +81,7 @@ class Catalog:
         CatalogError
             The catalog does not hold it.
         """
-        if name in self.models:
+        if name in self.entries:
             return name
         if name in self._aliases:
             return self._aliases[name]
@@ -64,12 +89,12 @@ class Catalog:
 
     def model(self, name: str) -> Model:
         """The entry of an id or alias."""
-        return self.models[self.resolve(name)]
+        return self.entries[self.resolve(name)]
 
     @cached_property
     def graph(self) -> Graph:
-        """Relations as matrices."""
-        return Graph(list(self.models.values()), self.disputes)
+        """Relations as matrices, forgeries among them: they descend from the models they were made of."""
+        return Graph(list(self.entries.values()), self.disputes)
 
     @property
     def lineages(self) -> dict[str, str]:
@@ -106,7 +131,7 @@ class Catalog:
         """The model whose weights these are: a re-upload stands for its origin."""
         model = self.model(name)
         while model.parents and all(parent.method == "re-upload" for parent in model.parents):
-            model = self.models[model.parents[0].id]
+            model = self.entries[model.parents[0].id]
         return model.id
 
     def relation(self, a: str, b: str) -> str:
@@ -135,6 +160,11 @@ class Catalog:
             Ids or aliases; default all models. Re-uploads are left out where their origin, or another
             re-upload of it, is there already: identical weights make no pair.
 
+        Raises
+        ------
+        CatalogError
+            An unknown name, or a forgery.
+
         Returns
         -------
         pandas.DataFrame
@@ -142,13 +172,38 @@ class Catalog:
             dispute, same_depth, same_width, same_tokenizer, same_corpus`; model_a < model_b, sorted.
         """
         wanted = list(self.models) if ids is None else list(dict.fromkeys(map(self.resolve, ids)))
+        for name in wanted:
+            if name in self.forged:
+                raise CatalogError(f"{name} is a forgery and stands in no honest pair; leave it out")
         kept: dict[str, str] = {}
         for name in sorted(wanted, key=lambda name: self.canonical(name) != name):
             kept.setdefault(self.canonical(name), name)
         return pair_table(self.graph, list(kept.values()))
 
+    def forgeries(self) -> pd.DataFrame:
+        """Every forgery with what it is made of and aimed at.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `forged, of, target, kind, aimed_at`, sorted by `forged`: the model, its honest parent, whom it is
+            to look like (`kind` frame) or unlike (evade), and the metric that is to be deceived. Then what
+            `pairs` says of the honest pair of `of` and `target`: `relation, method`, `lineage_of,
+            lineage_target, architecture_of, architecture_target`.
+        """
+        rows = []
+        for name in sorted(self.forged):
+            model = self.forged[name]
+            forgery, of = cast(Forgery, model.forgery), model.parents[0].id
+            kinship = self.explain(of, forgery.target)
+            pair = (of, forgery.target)
+            lineages, cells = map(self.lineage, pair), (self.entries[one].cell for one in pair)
+            labels = (kinship.relation, kinship.method, *lineages, *cells)
+            rows.append((name, *pair, forgery.kind, forgery.aimed_at, *labels))
+        return pd.DataFrame(rows, columns=list(FORGERY_COLUMNS))
+
     def _close(self, name: str) -> str:
-        known = [*self.models, *self._aliases]
+        known = [*self.entries, *self._aliases]
         tail = name.rsplit("/", 1)[-1].lower()
         near = [each for each in known if tail and tail in each.lower()][:3]
         return f"; did you mean {' or '.join(near)}?" if near else "; `catalog check` lists the models"

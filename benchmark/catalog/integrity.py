@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmark.catalog.document import Document, Place
-from benchmark.catalog.model import Dispute, Model, Problem, ZooSource
+from benchmark.catalog.model import Dispute, Forgery, Model, Problem, ZooSource
 
 __all__ = ["date_span", "graph_problems", "topological"]
 
@@ -55,7 +55,7 @@ def graph_problems(models: Sequence[Model], disputes: Sequence[Dispute], documen
     """
     ids = {model.id: ("models", index) for index, model in reversed(list(enumerate(models)))}
     check = _Check(models, disputes, document, ids)
-    problems = [*check.names(), *check.references(), *check.disputes_hold()]
+    problems = [*check.names(), *check.references(), *check.disputes_hold(), *check.forgeries()]
     cycles = list(check.cycles())
     if not cycles and not problems:
         problems += check.contradictions()
@@ -133,6 +133,7 @@ class _Check:
                     yield self._problem(where, f"{twin} has parents; only founders share an initialisation")
             tied = {model.id, *model.shared_init_with}
             tied |= {parent.id for parent in model.parents} | {teacher.id for teacher in model.distilled_from}
+            tied |= {model.forgery.target} if model.forgery else set()
             for name in sorted(set(_strings(model.recipe)) & self.by_id.keys() - tied):
                 yield self._problem(
                     (*place, "recipe"),
@@ -181,6 +182,30 @@ class _Check:
                             where = (*place, side, number, "figures", place_in, "pair")
                             yield from self._known(name, where, "model")
 
+    def forgeries(self) -> Iterator[Problem]:
+        """A forgery has one parent and a target; nothing comes from it."""
+        forged = {model.id for model in self.models if model.forgery}
+        for index, model in enumerate(self.models):
+            uses: list[tuple[Place, str]] = []
+            uses += [(("parents", number, "of"), each.id) for number, each in enumerate(model.parents)]
+            uses += [(("distilled_from", n, "of"), each.id) for n, each in enumerate(model.distilled_from)]
+            if model.forgery is not None:
+                stated = "recipe" if "transform" in model.recipe else "forgery"
+                uses.append(((stated, "target"), model.forgery.target))
+                where = ("models", index, stated, "target")
+                yield from self._refers(model, model.forgery.target, where, "target")
+                if [parent.method for parent in model.parents] != ["launder"]:
+                    message = "a forgery has one parent, by launder: the model whose weights it changes"
+                    yield self._problem(("models", index, "parents"), message)
+            for within, name in uses:
+                if name in forged - {model.id}:
+                    message = f"{name} is a forgery; nothing comes from one or is aimed at one"
+                    yield self._problem(("models", index, *within), message)
+        for index, dispute in enumerate(self.disputes):
+            for name in sorted(forged.intersection(dispute.models)):
+                message = f"{name} is a forgery: there is nothing to dispute; name another"
+                yield self._problem(("disputes", index, "models"), message)
+
     def contradictions(self) -> Iterator[Problem]:
         """A child older than its parent; an open dispute about what the catalog itself states."""
         for index, model in enumerate(self.models):
@@ -191,6 +216,8 @@ class _Check:
                         ("models", index, "parents", number),
                         f"dated {model.date}, but its parent {other.id} {other.date}; correct one",
                     )
+            if model.forgery is not None:
+                yield from self._aimed_right(model, ("models", index), model.forgery)
         for index, dispute in enumerate(self.disputes):
             child, *alleged = dispute.models
             for origin in alleged if dispute.open else ():
@@ -200,6 +227,18 @@ class _Check:
                         f"{child} stands as derived from {origin} on better evidence than weights;"
                         " drop the parent, or give the dispute another status",
                     )
+
+    def _aimed_right(self, model: Model, place: Place, forgery: Forgery) -> Iterator[Problem]:
+        """One frames strangers, and evades ancestors."""
+        origin, target = model.parents[0].id, forgery.target
+        above = self._ancestors(origin)
+        common = (above | {origin}) & (self._ancestors(target) | {target})
+        if forgery.kind == "frame" and common:
+            message = f"{origin} and {target} are kin by {min(common)}; frame a stranger"
+            yield self._problem(place, message)
+        if forgery.kind == "evade" and target not in above:
+            message = f"{origin} does not descend from {target}; evade an ancestor"
+            yield self._problem(place, message)
 
     def _ancestors(self, name: str) -> set[str]:
         found: set[str] = set()
@@ -223,6 +262,7 @@ class _Check:
             yield self._problem(place, f"{name!r} is an alias; write {self.alias_of[name]}")
             return
         close = difflib.get_close_matches(name, self.by_id, n=1)
+        close = close or [known for known in self.by_id if known.endswith(f"/{name}")]
         hint = f"; did you mean {close[0]!r}?" if close else "; add it under `models`"
         yield self._problem(place, f"unknown {what} {name!r}{hint}")
 

@@ -15,12 +15,14 @@ from benchmark.catalog.catalog import Catalog
 from benchmark.catalog.document import Document, Place, read_document, read_text
 from benchmark.catalog.integrity import graph_problems, topological
 from benchmark.catalog.model import (
+    FORGERIES,
     SHAPE_KEEPING,
     CatalogError,
     Dispute,
     Evidence,
     Facts,
     Figure,
+    Forgery,
     HubSource,
     Model,
     Parent,
@@ -35,6 +37,7 @@ from benchmark.catalog.schema import (
     DisputeForm,
     EvidenceForm,
     FactsForm,
+    ForgeryForm,
     ModelForm,
     SourceForm,
     StatementForm,
@@ -199,6 +202,7 @@ def _model(
         from_scratch=_evidence(form.from_scratch) or (built if not parents else ()),
         shared_init_with=tuple(form.shared_init_with),
         distilled_from=teachers,
+        forgery=_forgery(form.forgery, recipe, place, document, problems),
         evidence=_evidence(form.evidence),
         recipe=recipe,
         notes=form.notes or "",
@@ -237,6 +241,28 @@ def _architecture(
         )
     )
     return None
+
+
+def _forgery(
+    form: ForgeryForm | None,
+    recipe: Mapping[str, Any],
+    place: Place,
+    document: Document,
+    problems: list[Problem],
+) -> Forgery | None:
+    """As the entry says, or as its transform is called: ``frame-<metric>`` or ``evade-<metric>``."""
+    kind, _, metric = str(recipe.get("transform", "")).partition("-")
+    if kind not in FORGERIES:
+        return Forgery(form.kind, form.aimed_at, form.target) if form else None
+    if form is not None:
+        message = "the recipe says that it is a forgery; leave this out"
+        problems.append(document.problem((*place, "forgery"), message))
+    target = recipe.get("target")
+    if not isinstance(target, str):
+        message = "target is missing; write whom it is aimed at: `target: <id>`"
+        problems.append(document.problem((*place, "recipe"), message))
+        return None
+    return Forgery(kind, metric, target)
 
 
 def _facts(form: FactsForm) -> Facts:

@@ -11,6 +11,7 @@ from fpcore.architecture import Architecture
 
 __all__ = [
     "CALIBRATING_GRADES",
+    "FORGERIES",
     "GRADES",
     "METHODS",
     "RELATIONS",
@@ -21,6 +22,7 @@ __all__ = [
     "Evidence",
     "Facts",
     "Figure",
+    "Forgery",
     "HubSource",
     "Model",
     "Parent",
@@ -69,6 +71,10 @@ CALIBRATING_GRADES: Final = frozenset({"publisher", "paper", "card"})
 CELL_FACTS: Final = frozenset(
     {"model_type", "depth", "width", "heads", "kv_heads", "feed_forward", "qkv_bias", "norm"}
 )
+
+#: frame: an unrelated model made to look like kin of its target. evade: a descendant of its target made to
+#: look unrelated to it. The function is kept in both.
+FORGERIES: Final = ("frame", "evade")
 
 #: open: unproven, its pairs are "disputed". The others leave the labels of the graph alone.
 STATUSES: Final = ("open", "retracted", "confirmed", "unsupported")
@@ -154,6 +160,29 @@ class Teacher:
 
     id: str
     evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Forgery:
+    """What a forged model was made for.
+
+    Attributes
+    ----------
+    kind : str
+        One of `FORGERIES`.
+    aimed_at : str
+        The metric that is to be deceived.
+    target : str
+        The model it is to look like kin of (frame), or a stranger to (evade).
+    """
+
+    kind: str
+    aimed_at: str
+    target: str
+
+    def __str__(self) -> str:
+        aim = "frames" if self.kind == "frame" else "evades"
+        return f"{aim} {self.target} in {self.aimed_at}"
 
 
 @dataclass(frozen=True)
@@ -249,6 +278,8 @@ class Model:
     shared_init_with : tuple of str
         Founders that began from the same random numbers.
     distilled_from : tuple of Teacher
+    forgery : Forgery or None
+        What it was forged for; it then descends from its one parent, and stands in no honest pair.
     evidence : tuple of Evidence
         For the other facts.
     recipe : mapping
@@ -271,6 +302,7 @@ class Model:
     from_scratch: tuple[Evidence, ...] = ()
     shared_init_with: tuple[str, ...] = ()
     distilled_from: tuple[Teacher, ...] = ()
+    forgery: Forgery | None = None
     evidence: tuple[Evidence, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     notes: str = ""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from benchmark.catalog.model import GRADES, METHODS, STATUSES
+from benchmark.catalog.model import FORGERIES, GRADES, METHODS, STATUSES
 
 __all__ = ["CatalogFile", "json_schema"]
 
@@ -128,6 +128,17 @@ class TeacherForm(Form):
     evidence: EvidenceList | None = None
 
 
+class ForgeryForm(Form):
+    """What a model was forged for, its function kept; a zoo recipe says it by itself."""
+
+    kind: Literal[FORGERIES] = Field(  # type: ignore[valid-type]
+        description="frame: a stranger made to look like kin of the target; evade: a descendant of the "
+        "target made to look like a stranger"
+    )
+    aimed_at: Name = Field(description="the metric that is to be deceived")
+    target: Name = Field(description="id of the model it is to look like, or unlike")
+
+
 class ModelForm(Form):
     """One model."""
 
@@ -145,6 +156,7 @@ class ModelForm(Form):
     from_scratch: EvidenceList | None = None
     shared_init_with: Names = []
     distilled_from: list[TeacherForm] = []
+    forgery: ForgeryForm | None = None
     evidence: EvidenceList | None = None
     recipe: dict[str, Any] | None = None
     notes: Text | None = None

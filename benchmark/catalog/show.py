@@ -44,7 +44,8 @@ def summary(catalog: Catalog) -> dict[str, Any]:
     -------
     dict
         JSON values: models, founders, lineages, cells, derivations by method and by best evidence grade,
-        pairs by relation, look_alikes, disputes by status, and notes on what is missing.
+        pairs by relation, look_alikes, forgeries by kind (they count nowhere else), disputes by status, and
+        notes on what is missing.
     """
     models = catalog.models.values()
     pairs = catalog.pairs()
@@ -64,6 +65,9 @@ def summary(catalog: Catalog) -> dict[str, Any]:
         },
         "pairs": {name: int((pairs["relation"] == name).sum()) for name in RELATIONS},
         "look_alikes": int(look_alikes(pairs).sum()),
+        "forgeries": _counts(
+            Counter(model.forgery.kind for model in catalog.forged.values() if model.forgery)
+        ),
         "disputes": _counts(Counter(dispute.status for dispute in catalog.disputes)),
         "without_cell": [model.id for model in models if model.cell is None],
         "origin_not_stated": [
@@ -96,6 +100,7 @@ def check_text(catalog: Catalog) -> str:
         f"  evidence   {_listed(held['evidence'])} (best grade of each derivation)",
         f"  pairs      {_listed(held['pairs'])}; {held['look_alikes']} look-alikes",
         f"  disputes   {_listed(held['disputes']) or 'none'}",
+        *([f"  forgeries  {_listed(held['forgeries'])}; in none of the above"] if held["forgeries"] else []),
     ]
     for key, text in (
         ("without_cell", "without an architecture cell (no look-alikes): "),
@@ -133,6 +138,8 @@ def model_json(catalog: Catalog, name: str) -> dict[str, Any]:
         "shared_init_with": list(model.shared_init_with),
         "distilled_from": [teacher.id for teacher in model.distilled_from],
         "children": list(catalog.children(model.id)),
+        "forgery": vars(model.forgery) if model.forgery else None,
+        "forgeries": [forged.id for forged in _forgeries_about(catalog, model.id)],
         "evidence": [vars(item) for item in model.evidence],
         "relations": {relation: count for relation, count in relations.items() if count},
         "disputes": [dispute.id for dispute in _disputes_of(catalog, model.id)],
@@ -173,6 +180,10 @@ def show_text(catalog: Catalog, name: str) -> str:
     for child in catalog.children(model.id):
         labels = [parent.label for parent in catalog.models[child].parents if parent.id == model.id]
         lines.append(f"  child      {child}  by {', '.join(labels)}")
+    if model.forgery:
+        lines.append(f"  forgery    {model.forgery}; in no honest pair")
+    for forged in _forgeries_about(catalog, model.id):
+        lines.append(f"  forgery    {forged.id}  {forged.forgery}")
     if model.evidence:
         lines.append("  facts from")
         lines += _evidence_lines(model.evidence)
@@ -192,6 +203,7 @@ def tree_json(catalog: Catalog, name: str) -> dict[str, Any]:
         return {
             "id": model.id,
             "method": model.parents[0].label if model.parents else None,
+            "forgery": vars(model.forgery) if model.forgery else None,
             "children": children,
         }
 
@@ -202,13 +214,18 @@ def tree_text(catalog: Catalog, name: str) -> str:
     """The lineage of a model as a tree of lines.
 
     A model with several parents hangs under the first and names the others; ``~`` marks ties that are no
-    derivation (shared initialisation, distillation), ``?`` a derivation known from weights only.
+    derivation (shared initialisation, distillation), ``?`` a derivation known from weights only. Forgeries
+    are marked as such and not counted.
     """
     asked = catalog.resolve(name)
     lineage = catalog.lineage(asked)
     hanging = _hanging(catalog, lineage)
-    count = sum(value == lineage for value in catalog.lineages.values())
-    lines = [f"lineage {lineage}: {count} model{'s' if count > 1 else ''}"]
+    count, forged = (
+        sum(catalog.lineages[model] == lineage for model in part) for part in (catalog.models, catalog.forged)
+    )
+    lines = [
+        f"lineage {lineage}: {_plural(count, 'model')}" + (f", {_forged_count(forged)}" if forged else "")
+    ]
 
     def grow(model: Model, stem: str, branch: str, below: str) -> None:
         mark = "  ◀" if model.id == asked else ""
@@ -250,7 +267,10 @@ def pairs_text(catalog: Catalog, relation: str | None = None, form: str = "table
     }
     if form not in writers:
         raise CatalogError(f"no form {form!r}; known: {', '.join(writers)}")
-    return writers[form](pairs)
+    text = writers[form](pairs)
+    if form == "table" and catalog.forged:
+        text += f"\n{_forged_count(len(catalog.forged))} in none of them (`catalog check`, `catalog show`)"
+    return text
 
 
 def _pairs_table(pairs: pd.DataFrame) -> str:
@@ -266,7 +286,7 @@ def _pairs_table(pairs: pd.DataFrame) -> str:
 
 def _hanging(catalog: Catalog, lineage: str) -> dict[str, list[Model]]:
     hanging: dict[str, list[Model]] = {}
-    for model in catalog.models.values():
+    for model in catalog.entries.values():
         if catalog.lineages[model.id] == lineage:
             hanging.setdefault(model.parents[0].id if model.parents else "", []).append(model)
     return hanging
@@ -280,7 +300,25 @@ def _node_note(model: Model) -> str:
         notes += [f"+ {parent.id}" for parent in others]
     notes += [f"~ same start as {twin}" for twin in model.shared_init_with]
     notes += [f"~ outputs of {teacher.id}" for teacher in model.distilled_from]
+    notes += [f"forgery: {model.forgery}"] if model.forgery else []
     return f"  ({'; '.join(notes)})" if notes else ""
+
+
+def _forgeries_about(catalog: Catalog, name: str) -> list[Model]:
+    """Forgeries made of a model or aimed at it."""
+    return [
+        model
+        for model in catalog.forged.values()
+        if model.forgery and name in (model.parents[0].id, model.forgery.target)
+    ]
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def _forged_count(count: int) -> str:
+    return "1 forgery" if count == 1 else f"{count} forgeries"
 
 
 def _relations_of(catalog: Catalog, name: str) -> dict[str, int]:

@@ -98,7 +98,7 @@ def draw(catalog: Catalog) -> str:
 
 def _cells(catalog: Catalog) -> dict[str, list[Row]]:
     """Rows by the cell of their founder, parents before children."""
-    zoo = {model.id: model for model in catalog.models.values() if isinstance(model.source, ZooSource)}
+    zoo = {model.id: model for model in catalog.entries.values() if isinstance(model.source, ZooSource)}
     trained = {name: model for name, model in zoo.items() if "train" in model.recipe}
     computed: dict[str, list[str]] = {name: [] for name in trained}
     for model in zoo.values():
