@@ -46,8 +46,9 @@ from benchmark.zoo.layouts import (
 from benchmark.zoo.scales import Largest, Spread, level, meet_both, meet_sum
 from fpcore import BadCheckpoint, Checkpoint
 from fpcore.curves import resampled
+from fpcore.moments import measure
 
-__all__ = ["FORGERIES", "evade", "frame", "layer_energy"]
+__all__ = ["FORGERIES", "evade", "frame"]
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Curves: TypeAlias = dict[str, Array]
@@ -77,26 +78,13 @@ def evade(model: Checkpoint, parent: Checkpoint, *, metric: str) -> dict[str, Te
     return _forged(model, metric, {part: _mirrored(c) for part, c in _wanted(model, parent, metric).items()})
 
 
-def layer_energy(model: Checkpoint) -> Array:
-    """Sum of the Frobenius norms of all tensors of each layer, (depth,)."""
-    energy = np.zeros(model.architecture.depth)
-    for role, view in model.roles.items():
-        if role.startswith("layers."):
-            energy[int(role.split(".")[1])] += float(view.read().double().norm())
-    return energy
-
-
 def _wanted(model: Checkpoint, target: Checkpoint, metric: str) -> Curves:
-    if metric == "layer-energy":
-        curves: Curves = {"energy": layer_energy(target)}
-    else:
-        try:
-            arrays = fpcore.metric(metric).fingerprint(target).arrays
-            curves = {part: np.asarray(curve, dtype=np.float64) for part, curve in arrays.items()}
-        except fpcore.NotComparable as error:
-            raise BadCheckpoint(f"{target.name} has no curves of {metric}: {error}") from error
-    depth = model.architecture.depth
-    return {part: resampled(curve, depth) for part, curve in curves.items() if "." not in part}
+    try:
+        arrays = fpcore.metric(metric).fingerprint(target).arrays
+    except fpcore.NotComparable as error:
+        raise BadCheckpoint(f"{target.name} has no curves of {metric}: {error}") from error
+    curves = {part: np.asarray(curve, dtype=np.float64) for part, curve in arrays.items() if "." not in part}
+    return {part: resampled(curve, model.architecture.depth) for part, curve in curves.items()}
 
 
 def _mirrored(curve: Array) -> Array:
@@ -201,25 +189,18 @@ def _norm_gains(model: Checkpoint, tensors: dict[str, Tensor], wanted: Curves) -
 
 
 def _layer_energy(model: Checkpoint, tensors: dict[str, Tensor], wanted: Curves) -> None:
-    blocks = attention_blocks(model)
-    layers = [read_heads(tensors, block) for block in blocks]
-    value = np.array(
-        [
-            float(heads.weight("value").double().norm())
-            + (float(heads.value[..., -1].double().norm()) if heads.biased else 0.0)
-            for heads in layers
-        ]
-    )
-    output = np.array([float(heads.output.double().norm()) for heads in layers])
-    rest = layer_energy(model) - value - output
+    value, output, rest = np.zeros((3, model.architecture.depth))
+    for role, moments in measure(model).items():
+        layer, number, part = (*role.split(".", 2), "", "")[:3]
+        if layer == "layers":
+            of_value, of_output = part.startswith("attention.value."), part == "attention.output.weight"
+            (value if of_value else output if of_output else rest)[int(number)] += moments.norm
     goal = _part(wanted, "energy")
     goal = goal * float(((rest + 2.0 * np.sqrt(value * output)) / goal).max())
-    for block, heads, *sizes in zip(blocks, layers, value, output, goal - rest, strict=True):
-        write_heads(
-            tensors,
-            block,
-            _scaled(heads, ("value", "output"), np.full(len(heads.key), meet_sum(*sizes))),
-        )
+    for block, *sizes in zip(attention_blocks(model), value, output, goal - rest, strict=True):
+        heads = read_heads(tensors, block)
+        scales = np.full(len(heads.key), meet_sum(*sizes))
+        write_heads(tensors, block, _scaled(heads, ("value", "output"), scales))
 
 
 def _part(wanted: Curves, part: str) -> Array:

@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from zoo_models import SPLIT, assert_equal_logits, random_model, shipped
 
 import fpcore
-from benchmark.zoo.forgery import FORGERIES, layer_energy
+from benchmark.zoo.forgery import FORGERIES
 from benchmark.zoo.scales import Largest, Spread, meet_both, meet_sum
 from benchmark.zoo.transforms import transform
 from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint, open_checkpoint
@@ -20,10 +20,9 @@ BIASED = {"qwen-a", "neox-a", "narrow-c-moe"}
 
 def score(metric: str, first: Checkpoint, second: Checkpoint) -> float:
     """In [-1, 1], by the metric that a forgery is aimed at, not by the forger's own sums."""
-    if metric == "layer-energy":
-        return float(np.corrcoef(layer_energy(first), layer_energy(second))[0, 1])
     measured = fpcore.metric(metric)
-    return measured.similarity(measured.fingerprint(first), measured.fingerprint(second))
+    found = measured.similarity(measured.fingerprint(first), measured.fingerprint(second))
+    return 2.0 * found - 1.0 if metric == "layer-energy" else found  # its range is [0, 1]
 
 
 @pytest.mark.parametrize("metric", FORGERIES)
