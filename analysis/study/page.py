@@ -44,7 +44,7 @@ def draw_coverage(details: pd.DataFrame, path: Path) -> None:
     """Coverage of each method on each design, against the number of lineages."""
     methods = ("jackknife", "bootstrap", "percentile", "DeLong", "pair bootstrap")
     with plt.rc_context({"svg.hashsalt": "coverage", "font.size": 9}):
-        figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+        figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True, layout="constrained")
         for axis, (kind, part) in zip(axes, details.groupby("statistic"), strict=True):
             places = sorted(part["lineages"].unique())
             for i, method in enumerate(methods):
@@ -56,7 +56,8 @@ def draw_coverage(details: pd.DataFrame, path: Path) -> None:
             axis.set_xlabel("lineages")
             axis.set_title(f"AUC against {kind} pairs")
         axes[0].set_ylabel("coverage of nominal 95 % intervals")
-        axes[0].legend(fontsize=8, loc="lower right")
-        figure.tight_layout()
+        handles, labels = axes[0].get_legend_handles_labels()
+        # Below the axes: dots may fall anywhere inside them.
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(methods), frameon=False)
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)
