@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class MetricReport(Shown):
         Derived pairs without any look-alike.
     """
 
-    _shown: ClassVar = (
+    _shown = (
         "metric", "verdict", "look_alike_auc", "auc", "permutation", "thresholds", "claim_audit", "evidence",
         "warnings",
     )  # fmt: skip
@@ -228,6 +228,7 @@ def analyse(
     max_fpr: tuple[float, ...] = GOALS,
     n_resamples: int = 9_999,
     n_bootstrap: int = 2_000,
+    focus: str | None = None,
 ) -> Analysis:
     """Judge metrics by their scores.
 
@@ -247,6 +248,9 @@ def analyse(
         False-positive rates for which thresholds are calibrated.
     n_resamples, n_bootstrap : int
         Permutations, and lineage bootstrap resamples.
+    focus : str, optional
+        The metric that the question is about (a proposed one beside known ones): its comparisons with the
+        others are corrected as a family of their own, see `compare_all`.
 
     Returns
     -------
@@ -272,7 +276,8 @@ def analyse(
             for table in tables
         )
     alike = any((table.look_alike & table.comparable).any() for table in tables)
-    return Analysis(reports, compare_all(tables, "look-alike" if alike else "independent", level))
+    negatives = "look-alike" if alike else "independent"
+    return Analysis(reports, compare_all(tables, negatives, level, focus=focus))
 
 
 def _report(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from analysis.results import Interval
 from analysis.table import ScoreTable
 from analysis.wins import Wins
 
-__all__ = ["Comparison", "compare_all", "compare_metrics"]
+__all__ = ["Comparison", "compare_all", "compare_metrics", "holm"]
 
 Floats = npt.NDArray[np.float64]
 METHOD: Final = "paired difference on the same lineage jackknife folds, t(G - 1)"
@@ -43,11 +43,11 @@ class Comparison(Shown):
     p_value : float
         Two-sided, of no difference.
     adjusted_p_value : float
-        Holm over the comparisons made together; equals `p_value` for one.
+        Holm over the family of comparisons made together; equals `p_value` for one.
     reason : str
     """
 
-    _headline: ClassVar = "difference"
+    _headline = "difference"
 
     metric_a: str
     metric_b: str
@@ -92,22 +92,57 @@ def compare_metrics(
 
 
 def compare_all(
-    tables: Sequence[ScoreTable], negatives: str = "look-alike", level: float = 0.95
+    tables: Sequence[ScoreTable],
+    negatives: str = "look-alike",
+    level: float = 0.95,
+    *,
+    focus: str | None = None,
 ) -> tuple[Comparison, ...]:
     """Compare every two metrics, with Holm's correction over the family.
+
+    Parameters
+    ----------
+    tables : sequence of ScoreTable
+        One a metric.
+    negatives : {"look-alike", "independent"}
+    level : float
+    focus : str, optional
+        The metric that the question is about. Its comparisons with the others are then one family and those
+        among the others another, so that k metrics cost it a correction for k - 1 tests and not k(k - 1)/2;
+        and it stands first in each of its comparisons.
 
     Returns
     -------
     tuple of Comparison
-        In the order of the tables. Comparisons without a p-value take no part in the correction.
+        In the order of the tables, the focus first. Comparisons without a p-value take no part in the
+        correction.
+
+    Raises
+    ------
+    ValueError
+        No table is of the metric in focus.
     """
-    found = [compare_metrics(a, b, negatives, level) for a, b in combinations(tables, 2)]
-    tested = [i for i, one in enumerate(found) if not math.isnan(one.p_value)]
+    if focus is not None and focus not in {table.metric for table in tables}:
+        raise ValueError(f"no table of the metric {focus!r} to compare the others with")
+    ordered = sorted(tables, key=lambda table: table.metric != focus)
+    found = [compare_metrics(a, b, negatives, level) for a, b in combinations(ordered, 2)]
+    asked = [one for one in found if one.metric_a == focus]
+    others = [one for one in found if one.metric_a != focus]
+    return (*holm(asked), *holm(others))
+
+
+def holm(family: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """Adjust the p-values of comparisons that are made together, in their order (Holm 1979).
+
+    Those without a p-value take no part in the correction.
+    """
+    adjusted = list(family)
+    tested = [i for i, one in enumerate(family) if not math.isnan(one.p_value)]
     if tested:
-        adjusted = multipletests([found[i].p_value for i in tested], method="holm")[1]
-        for i, p in zip(tested, adjusted.tolist(), strict=True):
-            found[i] = replace(found[i], adjusted_p_value=p)
-    return tuple(found)
+        found = multipletests([family[i].p_value for i in tested], method="holm")[1]
+        for i, p in zip(tested, found.tolist(), strict=True):
+            adjusted[i] = replace(family[i], adjusted_p_value=p)
+    return tuple(adjusted)
 
 
 def _scores_in_rows_of(table: ScoreTable, other: ScoreTable) -> Floats:

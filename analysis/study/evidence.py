@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from analysis.evidence import calibrate_evidence, cllr, cllr_min
+from analysis.evidence import calibrate_evidence
+from analysis.evidence_quality import cllr, cllr_min
 from analysis.study.coverage import EFFECTS
 from analysis.study.designs import Design
 from analysis.study.experiment import Experiment

@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 
-from analysis.evidence import cllr, cllr_min, entropy_curves, tippett_curves
+from analysis.evidence_quality import cllr, cllr_min, entropy_curves, tippett_curves
 
 __all__ = ["GALLERY", "Case", "draw", "page", "sample"]
 

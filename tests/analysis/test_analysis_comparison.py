@@ -90,3 +90,25 @@ def test_holm_over_the_family():
     for rank, one in enumerate(tested):
         worst = max(worst, min(1.0, one.p_value * (6 - rank)))
         assert one.adjusted_p_value == pytest.approx(worst)
+
+
+def test_a_metric_in_focus_is_corrected_for_its_own_comparisons_only():
+    rng = np.random.default_rng(5)
+    tables = [draw(rng, f"m{i}", replace(DESIGN, separation=1.0 + i)) for i in range(4)]
+    together = {(one.metric_a, one.metric_b): one for one in compare_all(tables)}
+    found = compare_all(tables, focus="m2")
+    assert len(found) == 6
+    ours, others = found[:3], found[3:]
+    assert [(one.metric_a, one.metric_b) for one in ours] == [("m2", "m0"), ("m2", "m1"), ("m2", "m3")]
+    for family in (ours, others):
+        worst = 0.0
+        for rank, one in enumerate(sorted(family, key=lambda one: one.p_value)):
+            worst = max(worst, min(1.0, one.p_value * (3 - rank)))
+            assert one.adjusted_p_value == pytest.approx(worst)
+    for one in others:
+        assert one.p_value == together[one.metric_a, one.metric_b].p_value
+        assert one.adjusted_p_value <= together[one.metric_a, one.metric_b].adjusted_p_value
+    before = [together[min(one.metric_a, one.metric_b), max(one.metric_a, one.metric_b)] for one in ours]
+    assert any(one.adjusted_p_value < was.adjusted_p_value for one, was in zip(ours, before, strict=True))
+    with pytest.raises(ValueError, match="no table of the metric 'm9'"):
+        compare_all(tables, focus="m9")

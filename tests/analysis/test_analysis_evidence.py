@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from analysis.evidence import calibrate_evidence, cllr, cllr_min, empirical_bounds
+from analysis.evidence import calibrate_evidence
+from analysis.evidence_quality import cllr, cllr_min, empirical_bounds
 from analysis.study.designs import Design
 from analysis.study.gallery import GALLERY, page, sample
 from analysis.table import ScoreTable
