@@ -34,18 +34,15 @@ from analysis.comparison import (
     Comparison as Comparison,
     compare_all as compare_all,
     compare_metrics as compare_metrics,
+    holm as holm,
 )
 from analysis.confounding import (
     ArchitectureAudit as ArchitectureAudit,
     architecture_detector as architecture_detector,
     dyadic_regression as dyadic_regression,
 )
-from analysis.evidence import (
-    Evidence as Evidence,
-    calibrate_evidence as calibrate_evidence,
-    cllr as cllr,
-    cllr_min as cllr_min,
-)
+from analysis.evidence import Evidence as Evidence, calibrate_evidence as calibrate_evidence
+from analysis.evidence_quality import cllr as cllr, cllr_min as cllr_min
 from analysis.permutation import (
     PermutationTest as PermutationTest,
     separation_test as separation_test,
@@ -56,4 +53,5 @@ from analysis.power import (
     lineages_needed as lineages_needed,
     minimal_detectable_auc_difference as minimal_detectable_auc_difference,
 )
+from analysis.ranks import Rank as Rank, ranks as ranks
 from analysis.verdict import VERDICTS as VERDICTS, Verdict as Verdict, verdict as verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ class Claim(Shown):
         The claim in one sentence, and where it stands.
     """
 
-    _headline: ClassVar = "text"
+    _headline = "text"
 
     threshold: float | None = None
     auc: float | None = None
@@ -61,7 +61,7 @@ class RejectionRate(Shown):
         Over look-alikes alone.
     """
 
-    _headline: ClassVar = "observed"
+    _headline = "observed"
 
     level: float
     observed: Interval
@@ -90,7 +90,7 @@ class PValueAudit(Shown):
         Why there is no audit.
     """
 
-    _headline: ClassVar = "verdict"
+    _headline = "verdict"
 
     rates: tuple[RejectionRate, ...]
     verdict: str

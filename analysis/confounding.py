@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +73,7 @@ class ArchitectureAudit(Shown):
         Why there is no regression.
     """
 
-    _headline: ClassVar = "gap"
+    _headline = "gap"
 
     auc: Interval
     gap: Interval

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from html import escape
 from typing import Any, ClassVar, Final
 
@@ -30,8 +31,7 @@ class Shown:
 
     def _facts(self) -> dict[str, Any]:
         """What is shown, by its label; reasons and warnings only where there are any."""
-        fields: Mapping[str, Any] = getattr(self, "__dataclass_fields__", {})
-        names = self._shown or tuple(name for name, field in fields.items() if field.repr)
+        names = self._shown or tuple(item.name for item in fields(self) if item.repr)  # type: ignore[arg-type]
         facts = {name: getattr(self, name) for name in names}
         return {
             name: value for name, value in facts.items() if not (name in {"reason", "warnings"} and not value)

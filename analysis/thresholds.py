@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +61,7 @@ class Threshold(Shown):
         Which pairs a false positive is about.
     """
 
-    _headline: ClassVar = "value"
+    _headline = "value"
 
     max_fpr: float
     confidence: float
@@ -92,7 +92,7 @@ class ThresholdAudit(Shown):
         Share of derived pairs at or above it.
     """
 
-    _headline: ClassVar = "threshold"
+    _headline = "threshold"
 
     threshold: float
     fpr: Interval

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
 from analysis.breakdown import MethodClass
 from analysis.confounding import ArchitectureAudit
@@ -99,7 +99,7 @@ class Verdict(Shown):
         Derivation methods on which the metric fails, worst first (for "separates within limits").
     """
 
-    _headline: ClassVar = "verdict"
+    _headline = "verdict"
 
     verdict: str
     because: str

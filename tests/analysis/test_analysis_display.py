@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from html.parser import HTMLParser
 
@@ -80,9 +81,15 @@ def test_every_public_result_shows_itself(table: analysis.ScoreTable) -> None:
         assert isinstance(result, Shown)
         assert type(result).__name__ in seen(result)
     public = {value for value in vars(analysis).values() if isinstance(value, type)}
-    dataclasses = {value for value in public if hasattr(value, "__dataclass_fields__")}
-    assert dataclasses
-    assert all(issubclass(value, Shown) for value in dataclasses)
+    results_there = {value for value in public if dataclasses.is_dataclass(value)}
+    assert results_there
+    assert all(issubclass(value, Shown) for value in results_there)
+
+
+def test_what_is_shown_adds_nothing_to_the_values(table: analysis.ScoreTable) -> None:
+    for result in (analysis.calibrate_threshold(table), analysis.auc(table)):
+        assert set(analysis.as_json(result)) == {item.name for item in dataclasses.fields(result)}
+        assert not any(name.startswith("_") for name in analysis.as_json(result))
 
 
 def test_numbers_of_a_result_are_on_the_page(table: analysis.ScoreTable) -> None:
