@@ -19,13 +19,14 @@ import pandas as pd
 from scipy.stats import t as student
 
 from analysis.display import Shown
+from analysis.evidence import Evidence
 from analysis.evidence_quality import cllr, cllr_min, empirical_bounds
 from analysis.intervals import _degrees_of_freedom, clopper_pearson, jackknife_variance
 from analysis.joint_fit import JointFit, finite, fit_jointly, lineage_folds, lineage_weights
 from analysis.results import Interval
 from analysis.table import ScoreTable
 
-__all__ = ["Combination", "combine_evidence"]
+__all__ = ["Combination", "combine_evidence", "evidence_interval"]
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -124,29 +125,10 @@ class Combination(Shown):
             Both ends are within the bounds. The fit is repeated with each lineage left out; besides, the end
             towards 0 is no surer than the exact limits of the shares of pairs that weigh at least as much.
         """
-        point = np.asarray(scores, dtype=np.float64)
         if self._fit is None or self._sample is None:
             return Interval.undefined(self.reason, level=level, method=METHOD)
-        if np.isnan(point).any():
-            return Interval.undefined("a metric has no score of this pair", level=level, method=METHOD)
-        estimate = float(self._fit(point[None])[0])
-        folds = self._sample.left_out_one_by_one(point, self._fit)
-        reach = float(student.ppf((1 + level) / 2, _degrees_of_freedom(folds)))
-        half = reach * math.sqrt(jackknife_variance(folds))
-        low, high = estimate - half, estimate + half
-        limit = self._sample.exact_limit(self._fit, float(np.clip(estimate, self.lower, self.upper)), level)
-        low, high = (min(low, limit), high) if estimate >= 0 else (low, max(high, limit))
-        value, low, high = np.clip([estimate, low, high], self.lower, self.upper).tolist()
-        return Interval(
-            value,
-            low,
-            high,
-            level,
-            METHOD,
-            n_pairs=self.n_derived + self.n_independent,
-            n_models=0 if self.table is None else len(self.table.models),
-            n_lineages=self.n_lineages,
-        )
+        point = np.asarray(scores, dtype=np.float64)
+        return self._sample.interval(point, self._fit, (self.lower, self.upper), level)
 
 
 @dataclass(frozen=True)
@@ -157,7 +139,43 @@ class Sample:
     code: Indices
     derived: Mask
     weight: Floats
+    n_models: int
     n_lineages: int
+
+    @classmethod
+    def of(cls, table: ScoreTable, scores: Floats) -> Sample:
+        """Make it of the derived and independent pairs of a table, all of which have scores."""
+        code = np.stack([table.lineage_a, table.lineage_b]).astype(np.intp)
+        weight = lineage_weights(code, table.derived)
+        return cls(finite(scores), code, table.derived, weight, len(table.models), len(table.lineages))
+
+    @property
+    def n_holders(self) -> int:
+        """Lineages with derived pairs."""
+        return len(np.unique(self.code[0][self.derived]))
+
+    def interval(self, point: Floats, fit: JointFit, bounds: tuple[float, float], level: float) -> Interval:
+        """Give the log10 LR of one pair with its interval, both within bounds."""
+        if np.isnan(point).any():
+            return Interval.undefined("a metric has no score of this pair", level=level, method=METHOD)
+        estimate = float(fit(point[None])[0])
+        folds = self.left_out_one_by_one(point, fit)
+        reach = float(student.ppf((1 + level) / 2, _degrees_of_freedom(folds)))
+        half = reach * math.sqrt(jackknife_variance(folds))
+        low, high = estimate - half, estimate + half
+        limit = self.exact_limit(fit, float(np.clip(estimate, *bounds)), level)
+        low, high = (min(low, limit), high) if estimate >= 0 else (low, max(high, limit))
+        value, low, high = np.clip([estimate, low, high], *bounds).tolist()
+        return Interval(
+            value,
+            low,
+            high,
+            level,
+            METHOD,
+            n_pairs=len(self.derived),
+            n_models=self.n_models,
+            n_lineages=self.n_lineages,
+        )
 
     def fit(self, rows: Mask, start: JointFit | None) -> JointFit | None:
         """Fit on some pairs; None without both classes."""
@@ -201,8 +219,7 @@ class Sample:
             float(np.clip(self.weight[side & beyond].sum() / self.weight[side].sum(), 0.0, 1.0))
             for side in (self.derived, ~self.derived)
         )
-        holders = len(np.unique(self.code[0][self.derived]))
-        mine = clopper_pearson(ours, holders, level)
+        mine = clopper_pearson(ours, self.n_holders, level)
         other = clopper_pearson(theirs, self.n_lineages / 2, level)
         over, under = (mine[0], other[1]) if value >= 0 else (mine[1], other[0])
         return math.log10(max(over, 1e-12) / max(under, 1e-12))
@@ -256,10 +273,9 @@ def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = "independ
         return _without(names, negatives, reason)
 
     derived = table.derived
-    code = np.stack([table.lineage_a, table.lineage_b]).astype(np.intp)
-    scores = finite(table.frame[[_column(k) for k in range(len(names))]].to_numpy(dtype=np.float64))
-    sample = Sample(scores, code, derived, lineage_weights(code, derived), lineages)
-    everything = fit_jointly(scores, derived, sample.weight)
+    columns = [_column(place) for place in range(len(names))]
+    sample = Sample.of(table, table.frame[columns].to_numpy(dtype=np.float64))
+    everything = fit_jointly(sample.scores, derived, sample.weight)
     weighed = sample.held_out(everything)
     bound = math.log10(lineages)
     lower, upper = empirical_bounds(weighed, derived, sample.weight, holders, lineages / 2)
@@ -283,6 +299,35 @@ def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = "independ
         _fit=everything,
         _sample=sample,
     )
+
+
+def evidence_interval(
+    table: ScoreTable, score: float, evidence: Evidence, *, level: float = 0.95
+) -> Interval:
+    """Give the log10 LR of one score under one metric's evidence, with its interval over lineages.
+
+    Parameters
+    ----------
+    table : ScoreTable
+        What `evidence` was calibrated on.
+    score : float
+    evidence : Evidence
+        Of `calibrate_evidence`; its bounds are kept.
+    level : float
+
+    Returns
+    -------
+    Interval
+        As `Combination.interval`.
+    """
+    if evidence.reason:
+        return Interval.undefined(evidence.reason, level=level, method=METHOD)
+    used = table.comparable & (table.derived | table.independent)
+    kept = table if used.all() else ScoreTable(table.frame[used])
+    sample = Sample.of(kept, kept.score[:, None])
+    fit = fit_jointly(sample.scores, sample.derived, sample.weight)
+    bounds = (evidence.lower, evidence.upper)
+    return sample.interval(np.array([float(score)]), fit, bounds, level)
 
 
 def _column(place: int) -> str:

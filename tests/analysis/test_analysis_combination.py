@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import binomtest
 
 import analysis
-from analysis.combination import combine_evidence
+from analysis.combination import combine_evidence, evidence_interval
 from analysis.joint_fit import fit_jointly, lineage_folds, lineage_weights
 
 Rng = np.random.Generator
@@ -65,6 +65,10 @@ def test_one_metric_is_what_its_own_evidence_is(frame: pd.DataFrame) -> None:
         atol=1e-4,
     )
     assert joint.cllr == pytest.approx(evidence.cllr, abs=0.005)
+    value, other = evidence_interval(table, 0.3, evidence), joint.interval([0.3])
+    assert value.estimate == pytest.approx(evidence.log10_lr([0.3])[0], abs=1e-4)
+    assert evidence.lower <= value.low < value.estimate < value.high <= evidence.upper
+    assert value.low == pytest.approx(other.low, abs=0.025)
     assert (joint.n_derived, joint.n_lineages) == (evidence.n_derived, evidence.n_lineages)
 
 
