@@ -10,6 +10,9 @@ import typer
 
 from benchmark.commands import catalog as catalog_commands
 from benchmark.commands import zoo as zoo_commands
+from benchmark.commands.leaderboard import leaderboard
+from benchmark.commands.looking import metrics as metrics_verb
+from benchmark.commands.looking import power, report
 from benchmark.commands.options import (
     BAD_INPUT,
     GATE_FAILED,
@@ -128,7 +131,10 @@ def run(
         seed=seed,
     )
     if dry_run:
-        print(plan)
+        if json_:
+            print_json(_planned(plan))
+        else:
+            print(plan)
         return
     directory = out or default_out()
     finished = execute(
@@ -154,6 +160,17 @@ def run(
         },
     )
     _conclude(finished, json_)
+
+
+def _planned(plan: Any) -> dict[str, Any]:
+    """A plan as plain values."""
+    return {
+        "models": list(plan.models),
+        "n_lineages": plan.n_lineages,
+        "n_pairs": len(plan.pairs),
+        "relations": plan.pairs["relation"].value_counts().to_dict(),
+        "metrics": {name: int(chosen.sum()) for name, chosen in plan.chosen.items()},
+    }
 
 
 def _conclude(finished: Any, json_: bool) -> None:
@@ -229,63 +246,6 @@ def fingerprint(
 
 
 @app.command()
-def report(
-    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
-    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-) -> None:
-    """Render a run again."""
-    import webbrowser
-
-    from benchmark.report import render
-
-    for path in render(run_directory):
-        print(path)
-    if open_:
-        webbrowser.open((run_directory / "report.html").resolve().as_uri())
-
-
-@app.command()
-def metrics(json_: Json = False) -> None:
-    """The metrics, with formula source, evidence used, invariances and claims."""
-    import fpcore
-    from benchmark.fingerprints import metrics_text
-    from benchmark.run import describe_metric
-
-    if json_:
-        print_json({metric.name: describe_metric(metric) for metric in fpcore.metrics()})
-    else:
-        print(metrics_text(fpcore.metrics()))
-
-
-@app.command()
-def power(
-    lineages: Annotated[int | None, typer.Option(min=1, metavar="G", help="Lineages of a catalog.")] = None,
-    max_fpr: Annotated[
-        float | None, typer.Option("--max-fpr", metavar="a", help="A false-positive rate to certify.")
-    ] = None,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the certificate.")] = 0.95,
-    catalog: CatalogFile = None,
-    json_: Json = False,
-) -> None:
-    """What a catalog of a size can certify, and how many lineages a goal needs."""
-    from benchmark.power_text import power_answer, power_text
-
-    if max_fpr is not None and not 0 < max_fpr < 1:
-        raise UsageError(f"--max-fpr: {max_fpr} is not between 0 and 1")
-    if lineages is None:
-        from benchmark.catalog import load_catalog
-
-        loaded = load_catalog(catalog)
-        local = [model.id for model in loaded.models.values() if not model.remote]
-        lineages = len({loaded.lineage(model) for model in local})
-    answer = power_answer(lineages, max_fpr, confidence)
-    if json_:
-        print_json(answer)
-    else:
-        print(power_text(answer))
-
-
-@app.command()
 def evaluate(
     metric: Annotated[
         str | None,
@@ -330,7 +290,11 @@ def evaluate(
         raise UsageError("evaluate: give FILE.py:Class, or --new FILE to write a metric to start from")
     if new is not None:
         write_template(new)
-        print(f"{new} is written; try it: python -m benchmark evaluate {new}:MyMetric")
+        tried = f"python -m benchmark evaluate {new}:MyMetric"
+        if json_:
+            print_json({"written": str(new), "try": tried})
+        else:
+            print(f"{new} is written; try it: {tried}")
         return
     gates = parse_gates(gate or [])
     spec = own_spec(str(metric))
@@ -405,6 +369,12 @@ def compare(
         say(f"failed: {reading.metric} on {model_a} – {model_b}: {reading.reason}")
     if case.failed:
         raise typer.Exit(UNIT_FAILED)
+
+
+app.command()(leaderboard)
+app.command()(report)
+app.command("metrics")(metrics_verb)
+app.command()(power)
 
 
 def _show_evaluation(evaluation: Any) -> None:

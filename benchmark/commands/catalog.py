@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from benchmark.commands.options import BAD_INPUT, CatalogFile, Json, ModelName, print_json, say
+
+if TYPE_CHECKING:
+    from benchmark.catalog import CatalogError
 
 __all__ = ["app"]
 
@@ -14,20 +18,42 @@ app = typer.Typer(help="Validate and look at the catalog.", no_args_is_help=True
 
 
 @app.command("check")
-def catalog_check(catalog: CatalogFile = None, json_: Json = False) -> None:
-    """Validate a catalog, every problem on a line of its own, and count what it holds."""
+def catalog_check(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="Catalogs; default: the shipped one.")
+    ] = None,
+    catalog: CatalogFile = None,
+    json_: Json = False,
+) -> None:
+    """Validate catalogs, every problem on a line of its own, and count what they hold."""
     from benchmark.catalog import CatalogError, load_catalog
     from benchmark.catalog.show import check_text, problems_text, summary
 
-    try:
-        loaded = load_catalog(catalog)
-    except CatalogError as error:
-        say(problems_text(error))
-        raise typer.Exit(BAD_INPUT) from None
+    named: list[Path | None] = [*([catalog] if catalog else []), *(files or [])]
+    told: list[dict[str, Any]] = []
+    for file in named or [None]:
+        try:
+            loaded = load_catalog(file)
+        except CatalogError as error:
+            told.append({"file": str(file), "sound": False, "problems": _problems(error)})
+            say(problems_text(error))
+        else:
+            told.append({"sound": True, **summary(loaded)} if json_ else {"sound": True})
+            if not json_:
+                print(check_text(loaded))
     if json_:
-        print_json(summary(loaded))
-    else:
-        print(check_text(loaded))
+        print_json(told if len(told) > 1 else told[0])
+    if not all(one["sound"] for one in told):
+        raise typer.Exit(BAD_INPUT)
+
+
+def _problems(error: CatalogError) -> list[dict[str, Any]]:
+    if not error.problems:
+        return [{"message": str(error)}]
+    return [
+        {"file": one.file, "line": one.line, "field": one.field, "message": one.message}
+        for one in error.problems
+    ]
 
 
 @app.command("show")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmark.commands.options import UNIT_FAILED, CatalogFile, Quiet
+from benchmark.commands.options import UNIT_FAILED, CatalogFile, Json, Quiet, print_json
 
 __all__ = ["app"]
 
@@ -18,7 +20,8 @@ app = typer.Typer(help="Train the controlled models again, or check the shipped 
 def zoo_build(
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the weights go.")] = None,
     catalog: CatalogFile = None,
-    workers: Annotated[int | None, typer.Option(min=1)] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+    json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the controlled models again; what is there already is kept, so a killed build goes on."""
@@ -35,13 +38,17 @@ def zoo_build(
             workers=workers or default_workers(),
             progress=advance,
         )
-    print(manifest)
+    if json_:
+        print_json(json.loads(manifest.read_text(encoding="utf-8")))
+    else:
+        print(manifest)
 
 
 @app.command("verify")
 def zoo_verify(
     sample: Annotated[int, typer.Option(min=1, help="How many models to train again.")] = 3,
     catalog: CatalogFile = None,
+    json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Check the shipped weights against their manifest, and train a sample again."""
@@ -52,7 +59,10 @@ def zoo_verify(
 
     with Reporter(quiet=quiet).phase("verifying") as advance:
         checks = verify(zoo_recipes(load_catalog(catalog)), sample=sample, progress=advance)
-    for check in checks:
-        print(check)
+    if json_:
+        print_json([asdict(check) for check in checks])
+    else:
+        for check in checks:
+            print(check)
     if not all(check.passed for check in checks):
         raise typer.Exit(UNIT_FAILED)
