@@ -1,0 +1,16 @@
+"""Running a model on fixed prompts: the part of fpcore that needs `transformers` and a device."""
+
+from fpcore.forward.device import NoDevice, current_device, use_device
+from fpcore.forward.prompts import prompts, prompts_digest
+from fpcore.forward.reading import Reading, read_prompts, read_random_tokens
+
+__all__ = [
+    "NoDevice",
+    "Reading",
+    "current_device",
+    "prompts",
+    "prompts_digest",
+    "read_prompts",
+    "read_random_tokens",
+    "use_device",
+]

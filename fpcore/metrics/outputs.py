@@ -1,0 +1,344 @@
+"""Metrics of what a model answers: its next tokens on fixed prompts and on random input."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+from fpcore.checkpoint import Checkpoint
+from fpcore.errors import NotComparable
+from fpcore.fingerprint import Fingerprint
+from fpcore.forward import read_prompts, read_random_tokens
+from fpcore.forward.prompts import normal_form
+from fpcore.metric import INVARIANCES, Claim, Metric, register
+from fpcore.tokens import key_of, shared_tokens
+
+__all__ = [
+    "NextTokenAgreement",
+    "OutputDivergence",
+    "ProvenanceTest",
+    "SeedBias",
+    "provenance_test",
+]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+# No change that keeps a model's function changes what it answers.
+SAME_FUNCTION: Final = frozenset(INVARIANCES) - {"global scale", "dtype cast"}
+
+KEPT_TOKENS: Final = 4096
+IDENTITY_TOKENS: Final = 400
+FEWEST_IDENTITY: Final = 8
+TEMPERATURE: Final = 10.0
+
+LN10: Final = math.log(10.0)
+
+
+class Outputs(Metric):
+    """A metric of outputs."""
+
+    evidence = frozenset({"outputs", "tokenizer"})
+    cost = "costly"
+
+
+def token_texts(model: Checkpoint, size: int) -> Array:
+    """For each id below `size` the number of its token's text, NaN where there is none."""
+    vocabulary = model.tokenizer_vocabulary()
+    if not vocabulary:
+        raise NotComparable("no tokenizer.json: tokens cannot be matched by their text")
+    keys = np.full(size, np.nan)
+    for token, index in vocabulary.items():
+        if index < size:
+            keys[index] = key_of(normal_form(token))
+    return keys
+
+
+@register
+class NextTokenAgreement(Outputs):
+    """Share of prompts on which two models find the same next token most likely.
+
+    ``mean over prompts of [argmax_A = argmax_B]`` over 256 fixed prompts; tokens are compared by text, with
+    one spelling for spaces, so that tokenizers may differ (then the same word may be one token here and two
+    there, and the share is lower for it). The score is in [0, 1], with a standard error of at most .032.
+
+    Whether a suspect agrees more with one parent than with every other candidate is another question than
+    the score: `provenance_test` answers it as the paper does.
+
+    Tensors: all, run as for `representation-cka`. Cost: the shared pass; nothing a pair.
+
+    Invariant to whatever keeps the function, up to ties that rounding breaks.
+
+    Source: arXiv:2502.00706, which asks up to 3,000 prompts, beginnings of random texts, and reports 90 to
+    95 % precision and 80 to 90 % recall for its test.
+    """
+
+    name = "next-token-agreement"
+    title = "share of fixed prompts with the same most likely next token"
+    invariances = SAME_FUNCTION
+    claims = (
+        Claim(
+            text="90 to 95 % precision and 80 to 90 % recall in finding derived models",
+            source="arXiv:2502.00706",
+        ),
+    )
+
+    def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
+        scores = read_prompts(model).log_probabilities
+        keys = token_texts(model, scores.shape[1])[scores.argmax(axis=1)]
+        # A row of the embedding that no token has: no other model can agree with it.
+        return self.take(model, {"tokens": np.where(np.isnan(keys), -1.0, keys)})
+
+    def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
+        return float(agreements(a, b).mean())
+
+
+def agreements(a: Fingerprint, b: Fingerprint) -> NDArray[np.bool_]:
+    """On which prompts two models find the same token most likely."""
+    x, y = a.arrays["tokens"], b.arrays["tokens"]
+    same: NDArray[np.bool_] = (x == y) & (x >= 0)
+    return same
+
+
+@dataclass(frozen=True)
+class ProvenanceTest:
+    """Whether a model agrees with one parent more than with every other candidate.
+
+    Attributes
+    ----------
+    agreement : float
+        Share of prompts on which the model and the parent agree.
+    others : tuple of float
+        The same with each other candidate.
+    p_values : tuple of float
+        One-sided, of each comparison by itself.
+    adjusted : tuple of float
+        After Holm; the largest is the p-value of the whole claim "derived from this parent".
+    """
+
+    agreement: float
+    others: tuple[float, ...]
+    p_values: tuple[float, ...]
+    adjusted: tuple[float, ...]
+
+    @property
+    def p_value(self) -> float:
+        """Of the claim that the parent is nearer than all other candidates."""
+        return max(self.adjusted)
+
+
+def provenance_test(
+    model: Fingerprint, parent: Fingerprint, candidates: Sequence[Fingerprint]
+) -> ProvenanceTest:
+    """Test whether a model agrees with `parent` more than with each other candidate parent.
+
+    For each candidate, the two shares of prompts on which the model agrees with the parent and with the
+    candidate are compared by the z-test of two proportions (pooled variance, one-sided), and the p-values
+    are adjusted by Holm's method, as in arXiv:2502.00706. The test says that the parent is nearer than the
+    candidates given, not that the model was made from it: a look-alike of the parent, or a sibling, passes
+    when the candidates are strangers. The two shares are taken for independent though they are of the same
+    prompts, which makes the test conservative.
+
+    Parameters
+    ----------
+    model, parent : Fingerprint
+        Of `next-token-agreement`.
+    candidates : sequence of Fingerprint
+        Other models that could be the parent, at least one.
+
+    Raises
+    ------
+    ValueError
+        There is no other candidate.
+    """
+    if not candidates:
+        raise ValueError("provenance_test: no other candidate; a share of agreement says nothing by itself")
+    mine = agreements(model, parent)
+    n, share = len(mine), float(mine.mean())
+    others = [float(agreements(model, candidate).mean()) for candidate in candidates]
+    p_values = [more_often(share, other, n) for other in others]
+    return ProvenanceTest(share, tuple(others), tuple(p_values), tuple(holm(p_values)))
+
+
+def more_often(a: float, b: float, n: int) -> float:
+    """One-sided p-value of the z-test that a share of n exceeds another share of n."""
+    pooled = (a + b) / 2.0
+    spread = math.sqrt(2.0 * pooled * (1.0 - pooled) / n)
+    return float(norm.sf((a - b) / spread)) if spread > 0.0 else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted for their number (Holm), in the order given."""
+    order = np.argsort(p_values, kind="stable")
+    adjusted = np.empty(len(order))
+    highest = 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return [float(value) for value in adjusted]
+
+
+@register
+class OutputDivergence(Outputs):
+    """How little the next-token distributions differ.
+
+    ``- mean over prompts of JS(p_A, p_B)``, the Jensen-Shannon divergence in bits, between the distributions
+    of the token behind each of the 256 fixed prompts; the score is in [-1, 0]. Tokens are matched by text,
+    and all tokens that the other model lacks are one outcome, "something else": merging outcomes can only
+    lower a divergence, so that of models with different vocabularies is a lower bound. Abstains where fewer
+    than 16 tokens are shared. Of a large vocabulary, the 4,096 tokens that are ever likeliest keep their own
+    probabilities, and the rest counts as "something else".
+
+    Tensors: all, run as for `representation-cka`. Cost: the shared pass, and 256 times the vocabulary
+    logarithms a pair.
+
+    Invariant to whatever keeps the function. Models of one corpus answer alike: what it measures is the task
+    learned as much as the weights it was learned with.
+
+    Source: a baseline of provenance studies, with an AUC of .60 to .77; the φ_JSD of arXiv:2502.12292 on
+    whole texts.
+    """
+
+    name = "output-divergence"
+    title = "less the Jensen-Shannon divergence of next-token distributions"
+    invariances = SAME_FUNCTION | {"dtype cast"}
+    claims = (
+        Claim(auc=0.77, text="AUC .60 to .77 as a baseline", source="provenance studies that compare it"),
+    )
+
+    def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
+        probabilities = np.exp(read_prompts(model).log_probabilities.astype(np.float64))
+        keys = token_texts(model, probabilities.shape[1])
+        named = np.flatnonzero(~np.isnan(keys))
+        likeliest = probabilities[:, named].max(axis=0).argsort(kind="stable")[::-1][:KEPT_TOKENS]
+        kept = named[likeliest]
+        # Spellings that fall together are one token.
+        unique, place = np.unique(keys[kept], return_inverse=True)
+        summed = np.zeros((len(probabilities), len(unique)))
+        np.add.at(summed.T, place, probabilities[:, kept].T)
+        return self.take(model, {"keys": unique, "probabilities": summed.astype(np.float32)})
+
+    def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
+        left, right = shared_tokens(a.arrays["keys"], b.arrays["keys"])
+        p, q = on_shared(a, left.tobytes()), on_shared(b, right.tobytes())
+        return -float(np.clip(jensen_shannon(p, q).mean(), 0.0, 1.0))
+
+
+@lru_cache(maxsize=64)
+def on_shared(fingerprint: Fingerprint, places: bytes) -> Array:
+    """Probabilities of some tokens and, last, of everything else, (prompts, tokens + 1)."""
+    chosen = fingerprint.arrays["probabilities"][:, np.frombuffer(places, dtype=np.int64)].astype(np.float64)
+    rest = np.clip(1.0 - chosen.sum(axis=1, keepdims=True), 0.0, 1.0)
+    whole: Array = np.concatenate([chosen, rest], axis=1)
+    return whole
+
+
+def jensen_shannon(p: Array, q: Array) -> Array:
+    """Jensen-Shannon divergence of each row of p and q, in bits."""
+    found: Array = entropy((p + q) / 2.0) - (entropy(p) + entropy(q)) / 2.0
+    return found
+
+
+def entropy(p: Array) -> Array:
+    """Entropy of each row, in bits."""
+    bits: Array = -(p * np.log2(p, out=np.zeros_like(p), where=p > 0.0)).sum(axis=1)
+    return bits
+
+
+@register
+class SeedBias(Outputs):
+    """Whether two models share a bias for tokens behind random input (SeedPrints).
+
+    Both models read the same 128 sequences of 16 random tokens. The identity tokens of a model are the 400
+    (at most half of the vocabulary) that it finds least likely on average; those of both models count.
+    Their logits, as a softmax of temperature 10 over them, are correlated over the inputs, token by token, by
+    Kendall's τ. The mean τ of k tokens over n inputs has, if all were independent, mean 0 and variance
+    ``2 (2n + 5) / (9 n (n - 1) k)``; the score is -log10 of the two-sided normal p-value of a mean above 0,
+    at least 0.
+
+    The same ids must be the same tokens: different vocabularies abstain, and so do pairs with fewer than 8
+    identity tokens in common.
+
+    Tensors: all, run through `transformers`; a ``tokenizer.json`` to know the vocabulary. Cost: one pass over
+    2,048 tokens; 8 ms a pair.
+
+    Invariant to whatever keeps the function, the tokens' order included.
+
+    The null takes tokens for independent of each other and models of different seeds for unrelated on random
+    input. Trained models have both learned what follows a token, so that the p-values of unrelated
+    look-alikes need not be uniform.
+
+    Source: arXiv:2509.26404, p below .01 for models of one seed and not for others, from initialisation on.
+    Its code offers hidden states, and random embeddings as input, in place of logits and tokens.
+    """
+
+    name = "seed-bias"
+    title = "-log10 p that biases for tokens behind random input agree by chance"
+    # Rounding changes which tokens count, and with large scores every one of them matters.
+    invariances = SAME_FUNCTION
+    claims = (
+        Claim(
+            threshold=2.0,
+            p_values=True,
+            text="p < .01 for models of one seed throughout their lives, and not for others",
+            source="arXiv:2509.26404",
+        ),
+    )
+
+    def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
+        vocabulary = model.tokenizer_vocabulary()
+        if not vocabulary:
+            raise NotComparable("no tokenizer.json: it is not known which tokens its ids are")
+        logits = read_random_tokens(model)
+        count = min(IDENTITY_TOKENS, logits.shape[1] // 2)
+        least = np.sort(logits.mean(axis=0, dtype=np.float64).argsort(kind="stable")[:count])
+        known = json.dumps([logits.shape[1], sorted(vocabulary.items())])
+        return self.take(
+            model,
+            {
+                "vocabulary": np.array([key_of(known)]),
+                "tokens": least.astype(np.float64),
+                "logits": logits[:, least],
+            },
+        )
+
+    def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
+        if not np.array_equal(a.arrays["vocabulary"], b.arrays["vocabulary"]):
+            raise NotComparable("different vocabularies: the same random ids are other tokens")
+        common, left, right = np.intersect1d(
+            a.arrays["tokens"], b.arrays["tokens"], assume_unique=True, return_indices=True
+        )
+        if len(common) < FEWEST_IDENTITY:
+            raise NotComparable(f"{len(common)} identity tokens in common; at least {FEWEST_IDENTITY} count")
+        x, y = (softened(each.arrays["logits"][:, at]) for each, at in ((a, left), (b, right)))
+        return minus_log10_p(float(kendall(x, y).mean()), len(x), len(common))
+
+
+def softened(logits: NDArray[np.floating]) -> Array:
+    """Logarithm of the softmax of each row at `TEMPERATURE`, (inputs, tokens)."""
+    values = np.asarray(logits, dtype=np.float64) / TEMPERATURE
+    found: Array = values - logsumexp(values, axis=1, keepdims=True)
+    return found
+
+
+def kendall(x: Array, y: Array) -> Array:
+    """Kendall's τ (a) over rows, column by column."""
+    i, j = np.triu_indices(len(x), 1)
+    signs = (np.sign(each[i] - each[j]).astype(np.float32) for each in (x, y))
+    concordance: Array = np.einsum("ij,ij->j", *signs).astype(np.float64) / len(i)
+    return concordance
+
+
+def minus_log10_p(mean: float, n: int, k: int) -> float:
+    """-log10 of the two-sided p-value of a mean τ above 0, of k tokens over n inputs; at least 0."""
+    z = mean / math.sqrt(2.0 * (2 * n + 5) / (9.0 * n * (n - 1) * k))
+    return max(0.0, -(math.log(2.0) + float(norm.logsf(z))) / LN10)
