@@ -1,89 +1,52 @@
-"""Small drawings for the page, as SVG text that takes its colours from the page's style sheet."""
+"""Drawings with two axes for the page, as SVG text that takes its colours from the page's style sheet.
+
+The page's script names what a pointer is near: it reads the vertices of lines back from their paths, turns
+them into values by the axes written in `data-x` and `data-y`, and looks dots up in the page's data by order.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from markupsafe import Markup, escape
 
-from benchmark.report.notation import goal, interval, percent
-from benchmark.report.reading import Curve, Estimate
+from benchmark.report.axes import Axis, coordinate
+from benchmark.report.reading import Curve
 
-__all__ = ["Line", "Mark", "Panel", "dumbbell", "lift", "panel", "ruler"]
+__all__ = ["Dots", "Level", "Line", "Mark", "Panel", "panel", "simplified"]
 
-Axis = Callable[[float], float]
-STRIP: Final = 200  # width of an interval drawing in a table cell
-SIDE: Final = 340  # side of the plotting area of a panel
-
-
-def _n(value: float) -> str:
-    """A coordinate with one decimal at most."""
-    return (
-        f"{value:.1f}".removesuffix(".0").replace("-0", "0")
-        if abs(value) < 0.05
-        else f"{value:.1f}".removesuffix(".0")
-    )
-
-
-def dumbbell(inner: Estimate, outer: Estimate, low: float) -> Markup:
-    """Draw a look-alike AUC with its interval (bar and square) and the AUC against all (ring) on one axis.
-
-    Parameters
-    ----------
-    inner, outer : Estimate
-        Look-alike AUC; AUC against all independents.
-    low : float
-        Left end of the axis, 0 or .5; the right end is 1.
-    """
-
-    def at(value: float) -> float:
-        return 6 + (STRIP - 12) * min(max((value - low) / (1 - low), 0.0), 1.0)
-
-    title = f"look-alike AUC {interval(inner)}; AUC against all independents {interval(outer)}"
-    parts = [
-        f'<svg class="dumbbell" viewBox="0 0 {STRIP} 22" role="img"><title>{escape(title)}</title>',
-        f'<path class="axis" d="M6 11H{STRIP - 6}M6 8v6M{STRIP - 6} 8v6"/>',
-        f'<path class="chance" d="M{_n(at(0.5))} 3v16"/>',
-    ]
-    if inner.defined and outer.defined:
-        parts.append(f'<path class="link" d="M{_n(at(inner.estimate))} 11H{_n(at(outer.estimate))}"/>')
-    if not math.isnan(inner.low + inner.high):
-        parts.append(f'<path class="range" d="M{_n(at(inner.low))} 11H{_n(at(inner.high))}"/>')
-    if outer.defined:
-        parts.append(f'<circle class="outer" cx="{_n(at(outer.estimate))}" cy="11" r="4"/>')
-    if inner.defined:
-        parts.append(f'<rect class="inner" x="{_n(at(inner.estimate) - 4)}" y="7" width="8" height="8"/>')
-    return Markup("".join(parts) + "</svg>")
-
-
-def lift(effect: Estimate) -> Markup:
-    """Draw an effect between -1 and 1 with its interval, around a line at 0."""
-
-    def at(value: float) -> float:
-        return 6 + (STRIP - 12) * min(max((value + 1) / 2, 0.0), 1.0)
-
-    parts = [
-        f'<svg class="dumbbell" viewBox="0 0 {STRIP} 22" aria-hidden="true">'
-        f'<path class="axis" d="M6 11H{STRIP - 6}M6 8v6M{STRIP - 6} 8v6"/>'
-        f'<path class="chance" d="M{_n(at(0))} 3v16"/>'
-    ]
-    if not math.isnan(effect.low + effect.high):
-        parts.append(f'<path class="range" d="M{_n(at(effect.low))} 11H{_n(at(effect.high))}"/>')
-    if effect.defined:
-        parts.append(f'<rect class="inner" x="{_n(at(effect.estimate) - 4)}" y="7" width="8" height="8"/>')
-    return Markup("".join(parts) + "</svg>")
+Point = tuple[float, float]
+SIDE: Final = 340  # width and height of the plotting area of a square panel
+SMALL: Final = (250, 150)  # the same of a panel among many
+NEAR: Final = 0.35  # a vertex nearer than this to the line between its neighbours is left out, in pixels
+LEFT, TOP, RIGHT, BELOW = 46, 10, 20, 46
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve of a panel with the style class that colours it."""
+    """A curve of a panel with the style class that colours it.
+
+    Attributes
+    ----------
+    quiet : bool
+        Whether the line has no entry in the legend and answers no pointer.
+    """
 
     slug: str
     label: str
     curve: Curve
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Points of a panel, each a pair that the script names."""
+
+    slug: str
+    rows: Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -97,152 +60,170 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Level:
+    """A value of the upward axis drawn right across, with its name."""
+
+    slug: str
+    label: str
+    value: float
+
+
+@dataclass(frozen=True)
 class Panel:
-    """A square drawing with two axes."""
+    """A drawing with two axes; `band` is a range of the upward axis shaded right across."""
 
     title: str
-    x_label: str
-    y_label: str
-    lines: tuple[Line, ...]
+    x: Axis
+    y: Axis
+    lines: tuple[Line, ...] = ()
+    dots: tuple[Dots, ...] = ()
     marks: tuple[Mark, ...] = ()
-    x_range: tuple[float, float] = (0.0, 1.0)
-    y_range: tuple[float, float] = (0.0, 1.0)
+    levels: tuple[Level, ...] = ()
+    band: tuple[float, float] | None = None
     diagonal: bool = False
+    says: str = ""
 
     @property
-    def says(self) -> str:
+    def spoken(self) -> str:
         """The drawing in one sentence, for those who do not see it."""
-        drawn = "; ".join(line.label for line in self.lines) or "nothing to draw"
-        return f"{self.title}: {drawn}. Across: {self.x_label}. Up: {self.y_label}."
+        drawn = (
+            self.says or "; ".join(line.label for line in self.lines if not line.quiet) or "nothing to draw"
+        )
+        return f"{self.title}: {drawn}. Across: {self.x.label}. Up: {self.y.label}."
 
 
-def panel(drawing: Panel, anchor: str) -> Markup:
-    """Draw a panel: axes, bands under lines, marks on top.
+def panel(drawing: Panel, anchor: str, *, small: bool = False) -> Markup:
+    """Draw a panel: bands under lines, marks on top.
 
     Parameters
     ----------
     drawing : Panel
     anchor : str
         An id that is unique in the page.
+    small : bool
+        Whether it stands among many: lower than wide, without names of axes.
     """
-    left, top, size = 46, 10, SIDE
+    width, height = SMALL if small else (SIDE, SIDE)
+    below = 24 if small else BELOW
+    left = LEFT + 14 if drawing.y.as_percent else LEFT  # percentages are wider than shares
 
-    def x(value: float) -> float:
-        low, high = drawing.x_range
-        return left + size * min(max((value - low) / (high - low), 0.0), 1.0)
-
-    def y(value: float) -> float:
-        low, high = drawing.y_range
-        return top + size * (1 - min(max((value - low) / (high - low), 0.0), 1.0))
+    def at(x: float, y: float) -> Point:
+        return left + width * drawing.x.share(x), TOP + height * (1 - drawing.y.share(y))
 
     parts = [
-        f'<svg class="panel" viewBox="0 0 {left + size + 14} {top + size + 46}" role="img"'
-        f' aria-labelledby="{escape(anchor)}"><title id="{escape(anchor)}">{escape(drawing.says)}</title>'
+        f'<svg class="panel" viewBox="0 0 {left + width + RIGHT} {TOP + height + below}" role="img"'
+        f' aria-labelledby="{escape(anchor)}" data-x="{_axis(drawing.x, left, width)}"'
+        f' data-y="{_axis(drawing.y, TOP + height, -height)}">'
+        f'<title id="{escape(anchor)}">{escape(drawing.spoken)}</title>'
     ]
-    for tick in _ticks(*drawing.x_range):
-        at = _n(x(tick))
-        parts.append(f'<path class="grid" d="M{at} {top}V{top + size}"/>')
-        parts.append(
-            f'<text class="tick" x="{at}" y="{top + size + 16}" text-anchor="middle">{_tick(tick)}</text>'
+    grid, labels = "", []
+    for tick in drawing.x.ticks:
+        x = coordinate(at(tick, drawing.y.low)[0])
+        grid += f"M{x} {TOP}v{height}"
+        labels.append(f'<text x="{x}" y="{TOP + height + 16}">{drawing.x.written(tick)}</text>')
+    for tick in drawing.y.ticks:
+        y = at(drawing.x.low, tick)[1]
+        grid += f"M{left} {coordinate(y)}h{width}"
+        labels.append(
+            f'<text class="up" x="{left - 7}" y="{coordinate(y + 4)}">{drawing.y.written(tick)}</text>'
         )
-    for tick in _ticks(*drawing.y_range):
-        parts.append(f'<path class="grid" d="M{left} {_n(y(tick))}H{left + size}"/>')
+    if drawing.band:
+        top, bottom = at(drawing.x.low, drawing.band[1])[1], at(drawing.x.low, drawing.band[0])[1]
         parts.append(
-            f'<text class="tick" x="{left - 7}" y="{_n(y(tick) + 4)}" text-anchor="end">{_tick(tick)}</text>'
+            f'<path class="range" d="M{left} {coordinate(top)}h{width}V{coordinate(bottom)}h-{width}z"/>'
         )
+    parts.append(f'<path class="grid" d="{grid}"/><g class="ticks">{"".join(labels)}</g>')
     if drawing.diagonal:
-        parts.append(f'<path class="chance" d="M{left} {top + size}L{left + size} {top}"/>')
+        parts.append(f'<path class="chance" d="M{left} {TOP + height}l{width} -{height}"/>')
+    parts += _levels(drawing, at, left, width)
     for line in drawing.lines:
         if line.curve.low:
-            there = _points(line.curve.x, line.curve.high, x, y)
-            back = _points(line.curve.x[::-1], line.curve.low[::-1], x, y)
-            parts.append(f'<path class="band {line.slug}" d="M{"L".join([*there, *back])}Z"/>')
-    parts += [
-        f'<path class="line {line.slug}" d="M{"L".join(_points(line.curve.x, line.curve.y, x, y))}"/>'
-        for line in drawing.lines
-    ]
-    for mark in drawing.marks:
+            there = simplified([at(*point) for point in zip(line.curve.x, line.curve.high, strict=True)])
+            back = simplified([at(*point) for point in zip(line.curve.x, line.curve.low, strict=True)])
+            parts.append(f'<path class="band {line.slug}" d="{_path([*there, *back[::-1]])}Z"/>')
+    parts += [_line(line, at) for line in drawing.lines]
+    for dots in drawing.dots:
+        places = [at(row.share, row.score) for row in dots.rows]
+        steps = "".join(f"M{coordinate(x)} {coordinate(y)}h0" for x, y in places)
+        parts.append(f'<path class="dot {dots.slug}" stroke-width="6" d="{steps}"/>')
+    parts += _marks(drawing.marks, at)
+    parts.append(f'<path class="frame" d="M{left} {TOP}v{height}h{width}"/>')
+    if not small:
+        parts.append(
+            f'<text class="label" x="{left + width / 2:.0f}" y="{TOP + height + 38}">'
+            f"{escape(drawing.x.label)}</text>"
+            f'<text class="label" transform="translate(12 {TOP + height / 2:.0f}) rotate(-90)">'
+            f"{escape(drawing.y.label)}</text>"
+        )
+    return Markup("".join(parts) + "</svg>")
+
+
+def _axis(axis: Axis, start: float, length: float) -> Markup:
+    """What the script needs to turn places into values."""
+    return escape(f"{axis.kind} {axis.low:.6g} {axis.high:.6g} {start:g} {length:g} {axis.label}")
+
+
+def _levels(drawing: Panel, at: Any, left: int, width: int) -> list[str]:
+    parts = []
+    for level in drawing.levels:
+        y = at(drawing.x.low, level.value)[1]
+        parts.append(f'<path class="level {level.slug}" d="M{left} {coordinate(y)}h{width}"/>')
+    return parts
+
+
+def _line(line: Line, at: Any) -> str:
+    points = [at(x, y) for x, y in zip(line.curve.x, line.curve.y, strict=True)]
+    kept = _kept(points)
+    told = ""
+    if not line.quiet:
+        told = f' data-label="{escape(line.label)}"'
+        if line.curve.at:
+            told += f' data-at="{" ".join(_exact(line.curve.at[index]) for index in kept)}"'
+    drawn = _path([points[index] for index in kept])
+    return f'<path class="line {line.slug}" d="{drawn}"{told}/>'
+
+
+def _exact(value: float) -> str:
+    """A number for the script, precise enough to find the dot that has it."""
+    return f"{value:.7g}".replace("inf", "Infinity")
+
+
+def _marks(marks: Iterable[Mark], at: Any) -> list[str]:
+    parts = []
+    for mark in marks:
         if math.isfinite(mark.x) and math.isfinite(mark.y):
-            cx, cy = x(mark.x), y(mark.y)
+            x, y = at(mark.x, mark.y)
+            corners = _path([(x - 5.5, y + 4.5), (x, y - 5.5), (x + 5.5, y + 4.5)])
             parts.append(
-                f'<path class="mark {mark.slug}" d="M{_n(cx - 5.5)} {_n(cy + 4.5)}L{_n(cx)} {_n(cy - 5.5)}'
-                f'L{_n(cx + 5.5)} {_n(cy + 4.5)}Z"><title>{escape(mark.label)}</title></path>'
+                f'<path class="mark {mark.slug}" d="{corners}Z"><title>{escape(mark.label)}</title></path>'
             )
-    parts.append(f'<path class="frame" d="M{left} {top}V{top + size}H{left + size}"/>')
-    parts.append(
-        f'<text class="label" x="{left + size / 2:.0f}" y="{top + size + 38}" text-anchor="middle">'
-        f"{escape(drawing.x_label)}</text>"
-        f'<text class="label" transform="translate(12 {top + size / 2:.0f}) rotate(-90)"'
-        ' text-anchor="middle">'
-        f"{escape(drawing.y_label)}</text></svg>"
-    )
-    return Markup("".join(parts))
+    return parts
 
 
-def _points(xs: Iterable[float], ys: Iterable[float], x: Axis, y: Axis) -> list[str]:
-    return [f"{_n(x(a))} {_n(y(b))}" for a, b in zip(xs, ys, strict=True)]
+def _path(points: Sequence[Point]) -> str:
+    return "M" + "L".join(f"{coordinate(x)} {coordinate(y)}" for x, y in points)
 
 
-def _ticks(low: float, high: float) -> Sequence[float]:
-    raw = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)
-    return [
-        round(index * step, 9)
-        for index in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    ]
+def simplified(points: Sequence[Point]) -> list[Point]:
+    """Leave out what nobody could see: vertices within a third of a pixel of the line that remains."""
+    return [points[index] for index in _kept(points)]
 
 
-def _tick(value: float) -> str:
-    text = f"{value:g}".replace("-", "\N{MINUS SIGN}")
-    return text.replace("0.", ".", 1) if abs(value) < 1 else text
-
-
-def ruler(have: int, lowest: float, goals: Sequence[tuple[float, int]]) -> Markup:
-    """Draw how many lineages certificates need, and how many this catalog has, on a logarithmic rule.
-
-    Parameters
-    ----------
-    have : int
-        Lineages of the catalog.
-    lowest : float
-        The lowest FPR they can certify; NaN where none.
-    goals : sequence of (float, int)
-        False-positive rates and the lineages that each needs.
-    """
-    width, base = 720, 46
-    end = math.log10(max([need for _, need in goals] + [have, 1_000])) + 0.15
-
-    def x(lineages: float) -> float:
-        return 14 + (width - 64) * math.log10(max(lineages, 1)) / end
-
-    needs = "; ".join(f"{goal(at)} % needs {need}" for at, need in goals)
-    says = f"Lineages on a logarithmic rule: this catalog has {have}; {needs}."
-    parts = [f'<svg class="ruler" viewBox="0 0 {width} 76" role="img"><title>{escape(says)}</title>']
-    for power in range(math.ceil(end)):
-        for factor in range(1, 10):
-            if math.log10(factor) + power <= end:
-                long = factor == 1
-                parts.append(
-                    f'<path class="tick" d="M{_n(x(factor * 10**power))} {base}v{8 if long else 4}"/>'
-                )
-        here = _n(x(10**power))
-        parts.append(
-            f'<text class="tick" x="{here}" y="{base + 22}" text-anchor="middle">{10**power:,}</text>'
-        )
-    parts.append(f'<path class="rule" d="M14 {base}H{_n(x(10**end))}"/>')
-    parts.append(f'<path class="reach" d="M14 {base}H{_n(x(have))}"/>')
-    for rate, need in goals:
-        parts.append(
-            f'<path class="goal" d="M{_n(x(need))} {base - 14}v14"/>'
-            f'<text class="goal-label" x="{_n(x(need))}" y="{base - 20}" text-anchor="middle">'
-            f"{goal(rate)} %</text>"
-        )
-    tail = "" if math.isnan(lowest) else f": {percent(lowest)} % at best"
-    parts.append(
-        f'<path class="here" d="M{_n(x(have))} {base}l-6 -11h12z"/>'
-        f'<text class="here-label" x="{_n(x(have))}" y="{base - 16}" text-anchor="middle">'
-        f"{have} here{escape(tail)}</text>"
-        "</svg>"
-    )
-    return Markup("".join(parts))
+def _kept(points: Sequence[Point]) -> list[int]:
+    """Which vertices stay (Ramer 1972, Douglas & Peucker 1973); the ends always do."""
+    kept, open_ = {0, len(points) - 1}, [(0, len(points) - 1)]
+    while open_:
+        first, last = open_.pop()
+        (ax, ay), (bx, by) = points[first], points[last]
+        dx, dy = bx - ax, by - ay
+        length = math.hypot(dx, dy)
+        worst, where = NEAR, -1
+        for index in range(first + 1, last):
+            x, y = points[index]
+            off = abs((x - ax) * dy - (y - ay) * dx) / length if length else math.hypot(x - ax, y - ay)
+            if off > worst:
+                worst, where = off, index
+        if where > 0:
+            kept.add(where)
+            open_ += [(first, where), (where, last)]
+    return sorted(kept)

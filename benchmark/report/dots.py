@@ -2,6 +2,8 @@
 
 A row of dots is one SVG path of zero-length strokes in the order of `Row.pairs`, so that the page needs no
 second copy of the positions: the script reads them back from the path and finds the pair by its index.
+Every method of one step has a row; chains of steps, of which a catalog may hold dozens with a pair each,
+share rows by their last step, and each of their dots names its own chain.
 """
 
 from __future__ import annotations
@@ -15,12 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis import ScoreTable
+from benchmark.report.families import STEP
 from benchmark.report.words import ROW_KINDS, RowKind
 
-__all__ = ["WIDTH", "Row", "Scale", "rows", "scale", "swarm"]
+__all__ = ["CHAIN", "WIDTH", "Row", "Scale", "rows", "scale", "swarm"]
 
 WIDTH: Final = 2000  # units across a plot; twice the pixels of a wide screen
 BIN: Final = 14  # units within which dots stand on one another
+CHAIN: Final = "…" + STEP  # stands for the steps before the last one
+ENDS: Final = 100  # of the lowest and of the highest scores of a long row, those that are always drawn
 Floats = npt.NDArray[np.float64]
 
 
@@ -51,7 +56,9 @@ class Row:
     ----------
     kind : RowKind
     label : str
-        The method of derived pairs, else the kind.
+        The method of derived pairs (``… > launder`` for chains that end so), else the kind.
+    methods : tuple of str
+        Of derived pairs drawn in this row; `method_of` gives each dot's index into it.
     n, undefined : int
         Pairs with and without a score.
     median : float
@@ -77,10 +84,12 @@ class Row:
     y: npt.NDArray[np.int64] = field(repr=False)
     height: int
     size: int
+    methods: tuple[str, ...] = ()
+    method_of: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
 
     @property
     def says(self) -> str:
-        """What a dot of this row says of its pair."""
+        """What a dot of this row says of its pair, where all of them say the same."""
         named = self.kind.slug == "derived" and self.label != self.kind.label
         return f"derived: {self.label}" if named else self.kind.says
 
@@ -107,7 +116,7 @@ def scale(scores: Floats, *marks: float) -> Scale:
     return Scale(low, high, tuple(round(tick, decimals) + 0.0 for tick in ticks))
 
 
-def rows(table: ScoreTable, axis: Scale, most: int = 4_000) -> list[Row]:
+def rows(table: ScoreTable, axis: Scale, most: int = 100_000) -> list[Row]:
     """Lay out the rows of one metric: derived pairs by method, then look-alikes, then the rest.
 
     Parameters
@@ -115,11 +124,25 @@ def rows(table: ScoreTable, axis: Scale, most: int = 4_000) -> list[Row]:
     table : ScoreTable
     axis : Scale
     most : int
-        Dots a row at most; a longer row keeps its 100 lowest and highest and an even sample by rank between.
+        Dots in all, about. Derived pairs are always drawn, and so are the 100 lowest and the 100 highest of
+        every other row; between these the other rows keep an even sample by rank, all the same share.
     """
-    laid = [_row(table, axis, ROW_KINDS[slug], label, mask, most) for slug, label, mask in _groups(table)]
-    derived = sorted((row for row in laid if row.kind.slug == "derived"), key=_by_median)
-    return derived + [row for row in laid if row.kind.slug != "derived"]
+    groups = list(_groups(table))
+    derived = int((table.derived & table.comparable).sum())
+    others = [int((mask & table.comparable).sum()) for slug, _, mask in groups if slug != "derived"]
+    room = max(most - derived, 0)
+    long = sum(n for n in others if n > 2 * ENDS)
+    share = 1.0
+    if sum(others) > room:
+        ends = sum(min(n, 2 * ENDS) for n in others)
+        middle = long - 2 * ENDS * sum(n > 2 * ENDS for n in others)
+        share = max(room - ends, 0) / middle if middle else 0.0
+    laid = [
+        _row(table, axis, ROW_KINDS[slug], label, mask, 1.0 if slug == "derived" else share)
+        for slug, label, mask in groups
+    ]
+    first = sorted((row for row in laid if row.kind.slug == "derived"), key=_by_median)
+    return first + [row for row in laid if row.kind.slug != "derived"]
 
 
 def _by_median(row: Row) -> tuple[bool, float, str]:
@@ -128,8 +151,12 @@ def _by_median(row: Row) -> tuple[bool, float, str]:
 
 def _groups(table: ScoreTable) -> Iterator[tuple[str, str, npt.NDArray[np.bool_]]]:
     method = table.frame["method"].to_numpy(dtype=object)
-    for name in sorted(set(method[table.derived])):
-        yield "derived", name or "derived", table.derived & (method == name)
+    own = np.flatnonzero(table.derived)
+    labels = np.array([_label(name) for name in method[own]], dtype=object)
+    for label in sorted(set(labels)):
+        mask = np.zeros(len(method), dtype=bool)
+        mask[own[labels == label]] = True
+        yield "derived", label, mask
     yield "look-alike", ROW_KINDS["look-alike"].label, table.look_alike
     yield "independent", ROW_KINDS["independent"].label, table.independent & ~table.look_alike
     for slug in ("sibling", "shared-init", "distilled", "disputed"):
@@ -138,25 +165,34 @@ def _groups(table: ScoreTable) -> Iterator[tuple[str, str, npt.NDArray[np.bool_]
             yield slug, ROW_KINDS[slug].label, mask
 
 
+def _label(method: str) -> str:
+    """The row of a method: its own, or that of chains with the same last step."""
+    return CHAIN + method.split(STEP)[-1].split(":")[0] if STEP in method else method or "derived"
+
+
 def _row(
-    table: ScoreTable, axis: Scale, kind: RowKind, label: str, mask: npt.NDArray[np.bool_], most: int
+    table: ScoreTable, axis: Scale, kind: RowKind, label: str, mask: npt.NDArray[np.bool_], share: float
 ) -> Row:
     pairs = np.flatnonzero(mask & table.comparable)
     pairs = pairs[np.argsort(table.score[pairs], kind="stable")]
     n = len(pairs)
     median = _median(table.score[pairs])
-    if n > most:
-        ends = min(100, most // 4)
-        middle = np.linspace(ends, n - ends - 1, most - 2 * ends).round().astype(np.int64)
-        pairs = pairs[np.unique(np.concatenate([np.arange(ends), middle, np.arange(n - ends, n)]))]
-    height = int(min(22 + 9 * math.log2(max(n / 10, 1)), 92))
+    if share < 1 and n > 2 * ENDS:
+        middle = np.linspace(ENDS, n - ENDS - 1, round(share * (n - 2 * ENDS))).round().astype(np.int64)
+        pairs = pairs[np.unique(np.concatenate([np.arange(ENDS), middle, np.arange(n - ENDS, n)]))]
+    height = int(min(18 + 9 * math.log2(max(n / 8, 1)), 92))
     size = 7 if n <= 60 else 5 if n <= 600 else 4
     scores = table.score[pairs]
     x = axis.units(scores)
     y = swarm(x, height, size)
-    return Row(
-        kind, label, n, int((mask & ~table.comparable).sum()), median, pairs, scores, x, y, height, size
+    undefined = int((mask & ~table.comparable).sum())
+    methods, method_of = np.unique(
+        table.frame["method"].to_numpy(dtype=object)[pairs].astype(str), return_inverse=True
     )
+    return Row(
+        kind, label, n, undefined, median, pairs, scores, x, y, height, size,
+        tuple(methods.tolist()), method_of,
+    )  # fmt: skip
 
 
 def _median(ordered: Floats) -> float:

@@ -10,9 +10,14 @@ from typing import Any
 import pandas as pd
 
 from benchmark.report import story
+from benchmark.report.cross import Cross, shared_properties, survival
+from benchmark.report.decay import decay_sentence
+from benchmark.report.entries import metric_views
+from benchmark.report.forgeries import KINDS, attack
+from benchmark.report.headline import facts
 from benchmark.report.notation import UNDEFINED, goal, interval, p_value, percent_interval, plain, signed
 from benchmark.report.reading import Estimate
-from benchmark.report.view import MetricView, ThresholdView, metric_views
+from benchmark.report.view import MetricView, ThresholdView
 from benchmark.report.words import GLOSSARY, GROUPS, METHOD_NOTES, QUESTION
 
 __all__ = ["markdown"]
@@ -20,7 +25,12 @@ __all__ = ["markdown"]
 SPECIAL = re.compile(r"([\\`*_\[\]<>|#&~])")
 
 
-def markdown(run: Mapping[str, Any], results: Mapping[str, Any], scores: pd.DataFrame) -> str:
+def markdown(
+    run: Mapping[str, Any],
+    results: Mapping[str, Any],
+    scores: pd.DataFrame,
+    views: Sequence[MetricView] | None = None,
+) -> str:
     """Write the report as Markdown.
 
     Parameters
@@ -29,20 +39,36 @@ def markdown(run: Mapping[str, Any], results: Mapping[str, Any], scores: pd.Data
         Contents of run.json and results.json; what is absent is left out with a stated reason.
     scores : pandas.DataFrame
         The score table of all metrics.
+    views : sequence of MetricView, optional
+        What `metric_views` makes of the three, where it is there already.
     """
-    views = metric_views(run, results, scores)
+    if views is None:
+        views = metric_views(run, results, scores)
+    power = story.power(results, run)
     blocks = [
         f"# {QUESTION}",
         _safe(story.lead(run, results, scores)),
         *(f"**{alarm.title}** {_safe(alarm.text)}" for alarm in story.alarms(run)),
+        _list(
+            f"{fact.figure} {fact.of} {fact.title}" + (f": {fact.says}" if fact.says else "")
+            for fact in facts(views, power)
+        ),
         *_answer(views),
         "## What this catalog can certify",
-        _list(story.certify(story.power(results, run), views)),
+        _list(story.certify(power, views)),
         "## All metrics",
         _metrics(views),
-        *(block for view in views for block in _metric(view)),
         "## What each metric survives",
-        _survives(views),
+        *_crossed(survival(views), views, "These results hold no figures by method."),
+        "## Which shared property fools a metric",
+        *_crossed(shared_properties(views), views, "These results do not say what look-alikes share."),
+        "## What can be forged at no cost",
+        _forgeries(views),
+        "## How far a child can travel",
+        _list(f"{view.name}: {decay_sentence(view)}" for view in views if view.decay)
+        or "These results hold no distances.",
+        "## Metric by metric",
+        *(block for view in views for block in _metric(view)),
         "## Disputed cases",
         *_disputes(run),
         "## How it was made",
@@ -162,15 +188,37 @@ def _metric(view: MetricView) -> list[str]:
     return blocks
 
 
-def _survives(views: Sequence[MetricView]) -> str:
-    methods = sorted({row.name for view in views for row in view.by_method})
-    if not methods:
-        return "These results hold no figures by method."
-    found = [{row.name: interval(row.look_alike_auc) for row in view.by_method} for view in views]
-    return _table(
-        ("Method", *(_safe(view.name) for view in views)),
-        ((method, *(rows.get(method, UNDEFINED) for rows in found)) for method in methods),
-    )
+def _crossed(table: Cross, views: Sequence[MetricView], absent: str) -> list[str]:
+    """A table of ways × metrics, once for each of its figures."""
+    if not table.rows:
+        return [absent]
+    head = (table.head, *(_safe(view.name) for view in views))
+    blocks = []
+    for index, figure in enumerate(table.figures):
+        blocks.append(f"{figure.label}{', in percent' if figure.unit else ''}, with its interval:")
+        rows = (
+            (row.name, *(f"{cell.text} {cell.ends}".rstrip() for cell in row.cells[index]))
+            for row in table.rows
+        )
+        blocks.append(_table(head, rows))
+    return blocks
+
+
+def _forgeries(views: Sequence[MetricView]) -> str:
+    tried = [view for view in views if view.forgeries]
+    if not tried:
+        return "No forgery was scored in this run."
+    head = ["Metric"]
+    for kind in KINDS:
+        head += [f"{kind.title}: can it {kind.verb}?", "Score before → after"]
+    rows = []
+    for view in tried:
+        row = [view.name]
+        for kind in KINDS:
+            one = attack(view, kind)
+            row += [one.told, f"{plain(one.before)} → {plain(one.after)}" if one.n else UNDEFINED]
+        rows.append((*row, plain(view.cut_value)))
+    return _table((*head, "Threshold"), rows)
 
 
 def _disputes(run: Mapping[str, Any]) -> list[str]:

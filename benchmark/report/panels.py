@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from benchmark.report.axes import Axis
 from benchmark.report.charts import Line, Mark, Panel, panel
 from benchmark.report.notation import plain, unit
+from benchmark.report.reading import Curve
 from benchmark.report.view import MetricView
 
-__all__ = ["Drawing", "drawings", "ece", "qq", "roc", "tippett"]
+__all__ = ["Drawing", "det", "drawings", "ece", "qq", "roc", "tippett"]
+
+RAREST = 0.001  # both axes of a DET plot begin here; rarer errors, and none, are drawn at this end
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ def drawings(view: MetricView, *names: str) -> list[Drawing]:
     """The named drawings of a metric, as far as its results allow them."""
     makers: dict[str, Callable[[MetricView], Panel | None]] = {
         "roc": roc,
+        "det": det,
         "tippett": tippett,
         "ece": ece,
         "qq": qq,
@@ -51,29 +56,61 @@ def _lines(view: MetricView, *named: tuple[str, str, str]) -> tuple[Line, ...]:
     return tuple(Line(slug, label, view.curves[name]) for name, slug, label in named if name in view.curves)
 
 
-def roc(view: MetricView) -> Panel | None:
-    """The ROC curve against look-alikes and against all independents, with its band."""
-    lines = _lines(
+def _rates(view: MetricView) -> tuple[Line, ...]:
+    return _lines(
         view,
         ("roc", "independent", f"all independents, AUC {unit(view.auc.estimate)}"),
         ("look_alike_roc", "look-alike", f"look-alikes, AUC {unit(view.look_alike_auc.estimate)}"),
     )
+
+
+def _claimed(view: MetricView) -> tuple[float, float] | None:
+    """Where the claimed threshold stands: its FPR among look-alikes (else among all) and its TPR."""
+    if view.claim is None or not view.claim.tpr.defined:
+        return None
+    fpr = view.claim.look_alike_fpr if view.claim.look_alike_fpr.defined else view.claim.fpr
+    return (fpr.estimate, view.claim.tpr.estimate) if fpr.defined else None
+
+
+def roc(view: MetricView) -> Panel | None:
+    """The ROC curve against look-alikes and against all independents, with its band."""
+    lines, claimed = _rates(view), _claimed(view)
     if not lines:
         return None
-    marks = []
-    if view.claim and view.claim.tpr.defined:
-        alike = view.claim.look_alike_fpr.defined
-        fpr = view.claim.look_alike_fpr if alike else view.claim.fpr
-        if fpr.defined:
-            label = f"Triangle: the claimed threshold, {plain(view.claim.value)}"
-            marks.append(Mark("claimed", label, fpr.estimate, view.claim.tpr.estimate))
+    label = f"Triangle: the claimed threshold, {plain(view.cut_value)}"
     return Panel(
         title="ROC with band",
-        x_label="false-positive rate",
-        y_label="true-positive rate",
+        x=Axis("false-positive rate"),
+        y=Axis("true-positive rate"),
         lines=lines,
-        marks=tuple(marks),
+        marks=(Mark("claimed", label, *claimed),) if claimed else (),
         diagonal=True,
+    )
+
+
+def det(view: MetricView) -> Panel | None:
+    """Misses over false alarms on normal-deviate axes, which open up the corner where good metrics differ."""
+    lines, claimed = _rates(view), _claimed(view)
+    if not lines:
+        return None
+    label = f"Triangle: the claimed threshold, {plain(view.cut_value)}"
+    turned = tuple(Line(line.slug, line.label, _missed(line.curve)) for line in lines)
+    return Panel(
+        title="DET with band: nearer to the lower left corner is better",
+        x=Axis("false-positive rate", RAREST, 0.8, "probit", as_percent=True),
+        y=Axis("miss rate", RAREST, 0.8, "probit", as_percent=True),
+        lines=turned,
+        marks=(Mark("claimed", label, claimed[0], 1 - claimed[1]),) if claimed else (),
+    )
+
+
+def _missed(curve: Curve) -> Curve:
+    return Curve(
+        curve.x,
+        tuple(1 - value for value in curve.y),
+        tuple(1 - value for value in curve.high),
+        tuple(1 - value for value in curve.low),
+        curve.at,
     )
 
 
@@ -88,10 +125,9 @@ def tippett(view: MetricView) -> Panel | None:
         return None
     return Panel(
         title="Tippett plot: right of 0 the evidence speaks for descent",
-        x_label="log10 likelihood ratio, at least",
-        y_label="share of pairs",
+        x=Axis("log10 likelihood ratio, at least", *_range([x for line in lines for x in line.curve.x])),
+        y=Axis("share of pairs"),
         lines=lines,
-        x_range=_range([value for line in lines for value in line.curve.x]),
     )
 
 
@@ -108,11 +144,9 @@ def ece(view: MetricView) -> Panel | None:
     top = max(value for line in lines for value in line.curve.y)
     return Panel(
         title="Cross-entropy: lower is better, above the dashed line is misleading",
-        x_label="prior log10 odds of descent",
-        y_label="empirical cross-entropy, bits",
+        x=Axis("prior log10 odds of descent", *_range([x for line in lines for x in line.curve.x])),
+        y=Axis("empirical cross-entropy, bits", 0.0, max(top * 1.05, 0.1)),
         lines=lines,
-        x_range=_range([value for line in lines for value in line.curve.x]),
-        y_range=(0.0, max(top * 1.05, 0.1)),
     )
 
 
@@ -124,11 +158,9 @@ def qq(view: MetricView) -> Panel | None:
     end = max(*lines[0].curve.x, *lines[0].curve.y, 1.0)
     return Panel(
         title="Claimed p-values: on the dashed line they are p-values, above it too small",
-        x_label="\N{MINUS SIGN}log10 p, expected",
-        y_label="\N{MINUS SIGN}log10 p, observed",
+        x=Axis("\N{MINUS SIGN}log10 p, expected", 0.0, end),
+        y=Axis("\N{MINUS SIGN}log10 p, observed", 0.0, end),
         lines=lines,
-        x_range=(0.0, end),
-        y_range=(0.0, end),
         diagonal=True,
     )
 

@@ -78,12 +78,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of a curve with an optional band; all of one length."""
+    """Points of a curve, its band and the score that each point stands for, where given; of one length."""
 
     x: tuple[float, ...]
     y: tuple[float, ...]
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    at: tuple[float, ...] = ()
 
 
 def number(value: object) -> float:
@@ -150,7 +151,9 @@ def curve(value: object, x: str, y: str) -> Curve | None:
     xs, ys = ([number(item) for item in sequence(stored.get(name))] for name in (x, y))
     if len(xs) < 2 or len(xs) != len(ys):
         return None
-    low, high = ([number(item) for item in sequence(stored.get(name))] for name in ("low", "high"))
+    low, high, at = (
+        [number(item) for item in sequence(stored.get(name))] for name in ("low", "high", "threshold")
+    )
     keep = [index for index in range(len(xs)) if math.isfinite(xs[index]) and math.isfinite(ys[index])]
     if len(keep) < 2:
         return None
@@ -160,4 +163,5 @@ def curve(value: object, x: str, y: str) -> Curve | None:
         tuple(ys[i] for i in keep),
         tuple(low[i] for i in keep) if band else (),
         tuple(high[i] for i in keep) if band else (),
+        tuple(at[i] for i in keep) if len(at) == len(xs) else (),
     )

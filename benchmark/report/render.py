@@ -11,10 +11,11 @@ from typing import Any
 
 import matplotlib
 
+from benchmark.report.entries import metric_views
 from benchmark.report.figures import as_svg, forest, roc_panels, score_plot
 from benchmark.report.markdown import markdown
-from benchmark.report.page import page
-from benchmark.report.view import MetricView, metric_views
+from benchmark.report.page import dots_each, page
+from benchmark.report.view import MetricView
 from benchmark.store import RunDirectory, atomic_path, write_json
 
 __all__ = ["render"]
@@ -42,12 +43,12 @@ def render(run_dir: Path, *, cache: Path | None = None) -> list[Path]:
     """
     directory = RunDirectory(Path(run_dir))
     run, results, scores = directory.read_run(), directory.read_results(), directory.read_scores()
-    views = metric_views(run, results, scores)
+    views = metric_views(run, results, scores, most=dots_each(results))
     figures = directory.path / "figures"
     drawn = _figures(views, None if cache is None else cache / "figures" / f"{_key(directory, run)}.json")
     texts = {
-        directory.path / "report.html": page(run, results, scores),
-        directory.path / "report.md": markdown(run, results, scores),
+        directory.path / "report.html": page(run, results, scores, views),
+        directory.path / "report.md": markdown(run, results, scores, views),
         **{figures / name: content for name, content in drawn.items()},
     }
     for path, content in texts.items():

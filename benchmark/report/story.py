@@ -53,12 +53,18 @@ class Power:
         Of the certificate; NaN where not stated.
     goals : tuple of (float, int)
         False-positive rates and the lineages that certifying each needs.
+    models_per_lineage : int
+        On average, rounded; 0 where not stated.
+    detectable : float
+        The smallest difference of two metrics' AUC that a paired test on this catalog will likely find.
     """
 
     n_lineages: int
     lowest: float
     confidence: float
     goals: tuple[tuple[float, int], ...]
+    models_per_lineage: int = 0
+    detectable: float = math.nan
 
 
 def lead(run: Mapping[str, Any], results: Mapping[str, Any], scores: pd.DataFrame) -> str:
@@ -132,6 +138,8 @@ def power(results: Mapping[str, Any], run: Mapping[str, Any]) -> Power | None:
         number(stored.get("certifiable_fpr")),
         confidence,
         tuple(sorted(goals.items(), reverse=True)),
+        round((whole(stored.get("n_models")) or 0) / n_lineages),
+        number(stored.get("minimal_detectable_auc_difference")),
     )
 
 
@@ -184,6 +192,9 @@ def certify(stated: Power | None, views: Sequence[MetricView]) -> list[str]:
             "No threshold of any metric is certified here:"
             " what is calibrated below is an estimate, not a guarantee."
         )
+    if not math.isnan(stated.detectable):
+        least = plain(stated.detectable)
+        told.append(f"Two metrics whose AUCs differ by less than {least} will likely not be told apart.")
     return told
 
 

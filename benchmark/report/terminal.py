@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.report.forgeries import forged
 from benchmark.report.notation import NARROW, UNDEFINED, interval, percent
 from benchmark.report.reading import Estimate, estimate, mapping, sequence, text
 from benchmark.report.story import best_first
@@ -30,22 +31,25 @@ def verdict_table(results: Mapping[str, Any]) -> Table:
     Returns
     -------
     rich.table.Table
-        Best verdict first; what is undefined is a dash.
+        Best verdict first; what is undefined is a dash; the caption names metrics that can be forged.
     """
+    entries = best_first([mapping(item) for item in sequence(results.get("metrics"))])
+    fooled = [text(entry.get("metric")) for entry in entries if _forgeable(entry)]
+    told = f"\nForged at no cost: {', '.join(fooled)}." if fooled else ""
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
         show_edge=False,
         caption="Look-alike AUC: how often a child outscores an independent pair of its own shape.\n"
-        "Claim FPR: share of those pairs that the claimed threshold calls derived.",
+        "Claim FPR: share of those pairs that the claimed threshold calls derived." + told,
         caption_justify="left",
     )
     table.add_column("Metric", overflow="fold")
     table.add_column("Look-alike AUC", no_wrap=True)
     table.add_column("Claim FPR", no_wrap=True)
     table.add_column("Verdict", overflow="fold")
-    for entry in best_first([mapping(item) for item in sequence(results.get("metrics"))]):
+    for entry in entries:
         verdict = text(entry.get("verdict")) or "cannot say"
         claim = mapping(entry.get("claim"))
         table.add_row(
@@ -55,6 +59,10 @@ def verdict_table(results: Mapping[str, Any]) -> Table:
             Text(verdict, style=STYLES[group_of(verdict).slug]),
         )
     return table
+
+
+def _forgeable(entry: Mapping[str, Any]) -> bool:
+    return any(row.succeeded for row in forged(entry.get("forgeries")))
 
 
 def _rate(value: Estimate) -> str:

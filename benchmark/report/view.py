@@ -1,27 +1,23 @@
-"""What the report says of each metric: results and score tables, read into values that templates print."""
+"""What the report says of each metric: the values that pages, texts and figures print."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pandas as pd
-
 from analysis import ScoreTable
 from benchmark.report import dots
+from benchmark.report.families import NAMED, tally
 from benchmark.report.notation import goal, percent, plain, unit
-from benchmark.report.reading import Curve, Estimate, curve, estimate, mapping, number, sequence, text, whole
-from benchmark.report.words import ASSUMES, Group, group_of, verdict_rank, verdict_slug
+from benchmark.report.reading import Curve, Estimate
+from benchmark.report.words import Group, group_of, verdict_slug
 
-__all__ = ["ClassRow", "MetricView", "ThresholdView", "anchors", "metric_views"]
+__all__ = ["ClassRow", "Cut", "Effect", "Forged", "MetricView", "Rejection", "ThresholdView", "Travelled"]
 
 
 UNSTATED: Final = Estimate()
-NAMED: Final = 3  # methods that the ten-second answer names
 FOOLED: Final = 0.5  # share of look-alikes from which a claimed threshold is the first thing to say
 
 
@@ -86,6 +82,58 @@ class Rejection:
 
 
 @dataclass(frozen=True)
+class Travelled:
+    """A trained child with its score against an ancestor.
+
+    Attributes
+    ----------
+    share : float
+        Steps trained since the ancestor, as a share of the founder's own budget.
+    """
+
+    model: str
+    ancestor: str
+    method: str
+    steps: int | None
+    share: float
+    score: float
+    lineage: str
+
+
+@dataclass(frozen=True)
+class Forged:
+    """What a forgery did to one score: `of` was turned into `forged`, its function kept, to look at `target`.
+
+    Attributes
+    ----------
+    kind : str
+        "frame" or "evade".
+    aimed_at : str
+        The metric that it was made against.
+    before_called, after_called : bool or None
+        Whether the threshold calls the pair derived; None where there is no threshold, `reason` says why.
+    """
+
+    forged: str
+    of: str
+    target: str
+    kind: str
+    aimed_at: str
+    before: float
+    after: float
+    threshold: float
+    before_called: bool | None
+    after_called: bool | None
+    reason: str
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the call changed as the forger wanted."""
+        calls = (self.before_called, self.after_called)
+        return calls == ((False, True) if self.kind == "frame" else (True, False))
+
+
+@dataclass(frozen=True)
 class MetricView:
     """Everything the report shows of one metric."""
 
@@ -116,6 +164,10 @@ class MetricView:
     thresholds: tuple[ThresholdView, ...]
     by_method: tuple[ClassRow, ...]
     by_look_alike: tuple[ClassRow, ...]
+    shared: tuple[ClassRow, ...]
+    decay: tuple[Travelled, ...]
+    forgeries: tuple[Forged, ...]
+    look_alike_band: tuple[float, float, float] | None
     intervals: tuple[tuple[str, str, Estimate], ...]
     curves: Mapping[str, Curve]
     evidence: Mapping[str, float]
@@ -144,6 +196,18 @@ class MetricView:
         return self.thresholds[0] if self.thresholds else None
 
     @property
+    def cut_value(self) -> float:
+        """The threshold that makes the calls: the claimed one, else the first calibrated; NaN without any."""
+        if self.claim is not None:
+            return self.claim.value
+        return self.first.value if self.first else math.nan
+
+    @property
+    def forgeable(self) -> bool:
+        """Whether some forgery changed this metric's call as the forger wanted."""
+        return any(row.succeeded for row in self.forgeries)
+
+    @property
     def n_scored(self) -> int:
         """Pairs with a score."""
         return sum(row.n for row in self.rows)
@@ -155,8 +219,8 @@ class MetricView:
         if not left:
             return ""
         return (
-            f"{self.n_scored - left:,} of {self.n_scored:,} pairs are drawn: of each long row"
-            " its lowest and highest scores and an even sample by rank between."
+            f"{self.n_scored - left:,} of {self.n_scored:,} pairs are drawn: all derived pairs, of each other"
+            " row its 100 lowest and 100 highest scores, and an even sample by rank between."
         )
 
     @property
@@ -200,9 +264,10 @@ class MetricView:
     @property
     def limits(self) -> str:
         """Where a metric that separates does not: methods it fails on, and how much it leaves unscored."""
-        more = len(self.fails_on) - NAMED
-        named = ", ".join(self.fails_on[:NAMED]) + (f" and {more} more" if more > 0 else "")
-        told = [f"fails on {named}"] if self.fails_on else []
+        known = sum(row.look_alike_auc.defined for row in self.by_method)
+        named = tally(self.fails_on)
+        of = f"{len(self.fails_on)} of {known} ways: " if len(self.fails_on) > NAMED else ""
+        told = [f"fails on {of}{named}"] if self.fails_on else []
         if self.derived_coverage < 1:
             told.append(f"no score for {percent(1 - self.derived_coverage)} % of derived pairs")
         return "; ".join(told)
@@ -216,221 +281,3 @@ class MetricView:
     def abstained(self) -> int | None:
         """Pairs on which the metric abstained."""
         return self.counts.get("abstained")
-
-
-def anchors(names: list[str], prefix: str) -> dict[str, str]:
-    """Give every name an id that is unique in the page and readable in an address."""
-    taken: dict[str, str] = {}
-    for name in names:
-        plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
-        anchor, again = f"{prefix}-{plain}", 2
-        while anchor in taken.values():
-            anchor, again = f"{prefix}-{plain}-{again}", again + 1
-        taken[name] = anchor
-    return taken
-
-
-def metric_views(
-    run: Mapping[str, Any], results: Mapping[str, Any], scores: pd.DataFrame, most: int = 4_000
-) -> tuple[MetricView, ...]:
-    """Read every metric of a run, best verdict first, then by look-alike AUC.
-
-    Parameters
-    ----------
-    run, results : mapping
-        Contents of run.json and results.json.
-    scores : pandas.DataFrame
-        The score table of all metrics.
-    most : int
-        Dots a row of a score plot at most.
-    """
-    entries = [mapping(entry) for entry in sequence(results.get("metrics"))]
-    ids = anchors([text(entry.get("metric")) for entry in entries], "metric")
-    facts = mapping(run.get("metrics"))
-    tables = dict(list(scores.groupby("metric", sort=False))) if "metric" in scores else {"score": scores}
-    views = []
-    for entry in entries:
-        name = text(entry.get("metric"))
-        frame = tables.get(name)
-        table = ScoreTable(frame) if frame is not None and len(frame) else None
-        views.append(_metric(entry, mapping(facts.get(name)), table, ids[name], most))
-    return tuple(sorted(views, key=_standing))
-
-
-def _standing(view: MetricView) -> tuple[int, float, str]:
-    estimate_ = view.look_alike_auc.estimate
-    return (verdict_rank(view.verdict), 2.0 if math.isnan(estimate_) else -estimate_, view.name)
-
-
-def _metric(
-    entry: Mapping[str, Any], facts: Mapping[str, Any], table: ScoreTable | None, anchor: str, most: int
-) -> MetricView:
-    auc, matched = estimate(entry.get("auc")), estimate(entry.get("look_alike_auc"))
-    architecture, permutation = mapping(entry.get("architecture")), mapping(entry.get("permutation"))
-    evidence = mapping(entry.get("evidence"))
-    thresholds = tuple(
-        sorted(
-            (_threshold(mapping(item)) for item in sequence(entry.get("thresholds"))),
-            key=lambda t: -t.max_fpr,
-        )
-    )
-    claim = mapping(entry.get("claim"))
-    claimed = _threshold(claim, "threshold") if not math.isnan(number(claim.get("threshold"))) else None
-    marks = [item.value for item in (claimed, *thresholds[:1]) if item]
-    axis = dots.scale(table.score, *marks) if table else dots.Scale(0, 1, (0, 1))
-    return MetricView(
-        name=text(entry.get("metric")),
-        anchor=anchor,
-        title=text(facts.get("title")),
-        version=whole(entry.get("version")),
-        verdict=text(entry.get("verdict")) or "cannot say",
-        because=text(entry.get("because")),
-        look_alike_auc=matched,
-        auc=auc,
-        partial_auc=estimate(entry.get("partial_auc")),
-        gap=_gap(architecture, auc, matched),
-        same_cell_auc=estimate(architecture.get("auc")),
-        worst_auc=estimate(entry.get("look_alike_auc_with_abstentions_worst")),
-        derived_coverage=number(mapping(entry.get("coverage")).get("derived")),
-        fails_on=tuple(text(name) for name in sequence(entry.get("fails_on"))),
-        unmatched=len(sequence(entry.get("without_look_alikes"))),
-        audit=_audit(mapping(entry.get("p_values"))),
-        audit_verdict=text(mapping(entry.get("p_values")).get("because")),
-        effects=_effects(architecture),
-        effects_reason=text(architecture.get("reason")),
-        p_value=number(permutation.get("p_value")),
-        adjusted_p_value=number(permutation.get("adjusted_p_value")),
-        permutation_note=_permutation_note(permutation),
-        claim=claimed,
-        claims=tuple(mapping(item) for item in sequence(facts.get("claims"))),
-        thresholds=thresholds,
-        by_method=_classes(entry.get("by_method")),
-        by_look_alike=_classes(entry.get("by_look_alike")),
-        intervals=_intervals(entry),
-        curves=_curves(entry),
-        evidence={
-            name: number(evidence.get(name)) for name in ("cllr", "cllr_min", "cllr_cal", "max_abs_log10_lr")
-        },
-        evidence_reason=text(evidence.get("reason")),
-        counts={name: whole(entry.get(name if name == "abstained" else f"n_{name}")) for name in COUNTS},
-        reasons=_reasons(table),
-        warnings=tuple(text(item) for item in sequence(entry.get("warnings"))),
-        facts=facts,
-        scale=axis,
-        rows=tuple(dots.rows(table, axis, most)) if table else (),
-        table=table,
-    )
-
-
-COUNTS = ("derived", "independent", "look_alike", "models", "lineages", "abstained")
-
-
-def _threshold(stored: Mapping[str, Any], value: str = "value") -> ThresholdView:
-    reason = text(stored.get("reason"))
-    return ThresholdView(
-        max_fpr=number(stored.get("max_fpr")),
-        confidence=number(stored.get("confidence")),
-        value=number(stored.get(value)),
-        certified=stored.get("certified") is True,
-        fpr=estimate(stored.get("fpr"), reason),
-        tpr=estimate(stored.get("tpr"), reason),
-        reason=reason,
-        lineages_needed=whole(stored.get("lineages_needed")),
-        look_alike_fpr=estimate(stored.get("look_alike_fpr"), reason),
-        held_out_fpr=estimate(stored.get("held_out_fpr")),
-        held_out_tpr=estimate(stored.get("held_out_tpr")),
-        new_architecture_fpr=estimate(stored.get("new_architecture_fpr")),
-        new_architecture_tpr=estimate(stored.get("new_architecture_tpr")),
-    )
-
-
-CURVES: Final = {
-    "roc": ("roc", "fpr", "tpr"),
-    "look_alike_roc": ("look_alike_roc", "fpr", "tpr"),
-    "tippett_derived": ("tippett", "log10_lr", "derived"),
-    "tippett_independent": ("tippett", "log10_lr", "independent"),
-    "ece_logistic": ("ece", "log10_odds", "logistic"),
-    "ece_pav": ("ece", "log10_odds", "pav"),
-    "ece_neutral": ("ece", "log10_odds", "neutral"),
-    "qq": ("qq", "expected", "observed"),
-}
-
-
-def _curves(entry: Mapping[str, Any]) -> dict[str, Curve]:
-    """Read the curves that the results hold."""
-    stored = mapping(entry.get("curves"))
-    read = {name: curve(stored.get(key), x, y) for name, (key, x, y) in CURVES.items()}
-    return {name: value for name, value in read.items() if value is not None}
-
-
-def _audit(stored: Mapping[str, Any]) -> tuple[Rejection, ...]:
-    rows = (mapping(item) for item in sequence(stored.get("rates")))
-    return tuple(
-        Rejection(number(row.get("level")), estimate(row.get("observed")), estimate(row.get("look_alike")))
-        for row in rows
-    )
-
-
-def _effects(architecture: Mapping[str, Any]) -> tuple[Effect, ...]:
-    rows = (mapping(item) for item in sequence(architecture.get("regression")))
-    return tuple(
-        Effect(text(row.get("name")), estimate(row.get("effect")), number(row.get("p_value"))) for row in rows
-    )
-
-
-def _gap(architecture: Mapping[str, Any], auc: Estimate, matched: Estimate) -> Estimate:
-    stored = estimate(architecture.get("gap"))
-    if stored.defined:
-        return stored
-    if auc.defined and matched.defined:
-        return Estimate(
-            auc.estimate - matched.estimate, level=auc.level, method="no interval in these results", reason=""
-        )
-    return Estimate(reason=matched.reason or auc.reason)
-
-
-def _permutation_note(stored: Mapping[str, Any]) -> str:
-    if text(stored.get("reason")):
-        return text(stored.get("reason"))
-    arrangements = number(stored.get("n_arrangements"))
-    if math.isnan(arrangements):
-        return "models permuted within architecture cells"
-    how = "all" if stored.get("exact") is True else "a seeded sample of"
-    return f"models permuted within architecture cells: {how} {arrangements:.3g} arrangements"
-
-
-def _classes(stored: object) -> tuple[ClassRow, ...]:
-    rows = []
-    for name, value in mapping(stored).items():
-        facts = mapping(value)
-        rows.append(
-            ClassRow(
-                name=text(name) or "derived",
-                n_pairs=whole(facts.get("n_pairs")),
-                n_lineages=whole(facts.get("n_lineages")),
-                median=number(facts.get("median")),
-                auc=estimate(facts.get("auc")),
-                look_alike_auc=estimate(facts.get("look_alike_auc")),
-                tpr=estimate(facts.get("tpr")),
-                fpr=estimate(facts.get("fpr")),
-            )
-        )
-    return tuple(sorted(rows, key=lambda row: row.name))
-
-
-def _intervals(entry: Mapping[str, Any]) -> tuple[tuple[str, str, Estimate], ...]:
-    compared = mapping(mapping(entry.get("intervals")).get("auc"))
-    order = [*ASSUMES, *sorted(set(compared) - set(ASSUMES))]
-    return tuple(
-        (*ASSUMES.get(name, (name, "")), estimate(compared[name])) for name in order if name in compared
-    )
-
-
-def _reasons(table: ScoreTable | None) -> tuple[tuple[str, int], ...]:
-    """Why pairs have no score: "status: reason" with how many, most frequent first."""
-    if table is None or bool(table.comparable.all()):
-        return ()
-    rows = table.frame[~table.comparable]
-    told = Counter(zip(rows["status"].astype(str), rows["reason"].astype(str), strict=True))
-    ordered = sorted(told.items(), key=lambda item: (-item[1], item[0]))
-    return tuple((f"{status}: {reason or 'no reason given'}", n) for (status, reason), n in ordered)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report_fixture import METRICS, results, run, scores
+from test_report_fixture import METHODS, METRICS, results, run, scores
 
 from benchmark.report import page
 
@@ -135,7 +136,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     started.close()
 
 
-@pytest.mark.parametrize(("width", "dark"), [(400, False), (700, False), (1000, True), (1600, False)])
+@pytest.mark.parametrize(("width", "dark"), [(400, False), (900, True), (1600, False)])
 def test_it_opens_quietly_and_fits(browser: Browser, report: Path, width: int, dark: bool) -> None:
     browser.open(report, width, dark=dark)
     assert browser.js("document.documentElement.scrollWidth") <= width
@@ -164,6 +165,11 @@ def test_every_plot_is_there(browser: Browser, report: Path) -> None:
     assert len(sizes) > 60
     assert min(sizes) > 200
     assert browser.js("document.querySelectorAll('.field[data-plot]').length") == len(METRICS) - 1
+    assert browser.js("document.querySelectorAll('#decay svg.panel path.dot').length") == len(METRICS) - 1
+    assert browser.js("document.querySelectorAll('#power svg.panel').length") == 2
+    assert browser.js("document.querySelectorAll('svg.map circle').length") == len(METRICS) - 1
+    for name in ("roc", "det", "tippett", "ece"):
+        assert browser.js(f"document.querySelectorAll('[id$=\"-{name}\"]').length") >= 5
 
 
 def _type(browser: Browser, field: str, words: str) -> None:
@@ -182,7 +188,7 @@ def test_the_table_sorts_with_the_undefined_last(browser: Browser, report: Path)
     for direction in ("descending", "ascending"):
         browser.js(f"{head}.querySelector('button').click()")
         assert browser.js(f"{head}.getAttribute('aria-sort')") == direction
-        assert browser.js("document.querySelectorAll('[aria-sort]').length") == 1
+        assert browser.js("document.querySelectorAll('#metric-table [aria-sort]').length") == 1
         names = _names(browser)
         auc = {entry["metric"]: entry["auc"]["estimate"] for entry in results()["metrics"]}
         assert names[-1] == "silent"
@@ -223,7 +229,7 @@ def test_a_dot_names_its_pair_by_pointer_and_by_key(browser: Browser, report: Pa
     assert browser.complaints == []
 
 
-def test_theme_search_and_the_table_of_methods_respond(browser: Browser, report: Path) -> None:
+def test_theme_and_search_respond(browser: Browser, report: Path) -> None:
     browser.open(report, 1600)
     browser.js("localStorage.clear()")
     browser.js("document.querySelector('#theme').click(); document.querySelector('#theme').click()")
@@ -235,8 +241,147 @@ def test_theme_search_and_the_table_of_methods_respond(browser: Browser, report:
     assert (
         sum(path.count("h0") for path in browser.js(f"{found}.map((path) => path.getAttribute('d'))")) == 83
     )
-    before = browser.js("document.querySelector('#heat td').textContent")
-    browser.js("document.querySelector('#heat-tools [data-show=tpr]').click()")
-    assert browser.js("document.querySelector('#heat td').textContent").endswith("%")
-    assert before != browser.js("document.querySelector('#heat td').textContent")
     assert browser.complaints == []
+
+
+TABLE = "document.querySelector('#survival-table')"
+
+
+def _column(browser: Browser, index: int) -> list[str]:
+    """The cells of a column of the table of ways, from the top, without their intervals."""
+    rows = f"[...{TABLE}.querySelectorAll('tr[data-row]')].filter((row) => row.offsetParent)"
+    return list(browser.js(f"{rows}.map((row) => row.cells[{index}].firstChild.textContent)"))
+
+
+def test_the_table_of_ways_shows_another_figure(browser: Browser, report: Path) -> None:
+    browser.open(report, 1600)
+    first = browser.js(f"{TABLE}.querySelector('td.s4').innerText")
+    assert re.fullmatch(r"\d+\s*\[\d+, \d+\]", first)
+    before = _column(browser, 2)
+    browser.js("document.querySelector('#methods [data-show=\"1\"]').click()")
+    assert browser.js(f"{TABLE}.querySelector('caption').textContent").startswith("Look-alike AUC")
+    assert _column(browser, 2) != before
+    legends = "[...document.querySelectorAll('#methods [data-legend]')].map((legend) => legend.hidden)"
+    assert browser.js(legends) == [True, False]
+    assert browser.complaints == []
+
+
+def test_the_table_of_ways_sorts_by_a_metric_and_back(browser: Browser, report: Path) -> None:
+    browser.open(report, 1600)
+    heads = f"[...{TABLE}.querySelectorAll('thead th')]"
+    column = browser.js(f"{heads}.findIndex((head) => head.textContent === 'attention-std')")
+    names, values = _column(browser, 0), _column(browser, column)
+    click = f"{heads}[%d].querySelector('button').click()"
+    for direction in ("descending", "ascending"):
+        browser.js(click % column)
+        assert browser.js(f"{heads}[{column}].getAttribute('aria-sort')") == direction
+        shown = [float(value) for value in _column(browser, column)]
+        assert shown == sorted(map(float, values), reverse=direction == "descending")
+    assert browser.js(f"{TABLE}.querySelectorAll('tr.group:not([hidden])').length") == 0
+    browser.js(click % 0)
+    assert _column(browser, 0) == names
+    assert browser.js(f"{TABLE}.querySelectorAll('tr.group:not([hidden])').length") == 5
+
+
+def test_the_table_of_ways_filters_rows_and_metrics(browser: Browser, report: Path) -> None:
+    browser.open(report, 1600)
+    _type(browser, "#methods [data-rows]", "laundering")
+    assert _column(browser, 0) == ["launder:unit-permutation"]
+    _type(browser, "#methods [data-columns]", "norm")
+    heads = f"[...{TABLE}.querySelectorAll('thead th')].filter((head) => head.offsetParent)"
+    assert browser.js(f"{heads}.map((head) => head.textContent)")[2:] == ["norm-pearson", "norm-cosine"]
+    told = browser.js("document.querySelector('#methods .shown').textContent")
+    assert told == f"1 of {len(METHODS)} rows, 2 of {len(METRICS)} metrics"
+
+
+def test_plain_tables_sort_by_number_and_filter(browser: Browser, report: Path) -> None:
+    browser.open(report, 1600)
+    browser.js("document.querySelectorAll('#making details').forEach((part) => { part.open = true; })")
+    _type(browser, "#making input[type=search]", "moe q-a")
+    body = "document.querySelector('#making table.sorts tbody')"
+    shown = f"[...{body}.rows].filter((row) => row.offsetParent).map((row) => row.cells[0].textContent)"
+    assert browser.js(shown) == ["zoo/q-a-moe-upcycle-copy"]
+    head = "document.querySelectorAll('#attack-table thead th')[2]"
+    browser.js(f"{head}.querySelector('button').click()")
+    assert browser.js(f"{head}.getAttribute('aria-sort')") == "descending"
+    assert browser.js("document.querySelector('#attack-table tbody th').textContent") == "attention-std"
+
+
+def _press(browser: Browser, key: str) -> None:
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key)
+
+
+def test_curves_say_their_values_and_the_pair_at_the_threshold(browser: Browser, report: Path) -> None:
+    browser.open(report, 1600)
+    for name, means in (("roc", "true-positive rate"), ("det", "miss rate")):
+        svg = f"document.querySelector('#metric-attention-std-{name}').closest('.pointed')"
+        browser.js(f"{svg}.scrollIntoView({{behavior: 'instant', block: 'center'}}); {svg}.focus()")
+        for key in ("ArrowRight", "ArrowDown", "End", *["ArrowLeft"] * 5):
+            _press(browser, key)
+        told = browser.js("document.querySelector('#live').textContent")
+        assert told.startswith("attention-std, look-alikes, AUC")
+        assert f"{means} " in told
+        assert re.search(r"threshold [\d.\u2212]+, the score of, zoo/\S+, zoo/", told)
+        ring = f"{svg}.querySelector('.ring').getBoundingClientRect()"
+        x, y = browser.js(f"[{ring}.x, {ring}.y]")
+        named = browser.js("document.querySelector('#tip').innerText")
+        browser.js("document.activeElement.blur()")
+        browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + 6, y=y + 6)
+        assert browser.js("document.querySelector('#tip').innerText") == named
+    assert browser.complaints == []
+
+
+def test_decay_dots_name_the_child_and_its_ancestor(browser: Browser, report: Path) -> None:
+    browser.open(report, 1600)
+    browser.js("document.querySelector('[data-decay=metric-weight-cosine]').focus()")
+    _press(browser, "ArrowRight")
+    _press(browser, "End")
+    told = browser.js("document.querySelector('#live').textContent")
+    assert re.search(r"zoo/(\S+), .*continued-pretrain:long, 800 steps, 100 % of the founder's budget", told)
+
+
+def test_metrics_in_the_drawing_of_shape_answer_to_the_keyboard(browser: Browser, report: Path) -> None:
+    browser.open(report, 1600)
+    browser.js("document.querySelector('svg.map a[href=\"#metric-config-match\"]').focus()")
+    told = browser.js("document.querySelector('#tip').innerText").split("\n")
+    assert told[0] == "config-match"
+    assert told[-1] == "architecture detector"
+
+
+CONTRAST = """(() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgb = (colour, below) => {
+    canvas.fillStyle = `rgb(${below.join(' ')})`; canvas.fillRect(0, 0, 1, 1);
+    canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+  };
+  const light = (c) => {
+    const [r, g, b] = c.map((v) => v / 255)
+      .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    const own = [];
+    for (let e = element; e; e = e.parentElement) own.unshift(getComputedStyle(e).backgroundColor);
+    return own.reduce((below, colour) => rgb(colour, below), [255, 255, 255]);
+  };
+  const wanted = ['.lead', '.aside', '.key', '.ends', '.verdict', '.figure', '.gist', 'caption', 'thead th',
+    'td.s0', 'td.s1', 'td.s2', 'td.s3', 'td.s4', 'td.s4 i', '.facts-strip b', 'figcaption', '.forged',
+    'button', '.verdict.fails', '.verdict.separates', '.verdict.architecture'];
+  return Object.fromEntries(wanted.flatMap((selector) => {
+    const element = document.querySelector(selector);
+    if (!element) return [];
+    const below = ground(element), style = getComputedStyle(element), ink = rgb(style.color, below);
+    const seen = ink.map((v, i) => v * style.opacity + below[i] * (1 - style.opacity));
+    const [a, b] = [light(seen), light(below)].sort((x, y) => y - x);
+    return [[selector, (a + 0.05) / (b + 0.05)]];
+  }));
+})()"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_stands_out_from_its_ground(browser: Browser, report: Path, dark: bool) -> None:
+    browser.open(report, 1600, dark=dark)
+    ratios = browser.js(CONTRAST)
+    assert len(ratios) >= 16
+    assert {selector: ratio for selector, ratio in ratios.items() if ratio < 4.5} == {}

@@ -130,16 +130,93 @@ def scores(seed: int = 0) -> pd.DataFrame:
 
 @cache
 def results() -> dict[str, Any]:
-    """What results.json holds: the whole analysis, with few resamples."""
+    """What results.json holds: the whole analysis, with few resamples, and what a run adds to it."""
     tables = [analysis.ScoreTable(frame) for _, frame in scores().groupby("metric", sort=False)]
     claim = analysis.Claim(threshold=0.9, text="> .9 is suspect", source="arXiv:2507.03014")
-    return analysis.analyse(
+    told = analysis.analyse(
         tables,
         claims={"attention-std": claim, "norm-cosine": claim},
         versions=dict.fromkeys(METRICS, 1),
         n_resamples=499,
         n_bootstrap=200,
     ).to_json()
+    for entry in told["metrics"]:
+        entry |= {
+            "decay": decay(entry["metric"]),
+            "forgeries": forgeries(entry),
+            "shared_properties": shared_properties(entry),
+        }
+    return told
+
+
+SHARES = {"fine-tune": 0.1, "continued-pretrain:long": 1.0}
+
+
+def decay(metric: str) -> list[dict[str, Any]]:
+    """Trained children by the share of their founder's budget; `silent` scores none of them."""
+    table = scores()[lambda rows: (rows["metric"] == metric) & rows["method"].isin(SHARES)]
+    rows = [
+        {
+            "model": row.model_b,
+            "ancestor": row.model_a,
+            "method": row.method,
+            "steps": int(800 * SHARES[row.method]),
+            "tokens": int(8e6 * SHARES[row.method]),
+            "share": SHARES[row.method],
+            "score": row.score,
+            "lineage": row.lineage_a,
+        }
+        for row in table.itertuples()
+        if row.status == "ok"
+    ]
+    return sorted(rows, key=lambda row: row["share"])
+
+
+FORGED = ("attention-std",)  # can be made to accuse and to acquit; every other metric is unmoved
+
+
+def forgeries(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Two models framed and two children that evade; `silent` has no threshold to call by."""
+    metric = entry["metric"]
+    claim = (entry["claim"] or {}).get("threshold")
+    calibrated = next((item["value"] for item in entry["thresholds"] if item["max_fpr"] == 0.05), None)
+    threshold = calibrated if claim is None else claim
+    rows = []
+    for kind, before, after in (("frame", 0.1, 0.999), ("evade", 0.98, -0.9)):
+        for founder in ("zoo/q-a", "zoo/l-b"):
+            reached = after if metric in FORGED else before
+            called = [None if threshold is None else value >= threshold for value in (before, reached)]
+            rows.append(
+                {
+                    "forged": f"{founder}-{kind}",
+                    "of": f"{founder}-fine-tune",
+                    "target": founder if kind == "evade" else "zoo/n-c",
+                    "kind": kind,
+                    "aimed_at": "attention-std",
+                    "before": before,
+                    "after": reached,
+                    "threshold": threshold,
+                    "before_called": called[0],
+                    "after_called": called[1],
+                    "reason": "" if threshold is not None else "no threshold could be calibrated",
+                }
+            )
+    return rows
+
+
+def shared_properties(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Two properties, with the figures of the metric itself."""
+    return [
+        {
+            "shared": shared,
+            "n_pairs": 12,
+            "n_lineages": 4,
+            "median": 0.5,
+            "auc": entry["look_alike_auc"],
+            "fpr": entry["thresholds"][0]["fpr"] if entry["thresholds"] else None,
+        }
+        for shared in ("corpus, tokenizer", "nothing but shape")
+    ]
 
 
 @cache

@@ -15,6 +15,7 @@ import pytest
 from test_report_fixture import METHODS, METRICS, VERDICTS, results, run, scores
 
 from benchmark.report import page
+from benchmark.report.packing import unpacked
 
 VOID = {"meta", "link", "br", "input", "col"}
 
@@ -122,7 +123,7 @@ def test_headings_descend_without_gaps_and_landmarks_stand(outline: Outline) -> 
 
 def test_tables_have_captions_and_scoped_headers(outline: Outline) -> None:
     assert outline.tags["caption"] == outline.tags["table"] > 10
-    assert all(header.get("scope") in ("col", "row") for header in outline.headers)
+    assert all(header.get("scope") in ("col", "row", "rowgroup") for header in outline.headers)
 
 
 def test_drawings_have_titles(html: str) -> None:
@@ -144,29 +145,37 @@ def test_the_answer_names_every_metric_in_the_column_of_its_verdict(html: str) -
         assert named == {metric for metric in METRICS if VERDICTS[metric] in verdicts}
 
 
+def dots(data: dict[str, Any], row: dict[str, Any]) -> list[tuple[tuple[str, str], float, str]]:
+    """The dots of a row as the page's script reads them: pair, score, what is said of it."""
+    ends = [data["models"][index] for index in unpacked(row["p"], "<u2").tolist()]
+    scores_ = unpacked(row["s"], "<f4").tolist()
+    says = [row["says"]] * len(scores_)
+    if "m" in row:
+        says = [row["m"][index] for index in unpacked(row["k"], "<u2").tolist()]
+    return list(zip(zip(ends[::2], ends[1::2], strict=True), scores_, says, strict=True))
+
+
 def test_every_pair_with_a_score_is_a_dot_that_names_it(outline: Outline, html: str) -> None:
     data = json.loads(outline.scripts["data"])
     frame = scores()
     ok = frame[frame["status"] == "ok"]
     for metric in METRICS:
         rows = data["plots"][f"metric-{metric}"]
-        drawn = {
-            (data["models"][data["a"][pair]], data["models"][data["b"][pair]]): score
-            for row in rows
-            for pair, score in zip(row["p"], row["s"], strict=True)
-        }
+        drawn = {pair: score for row in rows for pair, score, _ in dots(data, row)}
         table = ok[ok["metric"] == metric]
         assert set(drawn) == set(zip(table["model_a"], table["model_b"], strict=True))
         for row in table.head(20).itertuples():
-            assert drawn[(row.model_a, row.model_b)] == pytest.approx(row.score, rel=1e-4, abs=1e-9)
-    paths = re.findall(r'<path class="dot [^"]*" stroke-width="\d" d="([^"]*)"/>', html)
+            assert drawn[(row.model_a, row.model_b)] == pytest.approx(row.score, rel=1e-6)
+    plots = html[html.index('<div id="each">') :]
+    paths = re.findall(r'<path class="dot[^"]*" stroke-width="\d" d="([^"]*)"/>', plots)
     assert sum(path.count("h0") for path in paths) == len(ok)
 
 
 def test_rows_stand_by_method_with_thresholds_as_lines(html: str) -> None:
     section = html[html.index('id="metric-attention-std"') : html.index('id="metric-norm-cosine"')]
-    names = re.findall(r'<span class="row-name">([^<]*)</span>', section)
-    assert set(names[: len(METHODS)]) == {method.replace(">", "&gt;") for method in METHODS}
+    names = re.findall(r'<div class="row-label"><b>([^<]+)</b>', section)
+    steps = {"… &gt; cast" if ">" in method else method for method in METHODS}
+    assert set(names[: len(METHODS)]) == steps
     assert names[len(METHODS) :] == [
         "look-alikes", "other independents", "siblings", "shared initialisation", "disputed",
     ]  # fmt: skip
@@ -183,7 +192,7 @@ def test_the_same_run_gives_the_same_bytes(html: str) -> None:
 
 def test_undefined_is_a_dash_with_its_reason_and_never_zero(html: str) -> None:
     section = html[
-        html.index('<section class="metric" id="metric-silent"') : html.index('<section id="methods"')
+        html.index('<section class="metric" id="metric-silent"') : html.index('<section id="disputes"')
     ]
     strip = section[section.index('class="strip"') : section.index("</dl>")]
     assert strip.count("—") >= 4
@@ -246,8 +255,9 @@ def test_null_everywhere_is_undefined_everywhere() -> None:
     told = copy.deepcopy(results())
     told["metrics"] = [{**hollow(entry), "because": ""} for entry in told["metrics"]]
     told["comparisons"] = []
-    parsed = Outline(page(run(), told, scores()))
-    table = parsed.text[parsed.text.index("All metrics") : parsed.text.index("How alike two models are")]
+    text = page(run(), told, scores())
+    Outline(text)
+    table = Outline(text[text.index('<section id="metrics"') : text.index('<section id="map"')]).text
     assert ".000" not in table
     assert "0 %" not in table
 
@@ -259,9 +269,9 @@ def test_infinite_scores_and_one_score_for_all_are_drawn() -> None:
     shown = [
         score
         for row in json.loads(Outline(text).scripts["data"])["plots"]["metric-weight-cosine"]
-        for score in row["s"]
+        for score in unpacked(row["s"], "<f4").tolist()
     ]
-    assert shown.count("∞") == 2
+    assert (shown.count(np.inf), shown.count(-np.inf)) == (2, 1)
     frame["score"] = 1.0
     Outline(page({}, {"schema": 1, "metrics": [{"metric": "weight-cosine"}]}, frame))
 

@@ -1,0 +1,201 @@
+"""Tables of ways × metrics: what each metric survives, and which shared property fools it.
+
+A cell shows one figure with its interval; the others wait in the page's data, where the script finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from benchmark.report.families import FAMILIES, family_of
+from benchmark.report.notation import UNDEFINED, count, ends, percent, percent_ends, unit
+from benchmark.report.reading import Estimate
+from benchmark.report.view import ClassRow, MetricView
+
+__all__ = ["Cell", "Cross", "CrossRow", "Figure", "shared_properties", "survival"]
+
+Grade = Callable[[float], int]
+NONE: Final = -1  # the shade of a cell without a figure
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that the cells of a table can show."""
+
+    slug: str
+    label: str
+    unit: str
+    read: Callable[[ClassRow], Estimate]
+    grade: Grade
+    legend: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure of one cell: the number, its interval, and a shade from 0 (fails) to 4 (holds)."""
+
+    text: str
+    ends: str
+    shade: int
+
+
+@dataclass(frozen=True)
+class CrossRow:
+    """One way with its cells: for every figure, for every metric."""
+
+    group: str
+    name: str
+    pairs: str
+    notes: tuple[str, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True)
+class Cross:
+    """A table of ways × metrics; the first figure is the one it opens with."""
+
+    anchor: str
+    label: str
+    head: str
+    figures: tuple[Figure, ...]
+    rows: tuple[CrossRow, ...]
+
+    @property
+    def groups(self) -> list[tuple[str, list[tuple[int, CrossRow]]]]:
+        """The rows with their numbers, by group, in the order of the rows."""
+        found: dict[str, list[tuple[int, CrossRow]]] = {}
+        for index, row in enumerate(self.rows):
+            found.setdefault(row.group, []).append((index, row))
+        return list(found.items())
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script needs to show another figure, and to say what a cell rests on."""
+        return {
+            "figures": [
+                [[[cell.text, cell.ends, cell.shade] for cell in row.cells[index]] for row in self.rows]
+                for index in range(len(self.figures))
+            ],
+            "notes": [list(row.notes) for row in self.rows],
+        }
+
+
+def _rising(*steps: float) -> Grade:
+    """Shades for figures where more is better: 0 up to the first step, then one more at each."""
+    return lambda value: 0 if value <= steps[0] else 1 + sum(value >= step for step in steps[1:])
+
+
+def _falling(*steps: float) -> Grade:
+    """Shades for figures where less is better: 4 up to the first step, then one less after each."""
+    return lambda value: 4 - sum(value > step for step in steps)
+
+
+AUC: Final = Figure(
+    "auc",
+    "Look-alike AUC",
+    "",
+    lambda row: row.look_alike_auc,
+    _rising(0.5, 0.7, 0.9, 0.99),
+    ("≤ .5", ".5 – .7", ".7 – .9", ".9 – .99", "≥ .99"),
+)
+TPR: Final = Figure(
+    "tpr",
+    "TPR at the calibrated threshold",
+    "%",
+    lambda row: row.tpr,
+    _rising(0.2, 0.4, 0.6, 0.8),
+    ("≤ 20 %", "20 – 40", "40 – 60", "60 – 80", "≥ 80 %"),
+)
+FPR: Final = Figure(
+    "fpr",
+    "FPR at the calibrated threshold",
+    "%",
+    lambda row: row.fpr,
+    _falling(0.05, 0.1, 0.2, 0.5),
+    ("> 50 %", "20 – 50", "10 – 20", "5 – 10", "≤ 5 %"),
+)
+SHARED_AUC: Final = Figure(
+    "auc",
+    "AUC of children against them",
+    "",
+    lambda row: row.auc,
+    _rising(0.5, 0.7, 0.9, 0.99),
+    AUC.legend,
+)
+
+
+def survival(views: Sequence[MetricView]) -> Cross:
+    """What each metric survives: ways of deriving a child × metrics, by family."""
+    return _cross(
+        "survival",
+        "What each metric survives",
+        "Way of deriving",
+        (TPR, AUC),
+        [view.by_method for view in views],
+        _family,
+    )
+
+
+def shared_properties(views: Sequence[MetricView]) -> Cross:
+    """Which shared property fools a metric: look-alikes by what they have in common × metrics."""
+    stated = any(view.shared for view in views)
+    rows = [view.shared if stated else view.by_look_alike for view in views]
+    return _cross(
+        "shared",
+        "Which shared property fools a metric",
+        "They share",
+        (SHARED_AUC, FPR),
+        rows,
+        lambda name: "",
+    )
+
+
+def _family(method: str) -> str:
+    return family_of(method).title
+
+
+def _cross(
+    anchor: str,
+    label: str,
+    head: str,
+    figures: tuple[Figure, ...],
+    columns: Sequence[Sequence[ClassRow]],
+    group: Callable[[str], str],
+) -> Cross:
+    found = [{row.name: row for row in rows} for rows in columns]
+    order = [family.title for family in FAMILIES]
+    names = list(dict.fromkeys(row.name for rows in columns for row in rows))
+    if any(map(group, names)):
+        names.sort(key=lambda name: (order.index(group(name)), name))
+    rows = []
+    for name in names:
+        own = [rows.get(name) for rows in found]
+        most = max((row.n_pairs or 0 for row in own if row), default=0)
+        rows.append(
+            CrossRow(
+                group=group(name),
+                name=name,
+                pairs=f"{most:,}",
+                notes=tuple(_note(row) for row in own),
+                cells=tuple(tuple(_cell(figure, row) for row in own) for figure in figures),
+            )
+        )
+    return Cross(anchor, label, head, figures, tuple(rows))
+
+
+def _note(row: ClassRow | None) -> str:
+    if row is None:
+        return "no pair has a score"
+    lineages = "" if row.n_lineages is None else f" of {count(row.n_lineages, 'lineage')}"
+    return f"{count(row.n_pairs, 'pair')}{lineages}"
+
+
+def _cell(figure: Figure, row: ClassRow | None) -> Cell:
+    value = figure.read(row) if row else Estimate()
+    if not value.defined:
+        return Cell(UNDEFINED, "", NONE)
+    if figure.unit == "%":
+        return Cell(percent(value.estimate), percent_ends(value), figure.grade(value.estimate))
+    return Cell(unit(value.estimate, 2), ends(value), figure.grade(value.estimate))

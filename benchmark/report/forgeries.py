@@ -1,0 +1,120 @@
+"""Whether a metric can be made to accuse or to acquit at no cost: what forged models score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from benchmark.report.reading import mapping, number, sequence, text
+from benchmark.report.view import Forged, MetricView
+
+__all__ = ["KINDS", "Attack", "attack", "forged"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of forgery: its slug, what it does, and the calls that make it a success."""
+
+    slug: str
+    verb: str
+    title: str
+    says: str
+    wanted: bool
+
+
+KINDS: Final = (
+    Kind(
+        "frame",
+        "accuse",
+        "Frame",
+        "a model is made to look like the child of a stranger",
+        True,
+    ),
+    Kind("evade", "acquit", "Evade", "a true child is made to look independent", False),
+)
+
+
+@dataclass(frozen=True)
+class Attack:
+    """How forgeries of one kind fare against one metric.
+
+    Attributes
+    ----------
+    n : int
+        Forged models whose scores before and after are known.
+    flipped : int
+        Of them, those that change the call as the forger wants.
+    already : int
+        Those that were called so before anything was forged.
+    uncalled : int
+        Those without a call, because the metric has no threshold.
+    before, after : float
+        Mean scores; NaN without any.
+    aimed : bool
+        Whether some of them were made against this very metric.
+    """
+
+    kind: Kind
+    n: int
+    flipped: int
+    already: int
+    uncalled: int
+    before: float
+    after: float
+    aimed: bool
+
+    @property
+    def told(self) -> str:
+        """The outcome in a few words."""
+        if not self.n:
+            return "not tried"
+        if self.uncalled == self.n:
+            return "no threshold to call by"
+        tried = self.n - self.already - self.uncalled
+        if not tried:
+            return f"all {self.n} are called so before any forgery"
+        return f"{self.flipped} of {tried} succeed" if self.flipped else f"none of {tried} succeeds"
+
+
+def forged(stored: object) -> tuple[Forged, ...]:
+    """Read the forgery rows of one metric."""
+    return tuple(_row(mapping(item)) for item in sequence(stored))
+
+
+def _row(stored: Mapping[str, Any]) -> Forged:
+    return Forged(
+        forged=text(stored.get("forged")),
+        of=text(stored.get("of")),
+        target=text(stored.get("target")),
+        kind=text(stored.get("kind")),
+        aimed_at=text(stored.get("aimed_at")),
+        before=number(stored.get("before")),
+        after=number(stored.get("after")),
+        threshold=number(stored.get("threshold")),
+        before_called=_called(stored.get("before_called")),
+        after_called=_called(stored.get("after_called")),
+        reason=text(stored.get("reason")),
+    )
+
+
+def _called(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def attack(view: MetricView, kind: Kind) -> Attack:
+    """Sum up the forgeries of one kind against one metric."""
+    rows = [row for row in view.forgeries if row.kind == kind.slug and not math.isnan(row.before + row.after)]
+    called = [row for row in rows if row.before_called is not None and row.after_called is not None]
+    already = [row for row in called if row.before_called is kind.wanted]
+    return Attack(
+        kind=kind,
+        n=len(rows),
+        flipped=sum(row.succeeded for row in called),
+        already=len(already),
+        uncalled=len(rows) - len(called),
+        before=sum(row.before for row in rows) / len(rows) if rows else math.nan,
+        after=sum(row.after for row in rows) / len(rows) if rows else math.nan,
+        aimed=any(row.aimed_at == view.name for row in rows),
+    )

@@ -1,0 +1,81 @@
+"""What the page's script needs to name a dot, packed: numbers as base64 of little-endian arrays."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark.report import dots
+from benchmark.report.notation import percent
+from benchmark.report.view import MetricView, Travelled
+
+__all__ = ["pair_data", "unpacked"]
+
+
+def pair_data(views: Sequence[MetricView]) -> dict[str, Any]:
+    """Pack the dots of all plots.
+
+    Returns
+    -------
+    dict
+        ``models``: names. ``plots``: for each score plot its rows, each with ``says`` (the row in words),
+        ``p`` (uint16: both models of each dot, as indices), ``s`` (float32: scores) and, where a row holds
+        several methods, their names ``m`` and each dot's ``k`` (uint16). ``decays``: for each metric ``d``
+        (the number of each dot's text in ``texts``) and ``s``.
+    """
+    models: dict[str, int] = {}
+    texts: dict[str, int] = {}
+    plots, decays = {}, {}
+    for view in views:
+        if view.table is not None:
+            names = view.table.models.tolist()
+            of_table = np.array([models.setdefault(str(name), len(models)) for name in names], dtype=np.int64)
+            a, b = of_table[view.table.model_a], of_table[view.table.model_b]
+            plots[view.anchor] = [_row(row, a, b) for row in view.rows]
+        if view.decay:
+            numbers = [texts.setdefault(_says(row), len(texts)) for row in view.decay]
+            decays[view.anchor] = {
+                "d": _packed(np.array(numbers), "<u2"),
+                "s": _packed(np.array([row.score for row in view.decay]), "<f4"),
+            }
+    return {
+        "width": dots.WIDTH,
+        "models": list(models),
+        "plots": plots,
+        "texts": list(texts),
+        "decays": decays,
+    }
+
+
+def _row(row: dots.Row, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> dict[str, Any]:
+    packed: dict[str, Any] = {
+        "says": row.says,
+        "p": _packed(np.stack([a[row.pairs], b[row.pairs]], axis=1).ravel(), "<u2"),
+        "s": _packed(row.scores, "<f4"),
+    }
+    if row.kind.slug == "derived" and len(row.methods) > 1:
+        packed |= {"m": list(row.methods), "k": _packed(row.method_of, "<u2")}
+    return packed
+
+
+def _says(row: Travelled) -> str:
+    """The lines of a tooltip: the pair, how it came about, how far it went."""
+    steps = "" if row.steps is None else f", {row.steps:,} steps"
+    return f"{row.model}|{row.ancestor}|{row.method}{steps}, {percent(row.share)} % of the founder's budget"
+
+
+def _packed(values: npt.NDArray[Any], kind: str) -> str:
+    return base64.b64encode(values.astype(kind).tobytes()).decode()
+
+
+def unpacked(text: str, kind: str) -> npt.NDArray[Any]:
+    """Read back an array that the page holds.
+
+    >>> unpacked("AAAAPw==", "<f4").tolist()
+    [0.5]
+    """
+    return np.frombuffer(base64.b64decode(text), dtype=kind)
