@@ -19,6 +19,7 @@ from benchmark.commands.options import (
     INTERRUPTED,
     UNIT_FAILED,
     CatalogFile,
+    Device,
     Json,
     Metrics,
     Models,
@@ -108,6 +109,7 @@ def run(
             min=1, metavar="K", help="Independent pairs a costly metric scores of any two lineages."
         ),
     ] = 4,
+    device: Device = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -156,6 +158,7 @@ def run(
                 "pairs_per_lineage_pair": pairs_per_lineage_pair,
             },
             "tier": tier,
+            "device": device,
             "catalog": catalog_facts(loaded),
         },
     )
@@ -227,6 +230,7 @@ def fingerprint(
     metrics: Metrics = None,
     catalog: CatalogFile = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON here.")] = None,
+    device: Device = None,
     json_: Json = False,
 ) -> None:
     """Extract and show the fingerprint of one checkpoint."""
@@ -273,6 +277,7 @@ def evaluate(
             min=0, metavar="SECONDS", help="For one model, and one pair (POSIX); default 60, 0: no limit."
         ),
     ] = None,
+    device: Device = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -343,6 +348,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write the case here: .json or .md.")
     ] = None,
+    device: Device = None,
     json_: Json = False,
 ) -> None:
     """One case: two models, each metric's score, what it weighs, and what cannot be said."""

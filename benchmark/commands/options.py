@@ -10,12 +10,15 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from benchmark.errors import UsageError
+
 __all__ = [
     "BAD_INPUT",
     "GATE_FAILED",
     "INTERRUPTED",
     "UNIT_FAILED",
     "CatalogFile",
+    "Device",
     "Json",
     "Metrics",
     "ModelName",
@@ -36,6 +39,17 @@ DONE, UNIT_FAILED, BAD_INPUT, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 FAILURES_SAID: Final = 10
 """Failures named on stderr; run.json and the report have all."""
 
+
+def _choose_device(name: str | None) -> str:
+    from fpcore.forward import NoDevice, current_device, use_device
+
+    try:
+        use_device(name or current_device())
+    except NoDevice as error:
+        raise UsageError(f"--device {error}") from error
+    return current_device()
+
+
 CatalogFile = Annotated[
     Path | None, typer.Option("--catalog", metavar="F", help="A catalog; default: the shipped one.")
 ]
@@ -52,6 +66,15 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: on
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything that draws random numbers.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="cpu|cuda",
+        callback=_choose_device,
+        help="Where metrics that run models run them; default: $LOOKALIKE_DEVICE, else cpu.",
+    ),
+]
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="An id or alias of the catalog.")]
 
 

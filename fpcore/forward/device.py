@@ -30,12 +30,12 @@ def use_device(name: str) -> None:
     NoDevice
         The name is none of these, or there is no such card.
     """
-    import torch
-
     kind, _, number = name.partition(":")
     if kind not in {"cpu", "cuda"} or (number and (kind == "cpu" or not number.isdigit())):
         raise NoDevice(f"{name!r} is no device; known: cpu, cuda, cuda:0, cuda:1, …")
     if kind == "cuda":
+        import torch
+
         if not torch.cuda.is_available():
             raise NoDevice(f"{name}: PyTorch finds no CUDA card here; leave it out to run on the processor")
         if number and int(number) >= torch.cuda.device_count():
