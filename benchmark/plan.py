@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmark.catalog import Catalog
 from benchmark.errors import UsageError
+from benchmark.forgeries import planned_forgeries
 from benchmark.metric_specs import load_metric
 
 __all__ = ["Plan", "balanced_subset", "make_plan"]
@@ -32,12 +33,15 @@ class Plan:
         The catalog's pairs among the models, with their labels (model_a < model_b).
     chosen : mapping of str to ndarray of bool
         For each metric, which rows of `pairs` it scores.
+    forgeries : pandas.DataFrame
+        The catalog's forgeries of, and aimed at, these models; every metric scores all of them, apart.
     """
 
     models: tuple[str, ...]
     metrics: tuple[str, ...]
     pairs: pd.DataFrame
     chosen: dict[str, np.ndarray]
+    forgeries: pd.DataFrame
 
     def __str__(self) -> str:
         lines = [
@@ -46,7 +50,17 @@ class Plan:
             f"{len(self.metrics)} metrics:",
         ]
         lines += [f"  {metric}: {int(self.chosen[metric].sum())} pairs" for metric in self.metrics]
+        if len(self.forgeries):
+            lines.append(
+                f"{len(self.forgeries)} forgeries, each scored against its target before and after:"
+                f" {', '.join(f'{n} {kind}' for kind, n in self.forgeries['kind'].value_counts().items())}"
+            )
         return "\n".join(lines)
+
+    @property
+    def forged_models(self) -> tuple[str, ...]:
+        """Catalog ids of the forgeries."""
+        return tuple(self.forgeries["forged"])
 
     @property
     def n_lineages(self) -> int:
@@ -110,7 +124,7 @@ def make_plan(
     chosen = {
         spec: np.ones(len(pairs), bool) if load_metric(spec).cost == "cheap" else subset for spec in metrics
     }
-    return Plan(tuple(wanted), tuple(metrics), pairs, chosen)
+    return Plan(tuple(wanted), tuple(metrics), pairs, chosen, planned_forgeries(catalog, wanted))
 
 
 def balanced_subset(pairs: pd.DataFrame, per_lineage_pair: int, seed: int) -> np.ndarray:

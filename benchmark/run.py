@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,16 +19,17 @@ import analysis
 import fpcore
 from benchmark import report
 from benchmark.catalog import Catalog
+from benchmark.forgeries import forgery_pairs, forgery_table
 from benchmark.metric_specs import load_metric
 from benchmark.plan import Plan
 from benchmark.progress import Reporter
-from benchmark.statistics import results_of
+from benchmark.scoring import Job, score_pairs
+from benchmark.statistics import results_of, with_catalog_facts
 from benchmark.store import SCHEMA, RunDirectory
-from benchmark.workers import Comparison, Extraction, compare, extract, run_units
+from benchmark.workers import Extraction, extract, run_units
 
 __all__ = ["Clock", "Finished", "describe_metric", "execute", "finish", "package_version"]
 
-PAIRS_PER_UNIT: Final = 1000
 PACKAGES: Final = (
     "lookalike",
     "torch",
@@ -38,20 +39,6 @@ PACKAGES: Final = (
     "scikit-learn",
     "statsmodels",
     "pandas",
-)
-COLUMNS: Final = (
-    "metric",
-    "model_a",
-    "model_b",
-    "score",
-    "status",
-    "reason",
-    "relation",
-    "method",
-    "lineage_a",
-    "lineage_b",
-    "architecture_a",
-    "architecture_b",
 )
 
 
@@ -119,20 +106,36 @@ def execute(
     with clock.phase("fingerprints"), reporter.phase("fingerprints") as advance:
         found = run_units(
             partial(_extract_unit, catalog, plan.metrics, cache, limits),
-            plan.models,
+            (*plan.models, *plan.forged_models),
             workers=workers,
             advance=advance,
             name=str,
         )
     extractions = {extraction.model: extraction for extraction in found}
     pairs = _with_cells(plan.pairs, extractions)
+    jobs = [Job(spec, pairs[plan.chosen[spec]]) for spec in plan.metrics]
+    if len(plan.forgeries):
+        forged = _with_cells(forgery_pairs(catalog, plan.forgeries), extractions)
+        jobs += [Job(spec, forged) for spec in plan.metrics]
     with clock.phase("scores"), reporter.phase("scores") as advance:
-        scores, seconds = _score_all(catalog, plan, pairs, extractions, cache, workers, advance, limits)
+        frames = score_pairs(
+            catalog, jobs, extractions, cache, workers=workers, advance=advance, limits=limits
+        )
+    honest, forged_too = frames[: len(plan.metrics)], frames[len(plan.metrics) :]
+    scores = pd.concat(honest, ignore_index=True)
     return finish(
-        scores, directory, catalog=catalog, metrics=plan.metrics, cache=cache, seed=seed, reporter=reporter,
+        scores.drop(columns="seconds"),
+        directory,
+        catalog=catalog,
+        metrics=plan.metrics,
+        cache=cache,
+        seed=seed,
+        reporter=reporter,
         clock=clock,
-        record={**record, "costs": _costs(plan.metrics, extractions, seconds)}, extractions=extractions,
-    )  # fmt: skip
+        record={**record, "costs": _costs(plan, extractions, scores)},
+        extractions=extractions,
+        forgeries=forgery_table(plan.forgeries, pd.concat(forged_too)) if forged_too else None,
+    )
 
 
 def finish(
@@ -147,15 +150,19 @@ def finish(
     clock: Clock,
     record: Mapping[str, Any],
     extractions: Mapping[str, Extraction],
+    forgeries: pd.DataFrame | None = None,
 ) -> Finished:
     """From scores to the files of a run directory: statistics, results, report."""
     directory.write_scores(scores)
+    directory.write_forgeries(forgeries)
     known = {metric.name: metric for metric in map(load_metric, metrics)}
     with clock.phase("statistics"), reporter.phase("statistics") as advance:
         results = results_of(scores, known, seed=seed, cache=cache)
+        results = with_catalog_facts(results, scores, catalog, forgeries)
         advance(len(results["metrics"]), len(results["metrics"]), "")
     directory.write_results(results)
-    failures = _failures(extractions, scores)
+    failures = _failures(extractions, scores if forgeries is None else pd.concat([scores, forgeries]))
+    forged = set() if forgeries is None else set(forgeries["forged"])
     full: dict[str, Any] = {
         "schema": SCHEMA,
         "status": "partial" if failures else "complete",
@@ -169,8 +176,10 @@ def finish(
             for model, extraction, lineage in (
                 (model, extraction, catalog.lineage(model) if catalog else "")
                 for model, extraction in extractions.items()
+                if model not in forged
             )
         },
+        "forgeries": {model: {"digest": extractions[model].digest} for model in sorted(forged)},
         "metrics": {name: describe_metric(metric) for name, metric in known.items()},
         "packages": {name: package_version(name) for name in PACKAGES},
         "machine": {
@@ -195,10 +204,6 @@ def _extract_unit(
     return extract(catalog, model, metrics, cache, limits)
 
 
-def _compare_unit(catalog: Catalog, cache: Path, unit: Comparison) -> Path:
-    return compare(catalog, unit, cache)
-
-
 def _with_cells(pairs: pd.DataFrame, extractions: Mapping[str, Extraction]) -> pd.DataFrame:
     """The pairs with the architecture cell of each model as its checkpoint shows it."""
     cells = {model: extraction.cell or None for model, extraction in extractions.items()}
@@ -212,52 +217,8 @@ def _with_cells(pairs: pd.DataFrame, extractions: Mapping[str, Extraction]) -> p
     )
 
 
-def _score_all(
-    catalog: Catalog,
-    plan: Plan,
-    pairs: pd.DataFrame,
-    extractions: Mapping[str, Extraction],
-    cache: Path,
-    workers: int,
-    advance: Callable[[int, int, str], None],
-    limits: Mapping[str, float],
-) -> tuple[pd.DataFrame, dict[str, pd.Series[float]]]:
-    """The score table, and the seconds that the pairs of each metric took."""
-    digests = {model: extraction.digest for model, extraction in extractions.items()}
-    frames: dict[str, pd.DataFrame] = {}
-    units: list[Comparison] = []
-    rows_of: list[tuple[str, pd.Index[int]]] = []
-    for spec in plan.metrics:
-        frame = pairs[plan.chosen[spec]].reset_index(drop=True)
-        frame.insert(0, "metric", load_metric(spec).name)
-        frame["status"], frame["reason"] = _before_comparing(frame, spec, extractions)
-        frame["score"] = float("nan")
-        frames[spec] = frame
-        ready = frame[frame["status"] == "ok"]
-        for start in range(0, len(ready), PAIRS_PER_UNIT):
-            part = ready.iloc[start : start + PAIRS_PER_UNIT]
-            named = list(zip(part["model_a"], part["model_b"], strict=True))
-            units.append(Comparison.of(spec, named, digests, limits.get(spec)))
-            rows_of.append((spec, part.index))
-    paths = run_units(
-        partial(_compare_unit, catalog, cache),
-        units,
-        workers=workers,
-        advance=advance,
-        name=lambda unit: load_metric(unit.metric).name,
-    )
-    seconds: dict[str, list[pd.Series[float]]] = {}
-    for (spec, rows), path in zip(rows_of, paths, strict=True):
-        piece = pd.read_parquet(path).set_axis(rows)
-        frames[spec].loc[rows, ["score", "status", "reason"]] = piece[["score", "status", "reason"]]
-        seconds.setdefault(spec, []).append(piece["seconds"])
-    whole = pd.concat([frames[spec] for spec in plan.metrics], ignore_index=True)
-    whole = whole[[*COLUMNS, *(name for name in whole.columns if name not in COLUMNS)]]
-    return whole, {spec: pd.concat(parts) for spec, parts in seconds.items()}
-
-
 def _costs(
-    metrics: Sequence[str], extractions: Mapping[str, Extraction], seconds: Mapping[str, pd.Series[float]]
+    plan: Plan, extractions: Mapping[str, Extraction], scores: pd.DataFrame
 ) -> dict[str, dict[str, Any]]:
     """What each metric took on this machine: mean seconds a model and a pair; None where nothing was done.
 
@@ -265,36 +226,18 @@ def _costs(
     the run's order pays for it. They are no part of results.json, which is the same on every machine.
     """
     costs = {}
-    for spec in metrics:
-        models = [
-            outcome.seconds
-            for extraction in extractions.values()
-            if (outcome := extraction.outcomes[spec]).seconds is not None
-        ]
-        pairs = seconds.get(spec, pd.Series(dtype=float))
-        costs[load_metric(spec).name] = {
+    for spec in plan.metrics:
+        name = load_metric(spec).name
+        outcomes = [extractions[model].outcomes[spec] for model in plan.models]
+        models = [outcome.seconds for outcome in outcomes if outcome.seconds is not None]
+        pairs = scores.loc[scores["metric"] == name, "seconds"].dropna()
+        costs[name] = {
             "seconds_a_model": round(sum(models) / len(models), 6) if models else None,
             "n_models": len(models),
             "seconds_a_pair": round(float(pairs.mean()), 6) if len(pairs) else None,
             "n_pairs": len(pairs),
         }
     return costs
-
-
-def _before_comparing(
-    frame: pd.DataFrame, spec: str, extractions: Mapping[str, Extraction]
-) -> tuple[list[str], list[str]]:
-    """Status and reason that a pair has already from the fingerprints of its models."""
-    statuses, reasons = [], []
-    for a, b in zip(frame["model_a"], frame["model_b"], strict=True):
-        status, reason = "ok", ""
-        for model in (a, b):
-            outcome = extractions[model].outcomes[spec]
-            if outcome.status == "failed" or (outcome.status == "abstained" and status == "ok"):
-                status, reason = outcome.status, f"{model}: {outcome.reason}"
-        statuses.append(status)
-        reasons.append(reason)
-    return statuses, reasons
 
 
 def _failures(extractions: Mapping[str, Extraction], scores: pd.DataFrame) -> list[dict[str, str]]:

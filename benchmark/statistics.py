@@ -1,4 +1,7 @@
-"""The statistics of a score table, kept by content: the same scores are not analysed twice."""
+"""The statistics of a score table, kept by content: the same scores are not analysed twice.
+
+What only the catalog knows (forgeries, distances, what founders share) is added to each metric's results.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,13 @@ import pandas as pd
 
 import analysis
 import fpcore
+from benchmark.catalog import Catalog
+from benchmark.decay import decay_results, distances
+from benchmark.forgeries import decision_threshold, forgery_results
+from benchmark.shared_properties import founder_pairs, shared_results
 from benchmark.store import write_json
 
-__all__ = ["results_of"]
+__all__ = ["results_of", "with_catalog_facts"]
 
 # What decides the digits of a result besides the scores and the code of `analysis`.
 PACKAGES = ("numpy", "scipy", "scikit-learn", "statsmodels", "pandas")
@@ -62,6 +69,41 @@ def results_of(
     ).to_json()
     write_json(path, results)
     return results
+
+
+def with_catalog_facts(
+    results: Mapping[str, Any],
+    scores: pd.DataFrame,
+    catalog: Catalog | None,
+    forgeries: pd.DataFrame | None,
+) -> dict[str, Any]:
+    """Add to each metric's object `forgeries`, `decay` and `shared_properties`; [] where nothing is known.
+
+    Parameters
+    ----------
+    results : mapping
+        As `results_of` gives it.
+    scores : pandas.DataFrame
+    catalog : Catalog or None
+        Where the models stand.
+    forgeries : pandas.DataFrame or None
+        As `benchmark.forgeries.forgery_table`.
+    """
+    far = distances(catalog) if catalog else None
+    founders = founder_pairs(catalog) if catalog else None
+    metrics = []
+    for result in results["metrics"]:
+        own = scores[scores["metric"] == result["metric"]]
+        threshold, _ = decision_threshold(result)
+        metrics.append(
+            {
+                **result,
+                "forgeries": [] if forgeries is None else forgery_results(forgeries, result),
+                "decay": [] if far is None else decay_results(own, far),
+                "shared_properties": [] if founders is None else shared_results(own, founders, threshold),
+            }
+        )
+    return {**results, "metrics": metrics}
 
 
 @once

@@ -77,6 +77,15 @@ class RunDirectory:
         with atomic_path(self.path / "scores.parquet") as temporary:
             scores.to_parquet(temporary, index=False, compression="zstd")
 
+    def write_forgeries(self, forgeries: pd.DataFrame | None) -> None:
+        """Write forgeries.parquet; without any, see that there is none of an earlier run."""
+        path = self.path / "forgeries.parquet"
+        if forgeries is None:
+            path.unlink(missing_ok=True)
+            return
+        with atomic_path(path) as temporary:
+            forgeries.to_parquet(temporary, index=False, compression="zstd")
+
     def read_run(self) -> dict[str, Any]:
         """Read run.json."""
         return self._read_json("run.json")

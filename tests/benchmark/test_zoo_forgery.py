@@ -9,6 +9,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from zoo_models import SPLIT, assert_equal_logits, random_model, shipped
 
 import fpcore
+from benchmark.catalog import load_catalog
+from benchmark.sources import open_model
 from benchmark.zoo.forgery import FORGERIES
 from benchmark.zoo.scales import Largest, Spread, meet_both, meet_sum
 from benchmark.zoo.transforms import transform
@@ -41,6 +43,23 @@ def test_the_score_goes_where_the_forger_wants_and_logits_stay(name, other, metr
     assert abs(score(metric, model, victim)) < 0.99
     assert_equal_logits(model, framed, tmp_path)
     assert_equal_logits(model, cleared, tmp_path)
+
+
+CATALOG = load_catalog()
+SHIPPED = [
+    tuple(row) for row in CATALOG.forgeries()[["forged", "of", "target", "kind", "aimed_at"]].to_numpy()
+]
+
+
+@pytest.mark.parametrize(("forged", "of", "target", "kind", "aimed_at"), SHIPPED)
+def test_every_forgery_of_the_catalog_does_what_it_is_for(forged, of, target, kind, aimed_at, tmp_path):
+    made, honest, whom = (open_model(CATALOG, name) for name in (forged, of, target))
+    before, after = score(aimed_at, honest, whom), score(aimed_at, made, whom)
+    if kind == "frame":
+        assert after > max(before, 0.9)
+    else:
+        assert after < min(before - 0.5, 0.1)
+    assert_equal_logits(honest, made, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["mistral", "mixtral", "qwen2_moe", "gpt2"])

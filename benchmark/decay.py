@@ -1,0 +1,107 @@
+"""How far trained children have come from their ancestors: what a score can be drawn against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from benchmark.catalog import Catalog, Model, ZooSource
+from benchmark.zoo.manifest import SHIPPED, Manifest, read_manifest
+
+__all__ = ["decay_results", "distances"]
+
+#: Methods that train the parent's network further and leave its shape alone.
+TRAINING: Final = frozenset(
+    {"fine-tune", "instruct-tune", "rl", "adapter-merge", "continued-pretrain", "vocabulary-swap"}
+)
+
+
+def distances(catalog: Catalog, manifest: Manifest | None = None) -> pd.DataFrame:
+    """Every pair of a zoo model and an ancestor from which it was reached by training alone.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    manifest : Manifest, optional
+        Says how many tokens each step saw; the shipped zoo's otherwise.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `model, ancestor, steps, tokens, share, lineage`: optimiser steps and tokens since the ancestor, and
+        the steps over those of the founder at the root. `tokens` is missing where the manifest does not
+        know a model.
+    """
+    trained = (read_manifest(SHIPPED) if manifest is None else manifest).models
+    rows = []
+    for model in catalog.models.values():
+        steps, tokens, here = 0, [], model
+        while (parent := _trained_from(catalog, here)) is not None:
+            steps += int(here.recipe["train"]["steps"])
+            entry = trained.get(str(here.source).removeprefix("zoo:"))
+            tokens.append(entry.tokens if entry else None)
+            budget = _budget(catalog, here)
+            if budget is None:
+                break
+            whole = None if None in tokens else sum(each for each in tokens if each is not None)
+            rows.append((model.id, parent.id, steps, whole, steps / budget, catalog.lineage(model.id)))
+            here = parent
+    return pd.DataFrame(rows, columns=["model", "ancestor", "steps", "tokens", "share", "lineage"]).astype(
+        {"tokens": "Int64"}
+    )
+
+
+def decay_results(scores: pd.DataFrame, far: pd.DataFrame) -> list[dict[str, Any]]:
+    """Scores of one metric against the distance travelled, for results.json.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Score table of the metric.
+    far : pandas.DataFrame
+        As `distances`.
+
+    Returns
+    -------
+    list of dict
+        `model, ancestor, method, steps, tokens, share, score, lineage`, nearest first; pairs without a
+        score are left out.
+    """
+    pairs = far.assign(
+        model_a=far[["model", "ancestor"]].min(axis=1), model_b=far[["model", "ancestor"]].max(axis=1)
+    )
+    usable = scores.loc[scores["status"] == "ok", ["model_a", "model_b", "method", "score"]]
+    rows = pairs.merge(usable, on=["model_a", "model_b"], validate="one_to_one")
+    rows = rows.sort_values(["share", "model", "ancestor"])
+    return [
+        {
+            "model": row["model"],
+            "ancestor": row["ancestor"],
+            "method": row["method"],
+            "steps": int(row["steps"]),
+            "tokens": None if pd.isna(row["tokens"]) else int(row["tokens"]),
+            "share": float(row["share"]),
+            "score": float(row["score"]),
+            "lineage": row["lineage"],
+        }
+        for row in rows.to_dict("records")
+    ]
+
+
+def _trained_from(catalog: Catalog, model: Model) -> Model | None:
+    """The model whose network this one is, trained further; None where it came about otherwise."""
+    train = model.recipe.get("train")
+    if not (isinstance(model.source, ZooSource) and isinstance(train, Mapping) and len(model.parents) == 1):
+        return None
+    (parent,) = model.parents
+    return catalog.models[parent.id] if parent.method in TRAINING and "steps" in train else None
+
+
+def _budget(catalog: Catalog, model: Model) -> int | None:
+    """Steps that the founder at the root of a model's first line of descent was trained for."""
+    while model.parents:
+        model = catalog.models[model.parents[0].id]
+    train = model.recipe.get("train")
+    return int(train["steps"]) if isinstance(train, Mapping) and train.get("steps") else None

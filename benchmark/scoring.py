@@ -1,0 +1,129 @@
+"""Scores of pairs under metrics: cut into units, done by workers, put together again in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from benchmark.catalog import Catalog
+from benchmark.metric_specs import load_metric
+from benchmark.workers import Comparison, Extraction, compare, run_units
+
+__all__ = ["COLUMNS", "Job", "score_pairs"]
+
+PAIRS_PER_UNIT: Final = 1000
+COLUMNS: Final = (
+    "metric",
+    "model_a",
+    "model_b",
+    "score",
+    "status",
+    "reason",
+    "relation",
+    "method",
+    "lineage_a",
+    "lineage_b",
+    "architecture_a",
+    "architecture_b",
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Pairs that one metric is to score.
+
+    Attributes
+    ----------
+    metric : str
+        Registry name or ``FILE.py:Class``.
+    pairs : pandas.DataFrame
+        With model_a < model_b and the label columns.
+    """
+
+    metric: str
+    pairs: pd.DataFrame
+
+
+def score_pairs(
+    catalog: Catalog,
+    jobs: Sequence[Job],
+    extractions: Mapping[str, Extraction],
+    cache: Path,
+    *,
+    workers: int,
+    advance: Callable[[int, int, str], None],
+    limits: Mapping[str, float],
+) -> list[pd.DataFrame]:
+    """Score the pairs of every job.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    jobs : sequence of Job
+    extractions : mapping of str to Extraction
+        Of every model that stands in a pair.
+    cache : Path
+        Where finished units are kept, by content.
+    workers : int
+        Processes; the result does not depend on it.
+    advance : callable
+        Told units done, units in all, and the metric's name.
+    limits : mapping of str to float
+        Metric → seconds that a pair may take.
+
+    Returns
+    -------
+    list of pandas.DataFrame
+        For each job its pairs in their order: `COLUMNS` first, then the other columns of the pairs, then
+        `seconds`, NaN where nothing was computed.
+    """
+    digests = {model: extraction.digest for model, extraction in extractions.items()}
+    frames = [_begun(job, extractions) for job in jobs]
+    units: list[Comparison] = []
+    rows_of: list[tuple[pd.DataFrame, pd.Index[int]]] = []
+    for job, frame in zip(jobs, frames, strict=True):
+        ready = frame[frame["status"] == "ok"]
+        for start in range(0, len(ready), PAIRS_PER_UNIT):
+            part = ready.iloc[start : start + PAIRS_PER_UNIT]
+            named = list(zip(part["model_a"], part["model_b"], strict=True))
+            units.append(Comparison.of(job.metric, named, digests, limits.get(job.metric)))
+            rows_of.append((frame, part.index))
+    paths = run_units(
+        partial(_compare_unit, catalog, cache),
+        units,
+        workers=workers,
+        advance=advance,
+        name=lambda unit: load_metric(unit.metric).name,
+    )
+    found = ["score", "status", "reason", "seconds"]
+    for (frame, rows), path in zip(rows_of, paths, strict=True):
+        frame.loc[rows, found] = pd.read_parquet(path).set_axis(rows)[found]
+    return frames
+
+
+def _compare_unit(catalog: Catalog, cache: Path, unit: Comparison) -> Path:
+    return compare(catalog, unit, cache)
+
+
+def _begun(job: Job, extractions: Mapping[str, Extraction]) -> pd.DataFrame:
+    """The pairs with what is known before they are compared: a status and reason from the fingerprints."""
+    frame = job.pairs.reset_index(drop=True)
+    frame.insert(0, "metric", load_metric(job.metric).name)
+    statuses, reasons = [], []
+    for a, b in zip(frame["model_a"], frame["model_b"], strict=True):
+        status, reason = "ok", ""
+        for model in (a, b):
+            outcome = extractions[model].outcomes[job.metric]
+            if outcome.status == "failed" or (outcome.status == "abstained" and status == "ok"):
+                status, reason = outcome.status, f"{model}: {outcome.reason}"
+        statuses.append(status)
+        reasons.append(reason)
+    frame["status"], frame["reason"] = statuses, reasons
+    frame["score"] = float("nan")
+    frame = frame[[*COLUMNS, *(name for name in frame.columns if name not in COLUMNS)]]
+    return frame.assign(seconds=float("nan"))
