@@ -1,23 +1,37 @@
-"""Two models brought into one form: one residual basis, layers paired, heads and units matched.
+"""Two layers compared by what their heads and units do, whatever the order and gauge they are stored in.
 
-Whatever is matched is matched on one half of the evidence and scored on the other, so that the search
+A head is two maps of the residual stream into itself: ``Q'K`` says what attends to what, ``V'O`` what is
+passed on. A gated unit is the direction that opens it, and one map ``u d'`` from what it reads to what it
+writes; without a gate, nothing but the activation stands between, and u and d count apart. No invertible
+map between query and key or value and output, and no scale or sign of a unit, changes any of these.
+
+Whatever is matched is matched on one half of this evidence and scored on the other, so that the search
 finds no similarity where there is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from fpcore.assignment import in_order
-from fpcore.layer_weights import FeedForward, Layer
+from fpcore.checkpoint import Checkpoint
+from fpcore.layer_weights import FeedForward, Layer, Layers, layers_of
+from fpcore.residual_basis import (
+    Moments,
+    expert_moments,
+    moment_cosine,
+    second_moments,
+    turn,
+    unit_rows,
+)
 
-__all__ = ["MARGIN", "Agreement", "agreement", "best_basis"]
+__all__ = ["Agreement", "CanonicalLayer", "CanonicalLayers", "agreement", "canonical_layers"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -27,14 +41,96 @@ Pairing = tuple[Index, Index]
 MOST_UNITS: Final = 1024
 
 
-# What is stored as it stands counts instead of what was aligned only if it agrees better by this much: five
-# times what unrelated zoo models differ by, so that their scores do not depend on the order of storage.
-MARGIN: Final = 0.1
+@dataclass(frozen=True)
+class Units:
+    """A feed-forward block as rows of length one, (units, width) each; no gate for blocks without."""
+
+    gate: Array | None
+    up: Array
+    down: Array
+
+
+class CanonicalLayer:
+    """One layer's heads and units, scaled so that every map has length one.
+
+    Attributes
+    ----------
+    query, output : ndarray, (heads, head width, width)
+        Scaled so that ``Q'K`` and ``V'O`` of each head have length one.
+    key, value : ndarray, (key-value heads, head width, width)
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self.key, self.value = layer.key, layer.value
+        self.query = scaled(layer.query, layer.each_head(layer.key))
+        self.output = scaled(layer.output, layer.each_head(layer.value))
+
+    @cached_property
+    def moments(self) -> Moments:
+        """What the layer reads and writes, blind to order and gauge."""
+        return second_moments(self.layer)
+
+    @cached_property
+    def expert_moments(self) -> list[Moments]:
+        """What each expert reads and writes."""
+        return expert_moments(self.layer.experts)
+
+    @cached_property
+    def experts(self) -> tuple[Units, ...]:
+        """Each feed-forward block with its rows at length one."""
+        return tuple(units_of(expert) for expert in self.layer.experts)
+
+
+def units_of(block: FeedForward) -> Units:
+    """A feed-forward block with its rows at length one."""
+    gate = None if block.gate is None else unit_rows(block.gate)
+    return Units(gate, unit_rows(block.up), unit_rows(block.down))
+
+
+def scaled(own: Array, other: Array) -> Array:
+    """The first of two factors, scaled so that ``own' other`` of each head has length one."""
+    squares = np.einsum("hij,hij->h", own @ own.transpose(0, 2, 1), other @ other.transpose(0, 2, 1))
+    lengths = np.sqrt(np.where(squares > 0.0, squares, 1.0))
+    found: Array = own / lengths[:, None, None]
+    return found
+
+
+class CanonicalLayers(Sequence[CanonicalLayer]):
+    """The layers of a model in this form, kept if its weights are."""
+
+    def __init__(self, layers: Layers) -> None:
+        self.layers = layers
+        self.kept: dict[int, CanonicalLayer] | None = {} if layers.kept is not None else None
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[CanonicalLayer]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> CanonicalLayer:  # type: ignore[override]
+        if self.kept is None:
+            return CanonicalLayer(self.layers[index])
+        if index not in self.kept:
+            self.kept[index] = CanonicalLayer(self.layers[index])
+        return self.kept[index]
+
+
+def canonical_layers(model: Checkpoint) -> CanonicalLayers:
+    """The layers of a model, ready to be compared.
+
+    Raises
+    ------
+    NotComparable
+        Attention is not made of query, key, value and output projections.
+    """
+    return model.remembered("canonical layers", lambda: CanonicalLayers(layers_of(model)))
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike two layers, or two models, are.
+    """How alike two layers are.
 
     Attributes
     ----------
@@ -49,175 +145,79 @@ class Agreement:
     matched: Array
 
 
-def best_basis(
-    a: Sequence[Layer], b: Sequence[Layer], bases: Sequence[Array | None]
-) -> tuple[Array | None, Index, Index]:
-    """The basis that carries `a` into `b` best, and which layers are paired in it.
-
-    Judged by second moments of what each layer reads and writes, which the order of heads and units does not
-    enter.
-
-    Parameters
-    ----------
-    a, b : sequence of Layer
-    bases : sequence of (width of a, width of b) arrays
-        None stands for the same basis. The first one is taken unless another is better by `MARGIN`.
-
-    Returns
-    -------
-    basis : ndarray or None
-    layers_a, layers_b : ndarray of int
-        Ascending.
-    """
-    moments_a, moments_b = ([second_moments(layer) for layer in layers] for layers in (a, b))
-    same_depth = len(moments_a) == len(moments_b)
-    found: list[tuple[float, Array | None, Pairing]] = []
-    for basis in bases:
-        turned = [turn(each, basis) for each in moments_a]
-        if same_depth:
-            pairs = (np.arange(len(turned)), np.arange(len(turned)))
-            worth = float(np.mean([moment_cosine(x, y) for x, y in zip(turned, moments_b, strict=True)]))
-        else:
-            table = np.array([[moment_cosine(x, y) for y in moments_b] for x in turned])
-            pairs = in_order(table)
-            worth = float(table[pairs].mean())
-        found.append((worth - (MARGIN if found else 0.0), basis, pairs))
-    _, basis, (left, right) = max(found, key=lambda each: each[0])
-    return basis, left, right
-
-
-def second_moments(layer: Layer) -> tuple[Array, ...]:
-    """What attention and feed-forward read and write, as (width, width) matrices that forget all order."""
-    experts = layer.experts
-    return (
-        gram(layer.query, layer.key, layer.value),
-        gram(layer.output),
-        gram(*(expert.up for expert in experts), *(e.gate for e in experts if e.gate is not None)),
-        gram(*(expert.down for expert in experts)),
-    )
-
-
-def gram(*directions: Array) -> Array:
-    """Sum of outer products of unit directions, less what is the same in every direction, of length one."""
-    rows = np.concatenate([unit_rows(each.reshape(-1, each.shape[-1])) for each in directions])
-    moments = rows.T @ rows
-    moments -= np.trace(moments) / len(moments) * np.eye(len(moments))
-    size = np.linalg.norm(moments)
-    found: Array = moments / (size if size > 0.0 else 1.0)
-    return found
-
-
-def turn(moments: tuple[Array, ...], basis: Array | None) -> tuple[Array, ...]:
-    """Second moments in another basis."""
-    return moments if basis is None else tuple(basis.T @ each @ basis for each in moments)
-
-
-def moment_cosine(a: tuple[Array, ...], b: tuple[Array, ...]) -> float:
-    """Mean cosine of second moments."""
-    return float(np.mean([np.einsum("ij,ij->", x, y) for x, y in zip(a, b, strict=True)]))
-
-
-def agreement(a: Layer, b: Layer, basis: Array | None) -> Agreement:
+def agreement(a: CanonicalLayer, b: CanonicalLayer, basis: Array | None) -> Agreement:
     """How alike two layers are, the first one turned by `basis`."""
-    experts = expert_agreement(a.experts, b.experts, basis)
+    experts = expert_agreement(a, b, basis)
     heads = head_agreement(a, b, basis)
     return Agreement(*(np.array([x, y]) for x, y in zip(heads, experts, strict=True)))
 
 
-def head_agreement(a: Layer, b: Layer, basis: Array | None) -> tuple[float, float]:
-    """Mean centred cosine of the dimensions of heads, in stored order and matched."""
-    if a.query.shape[1] != b.query.shape[1]:
-        return -np.inf, -np.inf
-    rows = {
-        part: (turned_rows(getattr(a, part), basis), unit_rows(getattr(b, part)))
-        for part in ("query", "key", "value", "output")
-    }
-    tables = {
-        part: x.reshape(len(x), -1) @ y.reshape(len(y), -1).T / x.shape[1] for part, (x, y) in rows.items()
-    }
-
-    def centred(part: str, pairs: Pairing) -> float:
-        x, y = (each.reshape(-1, each.shape[-1]) for each in rows[part])
-        paired = len(pairs[0]) * a.query.shape[1]
-        return beyond_chance(float(tables[part][pairs].mean()), x, y, paired)
-
+def head_agreement(a: CanonicalLayer, b: CanonicalLayer, basis: Array | None) -> tuple[float, float]:
+    """Mean centred cosine of the maps of heads, in stored order and matched."""
+    attending = map_cosines(a.query, a.key, b.query, b.key, basis)
+    passing = map_cosines(a.output, a.value, b.output, b.value, basis)
     plain = -np.inf
-    if len(a.query) == len(b.query) and len(a.key) == len(b.key):
-        plain = float(np.mean([centred(part, in_place(len(rows[part][0]))) for part in rows]))
-    groups = (a.group, b.group)
-    by_reading = matched_heads(tables["query"], tables["key"], groups)
-    by_writing = matched_heads(tables["output"], tables["value"], groups)
-    matched = [
-        centred("query", by_writing[0]),
-        centred("key", by_writing[1]),
-        centred("output", by_reading[0]),
-        centred("value", by_reading[1]),
-    ]
-    return plain, float(np.mean(matched))
+    if len(attending) == attending.shape[1]:
+        here = np.arange(len(attending))
+        plain = float(np.mean([beyond_chance(table, (here, here)) for table in (attending, passing)]))
+    return plain, cross_matched(attending, passing)
 
 
-def matched_heads(own: Array, shared: Array, groups: tuple[int, int]) -> tuple[Pairing, Pairing]:
-    """Heads paired, with the key-value heads they share.
+def map_cosines(own_a: Array, shared_a: Array, own_b: Array, shared_b: Array, basis: Array | None) -> Array:
+    """Cosines of the maps ``own' shared`` of all heads of two layers, (heads of a, heads of b).
 
-    Parameters
-    ----------
-    own : ndarray, (heads of a, heads of b)
-    shared : ndarray, (key-value heads of a, key-value heads of b)
-    groups : tuple of int
-        Heads that share a key-value head, in each.
-
-    Returns
-    -------
-    heads, key_value_heads : pairs of index arrays
+    ``<X'Y, Z'W> = sum (X Z') (Y W')``, entry by entry, so that no map is ever formed.
     """
-    blocks = own.reshape(len(shared), groups[0], shared.shape[1], groups[1]).transpose(0, 2, 1, 3)
-    if groups == (1, 1):
-        pairs = linear_sum_assignment(blocks[:, :, 0, 0] + shared, maximize=True)
-        return pairs, pairs
-    inner = [[linear_sum_assignment(block, maximize=True) for block in row] for row in blocks]
-    worth = np.array(
-        [
-            [block[pair].mean() for block, pair in zip(*each, strict=True)]
-            for each in zip(blocks, inner, strict=True)
-        ]
-    )
-    left, right = linear_sum_assignment(worth + shared, maximize=True)
-    rows = np.concatenate([i * groups[0] + inner[i][j][0] for i, j in zip(left, right, strict=True)])
-    columns = np.concatenate([j * groups[1] + inner[i][j][1] for i, j in zip(left, right, strict=True)])
-    return (rows, columns), (left, right)
+    own = products(own_a, own_b, basis)
+    shared = products(shared_a, shared_b, basis)
+    # Neighbouring query heads share a key-value head.
+    shared = shared.repeat(len(own) // len(shared), axis=0)
+    shared = shared.repeat(own.shape[2] // shared.shape[2], axis=2)
+    found: Array = np.einsum("iajb,iajb->ij", own, shared)
+    return found
 
 
-def expert_agreement(
-    a: Sequence[FeedForward], b: Sequence[FeedForward], basis: Array | None
-) -> tuple[float, float]:
+def products(a: Array, b: Array, basis: Array | None) -> Array:
+    """All inner products of rows, (heads of a, head width of a, heads of b, head width of b)."""
+    rows = a.reshape(-1, a.shape[-1]) if basis is None else a.reshape(-1, a.shape[-1]) @ basis
+    table: Array = rows @ b.reshape(-1, b.shape[-1]).T
+    return table.reshape(*a.shape[:2], *b.shape[:2])
+
+
+def expert_agreement(a: CanonicalLayer, b: CanonicalLayer, basis: Array | None) -> tuple[float, float]:
     """Mean centred cosine of feed-forward units, in stored order and matched; experts are paired first."""
     pairs: Pairing = (np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
-    if len(a) > 1 or len(b) > 1:
-        moments_a, moments_b = ([(gram(each.up), gram(each.down)) for each in experts] for experts in (a, b))
-        turned = [turn(each, basis) for each in moments_a]
-        table = np.array([[moment_cosine(x, y) for y in moments_b] for x in turned])
+    if len(a.experts) > 1 or len(b.experts) > 1:
+        turned = [turn(each, basis) for each in a.expert_moments]
+        table = np.array([[moment_cosine(x, y) for y in b.expert_moments] for x in turned])
         pairs = linear_sum_assignment(table, maximize=True)
-    found = [unit_agreement(a[i], b[j], basis) for i, j in zip(*pairs, strict=True)]
+    found = [unit_agreement(a.experts[i], b.experts[j], basis) for i, j in zip(*pairs, strict=True)]
     plain, matched = np.mean(np.array(found), axis=0)
     return float(plain), float(matched)
 
 
-def unit_agreement(a: FeedForward, b: FeedForward, basis: Array | None) -> tuple[float, float]:
+def unit_agreement(a: Units, b: Units, basis: Array | None) -> tuple[float, float]:
     """Mean centred cosine of the units of two blocks, in stored order and matched."""
-    reading = [(turned_rows(a.up, basis), unit_rows(b.up))]
-    if a.gate is not None and b.gate is not None:
-        reading.append((turned_rows(a.gate, basis), unit_rows(b.gate)))
-    writing = [(turned_rows(a.down, basis), unit_rows(b.down))]
-    plain = -np.inf
-    if a.up.shape[0] == b.up.shape[0]:
-        plain = float(np.mean([paired_cosine(*each, in_place(len(a.up))) for each in reading + writing]))
-    found = []
+    same = len(a.up) == len(b.up)
+    plain, matched = [], []
     for left, right in candidates(len(a.up), len(b.up)):
-        cut = [[(x[left], y[right]) for x, y in side] for side in (reading, writing)]
-        for known, tested in (cut, cut[::-1]):
-            pairs = linear_sum_assignment(sum(x @ y.T for x, y in known), maximize=True)
-            found += [paired_cosine(x, y, pairs) for x, y in tested]
-    return plain, float(np.mean(found))
+
+        def cosines(x: Array, y: Array, left: Index = left, right: Index = right) -> Array:
+            rows = x[left] if basis is None else x[left] @ basis
+            table: Array = rows @ y[right].T
+            return table
+
+        reads, writes = cosines(a.up, b.up), cosines(a.down, b.down)
+        if a.gate is not None and b.gate is not None:
+            # A unit's map is of rank one: its cosine is the product of both sides', whatever their signs.
+            tables = (cosines(a.gate, b.gate), reads * writes)
+        else:
+            tables = (reads, writes)
+        matched.append(cross_matched(*tables))
+        if same:
+            _, *stored = np.intersect1d(left, right, assume_unique=True, return_indices=True)
+            plain += [beyond_chance(table, (stored[0], stored[1])) for table in tables]
+    return float(np.mean(plain)) if same else -np.inf, float(np.mean(matched))
 
 
 def candidates(n: int, m: int) -> list[tuple[Index, Index]]:
@@ -229,35 +229,20 @@ def candidates(n: int, m: int) -> list[tuple[Index, Index]]:
     return [(sample[0], everything[1]), (everything[0], sample[1])]
 
 
-def paired_cosine(a: Array, b: Array, pairs: Pairing) -> float:
-    """Mean cosine of paired unit rows, less that of others."""
-    paired = float(np.einsum("ij,ij->", a[pairs[0]], b[pairs[1]])) / len(pairs[0])
-    return beyond_chance(paired, a, b, len(pairs[0]))
+def cross_matched(first: Array, second: Array) -> float:
+    """Each table's mean centred cosine over the pairs that the other one assigns."""
+    found = [
+        beyond_chance(tested, linear_sum_assignment(known, maximize=True))
+        for known, tested in ((first, second), (second, first))
+    ]
+    return float(np.mean(found))
 
 
-def beyond_chance(paired: float, a: Array, b: Array, count: int) -> float:
-    """A mean cosine of `count` pairs of rows, less the mean of all other pairs, scaled so that 1 stays 1."""
-    every = len(a) * len(b)
-    if every == count:
+def beyond_chance(cosines: Array, pairs: Pairing) -> float:
+    """Mean cosine of the pairs less that of all others, scaled so that 1 stays 1."""
+    count = len(pairs[0])
+    paired = float(cosines[pairs].mean())
+    if cosines.size == count:
         return paired
-    total = float(a.sum(axis=0) @ b.sum(axis=0))
-    others = (total - paired * count) / (every - count)
+    others = (float(cosines.sum()) - paired * count) / (cosines.size - count)
     return (paired - others) / (1.0 - others) if others < 1.0 else 0.0
-
-
-def in_place(count: int) -> Pairing:
-    """The pairing of like with like."""
-    places = np.arange(count, dtype=np.int64)
-    return places, places
-
-
-def unit_rows(rows: Array) -> Array:
-    """Rows of length one; rows of zeros stay."""
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    units: Array = rows / np.where(lengths > 0.0, lengths, 1.0)
-    return units
-
-
-def turned_rows(rows: Array, basis: Array | None) -> Array:
-    """Unit rows in another basis; what a narrower one cannot hold is lost from their length."""
-    return unit_rows(rows) if basis is None else unit_rows(rows) @ basis

@@ -13,7 +13,7 @@ from test_fpcore_metrics import model
 
 import fpcore
 from fpcore import MemoryCheckpoint, NotComparable, canonical
-from fpcore.canonical import matched_heads, unit_agreement
+from fpcore.canonical import map_cosines, unit_agreement, units_of
 from fpcore.layer_weights import FeedForward
 
 NAME = "canonical-similarity"
@@ -118,24 +118,59 @@ def test_other_widths_need_shared_tokens(tokenizer: Path) -> None:
     assert abs(found) < 0.15
 
 
-def test_heads_of_other_widths_compare_by_their_units(tokenizer: Path) -> None:
+def gauged(base: MemoryCheckpoint, file: Path) -> MemoryCheckpoint:
+    """Heads renumbered, an invertible map inside each of them, units with other signs and scales."""
+    heads, shared, width = 4, 2, 4
+    rng = torch.Generator().manual_seed(9)
+    tensors = {}
+    for layer in range(5):
+        attention, mlp = (f"model.layers.{layer}.{block}." for block in ("self_attn", "mlp"))
+        stored = {part: base.read(f"{attention}{part}_proj.weight").double() for part in "qkvo"}
+        rows = {part: stored[part].reshape(-1, width, 16) for part in "qkv"}
+        rows["o"] = stored["o"].T.reshape(heads, width, 16)
+        for across, back in (("k", "q"), ("v", "o")):
+            maps = torch.randn(shared, width, width, generator=rng, dtype=torch.float64)
+            undo = torch.linalg.inv(maps).transpose(1, 2).repeat_interleave(heads // shared, dim=0)
+            rows[across], rows[back] = maps @ rows[across], undo @ rows[back]
+        for part in "qo":
+            rows[part] = rows[part].reshape(shared, 2, width, 16).flip(0, 1).reshape(heads, width, 16)
+        for part in "kv":
+            rows[part] = rows[part].flip(0)
+        for part in "qkv":
+            tensors[f"{attention}{part}_proj.weight"] = rows[part].reshape(-1, 16).float()
+        tensors[attention + "o_proj.weight"] = rows["o"].reshape(-1, 16).T.float()
+        scales = torch.exp(torch.randn(24, generator=rng)) * (2.0 * torch.randint(0, 2, (24,)) - 1.0)
+        tensors[mlp + "up_proj.weight"] = base.read(mlp + "up_proj.weight") * scales[:, None]
+        tensors[mlp + "down_proj.weight"] = base.read(mlp + "down_proj.weight") / scales
+    return changed(base, tensors, file)
+
+
+def test_no_gauge_counts(tokenizer: Path) -> None:
     a = changed(model(seed=1), {}, tokenizer)
-    other = model(seed=1, num_attention_heads=2, num_key_value_heads=1, head_dim=8)
-    assert np.isfinite(score(NAME, a, changed(other, {}, tokenizer)))
+    assert a.architecture.heads == 4
+    assert a.architecture.kv_heads == 2
+    assert score(NAME, a, gauged(model(seed=1), tokenizer)) > 0.999
+    assert abs(score(NAME, a, gauged(model(seed=2), tokenizer))) < 0.1
 
 
-def test_heads_are_matched_with_what_they_share() -> None:
+def test_maps_of_heads_by_definition() -> None:
     rng = np.random.default_rng(0)
-    own, shared = rng.normal(scale=0.1, size=(6, 6)), rng.normal(scale=0.1, size=(3, 3))
-    groups, inside = [2, 0, 1], [[1, 0], [0, 1], [1, 0]]
-    for i, j in enumerate(groups):
-        shared[i, j] += 1
-        for place in range(2):
-            own[2 * i + place, 2 * j + inside[i][place]] += 1
-    heads, keys = matched_heads(own, shared, (2, 2))
-    assert list(keys[1]) == groups
-    expected = {2 * i + p: 2 * j + inside[i][p] for i, j in enumerate(groups) for p in range(2)}
-    assert dict(zip(heads[0].tolist(), heads[1].tolist(), strict=True)) == expected
+    own_a, own_b = rng.normal(size=(4, 3, 10)), rng.normal(size=(6, 5, 8))
+    shared_a, shared_b = rng.normal(size=(2, 3, 10)), rng.normal(size=(3, 5, 8))
+    basis = rng.normal(size=(10, 8))
+    found = map_cosines(own_a, shared_a, own_b, shared_b, basis)
+    for i in range(4):
+        for j in range(6):
+            left = basis.T @ own_a[i].T @ shared_a[i // 2] @ basis
+            assert found[i, j] == pytest.approx(np.sum(left * (own_b[j].T @ shared_b[j // 2])))
+
+
+def test_heads_of_other_widths_compare(tokenizer: Path) -> None:
+    a = changed(model(seed=1), {}, tokenizer)
+    wider = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8}
+    # The same numbers, cut into half as many heads.
+    assert score(NAME, a, changed(model(seed=1, **wider), {}, tokenizer)) > 0.5
+    assert abs(score(NAME, a, changed(model(seed=2, **wider), {}, tokenizer))) < 0.15
 
 
 def random_block(rng: np.random.Generator, units: int = 60, width: int = 24) -> FeedForward:
@@ -147,12 +182,15 @@ def test_the_search_finds_nothing_where_nothing_is(monkeypatch: pytest.MonkeyPat
     rng = np.random.default_rng(3)
     for most in (1024, 20):
         monkeypatch.setattr(canonical, "MOST_UNITS", most)
-        found = [unit_agreement(random_block(rng), random_block(rng), None)[1] for _ in range(60)]
+        found = [
+            unit_agreement(units_of(random_block(rng)), units_of(random_block(rng)), None)[1]
+            for _ in range(60)
+        ]
         assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(60) + 1e-3
         block, order = random_block(rng), rng.permutation(60)
         assert block.gate is not None
         mixed = FeedForward(block.gate[order], block.up[order], block.down[order])
-        assert unit_agreement(block, mixed, None)[1] > 0.95
+        assert unit_agreement(units_of(block), units_of(mixed), None)[1] > 0.95
 
 
 needs_zoo = pytest.mark.skipif(not ZOO.is_dir(), reason="the controlled models are not in this checkout")
