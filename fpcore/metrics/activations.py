@@ -313,7 +313,8 @@ class ActivationMatching(Metric):
     layer and pair, cubic in units: 6 ms a pair of zoo models, half a minute a layer at 14,336 units.
 
     Invariant to whatever keeps the function, except that renumbered units change what the matchings of
-    unrelated units happen to be; those of related ones agree whatever their numbers.
+    unrelated units happen to be; those of related ones agree whatever their numbers. Not to a change of
+    sign of single units' up and down projections, which keeps the function and hides those units.
 
     Source: arXiv:2502.12292, which finds its p-values near uniform for independent models, without proof.
     The published code is two-sided and reads every token of its texts.
