@@ -1,12 +1,17 @@
 """From lineage jackknife folds to an interval that covers: the one rule behind every proportion and AUC.
 
 The variance over lineages is taken to the logit scale (delta method) and a t quantile applied. Measured on
-simulated catalogs (`python -m analysis.study`), four corrections turn this into an interval that covers:
+simulated catalogs (`python -m analysis.study`), six corrections turn this into an interval that covers:
 
-- degrees of freedom from the kurtosis of the folds (Satterthwaite), never above G - 1: when one or two
-  lineages decide, the variance itself is hardly known;
-- the end towards 1/2 is moved outwards by the variance times |2θ - 1|, twice the bias that the curvature of
-  the logit brings: near 0 and 1 most catalogs show too few errors and too small a variance;
+- degrees of freedom from the kurtosis of the folds (Satterthwaite), never above G - 1, nor above the
+  effective number of lineages where each pair lies inside one: when one or two lineages decide, the variance
+  itself is hardly known;
+- the variance on the logit scale is the geometric mean of the delta method's and of that of the folds'
+  logits where this is larger: near 0 and 1 the error of one lineage is no small step on that scale;
+- both ends are moved towards 1/2 by the bias |2θ - 1|/2 times the variance that the curvature of the logit
+  brings, the end towards 1/2 by as much again: near 0 and 1 most catalogs show too few errors and too small a
+  variance at the same time;
+- what is known to be counted twice is taken off the variance, up to a share of it;
 - where nothing varies, the interval is that of Wilson for as many independent trials as there are effective
   lineages; where a single lineage decides (a fold reaches 0 or 1), at least the exact one (Clopper-Pearson),
   because Wilson's falls short with one miss in few trials;
@@ -16,6 +21,7 @@ simulated catalogs (`python -m analysis.study`), four corrections turn this into
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +34,16 @@ from analysis.results import Interval
 __all__ = ["clopper_pearson", "effective_number", "jackknife_variance", "lineage_interval", "wilson"]
 
 Floats = npt.NDArray[np.float64]
-FEW_LINEAGES = 8
+FEW_LINEAGES: Final = 8
 """Below so many lineages the coverage of the intervals was not established."""
-FEW_UNITS = 3.0
+FEW_UNITS: Final = 3.0
+"""Below so many independent trials the interval says how few they are."""
+COUNTED_TWICE: Final = 0.4
+"""Most of a variance that is taken off as counted twice: the estimate of that part varies, too. Without this
+limit, intervals of single designs cover less than .9."""
+STEEPER: Final = 1.5
+"""Most by which the variance of the folds' logits counts as larger than the delta method's: a fold next to 0
+or 1 would make it as large as one likes."""
 
 
 def effective_number(counts: npt.ArrayLike) -> float:
@@ -79,6 +92,22 @@ def _degrees_of_freedom(folds: Floats) -> float:
     return min(n - 1.0, 2 * total**2 / spread) if spread > 0 else n - 1.0
 
 
+def _steepness(folds: Floats, scale: float) -> float:
+    """By how much the variance exceeds the delta method's on the logit scale, at least 1.
+
+    Parameters
+    ----------
+    folds : ndarray of float, shape (G,)
+    scale : float
+        θ(1 - θ).
+    """
+    linear = jackknife_variance(folds)
+    if linear <= 0 or folds.min() <= 0 or folds.max() >= 1:
+        return 1.0
+    ratio = jackknife_variance(logit(folds)) * scale**2 / linear
+    return math.sqrt(min(max(ratio, 1.0), STEEPER))
+
+
 def lineage_interval(
     estimate: float,
     folds: npt.ArrayLike,
@@ -88,6 +117,7 @@ def lineage_interval(
     method: str,
     variance: float | None = None,
     excess: float = 0.0,
+    degrees: float = math.inf,
     n_pairs: int = 0,
     n_models: int = 0,
     n_lineages: int = 0,
@@ -111,7 +141,9 @@ def lineage_interval(
     variance : float, optional
         In place of the jackknife's (the lineage bootstrap's).
     excess : float
-        Part of the variance known to be counted twice, taken off; never more than half of it.
+        Part of the variance known to be counted twice, taken off; at most `COUNTED_TWICE` of it.
+    degrees : float
+        Upper bound of the degrees of freedom, at least 1.
     n_pairs, n_models, n_lineages, warnings
         Passed on.
     """
@@ -128,7 +160,7 @@ def lineage_interval(
     spread = 0.0
     if held:
         own = jackknife_variance(values) if variance is None else variance
-        spread = max(own - excess, own / 2)
+        spread = max(own - excess, own * (1 - COUNTED_TWICE))
     inside = 0 < estimate < 1
     ceiling = clopper_pearson(estimate, units / 2, level)
     if not held:
@@ -139,12 +171,15 @@ def lineage_interval(
         said.append(f"no variation to measure: the bound is that of {units:.1f} independent trials")
     else:
         scale = estimate * (1 - estimate)
-        error = math.sqrt(spread) / scale
-        reach = float(student.ppf((1 + level) / 2, _degrees_of_freedom(values))) * error
-        bend = (2 * estimate - 1) * error**2
+        square = spread / scale**2 * _steepness(values, scale)
+        freedom = min(_degrees_of_freedom(values), degrees)
+        reach = float(student.ppf((1 + level) / 2, freedom)) * math.sqrt(square)
+        bend = (2 * estimate - 1) * square
+        # Moved no further than half the reach, so that the interval holds its estimate.
+        both = math.copysign(min(abs(bend), reach) / 2, bend)
         centre = float(logit(estimate))
-        low = float(expit(centre - max(bend, 0.0) - reach))
-        high = float(expit(centre - min(bend, 0.0) + reach))
+        low = float(expit(centre - max(bend, both) - reach))
+        high = float(expit(centre - min(bend, both) + reach))
         if values.min() <= 0 or values.max() >= 1:
             exact = clopper_pearson(estimate, units, level)
             low, high = min(low, exact[0]), max(high, exact[1])

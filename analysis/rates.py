@@ -97,13 +97,14 @@ def share_interval(
     left = total - held[present]
     folds = np.full(len(left), np.nan)
     np.divide(found - hits[present], left, out=folds, where=left > 0)
-    units = effective_number(held) / (2 if pairs_of == "fpr" else 1)
+    effective = max(1.0, effective_number(held))
     return lineage_interval(
         found / total,
         folds,
-        units=max(1.0, units),
+        units=max(1.0, effective / 2) if pairs_of == "fpr" else effective,
         level=level,
         method=method,
+        degrees=math.inf if pairs_of == "fpr" else effective,
         n_pairs=total,
         n_models=len(np.unique(np.concatenate([table.model_a[rows], table.model_b[rows]]))),
         n_lineages=int(present.sum()),

@@ -77,6 +77,67 @@ def test_every_table_has_a_defined_answer(name):
         assert threshold["certified"] or threshold["reason"]
 
 
+DOCUMENTED = {
+    "all abstained": ("all 30 abstained or failed", "no derived pair", None, "no derived pair", "cannot say"),
+    "derived abstained": (
+        "all 30 abstained or failed",
+        "no derived pair",
+        2.1375,
+        "no derived pair",
+        "cannot say",
+    ),
+    "constant": (0.5, 1.0, np.nextafter(1.0, 2.0), 1.0, "does not separate"),
+    "infinite": (1.0, 0.005, np.nextafter(-np.inf, 0.0), 0.1155, "separates"),
+    "partly infinite": (0.9495, 0.005, None, 0.44, "architecture detector"),
+    "no positives": ("holds no derived pair", "no derived pair", 2.1375, "no derived pair", "cannot say"),
+    "all positives": (
+        "holds no independent pair",
+        "no independent pair",
+        None,
+        "no independent pair",
+        "cannot say",
+    ),
+    "one lineage": (
+        "holds no independent pair",
+        "no independent pair",
+        None,
+        "no independent pair",
+        "cannot say",
+    ),
+    "two lineages": (1.0, "holds one lineage", 1.1933, "at least 3 of 4", "cannot say"),
+    "no architectures": (0.9742, "no architectures given", 2.1375, 0.3949, "cannot say"),
+}
+"""AUC, p-value, threshold and Cllr (or words of the reason) and verdict, as docs/statistics.md tells them."""
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_odd_tables_are_answered_as_documented(name):
+    found = entry(BROKEN[name](TABLE.frame))
+    threshold = found["thresholds"][0]
+    answers = (
+        (found["auc"]["estimate"], found["auc"]["reason"]),
+        (found["permutation"]["p_value"], found["permutation"]["reason"]),
+        (threshold["value"], threshold["reason"]),
+        (found["evidence"]["cllr"], found["evidence"]["reason"]),
+    )
+    for (value, reason), expected in zip(answers, DOCUMENTED[name], strict=False):
+        if isinstance(expected, str):
+            assert value is None
+            assert expected in reason
+        elif expected is None:
+            assert value is None
+            assert reason
+        else:
+            assert value == pytest.approx(expected, rel=1e-3)
+    assert found["verdict"] == DOCUMENTED[name][-1]
+
+
+@pytest.mark.parametrize(("n", "warned"), [(4, True), (20, False)])
+def test_few_lineages_are_warned_of(n, warned):
+    found = entry(few_lineages(n, TABLE.frame))
+    assert any("coverage of this interval is not established" in text for text in found["warnings"]) == warned
+
+
 def test_the_contract_of_a_result():
     found = entry(TABLE.frame, claims={"score": Claim(threshold=2.0)}, versions={"score": 3})
     assert found.keys() >= {
