@@ -42,6 +42,8 @@ CONFIG = {
     "num_experts": "expert_count",
     "head_dim": "attention.key_length",
     "rms_norm_eps": "attention.layer_norm_rms_epsilon",
+    "rope_theta": "rope.freq_base",
+    "max_position_embeddings": "context_length",
     "vocab_size": "vocab_size",
 }
 
@@ -84,6 +86,12 @@ OTHERWISE = {
         "ffn_down_exps": "block_sparse_moe.experts.#.w2",
     },
 }
+
+# Types that the metadata describes completely enough to be run, unless their rotary embedding is scaled.
+RUNNABLE = ("llama", "qwen2", "qwen3")
+
+UNREAD = "unread"
+"""Config attribute: what the file says of running the model, and the config does not."""
 
 NOT_WEIGHTS = re.compile(r"^(rope_(freqs|factors_long|factors_short)|blk\.\d+\.attn_rot_embd)\.")
 BLOCK = re.compile(r"^blk\.(\d+)\.(\w+)\.(weight|bias)$")
@@ -166,7 +174,24 @@ class GgufCheckpoint(Checkpoint):
             model_type = "mixtral"
         config["model_type"] = model_type
         config["tie_word_embeddings"] = "output.weight" not in shapes
-        return config
+        config["attention_bias"] = "blk.0.attn_q.bias" in shapes
+        unread = self._unread(value, model_type)
+        return config | ({UNREAD: unread} if unread else {})
+
+    def _unread(self, value: Callable[[str], Any], model_type: str) -> str:
+        """What running the model needs and the config does not hold; empty if nothing."""
+        if model_type not in RUNNABLE:
+            return f"how a {model_type} is run"
+        scaling = value("rope.scaling.type")
+        factors = [t for t in self.reader.tensors if t.name.startswith("rope_f")]
+        if (scaling and str(scaling) != "none") or any((tensor.data != 1.0).any() for tensor in factors):
+            return "how its rotary embedding is scaled"
+        return ""
+
+    def tokenizer_file(self) -> Path | None:
+        """A ``tokenizer.json`` beside the file; the tokens inside it are not read."""
+        beside = self._file.parent / "tokenizer.json"
+        return beside if beside.is_file() else None
 
     def _place(self) -> list[tuple[str, Stored]]:
         """The hub's name of every tensor, and where it lies."""

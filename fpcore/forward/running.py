@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fpcore.architecture import OUTSIDE
 from fpcore.errors import BadCheckpoint, NotComparable
 from fpcore.forward.device import current_device
+from fpcore.gguf_file import UNREAD
 from fpcore.stored import read_stored, real_tensors
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def config_of(model: Checkpoint) -> Any:
     from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING
 
     facts = {key: value for key, value in model.config.items() if key != "quantization_config"}
+    unread = facts.pop(UNREAD, "")
+    if unread:
+        raise NotComparable(f"a GGUF file that cannot be run: {unread} is not read from it")
     model_type = str(facts.pop("model_type", ""))
     if model_type in NOT_CAUSAL or facts.get("is_encoder_decoder"):
         raise NotComparable(f"{model_type} is no causal language model: it has no next token")

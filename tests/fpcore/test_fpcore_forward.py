@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,41 @@ def test_values_that_are_not_finite_abstain() -> None:
     broken = changed(base, "huge", {"model.layers.0.mlp.down_proj.weight": weight})
     with pytest.raises(NotComparable, match="not finite"):
         read_prompts(broken)
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "phi3", "mixtral", "qwen2moe", "qwen3moe"])
+def test_gguf_files_run_where_all_is_known(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="the gguf extra is not installed")
+    from test_fpcore_gguf import MODELS, write
+
+    long = replace(MODELS[name], config=MODELS[name].config | {"max_position_embeddings": 128})
+    long.save(tmp_path / "hub")
+    for folder in (tmp_path, tmp_path / "hub"):
+        (folder / "tokenizer.json").write_bytes(characters(40).read_bytes())
+    model = fpcore.open_checkpoint(tmp_path / "hub")
+    write(tmp_path / "model.gguf", model, name)
+    converted = fpcore.open_checkpoint(tmp_path / "model.gguf")
+    if name in {"llama", "qwen2", "qwen3"}:
+        expected, found = (read_prompts(each).log_probabilities for each in (model, converted))
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+    else:
+        with pytest.raises(NotComparable, match=r"a GGUF file that cannot be run: how a .* is run"):
+            read_prompts(converted)
+
+
+def test_gguf_files_with_a_scaled_rotary_embedding_abstain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("gguf", reason="the gguf extra is not installed")
+    from test_fpcore_gguf import MODELS, write
+    from test_fpcore_gguf import np as theirs
+
+    MODELS["llama"].save(tmp_path / "hub")
+    (tmp_path / "tokenizer.json").write_bytes(characters(40).read_bytes())
+    monkeypatch.setattr(theirs, "ones", lambda *args, **named: np.full(*args, 0.5, **named))
+    write(tmp_path / "model.gguf", fpcore.open_checkpoint(tmp_path / "hub"), "llama")
+    with pytest.raises(NotComparable, match="how its rotary embedding is scaled"):
+        read_prompts(fpcore.open_checkpoint(tmp_path / "model.gguf"))
 
 
 def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
