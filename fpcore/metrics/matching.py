@@ -18,7 +18,7 @@ from fpcore.layer_weights import FeedForward, Layer, layers_of
 from fpcore.metric import Claim, Metric, register
 from fpcore.tokens import aligning_rows, shared_tokens
 
-__all__ = ["AlignedCka", "AlignedUnitMatching", "EmbeddingHomology", "UnitMatching"]
+__all__ = ["AlignedCka", "AlignedUnitMatching", "SharedRows", "UnitMatching"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -303,73 +303,3 @@ def hsic(k: Array, l: Array) -> float:  # noqa: E741
     sums_k, sums_l = k.sum(axis=0), l.sum(axis=0)
     total = float(sums_k.sum() * sums_l.sum()) / ((n - 1) * (n - 2))
     return float(np.einsum("ij,ij->", k, l)) + total - 2.0 * float(sums_k @ sums_l) / (n - 2)
-
-
-@register
-class EmbeddingHomology(SharedRows):
-    """How far the map between two embeddings is from random, and how near to a permutation (MDIR).
-
-    ``U = polar(E_A' E_B)``, the orthogonal map that best carries one embedding into the other (rows of
-    shared tokens, matched by text). For unrelated models U is taken for a random (Haar) orthogonal matrix;
-    for a copy, permuted or not, it is near a signed permutation P, which an assignment over |U| finds. With
-    ``s = trace(P'U)`` and n dimensions, ``log p <= log(2^n n!) - s^2 / 2``: the trace of a Haar matrix has
-    no larger moments than a standard normal number, and 2^n n! signed permutations were searched. The plain
-    order of dimensions is tried beside it, without the price of a search: ``log p <= -trace(U)^2 / 2``. The
-    score is -log10 of the smaller bound times two, at least 0.
-
-    This is a bound that holds for every n where the paper takes the limit of large n. Correspondences of
-    layers, its second step, do not enter the score. Widths that differ, and fewer shared tokens than
-    dimensions, abstain; of more than 4,096 shared tokens those with the lowest sha256 count. Tensors:
-    embedding. Cost: a decomposition and an assignment over width; .3 ms a pair of zoo models.
-
-    A permutation of the residual stream is found, at the price of the search. Not invariant to rotations: a
-    rotated copy is as far from a permutation as a stranger.
-
-    Source: arXiv:2508.06309 (v3), "rigorous p-values", AUC 1.000 on LeaFBench.
-    """
-
-    name = "embedding-homology"
-    title = "-log10 p that a random map between the embeddings is so near a permutation"
-    invariances = frozenset(
-        {
-            "unit permutation",
-            "head permutation",
-            "q/k gauge",
-            "v/o gauge",
-            "norm-gain folding",
-            "global scale",
-            "dtype cast",
-        }
-    )
-    claims = (
-        Claim(
-            auc=1.0,
-            p_values=True,
-            text="rigorous p-values; AUC and TPR at 1 % FPR of 1.000 on LeaFBench",
-            source="arXiv:2508.06309",
-        ),
-    )
-
-    def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
-        x, y = self.shared_rows(a, b)
-        if x.shape != y.shape:
-            raise NotComparable(f"embeddings of different width ({x.shape[1]} and {y.shape[1]})")
-        return homology(polar(x.T @ y))
-
-
-def polar(matrix: Array) -> Array:
-    """The orthogonal factor of a square matrix."""
-    left, _, right = np.linalg.svd(matrix)
-    factor: Array = left @ right
-    return factor
-
-
-def homology(rotation: Array) -> float:
-    """-log10 of the bound on the chance that a Haar matrix is so near a signed permutation."""
-    n = len(rotation)
-    size = np.abs(rotation)
-    found = float(size[linear_sum_assignment(size, maximize=True)].sum())
-    searched = n * math.log(2.0) + float(gammaln(n + 1))
-    plain = max(0.0, float(np.trace(rotation)))
-    log_p = min(searched - found**2 / 2.0, -(plain**2) / 2.0) + math.log(2.0)
-    return max(0.0, -log_p / LN10)

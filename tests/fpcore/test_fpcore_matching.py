@@ -17,7 +17,8 @@ from test_fpcore_metrics import model, score
 import fpcore
 from fpcore import MemoryCheckpoint, NotComparable, tokens
 from fpcore.layer_weights import layers_of
-from fpcore.metrics.matching import fisher, homology, log_p_of_agreements, log_p_of_order, unbiased_cka
+from fpcore.metrics.homology import homology
+from fpcore.metrics.matching import fisher, log_p_of_agreements, log_p_of_order, unbiased_cka
 
 UNITS = 24
 serial = itertools.count()
