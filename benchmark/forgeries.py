@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from itertools import groupby
 from typing import Any, Final
 
 import pandas as pd
@@ -100,12 +101,12 @@ def forgery_results(table: pd.DataFrame, result: Mapping[str, Any]) -> list[dict
     """
     threshold, reason = decision_threshold(result)
     rows = []
-    own = table[table["metric"] == result["metric"]]
-    for aim, stages in own.groupby(list(AIM), sort=True):
+    own = table[table["metric"] == result["metric"]].to_dict("records")
+    for aim, stages in groupby(own, key=lambda row: tuple(row[name] for name in AIM)):
         scores: dict[str, float | None] = {}
         called: dict[str, bool | None] = {}
         why = [] if threshold is not None else [reason]
-        for row in stages.to_dict("records"):
+        for row in stages:
             score = float(row["score"])
             told = row["status"] == "ok" and math.isfinite(score)
             scores[row["stage"]] = score if told else None
