@@ -64,7 +64,7 @@ class Combination(Shown):
     reason : str
         Why there is none; everything else is then NaN or empty.
     table : ScoreTable or None
-        Those pairs, each with its bounded out-of-lineage log10 LR as its score.
+        Those pairs, each with its out-of-lineage log10 LR, before the bounds, as its score: it ranks.
     """
 
     _headline = "cllr"
@@ -94,22 +94,25 @@ class Combination(Shown):
         """Whether there is evidence."""
         return not self.reason
 
-    def log10_lr(self, scores: npt.ArrayLike) -> Floats:
+    def log10_lr(self, scores: npt.ArrayLike, *, bounded: bool = True) -> Floats:
         """Weigh pairs.
 
         Parameters
         ----------
         scores : array_like of float, shape (n, n_metrics)
+        bounded : bool
+            Within the bounds. Beyond them values rank, as those of `table`, but do not weigh.
 
         Returns
         -------
         ndarray of float, shape (n,)
-            log10 LR within the bounds; NaN where a score is NaN, and everywhere without evidence.
+            log10 LR; NaN where a score is NaN, and everywhere without evidence.
         """
         values = np.atleast_2d(np.asarray(scores, dtype=np.float64))
         if self._fit is None:
             return np.full(len(values), np.nan)
-        return np.clip(self._fit(values), self.lower, self.upper)
+        found = self._fit(values)
+        return np.clip(found, self.lower, self.upper) if bounded else found
 
     def interval(self, scores: npt.ArrayLike, level: float = 0.95) -> Interval:
         """Give the log10 LR of one pair with its interval over lineages.
@@ -295,7 +298,7 @@ def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = "independ
         n_lineages=lineages,
         negatives=negatives,
         reason="",
-        table=table.with_scores(held_out),
+        table=table.with_scores(weighed),
         _fit=everything,
         _sample=sample,
     )

@@ -54,8 +54,8 @@ class Entry:
         Scores of the same kind on pairs of other lineages than that of the model in question.
     same_cell : bool
         Whether both have one shape.
-    lineage : str or None
-        Of the candidate, where the table has it: its pairs are left out.
+    lineages : collection of str
+        Of the candidate, where the table has any: their pairs are left out.
     reason : str
         Why there is no score or no table.
     """
@@ -64,7 +64,7 @@ class Entry:
     score: float
     table: ScoreTable | None
     same_cell: bool
-    lineage: str | None = None
+    lineages: Collection[str] = ()
     reason: str = ""
 
 
@@ -305,10 +305,9 @@ def _judge(entry: Entry, confidence: float) -> tuple[float, int, bool, str]:
     if entry.table is None or math.isnan(entry.score):
         return math.nan, 0, False, entry.reason or "no score"
     table = entry.table
-    without = () if entry.lineage is None else (entry.lineage,)
     needed = 1 / (1 - confidence) - 1
     for mask in ((table.cell_a == table.cell_b) == entry.same_cell, None):
-        p, n = derivation_p_value(table, entry.score, mask=mask, without=without)
+        p, n = derivation_p_value(table, entry.score, mask=mask, without=entry.lineages)
         if n >= needed - 1e-9:
             return p, n, mask is not None, ""
     return (
@@ -342,5 +341,4 @@ def _one_by_one(entries: Sequence[Entry], level: float) -> list[float]:
 
 def _stranger(entry: Entry, n_candidates: int) -> float:
     assert entry.table is not None
-    without = () if entry.lineage is None else (entry.lineage,)
-    return stranger_p_value(entry.table, entry.score, n_candidates, without=without)[0]
+    return stranger_p_value(entry.table, entry.score, n_candidates, without=entry.lineages)[0]

@@ -10,6 +10,7 @@ import typer
 
 from benchmark.commands import catalog as catalog_commands
 from benchmark.commands import zoo as zoo_commands
+from benchmark.commands.compare import compare
 from benchmark.commands.leaderboard import leaderboard
 from benchmark.commands.looking import metrics as metrics_verb
 from benchmark.commands.looking import power, report
@@ -54,25 +55,36 @@ app.add_typer(zoo_commands.app, name="zoo")
 def main() -> None:
     """Run the command line; bad input is one clear line and exit code 2, never a traceback."""
     try:
-        app()
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            say("interrupted; the work done is kept: the same command goes on where it was")
-        raise
+        code = app(standalone_mode=False)
     except Exception as error:
-        if not _clear(error):
+        message = _message(error)
+        if message is None:
             raise
-        say(f"error: {error}")
+        say(message)
         sys.exit(BAD_INPUT)
+    if code == INTERRUPTED:
+        say("interrupted; the work done is kept: the same command goes on where it was")
+    sys.exit(code or 0)
 
 
-def _clear(error: Exception) -> bool:
-    """Whether the message of an error was written for the user."""
+def _message(error: Exception) -> str | None:
+    """What to tell the user; None where the error was not written for users."""
     import analysis
     import fpcore
     from benchmark.catalog import CatalogError
 
-    return isinstance(error, UsageError | CatalogError | analysis.BadTable | fpcore.BadCheckpoint)
+    if isinstance(error, UsageError | CatalogError | analysis.BadTable | fpcore.BadCheckpoint):
+        return f"error: {error}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"error: {error.filename}: {error.strerror or error}"
+    told = getattr(error, "format_message", None)  # by the command-line library: a verb or option is wrong
+    if told is None:
+        return None
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return str(told())
+    context: Any = getattr(error, "ctx", None)
+    where = f" ({context.command_path} --help)" if context is not None else ""
+    return f"error: {' '.join(str(told()).split()).rstrip('.')}{where}"
 
 
 def _version(wanted: bool) -> None:
@@ -332,51 +344,7 @@ def evaluate(
         raise typer.Exit(UNIT_FAILED)
 
 
-@app.command()
-def compare(
-    model_a: Annotated[str, typer.Argument(metavar="MODEL_A", help="A catalog id, a path, or org/name.")],
-    model_b: Annotated[str, typer.Argument(metavar="MODEL_B", help="Another one.")],
-    calibration: Annotated[
-        Path | None,
-        typer.Option(metavar="RUN", help="A run directory: its look-alikes and children weigh the scores."),
-    ] = None,
-    metrics: Annotated[
-        str | None,
-        typer.Option(metavar="a,b", help="Names and globs, or all; default: the run's, else the cheap ones."),
-    ] = None,
-    catalog: CatalogFile = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the case here: .json or .md.")
-    ] = None,
-    device: Device = None,
-    json_: Json = False,
-) -> None:
-    """One case: two models, each metric's score, what it weighs, and what cannot be said."""
-    from benchmark.case import open_case
-    from benchmark.case.text import case_markdown, case_notes, case_table
-    from benchmark.catalog import load_catalog
-    from benchmark.store import write_json, write_text
-
-    if out is not None and out.suffix not in {".json", ".md"}:
-        raise UsageError(f"--out {out}: name a .json or .md file")
-    case = open_case(load_catalog(catalog), model_a, model_b, calibration=calibration, metrics=metrics)
-    if out is not None and out.suffix == ".md":
-        write_text(out, case_markdown(case))
-    elif out is not None:
-        write_json(out, case.to_json())
-    if json_:
-        print_json(case.to_json())
-    else:
-        from rich.console import Console
-
-        Console().print(case_table(case))
-        print(case_notes(case))
-    for reading in case.failed:
-        say(f"failed: {reading.metric} on {model_a} – {model_b}: {reading.reason}")
-    if case.failed:
-        raise typer.Exit(UNIT_FAILED)
-
-
+app.command()(compare)
 app.command()(leaderboard)
 app.command()(report)
 app.command("metrics")(metrics_verb)

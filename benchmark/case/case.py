@@ -3,7 +3,7 @@
 The two propositions are that one of the models descends from the other, and that they are independent models
 of the same shapes (look-alikes). Evidence is fitted on a calibration run from which the lineages of both
 models are left out. Metrics look at the same weights and depend on one another: their likelihood ratios are
-never multiplied.
+never multiplied; their scores are weighed jointly, on the same terms.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import analysis
 import fpcore
+from benchmark.case.joint import Joint, weigh_together
+from benchmark.case.layers import LayerPicture, picture_layers
 from benchmark.case.reading import DERIVATION, INDEPENDENCE, Party, Reading, read
 from benchmark.case.verbal_scale import SOURCE
 from benchmark.case.words import cannot_say, leading, sentence
@@ -25,7 +27,7 @@ from benchmark.metric_specs import choose_metrics
 from benchmark.sources import open_typed
 from benchmark.workers import one_thread
 
-__all__ = ["Case", "open_case"]
+__all__ = ["Case", "about", "catalog_id", "choose", "open_case"]
 
 SCHEMA: Final = 1
 
@@ -43,20 +45,27 @@ class Case:
     lead : Reading or None
         The metric whose evidence the sentence quotes: the one that costs least (Cllr) on pairs of other
         lineages, of those that separate; chosen by the calibration, never by what it says of this case.
+    joint : Joint or None
+        What the metrics that speak weigh together.
     sentence : str
-        What an expert could sign; empty if nothing.
+        What an expert could sign; empty if nothing. It quotes the metrics together where that costs no more
+        on other lineages than the lead alone.
     cannot_say : tuple of str
     background : dict or None
         What the catalog has of the pair; not used.
+    layers : LayerPicture
+        Where the two agree, layer by layer.
     """
 
     parties: tuple[Party, Party]
     readings: tuple[Reading, ...]
     calibration: dict[str, Any] | None
     lead: Reading | None
+    joint: Joint | None
     sentence: str
     cannot_say: tuple[str, ...]
     background: dict[str, Any] | None
+    layers: LayerPicture
 
     @property
     def failed(self) -> tuple[Reading, ...]:
@@ -88,11 +97,18 @@ class Case:
             "metrics": [reading.to_json() for reading in self.readings],
             "agreement": self.agreement,
             "lead": self.lead.metric if self.lead else None,
+            "combined": self.joint.to_json() if self.joint else None,
             "sentence": self.sentence or None,
             "scale": SOURCE,
             "cannot_say": list(self.cannot_say),
             "background": self.background,
+            "layers": self.layers.to_json(),
         }
+
+    def _repr_html_(self) -> str:
+        from benchmark.case.page import case_fragment
+
+        return case_fragment(self)
 
 
 def open_case(
@@ -123,8 +139,8 @@ def open_case(
         A model that cannot be read.
     """
     yardstick = CalibrationRun(calibration) if calibration else None
-    chosen, strangers = _choose(metrics, yardstick)
-    names = [_catalog_id(catalog, text) for text in (model_a, model_b)]
+    chosen, strangers = choose(metrics, yardstick)
+    names = [catalog_id(catalog, text) for text in (model_a, model_b)]
     if model_a == model_b or (names[0] is not None and names[0] == names[1]):
         raise UsageError(f"compare: {model_a} and {model_b} are one model; a case needs two")
     checkpoints = [open_typed(catalog, text) for text in (model_a, model_b)]
@@ -143,19 +159,23 @@ def open_case(
             left_out |= yardstick.lineages_of(catalog, party.catalog_id, party.digest)
     with one_thread():
         readings = tuple(read(name, checkpoints, parties, yardstick, left_out) for name in chosen)
+        joint = weigh_together(readings, yardstick, left_out) if yardstick is not None else None
+        layers = picture_layers(*checkpoints)
     lead = leading(readings)
     return Case(
         parties=(parties[0], parties[1]),
         readings=readings,
-        calibration=None if yardstick is None else _about(yardstick, left_out),
+        calibration=None if yardstick is None else about(yardstick, left_out),
         lead=lead,
-        sentence=sentence(parties, lead) if lead else "",
-        cannot_say=tuple(cannot_say(readings, lead, yardstick, left_out, strangers)),
+        joint=joint,
+        sentence=sentence(parties, lead, joint),
+        cannot_say=tuple(cannot_say(readings, lead, joint, yardstick, strangers)),
         background=_background(catalog, names),
+        layers=layers,
     )
 
 
-def _choose(metrics: str | None, yardstick: CalibrationRun | None) -> tuple[tuple[str, ...], list[str]]:
+def choose(metrics: str | None, yardstick: CalibrationRun | None) -> tuple[tuple[str, ...], list[str]]:
     """The metrics to use, and those of the calibration that are not known here."""
     if metrics is not None or yardstick is None:
         return choose_metrics(metrics), []
@@ -169,11 +189,13 @@ def _choose(metrics: str | None, yardstick: CalibrationRun | None) -> tuple[tupl
     return chosen, [name for name in yardstick.metrics if name not in known]
 
 
-def _catalog_id(catalog: Catalog, text: str) -> str | None:
+def catalog_id(catalog: Catalog, text: str) -> str | None:
+    """The catalog id that a user named, if it is one."""
     return catalog.canonical(text) if text in catalog and not Path(text).exists() else None
 
 
-def _about(yardstick: CalibrationRun, left_out: set[str]) -> dict[str, Any]:
+def about(yardstick: CalibrationRun, left_out: set[str]) -> dict[str, Any]:
+    """Which run a case is weighed by, and which of its lineages take no part."""
     catalog = yardstick.run.get("catalog") or {}
     return {
         "run": str(yardstick.path),

@@ -12,7 +12,7 @@ import fpcore
 from benchmark.case.verbal_scale import in_words
 from benchmark.case.yardstick import NOTHING_LEFT, CalibrationRun, Place, Weight, place_of, weight_of
 
-__all__ = ["DERIVATION", "INDEPENDENCE", "Party", "Reading", "read"]
+__all__ = ["DERIVATION", "INDEPENDENCE", "Party", "Reading", "read", "score_pair", "uncalibrated"]
 
 DERIVATION: Final = "derivation"
 INDEPENDENCE: Final = "independence"
@@ -101,6 +101,7 @@ class Reading:
             "derived": self.place.derived.to_json() if self.place else None,
             "extrapolating": self.place is not None and not self.place.look_alikes.n_pairs,
             "log10_lr": analysis.as_json(self.weight.log10_lr),
+            "interval": analysis.as_json(self.weight.interval),
             "words": self.words,
             "evidence": {
                 "look-alike": analysis.as_json(self.against_look_alikes),
@@ -118,19 +119,19 @@ def read(
 ) -> Reading:
     """Score two models under a metric and weigh the score by the calibration less `left_out`."""
     metric = fpcore.metric(name)
-    status, reason, score = _score(metric, checkpoints, parties)
+    status, reason, score = score_pair(metric, checkpoints, parties)
     judged = yardstick.results.get(name, {}) if yardstick else {}
     place, alike, others = None, Weight.none(reason), Weight.none(reason)
     if status == "ok":
-        missing = _uncalibrated(metric, yardstick)
+        missing = uncalibrated(metric, yardstick)
         table = None if missing or yardstick is None else yardstick.without(name, left_out)
         if table is None:
             alike = others = Weight.none(missing or NOTHING_LEFT)
         else:
             place = place_of(table, frozenset(party.cell for party in parties), score)
-            alike, others = (
-                weight_of(table, score, negatives=kind) for kind in ("look-alike", "independent")
-            )
+            alike = weight_of(table, score, negatives="look-alike")
+            # An interval for the weight that is quoted.
+            others = weight_of(table, score, negatives="independent", with_interval=not alike.defined)
     return Reading(
         metric=name,
         title=metric.title,
@@ -147,7 +148,7 @@ def read(
     )
 
 
-def _score(
+def score_pair(
     metric: fpcore.Metric, checkpoints: Sequence[fpcore.Checkpoint], parties: Sequence[Party]
 ) -> tuple[str, str, float]:
     """Status, reason and score of the pair."""
@@ -169,7 +170,7 @@ def _score(
     return "ok", "", value
 
 
-def _uncalibrated(metric: fpcore.Metric, yardstick: CalibrationRun | None) -> str:
+def uncalibrated(metric: fpcore.Metric, yardstick: CalibrationRun | None) -> str:
     """Why the calibration says nothing of a metric; empty if it does."""
     if yardstick is None:
         return "no calibration"

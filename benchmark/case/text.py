@@ -16,15 +16,27 @@ from benchmark.case.verbal_scale import SOURCE
 from benchmark.case.yardstick import Crowd, Weight
 from benchmark.report.notation import UNDEFINED, plain
 
-__all__ = ["case_markdown", "case_notes", "case_table"]
+__all__ = [
+    "background",
+    "bullets",
+    "case_markdown",
+    "case_notes",
+    "case_table",
+    "sections",
+    "signed",
+    "together",
+    "wrapped",
+]
 
 COLUMNS: Final = 80
 LONGEST: Final = 16
 """Columns for the name of a metric; longer ones take two lines."""
+COUNTS: Final = 0.005
+"""Slope below which a metric adds nothing to the others."""
 COUNTED: Final = (
     "Look-alikes, Derived: pairs of the same shapes that score at least as high, of all there are."
 )
-HEAD: Final = ("Metric", "Score", "Look-alikes", "Derived", "log10 LR [bounds]", "Verdict")
+HEAD: Final = ("Metric", "Score", "Look-alikes", "Derived", "log10 LR [95 %]", "Verdict")
 
 
 def case_table(case: Case) -> Table:
@@ -63,22 +75,24 @@ def _crowd(crowd: Crowd) -> str:
 def _weight(weight: Weight) -> str:
     if not weight.defined:
         return UNDEFINED
-    value, low, high = (_signed(number) for number in (weight.log10_lr, weight.lower, weight.upper))
-    return f"{value} [{low}, {high}]"
+    held = weight.interval
+    ends = f" [{signed(held.low)}, {signed(held.high)}]" if held is not None else ""
+    return f"{signed(weight.log10_lr)}{ends}"
 
 
-def _signed(number: float) -> str:
+def signed(number: float) -> str:
+    """Write a log10 LR with its sign and two decimals."""
     # Adding 0 takes the sign off a rounded zero.
     return f"{round(number, 2) + 0:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def case_notes(case: Case) -> str:
     """All that the table does not hold, wrapped for a terminal."""
-    blocks = [_wrapped(_who(case))]
-    blocks += [_wrapped(f"{title}:") + "\n" + _bullets(items) for title, items in _sections(case) if items]
+    blocks = [wrapped(_who(case))]
+    blocks += [wrapped(f"{title}:") + "\n" + bullets(items) for title, items in sections(case) if items]
     sentence = case.sentence or "none: see above."
-    blocks.append("A sentence an expert could sign:\n" + _wrapped(sentence, "  "))
-    blocks.append(_wrapped(f"Scale: {SOURCE}."))
+    blocks.append("A sentence an expert could sign:\n" + wrapped(sentence, "  "))
+    blocks.append(wrapped(f"Scale: {SOURCE}."))
     return "\n\n".join(blocks)
 
 
@@ -91,7 +105,8 @@ def _who(case: Case) -> str:
     return "\n".join(lines)
 
 
-def _sections(case: Case) -> list[tuple[str, list[str]]]:
+def sections(case: Case) -> list[tuple[str, list[str]]]:
+    """Give what the table does not hold, by title."""
     groups = case.agreement
     agreement = [f"{name}: {', '.join(metrics)}" for name, metrics in groups.items() if metrics]
     reasons = [f"{one.metric} {one.status}: {one.reason}" for one in case.readings if one.status != "ok"]
@@ -101,14 +116,16 @@ def _sections(case: Case) -> list[tuple[str, list[str]]]:
         if one.status == "ok" and not one.weight.defined
     ]
     return [
+        ("All metrics together", together(case)),
         ("What the metrics support", agreement),
         ("Why some say nothing", reasons),
-        ("Background, not used", _background(case)),
+        ("Background, not used", background(case)),
         ("What cannot be said", list(case.cannot_say)),
     ]
 
 
-def _background(case: Case) -> list[str]:
+def background(case: Case) -> list[str]:
+    """Give what the catalog holds of the pair."""
     if case.background is None:
         return []
     method = f" ({case.background['method']})" if case.background["method"] else ""
@@ -116,14 +133,42 @@ def _background(case: Case) -> list[str]:
     return lines + [f"An open dispute: {dispute['title']}." for dispute in case.background["disputes"]]
 
 
-def _wrapped(text: str, indent: str = "") -> str:
+def together(case: Case) -> list[str]:
+    """Give the combined evidence in a few lines."""
+    joint = case.joint
+    if joint is None:
+        return []
+    if not joint.value.defined:
+        return [f"No combined evidence: {joint.value.reason}."]
+    both, value = joint.combination, joint.value
+    rival = (
+        f"{joint.best_alone} alone costs {plain(joint.best_alone_cllr)} on the same pairs"
+        if len(both.metrics) > 1
+        else "one metric only"
+    )
+    counting = [f"{name} {plain(slope, 2)}" for name, slope in both.slopes.items() if slope >= COUNTS]
+    return [
+        f"log10 LR {signed(value.estimate)} [{signed(value.low)}, {signed(value.high)}], within"
+        f" [{signed(both.lower)}, {signed(both.upper)}]: {joint.words}.",
+        f"Cllr {plain(both.cllr)} on lineages that took no part ({rival}); 0 is perfect, 1 says nothing."
+        f" Fitted on {both.n_derived} derived and {both.n_independent} {both.negatives} pairs of"
+        f" {both.n_lineages} lineages.",
+        f"What counts in it, by slope: {', '.join(counting) or 'nothing'}; the other"
+        f" {len(both.metrics) - len(counting)} add nothing to these.",
+        *(f"Left aside: {name} ({why})." for name, why in joint.left_aside.items()),
+    ]
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Fill lines to a terminal of 80 columns."""
     return "\n".join(
         textwrap.fill(line, COLUMNS, initial_indent=indent, subsequent_indent=indent or "  ")
         for line in text.splitlines()
     )
 
 
-def _bullets(items: Iterable[str]) -> str:
+def bullets(items: Iterable[str]) -> str:
+    """Write a list, filled to a terminal of 80 columns."""
     return "\n".join(
         textwrap.fill(item, COLUMNS, initial_indent="  - ", subsequent_indent="    ") for item in items
     )
@@ -138,7 +183,7 @@ def case_markdown(case: Case) -> str:
         "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows),
         COUNTED,
     ]
-    for title, items in _sections(case):
+    for title, items in sections(case):
         if items:
             blocks += [f"## {title}", "\n".join(f"- {item}" for item in items)]
     blocks += [

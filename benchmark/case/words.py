@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import analysis
+from benchmark.case.joint import Joint
 from benchmark.case.reading import Party, Reading
+from benchmark.case.verbal_scale import in_words
 from benchmark.case.yardstick import CalibrationRun
 
-__all__ = ["cannot_say", "leading", "sentence"]
+__all__ = ["cannot_say", "leading", "quoted", "sentence"]
 
 TRUSTED: Final = ("separates", "separates within limits")
 FEW_LINEAGES: Final = 8
+NO_SUPPORT: Final = in_words(0.0, "", "")
 
 
 def leading(readings: Sequence[Reading]) -> Reading | None:
@@ -23,35 +27,64 @@ def leading(readings: Sequence[Reading]) -> Reading | None:
     return min(able, key=lambda one: one.weight.cllr, default=None)
 
 
-def sentence(parties: Sequence[Party], lead: Reading) -> str:
-    """What the quoted metric's evidence comes to, in words of the scale."""
+def quoted(lead: Reading | None, joint: Joint | None) -> Joint | None:
+    """The metrics together, where they cost no more on other lineages than the lead alone (or there is none).
+
+    Chosen by the calibration, as the lead is.
+    """
+    if joint is None or not joint.value.defined or lead is None:
+        return None
+    return joint if joint.combination.cllr <= lead.weight.cllr else None
+
+
+def sentence(parties: Sequence[Party], lead: Reading | None, joint: Joint | None) -> str:
+    """What the evidence comes to, in words of the scale; empty where no metric can be trusted."""
+    if lead is None:
+        return ""
+    together = quoted(lead, joint)
     weight = lead.weight
-    ratio = 10 ** abs(weight.log10_lr)
+    if together is not None:
+        n, negatives = len(together.combination.metrics), together.combination.negatives
+        value, at_bound, words = together.value, together.at_bound, together.words
+        lower, upper = together.combination.lower, together.combination.upper
+        lineages = together.combination.n_lineages
+        found = f"{n} metrics weighed together" if n > 1 else together.combination.metrics[0]
+        such = f"{found}: scores such as these are" if n > 1 else f"{found} gives {lead.score:.4g}: it is"
+    else:
+        negatives = "look-alike" if lead.against_look_alikes.defined else "independent"
+        estimate = weight.log10_lr
+        value = weight.interval or analysis.Interval(estimate, estimate, estimate, 0.95, "")
+        at_bound, words = weight.at_bound, lead.words
+        lower, upper, lineages = weight.lower, weight.upper, weight.n_lineages
+        such = f"{lead.metric} gives {lead.score:.4g}: it is"
     derived = "one of the two models descends from the other"
-    independent = "they are independent models" + (
-        " of the same shapes" if lead.against_look_alikes.defined else ""
+    independent = "they are independent models" + (" of the same shapes" if negatives == "look-alike" else "")
+    likelier, other = (derived, independent) if value.estimate >= 0 else (independent, derived)
+    held = ", which is as far as this calibration can go" if at_bound else ""
+    unsure = (
+        " The interval holds even odds: a calibration on other lineages might not bear this out."
+        if value.low < 0 < value.high and words != NO_SUPPORT
+        else ""
     )
-    likelier, other = (derived, independent) if weight.log10_lr >= 0 else (independent, derived)
-    held = ", which is as far as this calibration can go" if weight.at_bound else ""
     extrapolated = (
         " The calibration has no independent pair of these shapes, so this is extrapolated."
         if lead.place is None or not lead.place.look_alikes.n_pairs
         else ""
     )
     return (
-        f"On {parties[0].label} and {parties[1].label}, {lead.metric} gives {lead.score:.4g}. Such a score is"
-        f" about {ratio:.2g} times more probable if {likelier} than if {other} (log10 LR"
-        f" {weight.log10_lr:+.2f}, between {weight.lower:+.2f} and {weight.upper:+.2f} for any score of this"
-        f" metric{held}; {weight.n_lineages} lineages, those of the two models left out). In words:"
-        f" {lead.words}.{extrapolated}"
+        f"On {parties[0].label} and {parties[1].label}, {such} about {10 ** abs(value.estimate):.2g} times"
+        f" more probable if {likelier} than if {other} (log10 LR {value.estimate:+.2f},"
+        f" {value.level:.0%} interval {value.low:+.2f} to {value.high:+.2f}, never beyond {lower:+.2f} to"
+        f" {upper:+.2f}{held}; {lineages} lineages, those of the two models left out). In words:"
+        f" {words}.{unsure}{extrapolated}"
     )
 
 
 def cannot_say(
     readings: Sequence[Reading],
     lead: Reading | None,
+    joint: Joint | None,
     yardstick: CalibrationRun | None,
-    left_out: set[str],
     strangers: Sequence[str],
 ) -> list[str]:
     """What a reader must not take from the case, most important first."""
@@ -83,9 +116,16 @@ def cannot_say(
             said.append(
                 f"That a low score of {lead.metric} excludes {', '.join(lead.fails_on)}: it fails on these."
             )
-    said.append(
-        "What the metrics weigh together: they look at the same weights, so their ratios are not multiplied."
-    )
+    if joint is None or not joint.value.defined:
+        why = joint.value.reason if joint is not None else "no metric has evidence here"
+        said.append(f"What the metrics weigh together ({why}); their ratios are not multiplied.")
+    else:
+        said.append(
+            "That metrics which agree are so many witnesses: they look at the same weights, so their ratios"
+            " are not multiplied but fitted together."
+        )
+        if joint.value.low < 0 < joint.value.high:
+            said.append("Which way the metrics together point: the interval holds both sides of 0.")
     said.append(
         "Which model came first, by what act, or whether a common ancestor, a shared initialisation or"
         " distillation explains it: only derivation and independence are weighed."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 import analysis
+from analysis.combination import evidence_interval
 from benchmark.catalog import Catalog
 from benchmark.store import RunDirectory
 
@@ -34,11 +35,14 @@ class Crowd:
         Those that score at least as high as the pair in question.
     share : float
         The one by the other; NaN without any pair.
+    scores : tuple of float
+        Of all of them, ascending.
     """
 
     n_pairs: int
     n_lineages: int
     n_at_or_above: int
+    scores: tuple[float, ...] = field(default=(), repr=False)
 
     @property
     def share(self) -> float:
@@ -47,7 +51,9 @@ class Crowd:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**analysis.as_json(self), "share": analysis.as_json(self.share)}
+        facts: dict[str, Any] = analysis.as_json(self)
+        del facts["scores"]  # the calibration has them
+        return {**facts, "share": analysis.as_json(self.share)}
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ class Weight:
     beyond : bool
         Whether the score lies outside those it is fitted on.
     reason : str
+    interval : analysis.Interval or None
+        Of the log10 LR, over lineages; None where it was not asked for.
     """
 
     log10_lr: float
@@ -89,6 +97,7 @@ class Weight:
     n_lineages: int
     beyond: bool
     reason: str
+    interval: analysis.Interval | None = None
 
     @classmethod
     def none(cls, reason: str) -> Weight:
@@ -183,10 +192,13 @@ def place_of(table: analysis.ScoreTable, cells: frozenset[str], score: float) ->
 def _crowd(table: analysis.ScoreTable, of: npt.NDArray[np.bool_], score: float) -> Crowd:
     of = of & table.comparable
     lineages = np.union1d(table.lineage_a[of], table.lineage_b[of])
-    return Crowd(int(of.sum()), len(lineages), int((table.score[of] >= score).sum()))
+    scores = np.sort(table.score[of])
+    return Crowd(len(scores), len(lineages), int((scores >= score).sum()), tuple(scores.tolist()))
 
 
-def weight_of(table: analysis.ScoreTable, score: float, *, negatives: str) -> Weight:
+def weight_of(
+    table: analysis.ScoreTable, score: float, *, negatives: str, with_interval: bool = True
+) -> Weight:
     """The bounded log10 LR of a score, by derived pairs against look-alikes or all independent pairs.
 
     Parameters
@@ -196,15 +208,17 @@ def weight_of(table: analysis.ScoreTable, score: float, *, negatives: str) -> We
     negatives : {"look-alike", "independent"}
         The alternative to derivation. An independent model of other shapes is told apart by its shape
         alone; in a case about models whose shapes match, look-alikes are what it has to be weighed against.
+    with_interval : bool
+        It costs as many fits as there are lineages.
     """
     used = table.comparable & (table.derived | table.negatives(negatives))
     if not used.any():
         return Weight.none(f"no derived and no {negatives} pair has a score")
-    evidence = analysis.calibrate_evidence(analysis.ScoreTable(table.frame[used]))
+    kept = analysis.ScoreTable(table.frame[used])
+    evidence = analysis.calibrate_evidence(kept)
     if evidence.reason:
         return Weight.none(evidence.reason)
     value = float(evidence.log10_lr([score])[0])
-    fitted = table.score[used]
     return Weight(
         log10_lr=value,
         lower=evidence.lower,
@@ -214,6 +228,7 @@ def weight_of(table: analysis.ScoreTable, score: float, *, negatives: str) -> We
         n_derived=evidence.n_derived,
         n_independent=evidence.n_independent,
         n_lineages=evidence.n_lineages,
-        beyond=not fitted.min() <= score <= fitted.max(),
+        beyond=not kept.score.min() <= score <= kept.score.max(),
         reason="",
+        interval=evidence_interval(kept, score, evidence) if with_interval else None,
     )

@@ -65,7 +65,7 @@ def entries(
         str(name): str(table.lineages[code])
         for name, code in zip(table.models, table.lineage_of, strict=True)
     }
-    return [Entry(name, found[name], rest, True, lineage[name]) for name in pool]
+    return [Entry(name, found[name], rest, True, {lineage[name]}) for name in pool]
 
 
 def test_p_value_is_the_weighted_rank() -> None:
@@ -166,7 +166,7 @@ def test_few_lineages_exclude_nothing() -> None:
 
 def test_no_score_remains_with_the_reason() -> None:
     table = catalog(np.random.default_rng(9), 14, 12.0)
-    silent = Entry("x", math.nan, None, False, None, "different depths")
+    silent = Entry("x", math.nan, None, False, reason="different depths")
     found = exclude_candidates([silent, *entries(table, "m001", ["m003"], without(table, {"l00"}))], 0.9)
     assert found.remaining == ("x",)
     assert next(one for one in found.candidates if one.name == "x").reason == "different depths"
@@ -178,7 +178,7 @@ def test_other_shapes_are_judged_by_other_shapes_where_there_are_enough() -> Non
     (same,) = exclude_candidates(entries(table, "m001", ["m003"], rest), 0.9).candidates
     assert same.same_cell_only
     (entry,) = entries(table, "m001", ["m003"], rest)
-    other = Entry(entry.name, entry.score, rest, False, entry.lineage)
+    other = Entry(entry.name, entry.score, rest, False, entry.lineages)
     (one,) = exclude_candidates([other], 0.9).candidates
     assert not one.same_cell_only
 

@@ -89,8 +89,11 @@ def test_sentence_quotes_the_metric_that_the_calibration_trusts(derived: dict[st
     trusted = [one for one in derived["metrics"] if one["verdict"].startswith("separates")]
     costs = [one["evidence"]["look-alike"]["cllr"] for one in trusted if one["log10_lr"] is not None]
     assert lead["evidence"]["look-alike"]["cllr"] == min(costs)
-    assert f"{derived['lead']} gives" in derived["sentence"]
-    assert lead["words"] in derived["sentence"]
+    joint = derived["combined"]
+    together = joint["cllr"] <= lead["evidence"]["look-alike"]["cllr"]
+    said = f"{len(joint['metrics'])} metrics weighed together" if together else f"{derived['lead']} gives"
+    assert said in derived["sentence"]
+    assert (joint["words"] if together else lead["words"]) in derived["sentence"]
     assert "ENFSI" in derived["scale"]
     told = " ".join(derived["cannot_say"])
     for words in (
@@ -229,7 +232,10 @@ def test_failing_metric_leaves_the_rest(evaluated: Evaluated, monkeypatch: pytes
         (("f0", "nobody/at@all/x"), "nobody"),
         (("f0", "f1", "--calibration", "nowhere"), "nowhere: no run.json"),
         (("f0", "f1", "--metrics", "no-such-metric"), "no-such-metric"),
-        (("f0", "f1", "--out", "case.txt"), "name a .json or .md file"),
+        (("f0",), "give MODEL_B, or --against POOL"),
+        (("f0", "f1", "--against", "f2"), "give MODEL_B, or --against POOL"),
+        (("f0", "--against", "f*"), "give --calibration RUN"),
+        (("f0", "f1", "--out", "case.txt"), "name a .html, .json or .md file"),
     ],
 )
 def test_bad_usage_is_one_line(evaluated: Evaluated, arguments: tuple[str, ...], said: str) -> None:

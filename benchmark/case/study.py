@@ -1,0 +1,242 @@
+"""How often sets of candidate parents hold the parent, and how large they are, on a run or a score table.
+
+``python -m benchmark.case.study RUN_OR_TABLE … [--confidence .9] [--metrics a,b]`` prints a Markdown table.
+
+Every lineage is left out in turn. Its *head* is the model that it is named by (the founder, in the zoo); each
+of its models that descends from the head is asked about against all heads, with its own among them and
+without it. Everything is weighed by the other lineages alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+import analysis
+from analysis.intervals import lineage_interval
+from analysis.pool import CandidateSet, Entry, exclude_candidates
+from benchmark.case.pool import Yardsticks
+from benchmark.metric_specs import choose_metrics
+from benchmark.report.notation import percent, percent_interval, plain
+from benchmark.report.reading import estimate
+from benchmark.store import RunDirectory
+from benchmark.tables import read_scores
+
+__all__ = ["PoolStudy", "main", "study_pools"]
+
+HEAD: Final = (
+    "By", "Children", "Lineages", "Parent remains", "Strangers that remain", "Set, of the pool",
+    "Parent shown", "A stranger shown", "Parent not there: none remain", "a stranger shown",
+)  # fmt: skip
+PAIR: Final = ["model_a", "model_b"]
+
+
+@dataclass(frozen=True)
+class PoolStudy:
+    """What came of asking about every child of every lineage; in all means every lineage counts the same.
+
+    Attributes
+    ----------
+    by : str
+        What ranked the candidates.
+    confidence : float
+    n_children, n_lineages : int
+        Children whose head is scored with them.
+    coverage : Interval
+        The head remains.
+    strangers : float
+        Share of strangers that remain.
+    size, pool : float
+        Mean size of the set, and of the pool.
+    shown : float
+        Share of cases whose head is shown to be kin.
+    wrongly_shown : float
+        Share of cases in which any stranger is.
+    emptied : float
+        Pool without the head: share of cases in which none remains.
+    wrongly_shown_without : float
+        Pool without the head: share of cases in which any stranger is shown.
+    """
+
+    by: str
+    confidence: float
+    n_children: int
+    n_lineages: int
+    coverage: analysis.Interval
+    strangers: float
+    size: float
+    pool: float
+    shown: float
+    wrongly_shown: float
+    emptied: float
+    wrongly_shown_without: float
+
+    def row(self) -> tuple[str, ...]:
+        """Cells under `HEAD`."""
+        shares = (self.shown, self.wrongly_shown, self.emptied, self.wrongly_shown_without)
+        return (
+            self.by,
+            str(self.n_children),
+            str(self.n_lineages),
+            percent_interval(estimate(analysis.as_json(self.coverage))),
+            f"{percent(self.strangers)} %",
+            f"{plain(self.size, 2)} of {plain(self.pool, 2)}",
+            *(f"{percent(share)} %" for share in shares),
+        )
+
+
+def study_pools(
+    frames: Mapping[str, pd.DataFrame], confidence: float, by: str, *, same_cell: bool | None = None
+) -> PoolStudy | None:
+    """Ask about every child of every lineage, by some metrics together.
+
+    Parameters
+    ----------
+    frames : mapping of str to DataFrame
+        Normalised score tables of the metrics.
+    confidence : float
+    by : str
+        What to call them.
+    same_cell : bool, optional
+        Only children of the shape of their head, or only those of another; default: all.
+
+    Returns
+    -------
+    PoolStudy or None
+        None without any such child.
+    """
+    pairs = pd.concat(frames.values())
+    ends = [pairs[["model_" + end, "lineage_" + end]].set_axis(PAIR, axis=1) for end in "ab"]
+    lineage_of: dict[str, str] = dict(pd.concat(ends).drop_duplicates().itertuples(index=False))
+    heads = sorted(model for model, lineage in lineage_of.items() if model == lineage)
+    scores = {name: _by_pair(frame) for name, frame in frames.items()}
+    cells = _cells(pairs)
+    outcomes: list[tuple[str, CandidateSet, CandidateSet]] = []
+    for head in heads:
+        tables = {
+            name: analysis.ScoreTable(frame[(frame["lineage_a"] != head) & (frame["lineage_b"] != head)])
+            for name, frame in frames.items()
+        }
+        measures = Yardsticks(tables)
+        for child in _children(pairs, head):
+            if same_cell is not None and (cells.get(child) == cells.get(head)) is not same_cell:
+                continue
+            entries = []
+            for other in heads:
+                pair = frozenset((child, other))
+                if not any(pair in known for known in scores.values()):
+                    continue  # not scored: neither an abstention nor a candidate
+                spoken = {name: known[pair] for name, known in scores.items() if pair in known}
+                measured = measures.measure({name: value for name, value in spoken.items() if value == value})
+                same = cells.get(child) == cells.get(other)
+                entries.append(Entry(other, measured.value, measured.table, same, {other}, measured.reason))
+            if head in {entry.name for entry in entries} and len(entries) > 1:
+                others = [entry for entry in entries if entry.name != head]
+                outcomes.append(
+                    (head, exclude_candidates(entries, confidence), exclude_candidates(others, confidence))
+                )
+    return _summary(outcomes, confidence, by) if outcomes else None
+
+
+def _by_pair(frame: pd.DataFrame) -> dict[frozenset[str], float]:
+    keys = map(frozenset, zip(frame["model_a"], frame["model_b"], strict=True))
+    return dict(zip(keys, frame["score"].where(frame["status"] == "ok"), strict=True))
+
+
+def _cells(pairs: pd.DataFrame) -> dict[str, str]:
+    """Cell of each model; where none is known all count as one."""
+    found: dict[str, str] = {}
+    if "architecture_a" in pairs:
+        for end in "ab":
+            found |= dict(zip(pairs[f"model_{end}"], pairs[f"architecture_{end}"].fillna(""), strict=True))
+    return found
+
+
+def _children(pairs: pd.DataFrame, head: str) -> list[str]:
+    derived = pairs[pairs["relation"] == "derived"]
+    found = set(derived.loc[derived["model_a"] == head, "model_b"])
+    return sorted(found | set(derived.loc[derived["model_b"] == head, "model_a"]))
+
+
+def _summary(
+    outcomes: Sequence[tuple[str, CandidateSet, CandidateSet]], confidence: float, by: str
+) -> PoolStudy:
+    heads = np.array([head for head, _, _ in outcomes])
+
+    def mean(values: Sequence[float]) -> float:
+        return float(_lineage_means(heads, np.array(values, dtype=np.float64)).mean())
+
+    remaining = [set(found.remaining) for _, found, _ in outcomes]
+    return PoolStudy(
+        by=by,
+        confidence=confidence,
+        n_children=len(outcomes),
+        n_lineages=len(set(heads)),
+        coverage=_over_lineages(
+            heads, np.array([head in left for head, left in zip(heads, remaining, strict=True)])
+        ),
+        strangers=mean(
+            [
+                len(left - {head}) / (len(found.candidates) - 1)
+                for left, (head, found, _) in zip(remaining, outcomes, strict=True)
+            ]
+        ),
+        size=mean([len(left) for left in remaining]),
+        pool=mean([len(found.candidates) for _, found, _ in outcomes]),
+        shown=mean([head in found.shown for head, found, _ in outcomes]),
+        wrongly_shown=mean([bool(set(found.shown) - {head}) for head, found, _ in outcomes]),
+        emptied=mean([not found.remaining for _, _, found in outcomes]),
+        wrongly_shown_without=mean([bool(found.shown) for _, _, found in outcomes]),
+    )
+
+
+def _lineage_means(heads: npt.NDArray[np.str_], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.array([values[heads == head].mean() for head in np.unique(heads)])
+
+
+def _over_lineages(heads: npt.NDArray[np.str_], hit: npt.NDArray[np.bool_]) -> analysis.Interval:
+    """Share of hits with every lineage counting the same."""
+    shares = _lineage_means(heads, hit.astype(np.float64))
+    n = len(shares)
+    folds = (shares.sum() - shares) / (n - 1) if n > 1 else np.full(1, np.nan)
+    return lineage_interval(
+        float(shares.mean()), folds, units=n, level=0.95, method="mean over lineages", n_lineages=n
+    )
+
+
+def frames_of(path: Path) -> dict[str, pd.DataFrame]:
+    """Normalised tables of the metrics of a run or a score table."""
+    table = RunDirectory(path).read_scores() if path.is_dir() else read_scores(path, None)
+    return {str(name): analysis.ScoreTable(part).frame for name, part in table.groupby("metric")}
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark.case.study", description=__doc__)
+    parser.add_argument("source", nargs="+", type=Path, help="a run directory, or score tables")
+    parser.add_argument("--confidence", type=float, default=0.9)
+    parser.add_argument("--metrics", help="names and globs; default: those marked cheap")
+    parser.add_argument("--together-only", action="store_true", help="not each metric by itself")
+    asked = parser.parse_args()
+    frames = {name: frame for path in asked.source for name, frame in frames_of(path).items()}
+    wanted = set(choose_metrics(asked.metrics)) if asked.source[0].is_dir() else set(frames)
+    frames = {name: frame for name, frame in frames.items() if name in wanted}
+    studies = [study_pools(frames, asked.confidence, "**all together**")] if len(frames) > 1 else []
+    for same, words in ((True, "of the parent's shape"), (False, "of another shape")):
+        if len(frames) > 1 and any(frame["architecture_a"].notna().any() for frame in frames.values()):
+            studies.append(study_pools(frames, asked.confidence, f"… children {words}", same_cell=same))
+    if not asked.together_only:
+        studies += [study_pools({name: frame}, asked.confidence, name) for name, frame in frames.items()]
+    for row in (HEAD, ("---",) * len(HEAD), *(study.row() for study in studies if study is not None)):
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
