@@ -131,6 +131,7 @@ def auc_interval(
         method=METHODS[method],
         variance=variance,
         excess=excess,
+        area=True,
         warnings=warnings,
         **counts,
     )

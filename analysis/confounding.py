@@ -138,6 +138,7 @@ def same_cell_auc(table: ScoreTable, level: float = 0.95) -> Interval:
         level=level,
         method=SAME_CELL,
         excess=_lineage_pair_squares(share[:, None], a, b, g)[0, 0] / 2,
+        area=True,
         n_pairs=len(rows),
         n_models=len(np.unique(np.concatenate([table.model_a[rows], table.model_b[rows]]))),
         n_lineages=int(present.sum()),

@@ -6,11 +6,11 @@ simulated catalogs (`python -m analysis.study`), six corrections turn this into 
 - degrees of freedom from the kurtosis of the folds (Satterthwaite), never above G - 1, nor above the
   effective number of lineages where each pair lies inside one: when one or two lineages decide, the variance
   itself is hardly known;
-- the variance on the logit scale is the geometric mean of the delta method's and of that of the folds'
-  logits where this is larger: near 0 and 1 the error of one lineage is no small step on that scale;
-- both ends are moved towards 1/2 by the bias |2θ - 1|/2 times the variance that the curvature of the logit
-  brings, the end towards 1/2 by as much again: near 0 and 1 most catalogs show too few errors and too small a
-  variance at the same time;
+- the end towards 1/2 is moved outwards by the variance times |2θ - 1|, twice the bias that the curvature of
+  the logit brings: near 0 and 1 most catalogs show too few errors and too small a variance;
+- for an AUC, which comes closer to 1 than a count can, the variance on the logit scale is the geometric mean
+  of the delta method's and of that of the folds' logits where this is larger, and the other end is moved by
+  the bias, too;
 - what is known to be counted twice is taken off the variance, up to a share of it;
 - where nothing varies, the interval is that of Wilson for as many independent trials as there are effective
   lineages; where a single lineage decides (a fold reaches 0 or 1), at least the exact one (Clopper-Pearson),
@@ -118,6 +118,7 @@ def lineage_interval(
     variance: float | None = None,
     excess: float = 0.0,
     degrees: float = math.inf,
+    area: bool = False,
     n_pairs: int = 0,
     n_models: int = 0,
     n_lineages: int = 0,
@@ -144,6 +145,8 @@ def lineage_interval(
         Part of the variance known to be counted twice, taken off; at most `COUNTED_TWICE` of it.
     degrees : float
         Upper bound of the degrees of freedom, at least 1.
+    area : bool
+        The share is an AUC and not a count of pairs.
     n_pairs, n_models, n_lineages, warnings
         Passed on.
     """
@@ -171,12 +174,12 @@ def lineage_interval(
         said.append(f"no variation to measure: the bound is that of {units:.1f} independent trials")
     else:
         scale = estimate * (1 - estimate)
-        square = spread / scale**2 * _steepness(values, scale)
+        square = spread / scale**2 * (_steepness(values, scale) if area else 1.0)
         freedom = min(_degrees_of_freedom(values), degrees)
         reach = float(student.ppf((1 + level) / 2, freedom)) * math.sqrt(square)
         bend = (2 * estimate - 1) * square
-        # Moved no further than half the reach, so that the interval holds its estimate.
-        both = math.copysign(min(abs(bend), reach) / 2, bend)
+        # No further than half the reach, so that the interval holds its estimate.
+        both = math.copysign(min(abs(bend), reach) / 2, bend) if area else 0.0
         centre = float(logit(estimate))
         low = float(expit(centre - max(bend, both) - reach))
         high = float(expit(centre - min(bend, both) + reach))

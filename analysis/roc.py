@@ -171,6 +171,7 @@ def partial_auc(
         units=wins.units,
         level=level,
         method=method,
+        area=True,
         n_pairs=len(sides.positive) + len(sides.negative),
         n_models=wins.n_models,
         n_lineages=len(folds),
