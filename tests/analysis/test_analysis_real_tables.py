@@ -9,9 +9,10 @@ import pytest
 
 import analysis
 from analysis import ScoreTable
-from analysis.auc import auc_interval
+from analysis.auc import METHODS, auc_interval
 from analysis.wins import Wins
 
+PAGE = Path(__file__).parents[2] / "docs" / "case-real-scores.md"
 FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "real_scores"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"real score tables are not at {FOLDER}")
 
@@ -48,3 +49,17 @@ def test_no_certificate_from_seventeen_lineages() -> None:
     claimed = analysis.audit_threshold(table, 0.9)
     assert claimed.fpr.estimate == pytest.approx(0.04, abs=0.02)
     assert claimed.fpr.high > 0.1
+
+
+@pytest.mark.parametrize("metric", ["attention-std", "invariant-terms"])
+def test_the_page_on_these_tables_tells_the_numbers_of_today(metric: str) -> None:
+    def told(interval: analysis.Interval) -> str:
+        return f"[{interval.low:.3f}, {interval.high:.3f}]".replace("0.", ".")
+
+    table = ScoreTable(pd.read_csv(FOLDER / f"{metric}.csv"))
+    intervals = [analysis.auc(table, method=name) for name in METHODS]
+    row = f"| `{metric}` | {intervals[0].estimate:.3f} | ".replace("0.", ".")
+    row += " | ".join(told(interval) for interval in intervals)
+    assert row in PAGE.read_text(encoding="utf-8")
+    ratio = (intervals[0].high - intervals[0].low) / (intervals[-1].high - intervals[-1].low)
+    assert f"{ratio:.1f}" in PAGE.read_text(encoding="utf-8")
