@@ -21,32 +21,26 @@ __all__ = ["Dots", "Level", "Line", "Mark", "Panel", "panel", "simplified"]
 Point = tuple[float, float]
 SIDE: Final = 340  # width and height of the plotting area of a square panel
 SMALL: Final = (250, 150)  # the same of a panel among many
-NEAR: Final = 0.35  # a vertex nearer than this to the line between its neighbours is left out, in pixels
+NEAR: Final = 0.45  # a vertex nearer than this to the line between its neighbours is left out, in pixels
 LEFT, TOP, RIGHT, BELOW = 46, 10, 20, 46
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve of a panel with the style class that colours it.
-
-    Attributes
-    ----------
-    quiet : bool
-        Whether the line has no entry in the legend and answers no pointer.
-    """
+    """A curve of a panel with the style class that colours it."""
 
     slug: str
     label: str
     curve: Curve
-    quiet: bool = False
 
 
 @dataclass(frozen=True)
 class Dots:
-    """Points of a panel, each a pair that the script names."""
+    """Points of a panel, each a pair that the script names, and threads between some of them."""
 
     slug: str
-    rows: Sequence[Any]
+    points: tuple[Point, ...]
+    threads: tuple[tuple[Point, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,9 +80,7 @@ class Panel:
     @property
     def spoken(self) -> str:
         """The drawing in one sentence, for those who do not see it."""
-        drawn = (
-            self.says or "; ".join(line.label for line in self.lines if not line.quiet) or "nothing to draw"
-        )
+        drawn = self.says or "; ".join(line.label for line in self.lines) or "nothing to draw"
         return f"{self.title}: {drawn}. Across: {self.x.label}. Up: {self.y.label}."
 
 
@@ -143,8 +135,9 @@ def panel(drawing: Panel, anchor: str, *, small: bool = False) -> Markup:
             parts.append(f'<path class="band {line.slug}" d="{_path([*there, *back[::-1]])}Z"/>')
     parts += [_line(line, at) for line in drawing.lines]
     for dots in drawing.dots:
-        places = [at(row.share, row.score) for row in dots.rows]
-        steps = "".join(f"M{coordinate(x)} {coordinate(y)}h0" for x, y in places)
+        threads = "".join(_path([at(*point) for point in thread]) for thread in dots.threads)
+        parts.append(f'<path class="thread {dots.slug}" d="{threads}"/>' if threads else "")
+        steps = "".join(f"M{coordinate(x)} {coordinate(y)}h0" for x, y in (at(*p) for p in dots.points))
         parts.append(f'<path class="dot {dots.slug}" stroke-width="6" d="{steps}"/>')
     parts += _marks(drawing.marks, at)
     parts.append(f'<path class="frame" d="M{left} {TOP}v{height}h{width}"/>')
@@ -174,11 +167,9 @@ def _levels(drawing: Panel, at: Any, left: int, width: int) -> list[str]:
 def _line(line: Line, at: Any) -> str:
     points = [at(x, y) for x, y in zip(line.curve.x, line.curve.y, strict=True)]
     kept = _kept(points)
-    told = ""
-    if not line.quiet:
-        told = f' data-label="{escape(line.label)}"'
-        if line.curve.at:
-            told += f' data-at="{" ".join(_exact(line.curve.at[index]) for index in kept)}"'
+    told = f' data-label="{escape(line.label)}"'
+    if line.curve.at:
+        told += f' data-at="{" ".join(_exact(line.curve.at[index]) for index in kept)}"'
     drawn = _path([points[index] for index in kept])
     return f'<path class="line {line.slug}" d="{drawn}"{told}/>'
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmark.report.families import FAMILIES, family_of
-from benchmark.report.notation import UNDEFINED, count, ends, percent, percent_ends, unit
+from benchmark.report.notation import UNDEFINED, ends, percent, percent_ends, unit
 from benchmark.report.reading import Estimate
 from benchmark.report.view import ClassRow, MetricView
 
@@ -72,11 +72,15 @@ class Cross:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the script needs to show another figure, and to say what a cell rests on."""
+        """What the script needs to show another figure, and to say what a cell rests on.
+
+        ``figures``: those after the first (which stands in the table), each cell as text|ends|shade.
+        ``notes``: pairs|lineages of each cell.
+        """
         return {
             "figures": [
-                [[[cell.text, cell.ends, cell.shade] for cell in row.cells[index]] for row in self.rows]
-                for index in range(len(self.figures))
+                [[f"{cell.text}|{cell.ends}|{cell.shade}" for cell in row.cells[index]] for row in self.rows]
+                for index in range(1, len(self.figures))
             ],
             "notes": [list(row.notes) for row in self.rows],
         }
@@ -186,10 +190,7 @@ def _cross(
 
 
 def _note(row: ClassRow | None) -> str:
-    if row is None:
-        return "no pair has a score"
-    lineages = "" if row.n_lineages is None else f" of {count(row.n_lineages, 'lineage')}"
-    return f"{count(row.n_pairs, 'pair')}{lineages}"
+    return "" if row is None else f"{row.n_pairs or 0}|{row.n_lineages or 0}"
 
 
 def _cell(figure: Figure, row: ClassRow | None) -> Cell:

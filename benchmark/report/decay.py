@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import Any
 
 from benchmark.report.axes import Axis
-from benchmark.report.charts import Dots, Level, Line, Panel
+from benchmark.report.charts import Dots, Level, Panel
 from benchmark.report.notation import count, plain
-from benchmark.report.reading import Curve, mapping, number, sequence, text, whole
+from benchmark.report.reading import mapping, number, sequence, text, whole
 from benchmark.report.view import MetricView, Travelled
 
 __all__ = ["decay_panel", "decay_sentence", "travelled"]
@@ -62,29 +62,23 @@ def decay_panel(view: MetricView, farthest: float) -> Panel | None:
         title=view.name,
         x=Axis("share of the founder's budget trained since", 0.0, max(farthest, 1e-9), as_percent=True),
         y=Axis("score", low - room, high + room),
-        lines=tuple(_lines(view.decay)),
-        dots=(Dots("derived", view.decay),),
+        dots=(Dots("derived", tuple((row.share, row.score) for row in view.decay), _threads(view.decay)),),
         levels=tuple(levels),
         band=(band[0], band[2]) if band else None,
         says=decay_sentence(view),
     )
 
 
-def _lines(rows: Sequence[Travelled]) -> list[Line]:
-    """A line for each lineage that has more than one point: its mean score at each distance."""
-    lines = []
+def _threads(rows: Sequence[Travelled]) -> tuple[tuple[tuple[float, float], ...], ...]:
+    """A thread for each lineage with more than one distance: its mean score at each."""
+    threads = []
     ordered = sorted(rows, key=lambda row: (row.lineage, row.share))
-    for lineage, own in groupby(ordered, key=lambda row: row.lineage):
-        points = [
-            (share, sum(row.score for row in same) / len(same))
-            for share, same in (
-                (share, list(found)) for share, found in groupby(own, key=lambda row: row.share)
-            )
-        ]
+    for _, own in groupby(ordered, key=lambda row: row.lineage):
+        at = {share: [row.score for row in same] for share, same in groupby(own, key=lambda row: row.share)}
+        points = [(share, sum(scores) / len(scores)) for share, scores in at.items()]
         if len(points) > 1:
-            xs, ys = zip(*points, strict=True)
-            lines.append(Line("thread", lineage, Curve(tuple(xs), tuple(ys)), quiet=True))
-    return lines
+            threads.append(tuple(points))
+    return tuple(threads)
 
 
 def decay_sentence(view: MetricView) -> str:

@@ -9,7 +9,7 @@ share rows by their last step, and each of their dots names its own chain.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,12 +20,13 @@ from analysis import ScoreTable
 from benchmark.report.families import STEP
 from benchmark.report.words import ROW_KINDS, RowKind
 
-__all__ = ["CHAIN", "WIDTH", "Row", "Scale", "rows", "scale", "swarm"]
+__all__ = ["CHAIN", "WIDTH", "Row", "Scale", "outline", "rows", "scale", "swarm"]
 
 WIDTH: Final = 2000  # units across a plot; twice the pixels of a wide screen
 BIN: Final = 14  # units within which dots stand on one another
 CHAIN: Final = "…" + STEP  # stands for the steps before the last one
-ENDS: Final = 100  # of the lowest and of the highest scores of a long row, those that are always drawn
+ENDS: Final = 100  # of the lowest and of the highest scores of a long row, those that are always drawn;
+FEWEST: Final = 20  # fewer where room is scarce, but never fewer than these
 Floats = npt.NDArray[np.float64]
 
 
@@ -59,6 +60,8 @@ class Row:
         The method of derived pairs (``… > launder`` for chains that end so), else the kind.
     methods : tuple of str
         Of derived pairs drawn in this row; `method_of` gives each dot's index into it.
+    outline : str
+        Where all pairs of a thinned row lie, as an SVG path; empty where every pair is drawn.
     n, undefined : int
         Pairs with and without a score.
     median : float
@@ -86,6 +89,7 @@ class Row:
     size: int
     methods: tuple[str, ...] = ()
     method_of: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
+    outline: str = field(default="", repr=False)
 
     @property
     def says(self) -> str:
@@ -124,25 +128,40 @@ def rows(table: ScoreTable, axis: Scale, most: int = 100_000) -> list[Row]:
     table : ScoreTable
     axis : Scale
     most : int
-        Dots in all, about. Derived pairs are always drawn, and so are the 100 lowest and the 100 highest of
-        every other row; between these the other rows keep an even sample by rank, all the same share.
+        Dots in all, about. Derived pairs are always drawn, and so are the lowest and the highest of every
+        other row (100 of each; down to 20 where room is scarce). Between these a long row keeps an even
+        sample by rank, and an outline shows where all its pairs lie. Long rows share the room equally.
     """
     groups = list(_groups(table))
     derived = int((table.derived & table.comparable).sum())
     others = [int((mask & table.comparable).sum()) for slug, _, mask in groups if slug != "derived"]
-    room = max(most - derived, 0)
-    long = sum(n for n in others if n > 2 * ENDS)
-    share = 1.0
-    if sum(others) > room:
-        ends = sum(min(n, 2 * ENDS) for n in others)
-        middle = long - 2 * ENDS * sum(n > 2 * ENDS for n in others)
-        share = max(room - ends, 0) / middle if middle else 0.0
+    cap = _cap(others, max(most - derived, 0))
     laid = [
-        _row(table, axis, ROW_KINDS[slug], label, mask, 1.0 if slug == "derived" else share)
+        _row(table, axis, ROW_KINDS[slug], label, mask, len(mask) if slug == "derived" else cap)
         for slug, label, mask in groups
     ]
     first = sorted((row for row in laid if row.kind.slug == "derived"), key=_by_median)
     return first + [row for row in laid if row.kind.slug != "derived"]
+
+
+def _cap(sizes: Sequence[int], room: int) -> int:
+    """Dots that a row may have, so that all together fit into room: short rows whole, long rows alike."""
+    left, cap = room, 0
+    for index, size in enumerate(sorted(sizes)):
+        cap = left // (len(sizes) - index)
+        if size > cap:
+            return cap
+        left -= size
+    return max([*sizes, cap])
+
+
+def _drawn(n: int, cap: int) -> npt.NDArray[np.int64]:
+    """Ranks that are drawn of n, ascending: the lowest, the highest, an even sample between."""
+    ends = min(max(cap // 4, FEWEST), ENDS)
+    if n <= max(cap, 2 * ends):
+        return np.arange(n)
+    between = np.linspace(ends, n - ends - 1, max(cap - 2 * ends, 0)).round().astype(np.int64)
+    return np.unique(np.concatenate([np.arange(ends), between, np.arange(n - ends, n)]))
 
 
 def _by_median(row: Row) -> tuple[bool, float, str]:
@@ -171,27 +190,26 @@ def _label(method: str) -> str:
 
 
 def _row(
-    table: ScoreTable, axis: Scale, kind: RowKind, label: str, mask: npt.NDArray[np.bool_], share: float
+    table: ScoreTable, axis: Scale, kind: RowKind, label: str, mask: npt.NDArray[np.bool_], cap: int
 ) -> Row:
     pairs = np.flatnonzero(mask & table.comparable)
     pairs = pairs[np.argsort(table.score[pairs], kind="stable")]
     n = len(pairs)
     median = _median(table.score[pairs])
-    if share < 1 and n > 2 * ENDS:
-        middle = np.linspace(ENDS, n - ENDS - 1, round(share * (n - 2 * ENDS))).round().astype(np.int64)
-        pairs = pairs[np.unique(np.concatenate([np.arange(ENDS), middle, np.arange(n - ENDS, n)]))]
     height = int(min(18 + 9 * math.log2(max(n / 8, 1)), 92))
     size = 7 if n <= 60 else 5 if n <= 600 else 4
+    everywhere = axis.units(table.score[pairs])
+    pairs = pairs[_drawn(n, cap)]
     scores = table.score[pairs]
     x = axis.units(scores)
-    y = swarm(x, height, size)
+    y = swarm(x, height, size, everywhere)
     undefined = int((mask & ~table.comparable).sum())
     methods, method_of = np.unique(
         table.frame["method"].to_numpy(dtype=object)[pairs].astype(str), return_inverse=True
     )
     return Row(
         kind, label, n, undefined, median, pairs, scores, x, y, height, size,
-        tuple(methods.tolist()), method_of,
+        tuple(methods.tolist()), method_of, outline(everywhere, height, size) if len(pairs) < n else "",
     )  # fmt: skip
 
 
@@ -203,7 +221,9 @@ def _median(ordered: Floats) -> float:
     return low if low == high or math.isinf(low) else (low + high) / 2
 
 
-def swarm(x: npt.NDArray[np.int64], height: int, size: int) -> npt.NDArray[np.int64]:
+def swarm(
+    x: npt.NDArray[np.int64], height: int, size: int, everywhere: npt.NDArray[np.int64] | None = None
+) -> npt.NDArray[np.int64]:
     """Spread dots over the height of their row so that the width of the cloud shows their density.
 
     Parameters
@@ -212,6 +232,8 @@ def swarm(x: npt.NDArray[np.int64], height: int, size: int) -> npt.NDArray[np.in
         Places across, sorted.
     height, size : int
         Of the row and of a dot, in pixels.
+    everywhere : ndarray of int, optional
+        Places of all pairs of the row, where x is a part of them.
 
     Returns
     -------
@@ -222,16 +244,34 @@ def swarm(x: npt.NDArray[np.int64], height: int, size: int) -> npt.NDArray[np.in
     if not n:
         return np.zeros(0, dtype=np.int64)
     room = (height - size) / 2 - 1
-    bins = np.bincount(x // BIN, minlength=WIDTH // BIN + 2).astype(np.float64)
     if n <= 60:
+        bins = np.bincount(x // BIN, minlength=WIDTH // BIN + 2).astype(np.float64)
         start = np.searchsorted(x // BIN, x // BIN)
         place = np.arange(n) - start
         side = np.where(place % 2, 1, -1) * ((place + 1) // 2)
         step = np.minimum(size - 1, room / np.maximum((bins[x // BIN]) // 2, 1))
         offset: Any = side * step
     else:
-        smooth = np.convolve(bins, np.array([1, 2, 3, 2, 1]) / 9, mode="same")
         golden = (np.arange(1, n + 1) * 0.6180339887498949) % 1.0
-        offset = (2 * golden - 1) * room * np.minimum(smooth[x // BIN] / smooth.max(), 1.0) ** 0.5
+        offset = (2 * golden - 1) * room * _density(x if everywhere is None else everywhere)[x // BIN]
     spread: npt.NDArray[np.int64] = np.rint(height / 2 + np.clip(offset, -room, room)).astype(np.int64)
     return spread
+
+
+def _density(x: npt.NDArray[np.int64]) -> Floats:
+    """How wide a cloud is in each bin, from 0 to 1: the root of smoothed counts, so that tails are seen."""
+    bins = np.bincount(x // BIN, minlength=WIDTH // BIN + 2).astype(np.float64)
+    smooth = np.convolve(bins, np.array([1, 2, 3, 2, 1]) / 9, mode="same")
+    widths: Floats = np.sqrt(np.minimum(smooth / smooth.max(), 1.0))
+    return widths
+
+
+def outline(x: npt.NDArray[np.int64], height: int, size: int) -> str:
+    """Draw the edge of the cloud that all pairs of a row would make, as an SVG path."""
+    room = (height - size) / 2 - 1
+    wide = np.rint(_density(x) * room).astype(int)
+    first, last = int(np.flatnonzero(wide)[0]), int(np.flatnonzero(wide)[-1])
+    places = [(BIN * index + BIN // 2, int(wide[index])) for index in range(first, last + 1)]
+    upper = [f"{across} {height // 2 - up}" for across, up in places]
+    lower = [f"{across} {height // 2 + up}" for across, up in places[::-1]]
+    return f"M{'L'.join(upper + lower)}Z"

@@ -29,7 +29,8 @@ from benchmark.report.words import GLOSSARY, GROUPS, METHOD_NOTES, QUESTION
 
 __all__ = ["page"]
 
-DOTS: Final = 65_000  # of all score plots together; about 1 MB of page
+DOTS: Final = 65_000  # of all score plots together, if there were no metric: 20 bytes of page each
+ROOM: Final = 1_200  # dots that a metric's tables and curves take the room of
 SCRIPTS: Final = ("page.js", "tables.js", "plots.js")
 
 
@@ -131,7 +132,8 @@ def page(
 
 def dots_each(results: Mapping[str, Any]) -> int:
     """Dots of one score plot: every pair of a small run, a sample of a large one, so that it stays a page."""
-    return DOTS // max(len(results.get("metrics") or ()), 1)
+    n = max(len(results.get("metrics") or ()), 1)
+    return max(DOTS - ROOM * n, 0) // n
 
 
 def _power_panels(power: story.Power | None) -> list[tuple[Panel, Markup]]:

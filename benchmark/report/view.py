@@ -219,8 +219,8 @@ class MetricView:
         if not left:
             return ""
         return (
-            f"{self.n_scored - left:,} of {self.n_scored:,} pairs are drawn: all derived pairs, of each other"
-            " row its 100 lowest and 100 highest scores, and an even sample by rank between."
+            f"{self.n_scored - left:,} of {self.n_scored:,} pairs are drawn: all derived pairs; of every"
+            " other row the lowest and highest scores, and an even sample between. Outlines are of all."
         )
 
     @property

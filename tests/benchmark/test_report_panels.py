@@ -149,9 +149,9 @@ def test_ways_stand_by_family_with_a_figure_and_an_interval_for_every_metric(
     assert re.fullmatch(r"\[\.\d+, (\.\d+|1\.00)\]", cell.ends)
     silent = [view.name for view in shown].index("silent")
     assert all(row.cells[0][silent].text == "—" for row in table.rows)
-    assert len(table.data["figures"]) == 2
+    assert len(table.data["figures"]) == 1
     assert len(table.data["figures"][0]) == len(table.data["notes"]) == len(METHODS)
-    assert re.fullmatch(r"\d+ pairs of 12 lineages", row.notes[column])
+    assert row.notes[column] == "12|12"
 
 
 def test_families_cover_the_catalogs_methods() -> None:
@@ -174,7 +174,8 @@ def test_decay_is_drawn_for_metrics_with_distances(html: str, views: dict[str, M
     view = views["weight-cosine"]
     panel = decay_panel(view, 1.0)
     assert panel is not None
-    assert len(panel.lines) == 12
+    assert len(panel.dots[0].points) == 24
+    assert len(panel.dots[0].threads) == 12
     assert [level.slug for level in panel.levels] == ["look-alike", "cut"]
     assert decay_sentence(view) == "all of 24 trained children lie above 95 % of look-alikes"
     assert "lie among the look-alikes, the first after" in decay_sentence(views["attention-std"])
@@ -216,7 +217,7 @@ def test_det_stands_beside_roc_and_turns_its_band(html: str) -> None:
 def test_thinning_keeps_all_derived_pairs_and_the_extremes() -> None:
     frame = scores()[lambda table: table["metric"] == "norm-pearson"]
     table = ScoreTable(frame)
-    laid = rows(table, scale(table.score), most=1_100)
+    laid = rows(table, scale(table.score), most=1_400)
     derived = sum(len(row.pairs) for row in laid if row.kind.slug == "derived")
     assert derived == table.derived.sum() == 72
     for row in laid:
@@ -225,9 +226,22 @@ def test_thinning_keeps_all_derived_pairs_and_the_extremes() -> None:
                 table.look_alike if row.kind.slug == "look-alike" else table.independent & ~table.look_alike
             ]
             assert len(row.pairs) < row.n == len(own)
-            np.testing.assert_array_equal(np.sort(own)[:100], row.scores[:100])
-            np.testing.assert_array_equal(np.sort(own)[-100:], row.scores[-100:])
-    assert sum(len(row.pairs) for row in laid) <= 1_110
+            assert row.outline
+            np.testing.assert_array_equal(np.sort(own)[:60], row.scores[:60])
+            np.testing.assert_array_equal(np.sort(own)[-60:], row.scores[-60:])
+    assert sum(len(row.pairs) for row in laid) <= 1_410
+
+
+def test_thinning_into_little_room_still_samples_the_middle() -> None:
+    frame = scores()[lambda table: table["metric"] == "norm-pearson"]
+    table = ScoreTable(frame)
+    laid = rows(table, scale(table.score), most=400)
+    for row in laid:
+        if row.kind.slug in ("look-alike", "independent"):
+            assert 60 < len(row.pairs) < 200
+            middle = np.median(np.sort(row.scores)[20:-20])
+            assert abs(middle - row.median) < 0.05
+    assert all(not row.outline for row in laid if row.kind.slug == "derived")
 
 
 def test_chains_share_a_row_in_which_each_dot_keeps_its_own_method() -> None:

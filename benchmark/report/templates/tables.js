@@ -106,6 +106,9 @@ $$("table[data-cross]").forEach((table) => {
   const stored = data.cross[table.dataset.cross], box = table.parentElement, bar = box.previousElementSibling;
   const legends = $$("[data-legend]", box.nextElementSibling), buttons = $$("[data-show]", bar), bodies = $$("tbody", table);
   const rows = $$("tr[data-row]", table), heads = Array.from($("thead tr", table).cells), FIRST = 2;
+  // The table shows its first figure; the others wait in the data.
+  const shownFirst = rows.map((row) => Array.from(row.cells).slice(FIRST).map((cell) => `${cell.firstChild.textContent}|${$("i", cell)?.textContent ?? ""}|${cell.className.slice(1)}`));
+  const figures = [shownFirst, ...stored.figures].map((all) => all.map((row) => row.map((cell) => cell.split("|"))));
   let now = 0;
   bar.hidden = false;
   const home = rows.map((row) => row.parentElement);
@@ -116,7 +119,7 @@ $$("table[data-cross]").forEach((table) => {
     buttons.forEach((item) => item.setAttribute("aria-pressed", String(item === button)));
     legends.forEach((legend) => { legend.hidden = legend.dataset.legend !== button.dataset.show; });
     $("caption", table).textContent = button.textContent + ", with its interval.";
-    rows.forEach((row) => stored.figures[now][Number(row.dataset.row)].forEach(([text, ends, shade], column) => {
+    rows.forEach((row) => figures[now][Number(row.dataset.row)].forEach(([text, ends, shade], column) => {
       const cell = row.cells[column + FIRST];
       cell.className = "s" + shade;
       cell.textContent = text;
@@ -164,11 +167,12 @@ $$("table[data-cross]").forEach((table) => {
     if (!row) { tip.hide(); return; }
     const column = cell.cellIndex - FIRST, r = Number(row.dataset.row), at = cell.getBoundingClientRect();
     const lines = [["score", heads[cell.cellIndex].textContent.trim()], ["model", row.cells[0].textContent]];
-    stored.figures.forEach((figures, index) => {
-      const [text, ends] = figures[r][column];
+    figures.forEach((all, index) => {
+      const [text, ends] = all[r][column];
       lines.push(["kind", `${buttons[index].textContent}: ${text} ${ends}`]);
     });
-    lines.push(["kind", stored.notes[r][column]]);
+    const [pairs, lineages] = stored.notes[r][column].split("|");
+    lines.push(["kind", lineages ? `${pairs} pairs of ${lineages} lineages` : "no pair has a score"]);
     tip.show(at.left + at.width / 2, at.top, lines);
   });
   table.addEventListener("pointerleave", () => tip.hide());
