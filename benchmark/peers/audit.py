@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ import numpy as np
 import analysis
 from benchmark.store import RunDirectory
 
-__all__ = ["Audit", "Missed", "Probability", "Rejections", "audit_run", "audit_text"]
+__all__ = ["Audit", "Forged", "Missed", "Probability", "Rejections", "audit_run", "audit_text"]
 
 PROBABILITIES: Final = frozenset({"modeldna-probability"})
 """Metrics whose score is said to be a probability of derivation."""
@@ -65,11 +65,30 @@ class Rejections:
 
 
 @dataclass(frozen=True)
+class Forged:
+    """Models altered at no cost to what they compute, and whether the claimed threshold falls for it.
+
+    Attributes
+    ----------
+    kind : {"frame", "evade"}
+        Made to look like a stranger, or unlike the own ancestor; aimed at other metrics perhaps.
+    n_pairs : int
+        Forgeries that the metric scored before and after.
+    n_turned : int
+        Called derived only after framing, or no longer after evading.
+    """
+
+    kind: str
+    n_pairs: int
+    n_turned: int
+
+
+@dataclass(frozen=True)
 class Audit:
     """One metric's claims and what the run says of them.
 
     `tpr`, `fpr` and `look_alike_fpr` are at the claimed threshold (None without one); `missed` lists the
-    methods with children below it.
+    methods with children below it, `forged` what forgeries of the run did about it.
     """
 
     metric: str
@@ -84,6 +103,7 @@ class Audit:
     missed: tuple[Missed, ...]
     probability: Probability | None
     rejections: tuple[Rejections, ...]
+    forged: tuple[Forged, ...]
 
 
 def audit_run(directory: Path) -> list[Audit]:
@@ -97,13 +117,15 @@ def audit_run(directory: Path) -> list[Audit]:
     run = RunDirectory(directory)
     frames = dict(list(run.read_scores().groupby("metric", sort=False)))
     return [
-        _audit(analysis.ScoreTable(frames[entry["metric"]]), entry["claim"])
+        _audit(analysis.ScoreTable(frames[entry["metric"]]), entry["claim"], entry.get("forgeries", ()))
         for entry in run.read_results()["metrics"]
         if entry["claim"] is not None
     ]
 
 
-def _audit(table: analysis.ScoreTable, claim: Mapping[str, Any]) -> Audit:
+def _audit(
+    table: analysis.ScoreTable, claim: Mapping[str, Any], forgeries: Sequence[Mapping[str, Any]]
+) -> Audit:
     threshold = claim["threshold"]
     held = None if threshold is None else analysis.audit_threshold(table, threshold)
     rejections = analysis.audit_p_values(table, levels=LEVELS).rates if claim["p_values"] else ()
@@ -120,6 +142,7 @@ def _audit(table: analysis.ScoreTable, claim: Mapping[str, Any]) -> Audit:
         missed=() if threshold is None else _missed(table, threshold),
         probability=_probability(table) if table.metric in PROBABILITIES else None,
         rejections=tuple(Rejections(each.level, each.observed, each.look_alike) for each in rejections),
+        forged=() if threshold is None else _forged(forgeries),
     )
 
 
@@ -130,6 +153,19 @@ def _missed(table: analysis.ScoreTable, threshold: float) -> tuple[Missed, ...]:
         for method, values in scores
     )
     return tuple(each for each in found if each.n_below)
+
+
+def _forged(forgeries: Sequence[Mapping[str, Any]]) -> tuple[Forged, ...]:
+    called = [
+        row for row in forgeries if row["before_called"] is not None and row["after_called"] is not None
+    ]
+    found = []
+    for kind in sorted({row["kind"] for row in called}):
+        rows = [row for row in called if row["kind"] == kind]
+        wanted = kind == "frame"
+        turned = [row["after_called"] is wanted and row["before_called"] is not wanted for row in rows]
+        found.append(Forged(kind, len(rows), sum(turned)))
+    return tuple(found)
 
 
 def _probability(table: analysis.ScoreTable) -> Probability:
@@ -170,6 +206,9 @@ def audit_text(audits: list[Audit]) -> str:
                 f"    missed       {miss.n_below} of {miss.n_pairs} {miss.method} (lowest {miss.lowest:.3f})"
                 for miss in each.missed
             ]
+        lines += [
+            f"    forged       {one.n_turned} of {one.n_pairs} made to {one.kind} do" for one in each.forged
+        ]
         if each.probability is not None:
             found = each.probability
             lines += [

@@ -18,6 +18,21 @@ from benchmark.store import RunDirectory
 N_LINEAGES = 6
 CLAIM = {"threshold": 0.9, "p_values": False, "text": "a probability", "source": "nobody"}
 
+# Kind, called before, called after; None where the metric abstained.
+FORGERIES = [
+    {"kind": kind, "before_called": before, "after_called": after}
+    for kind, before, after in [
+        ("frame", False, True),
+        ("frame", False, False),
+        ("frame", True, True),
+        ("frame", True, False),
+        ("frame", None, None),
+        ("evade", True, False),
+        ("evade", True, True),
+        ("evade", False, True),
+    ]
+]
+
 
 def written(folder: Path) -> RunDirectory:
     """Six lineages of three models of one shape: one child is missed, and independents get .2 or .4."""
@@ -45,7 +60,7 @@ def written(folder: Path) -> RunDirectory:
         {
             "schema": 1,
             "metrics": [
-                {"metric": "modeldna-probability", "claim": CLAIM},
+                {"metric": "modeldna-probability", "claim": CLAIM, "forgeries": FORGERIES},
                 {"metric": "p", "claim": {**CLAIM, "threshold": None, "p_values": True}},
                 {"metric": "silent", "claim": None},
             ],
@@ -78,7 +93,12 @@ def test_the_audit_counts_right(tmp_path: Path) -> None:
     alarm = (45 * math.log2(1 / 0.6) + 90 * math.log2(1 / 0.8)) / 135
     assert found.cllr == pytest.approx((miss + alarm) / 2)
     assert found.cllr_min == pytest.approx(0.0, abs=1e-9)
+    assert [(each.kind, each.n_pairs, each.n_turned) for each in probability.forged] == [
+        ("evade", 3, 1),
+        ("frame", 4, 1),
+    ]
     assert p_value.probability is None
+    assert not p_value.forged
     assert p_value.threshold is None
     assert not p_value.missed
     # Every independent p is 10^-1.5 = .032: all at or below .05, none at or below .01.
@@ -90,6 +110,7 @@ def test_the_audit_is_said_in_plain_lines(tmp_path: Path, capsys: pytest.Capture
     assert "missed       1 of 1 launder:embedding-permutation (lowest 0.500)" in text
     assert "mean probability: children 0.925, independent 0.267, look-alikes 0.267" in text
     assert "p ≤ 0.05: independent 1.000" in text
+    assert "forged       1 of 4 made to frame do" in text
     assert "silent" not in text
     assert audit_text([]) == "no metric of this run claims anything"
 
