@@ -18,14 +18,14 @@ from benchmark.catalog import Catalog, Model, ZooSource, load_catalog
 __all__ = ["draw"]
 
 COLUMNS = 2
-COLUMN = 720  # width of one, in pixels
+COLUMN = 760  # width of one, in pixels
 MARGIN = 20
 LINE = 15
 GAP = 4  # between rows
 HEAD = 34  # above the first founder of a cell
 INDENT = 16
-METHOD = 188  # where a column's second and third text begin
-COMPUTED = 424
+METHOD = 205  # where a column's second and third text begin
+COMPUTED = 462
 COMPUTED_LETTERS = 54
 
 # Mid-tones that stand out on white and on black, in turn for the cells.
@@ -98,13 +98,15 @@ def draw(catalog: Catalog) -> str:
 
 def _cells(catalog: Catalog) -> dict[str, list[Row]]:
     """Rows by the cell of their founder, parents before children."""
-    zoo = {model.id: model for model in catalog.entries.values() if isinstance(model.source, ZooSource)}
+    zoo = {model.id: model for model in catalog.models.values() if isinstance(model.source, ZooSource)}
     trained = {name: model for name, model in zoo.items() if "train" in model.recipe}
     computed: dict[str, list[str]] = {name: [] for name in trained}
     for model in zoo.values():
         if model.id not in trained:
             source, words = _chain(zoo, model)
             computed[source].append(words)
+    for source, words in _forged(catalog, zoo):
+        computed[source].append(words)
     first: dict[str, Model] = {}
     cells: dict[str, list[Row]] = {}
     for founder in trained.values():
@@ -123,10 +125,10 @@ def _family(
     depth: int,
 ) -> Iterator[Row]:
     how = _variation(model, reference) if depth == 0 else _derivation(model)
-    listed = " · ".join(word.replace(" ", "\xa0") for word in computed[model.id])
-    lines = (
-        line.replace("\xa0", " ") for line in textwrap.wrap(listed, COMPUTED_LETTERS, break_on_hyphens=False)
-    )
+    # A line may end between two models, or behind a comma.
+    listed = " · ".join(word.replace(" ", "\xa0").replace(",\xa0", ", ") for word in computed[model.id])
+    wrapped = textwrap.wrap(listed, COMPUTED_LETTERS, break_on_hyphens=False, break_long_words=False)
+    lines = (line.replace("\xa0", " ") for line in wrapped)
     yield Row(_short(model.id), how, tuple(lines), depth)
     for child in trained.values():
         if child.parents and child.parents[0].id == model.id:
@@ -161,13 +163,21 @@ def _chain(zoo: Mapping[str, Model], model: Model) -> tuple[str, str]:
     words = str(recipe["transform"])
     if len(of) > 1:
         words += f" with {', '.join(_short(other) for other in of[1:])}"
-    if "target" in recipe:
-        words += f" of {_short(str(recipe['target']))}"
     source = zoo[f"zoo/{_short(of[0])}"]
     if "train" in source.recipe:
         return source.id, words
     root, before = _chain(zoo, source)
     return root, f"{before} › {words}"
+
+
+def _forged(catalog: Catalog, zoo: Mapping[str, Model]) -> Iterator[tuple[str, str]]:
+    """Forgeries, those of one model against one target together: the trained model, and what is forged."""
+    table = catalog.forgeries()
+    table = table[table["of"].isin(zoo)]
+    for (of, kind, target), rows in table.groupby(["of", "kind", "target"], sort=False):
+        source, before = _chain(zoo, zoo[str(of)]) if "train" not in zoo[str(of)].recipe else (str(of), "")
+        aims = ", ".join(sorted(rows["aimed_at"]))
+        yield source, f"{before}{' › ' if before else ''}forged: {kind} {_short(str(target))} in {aims}"
 
 
 def _columns(heights: Mapping[str, int]) -> list[list[str]]:

@@ -24,8 +24,11 @@ def test_every_model_is_in_the_picture_and_inside_it():
     trained = [name for name, recipe in recipes.items() if "train" in recipe]
     assert sorted(set(words) & set(trained)) == sorted(trained)
     said = " ".join(words)
-    for recipe in recipes.values():
-        assert recipe.get("transform", "") in said
+    for model in catalog.models.values():
+        assert model.recipe.get("transform", "") in said
+    for forgery in catalog.forgeries().itertuples():
+        assert f"forged: {forgery.kind} {forgery.target.removeprefix('zoo/')} in" in said
+        assert forgery.aimed_at in said
     assert len(list(drawing.iter(f"{SVG}circle"))) == len(trained)
     children = sum("from" in recipe["train"] for recipe in recipes.values() if "train" in recipe)
     assert len(list(drawing.iter(f"{SVG}path"))) == children
