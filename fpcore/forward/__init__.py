@@ -2,7 +2,7 @@
 
 from fpcore.forward.device import NoDevice, current_device, use_device
 from fpcore.forward.prompts import prompts, prompts_digest
-from fpcore.forward.reading import Reading, read_prompts, read_random_tokens
+from fpcore.forward.reading import Reading, reading_of
 
 __all__ = [
     "NoDevice",
@@ -10,7 +10,6 @@ __all__ = [
     "current_device",
     "prompts",
     "prompts_digest",
-    "read_prompts",
-    "read_random_tokens",
+    "reading_of",
     "use_device",
 ]

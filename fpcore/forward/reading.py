@@ -1,4 +1,4 @@
-"""One pass of a model over the prompts, that all metrics of activations and outputs share."""
+"""One pass of a model over the prompts and random tokens, that all metrics of what it does share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fpcore.checkpoint import Checkpoint
 
-__all__ = ["Reading", "next_logits", "read_prompts", "read_random_tokens"]
+__all__ = ["Reading", "next_logits", "reading_of"]
 
 Floats = NDArray[np.float32]
 
@@ -37,12 +37,10 @@ FEED_FORWARD: Final = ("mlp", "feed_forward", "block_sparse_moe", "moe", "ffn")
 
 LIMITS: Final = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a model made of n prompts; all but `norms` at the last token of each.
+    """What a model made of n prompts, at the last token of each, and of random tokens.
 
     Attributes
     ----------
@@ -56,6 +54,9 @@ class Reading:
         Mean length of the residual stream behind each layer, over all tokens of all prompts.
     log_probabilities : ndarray, (n, vocabulary)
         Of the next token, natural logarithm.
+    random_logits : ndarray, (inputs, vocabulary)
+        Of the next token behind `RANDOM_INPUTS` sequences of `RANDOM_LENGTH` ids, each drawn evenly from the
+        vocabulary: for all models of one vocabulary the same ones.
     """
 
     hidden: tuple[Floats, ...]
@@ -64,32 +65,22 @@ class Reading:
     values: tuple[Floats, ...]
     norms: Floats
     log_probabilities: Floats
+    random_logits: Floats
 
 
-class Last(Generic[T]):
-    """What was computed for the last model: its metrics ask one after another, other models do not."""
+@dataclass
+class Last:
+    """The reading of the model that was read last: its metrics ask one after another, other models do not."""
 
-    def __init__(self) -> None:
-        self.key: tuple[str, str] | None = None
-        self.value: T | None = None
-
-    def get(self, model: Checkpoint, compute: Callable[[], T]) -> T:
-        """``compute()``, unless it was the last thing computed, for this content and device."""
-        key = (model.remembered("digest", lambda: model.digest), current_device())
-        if self.key != key or self.value is None:
-            self.key = self.value = None  # let the former go before the next takes its memory
-            self.value = compute()
-            self.key = key
-        return self.value
+    key: tuple[str, str] | None = None
+    value: Reading | None = None
 
 
-_running: Last[Any] = Last()
-_reading: Last[Reading] = Last()
-_random: Last[Floats] = Last()
+_last = Last()
 
 
-def read_prompts(model: Checkpoint) -> Reading:
-    """Run a model over the prompts, once for all that ask for the same model one after another.
+def reading_of(model: Checkpoint) -> Reading:
+    """Run a model once for all metrics that ask for it one after another; the model itself is not kept.
 
     Prompts of equal length go together, so that nothing is padded and no position is shifted; a batch holds
     at most `TOKENS_AT_A_TIME` tokens.
@@ -101,40 +92,35 @@ def read_prompts(model: Checkpoint) -> Reading:
     BadCheckpoint
         Tensors are missing, left over, or of another shape than the config says.
     """
-    return _reading.get(model, lambda: _read_prompts(model))
+    key = (model.remembered("digest", lambda: model.digest), current_device())
+    if _last.key != key or _last.value is None:
+        _last.key = _last.value = None  # let the former go before the next takes its memory
+        _last.value = read(model)
+        _last.key = key
+    return _last.value
 
 
-def read_random_tokens(model: Checkpoint) -> Floats:
-    """Logits of the next token behind sequences of random tokens, (inputs, vocabulary).
-
-    `RANDOM_INPUTS` sequences of `RANDOM_LENGTH` ids, each drawn evenly from the vocabulary; for all models of
-    one vocabulary the same ones.
-    """
-    return _random.get(model, lambda: _read_random_tokens(model))
-
-
-def _read_prompts(model: Checkpoint) -> Reading:
+def read(model: Checkpoint) -> Reading:
+    """Run a model over the prompts, then over random tokens."""
     rows = [row[: longest(model)] for row in tokenised(model)]
-    running = _running.get(model, lambda: running_model(model))
+    running = running_model(model)
     found = Collected(len(rows))
     with listening(running, model.roles.depth) as heard:
         for places, ids in batches(rows):
             heard.clear()
             logits, states = next_logits(running, ids)
             found.take(places, heard, states, logits)
-    return found.reading()
-
-
-def _read_random_tokens(model: Checkpoint) -> Floats:
-    running = _running.get(model, lambda: running_model(model))
     size = int(running.get_input_embeddings().weight.shape[0])
+    return found.reading(random_logits(running, size))
+
+
+def random_logits(running: Any, size: int) -> Floats:
+    """Logits behind sequences of random ids below `size`."""
     rng = np.random.default_rng(RANDOM_SEED)
     ids = rng.integers(0, size, (RANDOM_INPUTS, RANDOM_LENGTH))
     step = TOKENS_AT_A_TIME // RANDOM_LENGTH
     parts = [next_logits(running, ids[at : at + step].tolist())[0] for at in range(0, len(ids), step)]
-    logits = np.concatenate([plain(part) for part in parts])
-    finite([logits])
-    return logits
+    return np.concatenate([plain(part) for part in parts])
 
 
 def longest(model: Checkpoint) -> int | None:
@@ -256,9 +242,9 @@ class Collected:
         array = self.parts.setdefault((what, index), np.empty((self.n, values.shape[1]), dtype=np.float32))
         array[places] = values
 
-    def reading(self) -> Reading:
+    def reading(self, random_logits: Floats) -> Reading:
         """All batches together."""
-        finite(self.parts.values())
+        finite([*self.parts.values(), random_logits])
         by_layer: dict[str, list[Floats]] = defaultdict(list)
         for (what, _), array in sorted(self.parts.items()):
             by_layer[what].append(array)
@@ -270,6 +256,7 @@ class Collected:
             values=tuple(by_layer["values"]),
             norms=norms,
             log_probabilities=by_layer["outputs"][0],
+            random_logits=random_logits,
         )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fpcore.checkpoint import Checkpoint
 from fpcore.curves import correlations
 from fpcore.fingerprint import Fingerprint
-from fpcore.forward import read_prompts
+from fpcore.forward import reading_of
 from fpcore.layer_weights import finite
 from fpcore.metric import INVARIANCES, Claim, Metric, register, require
 from fpcore.metrics.matching import fisher, log_p_of_order, matched
@@ -148,7 +148,7 @@ class RepresentationCka(ByLayer):
     parts = ("hidden",)
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        return self.take(model, named("hidden", [factor(layer) for layer in read_prompts(model).hidden]))
+        return self.take(model, named("hidden", [factor(layer) for layer in reading_of(model).hidden]))
 
     def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:  # noqa: D102
         return cka(a, b)
@@ -188,8 +188,8 @@ class ActivationNorm(Metric):
 
     Invariant to whatever keeps the function.
 
-    Source: the accusation of arXiv:2507.03014 ("activation analysis"), which takes like curves for a sign of
-    derivation without a threshold.
+    Source: the "activation analysis" of the accusation against Pangu Pro MoE, which takes like curves for a
+    sign of derivation and names no threshold.
     """
 
     name = "activation-norm"
@@ -197,12 +197,15 @@ class ActivationNorm(Metric):
     evidence = frozenset({"activations"})
     invariances = SAME_FUNCTION | {"dtype cast"}
     claims = (
-        Claim(text="curves of derived models run alike, those of others do not", source="arXiv:2507.03014"),
+        Claim(
+            text="curves of derived models run alike, those of others do not",
+            source="the accusation against Pangu Pro MoE",
+        ),
     )
     cost = "costly"
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        return self.take(model, {"norms": read_prompts(model).norms})
+        return self.take(model, {"norms": reading_of(model).norms})
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return float(correlations(a, b, ("norms",))[0])
@@ -221,7 +224,7 @@ class KeptStates(ByLayer):
         NotComparable
             Attention keeps no plain keys and values.
         """
-        reading = read_prompts(model)
+        reading = reading_of(model)
         depth = len(reading.hidden)
         require(len(reading.keys) == depth, "its attention keeps no keys and values in every layer")
         return {"keys": reading.keys, "values": reading.values}
@@ -241,7 +244,7 @@ class KvCache(KeptStates):
     Invariant to permutations of heads, to what leaves projections' outputs as they are, and to scales that
     all heads of a layer share; not to gauges that mix or scale single heads.
 
-    Source: named in the dispute about Pangu Pro MoE (arXiv:2507.03014) as evidence, without a formula.
+    Source: named as evidence in the dispute about Pangu Pro MoE, without a formula.
     """
 
     name = "kv-cache"
@@ -335,7 +338,7 @@ class ActivationMatching(Metric):
     cost = "costly"
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        reading = read_prompts(model)
+        reading = reading_of(model)
         require(len(reading.inner) == len(reading.hidden), "no feed-forward block of its own in each layer")
         arrays: Arrays = {}
         for layer, states in enumerate(reading.inner):

@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 import fpcore
 from fpcore import Checkpoint, MemoryCheckpoint, NotComparable
-from fpcore.forward import read_prompts
+from fpcore.forward import reading_of
 from fpcore.metrics.activations import cka, debiased_cka, factor, paired_layers
 from fpcore.metrics.gradients import MOMENTS, gradient_moments, perturbed_inputs
 
@@ -71,7 +71,7 @@ def test_the_bias_of_few_prompts_in_many_dimensions_is_removed() -> None:
 
 def test_representation_cka_of_two_models() -> None:
     a, b = stored("llama", 0, num_hidden_layers=3), stored("qwen3", 1, num_hidden_layers=3, hidden_size=24)
-    x, y = ([layer.copy() for layer in read_prompts(model).hidden] for model in (a, b))
+    x, y = ([layer.copy() for layer in reading_of(model).hidden] for model in (a, b))
     expected = np.mean([kernel_cka(p, q) for p, q in zip(x, y, strict=True)])
     assert score("representation-cka", a, b) == pytest.approx(expected, rel=1e-3)
     expected = np.mean([kernel_debiased_cka(p, q) for p, q in zip(x, y, strict=True)])
@@ -108,7 +108,7 @@ def test_activation_norms_are_means_over_all_tokens() -> None:
 
 def test_cached_states_by_their_definition() -> None:
     a, b = stored("qwen2", 0), stored("qwen2", 1)
-    x, y = read_prompts(a), read_prompts(b)
+    x, y = reading_of(a), reading_of(b)
     assert x.keys[0].shape == (256, 8)  # two heads of four
     parts = [*zip(x.keys, y.keys, strict=True), *zip(x.values, y.values, strict=True)]
     assert score("kv-cache", a, b) == pytest.approx(np.mean([kernel_cka(p, q) for p, q in parts]), rel=1e-3)

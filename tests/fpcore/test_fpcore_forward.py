@@ -14,7 +14,7 @@ from tiny_models import TINY
 
 import fpcore
 from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint, NotComparable
-from fpcore.forward import NoDevice, current_device, prompts, prompts_digest, read_prompts, use_device
+from fpcore.forward import NoDevice, current_device, prompts, prompts_digest, reading_of, use_device
 from fpcore.forward import reading as reading_module
 from fpcore.forward.prompts import LONGEST, tokenised
 from fpcore.forward.reading import batches, longest
@@ -28,8 +28,7 @@ CAUSAL = [tiny.name for tiny in TINY if tiny.model_type not in ENCODERS]
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_running", "_reading", "_random"):
-        monkeypatch.setattr(reading_module, name, reading_module.Last())
+    monkeypatch.setattr(reading_module, "_last", reading_module.Last())
 
 
 def changed(base: MemoryCheckpoint, label: str, tensors: dict[str, torch.Tensor | None]) -> MemoryCheckpoint:
@@ -59,7 +58,7 @@ def test_the_prompts_are_varied_and_end_within_a_word_or_before_one() -> None:
 def test_every_type_runs_as_transformers_runs_it(name: str) -> None:
     """Logits, residual stream and the feed-forward block's input are those of the library's own model."""
     model = stored(name)
-    found = read_prompts(model)
+    found = reading_of(model)
     library = tiny(name).build()
     rows = [row[: longest(model)] for row in tokenised(model)]
     heard: dict[str, Any] = {}
@@ -84,7 +83,7 @@ def test_every_type_runs_as_transformers_runs_it(name: str) -> None:
 def test_activations_are_those_of_the_gate(name: str) -> None:
     """What a block reads, times the role's weights, is what its own gate computes."""
     model = stored(name)
-    states = read_prompts(model).inner[1]
+    states = reading_of(model).inner[1]
     running = running_model(model)
     heard: list[torch.Tensor] = []
     block = running.model.layers[1].mlp
@@ -133,8 +132,7 @@ def test_batches_are_bounded_and_hold_one_length() -> None:
 def test_two_runs_give_the_same_bytes(metric: fpcore.Metric, tmp_path: Path) -> None:
     content = []
     for run in range(2):
-        for name in ("_running", "_reading", "_random"):
-            setattr(reading_module, name, reading_module.Last())
+        reading_module._last.key = None
         metric.fingerprint(stored("llama", num_hidden_layers=3)).save(tmp_path / str(run))
         content.append((tmp_path / str(run)).read_bytes())
     assert content[0] == content[1]
@@ -170,7 +168,7 @@ def test_missing_left_over_and_wrong_tensors_are_refused_in_one_line() -> None:
 
 def test_parts_of_a_larger_model_are_left_aside() -> None:
     model = stored("qwen2")
-    read_prompts(changed(model, "value head", {"v_head.weight": torch.zeros(1, 16)}))
+    reading_of(changed(model, "value head", {"v_head.weight": torch.zeros(1, 16)}))
 
 
 def with_config(base: Checkpoint, **changes: Any) -> MemoryCheckpoint:
@@ -206,7 +204,7 @@ def test_models_that_cannot_read_the_prompts_abstain() -> None:
             with pytest.raises(NotComparable, match=r"no tokenizer\.json"):
                 metric.fingerprint(mute)
     with pytest.raises(NotComparable, match=r"its tokenizer makes token \d+, its embedding has 40 rows"):
-        read_prompts(small)
+        reading_of(small)
 
 
 def test_values_that_are_not_finite_abstain() -> None:
@@ -215,7 +213,7 @@ def test_values_that_are_not_finite_abstain() -> None:
     weight[0, 0] = float("inf")
     broken = changed(base, "huge", {"model.layers.0.mlp.down_proj.weight": weight})
     with pytest.raises(NotComparable, match="not finite"):
-        read_prompts(broken)
+        reading_of(broken)
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "phi3", "mixtral", "qwen2moe", "qwen3moe"])
@@ -231,11 +229,11 @@ def test_gguf_files_run_where_all_is_known(name: str, tmp_path: Path) -> None:
     write(tmp_path / "model.gguf", model, name)
     converted = fpcore.open_checkpoint(tmp_path / "model.gguf")
     if name in {"llama", "qwen2", "qwen3"}:
-        expected, found = (read_prompts(each).log_probabilities for each in (model, converted))
+        expected, found = (reading_of(each).log_probabilities for each in (model, converted))
         np.testing.assert_allclose(found, expected, atol=1e-4)
     else:
         with pytest.raises(NotComparable, match=r"a GGUF file that cannot be run: how a .* is run"):
-            read_prompts(converted)
+            reading_of(converted)
 
 
 def test_gguf_files_with_a_scaled_rotary_embedding_abstain(
@@ -250,7 +248,7 @@ def test_gguf_files_with_a_scaled_rotary_embedding_abstain(
     monkeypatch.setattr(theirs, "ones", lambda *args, **named: np.full(*args, 0.5, **named))
     write(tmp_path / "model.gguf", fpcore.open_checkpoint(tmp_path / "hub"), "llama")
     with pytest.raises(NotComparable, match="how its rotary embedding is scaled"):
-        read_prompts(fpcore.open_checkpoint(tmp_path / "model.gguf"))
+        reading_of(fpcore.open_checkpoint(tmp_path / "model.gguf"))
 
 
 def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
@@ -260,7 +258,7 @@ def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
     tensors = {name: base.read(name) for name in base.tensors}
     model = MemoryCheckpoint("m", "damaged tokenizer", base.config, tensors, file)
     with pytest.raises(BadCheckpoint, match=r"tokenizer\.json: not a readable tokenizer\.json"):
-        read_prompts(model)
+        reading_of(model)
 
 
 def test_devices_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
