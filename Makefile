@@ -1,19 +1,20 @@
-# Two commands, each alone on a fresh machine with Python 3.11 or newer:
+# Each alone on a fresh machine with Python 3.11 or newer:
 #   make run    the calibration report of the shipped catalog (report.html in runs/)
 #   make test   style, types and tests
+#   make docs   the documentation as a site (build/site/index.html)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # A Linux machine without an NVIDIA GPU takes the pinned CPU build of torch; every other machine chooses freely.
 CONSTRAINT := $(shell [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 && echo "-c constraints.txt")
 
-.PHONY: run test setup clean
+.PHONY: run test docs setup clean
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINT) -e '.[dev,gguf]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINT) -e '.[dev,docs,gguf]'
 	@touch $@
 
 run: setup
@@ -24,6 +25,10 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+docs: setup
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/docs docs build/site
+	@echo "build/site/index.html"
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
