@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmark.report.families import FAMILIES, family_of
-from benchmark.report.notation import UNDEFINED, ends, percent, percent_ends, unit
+from benchmark.report.notation import UNDEFINED, ends, interval, percent, percent_ends, unit
 from benchmark.report.reading import Estimate
 from benchmark.report.view import ClassRow, MetricView
 
-__all__ = ["Cell", "Cross", "CrossRow", "Figure", "shared_properties", "survival"]
+__all__ = ["Cell", "Cross", "CrossRow", "Figure", "most_fooled", "shared_properties", "survival"]
 
 Grade = Callable[[float], int]
+FOOLED: Final = 0.9  # AUC of children against pairs that share something, below which it fools a metric
 NONE: Final = -1  # the shade of a cell without a figure
 
 
@@ -154,6 +155,22 @@ def shared_properties(views: Sequence[MetricView]) -> Cross:
         rows,
         lambda name: "",
     )
+
+
+def most_fooled(views: Sequence[MetricView]) -> list[str]:
+    """For each metric that something fools, the property it handles worst, in a sentence; the worst first.
+
+    Only stated properties with more than one pair count, and only where children beat such pairs less often
+    than nine times in ten.
+    """
+    found = []
+    for view in views:
+        rows = [row for row in view.shared if row.auc.defined and (row.n_pairs or 0) > 1]
+        worst = min(rows, key=lambda row: row.auc.estimate, default=None)
+        if worst is not None and worst.auc.estimate < FOOLED:
+            told = f"{view.name}: pairs that share {worst.name}, {interval(worst.auc)}"
+            found.append((worst.auc.estimate, told))
+    return [told for _, told in sorted(found)]
 
 
 def _family(method: str) -> str:

@@ -132,12 +132,13 @@ def rows(table: ScoreTable, axis: Scale, most: int = 100_000) -> list[Row]:
         other row (100 of each; down to 20 where room is scarce). Between these a long row keeps an even
         sample by rank, and an outline shows where all its pairs lie. Long rows share the room equally.
     """
-    groups = list(_groups(table))
+    method = table.frame["method"].to_numpy(dtype=object)
+    groups = list(_groups(table, method))
     derived = int((table.derived & table.comparable).sum())
     others = [int((mask & table.comparable).sum()) for slug, _, mask in groups if slug != "derived"]
     cap = _cap(others, max(most - derived, 0))
     laid = [
-        _row(table, axis, ROW_KINDS[slug], label, mask, len(mask) if slug == "derived" else cap)
+        _row(table, method, axis, ROW_KINDS[slug], label, mask, len(mask) if slug == "derived" else cap)
         for slug, label, mask in groups
     ]
     first = sorted((row for row in laid if row.kind.slug == "derived"), key=_by_median)
@@ -168,8 +169,9 @@ def _by_median(row: Row) -> tuple[bool, float, str]:
     return (math.isnan(row.median), -row.median if not math.isnan(row.median) else 0.0, row.label)
 
 
-def _groups(table: ScoreTable) -> Iterator[tuple[str, str, npt.NDArray[np.bool_]]]:
-    method = table.frame["method"].to_numpy(dtype=object)
+def _groups(
+    table: ScoreTable, method: npt.NDArray[np.object_]
+) -> Iterator[tuple[str, str, npt.NDArray[np.bool_]]]:
     own = np.flatnonzero(table.derived)
     labels = np.array([_label(name) for name in method[own]], dtype=object)
     for label in sorted(set(labels)):
@@ -190,7 +192,13 @@ def _label(method: str) -> str:
 
 
 def _row(
-    table: ScoreTable, axis: Scale, kind: RowKind, label: str, mask: npt.NDArray[np.bool_], cap: int
+    table: ScoreTable,
+    method: npt.NDArray[np.object_],
+    axis: Scale,
+    kind: RowKind,
+    label: str,
+    mask: npt.NDArray[np.bool_],
+    cap: int,
 ) -> Row:
     pairs = np.flatnonzero(mask & table.comparable)
     pairs = pairs[np.argsort(table.score[pairs], kind="stable")]
@@ -204,9 +212,7 @@ def _row(
     x = axis.units(scores)
     y = swarm(x, height, size, everywhere)
     undefined = int((mask & ~table.comparable).sum())
-    methods, method_of = np.unique(
-        table.frame["method"].to_numpy(dtype=object)[pairs].astype(str), return_inverse=True
-    )
+    methods, method_of = np.unique(method[pairs].astype(str), return_inverse=True)
     return Row(
         kind, label, n, undefined, median, pairs, scores, x, y, height, size,
         tuple(methods.tolist()), method_of, outline(everywhere, height, size) if len(pairs) < n else "",

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.report import story
-from benchmark.report.cross import Cross, shared_properties, survival
+from benchmark.report.cross import Cross, most_fooled, shared_properties, survival
 from benchmark.report.decay import decay_sentence
 from benchmark.report.entries import metric_views
 from benchmark.report.forgeries import KINDS, attack
@@ -62,6 +62,7 @@ def markdown(
         *_crossed(survival(views), views, "These results hold no figures by method."),
         "## Which shared property fools a metric",
         *_crossed(shared_properties(views), views, "These results do not say what look-alikes share."),
+        _list(most_fooled(views)),
         "## What can be forged at no cost",
         _forgeries(views),
         "## How far a child can travel",

@@ -105,6 +105,7 @@ def page(
         "nan": math.nan,
         "map": shape_or_descent(views),
         "crossed": {table.anchor: table for table in crossed},
+        "fooled": cross.most_fooled(views),
         "stated_shared": any(view.shared for view in views),
         "decays": [
             (view, drawn, panel(drawn, f"{view.anchor}-decay-title", small=True))

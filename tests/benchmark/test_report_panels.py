@@ -20,7 +20,7 @@ from analysis import ScoreTable
 from benchmark.report import markdown, page, verdict_table
 from benchmark.report.axes import Axis
 from benchmark.report.charts import simplified
-from benchmark.report.cross import shared_properties, survival
+from benchmark.report.cross import most_fooled, shared_properties, survival
 from benchmark.report.decay import decay_panel, decay_sentence
 from benchmark.report.dots import rows, scale
 from benchmark.report.entries import metric_views
@@ -152,6 +152,13 @@ def test_ways_stand_by_family_with_a_figure_and_an_interval_for_every_metric(
     assert len(table.data["figures"]) == 1
     assert len(table.data["figures"][0]) == len(table.data["notes"]) == len(METHODS)
     assert row.notes[column] == "12|12"
+
+
+def test_the_property_that_fools_a_metric_most_is_named(views: dict[str, MetricView]) -> None:
+    told = most_fooled(list(views.values()))
+    assert [item.split(":")[0] for item in told] == ["norm-cosine", "config-match", "attention-std"]
+    assert re.fullmatch(r"config-match: pairs that share corpus, tokenizer, \.5\d\d \[.*\]", told[1])
+    assert most_fooled([replace(views["attention-std"], shared=())]) == []
 
 
 def test_families_cover_the_catalogs_methods() -> None:
