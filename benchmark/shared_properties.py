@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 import analysis
@@ -102,7 +103,10 @@ def shared_results(
     list of dict
         `shared, n_pairs, n_lineages, median, auc, fpr`: pairs with a score, their lineages and median; the
         matched AUC of derived pairs against those of this class in the same cells; the share of the class at
-        or above the threshold. Both with intervals over lineages.
+        or above the threshold. Both with intervals over lineages. `difference, n_cells`: how much lower or
+        higher the class scores than founders of the same cell that share all but the initialisation, median
+        less median, averaged over the cells that have both; None and 0 without such a cell. Classes stand in
+        different cells, so that medians alone cannot be compared.
     """
     named = scores.merge(pairs.rename(columns={"shared": "held"}), on=["model_a", "model_b"], how="left")
     named = named[(named["relation"] == "derived") | named["held"].notna()]
@@ -121,12 +125,19 @@ def shared_results(
             continue
         wins = Wins.of(table, "look-alike", negative=theirs)
         lineages = np.concatenate([table.lineage_a[scored], table.lineage_b[scored]])
+        most = table.independent & table.comparable & (held == EVERYTHING)
+        steps = [
+            _median(table, scored & (table.cell_a == cell)) - _median(table, most & (table.cell_a == cell))
+            for cell in np.intersect1d(table.cell_a[scored], table.cell_a[most])
+        ]
         rows.append(
             {
                 "shared": shared,
                 "n_pairs": int(scored.sum()),
                 "n_lineages": len(np.unique(lineages)),
-                "median": float(np.quantile(table.score[scored], 0.5, method="lower")),
+                "median": _median(table, scored),
+                "difference": float(np.mean(steps)) if steps and shared != EVERYTHING else None,
+                "n_cells": len(steps) if shared != EVERYTHING else 0,
                 "auc": analysis.as_json(_matched(wins)),
                 "fpr": analysis.as_json(analysis.rate(table, limit, "fpr", mask=theirs)),
             }
@@ -139,3 +150,7 @@ def _matched(wins: Wins) -> analysis.Interval:
         return auc_interval(wins, LEVEL)
     reason = "no derived pair of these cells has a score"
     return analysis.Interval.undefined(reason, level=LEVEL, method=METHODS["jackknife"])
+
+
+def _median(table: analysis.ScoreTable, mask: npt.NDArray[np.bool_]) -> float:
+    return float(np.quantile(table.score[mask], 0.5, method="lower"))

@@ -89,6 +89,11 @@ def test_a_metric_that_sees_the_corpus_is_fooled_by_it_alone(catalog: Catalog) -
     # a with b, and the twin with the other founder on its corpus; the twin is of one lineage with a.
     assert found["all but the initialisation"]["n_pairs"] == 2
     assert found["all but the initialisation"]["n_lineages"] == 3
+    # Founders that share the corpus score 1 more than those that do not.
+    assert found["all but the corpus"]["difference"] == -1.0
+    assert found["all but the order"]["difference"] == 0.0
+    assert found["all but the order"]["n_cells"] == 1
+    assert found["all but the initialisation"]["difference"] is None
     without = shared_results(scores, founders, None)
     assert without[0]["fpr"]["estimate"] is None
     assert without[0]["fpr"]["reason"]
