@@ -173,29 +173,38 @@ def derivation_p_value(
 
 
 def stranger_p_value(
-    table: ScoreTable, score: float, n_candidates: int, *, without: Collection[str] = ()
+    table: ScoreTable,
+    score: float,
+    n_candidates: int,
+    *,
+    mask: Mask | None = None,
+    without: Collection[str] = (),
 ) -> tuple[float, int]:
     """Place of the best score of a pool among the best that other models find among as many strangers.
 
     Parameters
     ----------
     table : ScoreTable
-        Its independent pairs are the strangers (of the shapes that it is restricted to).
+        Its independent pairs are the strangers.
     score : float
     n_candidates : int
         Candidates in the pool.
+    mask : ndarray of bool, shape (n_pairs,), optional
+        Independent pairs to look at.
     without : collection of str
         Lineages left out.
 
     Returns
     -------
     p_value : float
-        ``(1 + Σ_g mean over models x of g of P_x) / (G + 1)`` with P_x the chance that one of `n_candidates`
-        lineages drawn from the strangers of x, with one model each, reaches the score.
+        ``(2 + Σ_g mean over models x of g of P_x) / (G + 2)`` with P_x the chance that one of `n_candidates`
+        lineages drawn from the strangers of x, with one model each, reaches the score. Two, because a pair of
+        strangers has two ends: the highest of all pairs is the best that either of its lineages finds.
     n_lineages : int
-        G.
+        G, those of the case and of the candidate left out.
     """
-    rows = np.flatnonzero(table.independent & table.comparable & _kept(table, without))
+    asked = table.independent & table.comparable & (True if mask is None else mask)
+    rows = np.flatnonzero(asked & _kept(table, without))
     n = len(table.lineages)
     models = np.concatenate([table.model_a[rows], table.model_b[rows]]).astype(np.intp)
     others = np.concatenate([table.lineage_b[rows], table.lineage_a[rows]])
@@ -211,7 +220,7 @@ def stranger_p_value(
     lineage = table.lineage_of[used]
     count = np.bincount(lineage, minlength=n)
     share = np.bincount(lineage, reached, minlength=n)[count > 0] / count[count > 0]
-    return (1 + float(share.sum())) / (len(share) + 1), len(share)
+    return (2 + float(share.sum())) / (len(share) + 2), len(share)
 
 
 def _any_of(hits: npt.NDArray[Any], held: npt.NDArray[Any], draws: int) -> Floats:
@@ -341,4 +350,8 @@ def _one_by_one(entries: Sequence[Entry], level: float) -> list[float]:
 
 def _stranger(entry: Entry, n_candidates: int) -> float:
     assert entry.table is not None
-    return stranger_p_value(entry.table, entry.score, n_candidates, without=entry.lineages)[0]
+    table = entry.table
+    # Strangers of the same kind: of one shape or of two, as this pair; all, where there are none.
+    alike = (table.cell_a == table.cell_b) == entry.same_cell
+    mask = alike if (alike & table.independent & table.comparable).any() else None
+    return stranger_p_value(table, entry.score, n_candidates, mask=mask, without=entry.lineages)[0]

@@ -158,22 +158,26 @@ class Yardsticks:
 
     def __init__(self, tables: Mapping[str, analysis.ScoreTable]) -> None:
         self.tables = tables
-        self.known: dict[tuple[str, ...], tuple[tuple[str, ...], Combination]] = {}
+        self.known: dict[tuple[tuple[str, ...], bool], tuple[tuple[str, ...], Combination]] = {}
 
-    def measure(self, scores: Mapping[str, float]) -> Measure:
+    def measure(self, scores: Mapping[str, float], *, same_cell: bool) -> Measure:
         """Weigh the metrics that speak on a pair together.
 
         Parameters
         ----------
         scores : mapping of str to float
             Those that speak.
+        same_cell : bool
+            Whether the pair is of one shape: it is then weighed against look-alikes, else against all
+            independent pairs.
         """
         speaking = tuple(name for name in self.tables if name in scores)
         if not speaking:
             return Measure(None, math.nan, math.nan, (), "no metric that the calibration has speaks on it")
-        if speaking not in self.known:
-            self.known[speaking] = self._combined(speaking)
-        chosen, joint = self.known[speaking]
+        key = (speaking, same_cell)
+        if key not in self.known:
+            self.known[key] = self._combined(*key)
+        chosen, joint = self.known[key]
         if not joint.defined:
             return Measure(None, math.nan, math.nan, chosen, joint.reason)
         point = [[scores[name] for name in chosen]]
@@ -183,11 +187,14 @@ class Yardsticks:
             return Measure(self.tables[chosen[0]], scores[chosen[0]], log10_lr, chosen, "")
         return Measure(joint.table, float(joint.log10_lr(point, bounded=False)[0]), log10_lr, chosen, "")
 
-    def _combined(self, speaking: tuple[str, ...]) -> tuple[tuple[str, ...], Combination]:
+    def _combined(self, speaking: tuple[str, ...], same_cell: bool) -> tuple[tuple[str, ...], Combination]:
         chosen, _ = choose_for_combination({name: self.tables[name] for name in speaking})
         tables = [self.tables[name] for name in chosen]
-        joint = combine_evidence(tables, negatives="look-alike")
-        return chosen, joint if joint.defined else combine_evidence(tables, negatives="independent")
+        if same_cell:
+            joint = combine_evidence(tables, negatives="look-alike")
+            if joint.defined:
+                return chosen, joint
+        return chosen, combine_evidence(tables, negatives="independent")
 
 
 def find_pool(catalog: Catalog, text: str) -> list[str]:
@@ -280,8 +287,8 @@ def open_pool(
         if rival.digest == party.digest or rival.label in members:
             continue
         scores, silent = _scores(tables, (suspect, other), (party, rival), failed)
-        measured = measures.measure(scores)
         same = rival.cell == party.cell
+        measured = measures.measure(scores, same_cell=same)
         members[rival.label] = Member(rival, same, measured.metrics, measured.log10_lr, reasons | silent)
         lineages = yardstick.lineages_of(catalog, rival.catalog_id, rival.digest)
         entries.append(Entry(rival.label, measured.value, measured.table, same, lineages, measured.reason))

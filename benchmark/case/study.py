@@ -10,6 +10,7 @@ without it. Everything is weighed by the other lineages alone.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,8 +135,10 @@ def study_pools(
                 if not any(pair in known for known in scores.values()):
                     continue  # not scored: neither an abstention nor a candidate
                 spoken = {name: known[pair] for name, known in scores.items() if pair in known}
-                measured = measures.measure({name: value for name, value in spoken.items() if value == value})
                 same = cells.get(child) == cells.get(other)
+                measured = measures.measure(
+                    {name: value for name, value in spoken.items() if not math.isnan(value)}, same_cell=same
+                )
                 entries.append(Entry(other, measured.value, measured.table, same, {other}, measured.reason))
             if head in {entry.name for entry in entries} and len(entries) > 1:
                 others = [entry for entry in entries if entry.name != head]
