@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import analysis
+from analysis.display import Shown
 from benchmark.card import metric_card
 from benchmark.catalog import Catalog
 from benchmark.deadline import SUPPORTED
@@ -27,7 +28,7 @@ CARD: Final = "card.md"
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Shown):
     """A proposed metric, judged.
 
     Attributes
@@ -66,6 +67,15 @@ class Evaluation:
     def passed(self) -> bool:
         """Whether every gate held."""
         return all(outcome.passed for outcome in self.gates)
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "metric": self.metric,
+            "verdict": self.result["verdict"],
+            "because": self.result["because"],
+            "gates": [str(outcome) for outcome in self.gates],
+            "card": str(self.card),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The whole as plain values."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 
+from analysis.display import Shown
 from benchmark.catalog.graph import Graph, Kinship
 from benchmark.catalog.model import CatalogError, Dispute, Forgery, Model
 from benchmark.catalog.pairs import pair_table
@@ -29,7 +30,7 @@ FORGERY_COLUMNS = (
 )
 
 
-class Catalog:
+class Catalog(Shown):
     """Models, derivations and disputes, validated; everything about pairs is computed from them.
 
     Made by `load_catalog`.
@@ -66,6 +67,11 @@ class Catalog:
 
     def __repr__(self) -> str:
         return f"Catalog({self.file}: {len(self.models)} models, {len(self.disputes)} disputes)"
+
+    def _facts(self) -> dict[str, Any]:
+        from benchmark.catalog.show import summary
+
+        return summary(self)
 
     def __contains__(self, name: object) -> bool:
         return name in self.entries or name in self._aliases

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from analysis.display import Shown
 from benchmark.errors import UsageError
 from fpcore.architecture import Architecture
 
@@ -255,7 +256,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Shown):
     """One entry of the catalog.
 
     Attributes
@@ -332,6 +333,12 @@ class Model:
     def cell(self) -> str | None:
         """Architecture cell, None if unknown."""
         return self.architecture.cell if self.architecture else None
+
+    def _facts(self) -> dict[str, Any]:
+        names = ("id", "source", "publisher", "date", "corpus", "tokenizer", "cell", "parameters", "notes")
+        facts = {name: getattr(self, name) for name in names}
+        facts["parents"] = {parent.id: parent.label for parent in self.parents}
+        return {name: value for name, value in facts.items() if value}
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,15 @@ def test_what_is_not_there_is_named(run: benchmark.Run, tmp_path: Path) -> None:
         _ = benchmark.nothing
 
 
-def test_run_and_evaluation_show_themselves(run: benchmark.Run) -> None:
+def test_catalogs_and_models_show_themselves(evaluated: Evaluated) -> None:
+    catalog = benchmark.load_catalog(evaluated.catalog)
+    assert "fine-tune: 18" in catalog._repr_html_()
+    child = catalog.model("f0c0")
+    assert "f0: fine-tune" in child._repr_html_()
+    assert str(child.source) in child._repr_html_()
+
+
+def test_a_run_shows_itself(run: benchmark.Run) -> None:
     html = run._repr_html_()
     assert "weight-cosine" in html
     assert run.metrics.loc["weight-cosine", "verdict"] in html

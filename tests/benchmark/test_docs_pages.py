@@ -49,7 +49,7 @@ class Reader:
             if language == "python":
                 exec(compile(text, f"docs/{page}", "exec"), self.names)
             else:
-                for line in text.splitlines():
+                for line in text.replace("\\\n", " ").splitlines():
                     self.type(line, page)
 
     def type(self, line: str, page: str) -> None:
