@@ -71,7 +71,7 @@ def read_tokenizer(file: Path) -> Any:
 
 
 def tokenised(model: Checkpoint) -> list[list[int]]:
-    """Ids of each prompt under the model's tokenizer, with the special tokens that it adds.
+    """Ids of each prompt under the model's tokenizer, with the special tokens that it puts in front.
 
     Of a longer prompt the first `LONGEST` tokens count.
 
@@ -81,7 +81,7 @@ def tokenised(model: Checkpoint) -> list[list[int]]:
         There is no tokenizer, it makes nothing of a prompt, or it knows tokens that the model does not.
     """
     tokenizer = tokenizer_of(model)
-    rows = [encoding.ids[:LONGEST] for encoding in tokenizer.encode_batch(list(prompts()))]
+    rows = [open_end(encoding)[:LONGEST] for encoding in tokenizer.encode_batch(list(prompts()))]
     if not all(rows):
         raise NotComparable("its tokenizer makes no tokens of a prompt")
     highest = max(map(max, rows))
@@ -89,6 +89,16 @@ def tokenised(model: Checkpoint) -> list[list[int]]:
     if known is not None and highest >= known:
         raise NotComparable(f"its tokenizer makes token {highest}, its embedding has {known} rows")
     return rows
+
+
+def open_end(encoding: Any) -> list[int]:
+    """Ids without the special tokens that end a text: the prompts are to be continued."""
+    ids: list[int] = list(encoding.ids)
+    for special in reversed(encoding.special_tokens_mask):
+        if not special:
+            break
+        ids.pop()
+    return ids
 
 
 def normal_form(token: str) -> str:

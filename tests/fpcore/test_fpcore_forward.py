@@ -11,6 +11,8 @@ import pytest
 import torch
 from forward_models import characters, stored, tiny
 from tiny_models import TINY
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
 import fpcore
 from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint, NotComparable
@@ -116,6 +118,20 @@ def test_one_pass_serves_all_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     prompted = len(list(batches([row[: longest(model)] for row in tokenised(model)])))
     assert built == [model.name]
     assert len(passes) == prompted + 1
+
+
+def test_special_tokens_stand_in_front_only(tmp_path: Path) -> None:
+    """A tokenizer that ends every text would have each prompt read as finished."""
+    base = stored("qwen2")
+    plain = tokenised(base)
+    tokenizer = Tokenizer.from_file(str(base.tokenizer_file()))
+    tokenizer.add_special_tokens(["?"])
+    tokenizer.post_processor = TemplateProcessing(single="? $A ? ?", special_tokens=[("?", 0)])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    tensors = {name: base.read(name) for name in base.tensors}
+    model = MemoryCheckpoint("ends", "ends", base.config, tensors, tmp_path / "tokenizer.json")
+    assert [row[:5] for row in tokenised(model)] == [[0, *row[:4]] for row in plain]
+    assert [len(row) for row in tokenised(model)] == [min(LONGEST, len(row) + 1) for row in plain]
 
 
 def test_batches_are_bounded_and_hold_one_length() -> None:
