@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
+import test_fpcore_invariances
+from test_fpcore_invariances import tabled
 
 import fpcore
 from fpcore import Fingerprint, Metric
@@ -112,3 +115,68 @@ def test_a_broken_plug_in_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ImportError, match=r"'broken' of entry point 'nowhere_at_all:Broken' cannot be imported"
     ):
         fpcore.metrics()
+
+
+VISITORS = '''"""Metrics of a package of its own."""
+
+import numpy as np
+
+import fpcore
+
+
+class Truthful(fpcore.Metric):
+    """Cosine of the widths of the feed-forward units of the first layer, sorted."""
+
+    name = "visitor-truthful"
+    title = "sorted lengths of the first layer's units"
+    invariances = frozenset(
+        {"unit permutation", "head permutation", "embedding permutation", "q/k gauge", "v/o gauge"}
+    ) | {"dtype cast"}
+
+    def fingerprint(self, model):
+        rows = model.roles["layers.0.feed_forward.up.weight"].read().double().numpy()
+        return self.take(model, {"lengths": np.sort(np.linalg.norm(rows, axis=1))})
+
+    def similarity(self, a, b):
+        x, y = (each.arrays["lengths"] for each in (a, b))
+        return -float(np.abs(x - y).mean())
+
+
+class Boastful(Truthful):
+    """The same, said to survive what it does not."""
+
+    name = "visitor-boastful"
+    invariances = Truthful.invariances | {"global scale"}
+'''
+ENTRY_POINTS = """[lookalike.metrics]
+truthful = visiting_metrics:Truthful
+boastful = visiting_metrics:Boastful
+"""
+
+
+@pytest.fixture
+def visitors(tmp_path: Path) -> Path:
+    """A folder as `pip install --target` leaves it."""
+    (tmp_path / "visiting_metrics.py").write_text(VISITORS)
+    about = tmp_path / "visiting_metrics-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: visiting-metrics\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(ENTRY_POINTS)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("clean")
+def test_an_installed_package_is_found_and_its_claims_are_tested(
+    visitors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own file is all that a metric touches: the registry and the property tables know it at once."""
+    monkeypatch.syspath_prepend(visitors)
+    load_metrics.cache_clear()
+    found = tabled()
+    monkeypatch.setattr(test_fpcore_invariances, "METRICS", found)
+    assert list(found)[-2:] == ["visitor-boastful", "visitor-truthful"]
+    assert list(fpcore.metrics())[-1] is found["visitor-truthful"]
+    for transform in INVARIANCES:
+        test_fpcore_invariances.test_claimed_invariances_and_no_others("visitor-truthful", transform)
+    with pytest.raises(AssertionError):
+        test_fpcore_invariances.test_claimed_invariances_and_no_others("visitor-boastful", "global scale")
