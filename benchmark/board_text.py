@@ -51,8 +51,11 @@ def board_notes(board: Board) -> list[str]:
             "Scored: the share of children that the metric scored; a pair on which it abstained takes no part"
             " in its comparisons."
         )
-    notes += [f"{entry.name}: not ranked. {entry.reason}." for entry in board.entries if entry.rank is None]
-    return notes
+    beside: dict[str, list[str]] = {}
+    for entry in board.entries:
+        if entry.rank is None:
+            beside.setdefault(entry.reason, []).append(entry.name)
+    return notes + [f"Not ranked: {', '.join(names)}. Reason: {reason}." for reason, names in beside.items()]
 
 
 def board_markdown(board: Board) -> str:

@@ -43,7 +43,9 @@ def leaderboard(
         print_json(board.to_json())
     else:
         from rich.console import Console
+        from rich.text import Text
 
-        Console().print(board_table(board))
+        console = Console()
+        console.print(board_table(board))
         for note in board_notes(board):
-            print(note)
+            console.print(Text(note))
