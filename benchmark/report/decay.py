@@ -13,7 +13,7 @@ from benchmark.report.notation import count, plain
 from benchmark.report.reading import mapping, number, sequence, text, whole
 from benchmark.report.view import MetricView, Travelled
 
-__all__ = ["decay_panel", "decay_sentence", "travelled"]
+__all__ = ["decay_panel", "decay_sentence", "threads", "travelled"]
 
 
 def travelled(stored: object) -> tuple[Travelled, ...]:
@@ -62,23 +62,23 @@ def decay_panel(view: MetricView, farthest: float) -> Panel | None:
         title=view.name,
         x=Axis("share of the founder's budget trained since", 0.0, max(farthest, 1e-9), as_percent=True),
         y=Axis("score", low - room, high + room),
-        dots=(Dots("derived", tuple((row.share, row.score) for row in view.decay), _threads(view.decay)),),
+        dots=(Dots("derived", tuple((row.share, row.score) for row in view.decay), threads(view.decay)),),
         levels=tuple(levels),
         band=(band[0], band[2]) if band else None,
         says=decay_sentence(view),
     )
 
 
-def _threads(rows: Sequence[Travelled]) -> tuple[tuple[tuple[float, float], ...], ...]:
+def threads(rows: Sequence[Travelled]) -> tuple[tuple[tuple[float, float], ...], ...]:
     """A thread for each lineage with more than one distance: its mean score at each."""
-    threads = []
+    found = []
     ordered = sorted(rows, key=lambda row: (row.lineage, row.share))
     for _, own in groupby(ordered, key=lambda row: row.lineage):
         at = {share: [row.score for row in same] for share, same in groupby(own, key=lambda row: row.share)}
         points = [(share, sum(scores) / len(scores)) for share, scores in at.items()]
         if len(points) > 1:
-            threads.append(tuple(points))
-    return tuple(threads)
+            found.append(tuple(points))
+    return tuple(found)
 
 
 def decay_sentence(view: MetricView) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib
 
 from benchmark.report.entries import metric_views
-from benchmark.report.figures import as_svg, forest, roc_panels, score_plot
+from benchmark.report.figures import as_svg, decay_panels, forest, roc_panels, score_plot
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
 from benchmark.report.view import MetricView
@@ -64,7 +64,8 @@ def _figures(views: Sequence[MetricView], kept: Path | None) -> dict[str, str]:
     """Every figure by its file name, as SVG."""
     if kept is not None and kept.is_file():
         return dict(json.loads(kept.read_text(encoding="utf-8")))
-    drawn = {"look-alike-auc.svg": as_svg(forest(views)), "roc.svg": as_svg(roc_panels(views))}
+    whole = {"look-alike-auc": forest, "roc": roc_panels, "decay": decay_panels}
+    drawn = {f"{name}.svg": as_svg(draw(views)) for name, draw in whole.items()}
     drawn |= {f"scores-{view.anchor.removeprefix('metric-')}.svg": as_svg(score_plot(view)) for view in views}
     if kept is not None:
         write_json(kept, drawn)

@@ -41,6 +41,7 @@ def test_render_writes_page_text_and_figures(rendered: tuple[Path, list[Path]]) 
         "report.md",
         "look-alike-auc.svg",
         "roc.svg",
+        "decay.svg",
     } | plots
     assert sorted(path.rglob("*.svg")) == sorted(file for file in files if file.suffix == ".svg")
     assert not list(path.rglob(".*"))
