@@ -19,7 +19,8 @@ from fpcore.errors import NotComparable
 from fpcore.fingerprint import Fingerprint
 from fpcore.forward import reading_of
 from fpcore.forward.prompts import normal_form
-from fpcore.metric import INVARIANCES, Claim, Metric, register
+from fpcore.metric import Claim, Metric, register
+from fpcore.metrics.activations import SAME_FUNCTION
 from fpcore.tokens import key_of, shared_tokens
 
 __all__ = [
@@ -32,9 +33,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
-
-# No change that keeps a model's function changes what it answers.
-SAME_FUNCTION: Final = frozenset(INVARIANCES) - {"global scale", "dtype cast"}
 
 KEPT_TOKENS: Final = 4096
 IDENTITY_TOKENS: Final = 400

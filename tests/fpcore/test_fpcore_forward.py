@@ -77,7 +77,8 @@ def test_every_type_runs_as_transformers_runs_it(name: str) -> None:
         np.testing.assert_allclose(
             found.hidden[1][place], heard["hidden"][0, -1].numpy(), rtol=1e-3, atol=1e-4
         )
-    assert len(found.hidden) == len(found.norms) == 2
+    assert len(found.hidden) == len(found.norms) == len(found.keys) == len(found.values) == 2
+    assert len(found.inner) == (0 if name == "opt" else 2)  # opt has its two maps in the layer itself
     assert found.log_probabilities.shape[0] == len(prompts())
 
 
