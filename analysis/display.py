@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 __all__ = ["Shown", "number", "rows_html", "table_html"]
 
 UNDEFINED: Final = "—"
+ABBREVIATIONS: Final = {"auc", "fpr", "tpr", "lr", "roc"}
 MOST: Final = 12
 """Entries of a mapping or sequence that are shown; more are counted."""
 
@@ -65,7 +66,7 @@ def number(value: float) -> str:
 def table_html(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a table; cells are HTML already, caption and head are text."""
     parts = ["<table>"]
-    parts += [f"<caption>{escape(caption)}</caption>"] if caption else []
+    parts += [f'<caption style="text-align:left">{escape(caption)}</caption>'] if caption else []
     if head:
         cells = "".join(f'<th scope="col" style="text-align:left">{escape(name)}</th>' for name in head)
         parts.append(f"<thead><tr>{cells}</tr></thead>")
@@ -95,7 +96,8 @@ def _html(value: Any) -> str:
 
 
 def _label(name: str) -> str:
-    return name.replace("_", " ").strip()
+    words = name.replace("_", " ").split()
+    return " ".join(word.upper() if word in ABBREVIATIONS else word for word in words)
 
 
 def _text(value: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from analysis.display import Shown
+from analysis.display import Shown, number
 from analysis.evidence_quality import cllr, cllr_min, empirical_bounds, entropy_curves, tippett_curves
 from analysis.gradient import Gradient, histogram, isotonic_gradient, logistic_gradient, merged_levels
 from analysis.table import ScoreTable
@@ -61,8 +61,6 @@ class Evidence(Shown):
         Bounded out-of-lineage log10 LRs: derived pairs, then independent ones, in the order of the table.
     """
 
-    _headline = "cllr"
-
     cllr: float
     cllr_min: float
     cllr_cal: float
@@ -99,6 +97,9 @@ class Evidence(Shown):
         if fitted is None:
             return np.full(values.shape, np.nan)
         return np.clip(fitted(values), self.lower, self.upper)
+
+    def _cell(self) -> str:
+        return f"Cllr {number(self.cllr)}"
 
 
 def calibrate_evidence(table: ScoreTable) -> Evidence:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.arrangements import Arrangements
-from analysis.display import Shown
+from analysis.display import Shown, number
 from analysis.randomness import generator
 from analysis.separation_statistic import SeparationStatistic, scored_rows
 from analysis.table import ScoreTable
@@ -59,8 +59,6 @@ class PermutationTest(Shown):
         Derived pairs that have look-alikes, the models permuted, lineages among those derived pairs.
     """
 
-    _headline = "adjusted_p_value"
-
     metric: str
     statistic: float
     p_value: float
@@ -72,6 +70,9 @@ class PermutationTest(Shown):
     n_pairs: int = 0
     n_models: int = 0
     n_lineages: int = 0
+
+    def _cell(self) -> str:
+        return f"p {number(self.adjusted_p_value)}"
 
 
 def separation_test(
