@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.report import story
+from benchmark.report import record, story
 from benchmark.report.cross import Cross, most_fooled, shared_properties, survival
 from benchmark.report.decay import decay_sentence
 from benchmark.report.entries import metric_views
@@ -73,7 +73,7 @@ def markdown(
         "## Disputed cases",
         *_disputes(run),
         "## How it was made",
-        _list(f"{name}: {value}" for name, value in story.making(run)),
+        _list(f"{name}: {value}" for name, value in record.making(run)),
         *_failures(run),
         "### Words",
         _list(f"{word}: {meaning}" for word, meaning in GLOSSARY),
@@ -224,7 +224,7 @@ def _forgeries(views: Sequence[MetricView]) -> str:
 
 def _disputes(run: Mapping[str, Any]) -> list[str]:
     blocks = []
-    for case in story.disputes(run):
+    for case in record.disputes(run):
         blocks += [
             f"### {_safe(case['title'])}",
             _safe(f"{case['status']}: {', '.join(case['models'])}. {case['summary']}"),
@@ -248,7 +248,7 @@ def _statement(said: Mapping[str, Any]) -> str:
 
 
 def _failures(run: Mapping[str, Any]) -> list[str]:
-    failed = story.failures(run)
+    failed = record.failures(run)
     if not failed:
         return []
     rows = ((item["unit"], item["model"], item["metric"], item["error"]) for item in failed)

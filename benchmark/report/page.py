@@ -13,7 +13,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from benchmark.report import cross, dots, notation, story, strips
+from benchmark.report import cross, dots, notation, record, story, strips
 from benchmark.report.axes import tick_label
 from benchmark.report.charts import Panel, panel
 from benchmark.report.decay import decay_panel
@@ -118,10 +118,10 @@ def page(
             if view.forgeries
         ],
         "kinds": KINDS,
-        "disputes": _with_anchors(story.disputes(run), ids),
-        "making": story.making(run),
-        "failures": story.failures(run),
-        "models": story.models(run),
+        "disputes": _with_anchors(record.disputes(run), ids),
+        "making": record.making(run),
+        "failures": record.failures(run),
+        "models": record.models(run),
         "glossary": GLOSSARY,
         "notes": METHOD_NOTES,
         "data": _script_json({**pair_data(views), "cross": {table.anchor: table.data for table in crossed}}),
