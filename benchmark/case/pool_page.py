@@ -17,10 +17,11 @@ from benchmark.report.notation import UNDEFINED, p_value
 
 __all__ = ["pool_fragment", "pool_markdown", "pool_notes", "pool_page", "pool_table"]
 
-HEAD: Final = ("Candidate", "Answer", "Too low: p", "Too high: p", "log10 LR", "Judged by")
+HEAD: Final = ("Candidate", "Answer", "Too low: p", "Too high: p", "log10 LR", "Lineages")
 KEY: Final = (
     "Too low: p that an ancestor scores no higher. Too high: p that the best of so many strangers scores no"
-    " lower, adjusted over the sequence. log10 LR: of all metrics together, bounded."
+    " lower, adjusted over the sequence. log10 LR: of all metrics together, bounded. Lineages: whose derived"
+    " pairs it is judged by, of like shapes or of all."
 )
 
 
@@ -59,7 +60,7 @@ def _row(case: PoolCase, one: Candidate) -> tuple[str, ...]:
 def _standing(one: Candidate) -> str:
     if not one.remains:
         return "excluded"
-    return "remains, shown" if one.shown else "remains"
+    return "shown" if one.shown else "remains"
 
 
 def _weight(value: float) -> str:
@@ -68,8 +69,8 @@ def _weight(value: float) -> str:
 
 def _judged(one: Candidate) -> str:
     if not one.n_lineages or math.isnan(one.derivation_p):
-        return "nothing"
-    return f"{one.n_lineages} lineages, {'such' if one.same_cell_only else 'all'} shapes"
+        return "none"
+    return f"{one.n_lineages}, {'like' if one.same_cell_only else 'all'}"
 
 
 def pool_table(case: PoolCase) -> Table:
@@ -82,7 +83,7 @@ def pool_table(case: PoolCase) -> Table:
         caption_justify="left",
     )
     for head in HEAD:
-        table.add_column(head, overflow="fold", no_wrap=head not in {"Candidate", "Judged by", "Answer"})
+        table.add_column(head, overflow="fold", no_wrap=head != "Candidate")
     for one in case.found.candidates:
         table.add_row(*(Text(cell) for cell in _row(case, one)))
     return table

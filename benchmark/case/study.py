@@ -158,7 +158,10 @@ def _cells(pairs: pd.DataFrame) -> dict[str, str]:
     found: dict[str, str] = {}
     if "architecture_a" in pairs:
         for end in "ab":
-            found |= dict(zip(pairs[f"model_{end}"], pairs[f"architecture_{end}"].fillna(""), strict=True))
+            cell = pairs[f"architecture_{end}"]
+            found |= dict(
+                zip(pairs[f"model_{end}"], cell.astype(object).where(cell.notna(), ""), strict=True)
+            )
     return found
 
 
