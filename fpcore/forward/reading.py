@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -68,19 +68,14 @@ class Reading:
     random_logits: Floats
 
 
-@dataclass
-class Last:
-    """The reading of the model that was read last: its metrics ask one after another, other models do not."""
+KEPT_READINGS: Final = 2
+"""A run asks for all metrics of one model after another, a comparison for one metric of both models."""
 
-    key: tuple[str, str] | None = None
-    value: Reading | None = None
-
-
-_last = Last()
+_readings: OrderedDict[tuple[str, str], Reading] = OrderedDict()
 
 
 def reading_of(model: Checkpoint) -> Reading:
-    """Run a model once for all metrics that ask for it one after another; the model itself is not kept.
+    """Run a model once for all metrics that ask for it; the last two readings are kept, the models are not.
 
     Prompts of equal length go together, so that nothing is padded and no position is shifted; a batch holds
     at most `TOKENS_AT_A_TIME` tokens.
@@ -93,11 +88,12 @@ def reading_of(model: Checkpoint) -> Reading:
         Tensors are missing, left over, or of another shape than the config says.
     """
     key = (model.remembered("digest", lambda: model.digest), current_device())
-    if _last.key != key or _last.value is None:
-        _last.key = _last.value = None  # let the former go before the next takes its memory
-        _last.value = read(model)
-        _last.key = key
-    return _last.value
+    if key not in _readings:
+        while len(_readings) >= KEPT_READINGS:  # let one go before the next takes its memory
+            _readings.popitem(last=False)
+        _readings[key] = read(model)
+    _readings.move_to_end(key)
+    return _readings[key]
 
 
 def read(model: Checkpoint) -> Reading:

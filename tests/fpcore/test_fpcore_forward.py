@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ CAUSAL = [tiny.name for tiny in TINY if tiny.model_type not in ENCODERS]
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading_module, "_last", reading_module.Last())
+    monkeypatch.setattr(reading_module, "_readings", OrderedDict())
 
 
 def changed(base: MemoryCheckpoint, label: str, tensors: dict[str, torch.Tensor | None]) -> MemoryCheckpoint:
@@ -113,12 +114,15 @@ def test_one_pass_serves_all_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
         reading_module, "running_model", lambda model: (built.append(model.name), original(model))[1]
     )
     monkeypatch.setattr(reading_module, "next_logits", lambda *args: (passes.append(1), forward(*args))[1])
-    model = stored("qwen2")
+    model, other = stored("qwen2"), stored("qwen2", 1)
     for metric in FORWARD:
         metric.fingerprint(model)
+        metric.fingerprint(other)
     prompted = len(list(batches([row[: longest(model)] for row in tokenised(model)])))
-    assert built == [model.name]
-    assert len(passes) == prompted + 1
+    assert built == [model.name, other.name]
+    assert len(passes) == 2 * (prompted + 1)
+    reading_of(stored("qwen2", 2))
+    assert len(reading_module._readings) == 2
 
 
 def test_special_tokens_stand_in_front_only(tmp_path: Path) -> None:
@@ -149,7 +153,7 @@ def test_batches_are_bounded_and_hold_one_length() -> None:
 def test_two_runs_give_the_same_bytes(metric: fpcore.Metric, tmp_path: Path) -> None:
     content = []
     for run in range(2):
-        reading_module._last.key = None
+        reading_module._readings.clear()
         metric.fingerprint(stored("llama", num_hidden_layers=3)).save(tmp_path / str(run))
         content.append((tmp_path / str(run)).read_bytes())
     assert content[0] == content[1]
