@@ -185,6 +185,7 @@ def _planned(plan: Any) -> dict[str, Any]:
         "n_pairs": len(plan.pairs),
         "relations": plan.pairs["relation"].value_counts().to_dict(),
         "metrics": {name: int(chosen.sum()) for name, chosen in plan.chosen.items()},
+        "n_forgeries": len(plan.forgeries),
     }
 
 
