@@ -25,6 +25,9 @@ Index = NDArray[np.int64]
 
 LN10: Final = math.log(10.0)
 
+# Of wider feed-forward blocks this many units, evenly spaced, are matched: an assignment is cubic in units.
+MOST_UNITS: Final = 2048
+
 # Beyond it the Poisson tail is within 5 % of its bound 1/k!, and soon too small for a float.
 EXACT_AGREEMENTS: Final = 20
 
@@ -109,6 +112,11 @@ def matched(a: Array, b: Array) -> Index:
     return best_match(unit_rows(a) @ unit_rows(b).T)
 
 
+def sampled(count: int) -> Index:
+    """Places of the units that are matched: all, or `MOST_UNITS` evenly spaced ones."""
+    return np.linspace(0, count - 1, min(count, MOST_UNITS)).round().astype(np.int64)
+
+
 @register
 class UnitMatching(UnitOrders):
     """Whether the best matching of feed-forward units keeps their order (φ_U).
@@ -121,8 +129,11 @@ class UnitMatching(UnitOrders):
     Different depths or shapes: it abstains. Mixtures of experts, which the paper does not treat: in each
     layer the closest pair of experts counts, its p-value times the number of pairs (Bonferroni).
 
+    Of more than 2,048 units those at 2,048 evenly spaced places are matched, the same places in both models.
+    Under independence the p-value stays what it is; its floor rises, to 1e-5,894 a layer.
+
     Tensors: feed_forward.up.weight and the norm before it; (units, width). Cost: one assignment a layer and
-    pair of experts, cubic in units: 4 ms a pair of zoo models, some ten seconds a layer at 14,336 units.
+    pair of experts, cubic in the units matched.
 
     A permutation of units hides everything from it.
 
@@ -131,6 +142,7 @@ class UnitMatching(UnitOrders):
     """
 
     name = "unit-matching"
+    version = 2
     title = "-log10 p that the best matching of feed-forward units keeps their order by chance"
     invariances = frozenset(
         {"head permutation", "q/k gauge", "v/o gauge", "norm-gain folding", "global scale", "dtype cast"}
@@ -144,7 +156,8 @@ class UnitMatching(UnitOrders):
     )
 
     def log_p(self, a: FeedForward, b: FeedForward) -> float:  # noqa: D102
-        return log_p_of_order(matched(a.up, b.up))
+        places = sampled(len(a.up))
+        return log_p_of_order(matched(a.up[places], b.up[places]))
 
 
 @register
@@ -166,20 +179,32 @@ class AlignedUnitMatching(UnitOrders):
     """
 
     name = "aligned-unit-matching"
+    version = 2
     title = "-log10 p that unit matchings by inputs and by outputs agree by chance"
     # Rounding can tip an assignment of unrelated units, and with it one agreement.
     invariances = (UnitMatching.invariances | {"unit permutation"}) - {"dtype cast"}
 
     def log_p(self, a: FeedForward, b: FeedForward) -> float:  # noqa: D102
-        agreements = int((matched(a.up, b.up) == matched(a.down, b.down)).sum())
-        return log_p_of_agreements(agreements)
+        if len(a.up) <= MOST_UNITS:
+            return self.of_some(a, b)
+        return max(self.of_some(a, b), self.of_some(b, a))
+
+    def of_some(self, a: FeedForward, b: FeedForward) -> float:
+        """Log p of the units of `a`, or a sample of them, among all of `b`."""
+        places = sampled(len(a.up))
+        agreements = int((matched(a.up[places], b.up) == matched(a.down[places], b.down)).sum())
+        return log_p_of_agreements(agreements, len(places) / len(b.up))
 
 
-def log_p_of_agreements(count: int) -> float:
-    """Natural logarithm of the chance that two random permutations agree in `count` places or more."""
+def log_p_of_agreements(count: int, mean: float = 1.0) -> float:
+    """Natural logarithm of the chance that a Poisson number of that mean is `count` or more.
+
+    The agreements of two random permutations have a mean of 1; those of two random ways to place k units
+    among n have one of k / n.
+    """
     if count > EXACT_AGREEMENTS:
-        return -float(gammaln(count + 1))
-    return math.log(gammainc(count, 1.0)) if count else 0.0
+        return count * math.log(mean) - float(gammaln(count + 1))
+    return math.log(gammainc(count, mean)) if count else 0.0
 
 
 class SharedRows(WholeLayers):

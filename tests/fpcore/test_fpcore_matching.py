@@ -17,6 +17,7 @@ from test_fpcore_metrics import model, score
 import fpcore
 from fpcore import MemoryCheckpoint, NotComparable, tokens
 from fpcore.layer_weights import layers_of
+from fpcore.metrics import matching
 from fpcore.metrics.homology import homology
 from fpcore.metrics.matching import fisher, log_p_of_agreements, log_p_of_order, unbiased_cka
 
@@ -96,6 +97,22 @@ def test_p_values_of_orders_and_agreements() -> None:
     assert log_p_of_agreements(0) == 0.0
     tail = [log_p_of_agreements(count) for count in range(60)]
     assert all(later < earlier for earlier, later in itertools.pairwise(tail))
+
+
+def test_a_sample_of_wide_layers_is_fair(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    ways = [(rng.permutation(30)[:10], rng.permutation(30)[:10]) for _ in range(6000)]
+    agreements = np.array([(one == other).sum() for one, other in ways])
+    for count in (1, 2):
+        expected = math.exp(log_p_of_agreements(count, 10 / 30))
+        assert np.mean(agreements >= count) == pytest.approx(expected, abs=0.015)
+    monkeypatch.setattr(matching, "MOST_UNITS", 12)
+    a, stranger = model(seed=1), model(seed=2)
+    close, hidden = noisy(a, 0.3), shuffled_units(noisy(a, 0.3))
+    for name, child in (("unit-matching", close), ("aligned-unit-matching", hidden)):
+        assert score(name, a, child) > 15
+        assert score(name, a, stranger) < 3
+    assert score("unit-matching", a, hidden) < 4
 
 
 def test_fisher_is_scipy_where_scipy_can() -> None:
