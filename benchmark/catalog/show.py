@@ -268,8 +268,8 @@ def pairs_text(catalog: Catalog, relation: str | None = None, form: str = "table
     if form not in writers:
         raise CatalogError(f"no form {form!r}; known: {', '.join(writers)}")
     text = writers[form](pairs)
-    if form == "table" and catalog.forged:
-        text += f"\n{_forged_count(len(catalog.forged))} in none of them (`catalog check`, `catalog show`)"
+    if form == "table" and relation is None and catalog.forged:
+        text += f"; {_forged_count(len(catalog.forged))} in none of them"
     return text
 
 

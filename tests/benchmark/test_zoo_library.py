@@ -25,7 +25,7 @@ def test_every_model_opens_with_the_shape_the_catalog_states():
     for name in RECIPES:
         model = open_zoo(name, RECIPES)
         names.add(model.name)
-        entry = catalog.models[f"zoo/{name}"]
+        entry = catalog.entries[f"zoo/{name}"]
         assert model.architecture.cell == entry.cell
         assert model.tokenizer_vocabulary() is not None
         first = next(iter(model.tensors))
