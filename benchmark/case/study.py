@@ -1,6 +1,7 @@
-"""How often sets of candidate parents hold the parent, and how large they are, on a run or a score table.
+"""How often sets of candidate parents hold the parent, and how large they are; what evidence costs.
 
-``python -m benchmark.case.study RUN_OR_TABLE … [--confidence .9] [--metrics a,b]`` prints a Markdown table.
+``python -m benchmark.case.study RUN_OR_TABLE … [--confidence .9] [--metrics a,b]`` prints a Markdown
+table; with ``--cost look-alike`` that of the evidence of each metric and of all together.
 
 Every lineage is left out in turn. Its *head* is the model that it is named by (the founder, in the zoo); each
 of its models that descends from the head is asked about against all heads, with its own among them and
@@ -21,8 +22,10 @@ import numpy.typing as npt
 import pandas as pd
 
 import analysis
+from analysis.combination import combine_evidence
 from analysis.intervals import lineage_interval
 from analysis.pool import CandidateSet, Entry, exclude_candidates
+from benchmark.case.joint import choose_for_combination
 from benchmark.case.pool import Yardsticks
 from benchmark.metric_specs import choose_metrics
 from benchmark.report.notation import percent, percent_interval, plain
@@ -36,6 +39,7 @@ HEAD: Final = (
     "By", "Children", "Lineages", "Parent remains", "Strangers that remain", "Set, of the pool",
     "Parent shown", "A stranger shown", "Parent not there: none remain", "a stranger shown",
 )  # fmt: skip
+COST_HEAD: Final = ("Evidence of", "Cllr", "of it, least", "Bounds of log10 LR", "Slope together")
 PAIR: Final = ["model_a", "model_b"]
 
 
@@ -217,6 +221,43 @@ def _over_lineages(heads: npt.NDArray[np.str_], hit: npt.NDArray[np.bool_]) -> a
     )
 
 
+def cost_rows(frames: Mapping[str, pd.DataFrame], negatives: str) -> list[tuple[str, ...]]:
+    """Cllr of all metrics together and of each alone, cheapest first, on the pairs on which all speak.
+
+    Parameters
+    ----------
+    frames : mapping of str to DataFrame
+    negatives : {"look-alike", "independent"}
+
+    Returns
+    -------
+    list of tuple of str
+        Name, Cllr, the part that no calibration takes away, bounds, slope in the combination; nothing where
+        there is no evidence.
+    """
+    tables = {name: analysis.ScoreTable(frame) for name, frame in frames.items()}
+    chosen, _ = choose_for_combination(tables)
+    joint = combine_evidence([tables[name] for name in chosen], negatives=negatives)
+    if joint.table is None:
+        return []
+    pairs = joint.table.frame[PAIR]
+    alone = [
+        combine_evidence([analysis.ScoreTable(tables[name].frame.merge(pairs, on=PAIR))], negatives=negatives)
+        for name in chosen
+    ]
+    alone.sort(key=lambda one: one.cllr)
+    return [
+        (
+            "**all together**" if one is joint else one.metrics[0],
+            f"{one.cllr:.3f}",
+            f"{one.cllr_min:.3f}",
+            f"{one.lower:+.2f} to {one.upper:+.2f}",
+            "" if one is joint else plain(joint.slopes[one.metrics[0]], 2),
+        )
+        for one in (joint, *alone)
+    ]
+
+
 def frames_of(path: Path) -> dict[str, pd.DataFrame]:
     """Normalised tables of the metrics of a run or a score table."""
     table = RunDirectory(path).read_scores() if path.is_dir() else read_scores(path, None)
@@ -229,19 +270,29 @@ def main() -> None:
     parser.add_argument("source", nargs="+", type=Path, help="a run directory, or score tables")
     parser.add_argument("--confidence", type=float, default=0.9)
     parser.add_argument("--metrics", help="names and globs; default: those marked cheap")
+    parser.add_argument(
+        "--cost", choices=("look-alike", "independent"), help="what the evidence costs, in place of pools"
+    )
     parser.add_argument("--together-only", action="store_true", help="not each metric by itself")
     asked = parser.parse_args()
     frames = {name: frame for path in asked.source for name, frame in frames_of(path).items()}
     wanted = set(choose_metrics(asked.metrics)) if asked.source[0].is_dir() else set(frames)
     frames = {name: frame for name, frame in frames.items() if name in wanted}
+    if asked.cost:
+        _print([COST_HEAD, ("---",) * len(COST_HEAD), *cost_rows(frames, asked.cost)])
+        return
     studies = [study_pools(frames, asked.confidence, "**all together**")] if len(frames) > 1 else []
     for same, words in ((True, "of the parent's shape"), (False, "of another shape")):
         if len(frames) > 1 and any(frame["architecture_a"].notna().any() for frame in frames.values()):
             studies.append(study_pools(frames, asked.confidence, f"… children {words}", same_cell=same))
     if not asked.together_only:
         studies += [study_pools({name: frame}, asked.confidence, name) for name, frame in frames.items()]
-    for row in (HEAD, ("---",) * len(HEAD), *(study.row() for study in studies if study is not None)):
-        print("| " + " | ".join(row) + " |", flush=True)
+    _print([HEAD, ("---",) * len(HEAD), *(study.row() for study in studies if study is not None)])
+
+
+def _print(rows: Sequence[Sequence[str]]) -> None:
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 
 import analysis
 from benchmark.case import study
-from benchmark.case.study import frames_of, study_pools
+from benchmark.case.study import cost_rows, frames_of, study_pools
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "real_scores"
 
@@ -67,15 +67,25 @@ def test_few_lineages_keep_all() -> None:
 
 
 def test_two_metrics_together_and_one_that_is_silent() -> None:
-    other = frame("other", 4.0, seed=1)
+    first, other = (frame(name, 4.0, lineages=9, per=2, seed=k) for k, name in enumerate(("m", "other")))
     silent = other["model_a"].str.startswith("h00") | other["model_b"].str.startswith("h00")
     other.loc[silent, ["score", "status"]] = [np.nan, "abstained"]
-    found = study_pools({"m": frame("m", 4.0), "other": other}, 0.9, "both")
-    alone = study_pools({"m": frame("m", 4.0)}, 0.9, "m")
+    found = study_pools({"m": first, "other": other}, 0.8, "both")
+    alone = study_pools({"m": first}, 0.8, "m")
     assert found is not None
     assert alone is not None
-    assert found.n_children == 26
-    assert found.strangers < alone.strangers
+    assert found.n_children == alone.n_children == 9
+    assert found.strangers <= alone.strangers
+
+
+def test_table_of_costs_ranks_the_combination_with_the_metrics() -> None:
+    frames = {name: frame(name, 2.0, per=2, seed=k) for k, name in enumerate(("m", "other"))}
+    rows = cost_rows(frames, "look-alike")
+    assert rows == []  # no shape is known, so there is no look-alike
+    (together, *alone) = cost_rows(frames, "independent")
+    assert together[0] == "**all together**"
+    assert {row[0] for row in alone} == {"m", "other"}
+    assert float(together[1]) < min(float(row[1]) for row in alone)
 
 
 def test_command_prints_a_table(
