@@ -34,7 +34,8 @@ def decay_panels(views: Sequence[MetricView]) -> Figure:
         figure = blank(7.0, 1.65 * down + 0.3)
         figure.supxlabel("share of the founder's budget trained since", fontsize=8, color=INK)
         if not shown:
-            figure.text(0.5, 0.5, "no distances in these results", ha="center", color=SOFT)
+            axes = figure.add_subplot()
+            axes.text(0.5, 0.5, "no distances in these results", ha="center", color=SOFT)
             return figure
         for index, view in enumerate(shown, 1):
             axes = figure.add_subplot(down, across, index)
