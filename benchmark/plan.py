@@ -52,8 +52,8 @@ class Plan:
         lines += [f"  {metric}: {int(self.chosen[metric].sum())} pairs" for metric in self.metrics]
         if len(self.forgeries):
             lines.append(
-                f"{len(self.forgeries)} forgeries, each scored against its target before and after:"
-                f" {', '.join(f'{n} {kind}' for kind, n in self.forgeries['kind'].value_counts().items())}"
+                "forgeries, each scored against its target before and after: "
+                + ", ".join(f"{n} {kind}" for kind, n in self.forgeries["kind"].value_counts().items())
             )
         return "\n".join(lines)
 
