@@ -21,7 +21,7 @@ from scipy.stats import t as student
 from analysis.display import Shown
 from analysis.evidence import Evidence
 from analysis.evidence_quality import cllr, cllr_min, empirical_bounds
-from analysis.intervals import _degrees_of_freedom, clopper_pearson, jackknife_variance
+from analysis.intervals import clopper_pearson, degrees_of_freedom, jackknife_variance
 from analysis.joint_fit import JointFit, finite, fit_jointly, lineage_folds, lineage_weights
 from analysis.results import Interval
 from analysis.table import ScoreTable
@@ -163,7 +163,7 @@ class Sample:
             return Interval.undefined("a metric has no score of this pair", level=level, method=METHOD)
         estimate = float(fit(point[None])[0])
         folds = self.left_out_one_by_one(point, fit)
-        reach = float(student.ppf((1 + level) / 2, _degrees_of_freedom(folds)))
+        reach = float(student.ppf((1 + level) / 2, degrees_of_freedom(folds)))
         half = reach * math.sqrt(jackknife_variance(folds))
         low, high = estimate - half, estimate + half
         limit = self.exact_limit(fit, float(np.clip(estimate, *bounds)), level)

@@ -31,7 +31,14 @@ from scipy.stats import t as student
 
 from analysis.results import Interval
 
-__all__ = ["clopper_pearson", "effective_number", "jackknife_variance", "lineage_interval", "wilson"]
+__all__ = [
+    "clopper_pearson",
+    "degrees_of_freedom",
+    "effective_number",
+    "jackknife_variance",
+    "lineage_interval",
+    "wilson",
+]
 
 Floats = npt.NDArray[np.float64]
 FEW_LINEAGES: Final = 8
@@ -83,7 +90,7 @@ def jackknife_variance(folds: Floats) -> float:
     return float(np.sum((folds - folds.mean()) ** 2)) * (n - 1) / n
 
 
-def _degrees_of_freedom(folds: Floats) -> float:
+def degrees_of_freedom(folds: Floats) -> float:
     """Satterthwaite's degrees of freedom of the jackknife variance, from the kurtosis of the folds."""
     n = len(folds)
     squares = (folds - folds.mean()) ** 2
@@ -175,7 +182,7 @@ def lineage_interval(
     else:
         scale = estimate * (1 - estimate)
         square = spread / scale**2 * (_steepness(values, scale) if area else 1.0)
-        freedom = min(_degrees_of_freedom(values), degrees)
+        freedom = min(degrees_of_freedom(values), degrees)
         reach = float(student.ppf((1 + level) / 2, freedom)) * math.sqrt(square)
         bend = (2 * estimate - 1) * square
         # No further than half the reach, so that the interval holds its estimate.
