@@ -30,6 +30,11 @@ from analysis.calibration import (
     analyse as analyse,
 )
 from analysis.claims import Claim as Claim, PValueAudit as PValueAudit, audit_p_values as audit_p_values
+from analysis.combination import (
+    Combination as Combination,
+    combine_evidence as combine_evidence,
+    evidence_interval as evidence_interval,
+)
 from analysis.comparison import (
     Comparison as Comparison,
     compare_all as compare_all,
@@ -47,6 +52,14 @@ from analysis.permutation import (
     PermutationTest as PermutationTest,
     separation_test as separation_test,
     separation_tests as separation_tests,
+)
+from analysis.pool import (
+    Candidate as Candidate,
+    CandidateSet as CandidateSet,
+    Entry as Entry,
+    derivation_p_value as derivation_p_value,
+    exclude_candidates as exclude_candidates,
+    stranger_p_value as stranger_p_value,
 )
 from analysis.power import (
     certifiable_fpr as certifiable_fpr,

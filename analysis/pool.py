@@ -42,7 +42,7 @@ TOLERANCE: Final = 1e-12
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Shown):
     """One candidate and what it is judged by.
 
     Attributes
@@ -59,6 +59,9 @@ class Entry:
     reason : str
         Why there is no score or no table.
     """
+
+    _headline: ClassVar = "name"
+    _shown: ClassVar = ("name", "score", "same_cell", "reason")
 
     name: str
     score: float
