@@ -65,8 +65,10 @@ def by_method(
     limit = math.nan if threshold is None else threshold
     methods = table.frame["method"].to_numpy(dtype=object)
     found: dict[str, MethodClass] = {}
-    for method in sorted(set(methods[table.derived])):
-        ours = table.derived & (methods == method)
+    derived = np.flatnonzero(table.derived)
+    for method in sorted(set(methods[derived])):
+        ours = np.zeros(len(table), dtype=bool)
+        ours[derived[methods[derived] == method]] = True
         found[method or "unnamed"] = {
             **_counts(table, ours),
             "auc": _auc(table, level, positive=ours),

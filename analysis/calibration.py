@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -261,45 +261,46 @@ def analyse(
     # Sorting and looking up release the interpreter: on large tables a second core takes its share.
     with ThreadPoolExecutor(1) as beside:
         tests = beside.submit(separation_tests, tables, n_resamples, seed, level=TEST_LEVEL)
-        reports = tuple(
-            _report(
+        evidence = [beside.submit(calibrate_evidence, table) for table in tables]
+        drafts = [
+            _draft(
                 table,
                 claim=claims.get(table.metric),
                 version=versions.get(table.metric),
-                tests=tests,
-                beside=beside,
                 seed=seed,
                 level=level,
                 max_fpr=max_fpr,
                 n_bootstrap=n_bootstrap,
             )
             for table in tables
+        ]
+        reports = tuple(
+            draft(permutation=tests.result()[table.metric], evidence=found.result())
+            for table, draft, found in zip(tables, drafts, evidence, strict=True)
         )
     alike = any((table.look_alike & table.comparable).any() for table in tables)
     negatives = "look-alike" if alike else "independent"
     return Analysis(reports, compare_all(tables, negatives, level, focus=focus))
 
 
-def _report(
+def _draft(
     table: ScoreTable,
     *,
     claim: Claim | None,
     version: int | None,
-    tests: Future[dict[str, PermutationTest]],
-    beside: ThreadPoolExecutor,
     seed: int,
     level: float,
     max_fpr: tuple[float, ...],
     n_bootstrap: int,
-) -> MetricReport:
-    evidence = beside.submit(calibrate_evidence, table)
-    architecture = beside.submit(architecture_detector, table, level)
+) -> Callable[..., MetricReport]:
+    """Compute all of a report but the permutation test and the evidence, which it is then called with."""
     thresholds = tuple(
         calibrate_threshold(table, rate, CONFIDENCE, level=level, seed=seed) for rate in max_fpr
     )
     at = thresholds[0].value if thresholds else math.nan
     overall = auc(table, level=level)
-    return MetricReport(
+    return partial(
+        MetricReport,
         metric=table.metric,
         version=version,
         table=table,
@@ -314,15 +315,13 @@ def _report(
             "percentile": auc(table, level=level, method="percentile", seed=seed, n_resamples=n_bootstrap),
             "delong": auc(table, level=level, method="delong"),
         },
-        permutation=tests.result()[table.metric],
         thresholds=thresholds,
         claim=claim,
         claim_audit=audit_threshold(table, claim.threshold, level)
         if claim is not None and claim.threshold is not None
         else None,
         p_values=audit_p_values(table, level=level) if claim is not None and claim.p_values else None,
-        evidence=evidence.result(),
-        architecture=architecture.result(),
+        architecture=architecture_detector(table, level),
         by_method=by_method(table, at, level),
         by_look_alike=by_look_alike(table, at, level),
         roc=roc_curve(table, level=level),

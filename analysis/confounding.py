@@ -140,7 +140,7 @@ def same_cell_auc(table: ScoreTable, level: float = 0.95) -> Interval:
         excess=_lineage_pair_squares(share[:, None], a, b, g)[0, 0] / 2,
         area=True,
         n_pairs=len(rows),
-        n_models=len(np.unique(np.concatenate([table.model_a[rows], table.model_b[rows]]))),
+        n_models=table.count_models(rows),
         n_lineages=int(present.sum()),
     )
 

@@ -106,7 +106,7 @@ def share_interval(
         method=method,
         degrees=math.inf if pairs_of == "fpr" else effective,
         n_pairs=total,
-        n_models=len(np.unique(np.concatenate([table.model_a[rows], table.model_b[rows]]))),
+        n_models=table.count_models(rows),
         n_lineages=int(present.sum()),
         warnings=warnings,
     )

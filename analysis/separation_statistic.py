@@ -37,7 +37,7 @@ COMMON: Final = 3.0
 """How many times the covariance that two lineages' means get from the model effects is added to the variance.
 Once is what least squares alone brings; ranks inside cells and the spread itself share it, too. Without it,
 simulated catalogs reject in up to .11 where lineage pairs vary most."""
-BLOCKS: Final = 2_000
+BLOCKS: Final = 500
 """Lineage pairs looked at for that covariance; of more, as many are taken at equal distances."""
 UNKNOWN: Final = 1e12
 """Statistic of an arrangement none of whose derived pairs has a score: it counts against separation."""

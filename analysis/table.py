@@ -225,6 +225,13 @@ class ScoreTable(Shown):
         other.frame = self.frame.assign(score=other.score)
         return other
 
+    def count_models(self, rows: npt.NDArray[np.int64]) -> int:
+        """Count the models that stand in some rows."""
+        seen = np.zeros(len(self.models), dtype=bool)
+        seen[self.model_a[rows]] = True
+        seen[self.model_b[rows]] = True
+        return int(seen.sum())
+
     @cached_property
     def cell_pair(self) -> npt.NDArray[np.int64]:
         """Code of the unordered pair of architecture cells of each pair; -1 where a cell is unknown."""

@@ -193,7 +193,7 @@ class Wins:
             lineages=np.flatnonzero(present),
             n_positive=len(used[0]),
             n_negative=sum(len(n) for _, n in groups),
-            n_models=len(np.unique(np.concatenate([table.model_a[rows], table.model_b[rows]]))),
+            n_models=table.count_models(rows),
             unmatched=np.setdiff1d(ours, used[0], assume_unique=True),
             _strata=strata,
         )
