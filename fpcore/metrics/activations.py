@@ -15,7 +15,7 @@ from fpcore.fingerprint import Fingerprint
 from fpcore.forward import reading_of
 from fpcore.layer_weights import finite
 from fpcore.metric import INVARIANCES, Claim, Metric, register, require
-from fpcore.metrics.matching import fisher, log_p_of_order, matched
+from fpcore.metrics.matching import fisher, log_p_of_order, matched, sampled
 
 __all__ = [
     "ActivationMatching",
@@ -312,8 +312,11 @@ class ActivationMatching(Metric):
     (Bonferroni). The paper tests all pairs of layers there and gives no joint p-value. Blocks without a
     gate abstain: the paper retrains them into gated ones.
 
+    Of more than 2,048 units those at 2,048 evenly spaced places count, the same places in both models; of
+    renumbered units, fewer then have their partner there, and the score falls accordingly.
+
     Tensors: all, run as for `representation-cka`; gate and up. Cost: the shared pass, and two assignments a
-    layer and pair, cubic in units: 6 ms a pair of zoo models, half a minute a layer at 14,336 units.
+    layer and pair, cubic in the units matched: 7 ms a pair of zoo models.
 
     Invariant to whatever keeps the function, except that renumbered units change what the matchings of
     unrelated units happen to be; those of related ones agree whatever their numbers. Not to a change of
@@ -371,11 +374,13 @@ def gated_blocks(model: Checkpoint, layer: int) -> Iterator[str]:
 
 
 def activations(model: Checkpoint, role: str, states: NDArray[np.floating]) -> NDArray[np.float32]:
-    """What a projection makes of states, (units, prompts)."""
-    made = finite(model.roles[f"{role}.weight"]) @ np.asarray(states, dtype=np.float64).T
+    """What a projection makes of states, (units, prompts); of a wide one, a sample of its units."""
+    weight = finite(model.roles[f"{role}.weight"])
+    places = sampled(len(weight))
+    made = weight[places] @ np.asarray(states, dtype=np.float64).T
     bias = model.roles.get(f"{role}.bias")
     if bias is not None:
-        made = made + finite(bias)[:, None]
+        made = made + finite(bias)[places, None]
     return made.astype(np.float32)
 
 

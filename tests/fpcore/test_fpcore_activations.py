@@ -15,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 import fpcore
 from fpcore import Checkpoint, MemoryCheckpoint, NotComparable
 from fpcore.forward import reading_of
+from fpcore.metrics import matching
 from fpcore.metrics.activations import cka, debiased_cka, factor, paired_layers
 from fpcore.metrics.gradients import MOMENTS, gradient_moments, perturbed_inputs
 
@@ -166,6 +167,16 @@ def test_renumbered_units_are_found_again() -> None:
     hidden = permuted(model, 3)
     assert score("activation-matching", model, hidden) == score("activation-matching", model, model)
     assert score("activation-matching", hidden, stored("llama", 2, num_hidden_layers=3)) < 4
+
+
+def test_wide_blocks_are_matched_by_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "MOST_UNITS", 12)
+    model, stranger = (stored("llama", seed, num_hidden_layers=3) for seed in (1, 2))
+    assert fpcore.metric("activation-matching").fingerprint(model).arrays["0.0.up"].shape == (12, 256)
+    perfect = 2 * 3 * math.lgamma(12 + 1)
+    expected = -scipy.stats.chi2.logsf(perfect, 6) / math.log(10)
+    assert score("activation-matching", model, model) == pytest.approx(expected, rel=1e-6)
+    assert score("activation-matching", model, stranger) < 4
 
 
 def test_depths_widths_and_mixtures_that_differ() -> None:
