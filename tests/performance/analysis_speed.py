@@ -24,7 +24,9 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 import analysis
+from analysis.intervals import jackknife_variance
 from analysis.study.designs import Design
+from analysis.wins import Wins
 
 FEW = 10
 SIZES = (150, 300, 600, 1000, 1414)
@@ -43,9 +45,16 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - begun, result
 
 
-def logit_error(interval: analysis.Interval) -> float:
-    """Standard error on the AUC scale that an interval's width implies, whatever quantile it took."""
-    return (interval.high - interval.low) / (2 * stats.norm.ppf(0.975))
+def standard_errors(table: analysis.ScoreTable) -> dict[str, float]:
+    """Standard error of the AUC by three methods, before any interval is made of it."""
+    wins = Wins.of(table)
+    resampled = wins.bootstrap(2_000, np.random.default_rng(2))
+    naive = analysis.auc(table, method="delong")
+    return {
+        "the lineage jackknife": math.sqrt(jackknife_variance(wins.jackknife())),
+        "the lineage bootstrap": float(np.std(resampled)),
+        "DeLong": (naive.high - naive.low) / (2 * stats.norm.ppf(0.975)),
+    }
 
 
 def ratios(draws: int) -> list[str]:
@@ -60,7 +69,7 @@ def ratios(draws: int) -> list[str]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     ours, _ = timed(lambda: [analysis.auc(table, method=name) for name in ("jackknife", "bootstrap")])
     test, _ = timed(lambda: analysis.separation_test(table))
-    delong_time, delong = timed(lambda: analysis.auc(table, method="delong"))
+    delong_time, _ = timed(lambda: analysis.auc(table, method="delong"))
 
     def auc_of(rows: np.ndarray) -> float:
         return float(roc_auc_score(truth[rows], score[rows]))
@@ -90,6 +99,7 @@ def ratios(draws: int) -> list[str]:
     scipy_test = few / FEW * 9_999
     seen = [analysis.auc(big.draw(np.random.default_rng(100 + i))).estimate for i in range(draws)]
     true_error = float(np.std(seen, ddof=1))
+    errors = standard_errors(table) | {"the bootstrap over pairs": float(boot.standard_error)}
     return [
         f"{len(table):,} pairs, {len(table.models):,} models, 30 lineages; true AUC {big.auc():.3f}",
         f"complete analysis of one metric: {whole:.1f} s, peak memory of the process {peak:.2f} GiB"
@@ -100,11 +110,9 @@ def ratios(draws: int) -> list[str]:
         f"node permutation test, 9,999 permutations: {test:.2f} s; scipy.stats.permutation_test of a mean"
         f" difference: {scipy_test:.0f} s (scaled from {FEW}), {scipy_test / test:.0f} times as long",
         f"DeLong: {delong_time:.2f} s",
-        f"standard error of the AUC over {draws} fresh catalogs: {true_error:.4f}; estimated by the lineage"
-        f" jackknife {logit_error(analysis.auc(table)):.4f}, the lineage bootstrap"
-        f" {logit_error(analysis.auc(table, method='bootstrap')):.4f}, the bootstrap over pairs"
-        f" {boot.standard_error:.4f} ({true_error / boot.standard_error:.1f} times too small), DeLong"
-        f" {logit_error(delong):.4f} ({true_error / logit_error(delong):.1f} times too small)",
+        f"standard error of the AUC over {draws} fresh catalogs: {true_error:.4f}; estimated by "
+        + ", ".join(f"{name} {error:.4f} ({true_error / error:.1f})" for name, error in errors.items())
+        + " (in brackets: how many times too small)",
     ]
 
 
