@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 import analysis
@@ -160,7 +161,8 @@ class _Stands:
         labels = run.scores.drop_duplicates(PAIR).set_index(PAIR).sort_index()
         digests = {name: str(one["digest"]) for name, one in run.record.get("models", {}).items()}
         models = frozenset(run.scores["model_a"]) | frozenset(run.scores["model_b"])
-        return cls(digests, models, labels[["relation", "lineage_a", "lineage_b"]])
+        kin = labels["lineage_a"].eq(labels["lineage_b"]).map({True: "of one lineage", False: "of two"})
+        return cls(digests, models, labels[["relation"]].assign(lineage=kin))
 
     def difference(self, other: _Stands) -> str:
         """Why numbers on `other` cannot be ranked with these; empty where they can."""
@@ -173,14 +175,12 @@ class _Stands:
         if changed:
             return f"other weights than the first run: {_some(sorted(changed))}"
         shared = self.labels.index.intersection(other.labels.index)
-        ours, theirs = self.labels.loc[shared, "relation"], other.labels.loc[shared, "relation"]
-        unequal = (ours != theirs).to_numpy()
-        if unequal.any():
-            a, b = shared[unequal][0]
-            return (
-                f"other labels than the first run: {a} – {b} is {theirs[unequal].iloc[0]},"
-                f" there {ours[unequal].iloc[0]}"
-            )
+        for column in ("relation", "lineage"):
+            ours, theirs = (side.labels.loc[shared, column].to_numpy(dtype=object) for side in (self, other))
+            unequal = np.flatnonzero(ours != theirs)
+            if len(unequal):
+                (a, b), row = shared[unequal[0]], unequal[0]
+                return f"other labels than the first run: {a} – {b} is {theirs[row]}, there {ours[row]}"
         derived = [
             set(side.index[(side["relation"] == "derived").to_numpy()])
             for side in (self.labels, other.labels)

@@ -121,6 +121,11 @@ def relabel(run: dict[str, Any], scores: pd.DataFrame) -> pd.DataFrame:
     return scores.assign(relation=scores["relation"].mask(pair, "disputed"))
 
 
+def join(run: dict[str, Any], scores: pd.DataFrame) -> pd.DataFrame:
+    ends = {end: scores[end].replace({"f1": "f0"}) for end in ("lineage_a", "lineage_b")}
+    return scores.assign(**ends)
+
+
 def drop(run: dict[str, Any], scores: pd.DataFrame) -> pd.DataFrame:
     return scores[~(scores["model_a"].eq("f0") & scores["model_b"].eq("f0c0"))]
 
@@ -130,6 +135,7 @@ def drop(run: dict[str, Any], scores: pd.DataFrame) -> pd.DataFrame:
     [
         (reweigh, "other weights .*: f0c0"),
         (relabel, "other labels .*: f0 – f1 is disputed, there independent"),
+        (join, "other labels .*: f0 – f1 is of one lineage, there of two"),
         (drop, "other derived pairs .*: f0 – f0c0"),
     ],
 )
