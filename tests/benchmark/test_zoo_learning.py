@@ -25,8 +25,8 @@ FOUNDERS = [name for name, recipe in RECIPES.items() if isinstance(recipe, Found
 CHILDREN = [name for name, recipe in RECIPES.items() if isinstance(recipe, Child)]
 MODELS = read_manifest(SHIPPED).models
 
-# Nats a token by which a founder must beat the baseline.
-LEAD = 0.1
+# Nats a token by which a founder must beat the baseline, whose discount is chosen on the held-out text itself.
+LEAD = 0.02
 
 
 @pytest.mark.parametrize("name", FOUNDERS)
