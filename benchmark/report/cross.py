@@ -168,7 +168,7 @@ def most_fooled(views: Sequence[MetricView]) -> list[str]:
         rows = [row for row in view.shared if row.auc.defined and (row.n_pairs or 0) > 1]
         worst = min(rows, key=lambda row: row.auc.estimate, default=None)
         if worst is not None and worst.auc.estimate < FOOLED:
-            told = f"{view.name}: pairs that share {worst.name}, {interval(worst.auc)}"
+            told = f"{view.name}: {worst.name}, {interval(worst.auc)}"
             found.append((worst.auc.estimate, told))
     return [told for _, told in sorted(found)]
 

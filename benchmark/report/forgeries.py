@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmark.report.reading import mapping, number, sequence, text
 from benchmark.report.view import Forged, MetricView
 
-__all__ = ["KINDS", "Attack", "attack", "forged"]
+__all__ = ["KINDS", "Attack", "Tally", "attack", "forged"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ KINDS: Final = (
 
 
 @dataclass(frozen=True)
-class Attack:
-    """How forgeries of one kind fare against one metric.
+class Tally:
+    """How some forgeries fare against one metric.
 
     Attributes
     ----------
@@ -52,18 +52,14 @@ class Attack:
         Those without a call, because the metric has no threshold.
     before, after : float
         Mean scores; NaN without any.
-    aimed : bool
-        Whether some of them were made against this very metric.
     """
 
-    kind: Kind
     n: int
     flipped: int
     already: int
     uncalled: int
     before: float
     after: float
-    aimed: bool
 
     @property
     def told(self) -> str:
@@ -76,6 +72,33 @@ class Attack:
         if not tried:
             return f"all {self.n} are called so before any forgery"
         return f"{self.flipped} of {tried} succeed" if self.flipped else f"none of {tried} succeeds"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """How forgeries of one kind fare against one metric: those aimed at it, and those aimed at others."""
+
+    kind: Kind
+    aimed: Tally
+    stray: Tally
+
+    @property
+    def succeeds(self) -> bool:
+        """Whether any of them does."""
+        return self.aimed.flipped + self.stray.flipped > 0
+
+    @property
+    def main(self) -> Tally:
+        """Those that say most: the ones made against this metric, else the others."""
+        return self.aimed if self.aimed.n else self.stray
+
+    @property
+    def aside(self) -> str:
+        """What to say of the others."""
+        if not self.stray.n:
+            return ""
+        others = "made against other metrics"
+        return f"{others}: {self.stray.told}" if self.aimed.n else others
 
 
 def forged(stored: object) -> tuple[Forged, ...]:
@@ -106,15 +129,20 @@ def _called(value: object) -> bool | None:
 def attack(view: MetricView, kind: Kind) -> Attack:
     """Sum up the forgeries of one kind against one metric."""
     rows = [row for row in view.forgeries if row.kind == kind.slug and not math.isnan(row.before + row.after)]
-    called = [row for row in rows if row.before_called is not None and row.after_called is not None]
-    already = [row for row in called if row.before_called is kind.wanted]
     return Attack(
-        kind=kind,
+        kind,
+        _tally([row for row in rows if row.aimed_at == view.name], kind),
+        _tally([row for row in rows if row.aimed_at != view.name], kind),
+    )
+
+
+def _tally(rows: Sequence[Forged], kind: Kind) -> Tally:
+    called = [row for row in rows if row.before_called is not None and row.after_called is not None]
+    return Tally(
         n=len(rows),
         flipped=sum(row.succeeded for row in called),
-        already=len(already),
+        already=sum(row.before_called is kind.wanted for row in called),
         uncalled=len(rows) - len(called),
         before=sum(row.before for row in rows) / len(rows) if rows else math.nan,
         after=sum(row.after for row in rows) / len(rows) if rows else math.nan,
-        aimed=any(row.aimed_at == view.name for row in rows),
     )

@@ -217,7 +217,9 @@ def _forgeries(views: Sequence[MetricView]) -> str:
         row = [view.name]
         for kind in KINDS:
             one = attack(view, kind)
-            row += [one.told, f"{plain(one.before)} → {plain(one.after)}" if one.n else UNDEFINED]
+            told = one.main.told + (f" ({one.aside})" if one.aside else "")
+            moved = f"{plain(one.main.before)} → {plain(one.main.after)}" if one.main.n else UNDEFINED
+            row += [told, moved]
         rows.append((*row, plain(view.cut_value)))
     return _table((*head, "Threshold"), rows)
 

@@ -17,6 +17,7 @@ from benchmark.report.view import MetricView
 __all__ = ["Drawing", "det", "drawings", "ece", "qq", "roc", "tippett"]
 
 RAREST = 0.001  # both axes of a DET plot begin here; rarer errors, and none, are drawn at this end
+MOST = 0.8  # and end here
 
 
 @dataclass(frozen=True)
@@ -94,23 +95,33 @@ def det(view: MetricView) -> Panel | None:
     if not lines:
         return None
     label = f"Triangle: the claimed threshold, {plain(view.cut_value)}"
-    turned = tuple(Line(line.slug, line.label, _missed(line.curve)) for line in lines)
+    turned = tuple(Line(line.slug, line.label, _missed(line.curve)) for line in lines if _seen(line.curve))
+    if not turned:
+        return None
     return Panel(
         title="DET with band: nearer to the lower left corner is better",
-        x=Axis("false-positive rate", RAREST, 0.8, "probit", as_percent=True),
-        y=Axis("miss rate", RAREST, 0.8, "probit", as_percent=True),
+        x=Axis("false-positive rate", RAREST, MOST, "probit", as_percent=True),
+        y=Axis("miss rate", RAREST, MOST, "probit", as_percent=True),
         lines=turned,
         marks=(Mark("claimed", label, claimed[0], 1 - claimed[1]),) if claimed else (),
     )
 
 
+def _seen(curve: Curve) -> list[int]:
+    """Points of a ROC curve within the axes of a DET plot; of those with rarer alarms only the best one."""
+    rare = [index for index, x in enumerate(curve.x) if x <= RAREST]
+    return rare[-1:] + [index for index, x in enumerate(curve.x) if RAREST < x <= MOST]
+
+
 def _missed(curve: Curve) -> Curve:
+    seen = _seen(curve)
+    low, high = (tuple(1 - side[i] for i in seen) if side else () for side in (curve.high, curve.low))
     return Curve(
-        curve.x,
-        tuple(1 - value for value in curve.y),
-        tuple(1 - value for value in curve.high),
-        tuple(1 - value for value in curve.low),
-        curve.at,
+        tuple(curve.x[i] for i in seen),
+        tuple(1 - curve.y[i] for i in seen),
+        low,
+        high,
+        tuple(curve.at[i] for i in seen) if curve.at else (),
     )
 
 

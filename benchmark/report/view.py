@@ -262,6 +262,11 @@ class MetricView:
         return self.verdict + told
 
     @property
+    def short(self) -> str:
+        """Why the verdict is what it is, short enough for a table: limits are counted, not listed."""
+        return (self.limits or self.because) if self.group.slug == "yes" else self.because
+
+    @property
     def limits(self) -> str:
         """Where a metric that separates does not: methods it fails on, and how much it leaves unscored."""
         known = sum(row.look_alike_auc.defined for row in self.by_method)

@@ -27,6 +27,8 @@ from benchmark.report.entries import metric_views
 from benchmark.report.families import family_of, tally
 from benchmark.report.forgeries import KINDS, attack
 from benchmark.report.headline import facts
+from benchmark.report.panels import det
+from benchmark.report.reading import Curve
 from benchmark.report.shape import shape_or_descent
 from benchmark.report.story import power
 from benchmark.report.view import MetricView
@@ -73,21 +75,31 @@ def test_the_answer_of_nothing_is_a_count_of_nothing() -> None:
 def test_a_forgery_counts_where_the_call_changes(views: dict[str, MetricView]) -> None:
     assert views["attention-std"].forgeable
     for kind in KINDS:
-        assert attack(views["attention-std"], kind).told == "2 of 2 succeed"
-        assert attack(views["config-match"], kind).flipped == 0
-    assert attack(views["silent"], FRAME).told == "no threshold to call by"
+        assert attack(views["attention-std"], kind).aimed.told == "2 of 2 succeed"
+        assert attack(views["attention-std"], kind).aside == ""
+        assert not attack(views["config-match"], kind).succeeds
+    assert attack(views["silent"], FRAME).main.told == "no threshold to call by"
     assert not views["silent"].forgeable
-    assert attack(views["attention-std"], FRAME).after == pytest.approx(0.999)
+    assert attack(views["attention-std"], FRAME).main.after == pytest.approx(0.999)
     # norm-cosine claims .9: a framed model at .1 stays below it, a child at .98 above it.
-    assert attack(views["norm-cosine"], FRAME).told == "none of 2 succeeds"
+    assert attack(views["norm-cosine"], FRAME).main.told == "none of 2 succeeds"
+    assert attack(views["norm-cosine"], FRAME).aside == "made against other metrics"
     bare = replace(views["attention-std"], forgeries=())
-    assert (attack(bare, EVADE).told, attack(bare, EVADE).n) == ("not tried", 0)
+    assert (attack(bare, EVADE).main.told, attack(bare, EVADE).main.n) == ("not tried", 0)
+
+
+def test_forgeries_aimed_at_a_metric_are_told_apart_from_others(views: dict[str, MetricView]) -> None:
+    first, *others = views["attention-std"].forgeries
+    stray = [replace(row, aimed_at="ffn-std", after=row.before, after_called=False) for row in others]
+    one = attack(replace(views["attention-std"], forgeries=(first, *stray)), FRAME)
+    assert (one.aimed.n, one.stray.n, one.main.after) == (1, 1, first.after)
+    assert one.aside == "made against other metrics: none of 1 succeeds"
 
 
 def test_what_was_called_before_is_no_success_of_the_forger(views: dict[str, MetricView]) -> None:
     rows_ = tuple(replace(row, before_called=row.kind == "frame") for row in views["attention-std"].forgeries)
     fooled = replace(views["attention-std"], forgeries=rows_)
-    assert attack(fooled, FRAME).told == "all 2 are called so before any forgery"
+    assert attack(fooled, FRAME).main.told == "all 2 are called so before any forgery"
     assert not fooled.forgeable
 
 
@@ -157,7 +169,7 @@ def test_ways_stand_by_family_with_a_figure_and_an_interval_for_every_metric(
 def test_the_property_that_fools_a_metric_most_is_named(views: dict[str, MetricView]) -> None:
     told = most_fooled(list(views.values()))
     assert [item.split(":")[0] for item in told] == ["norm-cosine", "config-match", "attention-std"]
-    assert re.fullmatch(r"config-match: pairs that share corpus, tokenizer, \.5\d\d \[.*\]", told[1])
+    assert re.fullmatch(r"config-match: corpus, tokenizer, \.5\d\d \[.*\]", told[1])
     assert most_fooled([replace(views["attention-std"], shared=())]) == []
 
 
@@ -219,6 +231,17 @@ def test_det_stands_beside_roc_and_turns_its_band(html: str) -> None:
     for name in ("roc", "det", "tippett", "ece"):
         assert f'id="metric-weight-cosine-{name}"' in metric
     assert 'data-x="probit 0.001 0.8' in metric
+
+
+def test_det_leaves_out_what_its_axes_cannot_show(views: dict[str, MetricView]) -> None:
+    curve = Curve((0, 0, 0.5, 0.9, 1), (0, 0.4, 0.7, 0.9, 1), (0, 0.3, 0.6, 0.8, 1), (0, 0.5, 0.8, 1, 1))
+    drawn = det(replace(views["weight-cosine"], curves={"roc": curve}))
+    assert drawn is not None
+    missed = drawn.lines[0].curve
+    assert missed.x == (0, 0.5)
+    assert missed.y == pytest.approx((0.6, 0.3))
+    assert missed.low == pytest.approx((0.5, 0.2))
+    assert missed.high == pytest.approx((0.7, 0.4))
 
 
 def test_thinning_keeps_all_derived_pairs_and_the_extremes() -> None:

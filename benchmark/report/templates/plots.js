@@ -36,18 +36,20 @@ const plots = $$(".field[data-plot]").map((field) => {
   });
   return { field, rows, ring: ringIn(field), row: -1, dot: -1 };
 });
+let again = null;  // shows once more what was reached by key
 const showDot = (plot, r, d, keyed) => {
   const row = plot.rows[r], place = row.places(), box = row.svg.getBoundingClientRect(), home = plot.field.getBoundingClientRect();
   const x = box.left + (place.x[d] / data.width) * box.width, y = box.top + place.y[d];
   const [a, b] = row.names(d), score = short(row.scores()[d]);
-  Object.assign(plot, { row: r, dot: d, keyed });
+  Object.assign(plot, { row: r, dot: d });
+  again = keyed ? () => showDot(plot, r, d, true) : null;
   plot.ring.hidden = false;
   plot.ring.style.left = x - home.left + "px";
   plot.ring.style.top = y - home.top + "px";
   tip.show(x, y, [["score", score], ["model", a], ["model", b], ["kind", row.says(d)]]);
   if (keyed) live.textContent = `${score}: ${a} and ${b}, ${row.says(d)}`;
 };
-const hide = () => { tip.hide(); $$(".ring").forEach((ring) => { ring.hidden = true; }); };
+const hide = () => { again = null; tip.hide(); $$(".ring").forEach((ring) => { ring.hidden = true; }); };
 const nearestDot = (plot, event, reach) => {
   let best = null;
   plot.rows.forEach((row, r) => {
@@ -150,6 +152,7 @@ $$(".pointed").forEach((field) => {
     const one = panel(), spot = one.lines[l][p], box = one.svg.getBoundingClientRect(), home = field.getBoundingClientRect();
     const zoom = box.width / one.svg.viewBox.baseVal.width, x = box.left + spot.x * zoom, y = box.top + spot.y * zoom;
     Object.assign(one, { line: l, place: p });
+    again = keyed ? () => show(l, p, true) : null;
     ring.hidden = false;
     ring.style.left = x - home.left + "px";
     ring.style.top = y - home.top + "px";
@@ -192,15 +195,13 @@ $$("[data-tip]").forEach((spot) => {
     const box = $("circle", spot).getBoundingClientRect(), [name, ...more] = spot.dataset.tip.split("|");
     tip.show(box.left + box.width / 2, box.top + box.height / 2, [["score", name], ...more.map((text) => ["kind", text])]);
   };
-  ["pointerenter", "focus"].forEach((kind) => spot.addEventListener(kind, show));
+  spot.addEventListener("pointerenter", show);
+  spot.addEventListener("focus", () => { show(); again = show; });
   ["pointerleave", "blur"].forEach((kind) => spot.addEventListener(kind, hide));
 });
 
 // A tip stands still on the screen: it goes when the page moves under a pointer, and follows a dot reached by key.
-window.addEventListener("scroll", () => {
-  const held = plots.find((plot) => plot.keyed && !plot.ring.hidden);
-  if (held) showDot(held, held.row, held.dot, true); else hide();
-}, { passive: true });
+window.addEventListener("scroll", () => { if (again) again(); else hide(); }, { passive: true });
 
 // --- find a model: its pairs stand out in every plot -------------------------------------------------------
 $("#find").addEventListener("input", (event) => {
