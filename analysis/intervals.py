@@ -25,9 +25,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
-from scipy.stats import beta, norm
-from scipy.stats import t as student
+from scipy.special import betaincinv, expit, logit, ndtri, stdtrit
 
 from analysis.results import Interval
 
@@ -68,7 +66,7 @@ def effective_number(counts: npt.ArrayLike) -> float:
 
 def wilson(share: float, n: float, level: float) -> tuple[float, float]:
     """Wilson's score interval of a share seen in n independent trials (n need not be whole)."""
-    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    z2 = float(ndtri((1 + level) / 2)) ** 2
     middle = (share * n + z2 / 2) / (n + z2)
     half = math.sqrt(z2 * (share * (1 - share) * n + z2 / 4)) / (n + z2)
     low = 0.0 if share <= 0 else max(0.0, middle - half)
@@ -79,8 +77,8 @@ def wilson(share: float, n: float, level: float) -> tuple[float, float]:
 def clopper_pearson(share: float, n: float, level: float) -> tuple[float, float]:
     """Exact interval of a share seen in n independent trials (n need not be whole)."""
     tail, hits = (1 - level) / 2, share * n
-    low = 0.0 if share <= 0 else float(beta.ppf(tail, hits, n - hits + 1))
-    high = 1.0 if share >= 1 else float(beta.ppf(1 - tail, hits + 1, n - hits))
+    low = 0.0 if share <= 0 else float(betaincinv(hits, n - hits + 1, tail))
+    high = 1.0 if share >= 1 else float(betaincinv(hits + 1, n - hits, 1 - tail))
     return low, high
 
 
@@ -183,7 +181,7 @@ def lineage_interval(
         scale = estimate * (1 - estimate)
         square = spread / scale**2 * (_steepness(values, scale) if area else 1.0)
         freedom = min(degrees_of_freedom(values), degrees)
-        reach = float(student.ppf((1 + level) / 2, freedom)) * math.sqrt(square)
+        reach = float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(square)
         bend = (2 * estimate - 1) * square
         # No further than half the reach, so that the interval holds its estimate.
         both = math.copysign(min(abs(bend), reach) / 2, bend) if area else 0.0
