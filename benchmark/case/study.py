@@ -33,7 +33,7 @@ from benchmark.report.reading import estimate
 from benchmark.store import RunDirectory
 from benchmark.tables import read_scores
 
-__all__ = ["PoolStudy", "main", "study_pools"]
+__all__ = ["Outcome", "PoolStudy", "ask_pools", "cost_rows", "main", "study_pools", "summary"]
 
 HEAD: Final = (
     "By", "Children", "Lineages", "Parent remains", "Strangers that remain", "Set, of the pool",
@@ -97,10 +97,18 @@ class PoolStudy:
         )
 
 
-def study_pools(
-    frames: Mapping[str, pd.DataFrame], confidence: float, by: str, *, same_cell: bool | None = None
-) -> PoolStudy | None:
-    """Ask about every child of every lineage, by some metrics together.
+@dataclass(frozen=True)
+class Outcome:
+    """One child asked about: its head, whether they have one shape, the sets with and without the head."""
+
+    head: str
+    same_cell: bool
+    found: CandidateSet
+    without: CandidateSet
+
+
+def study_pools(frames: Mapping[str, pd.DataFrame], confidence: float, by: str) -> PoolStudy | None:
+    """Ask about every child of every lineage, by some metrics together, and sum up.
 
     Parameters
     ----------
@@ -109,21 +117,24 @@ def study_pools(
     confidence : float
     by : str
         What to call them.
-    same_cell : bool, optional
-        Only children of the shape of their head, or only those of another; default: all.
 
     Returns
     -------
     PoolStudy or None
-        None without any such child.
+        None without any child of a head.
     """
+    return summary(ask_pools(frames, confidence), confidence, by)
+
+
+def ask_pools(frames: Mapping[str, pd.DataFrame], confidence: float) -> list[Outcome]:
+    """Ask about every child of every lineage, by some metrics together."""
     pairs = pd.concat(frames.values())
     ends = [pairs[["model_" + end, "lineage_" + end]].set_axis(PAIR, axis=1) for end in "ab"]
     lineage_of: dict[str, str] = dict(pd.concat(ends).drop_duplicates().itertuples(index=False))
     heads = sorted(model for model, lineage in lineage_of.items() if model == lineage)
     scores = {name: _by_pair(frame) for name, frame in frames.items()}
     cells = _cells(pairs)
-    outcomes: list[tuple[str, CandidateSet, CandidateSet]] = []
+    outcomes: list[Outcome] = []
     for head in heads:
         tables = {
             name: analysis.ScoreTable(frame[(frame["lineage_a"] != head) & (frame["lineage_b"] != head)])
@@ -131,8 +142,6 @@ def study_pools(
         }
         measures = Yardsticks(tables)
         for child in _children(pairs, head):
-            if same_cell is not None and (cells.get(child) == cells.get(head)) is not same_cell:
-                continue
             entries = []
             for other in heads:
                 pair = frozenset((child, other))
@@ -147,9 +156,14 @@ def study_pools(
             if head in {entry.name for entry in entries} and len(entries) > 1:
                 others = [entry for entry in entries if entry.name != head]
                 outcomes.append(
-                    (head, exclude_candidates(entries, confidence), exclude_candidates(others, confidence))
+                    Outcome(
+                        head,
+                        cells.get(child) == cells.get(head),
+                        exclude_candidates(entries, confidence),
+                        exclude_candidates(others, confidence),
+                    )
                 )
-    return _summary(outcomes, confidence, by) if outcomes else None
+    return outcomes
 
 
 def _by_pair(frame: pd.DataFrame) -> dict[frozenset[str], float]:
@@ -175,35 +189,30 @@ def _children(pairs: pd.DataFrame, head: str) -> list[str]:
     return sorted(found | set(derived.loc[derived["model_b"] == head, "model_a"]))
 
 
-def _summary(
-    outcomes: Sequence[tuple[str, CandidateSet, CandidateSet]], confidence: float, by: str
-) -> PoolStudy:
-    heads = np.array([head for head, _, _ in outcomes])
+def summary(outcomes: Sequence[Outcome], confidence: float, by: str) -> PoolStudy | None:
+    """Sum up; None without any outcome."""
+    if not outcomes:
+        return None
+    heads = np.array([one.head for one in outcomes])
 
     def mean(values: Sequence[float]) -> float:
         return float(_lineage_means(heads, np.array(values, dtype=np.float64)).mean())
 
-    remaining = [set(found.remaining) for _, found, _ in outcomes]
     return PoolStudy(
         by=by,
         confidence=confidence,
         n_children=len(outcomes),
         n_lineages=len(set(heads)),
-        coverage=_over_lineages(
-            heads, np.array([head in left for head, left in zip(heads, remaining, strict=True)])
-        ),
+        coverage=_over_lineages(heads, np.array([one.head in one.found.remaining for one in outcomes])),
         strangers=mean(
-            [
-                len(left - {head}) / (len(found.candidates) - 1)
-                for left, (head, found, _) in zip(remaining, outcomes, strict=True)
-            ]
+            [len(set(one.found.remaining) - {one.head}) / (len(one.found.candidates) - 1) for one in outcomes]
         ),
-        size=mean([len(left) for left in remaining]),
-        pool=mean([len(found.candidates) for _, found, _ in outcomes]),
-        shown=mean([head in found.shown for head, found, _ in outcomes]),
-        wrongly_shown=mean([bool(set(found.shown) - {head}) for head, found, _ in outcomes]),
-        emptied=mean([not found.remaining for _, _, found in outcomes]),
-        wrongly_shown_without=mean([bool(found.shown) for _, _, found in outcomes]),
+        size=mean([len(one.found.remaining) for one in outcomes]),
+        pool=mean([len(one.found.candidates) for one in outcomes]),
+        shown=mean([one.head in one.found.shown for one in outcomes]),
+        wrongly_shown=mean([bool(set(one.found.shown) - {one.head}) for one in outcomes]),
+        emptied=mean([not one.without.remaining for one in outcomes]),
+        wrongly_shown_without=mean([bool(one.without.shown) for one in outcomes]),
     )
 
 
@@ -281,10 +290,14 @@ def main() -> None:
     if asked.cost:
         _print([COST_HEAD, ("---",) * len(COST_HEAD), *cost_rows(frames, asked.cost)])
         return
-    studies = [study_pools(frames, asked.confidence, "**all together**")] if len(frames) > 1 else []
-    for same, words in ((True, "of the parent's shape"), (False, "of another shape")):
-        if len(frames) > 1 and any(frame["architecture_a"].notna().any() for frame in frames.values()):
-            studies.append(study_pools(frames, asked.confidence, f"… children {words}", same_cell=same))
+    studies: list[PoolStudy | None] = []
+    if len(frames) > 1:
+        asked_of = ask_pools(frames, asked.confidence)
+        studies.append(summary(asked_of, asked.confidence, "**all together**"))
+        if any(frame["architecture_a"].notna().any() for frame in frames.values()):
+            for same, words in ((True, "of the parent's shape"), (False, "of another shape")):
+                some = [one for one in asked_of if one.same_cell is same]
+                studies.append(summary(some, asked.confidence, f"… children {words}"))
     if not asked.together_only:
         studies += [study_pools({name: frame}, asked.confidence, name) for name, frame in frames.items()]
     _print([HEAD, ("---",) * len(HEAD), *(study.row() for study in studies if study is not None)])
