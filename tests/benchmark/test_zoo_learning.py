@@ -25,7 +25,7 @@ FOUNDERS = [name for name, recipe in RECIPES.items() if isinstance(recipe, Found
 CHILDREN = [name for name, recipe in RECIPES.items() if isinstance(recipe, Child)]
 MODELS = read_manifest(SHIPPED).models
 
-# Nats a token by which a founder must beat the baseline, whose discount favours it: chosen on the held-out text.
+# Nats a token by which a founder must beat the baseline, whose discount is chosen on the held-out text.
 LEAD = 0.02
 
 
