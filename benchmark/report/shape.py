@@ -18,11 +18,11 @@ __all__ = ["shape_or_descent"]
 LEFT, TOP, WIDTH, HEIGHT, MARGIN = 48, 10, 640, 380, 60  # the margin at the right is for names
 BASE: Final = TOP + HEIGHT
 LETTER: Final = 7.2  # width of a letter of a label, about, in units of the drawing
-TRAP: Final = "architecture detectors"
+TRAP: Final = "shape more than descent"
 ACROSS: Final = "AUC for telling one shape from two, among unrelated models"
 SAYS: Final = (
     "Every metric by its AUC for telling one shape from two among unrelated models, across, and its"
-    " look-alike AUC, up. An architecture detector stands at the lower right."
+    " look-alike AUC, up. Architecture detectors stand low and to the right."
 )
 Box = tuple[float, float, float, float]
 Place = tuple[float, float, str]
@@ -52,7 +52,7 @@ def shape_or_descent(views: Sequence[MetricView]) -> Markup:
     def at(x: float, y: float) -> tuple[float, float]:
         return LEFT + WIDTH * across.share(x), BASE - HEIGHT * up.share(y)
 
-    corner_x, corner_y = at(0.75, 0.6)
+    corner_x, corner_y = at(0.75, 0.9)
     spots = [at(view.same_cell_auc.estimate, view.look_alike_auc.estimate) for view in shown]
     trap = (corner_x, BASE - 24.0, corner_x + 8 + len(TRAP) * LETTER, float(BASE))
     places = _places([view.name for view in shown], spots, trap)

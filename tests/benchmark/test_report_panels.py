@@ -27,7 +27,7 @@ from benchmark.report.entries import metric_views
 from benchmark.report.families import family_of, tally
 from benchmark.report.forgeries import KINDS, attack
 from benchmark.report.headline import facts
-from benchmark.report.panels import det
+from benchmark.report.panels import det, drawings
 from benchmark.report.reading import Curve
 from benchmark.report.shape import shape_or_descent
 from benchmark.report.story import power
@@ -335,3 +335,11 @@ def test_infinite_scores_in_decay_and_band_leave_a_drawing() -> None:
 def test_pairs_of_the_page_survive_pandas_frames_without_extras() -> None:
     frame = pd.DataFrame(scores()[["metric", "model_a", "model_b", "score", "relation", "status"]])
     assert "weight-cosine" in page({}, results(), frame)
+
+
+def test_claimed_p_values_are_drawn_against_what_p_values_must_be(views: dict[str, MetricView]) -> None:
+    view = replace(views["norm-pearson"], curves={"qq": Curve((0, 1, 2), (0, 1.5, 4))})
+    (drawn,) = drawings(view, "qq", "roc", "det")
+    assert 'id="metric-norm-pearson-qq"' in drawn.svg
+    assert 'class="chance"' in drawn.svg
+    assert 'data-y="linear 0 4 ' in drawn.svg
