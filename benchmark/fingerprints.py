@@ -83,6 +83,7 @@ def metrics_text(metrics: Iterable[fpcore.Metric]) -> str:
         lines.append(f"  {metric.title}")
         lines.append(f"  evidence     {', '.join(sorted(metric.evidence))}")
         lines.append(f"  unchanged by {', '.join(sorted(metric.invariances)) or 'nothing in the table'}")
+        lines.append(f"  measured     {metric.measured or 'not yet'}")
         lines += [f"  claim        {claim.text} ({claim.source})" for claim in metric.claims]
         lines.append("")
     return "\n".join(lines).rstrip()

@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -274,6 +274,7 @@ def describe_metric(metric: fpcore.Metric) -> dict[str, Any]:
         "evidence": sorted(metric.evidence),
         "invariances": sorted(metric.invariances),
         "cost": metric.cost,
+        "measured": asdict(metric.measured) if metric.measured else None,
         "claims": [
             {key: getattr(claim, key) for key in claim.__dataclass_fields__} for claim in metric.claims
         ],

@@ -10,13 +10,14 @@ from fpcore.architecture import Architecture
 from fpcore.checkpoint import Checkpoint, MemoryCheckpoint, TensorInfo, open_checkpoint
 from fpcore.errors import BadCheckpoint, NotComparable, UnknownTensor
 from fpcore.fingerprint import Fingerprint
-from fpcore.metric import Claim, Metric, metric, metrics, register
+from fpcore.metric import Claim, Cost, Metric, metric, metrics, register
 
 __all__ = [
     "Architecture",
     "BadCheckpoint",
     "Checkpoint",
     "Claim",
+    "Cost",
     "Fingerprint",
     "MemoryCheckpoint",
     "Metric",

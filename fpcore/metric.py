@@ -18,7 +18,7 @@ from fpcore.checkpoint import Checkpoint
 from fpcore.errors import NotComparable
 from fpcore.fingerprint import Fingerprint
 
-__all__ = ["INVARIANCES", "Claim", "Metric", "metric", "metrics", "register"]
+__all__ = ["INVARIANCES", "Claim", "Cost", "Metric", "metric", "metrics", "register"]
 
 ENTRY_POINTS: Final = "lookalike.metrics"
 
@@ -60,6 +60,27 @@ class Claim:
     source: str = ""
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a metric costs, as `tests/performance/metric_cost.py` measured it.
+
+    Attributes
+    ----------
+    model, pair : float
+        CPU milliseconds for a zoo model (some 100,000 weights) and for a pair of them, each alone.
+    growth : str
+        What either grows with where that is faster than the number of weights.
+    """
+
+    model: float
+    pair: float
+    growth: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.model:.2g} ms a model, {self.pair:.2g} ms a pair of zoo models"
+        return f"{text}; {self.growth}" if self.growth else text
+
+
 class Metric(ABC):
     """A similarity of two models: higher means more alike.
 
@@ -77,6 +98,8 @@ class Metric(ABC):
         What its authors say; the one to audit first.
     cost : {"cheap", "costly"}
         Costly metrics are not part of a default run.
+    measured : Cost or None
+        What it was measured to cost; None if nobody has measured it.
     """
 
     name: ClassVar[str]
@@ -86,6 +109,7 @@ class Metric(ABC):
     invariances: ClassVar[frozenset[str]] = frozenset()
     claims: ClassVar[tuple[Claim, ...]] = ()
     cost: ClassVar[Literal["cheap", "costly"]] = "cheap"
+    measured: ClassVar[Cost | None] = None
 
     @abstractmethod
     def fingerprint(self, model: Checkpoint) -> Fingerprint:

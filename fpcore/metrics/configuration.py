@@ -8,7 +8,7 @@ import numpy as np
 
 from fpcore.checkpoint import Checkpoint
 from fpcore.fingerprint import Fingerprint
-from fpcore.metric import INVARIANCES, Metric, register
+from fpcore.metric import INVARIANCES, Cost, Metric, register
 
 __all__ = ["ConfigMatch"]
 
@@ -41,6 +41,7 @@ class ConfigMatch(Metric):
     title = "share of equal shape fields in the configs"
     evidence = frozenset({"config"})
     invariances = frozenset(INVARIANCES)
+    measured = Cost(0.34, 0.008)
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         values = [getattr(model.architecture, field) for field in FIELDS]

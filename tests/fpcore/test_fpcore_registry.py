@@ -66,6 +66,17 @@ def test_all_are_found_with_what_a_reader_needs() -> None:
             assert claim.source
 
 
+def test_costs_are_stated() -> None:
+    """Of metrics that look at files alone; `tests/performance/metric_cost.py` measures them."""
+    for metric in fpcore.metrics():
+        if metric.evidence <= {"config", "tokenizer", "weights"}:
+            assert metric.measured is not None, metric.name
+            assert metric.measured.model > 0
+            assert metric.measured.pair > 0
+    assert str(fpcore.Cost(3.0, 0.25)) == "3 ms a model, 0.25 ms a pair of zoo models"
+    assert str(fpcore.Cost(3.0, 0.25, "more")).endswith("; more")
+
+
 def test_published_claims_are_data() -> None:
     assert by_name("attention-std").claims[0].threshold == 0.9
     assert "2507.03014" in by_name("attention-std").claims[0].source
