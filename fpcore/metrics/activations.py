@@ -14,7 +14,7 @@ from fpcore.curves import correlations
 from fpcore.fingerprint import Fingerprint
 from fpcore.forward import reading_of
 from fpcore.layer_weights import finite
-from fpcore.metric import INVARIANCES, Claim, Metric, register, require
+from fpcore.metric import INVARIANCES, Claim, Cost, Metric, register, require
 from fpcore.metrics.matching import fisher, log_p_of_order, matched, sampled
 
 __all__ = [
@@ -138,6 +138,7 @@ class RepresentationCka(ByLayer):
 
     name = "representation-cka"
     title = "CKA of hidden states at the last token of fixed prompts"
+    measured = Cost(450, 0.8)
     invariances = SAME_FUNCTION | {"dtype cast"}
     claims: ClassVar[tuple[Claim, ...]] = (
         Claim(
@@ -169,6 +170,7 @@ class RepresentationCkaDebiased(RepresentationCka):
 
     name = "representation-cka-debiased"
     title = "unbiased CKA of hidden states at the last token of fixed prompts"
+    measured = Cost(450, 1.4)
     claims = ()
 
     def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:  # noqa: D102
@@ -194,6 +196,7 @@ class ActivationNorm(Metric):
 
     name = "activation-norm"
     title = "correlation over depth of the mean norm of hidden states"
+    measured = Cost(450, 0.1)
     evidence = frozenset({"activations"})
     invariances = SAME_FUNCTION | {"dtype cast"}
     claims = (
@@ -249,6 +252,7 @@ class KvCache(KeptStates):
 
     name = "kv-cache"
     title = "CKA of cached keys and values on fixed prompts"
+    measured = Cost(450, 0.8)
     invariances = SAME_FUNCTION | {"dtype cast"}
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
@@ -279,6 +283,7 @@ class KvCacheCosine(KeptStates):
 
     name = "kv-cache-cosine"
     title = "cosine of cached keys and values on fixed prompts"
+    measured = Cost(450, 1.0)
     invariances = KvCache.invariances - {"head permutation"}
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
@@ -328,6 +333,7 @@ class ActivationMatching(Metric):
 
     name = "activation-matching"
     title = "-log10 p that unit matchings by gate and by up activations agree by chance"
+    measured = Cost(460, 7.0, "a pair: assignments cubic in up to 2,048 units")
     evidence = frozenset({"activations", "weights"})
     # Rounding can tip an assignment of unrelated units.
     invariances = SAME_FUNCTION - {"unit permutation"}

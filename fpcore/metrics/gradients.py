@@ -12,7 +12,7 @@ from fpcore.checkpoint import Checkpoint
 from fpcore.errors import NotComparable
 from fpcore.fingerprint import Fingerprint
 from fpcore.layer_weights import finite
-from fpcore.metric import Claim, Metric, register
+from fpcore.metric import Claim, Cost, Metric, register
 
 __all__ = ["MOMENTS", "GradientMoments", "gradient_moments"]
 
@@ -51,6 +51,7 @@ class GradientMoments(Metric):
 
     name = "gradient-moments"
     title = "correlation of gradient moments of each tensor under perturbed inputs"
+    measured = Cost(24, 0.25)
     evidence = frozenset({"gradients", "weights"})
     invariances = frozenset({"q/k gauge", "v/o gauge", "global scale", "dtype cast"})
     claims = (

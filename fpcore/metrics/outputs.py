@@ -19,7 +19,7 @@ from fpcore.errors import NotComparable
 from fpcore.fingerprint import Fingerprint
 from fpcore.forward import reading_of
 from fpcore.forward.prompts import normal_form
-from fpcore.metric import Claim, Metric, register
+from fpcore.metric import Claim, Cost, Metric, register
 from fpcore.metrics.activations import SAME_FUNCTION
 from fpcore.tokens import key_of, shared_tokens
 
@@ -82,6 +82,7 @@ class NextTokenAgreement(Outputs):
 
     name = "next-token-agreement"
     title = "share of fixed prompts with the same most likely next token"
+    measured = Cost(450, 0.04)
     invariances = SAME_FUNCTION
     claims = (
         Claim(
@@ -208,6 +209,7 @@ class OutputDivergence(Outputs):
 
     name = "output-divergence"
     title = "less the Jensen-Shannon divergence of next-token distributions"
+    measured = Cost(460, 2.2)
     invariances = SAME_FUNCTION | {"dtype cast"}
     claims = (
         Claim(auc=0.77, text="AUC .60 to .77 as a baseline", source="provenance studies that compare it"),
@@ -281,6 +283,7 @@ class SeedBias(Outputs):
 
     name = "seed-bias"
     title = "-log10 p that biases for tokens behind random input agree by chance"
+    measured = Cost(450, 5.0)
     # Rounding changes which tokens count, and with large scores every one of them matters.
     invariances = SAME_FUNCTION
     claims = (
