@@ -189,13 +189,12 @@ def _differences(results: Mapping[str, Any], metric: str) -> list[str]:
     found = [one for one in sequence(results.get("comparisons")) if one["metric_a"] == metric]
     if not found:
         return []
-    family = len(sequence(results["comparisons"]))
     rows = [(*_difference(one), text(one["reason"])) for one in found]
     return [
         "## Beside the baselines",
         _table((*DIFFERENCE, "Note"), rows),
-        f"AUC against {found[0]['negatives']} pairs, on the pairs that both metrics scored; Holm over the"
-        f" {family} comparisons of the run.",
+        f"AUC against {found[0]['negatives']} pairs, on the pairs that both metrics scored; Holm over these"
+        " comparisons.",
     ]
 
 

@@ -190,6 +190,7 @@ def evaluate(
         seed=seed,
         reporter=reporter,
         time_limits={} if time_limit is None else {spec: time_limit},
+        focus=name,
         record={
             "command": "evaluate",
             "arguments": {

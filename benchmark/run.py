@@ -78,6 +78,7 @@ def execute(
     reporter: Reporter,
     record: Mapping[str, Any],
     time_limits: Mapping[str, float] | None = None,
+    focus: str | None = None,
 ) -> Finished:
     """Do the plan's work and write the run directory.
 
@@ -98,6 +99,8 @@ def execute(
         What run.json says beyond what is found here: command, arguments, tier.
     time_limits : mapping of str to float, optional
         Metric → seconds that it may take for one model, and for one pair; POSIX only.
+    focus : str, optional
+        The metric in question: its comparisons with the others are corrected as a family of their own.
     """
     limits = dict(time_limits or {})
     directory = RunDirectory(out)
@@ -135,6 +138,7 @@ def execute(
         record={**record, "costs": _costs(plan, extractions, scores)},
         extractions=extractions,
         forgeries=forgery_table(plan.forgeries, pd.concat(forged_too)) if forged_too else None,
+        focus=focus,
     )
 
 
@@ -151,13 +155,14 @@ def finish(
     record: Mapping[str, Any],
     extractions: Mapping[str, Extraction],
     forgeries: pd.DataFrame | None = None,
+    focus: str | None = None,
 ) -> Finished:
     """From scores to the files of a run directory: statistics, results, report."""
     directory.write_scores(scores)
     directory.write_forgeries(forgeries)
     known = {metric.name: metric for metric in map(load_metric, metrics)}
     with clock.phase("statistics"), reporter.phase("statistics") as advance:
-        results = results_of(scores, known, seed=seed, cache=cache)
+        results = results_of(scores, known, seed=seed, cache=cache, focus=focus)
         results = with_catalog_facts(results, scores, catalog, forgeries)
         advance(len(results["metrics"]), len(results["metrics"]), "")
     directory.write_results(results)

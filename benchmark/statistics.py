@@ -31,7 +31,12 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "statsmodels", "pandas")
 
 
 def results_of(
-    scores: pd.DataFrame, known: Mapping[str, fpcore.Metric], *, seed: int, cache: Path
+    scores: pd.DataFrame,
+    known: Mapping[str, fpcore.Metric],
+    *,
+    seed: int,
+    cache: Path,
+    focus: str | None = None,
 ) -> dict[str, Any]:
     """Analyse every metric of a score table.
 
@@ -43,8 +48,10 @@ def results_of(
         Registered or proposed metrics by name, for their versions and the first of their claims.
     seed : int
     cache : Path
-        Where results are kept: by the scores, claims, versions and seed, the code of `analysis` and the
-        versions of the packages it computes with.
+        Where results are kept: by the scores, claims, versions, seed and focus, the code of `analysis` and
+        the versions of the packages it computes with.
+    focus : str, optional
+        The metric in question, whose comparisons with the others are a family of their own.
 
     Returns
     -------
@@ -54,7 +61,7 @@ def results_of(
     claims = {name: metric.claims[0] for name, metric in known.items() if metric.claims}
     versions = {name: metric.version for name, metric in known.items()}
     stated = json.dumps(
-        [seed, versions, {name: asdict(claim) for name, claim in claims.items()}], sort_keys=True
+        [seed, focus, versions, {name: asdict(claim) for name, claim in claims.items()}], sort_keys=True
     )
     rows = hashlib.sha256(scores.to_csv(index=False).encode()).hexdigest()
     key = hashlib.sha256("\0".join([rows, stated, _code()]).encode()).hexdigest()
@@ -66,6 +73,7 @@ def results_of(
         claims={name: analysis.Claim(**asdict(claim)) for name, claim in claims.items()},
         versions=versions,
         seed=seed,
+        focus=focus,
     ).to_json()
     write_json(path, results)
     return results
