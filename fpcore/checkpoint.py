@@ -205,6 +205,8 @@ def open_checkpoint(
     from fpcore import local_files
 
     text = str(path_or_id)
+    if not text.strip():
+        raise BadCheckpoint("no model is named; give a directory, a weights file or org/name[@revision]")
     path = Path(path_or_id).expanduser()
     if path.exists():
         if revision is not None:

@@ -66,9 +66,9 @@ class LocalCheckpoint(Checkpoint):
         folder = given if given.is_dir() else given.parent
         self.path = given
         self.name = name or (given.resolve().name if given.is_dir() else given.stem)
+        self._files, listed = find_weights(given)
         self.config = read_config(folder)
         self._tokenizer = Path(tokenizer) if tokenizer is not None else folder / "tokenizer.json"
-        self._files, listed = find_weights(given)
         self._where: dict[str, Path] = {}
         self._tensors: dict[str, TensorInfo] = {}
         self._open: dict[Path, Any] = {}

@@ -218,7 +218,11 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         fpcore.open_checkpoint(tmp_path / "nowhere")
     with pytest.raises(fpcore.BadCheckpoint, match=r"no such file or directory"):
         fpcore.open_checkpoint("./nowhere")
+    with pytest.raises(fpcore.BadCheckpoint, match=r"no model is named"):
+        fpcore.open_checkpoint("")
     (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(fpcore.BadCheckpoint, match=r"notes\.txt: not a weights file"):
+        fpcore.open_checkpoint(tmp_path / "notes.txt")
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(fpcore.BadCheckpoint, match=r"notes\.txt: not a weights file"):
         fpcore.open_checkpoint(tmp_path / "notes.txt")
