@@ -20,6 +20,7 @@ from benchmark.plan import make_plan
 from benchmark.progress import Reporter
 from benchmark.run import Finished, execute
 from benchmark.store import atomic_path
+from fpcore.forward import current_device
 
 __all__ = ["Evaluation", "default_time_limit", "evaluate", "own_spec", "write_template"]
 
@@ -203,6 +204,7 @@ def evaluate(
                 "time_limit": time_limit,
             },
             "tier": tier,
+            "device": current_device(),
             "catalog": dict(facts),
         },
     )

@@ -125,6 +125,7 @@ def test_same_pairs_paired_differences_and_holm(evaluated: Evaluated) -> None:
         for metric, part in scores.groupby("metric")
     }
     assert all(found == pairs["my-metric"] for found in pairs.values())
+    assert json.loads((evaluated.run / "run.json").read_text())["device"] == "cpu"
     results = json.loads((evaluated.run / "results.json").read_text())
     ours = {one["metric_b"]: one for one in results["comparisons"] if one["metric_a"] == "my-metric"}
     assert set(ours) == BASELINES
