@@ -61,9 +61,16 @@ def results_of(
     claims = {name: metric.claims[0] for name, metric in known.items() if metric.claims}
     versions = {name: metric.version for name, metric in known.items()}
     stated = json.dumps(
-        [seed, focus, versions, {name: asdict(claim) for name, claim in claims.items()}], sort_keys=True
+        [
+            seed,
+            focus,
+            list(scores.columns),
+            versions,
+            {name: asdict(claim) for name, claim in claims.items()},
+        ],
+        sort_keys=True,
     )
-    rows = hashlib.sha256(scores.to_csv(index=False).encode()).hexdigest()
+    rows = hashlib.sha256(pd.util.hash_pandas_object(scores, index=False).to_numpy().tobytes()).hexdigest()
     key = hashlib.sha256("\0".join([rows, stated, _code()]).encode()).hexdigest()
     path = cache / "results" / f"{key}.json"
     if path.is_file():
