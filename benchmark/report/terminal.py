@@ -42,12 +42,12 @@ def verdict_table(results: Mapping[str, Any]) -> Table:
         pad_edge=False,
         show_edge=False,
         caption="Look-alike AUC: how often a child outscores an independent pair of its own shape.\n"
-        "Claim FPR: share of those pairs that the claimed threshold calls derived." + told,
+        "Claim: share of those pairs that the claimed threshold calls derived." + told,
         caption_justify="left",
     )
     table.add_column("Metric", overflow="fold")
     table.add_column("Look-alike AUC", no_wrap=True)
-    table.add_column("Claim FPR", no_wrap=True)
+    table.add_column("Claim", no_wrap=True)
     table.add_column("Verdict", overflow="fold")
     for entry in entries:
         verdict = text(entry.get("verdict")) or "cannot say"
