@@ -15,6 +15,7 @@ from rich.text import Text
 
 from analysis import Comparison
 from benchmark.leaderboard import Board, Entry
+from benchmark.report.markup import bullets, table_of
 from benchmark.report.notation import UNDEFINED, count, interval, p_value, percent, signed, unit
 from benchmark.report.reading import estimate, number
 
@@ -73,9 +74,7 @@ def board_markdown(board: Board) -> str:
         )
         for entry in board.entries
     ]
-    lines = ["# Leaderboard", "", "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join([*lines, "", *(f"- {note}" for note in board_notes(board))]) + "\n"
+    return "\n\n".join(["# Leaderboard", table_of(head, rows), bullets(board_notes(board))]) + "\n"
 
 
 def board_html(board: Board) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.report.markup import bullets, safe, table_of
 from benchmark.report.notation import (
     UNDEFINED,
     goal,
@@ -27,7 +27,6 @@ __all__ = ["difference_table", "metric_card"]
 
 METHODS_SHOWN: Final = 12
 DIFFERENCE: Final = ("Baseline", "This", "Baseline's", "Difference", "p (Holm)")
-SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#&~])")
 
 
 def metric_card(
@@ -47,38 +46,24 @@ def metric_card(
     result = next(one for one in results["metrics"] if one["metric"] == metric)
     about = mapping(mapping(run.get("metrics")).get(metric))
     blocks = [
-        f"# {_safe(metric)}",
-        _safe(f"{_sentence(about.get('title'))} {_nature(about)}"),
-        f"**Verdict: {result['verdict']}.** {_safe(result['because'])}",
-        _list(_standing(result)),
+        f"# {safe(metric)}",
+        safe(f"{_sentence(about.get('title'))} {_nature(about)}"),
+        f"**Verdict: {result['verdict']}.** {safe(result['because'])}",
+        bullets(_standing(result)),
         "## What breaks it",
         *_methods(result),
         "## Thresholds",
-        _list(_thresholds(result)),
+        bullets(_thresholds(result)),
         "## As evidence",
-        _safe(_evidence(result["evidence"])),
+        safe(_evidence(result["evidence"])),
         *_differences(results, metric),
         "## Cost",
-        _safe(_cost(mapping(mapping(run.get("costs")).get(metric)))),
-        *(["## Gates", _list(gates)] if gates else []),
+        safe(_cost(mapping(mapping(run.get("costs")).get(metric)))),
+        *(["## Gates", bullets(gates)] if gates else []),
         "## How",
-        _safe(_making(run, result)),
+        safe(_making(run, result)),
     ]
     return "\n\n".join(blocks) + "\n"
-
-
-def _safe(words: str) -> str:
-    return SPECIAL.sub(r"\\\1", " ".join(words.split()))
-
-
-def _list(items: Iterable[str]) -> str:
-    return "\n".join(f"- {_safe(item)}" for item in items)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    lines += ["| " + " | ".join(_safe(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
 
 
 def _sentence(words: object) -> str:
@@ -125,7 +110,7 @@ def _methods(result: Mapping[str, Any]) -> list[str]:
         return ["No derived pair has a score."]
     rows.sort(key=lambda row: (math.inf if math.isnan(row[2].estimate) else row[2].estimate, row[0]))
     fails = set(sequence(result.get("fails_on")))
-    table = _table(
+    table = table_of(
         ("Derivation", "Pairs", "Lineages", "Look-alike AUC", "TPR at calibrated threshold", "Fails"),
         (
             (
@@ -192,7 +177,7 @@ def _differences(results: Mapping[str, Any], metric: str) -> list[str]:
     rows = [(*_difference(one), text(one["reason"])) for one in found]
     return [
         "## Beside the baselines",
-        _table((*DIFFERENCE, "Note"), rows),
+        table_of((*DIFFERENCE, "Note"), rows),
         f"AUC against {found[0]['negatives']} pairs, on the pairs that both metrics scored; Holm over these"
         " comparisons.",
     ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,14 +14,13 @@ from benchmark.report.decay import decay_sentence
 from benchmark.report.entries import metric_views
 from benchmark.report.forgeries import KINDS, attack
 from benchmark.report.headline import facts
+from benchmark.report.markup import bullets, safe, table_of
 from benchmark.report.notation import UNDEFINED, goal, interval, p_value, percent_interval, plain, signed
 from benchmark.report.reading import Estimate
 from benchmark.report.view import MetricView, ThresholdView
 from benchmark.report.words import GLOSSARY, GROUPS, METHOD_NOTES, QUESTION
 
 __all__ = ["markdown"]
-
-SPECIAL = re.compile(r"([\\`*_\[\]<>|#&~])")
 
 
 def markdown(
@@ -47,55 +45,40 @@ def markdown(
     power = story.power(results, run)
     blocks = [
         f"# {QUESTION}",
-        _safe(story.lead(run, results, scores)),
-        *(f"**{alarm.title}** {_safe(alarm.text)}" for alarm in story.alarms(run)),
-        _list(
+        safe(story.lead(run, results, scores)),
+        *(f"**{alarm.title}** {safe(alarm.text)}" for alarm in story.alarms(run)),
+        bullets(
             f"{fact.figure} {fact.of} {fact.title}" + (f": {fact.says}" if fact.says else "")
             for fact in facts(views, power)
         ),
         *_answer(views),
         "## What this catalog can certify",
-        _list(story.certify(power, views)),
+        bullets(story.certify(power, views)),
         "## All metrics",
         _metrics(views),
         "## What each metric survives",
         *_crossed(survival(views), views, "These results hold no figures by method."),
         "## Which shared property fools a metric",
         *_crossed(shared_properties(views), views, "These results do not say what look-alikes share."),
-        _list(most_fooled(views)),
+        bullets(most_fooled(views)),
         "## What can be forged at no cost",
         _forgeries(views),
         "## How far a child can travel",
-        _list(f"{view.name}: {decay_sentence(view)}" for view in views if view.decay)
+        bullets(f"{view.name}: {decay_sentence(view)}" for view in views if view.decay)
         or "These results hold no distances.",
         "## Metric by metric",
         *(block for view in views for block in _metric(view)),
         "## Disputed cases",
         *_disputes(run),
         "## How it was made",
-        _list(f"{name}: {value}" for name, value in record.making(run)),
+        bullets(f"{name}: {value}" for name, value in record.making(run)),
         *_failures(run),
         "### Words",
-        _list(f"{word}: {meaning}" for word, meaning in GLOSSARY),
+        bullets(f"{word}: {meaning}" for word, meaning in GLOSSARY),
         "### Methods",
-        _list(f"{name}: {note}" for name, note in METHOD_NOTES),
+        bullets(f"{name}: {note}" for name, note in METHOD_NOTES),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
-
-
-def _safe(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _list(items: Iterable[str]) -> str:
-    return "\n".join(f"- {_safe(item)}" for item in items)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    lines += ["| " + " | ".join(_safe(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
 
 
 def _auc(value: Estimate) -> str:
@@ -110,7 +93,7 @@ def _answer(views: Sequence[MetricView]) -> list[str]:
             f"{view.name}: {interval(view.look_alike_auc)}; {view.verdict}. {view.because}"
             for view in members
         ]
-        blocks += [f"**{group.title}** ({len(members)}). {group.says}", _list(named)]
+        blocks += [f"**{group.title}** ({len(members)}). {group.says}", bullets(named)]
     return [*blocks, f"Figures are look-alike AUCs{story.level_note(views)}. .5 is a coin."]
 
 
@@ -119,7 +102,7 @@ def _metrics(views: Sequence[MetricView]) -> str:
         "Metric", "Verdict", "Look-alike AUC", "AUC, all independents", "Gap", "p, adjusted",
         "Claimed threshold", "its FPR among look-alikes", "its TPR", "Calibrated threshold", "Abstained",
     )  # fmt: skip
-    return _table(
+    return table_of(
         head,
         (
             (
@@ -176,16 +159,16 @@ def _metric(view: MetricView) -> list[str]:
          percent_interval(item.fpr), percent_interval(item.tpr), item.reason)
         for item in view.thresholds
     )  # fmt: skip
-    blocks = [f"### {_safe(view.name)}", f"**{view.verdict}** — {_safe(view.because)}", _list(numbers)]
+    blocks = [f"### {safe(view.name)}", f"**{view.verdict}** — {safe(view.because)}", bullets(numbers)]
     if view.by_method:
-        blocks.append(_table(("Method", "Pairs", "Median", "Look-alike AUC", "AUC, all", "TPR"), methods))
+        blocks.append(table_of(("Method", "Pairs", "Median", "Look-alike AUC", "AUC, all", "TPR"), methods))
     if view.by_look_alike:
-        blocks.append(_table(("Class of look-alikes", "Pairs", "Median", "AUC", "FPR"), classes))
+        blocks.append(table_of(("Class of look-alikes", "Pairs", "Median", "AUC", "FPR"), classes))
     if view.thresholds:
-        blocks.append(_table(("Threshold", "Value", "Certified", "FPR", "TPR", "Note"), thresholds))
+        blocks.append(table_of(("Threshold", "Value", "Certified", "FPR", "TPR", "Note"), thresholds))
     if view.intervals:
         rows = ((name, interval(value), assumes or value.method) for name, assumes, value in view.intervals)
-        blocks.append(_table(("Interval", "AUC", "What it assumes"), rows))
+        blocks.append(table_of(("Interval", "AUC", "What it assumes"), rows))
     return blocks
 
 
@@ -193,7 +176,7 @@ def _crossed(table: Cross, views: Sequence[MetricView], absent: str) -> list[str
     """A table of ways × metrics, once for each of its figures."""
     if not table.rows:
         return [absent]
-    head = (table.head, *(_safe(view.name) for view in views))
+    head = (table.head, *(safe(view.name) for view in views))
     blocks = []
     for index, figure in enumerate(table.figures):
         blocks.append(f"{figure.label}{', in percent' if figure.unit else ''}, with its interval:")
@@ -201,7 +184,7 @@ def _crossed(table: Cross, views: Sequence[MetricView], absent: str) -> list[str
             (row.name, *(f"{cell.text} {cell.ends}".rstrip() for cell in row.cells[index]))
             for row in table.rows
         )
-        blocks.append(_table(head, rows))
+        blocks.append(table_of(head, rows))
     return blocks
 
 
@@ -221,24 +204,24 @@ def _forgeries(views: Sequence[MetricView]) -> str:
             moved = f"{plain(one.main.before)} → {plain(one.main.after)}" if one.main.n else UNDEFINED
             row += [told, moved]
         rows.append((*row, plain(view.cut_value)))
-    return _table((*head, "Threshold"), rows)
+    return table_of((*head, "Threshold"), rows)
 
 
 def _disputes(run: Mapping[str, Any]) -> list[str]:
     blocks = []
     for case in record.disputes(run):
         blocks += [
-            f"### {_safe(case['title'])}",
-            _safe(f"{case['status']}: {', '.join(case['models'])}. {case['summary']}"),
+            f"### {safe(case['title'])}",
+            safe(f"{case['status']}: {', '.join(case['models'])}. {case['summary']}"),
         ]
         for side in case["sides"]:
             blocks += [
                 f"{side['title']}:",
-                _list(map(_statement, side["statements"])) or "- nothing is recorded",
+                bullets(map(_statement, side["statements"])) or "- nothing is recorded",
             ]
-        blocks.append(_safe(f"Settled by: {case['settled_by']}") if case["settled_by"] else "")
+        blocks.append(safe(f"Settled by: {case['settled_by']}") if case["settled_by"] else "")
         scored = ", ".join(f"{item['metric']} {plain(item['score'])}" for item in case["scored"])
-        blocks.append(f"In this run: {_safe(scored)}." if scored else "Not scored in this run.")
+        blocks.append(f"In this run: {safe(scored)}." if scored else "Not scored in this run.")
     return blocks or ["This catalog records no dispute."]
 
 
@@ -254,4 +237,4 @@ def _failures(run: Mapping[str, Any]) -> list[str]:
     if not failed:
         return []
     rows = ((item["unit"], item["model"], item["metric"], item["error"]) for item in failed)
-    return ["### Failures", _table(("Work", "Model or pair", "Metric", "Error"), rows)]
+    return ["### Failures", table_of(("Work", "Model or pair", "Metric", "Error"), rows)]
