@@ -22,7 +22,6 @@ sys.path.insert(0, str(ROOT))
 from benchmark.cli import app as command_line  # noqa: E402
 
 project = "lookalike"
-author = "the lookalike authors"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
@@ -31,6 +30,7 @@ html_theme = "furo"
 html_title = "lookalike"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["dollarmath"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from joblib import Parallel, delayed
 
 import analysis
 from analysis.combination import combine_evidence
@@ -107,7 +109,9 @@ class Outcome:
     without: CandidateSet
 
 
-def study_pools(frames: Mapping[str, pd.DataFrame], confidence: float, by: str) -> PoolStudy | None:
+def study_pools(
+    frames: Mapping[str, pd.DataFrame], confidence: float, by: str, workers: int = 1
+) -> PoolStudy | None:
     """Ask about every child of every lineage, by some metrics together, and sum up.
 
     Parameters
@@ -117,52 +121,73 @@ def study_pools(frames: Mapping[str, pd.DataFrame], confidence: float, by: str) 
     confidence : float
     by : str
         What to call them.
+    workers : int
+        Processes; the result does not depend on it.
 
     Returns
     -------
     PoolStudy or None
         None without any child of a head.
     """
-    return summary(ask_pools(frames, confidence), confidence, by)
+    return summary(ask_pools(frames, confidence, workers), confidence, by)
 
 
-def ask_pools(frames: Mapping[str, pd.DataFrame], confidence: float) -> list[Outcome]:
+def ask_pools(frames: Mapping[str, pd.DataFrame], confidence: float, workers: int = 1) -> list[Outcome]:
     """Ask about every child of every lineage, by some metrics together."""
     pairs = pd.concat(frames.values())
     ends = [pairs[["model_" + end, "lineage_" + end]].set_axis(PAIR, axis=1) for end in "ab"]
     lineage_of: dict[str, str] = dict(pd.concat(ends).drop_duplicates().itertuples(index=False))
     heads = sorted(model for model, lineage in lineage_of.items() if model == lineage)
-    scores = {name: _by_pair(frame) for name, frame in frames.items()}
     cells = _cells(pairs)
-    outcomes: list[Outcome] = []
-    for head in heads:
-        tables = {
+    asked = Parallel(workers)(
+        delayed(_ask_lineage)(frames, head, _children(pairs, head), heads, cells, confidence)
+        for head in heads
+    )
+    return [outcome for outcomes in asked for outcome in outcomes]
+
+
+def _ask_lineage(
+    frames: Mapping[str, pd.DataFrame],
+    head: str,
+    children: Sequence[str],
+    heads: Sequence[str],
+    cells: Mapping[str, str],
+    confidence: float,
+) -> list[Outcome]:
+    """Ask about the children of one head, weighed by the lineages that are not theirs."""
+    scores = {
+        name: _by_pair(frame[frame["model_a"].isin(children) | frame["model_b"].isin(children)])
+        for name, frame in frames.items()
+    }
+    measures = Yardsticks(
+        {
             name: analysis.ScoreTable(frame[(frame["lineage_a"] != head) & (frame["lineage_b"] != head)])
             for name, frame in frames.items()
         }
-        measures = Yardsticks(tables)
-        for child in _children(pairs, head):
-            entries = []
-            for other in heads:
-                pair = frozenset((child, other))
-                if not any(pair in known for known in scores.values()):
-                    continue  # not scored: neither an abstention nor a candidate
-                spoken = {name: known[pair] for name, known in scores.items() if pair in known}
-                same = cells.get(child) == cells.get(other)
-                measured = measures.measure(
-                    {name: value for name, value in spoken.items() if not math.isnan(value)}, same_cell=same
+    )
+    outcomes: list[Outcome] = []
+    for child in children:
+        entries = []
+        for other in heads:
+            pair = frozenset((child, other))
+            if not any(pair in known for known in scores.values()):
+                continue  # not scored: neither an abstention nor a candidate
+            spoken = {name: known[pair] for name, known in scores.items() if pair in known}
+            same = cells.get(child) == cells.get(other)
+            measured = measures.measure(
+                {name: value for name, value in spoken.items() if not math.isnan(value)}, same_cell=same
+            )
+            entries.append(Entry(other, measured.value, measured.table, same, {other}, measured.reason))
+        if head in {entry.name for entry in entries} and len(entries) > 1:
+            others = [entry for entry in entries if entry.name != head]
+            outcomes.append(
+                Outcome(
+                    head,
+                    cells.get(child) == cells.get(head),
+                    exclude_candidates(entries, confidence),
+                    exclude_candidates(others, confidence),
                 )
-                entries.append(Entry(other, measured.value, measured.table, same, {other}, measured.reason))
-            if head in {entry.name for entry in entries} and len(entries) > 1:
-                others = [entry for entry in entries if entry.name != head]
-                outcomes.append(
-                    Outcome(
-                        head,
-                        cells.get(child) == cells.get(head),
-                        exclude_candidates(entries, confidence),
-                        exclude_candidates(others, confidence),
-                    )
-                )
+            )
     return outcomes
 
 
@@ -283,6 +308,7 @@ def main() -> None:
         "--cost", choices=("look-alike", "independent"), help="what the evidence costs, in place of pools"
     )
     parser.add_argument("--together-only", action="store_true", help="not each metric by itself")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     asked = parser.parse_args()
     frames = {name: frame for path in asked.source for name, frame in frames_of(path).items()}
     wanted = set(choose_metrics(asked.metrics)) if asked.source[0].is_dir() else set(frames)
@@ -292,14 +318,17 @@ def main() -> None:
         return
     studies: list[PoolStudy | None] = []
     if len(frames) > 1:
-        asked_of = ask_pools(frames, asked.confidence)
+        asked_of = ask_pools(frames, asked.confidence, asked.workers)
         studies.append(summary(asked_of, asked.confidence, "**all together**"))
         if any(frame["architecture_a"].notna().any() for frame in frames.values()):
             for same, words in ((True, "of the parent's shape"), (False, "of another shape")):
                 some = [one for one in asked_of if one.same_cell is same]
                 studies.append(summary(some, asked.confidence, f"… children {words}"))
     if not asked.together_only:
-        studies += [study_pools({name: frame}, asked.confidence, name) for name, frame in frames.items()]
+        studies += [
+            study_pools({name: frame}, asked.confidence, name, asked.workers)
+            for name, frame in frames.items()
+        ]
     _print([HEAD, ("---",) * len(HEAD), *(study.row() for study in studies if study is not None)])
 
 
