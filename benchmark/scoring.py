@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from benchmark.catalog import Catalog
@@ -85,14 +86,14 @@ def score_pairs(
     digests = {model: extraction.digest for model, extraction in extractions.items()}
     frames = [_begun(job, extractions) for job in jobs]
     units: list[Comparison] = []
-    rows_of: list[tuple[pd.DataFrame, pd.Index[int]]] = []
-    for job, frame in zip(jobs, frames, strict=True):
+    rows_of: list[tuple[int, pd.Index[int]]] = []
+    for place, (job, frame) in enumerate(zip(jobs, frames, strict=True)):
         ready = frame[frame["status"] == "ok"]
         for start in range(0, len(ready), PAIRS_PER_UNIT):
             part = ready.iloc[start : start + PAIRS_PER_UNIT]
             named = list(zip(part["model_a"], part["model_b"], strict=True))
             units.append(Comparison.of(job.metric, named, digests, limits.get(job.metric)))
-            rows_of.append((frame, part.index))
+            rows_of.append((place, part.index))
     paths = run_units(
         partial(_compare_unit, catalog, cache),
         units,
@@ -101,8 +102,13 @@ def score_pairs(
         name=lambda unit: load_metric(unit.metric).name,
     )
     found = ["score", "status", "reason", "seconds"]
-    for (frame, rows), path in zip(rows_of, paths, strict=True):
-        frame.loc[rows, found] = pd.read_parquet(path).set_axis(rows)[found]
+    answers: list[list[pd.DataFrame]] = [[] for _ in frames]
+    for (place, rows), path in zip(rows_of, paths, strict=True):
+        answers[place].append(pd.read_parquet(path, columns=found).set_axis(rows))
+    for frame, parts in zip(frames, answers, strict=True):
+        if parts:  # all at once: every assignment copies whole columns
+            together = pd.concat(parts)
+            frame.loc[together.index, found] = together
     return frames
 
 
@@ -114,15 +120,16 @@ def _begun(job: Job, extractions: Mapping[str, Extraction]) -> pd.DataFrame:
     """The pairs with what is known before they are compared: a status and reason from the fingerprints."""
     frame = job.pairs.reset_index(drop=True)
     frame.insert(0, "metric", load_metric(job.metric).name)
-    statuses, reasons = [], []
-    for a, b in zip(frame["model_a"], frame["model_b"], strict=True):
-        status, reason = "ok", ""
-        for model in (a, b):
-            outcome = extractions[model].outcomes[job.metric]
-            if outcome.status == "failed" or (outcome.status == "abstained" and status == "ok"):
-                status, reason = outcome.status, f"{model}: {outcome.reason}"
-        statuses.append(status)
-        reasons.append(reason)
+    outcomes = {model: extraction.outcomes[job.metric] for model, extraction in extractions.items()}
+    silent = {model: outcome for model, outcome in outcomes.items() if outcome.status != "ok"}
+    statuses, reasons = ["ok"] * len(frame), [""] * len(frame)
+    touched = np.flatnonzero(frame["model_a"].isin(silent) | frame["model_b"].isin(silent))
+    pairs = frame[["model_a", "model_b"]].iloc[touched].to_numpy(dtype=object)
+    for row, pair in zip(touched, pairs, strict=True):
+        for model in filter(silent.__contains__, pair):
+            outcome = silent[model]
+            if outcome.status == "failed" or statuses[row] == "ok":
+                statuses[row], reasons[row] = outcome.status, f"{model}: {outcome.reason}"
     frame["status"], frame["reason"] = statuses, reasons
     frame["score"] = float("nan")
     frame = frame[[*COLUMNS, *(name for name in frame.columns if name not in COLUMNS)]]
