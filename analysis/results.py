@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.display import Shown, number
+from analysis.notebook import Shown, number
 
 __all__ = ["Interval", "as_json"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.display import Shown
 from analysis.lineages import connected_components
+from analysis.notebook import Shown
 
 __all__ = ["BadTable", "ScoreTable"]
 

@@ -10,15 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from benchmark import plots
     from benchmark.catalog import load_catalog
-    from benchmark.results import Run, read_run
+    from benchmark.report import plots
+    from benchmark.results.run import Run, read_run
 
 __all__ = ["Run", "load_catalog", "plots", "read_run"]
 
 HOMES: Final = {
-    "Run": "benchmark.results",
-    "read_run": "benchmark.results",
+    "Run": "benchmark.results.run",
+    "read_run": "benchmark.results.run",
     "load_catalog": "benchmark.catalog",
 }
 
@@ -27,5 +27,5 @@ def __getattr__(name: str) -> Any:
     if name in HOMES:
         return getattr(importlib.import_module(HOMES[name]), name)
     if name == "plots":
-        return importlib.import_module("benchmark.plots")
+        return importlib.import_module("benchmark.report.plots")
     raise AttributeError(f"module 'benchmark' has no attribute {name!r}")

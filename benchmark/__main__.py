@@ -1,6 +1,6 @@
 """``python -m benchmark``."""
 
-from benchmark.cli import main
+from benchmark.cli.app import main
 
 if __name__ == "__main__":
     main()

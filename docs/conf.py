@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark.cli import app as command_line  # noqa: E402
+from benchmark.cli.app import app as command_line  # noqa: E402
 
 project = "lookalike"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]

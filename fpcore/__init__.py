@@ -6,11 +6,11 @@ knows nothing of catalogs or statistics.
 
 # Before the function of that name is bound: importing the package later would hide the function again.
 import fpcore.metrics  # noqa: F401
-from fpcore.architecture import Architecture
-from fpcore.checkpoint import Checkpoint, MemoryCheckpoint, TensorInfo, open_checkpoint
+from fpcore.checkpoints.architecture import Architecture
+from fpcore.checkpoints.checkpoint import Checkpoint, MemoryCheckpoint, TensorInfo, open_checkpoint
 from fpcore.errors import BadCheckpoint, NotComparable, UnknownTensor
 from fpcore.fingerprint import Fingerprint
-from fpcore.metric import Claim, Cost, Metric, metric, metrics, register
+from fpcore.registry import Claim, Cost, Metric, metric, metrics, register
 
 __all__ = [
     "Architecture",

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from fpcore.errors import BadCheckpoint
 
 if TYPE_CHECKING:
-    from fpcore.checkpoint import Checkpoint
+    from fpcore.checkpoints.checkpoint import Checkpoint
 
 __all__ = ["Fingerprint", "whole"]
 

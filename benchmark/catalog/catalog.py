@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from analysis.display import Shown
+from analysis.notebook import Shown
 from benchmark.catalog.graph import Graph, Kinship
 from benchmark.catalog.model import CatalogError, Dispute, Forgery, Model
 from benchmark.catalog.pairs import pair_table

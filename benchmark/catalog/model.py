@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from analysis.display import Shown
-from benchmark.errors import UsageError
-from fpcore.architecture import Architecture
+from analysis.notebook import Shown
+from benchmark.session.errors import UsageError
+from fpcore.checkpoints.architecture import Architecture
 
 __all__ = [
     "CALIBRATING_GRADES",

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from analysis import ScoreTable
 from benchmark.report.families import STEP
-from benchmark.report.words import ROW_KINDS, RowKind
+from benchmark.report.wording import ROW_KINDS, RowKind
 
 __all__ = ["CHAIN", "WIDTH", "Row", "Scale", "outline", "rows", "scale", "swarm"]
 

@@ -13,11 +13,11 @@ import pandas as pd
 
 from analysis import ScoreTable
 from benchmark.report import dots
-from benchmark.report.decay import travelled
-from benchmark.report.forgeries import forged
+from benchmark.report.decay_panel import travelled
+from benchmark.report.forgery_panel import forged
 from benchmark.report.reading import Curve, Estimate, curve, estimate, mapping, number, sequence, text, whole
 from benchmark.report.view import ClassRow, Effect, MetricView, Rejection, ThresholdView
-from benchmark.report.words import ASSUMES, verdict_rank
+from benchmark.report.wording import ASSUMES, verdict_rank
 
 __all__ = ["anchors", "metric_views"]
 

@@ -10,15 +10,15 @@ import pandas as pd
 
 from benchmark.report import record, story
 from benchmark.report.cross import Cross, most_fooled, shared_properties, survival
-from benchmark.report.decay import decay_sentence
+from benchmark.report.decay_panel import decay_sentence
 from benchmark.report.entries import metric_views
-from benchmark.report.forgeries import KINDS, attack
+from benchmark.report.forgery_panel import KINDS, attack
 from benchmark.report.headline import facts
 from benchmark.report.markup import bullets, safe, table_of
 from benchmark.report.notation import UNDEFINED, goal, interval, p_value, percent_interval, plain, signed
 from benchmark.report.reading import Estimate
 from benchmark.report.view import MetricView, ThresholdView
-from benchmark.report.words import GLOSSARY, GROUPS, METHOD_NOTES, QUESTION
+from benchmark.report.wording import GLOSSARY, GROUPS, METHOD_NOTES, QUESTION
 
 __all__ = ["markdown"]
 

@@ -16,16 +16,16 @@ from markupsafe import Markup
 from benchmark.report import cross, dots, notation, record, story, strips
 from benchmark.report.axes import tick_label
 from benchmark.report.charts import Panel, panel
-from benchmark.report.decay import decay_panel
+from benchmark.report.decay_panel import decay_panel
 from benchmark.report.entries import anchors, metric_views
-from benchmark.report.forgeries import KINDS, attack
+from benchmark.report.forgery_panel import KINDS, attack
 from benchmark.report.headline import facts
 from benchmark.report.packing import pair_data
 from benchmark.report.panels import drawings
-from benchmark.report.power import certificate_panel, difference_panel
+from benchmark.report.power_panel import certificate_panel, difference_panel
 from benchmark.report.shape import shape_or_descent
 from benchmark.report.view import MetricView
-from benchmark.report.words import GLOSSARY, GROUPS, METHOD_NOTES, QUESTION
+from benchmark.report.wording import GLOSSARY, GROUPS, METHOD_NOTES, QUESTION
 
 __all__ = ["page"]
 

@@ -16,7 +16,7 @@ from benchmark.report.figures import as_svg, decay_panels, forest, roc_panels, s
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
 from benchmark.report.view import MetricView
-from benchmark.store import RunDirectory, atomic_path, write_json
+from benchmark.session.files import RunDirectory, atomic_path, write_json
 
 __all__ = ["render"]
 
@@ -38,7 +38,7 @@ def render(run_dir: Path, *, cache: Path | None = None) -> list[Path]:
 
     Raises
     ------
-    benchmark.errors.UsageError
+    benchmark.session.errors.UsageError
         A file is absent, unreadable, or of another schema.
     """
     directory = RunDirectory(Path(run_dir))

@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.report.notation import count, goal, percent, plain
 from benchmark.report.reading import Estimate, estimate, mapping, number, sequence, text, whole
 from benchmark.report.view import MetricView
-from benchmark.report.words import verdict_rank
+from benchmark.report.wording import verdict_rank
 
 __all__ = [
     "Alarm",

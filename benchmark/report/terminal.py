@@ -9,11 +9,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.report.forgeries import forged
+from benchmark.report.forgery_panel import forged
 from benchmark.report.notation import NARROW, UNDEFINED, interval, percent
 from benchmark.report.reading import Estimate, estimate, mapping, sequence, text
 from benchmark.report.story import best_first
-from benchmark.report.words import group_of
+from benchmark.report.wording import group_of
 
 __all__ = ["verdict_table"]
 

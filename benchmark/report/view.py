@@ -12,7 +12,7 @@ from benchmark.report import dots
 from benchmark.report.families import NAMED, tally
 from benchmark.report.notation import goal, percent, plain, unit
 from benchmark.report.reading import Curve, Estimate
-from benchmark.report.words import Group, group_of, verdict_slug
+from benchmark.report.wording import Group, group_of, verdict_slug
 
 __all__ = ["ClassRow", "Cut", "Effect", "Forged", "MetricView", "Rejection", "ThresholdView", "Travelled"]
 

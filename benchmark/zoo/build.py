@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.progress import Advance
+from benchmark.session.progress import Advance
 from benchmark.zoo.manifest import WEIGHTS, Entry, Manifest, file_digests, read_manifest, write_manifest
 from benchmark.zoo.recipe_forms import parse_recipes
 from benchmark.zoo.recipes import (

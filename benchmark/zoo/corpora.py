@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from benchmark.errors import UsageError
+from benchmark.session.errors import UsageError
 
 __all__ = ["CORPORA", "Corpus", "Document", "load_corpus"]
 

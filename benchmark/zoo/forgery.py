@@ -45,8 +45,8 @@ from benchmark.zoo.layouts import (
 )
 from benchmark.zoo.scales import Largest, Spread, level, meet_both, meet_sum
 from fpcore import BadCheckpoint, Checkpoint
-from fpcore.curves import resampled
-from fpcore.moments import measure
+from fpcore.features.curves import resampled
+from fpcore.features.moments import measure
 
 __all__ = ["FORGERIES", "evade", "frame"]
 

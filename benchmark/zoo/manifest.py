@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import UsageError
-from benchmark.store import write_json
+from benchmark.session.errors import UsageError
+from benchmark.session.files import write_json
 
 __all__ = [
     "MANIFEST",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmark.errors import UsageError
+from benchmark.session.errors import UsageError
 from benchmark.zoo.cells import CELLS
 from benchmark.zoo.corpora import CORPORA
 from benchmark.zoo.recipes import (

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-from benchmark.errors import UsageError
+from benchmark.session.errors import UsageError
 from benchmark.zoo.cells import CELLS
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from benchmark.errors import UsageError
+from benchmark.session.errors import UsageError
 from benchmark.zoo.layouts import as_stored, feed_forward_blocks, oriented, residual_axes
 from benchmark.zoo.recipes import Narrowing
 from fpcore import MemoryCheckpoint

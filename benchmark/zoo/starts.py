@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from benchmark.errors import UsageError
+from benchmark.session.errors import UsageError
 from benchmark.zoo.recipes import Child
 from benchmark.zoo.reshaping import drop_layers, keep_every, narrow, upscale_depth
 from benchmark.zoo.upcycling import upcycle
-from fpcore.checkpoint import read_vocabulary
+from fpcore.checkpoints.checkpoint import read_vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from benchmark.errors import UsageError
+from benchmark.session.errors import UsageError
 from benchmark.zoo.recipes import Upcycling
 
 if TYPE_CHECKING:

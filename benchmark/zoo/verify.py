@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 import fpcore
-from benchmark.errors import UsageError
-from benchmark.progress import Advance
+from benchmark.session.errors import UsageError
+from benchmark.session.progress import Advance
 from benchmark.zoo.library import open_zoo
 from benchmark.zoo.manifest import SHIPPED, WEIGHTS, Manifest, read_manifest
 from benchmark.zoo.recipe_forms import parse_recipes

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from fpcore.architecture import Architecture
+    from fpcore.checkpoints.architecture import Architecture
 
 __all__ = [
     "ExpertStack",

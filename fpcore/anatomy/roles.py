@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from fpcore.anatomy import tables
 from fpcore.anatomy.recipes import Recipe, Sizes, View
 from fpcore.anatomy.table import Table, spellings
-from fpcore.architecture import OUTSIDE, text_config
+from fpcore.checkpoints.architecture import OUTSIDE, text_config
+from fpcore.checkpoints.stored import read_stored, real_tensors
 from fpcore.errors import BadCheckpoint, UnknownTensor
-from fpcore.stored import read_stored, real_tensors
 
 if TYPE_CHECKING:
     import torch
 
-    from fpcore.checkpoint import Checkpoint
+    from fpcore.checkpoints.checkpoint import Checkpoint
 
 __all__ = ["RoleView", "Roles", "known_model_types", "read_anatomy"]
 

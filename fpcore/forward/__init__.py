@@ -2,7 +2,7 @@
 
 from fpcore.forward.device import NoDevice, current_device, use_device
 from fpcore.forward.prompts import prompts, prompts_digest
-from fpcore.forward.reading import Reading, reading_of
+from fpcore.forward.tensors import Reading, reading_of
 
 __all__ = [
     "NoDevice",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fpcore.errors import BadCheckpoint, NotComparable
 
 if TYPE_CHECKING:
-    from fpcore.checkpoint import Checkpoint
+    from fpcore.checkpoints.checkpoint import Checkpoint
 
 __all__ = ["LONGEST", "normal_form", "prompts", "prompts_digest", "tokenised", "tokenizer_of"]
 

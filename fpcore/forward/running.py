@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from fpcore.architecture import OUTSIDE
+from fpcore.checkpoints.architecture import OUTSIDE
+from fpcore.checkpoints.gguf_file import UNREAD
+from fpcore.checkpoints.stored import read_stored, real_tensors
 from fpcore.errors import BadCheckpoint, NotComparable
 from fpcore.forward.device import current_device
-from fpcore.gguf_file import UNREAD
-from fpcore.stored import read_stored, real_tensors
 
 if TYPE_CHECKING:
     import torch
 
-    from fpcore.checkpoint import Checkpoint
+    from fpcore.checkpoints.checkpoint import Checkpoint
 
 __all__ = ["running_model"]
 

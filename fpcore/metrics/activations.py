@@ -9,13 +9,13 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoint import Checkpoint
-from fpcore.curves import correlations
+from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.features.curves import correlations
+from fpcore.features.layer_weights import finite
 from fpcore.fingerprint import Fingerprint
 from fpcore.forward import reading_of
-from fpcore.layer_weights import finite
-from fpcore.metric import INVARIANCES, Claim, Cost, Metric, register, require
 from fpcore.metrics.matching import fisher, log_p_of_order, matched, sampled
+from fpcore.registry import INVARIANCES, Claim, Cost, Metric, register, require
 
 __all__ = [
     "ActivationMatching",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fpcore.canonical import agreement, canonical_layers
-from fpcore.checkpoint import Checkpoint
+from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.features.canonical_form import agreement, canonical_layers
+from fpcore.features.residual_basis import MARGIN, best_basis, candidate_bases
 from fpcore.fingerprint import Fingerprint, whole
-from fpcore.metric import INVARIANCES, Cost, Metric, register
-from fpcore.residual_basis import MARGIN, best_basis, candidate_bases
+from fpcore.registry import INVARIANCES, Cost, Metric, register
 
 __all__ = ["CanonicalSimilarity"]
 

@@ -6,9 +6,9 @@ import hashlib
 
 import numpy as np
 
-from fpcore.checkpoint import Checkpoint
+from fpcore.checkpoints.checkpoint import Checkpoint
 from fpcore.fingerprint import Fingerprint
-from fpcore.metric import INVARIANCES, Cost, Metric, register
+from fpcore.registry import INVARIANCES, Cost, Metric, register
 
 __all__ = ["ConfigMatch"]
 

@@ -13,12 +13,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoint import Checkpoint
-from fpcore.curves import FEWEST_DETRENDED, correlations, detrended, resampled, standardised
+from fpcore.checkpoints.checkpoint import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.features.curves import FEWEST_DETRENDED, correlations, detrended, resampled, standardised
+from fpcore.features.moments import Moments, measure, pooled
 from fpcore.fingerprint import Fingerprint
-from fpcore.metric import Claim, Cost, Metric, register
-from fpcore.moments import Moments, measure, pooled
+from fpcore.registry import Claim, Cost, Metric, register
 
 __all__ = [
     "AttentionStd",

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoint import Checkpoint
+from fpcore.checkpoints.checkpoint import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.features.layer_weights import finite
 from fpcore.fingerprint import Fingerprint
-from fpcore.layer_weights import finite
-from fpcore.metric import Claim, Cost, Metric, register
+from fpcore.registry import Claim, Cost, Metric, register
 
 __all__ = ["MOMENTS", "GradientMoments", "gradient_moments"]
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.special import gammaln
 
-from fpcore.checkpoint import Checkpoint
+from fpcore.checkpoints.checkpoint import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.features.layer_weights import Layer, layers_of
+from fpcore.features.residual_basis import embedding_map
 from fpcore.fingerprint import Fingerprint
-from fpcore.layer_weights import Layer, layers_of
-from fpcore.metric import Claim, Cost, register
 from fpcore.metrics.matching import SharedRows
-from fpcore.residual_basis import embedding_map
+from fpcore.registry import Claim, Cost, register
 
 __all__ = ["EmbeddingHomology", "LayerCorrespondence", "layer_correspondence"]
 

@@ -9,13 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.assignment import in_order
-from fpcore.checkpoint import Checkpoint
+from fpcore.checkpoints.checkpoint import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.features.assignment import in_order
+from fpcore.features.layer_weights import Layer, layers_of
+from fpcore.features.tokens import embedding_rows, shared_tokens
 from fpcore.fingerprint import Fingerprint
-from fpcore.layer_weights import Layer, layers_of
-from fpcore.metric import INVARIANCES, Claim, Cost, Metric, register
-from fpcore.tokens import embedding_rows, shared_tokens
+from fpcore.registry import INVARIANCES, Claim, Cost, Metric, register
 
 __all__ = ["AttentionSpectra", "AttentionSpectraDcor", "InvariantTerms"]
 

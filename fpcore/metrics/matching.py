@@ -11,12 +11,12 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import gammainc, gammaln, logsumexp
 from scipy.stats import t as student
 
-from fpcore.checkpoint import Checkpoint
+from fpcore.checkpoints.checkpoint import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.features.layer_weights import FeedForward, Layer, layers_of
+from fpcore.features.tokens import aligning_rows, shared_tokens
 from fpcore.fingerprint import Fingerprint, whole
-from fpcore.layer_weights import FeedForward, Layer, layers_of
-from fpcore.metric import Claim, Cost, Metric, register
-from fpcore.tokens import aligning_rows, shared_tokens
+from fpcore.registry import Claim, Cost, Metric, register
 
 __all__ = ["AlignedCka", "AlignedUnitMatching", "SharedRows", "UnitMatching"]
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm, rankdata
 
-from fpcore.checkpoint import Checkpoint
+from fpcore.checkpoints.checkpoint import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.features.tokens import key_of, shared_tokens
 from fpcore.fingerprint import Fingerprint
 from fpcore.forward import reading_of
 from fpcore.forward.prompts import normal_form
-from fpcore.metric import Claim, Cost, Metric, register
 from fpcore.metrics.activations import SAME_FUNCTION
-from fpcore.tokens import key_of, shared_tokens
+from fpcore.registry import Claim, Cost, Metric, register
 
 __all__ = [
     "NextTokenAgreement",

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpcore.anatomy import RoleView
-from fpcore.checkpoint import Checkpoint
-from fpcore.curves import resampled
+from fpcore.checkpoints.checkpoint import Checkpoint
 from fpcore.errors import BadCheckpoint, NotComparable
+from fpcore.features.curves import resampled
+from fpcore.features.flat_weights import matched_cosine, matched_distance, matrices
 from fpcore.fingerprint import Fingerprint, whole
-from fpcore.flat_weights import matched_cosine, matched_distance, matrices
-from fpcore.metric import Claim, Cost, Metric, register, require
+from fpcore.registry import Claim, Cost, Metric, register, require
 
 __all__ = ["NormCosine", "NormPearson", "WeightCosine", "WeightDistance"]
 

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoint import Checkpoint
+from fpcore.checkpoints.checkpoint import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.features.tokens import embedding, embedding_rows, shared_tokens, token_keys
 from fpcore.fingerprint import Fingerprint
-from fpcore.metric import INVARIANCES, Claim, Cost, Metric, register
-from fpcore.tokens import embedding, embedding_rows, shared_tokens, token_keys
+from fpcore.registry import INVARIANCES, Claim, Cost, Metric, register
 
 __all__ = ["EmbeddingAnchors", "EmbeddingNorms", "TokenizerOverlap"]
 

@@ -24,9 +24,9 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 import analysis
-from analysis.intervals import jackknife_variance
-from analysis.study.designs import Design
-from analysis.wins import Wins
+from analysis.discrimination.intervals import jackknife_variance
+from analysis.discrimination.wins import Wins
+from studies.simulation.designs import Design
 
 FEW = 10
 SIZES = (150, 300, 600, 1000, 1414)

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 import fpcore
 from fpcore import canonical
-from fpcore.layer_weights import FeedForward
+from fpcore.features.layer_weights import FeedForward
 from fpcore.metrics import matching
 
 ZOO = Path(__file__).parents[2] / "benchmark" / "zoo" / "weights"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from benchmark.report.decay import threads
+from benchmark.report.decay_panel import threads
 from benchmark.report.figures.style import COLOURS, INK, SOFT, blank, house_style
 from benchmark.report.view import MetricView
 

@@ -1,0 +1,225 @@
+"""AUC of derived pairs against independent pairs or look-alikes, with intervals over lineages."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm
+
+from analysis.discrimination.delong import delong_variance
+from analysis.discrimination.intervals import lineage_interval
+from analysis.discrimination.wins import Wins, comparisons
+from analysis.randomness import generator
+from analysis.results import Interval
+from analysis.table import ScoreTable
+
+__all__ = [
+    "auc",
+    "auc_interval",
+    "auc_with_abstentions_worst",
+    "look_alike_auc",
+    "pairs_without_look_alikes",
+    "why_undefined",
+]
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Method = Literal["jackknife", "bootstrap", "percentile", "delong"]
+METHODS: Final[dict[str, str]] = {
+    "jackknife": "lineage jackknife on the logit scale, Satterthwaite t: lineages independent",
+    "bootstrap": "lineage bootstrap on the logit scale, Satterthwaite t: lineages independent",
+    "percentile": "lineage bootstrap, percentiles: lineages independent and many, AUC far from 1",
+    "delong": "DeLong: assumes that all pairs are independent, which they are not",
+}
+
+
+def auc(
+    table: ScoreTable,
+    negatives: str = "independent",
+    level: float = 0.95,
+    *,
+    method: Method = "jackknife",
+    seed: int = 0,
+    n_resamples: int = 2_000,
+) -> Interval:
+    """Probability that a derived pair scores above a negative pair, ties one half, with its interval.
+
+    Parameters
+    ----------
+    table : ScoreTable
+        Only comparable pairs are used.
+    negatives : {"independent", "look-alike"}
+        All independent pairs; or, for each derived pair, the independent pairs of its own pair of
+        architecture cells (the matched AUC: the mean over derived pairs of the share they beat).
+    level : float
+        Nominal coverage.
+    method : {"jackknife", "bootstrap", "percentile", "delong"}
+        The first two are made to cover; the others stand beside them for comparison, labelled with what they
+        assume.
+    seed, n_resamples : int
+        Of the bootstraps.
+
+    Returns
+    -------
+    Interval
+        In [0, 1]; NaN with a reason where there is nothing to compare. Derived pairs without look-alikes
+        are counted in the warnings; `pairs_without_look_alikes` names them all.
+    """
+    wins = Wins.of(table, negatives)
+    reason = why_undefined(table, negatives, wins)
+    if reason:
+        return Interval.undefined(reason, level=level, method=METHODS[method])
+    if method == "delong":
+        ours = np.flatnonzero(table.comparable & table.derived)
+        theirs = np.flatnonzero(table.comparable & table.independent)
+        groups = comparisons(table, ours, theirs, negatives)
+        variance = delong_variance([(table.score[p], table.score[n]) for p, n in groups])
+        return _delong_interval(wins, variance, level, _unmatched(table, wins))
+    rng = generator(seed, table.metric, f"auc {negatives} {method}")
+    return auc_interval(
+        wins, level, method=method, rng=rng, n_resamples=n_resamples, warnings=_unmatched(table, wins)
+    )
+
+
+def auc_interval(
+    wins: Wins,
+    level: float = 0.95,
+    *,
+    method: Method = "jackknife",
+    rng: np.random.Generator | None = None,
+    n_resamples: int = 2_000,
+    warnings: tuple[str, ...] = (),
+) -> Interval:
+    """Interval of an AUC from its counted wins, which must not be empty.
+
+    Parameters
+    ----------
+    wins : Wins
+    level : float
+    method : {"jackknife", "bootstrap", "percentile"}
+    rng : numpy.random.Generator
+        Needed by the bootstraps.
+    n_resamples : int
+    warnings : tuple of str
+        Passed on.
+    """
+    counts = {
+        "n_pairs": wins.n_positive + wins.n_negative,
+        "n_models": wins.n_models,
+        "n_lineages": wins.n_lineages,
+    }
+    variance, excess = None, 0.0
+    if method == "jackknife":
+        # Inside cells lineage pairs are few, so that what they add on their own matters.
+        excess = wins.pair_variance() if wins.n_strata > 1 else 0.0
+    else:
+        if rng is None:
+            raise ValueError(f"method {method!r} draws at random: give it a generator")
+        resampled = wins.bootstrap(n_resamples, rng)
+        resampled = resampled[~np.isnan(resampled)]
+        if method == "percentile":
+            return _percentiles(wins.estimate, resampled, level, counts, warnings)
+        variance = float(np.var(resampled)) if len(resampled) > 1 else None
+    return lineage_interval(
+        wins.estimate,
+        wins.jackknife(),
+        units=wins.units,
+        level=level,
+        method=METHODS[method],
+        variance=variance,
+        excess=excess,
+        area=True,
+        warnings=warnings,
+        **counts,
+    )
+
+
+def look_alike_auc(table: ScoreTable, level: float = 0.95) -> Interval:
+    """The matched AUC: mean over derived pairs of the share of their own look-alikes they beat, ties ½."""
+    return auc(table, "look-alike", level)
+
+
+def auc_with_abstentions_worst(
+    table: ScoreTable, negatives: str = "independent", level: float = 0.95
+) -> Interval:
+    """AUC in which every pair without a score counts as an error.
+
+    A derived pair that the metric could not score ranks below all others, a negative pair above all: the
+    AUC that is left if every abstention (or failure) would have been the worst answer.
+    """
+    score = np.where(table.comparable, table.score, np.where(table.derived, -np.inf, np.inf))
+    wins = Wins.of(table, negatives, score=score)
+    reason = why_undefined(table, negatives, wins, comparable=False)
+    if reason:
+        return Interval.undefined(reason, level=level, method=METHODS["jackknife"])
+    return auc_interval(wins, level, warnings=_unmatched(table, wins))
+
+
+def pairs_without_look_alikes(table: ScoreTable) -> list[tuple[str, str]]:
+    """Comparable derived pairs without any comparable look-alike: the matched AUC leaves them out."""
+    rows = Wins.of(table, "look-alike").unmatched
+    names = zip(table.models[table.model_a[rows]], table.models[table.model_b[rows]], strict=True)
+    return [(str(a), str(b)) for a, b in names]
+
+
+def why_undefined(table: ScoreTable, negatives: str, wins: Wins, *, comparable: bool = True) -> str:
+    """Reason why an AUC does not exist; empty when it does."""
+    if wins.n_positive and wins.n_negative:
+        return ""
+    usable = table.comparable if comparable else np.ones(len(table), dtype=bool)
+    for mask, name in ((table.derived, "derived"), (table.independent, "independent")):
+        if not mask.any():
+            return f"the table holds no {name} pair"
+        if not (mask & usable).any():
+            return f"no {name} pair has a score: all {int(mask.sum())} abstained or failed"
+    if negatives == "look-alike" and not len(table.cells):
+        return "architectures are unknown, so that no pair is known to be a look-alike"
+    return "no derived pair has a look-alike: no independent pair with a score shares its pair of cells"
+
+
+def _unmatched(table: ScoreTable, wins: Wins) -> tuple[str, ...]:
+    rows = wins.unmatched
+    if not len(rows):
+        return ()
+    names = [f"{table.models[table.model_a[i]]} – {table.models[table.model_b[i]]}" for i in rows[:3]]
+    more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+    return (f"{len(rows)} derived pairs without any look-alike are not used: {', '.join(names)}{more}",)
+
+
+def _percentiles(
+    estimate: float, resampled: Floats, level: float, counts: dict[str, int], warnings: tuple[str, ...]
+) -> Interval:
+    tail = (1 - level) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail]) if len(resampled) else (math.nan, math.nan)
+    return _comparator(estimate, float(low), float(high), level, "percentile", counts, warnings)
+
+
+def _delong_interval(wins: Wins, variance: float, level: float, warnings: tuple[str, ...]) -> Interval:
+    reach = float(norm.ppf((1 + level) / 2)) * math.sqrt(variance)
+    counts = {
+        "n_pairs": wins.n_positive + wins.n_negative,
+        "n_models": wins.n_models,
+        "n_lineages": wins.n_lineages,
+    }
+    low, high = max(0.0, wins.estimate - reach), min(1.0, wins.estimate + reach)
+    return _comparator(wins.estimate, low, high, level, "delong", counts, warnings)
+
+
+def _comparator(
+    estimate: float,
+    low: float,
+    high: float,
+    level: float,
+    method: str,
+    counts: dict[str, int],
+    warnings: tuple[str, ...],
+) -> Interval:
+    """An interval of a method that has no answer where it sees no variation: then it has none here."""
+    reason = ""
+    if not low < high:
+        low = high = math.nan
+        reason = "this method sees no variation here and would give an interval without width"
+    return Interval(estimate, low, high, level, METHODS[method], reason=reason, warnings=warnings, **counts)

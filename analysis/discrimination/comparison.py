@@ -1,0 +1,188 @@
+"""Two metrics on the same pairs: whether one is better, or only saw other models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import t as student
+from statsmodels.stats.multitest import multipletests
+
+from analysis.discrimination.intervals import jackknife_variance
+from analysis.discrimination.wins import Wins
+from analysis.inference.confounding import NOTHING, difference_interval
+from analysis.notebook import Shown
+from analysis.results import Interval
+from analysis.table import ScoreTable
+
+__all__ = ["Comparison", "compare_all", "compare_metrics", "holm"]
+
+Floats = npt.NDArray[np.float64]
+METHOD: Final = "paired difference on the same lineage jackknife folds, t(G - 1)"
+
+
+@dataclass(frozen=True)
+class Comparison(Shown):
+    """The difference of two metrics' AUC on the pairs that both could score.
+
+    Attributes
+    ----------
+    metric_a, metric_b : str
+    negatives : str
+        "look-alike" or "independent".
+    auc_a, auc_b : float
+        On the common pairs; NaN where undefined.
+    difference : Interval
+        auc_a - auc_b.
+    p_value : float
+        Two-sided, of no difference.
+    adjusted_p_value : float
+        Holm over the family of comparisons made together; equals `p_value` for one.
+    reason : str
+    """
+
+    _headline = "difference"
+
+    metric_a: str
+    metric_b: str
+    negatives: str
+    auc_a: float
+    auc_b: float
+    difference: Interval
+    p_value: float
+    adjusted_p_value: float
+    reason: str = ""
+
+
+def compare_metrics(
+    table_a: ScoreTable, table_b: ScoreTable, negatives: str = "look-alike", level: float = 0.95
+) -> Comparison:
+    """Compare two metrics on the pairs that both scored.
+
+    Parameters
+    ----------
+    table_a, table_b : ScoreTable
+        Pairs are matched by the names of their models; labels are taken from the first.
+    negatives : {"look-alike", "independent"}
+    level : float
+
+    Returns
+    -------
+    Comparison
+    """
+    other = _scores_in_rows_of(table_a, table_b)
+    both = table_a.comparable & ~np.isnan(other)
+    wins = [
+        Wins.of(
+            table_a,
+            negatives,
+            positive=table_a.derived & both,
+            negative=table_a.independent & both,
+            score=score,
+        )
+        for score in (table_a.score, other)
+    ]
+    return _compared(table_a.metric, table_b.metric, negatives, wins[0], wins[1], level)
+
+
+def compare_all(
+    tables: Sequence[ScoreTable],
+    negatives: str = "look-alike",
+    level: float = 0.95,
+    *,
+    focus: str | None = None,
+) -> tuple[Comparison, ...]:
+    """Compare every two metrics, with Holm's correction over the family.
+
+    Parameters
+    ----------
+    tables : sequence of ScoreTable
+        One a metric.
+    negatives : {"look-alike", "independent"}
+    level : float
+    focus : str, optional
+        The metric that the question is about. Its comparisons with the others are then one family and those
+        among the others another, so that k metrics cost it a correction for k - 1 tests and not k(k - 1)/2;
+        and it stands first in each of its comparisons.
+
+    Returns
+    -------
+    tuple of Comparison
+        In the order of the tables, the focus first. Comparisons without a p-value take no part in the
+        correction.
+
+    Raises
+    ------
+    ValueError
+        No table is of the metric in focus.
+    """
+    if focus is not None and focus not in {table.metric for table in tables}:
+        raise ValueError(f"no table of the metric {focus!r} to compare the others with")
+    ordered = sorted(tables, key=lambda table: table.metric != focus)
+    found = [compare_metrics(a, b, negatives, level) for a, b in combinations(ordered, 2)]
+    asked = [one for one in found if one.metric_a == focus]
+    others = [one for one in found if one.metric_a != focus]
+    return (*holm(asked), *holm(others))
+
+
+def holm(family: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """Adjust the p-values of comparisons that are made together, in their order (Holm 1979).
+
+    Those without a p-value take no part in the correction.
+    """
+    adjusted = list(family)
+    tested = [i for i, one in enumerate(family) if not math.isnan(one.p_value)]
+    if tested:
+        found = multipletests([family[i].p_value for i in tested], method="holm")[1]
+        for i, p in zip(tested, found.tolist(), strict=True):
+            adjusted[i] = replace(family[i], adjusted_p_value=p)
+    return tuple(adjusted)
+
+
+def _scores_in_rows_of(table: ScoreTable, other: ScoreTable) -> Floats:
+    """Scores of the same pairs in another table; NaN where it has none."""
+    names = ["model_a", "model_b"]
+    if len(table) == len(other) and table.frame[names].equals(other.frame[names]):
+        return other.score
+    place = pd.MultiIndex.from_frame(other.frame[names]).get_indexer(
+        pd.MultiIndex.from_frame(table.frame[names])
+    )
+    if not len(other):
+        return np.full(len(table), np.nan)
+    return np.where(place >= 0, other.score[place], np.nan)
+
+
+def _compared(metric_a: str, metric_b: str, negatives: str, a: Wins, b: Wins, level: float) -> Comparison:
+    if not (a.n_positive and a.n_negative):
+        reason = f"no derived pair and {negatives} pair that both metrics scored can be compared"
+        nothing = Interval.undefined(reason, level=level, method=METHOD)
+        return Comparison(
+            metric_a, metric_b, negatives, math.nan, math.nan, nothing, math.nan, math.nan, reason
+        )
+    folds = a.jackknife() - b.jackknife()
+    difference = difference_interval(
+        a.estimate - b.estimate,
+        folds,
+        level,
+        METHOD,
+        units=a.units,
+        n_pairs=a.n_positive + a.n_negative,
+        n_models=a.n_models,
+        n_lineages=a.n_lineages,
+    )
+    p, reason = math.nan, difference.reason
+    if not reason:
+        variance = jackknife_variance(folds)
+        if variance > NOTHING:
+            p = 2 * float(student.sf(abs(difference.estimate) / math.sqrt(variance), len(folds) - 1))
+        elif abs(difference.estimate) < 1e-12:
+            p = 1.0
+        else:
+            reason = "the difference is the same in every jackknife fold: its error cannot be told"
+    return Comparison(metric_a, metric_b, negatives, a.estimate, b.estimate, difference, p, p, reason)

@@ -1,0 +1,1 @@
+"""What a score weighs: likelihood ratios, alone and combined, and sets of candidate parents."""

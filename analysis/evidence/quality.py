@@ -1,0 +1,193 @@
+"""How good log10 LRs are: their cost in bits, the bounds that data support, and the curves that show both."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from analysis.discrimination.gradient import histogram, log10_odds, merged_levels, rising_share
+
+__all__ = ["cllr", "cllr_min", "empirical_bounds", "entropy_curves", "tippett_curves"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def cllr(
+    log10_lr: npt.ArrayLike, positive: npt.NDArray[np.bool_], weight: npt.ArrayLike | None = None
+) -> float:
+    """Log-likelihood-ratio cost in bits (Brümmer & du Preez 2006), both classes weighing one half.
+
+    Parameters
+    ----------
+    log10_lr : array_like, shape (n,)
+        Infinite values are allowed; a misleading one costs infinity.
+    positive : ndarray of bool, shape (n,)
+    weight : array_like, shape (n,), optional
+        Of the pairs inside their class.
+
+    Examples
+    --------
+    >>> cllr(np.zeros(4), np.array([True, False, False, True]))
+    1.0
+    """
+    return _cross_entropy(np.asarray(log10_lr, np.float64), positive, _classwise(positive, weight), 0.0)
+
+
+def cllr_min(
+    score: npt.ArrayLike, positive: npt.NDArray[np.bool_], weight: npt.ArrayLike | None = None
+) -> float:
+    """Least Cllr that any rising map of the score reaches on these very pairs (pool adjacent violators).
+
+    Unchanged by monotone maps of the score.
+
+    Parameters
+    ----------
+    score : array_like, shape (n,)
+    positive : ndarray of bool, shape (n,)
+    weight : array_like, shape (n,), optional
+    """
+    return cllr(_pav(np.asarray(score, np.float64), positive, _classwise(positive, weight)), positive, weight)
+
+
+def empirical_bounds(
+    log10_lr: Floats,
+    positive: npt.NDArray[np.bool_],
+    weight: Floats,
+    n_positive: float,
+    n_negative: float,
+) -> tuple[float, float]:
+    """Empirical lower and upper bound of LRs (ELUB; Vergeer, van Es, de Jongh, Alberink & Stoel 2016).
+
+    The LRs may be used at a prior odds if deciding by them costs no more than deciding by the odds alone,
+    with one misleading value added to each class. The bounds are the ends of the range around 1 in which that
+    holds.
+
+    Parameters
+    ----------
+    log10_lr : ndarray of float, shape (n,)
+    positive : ndarray of bool, shape (n,)
+    weight : ndarray of float, shape (n,)
+    n_positive, n_negative : float
+        Independent observations each class is worth: the misleading value weighs one of them.
+
+    Returns
+    -------
+    lower, upper : float
+        log10, lower ≤ 0 ≤ upper.
+    """
+    grid = np.linspace(0, 6, 601)[1:]
+    share = _classwise(positive, weight) * 2
+
+    def at_least(of: npt.NDArray[np.bool_], cuts: Floats) -> Floats:
+        order = np.argsort(log10_lr[of], kind="stable")
+        above = np.append(np.cumsum(share[of][order][::-1])[::-1], 0.0)
+        found: Floats = above[np.searchsorted(log10_lr[of][order], cuts, side="left")]
+        return found
+
+    def cost(cuts: Floats) -> Floats:
+        missed = ((1 - at_least(positive, cuts)) * n_positive + 1) / (n_positive + 1)
+        accused = (at_least(~positive, cuts) * n_negative + 1) / (n_negative + 1)
+        value: Floats = missed + 10**cuts * accused
+        return value
+
+    slack = 1 + 1e-9
+    worse_up = np.flatnonzero(cost(grid) > slack)
+    worse_down = np.flatnonzero(cost(-grid) > 10**-grid * slack)
+    upper = grid[worse_up[0]] - 0.01 if len(worse_up) else grid[-1]
+    lower = -(grid[worse_down[0]] - 0.01) if len(worse_down) else -grid[-1]
+    return float(min(lower, 0.0)), float(max(upper, 0.0))
+
+
+def tippett_curves(log10_lr: Floats, positive: npt.NDArray[np.bool_], weight: Floats) -> dict[str, Floats]:
+    """Shares of the weight of each class with at least each log10 LR, on a grid that holds them all.
+
+    Parameters
+    ----------
+    log10_lr : ndarray of float, shape (n,)
+        Finite.
+    positive : ndarray of bool, shape (n,)
+    weight : ndarray of float, shape (n,)
+
+    Returns
+    -------
+    dict
+        "log10_lr", "derived", "independent", each of shape (161,).
+    """
+    reach = max(1.0, float(np.ceil(np.abs(log10_lr).max() * 10) / 10))
+    grid = np.linspace(-reach, reach, 161)
+    share = _classwise(positive, weight) * 2
+    curves = {"log10_lr": grid}
+    for name, side in (("derived", positive), ("independent", ~positive)):
+        order = np.argsort(log10_lr[side], kind="stable")
+        above = np.append(np.cumsum(share[side][order][::-1])[::-1], 0.0)
+        reached = above[np.searchsorted(log10_lr[side][order], grid - 1e-12, side="left")]
+        curves[name] = np.clip(reached, 0.0, 1.0)
+    return curves
+
+
+def entropy_curves(
+    log10_lr: Floats, score: Floats, positive: npt.NDArray[np.bool_], weight: Floats
+) -> dict[str, Floats]:
+    """Empirical cross-entropy in bits over prior odds from 1:1000 to 1000:1 (Ramos et al. 2013).
+
+    Parameters
+    ----------
+    log10_lr : ndarray of float, shape (n,)
+    score : ndarray of float, shape (n,)
+        What PAV may remap.
+    positive : ndarray of bool, shape (n,)
+    weight : ndarray of float, shape (n,)
+
+    Returns
+    -------
+    dict
+        "log10_odds", "logistic" (these LRs), "pav", "neutral", each of shape (61,).
+    """
+    share = _classwise(positive, weight)
+    prior = np.linspace(-3, 3, 61)
+    best = _pav(score, positive, share)
+    curves = {"log10_odds": prior}
+    for name, values in (("logistic", log10_lr), ("pav", best), ("neutral", np.zeros(len(score)))):
+        # Merged by value: PAV has few, and even a million logistic ones need no more than this grid shows.
+        level, place = merged_levels(np.clip(values, -12, 12))
+        merged = histogram(place, positive, share, len(level))
+        sides = np.repeat([False, True], len(level))
+        curves[name] = np.array(
+            [_cross_entropy(np.tile(level, 2), sides, merged.ravel(), float(odds)) for odds in prior]
+        )
+    return curves
+
+
+def _classwise(positive: npt.NDArray[np.bool_], weight: npt.ArrayLike | None) -> Floats:
+    """Weights with each class summing to one half."""
+    value = np.ones(len(positive)) if weight is None else np.asarray(weight, np.float64)
+    total = np.array([value[~positive].sum(), value[positive].sum()])
+    if not (total > 0).all():
+        raise ValueError("evidence needs pairs of both classes")
+    share: Floats = value / total[positive.astype(np.intp)] / 2
+    return share
+
+
+def _pav(score: Floats, positive: npt.NDArray[np.bool_], share: Floats) -> Floats:
+    """log10 LR by PAV on the pairs themselves."""
+    level, place = np.unique(score, return_inverse=True)
+    # PAV sees ranks only: equal steps keep any score, infinite ones too, monotone and finite.
+    p = rising_share(
+        np.arange(len(level), dtype=np.float64),
+        np.bincount(place, share * positive).astype(np.float64),
+        np.bincount(place, share).astype(np.float64),
+    )
+    return log10_odds(p)[place]
+
+
+def _cross_entropy(
+    log10_lr: Floats, positive: npt.NDArray[np.bool_], share: Floats, prior_log10_odds: float
+) -> float:
+    """Empirical cross-entropy in bits at a prior; at even odds it is Cllr."""
+    odds = (log10_lr + prior_log10_odds) * math.log(10)
+    prior = expit(prior_log10_odds * math.log(10))
+    bits = np.logaddexp(0, np.where(positive, -odds, odds)) / math.log(2)
+    return float(np.sum(2 * share * np.where(positive, prior, 1 - prior) * bits))

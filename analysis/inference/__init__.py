@@ -1,0 +1,1 @@
+"""Tests: permutation within architecture cells, claimed p-values, confounding by architecture."""

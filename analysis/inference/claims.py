@@ -1,0 +1,186 @@
+"""What a metric's authors state, and whether claimed p-values are p-values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.notebook import Shown
+from analysis.results import Interval
+from analysis.table import ScoreTable
+from analysis.thresholds.rates import rate
+
+__all__ = ["Claim", "PValueAudit", "RejectionRate", "audit_p_values"]
+
+Floats = npt.NDArray[np.float64]
+LEVELS: Final = (0.05, 0.01, 0.001)
+POINTS: Final = 200
+"""Quantiles kept of a QQ plot."""
+
+
+@dataclass(frozen=True)
+class Claim(Shown):
+    """What the authors of a metric state about it.
+
+    Attributes
+    ----------
+    threshold : float or None
+        At or above it they call a pair derived.
+    auc : float or None
+        The AUC they report.
+    p_values : bool
+        Whether the metric is said to give p-values; the score is then -log10 p.
+    text, source : str
+        The claim in one sentence, and where it stands.
+    """
+
+    _headline = "text"
+
+    threshold: float | None = None
+    auc: float | None = None
+    p_values: bool = False
+    text: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class RejectionRate(Shown):
+    """How often claimed p-values of unrelated pairs lie at or below a level.
+
+    Attributes
+    ----------
+    level : float
+        What the rate should be.
+    observed : Interval
+        Over independent pairs.
+    look_alike : Interval
+        Over look-alikes alone.
+    """
+
+    _headline = "observed"
+
+    level: float
+    observed: Interval
+    look_alike: Interval
+
+
+@dataclass(frozen=True)
+class PValueAudit(Shown):
+    """Whether claimed p-values are uniform over independent pairs.
+
+    Attributes
+    ----------
+    rates : tuple of RejectionRate
+        At .05, .01 and .001.
+    verdict : {"uniform", "too small", "too large", "cannot say"}
+        "too small": at some level unrelated pairs are rejected more often than it says (its interval lies
+        above the level). "too large": never more often, and somewhere less. "uniform": every interval holds
+        its level, as far as this catalog can tell.
+    because : str
+        The verdict's reason with its numbers.
+    expected, observed : ndarray of float, shape (n_points,)
+        QQ plot: -log10 of uniform quantiles and of the p-values, ascending, at most 200 points. A p-value of
+        0 is infinite here.
+    n_pairs : int
+    reason : str
+        Why there is no audit.
+    """
+
+    _headline = "verdict"
+
+    rates: tuple[RejectionRate, ...]
+    verdict: str
+    because: str
+    expected: Floats
+    observed: Floats
+    n_pairs: int
+    reason: str = ""
+
+
+def audit_p_values(
+    table: ScoreTable,
+    p_from_score: Callable[[Floats], Floats] | None = None,
+    *,
+    levels: tuple[float, ...] = LEVELS,
+    level: float = 0.95,
+) -> PValueAudit:
+    """Compare claimed p-values of independent pairs with what p-values must be.
+
+    Parameters
+    ----------
+    table : ScoreTable
+    p_from_score : callable, optional
+        Turns scores into p-values in [0, 1], falling as scores grow. Default: the score is -log10 p.
+    levels : tuple of float
+        At which rejection rates are observed.
+    level : float
+        Of the intervals, which respect lineages (see `rate`).
+    """
+    rows = table.independent & table.comparable
+    p = np.full(len(table), np.nan)
+    p[table.comparable] = _p_values(table.score[table.comparable], p_from_score)
+    outside = rows & ~((p >= 0) & (p <= 1))
+    reason = ""
+    if not rows.any():
+        reason = "no independent pair has a score"
+    elif outside.any():
+        row = int(np.flatnonzero(outside)[0])
+        reason = (
+            f"the score {table.score[row]:g} of {table.models[table.model_a[row]]} –"
+            f" {table.models[table.model_b[row]]} is no p-value: it would be {p[row]:g}"
+        )
+    if reason:
+        nothing = np.empty(0)
+        return PValueAudit((), "cannot say", reason, nothing, nothing, int(rows.sum()), reason)
+    smallness = table.with_scores(-p)
+    rates = tuple(
+        RejectionRate(
+            at,
+            rate(smallness, -at, "fpr", level=level),
+            rate(smallness, -at, "fpr", negatives="look-alike", level=level),
+        )
+        for at in levels
+    )
+    verdict, because = _uniform(rates)
+    expected, observed = _quantiles(p[rows])
+    return PValueAudit(rates, verdict, because, expected, observed, int(rows.sum()))
+
+
+def _p_values(score: Floats, p_from_score: Callable[[Floats], Floats] | None) -> Floats:
+    if p_from_score is not None:
+        return np.asarray(p_from_score(score), dtype=np.float64)
+    # A negative score would be p > 1; it is let through, and refused above with the pair's name.
+    p: Floats = np.power(10.0, -np.maximum(score, -300.0))
+    return p
+
+
+def _uniform(rates: tuple[RejectionRate, ...]) -> tuple[str, str]:
+    def told(found: RejectionRate) -> str:
+        seen = found.observed
+        return (
+            f"{seen.estimate:.3g} [{seen.low:.3g}, {seen.high:.3g}] of independent pairs"
+            f" have p ≤ {found.level:g}"
+        )
+
+    above = [found for found in rates if found.observed.low > found.level]
+    below = [found for found in rates if found.observed.high < found.level]
+    if above:
+        return "too small", "; ".join(map(told, above))
+    if below:
+        return "too large", "; ".join(map(told, below))
+    return "uniform", "; ".join(map(told, rates))
+
+
+def _quantiles(p: Floats) -> tuple[Floats, Floats]:
+    ordered = np.sort(p)
+    n = len(ordered)
+    # Even in the logarithm, since what matters is the small end.
+    kept = np.unique(np.geomspace(1, n, min(n, POINTS)).round().astype(np.intp)) - 1
+    expected = -np.log10((kept + 0.5) / n)
+    with np.errstate(divide="ignore"):
+        observed = -np.log10(ordered[kept])
+    return expected[::-1], np.where(observed == 0, 0.0, observed)[::-1]

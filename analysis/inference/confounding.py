@@ -1,0 +1,338 @@
+"""Does a score know lineage, or only architecture? Three looks at the same question."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import rankdata
+from scipy.stats import t as student
+
+from analysis.discrimination.intervals import effective_number, jackknife_variance, lineage_interval
+from analysis.discrimination.wins import Wins
+from analysis.notebook import Shown
+from analysis.results import Interval
+from analysis.table import ScoreTable
+
+__all__ = [
+    "ArchitectureAudit",
+    "Coefficient",
+    "architecture_detector",
+    "auc_gap",
+    "difference_interval",
+    "dyadic_regression",
+    "same_cell_auc",
+]
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+SAME_CELL: Final = "infinitesimal lineage jackknife on the logit scale, dyadic"
+GAP: Final = "difference on the same lineage jackknife folds, t(G - 1)"
+NOTHING: Final = 1e-18
+"""A variance below this is rounding."""
+REGRESSION: Final = "least squares on score ranks, dyadic-robust over lineages, t(G - 1)"
+
+
+@dataclass(frozen=True)
+class Coefficient(Shown):
+    """How much higher a property lifts a pair's score, all others being equal.
+
+    Attributes
+    ----------
+    name : str
+        The property of the pair, e.g. "derived", "same cell".
+    effect : Interval
+        In ranks: 1 would move a pair from the lowest score of the table to the highest.
+    p_value : float
+        Two-sided, of no effect.
+    """
+
+    name: str
+    effect: Interval
+    p_value: float
+
+
+@dataclass(frozen=True)
+class ArchitectureAudit(Shown):
+    """How well the same score tells architecture instead of lineage.
+
+    Attributes
+    ----------
+    auc : Interval
+        Of telling independent pairs inside one architecture cell from independent pairs across cells. 0.5:
+        the score knows nothing of architecture.
+    gap : Interval
+        AUC against all independent pairs less look-alike AUC: what architecture adds to the score's fame.
+    regression : tuple of Coefficient
+        Ranks of the score on the properties of the pair.
+    reason : str
+        Why there is no regression.
+    """
+
+    _headline = "gap"
+
+    auc: Interval
+    gap: Interval
+    regression: tuple[Coefficient, ...]
+    reason: str
+
+
+def architecture_detector(
+    table: ScoreTable, level: float = 0.95, *, wins: tuple[Wins, Wins] | None = None
+) -> ArchitectureAudit:
+    """Ask a score for architecture.
+
+    Parameters
+    ----------
+    table : ScoreTable
+    level : float
+    wins : (Wins, Wins), optional
+        Of the table against independent pairs and against look-alikes, where already counted.
+
+    Returns
+    -------
+    ArchitectureAudit
+    """
+    everybody, alike = wins or (Wins.of(table), Wins.of(table, "look-alike"))
+    coefficients, reason = dyadic_regression(table, level)
+    return ArchitectureAudit(
+        same_cell_auc(table, level), auc_gap(everybody, alike, level), coefficients, reason
+    )
+
+
+def same_cell_auc(table: ScoreTable, level: float = 0.95) -> Interval:
+    """AUC of a score for "same architecture cell" among independent pairs, with a dyadic interval.
+
+    Both sides are pairs across lineages, so the variance is that of the linearised AUC: each pair's share of
+    wins less the mean, summed over the pairs that touch a lineage.
+    """
+    known = table.independent & table.comparable & (table.cell_pair >= 0)
+    rows = np.flatnonzero(known)
+    same = table.cell_a[rows] == table.cell_b[rows]
+    n, m = int(same.sum()), int((~same).sum())
+    if not n or not m:
+        missing = "inside one" if not n else "across two"
+        reason = f"no independent pair {missing} known architecture cell{'' if not n else 's'} has a score"
+        return Interval.undefined(reason, level=level, method=SAME_CELL)
+    score = table.score[rows]
+    rank = rankdata(score)
+    inside, across = rankdata(score[same]), rankdata(score[~same])
+    beaten = np.empty(len(rows))
+    beaten[same] = (rank[same] - inside) / m
+    beaten[~same] = 1 - (rank[~same] - across) / n
+    auc = float(beaten[same].mean())
+    share = (beaten - auc) / np.where(same, n, m)
+    a, b = table.lineage_a[rows], table.lineage_b[rows]
+    g = len(table.lineages)
+    touching, pairs = _lineage_sums(np.stack([share, np.ones(len(rows))], axis=1), a, b, g).T
+    present = pairs > 0
+    units = max(1.0, effective_number(pairs) / 2)
+    return lineage_interval(
+        auc,
+        np.clip(auc - touching[present], 0.0, 1.0),
+        units=units,
+        level=level,
+        method=SAME_CELL,
+        excess=_lineage_pair_squares(share[:, None], a, b, g)[0, 0] / 2,
+        area=True,
+        n_pairs=len(rows),
+        n_models=table.count_models(rows),
+        n_lineages=int(present.sum()),
+    )
+
+
+def auc_gap(everybody: Wins, alike: Wins, level: float = 0.95) -> Interval:
+    """AUC against all independent pairs less the matched look-alike AUC, on the same jackknife folds.
+
+    Where no fold differs from another (both 1, say) the ends are those that the two intervals' floors allow.
+    """
+    if not (everybody.n_positive and everybody.n_negative and alike.n_positive and alike.n_negative):
+        return Interval.undefined("one of the two AUCs is undefined", level=level, method=GAP)
+    lineages = np.union1d(everybody.lineages, alike.lineages)
+    folds = np.zeros(len(lineages))
+    for sign, wins in ((1, everybody), (-1, alike)):
+        own = np.full(len(lineages), wins.estimate)
+        own[np.searchsorted(lineages, wins.lineages)] = wins.jackknife()
+        folds += sign * own
+    return difference_interval(
+        everybody.estimate - alike.estimate,
+        folds,
+        level,
+        GAP,
+        units=min(everybody.units, alike.units),
+        n_pairs=everybody.n_positive + everybody.n_negative,
+        n_models=everybody.n_models,
+        n_lineages=len(lineages),
+    )
+
+
+def difference_interval(
+    estimate: float,
+    folds: Floats,
+    level: float,
+    method: str,
+    *,
+    units: float,
+    n_pairs: int,
+    n_models: int,
+    n_lineages: int,
+) -> Interval:
+    """Interval of a difference of two AUCs, in [-1, 1], from its delete-one-lineage values.
+
+    Parameters
+    ----------
+    estimate : float
+    folds : ndarray of float, shape (G,)
+    level : float
+    method : str
+    units : float
+        Independent trials the catalog is worth: where no fold differs, the difference of the two AUCs could
+        still be what one error in so many trials makes it.
+    n_pairs, n_models, n_lineages
+        Passed on.
+    """
+    said: tuple[str, ...] = ()
+    if len(folds) < 2 or np.isnan(folds).any():
+        reason = "one lineage carries all there is to compare"
+        return Interval(
+            estimate, math.nan, math.nan, level, method, n_pairs, n_models, n_lineages, reason=reason
+        )
+    variance = jackknife_variance(folds)
+    if variance <= NOTHING:
+        reach = 1 - (1 - level) ** (1 / max(units, 1.0))
+        said = (f"no variation to measure: the bound is that of {units:.1f} independent trials",)
+    else:
+        reach = float(student.ppf((1 + level) / 2, len(folds) - 1)) * math.sqrt(variance)
+    low, high = max(-1.0, estimate - reach), min(1.0, estimate + reach)
+    return Interval(estimate, low, high, level, method, n_pairs, n_models, n_lineages, warnings=said)
+
+
+def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coefficient, ...], str]:
+    """Regress score ranks on what two models share, with errors that respect shared lineages.
+
+    Predictors, where known and not all alike: derived, sibling, same cell, and every column of the table
+    named `same_…` (yes or no) or given as a pair `…_a`, `…_b` (same depth, width, tokenizer, corpus …).
+    Derived, sibling and independent pairs take part.
+
+    Parameters
+    ----------
+    table : ScoreTable
+    level : float
+
+    Returns
+    -------
+    tuple of Coefficient, str
+        The coefficients, and why there are none or which predictors had to be left out.
+
+    Notes
+    -----
+    Any two pairs that touch a common lineage may be correlated. The meat of the sandwich is the sum over
+    lineages of the squared sums of scores over the pairs that touch it, less the sum over lineage pairs of
+    their own (counted twice before), times G/(G - 1): Fafchamps & Gubert 2007; Cameron & Miller 2014;
+    Aronow, Samii & Assenova 2015. Where that difference is not a variance the second sum is not taken off.
+    """
+    used = table.comparable & np.isin(table.relation, ["derived", "sibling", "independent"])
+    rows = np.flatnonzero(used)
+    names, columns, left_out = _predictors(table, rows)
+    a, b = table.lineage_a[rows], table.lineage_b[rows]
+    g = len(np.unique(np.concatenate([a, b])))
+    if not names:
+        return (), "no property differs between the pairs: nothing to regress on"
+    if g < len(names) + 2:
+        return (), f"{g} lineages are too few for {len(names)} coefficients"
+    x = np.column_stack([np.ones(len(rows)), *columns])
+    y = rankdata(table.score[rows]) / len(rows)
+    bread = np.linalg.inv(x.T @ x)
+    beta = bread @ (x.T @ y)
+    scores = x * (y - x @ beta)[:, None]
+    touching = _lineage_sums(scores, a, b, len(table.lineages))
+    meat = touching.T @ touching
+    once = meat - _lineage_pair_squares(scores, a, b, len(table.lineages))
+    if np.linalg.eigvalsh(once).min() > 0:
+        meat = once
+    covariance = bread @ meat @ bread * g / (g - 1)
+    error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    reach = float(student.ppf((1 + level) / 2, g - 1))
+    found = []
+    for name, estimate, sd in zip(names, beta[1:].tolist(), error[1:].tolist(), strict=True):
+        if sd <= 1e-12:
+            effect = Interval(
+                estimate, math.nan, math.nan, level, REGRESSION, reason="the residuals do not vary"
+            )
+            found.append(Coefficient(name, effect, math.nan))
+            continue
+        effect = Interval(
+            estimate,
+            estimate - reach * sd,
+            estimate + reach * sd,
+            level,
+            REGRESSION,
+            n_pairs=len(rows),
+            n_lineages=g,
+        )
+        found.append(Coefficient(name, effect, 2 * float(student.sf(abs(estimate) / sd, g - 1))))
+    return tuple(found), f"left out: {', '.join(left_out)}" if left_out else ""
+
+
+def _predictors(table: ScoreTable, rows: npt.NDArray[np.intp]) -> tuple[list[str], list[Floats], list[str]]:
+    """Properties of pairs that vary and that the ones before do not already tell."""
+    relation = table.relation[rows]
+    candidates: dict[str, Floats] = {
+        "derived": (relation == "derived").astype(np.float64),
+        "sibling": (relation == "sibling").astype(np.float64),
+    }
+    if (table.cell_pair[rows] >= 0).all():
+        candidates["same cell"] = (table.cell_a[rows] == table.cell_b[rows]).astype(np.float64)
+    left_out: list[str] = []
+    frame = table.frame
+    known = ("model", "lineage", "architecture")
+    for column in frame.columns:
+        name = str(column)
+        if name.startswith("same_"):
+            values = frame[column]
+        elif name.endswith("_a") and name[:-2] not in known and f"{name[:-2]}_b" in frame:
+            first, second = frame[column], frame[f"{name[:-2]}_b"]
+            values = (first == second).where(first.notna() & second.notna())
+        else:
+            continue
+        value = pd.to_numeric(values.iloc[rows].astype(object), errors="coerce").to_numpy(np.float64)
+        shared = "same " + name.removeprefix("same_").removesuffix("_a").replace("_", " ")
+        if np.isnan(value).any():
+            left_out.append(f"{shared} (unknown for {int(np.isnan(value).sum())} pairs)")
+        else:
+            candidates[shared] = value
+    names: list[str] = []
+    columns: list[Floats] = []
+    for name, values_ in candidates.items():
+        if values_.min(initial=math.inf) == values_.max(initial=-math.inf) or not len(values_):
+            continue
+        x = np.column_stack([np.ones(len(rows)), *columns, values_])
+        if np.linalg.matrix_rank(x.T @ x, tol=1e-9 * len(rows)) < x.shape[1]:
+            left_out.append(f"{name} (the others tell it)")
+            continue
+        names.append(name)
+        columns.append(values_)
+    return names, columns, left_out
+
+
+def _lineage_sums(values: Floats, a: npt.NDArray[np.int32], b: npt.NDArray[np.int32], g: int) -> Floats:
+    """Sum columns over the pairs that touch each lineage, shape (g, n_columns)."""
+    apart = a != b
+    sums = [np.bincount(a, v, g) + np.bincount(b[apart], v[apart], g) for v in values.T]
+    return np.stack(sums, axis=1).astype(np.float64)
+
+
+def _lineage_pair_squares(
+    values: Floats, a: npt.NDArray[np.int32], b: npt.NDArray[np.int32], g: int
+) -> Floats:
+    """Sum over pairs of two lineages of the outer product of their sums, shape (n_columns, n_columns)."""
+    apart = a != b
+    code = np.minimum(a, b)[apart].astype(np.int64) * g + np.maximum(a, b)[apart]
+    group = np.unique(code, return_inverse=True)[1]
+    sums = np.stack([np.bincount(group, v[apart]) for v in values.T], axis=1).astype(np.float64)
+    squares: Floats = sums.T @ sums
+    return squares

@@ -1,0 +1,399 @@
+"""Everything about metrics at once: from score tables to the values of a calibration report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Final
+
+import numpy as np
+
+from analysis.discrimination.auc import auc, auc_with_abstentions_worst, pairs_without_look_alikes
+from analysis.discrimination.breakdown import LookAlikeClass, MethodClass, by_look_alike, by_method
+from analysis.discrimination.comparison import Comparison, compare_all
+from analysis.discrimination.roc import RocCurve, partial_auc, roc_curve
+from analysis.evidence.likelihood_ratio import Evidence, calibrate_evidence
+from analysis.inference.claims import Claim, PValueAudit, audit_p_values
+from analysis.inference.confounding import ArchitectureAudit, architecture_detector
+from analysis.inference.permutation import PermutationTest, separation_tests
+from analysis.notebook import Shown
+from analysis.results import Interval, as_json
+from analysis.table import RELATIONS, ScoreTable
+from analysis.thresholds.calibration import (
+    Threshold,
+    ThresholdAudit,
+    audit_threshold,
+    calibrate_threshold,
+)
+from analysis.thresholds.power import (
+    certifiable_fpr,
+    intraclass_correlation,
+    lineages_needed,
+    minimal_detectable_auc_difference,
+)
+from analysis.verdicts import Verdict, verdict
+
+__all__ = ["Analysis", "MetricReport", "analyse"]
+
+SCHEMA: Final = 1
+CONFIDENCE: Final = 0.95
+TEST_LEVEL: Final = 0.05
+GOALS: Final = (0.05, 0.01, 0.001)
+QUANTILES: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+
+@dataclass(frozen=True)
+class MetricReport(Shown):
+    """All that is known about one metric on one catalog.
+
+    Attributes
+    ----------
+    metric : str
+    version : int or None
+    table : ScoreTable
+    auc, look_alike_auc, partial_auc : Interval
+    worst_auc, worst_look_alike_auc : Interval
+        With every pair that has no score ranked worst.
+    intervals : mapping of str to Interval
+        The AUC by jackknife, bootstrap, percentile bootstrap and DeLong.
+    permutation : PermutationTest
+    thresholds : tuple of Threshold
+    claim : Claim or None
+    claim_audit : ThresholdAudit or None
+        What the claimed threshold does.
+    p_values : PValueAudit or None
+        Where the claim says that the metric gives p-values.
+    evidence : Evidence
+    architecture : ArchitectureAudit
+    by_method, by_look_alike : mapping
+    roc, look_alike_roc : RocCurve
+    intraclass_correlation : Interval
+    unmatched : tuple of (str, str)
+        Derived pairs without any look-alike.
+    """
+
+    _shown = (
+        "metric", "verdict", "look_alike_auc", "auc", "permutation", "thresholds", "claim_audit", "evidence",
+        "warnings",
+    )  # fmt: skip
+
+    metric: str
+    version: int | None
+    table: ScoreTable
+    auc: Interval
+    look_alike_auc: Interval
+    partial_auc: Interval
+    worst_auc: Interval
+    worst_look_alike_auc: Interval
+    intervals: Mapping[str, Interval]
+    permutation: PermutationTest
+    thresholds: tuple[Threshold, ...]
+    claim: Claim | None
+    claim_audit: ThresholdAudit | None
+    p_values: PValueAudit | None
+    evidence: Evidence
+    architecture: ArchitectureAudit
+    by_method: Mapping[str, MethodClass]
+    by_look_alike: Mapping[str, LookAlikeClass]
+    roc: RocCurve
+    look_alike_roc: RocCurve
+    intraclass_correlation: Interval
+    unmatched: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The metric judged by the one rule."""
+        return verdict(self)
+
+    @property
+    def derived_coverage(self) -> float:
+        """Share of derived pairs with a score; NaN without derived pairs."""
+        return _share(self.table.derived, self.table.comparable)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know before quoting the numbers, each once."""
+        said = [*self.auc.warnings, *self.look_alike_auc.warnings]
+        if self.table.derived.any() and self.derived_coverage < 1:
+            missing = int((self.table.derived & ~self.table.comparable).sum())
+            said.append(f"{missing} of {int(self.table.derived.sum())} derived pairs have no score")
+        said += [f"threshold: {item.reason}" for item in self.thresholds[:1] if item.reason]
+        said += [f"evidence: {self.evidence.reason}"] if self.evidence.reason else []
+        return tuple(dict.fromkeys(said))
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of `results.json`."""
+        table, evidence = self.table, self.evidence
+        known = np.concatenate([table.model_a[table.comparable], table.model_b[table.comparable]])
+        lineages = np.concatenate([table.lineage_a[table.comparable], table.lineage_b[table.comparable]])
+        status = table.frame["status"].to_numpy(dtype=object)
+        return {
+            "metric": self.metric,
+            "version": self.version,
+            "n_pairs": len(table),
+            "n_derived": int((table.derived & table.comparable).sum()),
+            "n_independent": int((table.independent & table.comparable).sum()),
+            "n_look_alike": int((table.look_alike & table.comparable).sum()),
+            "n_models": len(np.unique(known)),
+            "n_lineages": len(np.unique(lineages)),
+            "abstained": int((status == "abstained").sum()),
+            "failed": int((status == "failed").sum()),
+            "coverage": {
+                "derived": as_json(self.derived_coverage),
+                "independent": as_json(_share(table.independent, table.comparable)),
+                "look_alike": as_json(_share(table.look_alike, table.comparable)),
+            },
+            "auc": as_json(self.auc),
+            "look_alike_auc": as_json(self.look_alike_auc),
+            "partial_auc": as_json(self.partial_auc),
+            "auc_with_abstentions_worst": as_json(self.worst_auc),
+            "look_alike_auc_with_abstentions_worst": as_json(self.worst_look_alike_auc),
+            "intervals": {"auc": as_json(dict(self.intervals))},
+            "permutation": as_json(self.permutation),
+            "thresholds": as_json(self.thresholds),
+            "claim": self._claim(),
+            "p_values": None if self.p_values is None else _without(self.p_values, "expected", "observed"),
+            "evidence": _without(evidence, "tippett", "ece", "held_out", "logistic", "isotonic"),
+            "architecture": as_json(self.architecture),
+            "by_method": as_json(dict(self.by_method)),
+            "by_look_alike": as_json(dict(self.by_look_alike)),
+            "relations": _relations(table),
+            "without_look_alikes": [list(pair) for pair in self.unmatched],
+            "intraclass_correlation": as_json(self.intraclass_correlation),
+            "curves": {
+                "roc": as_json(self.roc),
+                "look_alike_roc": as_json(self.look_alike_roc),
+                "tippett": as_json(evidence.tippett) or None,
+                "ece": as_json(evidence.ece) or None,
+                "qq": None
+                if self.p_values is None
+                else {
+                    "expected": as_json(self.p_values.expected),
+                    "observed": as_json(self.p_values.observed),
+                },
+            },
+            "verdict": self.verdict.verdict,
+            "because": self.verdict.because,
+            "fails_on": list(self.verdict.fails_on),
+            "warnings": list(self.warnings),
+        }
+
+    def _claim(self) -> dict[str, Any] | None:
+        if self.claim is None:
+            return None
+        audit = self.claim_audit
+        return {
+            "threshold": as_json(self.claim.threshold),
+            "auc": as_json(self.claim.auc),
+            "p_values": self.claim.p_values,
+            "text": self.claim.text,
+            "source": self.claim.source,
+            "fpr": as_json(audit.fpr) if audit else None,
+            "tpr": as_json(audit.tpr) if audit else None,
+            "look_alike_fpr": as_json(audit.look_alike_fpr) if audit else None,
+            "reason": "" if audit else "no threshold is claimed",
+        }
+
+
+@dataclass(frozen=True)
+class Analysis(Shown):
+    """The reports of several metrics, and what they have in common.
+
+    Attributes
+    ----------
+    metrics : tuple of MetricReport
+        In the order of the tables.
+    comparisons : tuple of Comparison
+        Every two metrics, paired.
+    """
+
+    metrics: tuple[MetricReport, ...]
+    comparisons: tuple[Comparison, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `results.json`: plain values, the same for the same tables and seed."""
+        return {
+            "schema": SCHEMA,
+            "metrics": [report.to_json() for report in self.metrics],
+            "comparisons": as_json(self.comparisons),
+            "catalog": _catalog([report.table for report in self.metrics]),
+        }
+
+
+def analyse(
+    tables: Sequence[ScoreTable],
+    *,
+    claims: Mapping[str, Claim] | None = None,
+    versions: Mapping[str, int] | None = None,
+    seed: int = 0,
+    level: float = 0.95,
+    max_fpr: tuple[float, ...] = GOALS,
+    n_resamples: int = 9_999,
+    n_bootstrap: int = 2_000,
+    focus: str | None = None,
+) -> Analysis:
+    """Judge metrics by their scores.
+
+    Parameters
+    ----------
+    tables : sequence of ScoreTable
+        One a metric.
+    claims : mapping of str to Claim, optional
+        metric → what its authors state.
+    versions : mapping of str to int, optional
+        metric → version.
+    seed : int
+        The same seed gives the same result, whatever the order of the tables or the number of processes.
+    level : float
+        Of the intervals.
+    max_fpr : tuple of float
+        False-positive rates for which thresholds are calibrated.
+    n_resamples, n_bootstrap : int
+        Permutations, and lineage bootstrap resamples.
+    focus : str, optional
+        The metric that the question is about (a proposed one beside known ones): its comparisons with the
+        others are corrected as a family of their own, see `compare_all`.
+
+    Returns
+    -------
+    Analysis
+        What cannot be computed is undefined with its reason; nothing in a valid table makes this fail.
+    """
+    claims, versions = claims or {}, versions or {}
+    # Sorting and looking up release the interpreter: on large tables a second core takes its share.
+    with ThreadPoolExecutor(1) as beside:
+        tests = beside.submit(separation_tests, tables, n_resamples, seed, level=TEST_LEVEL)
+        evidence = [beside.submit(calibrate_evidence, table) for table in tables]
+        drafts = [
+            _draft(
+                table,
+                claim=claims.get(table.metric),
+                version=versions.get(table.metric),
+                seed=seed,
+                level=level,
+                max_fpr=max_fpr,
+                n_bootstrap=n_bootstrap,
+            )
+            for table in tables
+        ]
+        reports = tuple(
+            draft(permutation=tests.result()[table.metric], evidence=found.result())
+            for table, draft, found in zip(tables, drafts, evidence, strict=True)
+        )
+    alike = any((table.look_alike & table.comparable).any() for table in tables)
+    negatives = "look-alike" if alike else "independent"
+    return Analysis(reports, compare_all(tables, negatives, level, focus=focus))
+
+
+def _draft(
+    table: ScoreTable,
+    *,
+    claim: Claim | None,
+    version: int | None,
+    seed: int,
+    level: float,
+    max_fpr: tuple[float, ...],
+    n_bootstrap: int,
+) -> Callable[..., MetricReport]:
+    """Compute all of a report but the permutation test and the evidence, which it is then called with."""
+    thresholds = tuple(
+        calibrate_threshold(table, rate, CONFIDENCE, level=level, seed=seed) for rate in max_fpr
+    )
+    at = thresholds[0].value if thresholds else math.nan
+    overall = auc(table, level=level)
+    return partial(
+        MetricReport,
+        metric=table.metric,
+        version=version,
+        table=table,
+        auc=overall,
+        look_alike_auc=auc(table, "look-alike", level),
+        partial_auc=partial_auc(table, level=level),
+        worst_auc=auc_with_abstentions_worst(table, level=level),
+        worst_look_alike_auc=auc_with_abstentions_worst(table, "look-alike", level),
+        intervals={
+            "jackknife": overall,
+            "bootstrap": auc(table, level=level, method="bootstrap", seed=seed, n_resamples=n_bootstrap),
+            "percentile": auc(table, level=level, method="percentile", seed=seed, n_resamples=n_bootstrap),
+            "delong": auc(table, level=level, method="delong"),
+        },
+        thresholds=thresholds,
+        claim=claim,
+        claim_audit=audit_threshold(table, claim.threshold, level)
+        if claim is not None and claim.threshold is not None
+        else None,
+        p_values=audit_p_values(table, level=level) if claim is not None and claim.p_values else None,
+        architecture=architecture_detector(table, level),
+        by_method=by_method(table, at, level),
+        by_look_alike=by_look_alike(table, at, level),
+        roc=roc_curve(table, level=level),
+        look_alike_roc=roc_curve(table, "look-alike", level),
+        intraclass_correlation=intraclass_correlation(table),
+        unmatched=tuple(pairs_without_look_alikes(table)),
+    )
+
+
+def _share(of: Any, having: Any) -> float:
+    total = int(of.sum())
+    return int((of & having).sum()) / total if total else math.nan
+
+
+def _without(value: Any, *names: str) -> dict[str, Any]:
+    """A result as JSON, less the fields that stand elsewhere."""
+    return {name: as_json(getattr(value, name)) for name in value.__dataclass_fields__ if name not in names}
+
+
+def _relations(table: ScoreTable) -> dict[str, Any]:
+    """How many pairs of each relation there are, and where their scores lie."""
+    found = {}
+    for relation in RELATIONS:
+        mask = table.relation == relation
+        if not mask.any():
+            continue
+        scores = table.score[mask & table.comparable]
+        found[relation] = {
+            "n": int(mask.sum()),
+            "n_scored": len(scores),
+            "median": as_json(float(np.quantile(scores, 0.5, method="lower"))) if len(scores) else None,
+            # "lower" takes a score that is there, so that infinite ones make no NaN.
+            "quantiles": {
+                f"{q:g}": as_json(float(np.quantile(scores, q, method="lower"))) if len(scores) else None
+                for q in QUANTILES
+            },
+        }
+    return found
+
+
+def _catalog(tables: Sequence[ScoreTable]) -> dict[str, Any]:
+    """What the models of all tables together are, and what so many lineages can certify."""
+    lineage: dict[str, str] = {}
+    cell: dict[str, str] = {}
+    for table in tables:
+        for i, model in enumerate(table.models.tolist()):
+            lineage[model] = str(table.lineages[table.lineage_of[i]])
+            if table.cell_of[i] >= 0:
+                cell[model] = str(table.cells[table.cell_of[i]])
+    n = len(set(lineage.values()))
+    cells = {
+        name: {
+            "n_models": len(held),
+            "n_lineages": len({lineage[model] for model in held}),
+        }
+        for name in sorted(set(cell.values()))
+        for held in [[model for model, own in cell.items() if own == name]]
+    }
+    return {
+        "n_models": len(lineage),
+        "n_lineages": n,
+        "n_cells": len(cells),
+        "cells": cells,
+        "confidence": CONFIDENCE,
+        "certifiable_fpr": as_json(certifiable_fpr(n, CONFIDENCE)),
+        "lineages_needed": {f"{goal:g}": lineages_needed(goal, CONFIDENCE) for goal in GOALS},
+        "minimal_detectable_auc_difference": as_json(
+            minimal_detectable_auc_difference(n, max(2, round(len(lineage) / max(n, 1))))
+        ),
+    }

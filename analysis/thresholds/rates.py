@@ -1,0 +1,112 @@
+"""False and true positive rates at a threshold, with intervals over lineages."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.discrimination.intervals import effective_number, lineage_interval
+from analysis.results import Interval
+from analysis.table import ScoreTable
+
+__all__ = ["rate", "share_interval"]
+
+Mask = npt.NDArray[np.bool_]
+METHOD: Final = (
+    "lineage jackknife on the logit scale, Satterthwaite t; Wilson on effective lineages at the edges"
+)
+NAMES: Final = {"fpr": "negative", "tpr": "derived"}
+
+
+def rate(
+    table: ScoreTable,
+    threshold: float,
+    kind: Literal["fpr", "tpr"] = "fpr",
+    *,
+    negatives: str = "independent",
+    mask: Mask | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Share of negative ("fpr") or derived ("tpr") pairs with a score at or above a threshold.
+
+    Parameters
+    ----------
+    table : ScoreTable
+        Only comparable pairs count.
+    threshold : float
+        A score at or above it means "derived". NaN: no threshold, then no rate.
+    kind : {"fpr", "tpr"}
+    negatives : {"independent", "look-alike"}
+        Which pairs a false positive rate is about.
+    mask : ndarray of bool, shape (n_pairs,), optional
+        Restrict to these pairs (one method, one class of look-alikes).
+    level : float
+
+    Returns
+    -------
+    Interval
+        In [0, 1]. The variance is dyadic: a lineage moves all pairs that touch it. With no false positive
+        seen, the bound is Wilson's on half as many trials as there are effective lineages: G lineages hold
+        G/2 pairs that share none. For true positives a lineage is one trial.
+    """
+    if kind not in NAMES:
+        raise ValueError(f'kind must be "fpr" or "tpr", not {kind!r}')
+    asked = table.derived if kind == "tpr" else table.negatives(negatives)
+    rows = np.flatnonzero(asked & table.comparable & (True if mask is None else mask))
+    if math.isnan(threshold):
+        return Interval.undefined("there is no threshold", level=level, method=METHOD)
+    if not len(rows):
+        kind_of_pair = "derived" if kind == "tpr" else negatives
+        return Interval.undefined(f"no {kind_of_pair} pair with a score", level=level, method=METHOD)
+    return share_interval(table, rows, table.score[rows] >= threshold, pairs_of=kind, level=level)
+
+
+def share_interval(
+    table: ScoreTable,
+    rows: npt.NDArray[np.int64],
+    hit: Mask,
+    *,
+    pairs_of: Literal["fpr", "tpr"],
+    level: float = 0.95,
+    method: str = METHOD,
+    warnings: tuple[str, ...] = (),
+) -> Interval:
+    """Share of some pairs of a table that were hit, with its interval over lineages.
+
+    Parameters
+    ----------
+    table : ScoreTable
+    rows : ndarray of int, shape (n,)
+        At least one row.
+    hit : ndarray of bool, shape (n,)
+    pairs_of : {"fpr", "tpr"}
+        Pairs across lineages are worth half as many trials as there are lineages; pairs inside, as many.
+    level, method, warnings
+        Passed on.
+    """
+    a, b = table.lineage_a[rows], table.lineage_b[rows]
+    n = len(table.lineages)
+    apart = a != b
+    held = np.bincount(a, minlength=n) + np.bincount(b[apart], minlength=n)
+    hits = np.bincount(a, hit, n) + np.bincount(b[apart], hit[apart], n)
+    present = held > 0
+    total, found = len(rows), int(hit.sum())
+    left = total - held[present]
+    folds = np.full(len(left), np.nan)
+    np.divide(found - hits[present], left, out=folds, where=left > 0)
+    effective = max(1.0, effective_number(held))
+    return lineage_interval(
+        found / total,
+        folds,
+        units=max(1.0, effective / 2) if pairs_of == "fpr" else effective,
+        level=level,
+        method=method,
+        degrees=math.inf if pairs_of == "fpr" else effective,
+        n_pairs=total,
+        n_models=table.count_models(rows),
+        n_lineages=int(present.sum()),
+        warnings=warnings,
+    )

@@ -1,0 +1,3 @@
+"""The command line."""
+
+from benchmark.cli.app import main as main

@@ -1,0 +1,68 @@
+"""``zoo build|verify``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.options import UNIT_FAILED, CatalogFile, Json, Quiet, print_json
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Train the controlled models again, or check the shipped ones.", no_args_is_help=True)
+
+
+@app.command("build")
+def zoo_build(
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the weights go.")] = None,
+    catalog: CatalogFile = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the controlled models again; what is there already is kept, so a killed build goes on."""
+    from benchmark.catalog import load_catalog
+    from benchmark.pipeline.checkpoints import zoo_recipes
+    from benchmark.pipeline.workers import default_workers
+    from benchmark.session.progress import Reporter
+    from benchmark.zoo.build import build
+
+    with Reporter(quiet=quiet).phase("training") as advance:
+        manifest = build(
+            zoo_recipes(load_catalog(catalog)),
+            out or Path("zoo-build"),
+            workers=workers or default_workers(),
+            progress=advance,
+        )
+    if json_:
+        print_json(json.loads(manifest.read_text(encoding="utf-8")))
+    else:
+        print(manifest)
+
+
+@app.command("verify")
+def zoo_verify(
+    sample: Annotated[int, typer.Option(min=1, help="How many models to train again.")] = 3,
+    catalog: CatalogFile = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check the shipped weights against their manifest, and train a sample again."""
+    from benchmark.catalog import load_catalog
+    from benchmark.pipeline.checkpoints import zoo_recipes
+    from benchmark.session.progress import Reporter
+    from benchmark.zoo.verify import verify
+
+    with Reporter(quiet=quiet).phase("verifying") as advance:
+        checks = verify(zoo_recipes(load_catalog(catalog)), sample=sample, progress=advance)
+    if json_:
+        print_json([asdict(check) for check in checks])
+    else:
+        for check in checks:
+            print(check)
+    if not all(check.passed for check in checks):
+        raise typer.Exit(UNIT_FAILED)

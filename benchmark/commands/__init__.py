@@ -1,1 +1,0 @@
-"""The command line in rooms: options and exit codes that verbs share, and groups of verbs."""

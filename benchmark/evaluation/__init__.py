@@ -1,0 +1,1 @@
+"""A proposed metric judged beside the baselines: the run, its gates, and its card."""

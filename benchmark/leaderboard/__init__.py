@@ -1,0 +1,1 @@
+"""Metrics of several runs side by side."""

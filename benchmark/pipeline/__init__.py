@@ -1,0 +1,1 @@
+"""From a catalog to scores and statistics: plan, fingerprints, scores, results."""

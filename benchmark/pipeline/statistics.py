@@ -1,0 +1,130 @@
+"""The statistics of a score table, kept by content: the same scores are not analysed twice.
+
+What only the catalog knows (forgeries, distances, what founders share) is added to each metric's results.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache as once
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import analysis
+import fpcore
+from benchmark.catalog import Catalog
+from benchmark.pipeline.forgeries import decision_threshold, forgery_results
+from benchmark.results.score_decay import decay_results, distances
+from benchmark.results.shared_properties import founder_pairs, shared_results
+from benchmark.session.files import write_json
+
+__all__ = ["results_of", "with_catalog_facts"]
+
+# What decides the digits of a result besides the scores and the code of `analysis`.
+PACKAGES = ("numpy", "scipy", "scikit-learn", "statsmodels", "pandas")
+
+
+def results_of(
+    scores: pd.DataFrame,
+    known: Mapping[str, fpcore.Metric],
+    *,
+    seed: int,
+    cache: Path,
+    focus: str | None = None,
+) -> dict[str, Any]:
+    """Analyse every metric of a score table.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Normalised score table, several metrics.
+    known : mapping of str to Metric
+        Registered or proposed metrics by name, for their versions and the first of their claims.
+    seed : int
+    cache : Path
+        Where results are kept: by the scores, claims, versions, seed and focus, the code of `analysis` and
+        the versions of the packages it computes with.
+    focus : str, optional
+        The metric in question, whose comparisons with the others are a family of their own.
+
+    Returns
+    -------
+    dict
+        The content of results.json.
+    """
+    claims = {name: metric.claims[0] for name, metric in known.items() if metric.claims}
+    versions = {name: metric.version for name, metric in known.items()}
+    stated = json.dumps(
+        [
+            seed,
+            focus,
+            list(scores.columns),
+            versions,
+            {name: asdict(claim) for name, claim in claims.items()},
+        ],
+        sort_keys=True,
+    )
+    rows = hashlib.sha256(pd.util.hash_pandas_object(scores, index=False).to_numpy().tobytes()).hexdigest()
+    key = hashlib.sha256("\0".join([rows, stated, _code()]).encode()).hexdigest()
+    path = cache / "results" / f"{key}.json"
+    if path.is_file():
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    results = analysis.analyse(
+        [analysis.ScoreTable(frame) for _, frame in scores.groupby("metric", sort=False)],
+        claims={name: analysis.Claim(**asdict(claim)) for name, claim in claims.items()},
+        versions=versions,
+        seed=seed,
+        focus=focus,
+    ).to_json()
+    write_json(path, results)
+    return results
+
+
+def with_catalog_facts(
+    results: Mapping[str, Any],
+    scores: pd.DataFrame,
+    catalog: Catalog | None,
+    forgeries: pd.DataFrame | None,
+) -> dict[str, Any]:
+    """Add to each metric's object `forgeries`, `decay` and `shared_properties`; [] where nothing is known.
+
+    Parameters
+    ----------
+    results : mapping
+        As `results_of` gives it.
+    scores : pandas.DataFrame
+    catalog : Catalog or None
+        Where the models stand.
+    forgeries : pandas.DataFrame or None
+        As `benchmark.pipeline.forgeries.forgery_table`.
+    """
+    far = distances(catalog) if catalog else None
+    founders = founder_pairs(catalog) if catalog else None
+    metrics = []
+    for result in results["metrics"]:
+        own = scores[scores["metric"] == result["metric"]]
+        threshold, _ = decision_threshold(result)
+        metrics.append(
+            {
+                **result,
+                "forgeries": [] if forgeries is None else forgery_results(forgeries, result),
+                "decay": [] if far is None else decay_results(own, far),
+                "shared_properties": [] if founders is None else shared_results(own, founders, threshold),
+            }
+        )
+    return {**results, "metrics": metrics}
+
+
+@once
+def _code() -> str:
+    """Digest of the code that computes results."""
+    files = sorted(Path(analysis.__file__).parent.rglob("*.py"))
+    parts = [path.read_bytes() for path in files]
+    parts += [f"{name} {importlib.metadata.version(name)}".encode() for name in PACKAGES]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()

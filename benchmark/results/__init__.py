@@ -1,0 +1,1 @@
+"""What a run found, as typed values, and the files that hold it."""

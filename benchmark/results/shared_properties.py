@@ -1,0 +1,156 @@
+"""Which shared property fools a metric: look-alike founders that differ from each other in one thing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+import analysis
+from analysis.discrimination.auc import METHODS, auc_interval
+from analysis.discrimination.wins import Wins
+from benchmark.catalog import Catalog
+
+__all__ = ["founder_pairs", "shared_results"]
+
+#: What two founders of one shape can have in common, beside the initialisation.
+FACTS: Final = ("corpus", "tokenizer", "order", "schedule")
+#: A set order means something only on one corpus: without that, no order is shared.
+IMPLIED: Final = {frozenset({"corpus", "order"}): frozenset({"corpus"})}
+EVERYTHING: Final = "all but the initialisation"
+LESS: Final = "less (two or more differ)"
+NOTHING: Final = "nothing but shape"
+START: Final = "the initialisation"
+LEVEL: Final = 0.95
+
+
+def founder_pairs(catalog: Catalog) -> pd.DataFrame:
+    """Pairs of founders of one shape whose recipes are known, with what they share.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `model_a, model_b, shared`, from most to least: "all but the initialisation", "all but the corpus" (…:
+        they differ in initialisation and this one thing), "less (two or more differ)", "nothing but shape";
+        then "the initialisation" for those that began from the same random numbers.
+    """
+    recipes = {
+        model.id: model.recipe["train"]
+        for model in catalog.models.values()
+        if model.founder and model.cell and not model.distilled_from
+        and isinstance(model.recipe.get("train"), Mapping)
+    }  # fmt: skip
+    pairs = catalog.pairs(recipes)
+    pairs = pairs[
+        (pairs["architecture_a"] == pairs["architecture_b"])
+        & pairs["relation"].isin(["independent", "shared-init"])
+    ]
+    rows = [
+        (
+            pair["model_a"],
+            pair["model_b"],
+            START if pair["relation"] == "shared-init" else _words(pair, recipes),
+        )
+        for pair in pairs.to_dict("records")
+    ]
+    rows.sort(key=lambda row: (_rank(row[2]), row))
+    return pd.DataFrame(rows, columns=["model_a", "model_b", "shared"])
+
+
+def _words(pair: Mapping[Hashable, Any], recipes: Mapping[str, Mapping[str, Any]]) -> str:
+    shared = frozenset(pair["shared"].split(", "))
+    missing = frozenset(FACTS) - shared
+    missing = IMPLIED.get(missing, missing)
+    first, second = recipes[pair["model_a"]], recipes[pair["model_b"]]
+    others = {*first, *second} - {*FACTS, "seed"}
+    missing |= {fact for fact in others if first.get(fact) != second.get(fact)}
+    if not missing:
+        return EVERYTHING
+    if len(missing) == 1:
+        return f"all but the {min(missing)}"
+    return LESS if shared.intersection(FACTS) else NOTHING
+
+
+def _rank(shared: str) -> int:
+    """Place of a class: most shared first."""
+    order = [EVERYTHING, *(f"all but the {fact}" for fact in FACTS)]
+    last = [LESS, NOTHING, START]
+    if shared in last:
+        return len(order) + 1 + last.index(shared)
+    return order.index(shared) if shared in order else len(order)
+
+
+def shared_results(
+    scores: pd.DataFrame, pairs: pd.DataFrame, threshold: float | None
+) -> list[dict[str, Any]]:
+    """How one metric scores founders by what they share, for results.json.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Score table of the metric.
+    pairs : pandas.DataFrame
+        As `founder_pairs`.
+    threshold : float or None
+        A score at or above it means "derived".
+
+    Returns
+    -------
+    list of dict
+        `shared, n_pairs, n_lineages, median, auc, fpr`: pairs with a score, their lineages and median; the
+        matched AUC of derived pairs against those of this class in the same cells; the share of the class at
+        or above the threshold. Both with intervals over lineages. `difference, n_cells`: how much lower or
+        higher the class scores than founders of the same cell that share all but the initialisation, median
+        less median, averaged over the cells that have both; None and 0 without such a cell. Classes stand in
+        different cells, so that medians alone cannot be compared.
+    """
+    named = scores.merge(pairs.rename(columns={"shared": "held"}), on=["model_a", "model_b"], how="left")
+    named = named[(named["relation"] == "derived") | named["held"].notna()]
+    # For this table alone, pairs of one initialisation are negatives: neither descends from the other.
+    named = named.assign(relation=named["relation"].where(named["held"].isna(), "independent"))
+    if named["held"].isna().all():
+        return []
+    table = analysis.ScoreTable(named.drop(columns="shared", errors="ignore"))
+    held = table.frame["held"].fillna("").to_numpy(dtype=object)
+    limit = math.nan if threshold is None else threshold
+    rows = []
+    for shared in pd.unique(pairs["shared"]):
+        theirs = table.independent & (held == shared)
+        scored = theirs & table.comparable
+        if not scored.any():
+            continue
+        wins = Wins.of(table, "look-alike", negative=theirs)
+        lineages = np.concatenate([table.lineage_a[scored], table.lineage_b[scored]])
+        most = table.independent & table.comparable & (held == EVERYTHING)
+        steps = [
+            _median(table, scored & (table.cell_a == cell)) - _median(table, most & (table.cell_a == cell))
+            for cell in np.intersect1d(table.cell_a[scored], table.cell_a[most])
+        ]
+        rows.append(
+            {
+                "shared": shared,
+                "n_pairs": int(scored.sum()),
+                "n_lineages": len(np.unique(lineages)),
+                "median": _median(table, scored),
+                "difference": float(np.mean(steps)) if steps and shared != EVERYTHING else None,
+                "n_cells": len(steps) if shared != EVERYTHING else 0,
+                "auc": analysis.as_json(_matched(wins)),
+                "fpr": analysis.as_json(analysis.rate(table, limit, "fpr", mask=theirs)),
+            }
+        )
+    return rows
+
+
+def _matched(wins: Wins) -> analysis.Interval:
+    if wins.n_positive and wins.n_negative:
+        return auc_interval(wins, LEVEL)
+    reason = "no derived pair of these cells has a score"
+    return analysis.Interval.undefined(reason, level=LEVEL, method=METHODS["jackknife"])
+
+
+def _median(table: analysis.ScoreTable, mask: npt.NDArray[np.bool_]) -> float:
+    return float(np.quantile(table.score[mask], 0.5, method="lower"))

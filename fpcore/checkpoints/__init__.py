@@ -1,0 +1,1 @@
+"""Checkpoints as people have them: local folders, the hub, GGUF, packed storage."""

@@ -1,0 +1,306 @@
+"""GGUF files as checkpoints: metadata → config, llama.cpp's names → the hub's, values dequantised on read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fpcore.checkpoints.checkpoint import Checkpoint, TensorInfo
+from fpcore.checkpoints.local_files import file_digest
+from fpcore.errors import BadCheckpoint
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["GgufCheckpoint", "open_gguf"]
+
+# llama.cpp's architecture → the hub's model type. Llama files with experts are Mixtral's.
+MODEL_TYPES = {
+    "llama": "llama",
+    "qwen2": "qwen2",
+    "qwen2moe": "qwen2_moe",
+    "qwen3": "qwen3",
+    "qwen3moe": "qwen3_moe",
+    "phi3": "phi3",
+}
+
+# Config attribute → metadata key after the architecture's name.
+CONFIG = {
+    "hidden_size": "embedding_length",
+    "num_hidden_layers": "block_count",
+    "num_attention_heads": "attention.head_count",
+    "num_key_value_heads": "attention.head_count_kv",
+    "intermediate_size": "feed_forward_length",
+    "moe_intermediate_size": "expert_feed_forward_length",
+    "num_experts": "expert_count",
+    "head_dim": "attention.key_length",
+    "rms_norm_eps": "attention.layer_norm_rms_epsilon",
+    "rope_theta": "rope.freq_base",
+    "max_position_embeddings": "context_length",
+    "vocab_size": "vocab_size",
+}
+
+TOP = {
+    "token_embd.weight": "model.embed_tokens.weight",
+    "output_norm.weight": "model.norm.weight",
+    "output.weight": "lm_head.weight",
+}
+
+LAYER = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "attn_q_norm": "self_attn.q_norm",
+    "attn_k_norm": "self_attn.k_norm",
+    "attn_qkv": "self_attn.qkv_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+    "ffn_gate_inp": "mlp.gate",
+    "ffn_gate_exps": "mlp.experts.#.gate_proj",
+    "ffn_up_exps": "mlp.experts.#.up_proj",
+    "ffn_down_exps": "mlp.experts.#.down_proj",
+    "ffn_gate_shexp": "mlp.shared_expert.gate_proj",
+    "ffn_up_shexp": "mlp.shared_expert.up_proj",
+    "ffn_down_shexp": "mlp.shared_expert.down_proj",
+    "ffn_gate_inp_shexp": "mlp.shared_expert_gate",
+}
+
+# Where the hub's names of a model type are others.
+OTHERWISE = {
+    "phi3": {"ffn_up": "mlp.gate_up_proj"},
+    "mixtral": {
+        "ffn_gate_inp": "block_sparse_moe.gate",
+        "ffn_gate_exps": "block_sparse_moe.experts.#.w1",
+        "ffn_up_exps": "block_sparse_moe.experts.#.w3",
+        "ffn_down_exps": "block_sparse_moe.experts.#.w2",
+    },
+}
+
+# Types that the metadata describes completely enough to be run, unless their rotary embedding is scaled.
+RUNNABLE = ("llama", "qwen2", "qwen3")
+
+UNREAD = "unread"
+"""Config attribute: what the file says of running the model, and the config does not."""
+
+NOT_WEIGHTS = re.compile(r"^(rope_(freqs|factors_long|factors_short)|blk\.\d+\.attn_rot_embd)\.")
+BLOCK = re.compile(r"^blk\.(\d+)\.(\w+)\.(weight|bias)$")
+
+KEPT = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where one tensor of the hub's layout lies in the file.
+
+    Attributes
+    ----------
+    name : str
+        In the file.
+    info : TensorInfo
+        Shape and element type as read.
+    expert : int or None
+        Its place in a stack of experts.
+    heads : int
+        Heads whose rows are in llama.cpp's order (rotary pairs together); 0 where they are in the hub's.
+    """
+
+    name: str
+    info: TensorInfo
+    expert: int | None = None
+    heads: int = 0
+
+
+class GgufCheckpoint(Checkpoint):
+    """One GGUF file. Quantised tensors are read as float32."""
+
+    def __init__(self, path: Path, *, name: str | None = None) -> None:
+        self.path = self._file = path
+        self.name = name or path.stem
+        metadata = self._metadata()
+        self.config = self._read_config(metadata)
+        self._stored = dict(self._place())
+        self._infos = {key: stored.info for key, stored in self._stored.items()}
+
+    @cached_property
+    def reader(self) -> Any:
+        """The open file; opened again in another process."""
+        return open_reader(self._file)
+
+    @cached_property
+    def by_name(self) -> dict[str, Any]:
+        """The file's tensors."""
+        return {tensor.name: tensor for tensor in self.reader.tensors}
+
+    def _metadata(self) -> Callable[[str], Any]:
+        fields = self.reader.fields
+        architecture = fields.get("general.architecture")
+        if architecture is None:
+            raise BadCheckpoint(f"{self.path}: no general.architecture in its metadata")
+        self._architecture = str(architecture.contents())
+        if self._architecture not in MODEL_TYPES:
+            raise BadCheckpoint(
+                f"{self.path}: GGUF files of architecture {self._architecture!r} cannot be read yet "
+                f"(only {', '.join(MODEL_TYPES)}); convert it to safetensors"
+            )
+        count = fields.get("split.count")
+        if count is not None and int(count.contents()) > 1:
+            raise BadCheckpoint(f"{self.path}: one part of a split GGUF file; merge the parts first")
+
+        def value(key: str) -> Any:
+            field = fields.get(f"{self._architecture}.{key}")
+            return None if field is None else field.contents()
+
+        return value
+
+    def _read_config(self, value: Callable[[str], Any]) -> Mapping[str, Any]:
+        config = {attribute: value(key) for attribute, key in CONFIG.items() if value(key) is not None}
+        shapes = {tensor.name: hub_shape(tensor) for tensor in self.reader.tensors}
+        if "token_embd.weight" not in shapes:
+            raise BadCheckpoint(f"{self.path}: no token_embd.weight; is it the file of a whole model?")
+        config.setdefault("vocab_size", shapes["token_embd.weight"][0])
+        model_type = MODEL_TYPES[self._architecture]
+        if model_type == "llama" and config.get("num_experts"):
+            model_type = "mixtral"
+        config["model_type"] = model_type
+        config["tie_word_embeddings"] = "output.weight" not in shapes
+        config["attention_bias"] = "blk.0.attn_q.bias" in shapes
+        unread = self._unread(value, model_type)
+        return config | ({UNREAD: unread} if unread else {})
+
+    def _unread(self, value: Callable[[str], Any], model_type: str) -> str:
+        """What running the model needs and the config does not hold; empty if nothing."""
+        if model_type not in RUNNABLE:
+            return f"how a {model_type} is run"
+        scaling = value("rope.scaling.type")
+        factors = [t for t in self.reader.tensors if t.name.startswith("rope_f")]
+        if (scaling and str(scaling) != "none") or any((tensor.data != 1.0).any() for tensor in factors):
+            return "how its rotary embedding is scaled"
+        return ""
+
+    def tokenizer_file(self) -> Path | None:
+        """A ``tokenizer.json`` beside the file; the tokens inside it are not read."""
+        beside = self._file.parent / "tokenizer.json"
+        return beside if beside.is_file() else None
+
+    def _place(self) -> list[tuple[str, Stored]]:
+        """The hub's name of every tensor, and where it lies."""
+        found = []
+        size = self._file.stat().st_size
+        model_type = str(self.config["model_type"])
+        names = LAYER | OTHERWISE.get(model_type, {})
+        for tensor in self.reader.tensors:
+            if int(tensor.data_offset) + int(tensor.n_bytes) > size:
+                raise BadCheckpoint(
+                    f"{self.path}: cut short: tensor {tensor.name} lies beyond its end; fetch it again"
+                )
+            if NOT_WEIGHTS.match(tensor.name):
+                continue
+            info = TensorInfo(hub_shape(tensor), KEPT.get(tensor.tensor_type.name, "float32"))
+            block = BLOCK.match(tensor.name)
+            if tensor.name in TOP:
+                found.append((TOP[tensor.name], Stored(tensor.name, info)))
+            elif block is not None and block[2] in names:
+                layer, part, kind = block.groups()
+                hub = f"model.layers.{layer}.{names[part]}.{kind}"
+                if "#" in hub:
+                    one = TensorInfo(info.shape[1:], info.dtype)
+                    found += [
+                        (hub.replace("#", str(e)), Stored(tensor.name, one, e)) for e in range(info.shape[0])
+                    ]
+                    continue
+                if part == "ffn_gate_inp_shexp" and len(info.shape) == 1:
+                    info = TensorInfo((1, *info.shape), info.dtype)
+                found.append((hub, Stored(tensor.name, info, heads=self._reordered(part))))
+            else:
+                raise BadCheckpoint(
+                    f"{self.path}: tensor {tensor.name} is not in the table of fpcore/checkpoints/gguf_file.py;"
+                    f" say there what the hub calls it in {model_type}"
+                )
+        return found
+
+    def _reordered(self, part: str) -> int:
+        """Heads whose rows llama.cpp reorders on conversion: query and key of its llama architecture."""
+        if self._architecture != "llama" or part not in {"attn_q", "attn_k"}:
+            return 0
+        heads = int(self.config["num_attention_heads"])
+        return heads if part == "attn_q" else int(self.config.get("num_key_value_heads", heads))
+
+    @property
+    def digest(self) -> str:  # noqa: D102
+        return hashlib.sha256(b"gguf" + file_digest(self._file)).hexdigest()
+
+    @property
+    def tensors(self) -> Mapping[str, TensorInfo]:  # noqa: D102
+        return self._infos
+
+    def read(self, name: str) -> torch.Tensor:  # noqa: D102
+        import torch
+        from gguf.quants import dequantize
+
+        stored = self._stored[name]
+        tensor = self.by_name[stored.name]
+        data = tensor.data if stored.expert is None else tensor.data[stored.expert]
+        if tensor.tensor_type.name not in {"F64", "F32", "F16"}:
+            data = dequantize(data, tensor.tensor_type)
+        values = np.array(data).reshape(stored.info.shape)
+        if stored.heads:
+            values = hub_order(values, stored.heads)
+        return torch.from_numpy(values).to(getattr(torch, stored.info.dtype))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in {"reader", "by_name"}}
+
+
+def hub_order(values: np.ndarray[Any, Any], heads: int) -> np.ndarray[Any, Any]:
+    """Rows of each head from rotary pairs (0, 1), (2, 3), … to the hub's halves: firsts, then seconds."""
+    paired = values.reshape(heads, values.shape[0] // heads // 2, 2, *values.shape[1:])
+    return np.ascontiguousarray(paired.swapaxes(1, 2)).reshape(values.shape)
+
+
+def hub_shape(tensor: Any) -> tuple[int, ...]:
+    """Shape with rows first; GGUF counts from the innermost axis."""
+    return tuple(int(length) for length in reversed(tensor.shape.tolist()))
+
+
+def open_reader(path: Path) -> Any:
+    """The `gguf` package's reader of a file."""
+    try:
+        from gguf import GGUFReader
+    except ModuleNotFoundError as error:
+        raise BadCheckpoint(
+            f"{path}: reading GGUF files needs the gguf package; pip install 'lookalike[gguf]'"
+        ) from error
+    try:
+        return GGUFReader(path)
+    except (ValueError, IndexError, KeyError, OSError) as error:
+        raise BadCheckpoint(
+            f"{path}: not a readable GGUF file, or cut short ({error}); fetch it again"
+        ) from error
+
+
+def open_gguf(path: str | Path, *, name: str | None = None) -> Checkpoint:
+    """Open a GGUF file of the Llama or Qwen family.
+
+    Parameters
+    ----------
+    path : str or path
+    name : str, optional
+        What people see; the file's name otherwise.
+
+    Raises
+    ------
+    BadCheckpoint
+        The gguf package is missing, the file is damaged or split, or its architecture is not known here.
+    """
+    return GgufCheckpoint(Path(path), name=name)

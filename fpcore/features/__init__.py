@@ -1,0 +1,1 @@
+"""What several metrics compute of weights: moments, curves, a canonical form, assignments."""

@@ -1,0 +1,182 @@
+"""A layer's matrices with the gains of its norms folded in, heads apart, one block an expert."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpcore.errors import BadCheckpoint, NotComparable
+
+if TYPE_CHECKING:
+    from fpcore.anatomy import RoleView
+    from fpcore.checkpoints.checkpoint import Checkpoint
+
+__all__ = ["FeedForward", "Layer", "Layers", "layers_of"]
+
+Array = NDArray[np.float64]
+
+# Models with no more weights than this are kept in memory once read (16 MiB as float64); the layers of
+# larger ones are read each time.
+KEPT: Final = 1 << 21
+
+
+@dataclass(frozen=True)
+class FeedForward:
+    """One feed-forward block, or one expert.
+
+    Attributes
+    ----------
+    gate : ndarray or None
+        (units, width), None for blocks without a gate.
+    up : ndarray
+        (units, width).
+    down : ndarray
+        (units, width): what each unit writes, the stored matrix transposed.
+    """
+
+    gate: Array | None
+    up: Array
+    down: Array
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer, in directions of the residual stream.
+
+    Attributes
+    ----------
+    query, output : ndarray
+        (heads, head width, width): what each dimension of each head reads, and what it writes.
+    key, value : ndarray
+        (key-value heads, head width, width).
+    experts : tuple of FeedForward
+        One for a dense layer; the routed experts, then the shared one, in a mixture.
+    """
+
+    query: Array
+    key: Array
+    value: Array
+    output: Array
+    experts: tuple[FeedForward, ...]
+
+    @property
+    def group(self) -> int:
+        """Query heads that share a key-value head."""
+        return len(self.query) // len(self.key)
+
+    def each_head(self, shared: Array) -> Array:
+        """Keys or values, repeated so that there is one for each query head (neighbours share one)."""
+        return np.repeat(shared, self.group, axis=0)
+
+
+class Layers(Sequence[Layer]):
+    """The layers of a model, read when asked for."""
+
+    def __init__(self, model: Checkpoint) -> None:
+        self.model = model
+        self.roles = model.roles
+        self.head_dim = model.architecture.head_dim or 0
+        width = model.architecture.width
+        for part, axis in {"query": 1, "key": 1, "value": 1, "output": 0}.items():
+            views = self.roles.by_layer(f"attention.{part}.weight")
+            # Latent attention reads a compressed stream, of another width.
+            if views is None or any(view.shape[axis] != width for view in views):
+                raise NotComparable(f"attention without a plain {part} projection in each layer")
+        self.kept: dict[int, Layer] | None = {} if self.size() <= KEPT else None
+
+    def size(self) -> int:
+        """Weights within layers."""
+        return sum(view.size for role, view in self.roles.items() if role.startswith("layers."))
+
+    def __len__(self) -> int:
+        return self.roles.depth
+
+    def __iter__(self) -> Iterator[Layer]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> Layer:  # type: ignore[override]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        if self.kept is None:
+            return self.read(index)
+        if index not in self.kept:
+            self.kept[index] = self.read(index)
+        return self.kept[index]
+
+    def read(self, index: int) -> Layer:
+        """One layer, from the file."""
+        here = f"layers.{index}."
+        gain = self.gain(here + "attention.norm.weight")
+        parts = {
+            part: self.heads(self.matrix(f"{here}attention.{part}.weight") * gain, part)
+            for part in ("query", "key", "value")
+        }
+        output = self.heads(self.matrix(here + "attention.output.weight").T, "output")
+        layer = Layer(output=output, experts=tuple(self.experts(index)), **parts)
+        if len(layer.query) != len(layer.output) or len(layer.query) % len(layer.key):
+            raise NotComparable("query, key and output heads do not fit each other")
+        return layer
+
+    def experts(self, index: int) -> Iterator[FeedForward]:
+        """The feed-forward block, or the routed experts and the shared one."""
+        here = f"layers.{index}.feed_forward."
+        # Parallel blocks may read the norm of attention.
+        name = here + "norm.weight" if here + "norm.weight" in self.roles else None
+        if name is None and here + "post_norm.weight" not in self.roles:
+            name = f"layers.{index}.attention.norm.weight"
+        gain = self.gain(name) if name else np.ones(1)
+        routed = len(self.roles.experts(index, "up"))
+        prefixes = [f"{here}experts.{expert}." for expert in range(routed)]
+        prefixes += [
+            prefix for prefix in (here, here + "shared_expert.") if prefix + "up.weight" in self.roles
+        ]
+        if not prefixes:
+            raise NotComparable(f"layer {index} has no plain feed-forward block")
+        for prefix in prefixes:
+            gated = prefix + "gate.weight" in self.roles
+            yield FeedForward(
+                gate=self.matrix(prefix + "gate.weight") * gain if gated else None,
+                up=self.matrix(prefix + "up.weight") * gain,
+                down=self.matrix(prefix + "down.weight").T,
+            )
+
+    def gain(self, role: str) -> Array:
+        """A norm's gain, or 1 where it has none."""
+        view = self.roles.get(role)
+        return np.ones(1) if view is None else finite(view)
+
+    def matrix(self, role: str) -> Array:
+        """A weight as float64."""
+        return finite(self.roles[role])
+
+    def heads(self, rows: Array, part: str) -> Array:
+        """(rows, width) → (heads, head width, width)."""
+        if not self.head_dim or len(rows) % self.head_dim:
+            raise NotComparable(f"the {part} projection has no whole number of heads")
+        return rows.reshape(-1, self.head_dim, rows.shape[1])
+
+
+def finite(view: RoleView) -> Array:
+    """A role's tensor as float64; what is not finite is refused."""
+    values: Array = view.read().double().numpy()
+    if not np.isfinite(values).all():
+        raise BadCheckpoint(f"{view.checkpoint.name}: tensor {view.source} holds NaN or infinite values")
+    return values
+
+
+def layers_of(model: Checkpoint) -> Layers:
+    """The layers of a model with their norms' gains folded in.
+
+    The gain of the norm before a block scales the columns of what reads it; gains behind a block and those
+    of queries and keys are left where they are, as no matrix can take them up.
+
+    Raises
+    ------
+    NotComparable
+        Attention is not made of query, key, value and output projections.
+    """
+    return model.remembered("layer weights", lambda: Layers(model))

@@ -1,0 +1,341 @@
+"""How often sets of candidate parents hold the parent, and how large they are; what evidence costs.
+
+``python -m studies.candidate_sets RUN_OR_TABLE … [--confidence .9] [--metrics a,b]`` prints a Markdown
+table; with ``--cost look-alike`` that of the evidence of each metric and of all together.
+
+Every lineage is left out in turn. Its *head* is the model that it is named by (the founder, in the zoo); each
+of its models that descends from the head is asked about against all heads, with its own among them and
+without it. Everything is weighed by the other lineages alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from joblib import Parallel, delayed
+
+import analysis
+from analysis.discrimination.intervals import lineage_interval
+from analysis.evidence.candidates import CandidateSet, Entry, exclude_candidates
+from analysis.evidence.combination import combine_evidence
+from benchmark.comparison.candidates import Yardsticks
+from benchmark.comparison.joint import choose_for_combination
+from benchmark.pipeline.metric_choice import choose_metrics
+from benchmark.pipeline.score_tables import read_scores
+from benchmark.report.notation import percent, percent_interval, plain
+from benchmark.report.reading import estimate
+from benchmark.session.files import RunDirectory
+
+__all__ = ["Outcome", "PoolStudy", "ask_pools", "cost_rows", "main", "study_pools", "summary"]
+
+HEAD: Final = (
+    "By", "Children", "Lineages", "Parent remains", "Strangers that remain", "Set, of the pool",
+    "Parent shown", "A stranger shown", "Parent not there: none remain", "a stranger shown",
+)  # fmt: skip
+COST_HEAD: Final = ("Evidence of", "Cllr", "of it, least", "Bounds of log10 LR", "Slope together")
+PAIR: Final = ["model_a", "model_b"]
+
+
+@dataclass(frozen=True)
+class PoolStudy:
+    """What came of asking about every child of every lineage; in all means every lineage counts the same.
+
+    Attributes
+    ----------
+    by : str
+        What ranked the candidates.
+    confidence : float
+    n_children, n_lineages : int
+        Children whose head is scored with them.
+    coverage : Interval
+        The head remains.
+    strangers : float
+        Share of strangers that remain.
+    size, pool : float
+        Mean size of the set, and of the pool.
+    shown : float
+        Share of cases whose head is shown to be kin.
+    wrongly_shown : float
+        Share of cases in which any stranger is.
+    emptied : float
+        Pool without the head: share of cases in which none remains.
+    wrongly_shown_without : float
+        Pool without the head: share of cases in which any stranger is shown.
+    """
+
+    by: str
+    confidence: float
+    n_children: int
+    n_lineages: int
+    coverage: analysis.Interval
+    strangers: float
+    size: float
+    pool: float
+    shown: float
+    wrongly_shown: float
+    emptied: float
+    wrongly_shown_without: float
+
+    def row(self) -> tuple[str, ...]:
+        """Cells under `HEAD`."""
+        shares = (self.shown, self.wrongly_shown, self.emptied, self.wrongly_shown_without)
+        return (
+            self.by,
+            str(self.n_children),
+            str(self.n_lineages),
+            percent_interval(estimate(analysis.as_json(self.coverage))),
+            f"{percent(self.strangers)} %",
+            f"{plain(self.size, 2)} of {plain(self.pool, 2)}",
+            *(f"{percent(share)} %" for share in shares),
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One child asked about: its head, whether they have one shape, the sets with and without the head."""
+
+    head: str
+    same_cell: bool
+    found: CandidateSet
+    without: CandidateSet
+
+
+def study_pools(
+    frames: Mapping[str, pd.DataFrame], confidence: float, by: str, workers: int = 1
+) -> PoolStudy | None:
+    """Ask about every child of every lineage, by some metrics together, and sum up.
+
+    Parameters
+    ----------
+    frames : mapping of str to DataFrame
+        Normalised score tables of the metrics.
+    confidence : float
+    by : str
+        What to call them.
+    workers : int
+        Processes; the result does not depend on it.
+
+    Returns
+    -------
+    PoolStudy or None
+        None without any child of a head.
+    """
+    return summary(ask_pools(frames, confidence, workers), confidence, by)
+
+
+def ask_pools(frames: Mapping[str, pd.DataFrame], confidence: float, workers: int = 1) -> list[Outcome]:
+    """Ask about every child of every lineage, by some metrics together."""
+    pairs = pd.concat(frames.values())
+    ends = [pairs[["model_" + end, "lineage_" + end]].set_axis(PAIR, axis=1) for end in "ab"]
+    lineage_of: dict[str, str] = dict(pd.concat(ends).drop_duplicates().itertuples(index=False))
+    heads = sorted(model for model, lineage in lineage_of.items() if model == lineage)
+    cells = _cells(pairs)
+    asked = Parallel(workers)(
+        delayed(_ask_lineage)(frames, head, _children(pairs, head), heads, cells, confidence)
+        for head in heads
+    )
+    return [outcome for outcomes in asked for outcome in outcomes]
+
+
+def _ask_lineage(
+    frames: Mapping[str, pd.DataFrame],
+    head: str,
+    children: Sequence[str],
+    heads: Sequence[str],
+    cells: Mapping[str, str],
+    confidence: float,
+) -> list[Outcome]:
+    """Ask about the children of one head, weighed by the lineages that are not theirs."""
+    scores = {
+        name: _by_pair(frame[frame["model_a"].isin(children) | frame["model_b"].isin(children)])
+        for name, frame in frames.items()
+    }
+    measures = Yardsticks(
+        {
+            name: analysis.ScoreTable(frame[(frame["lineage_a"] != head) & (frame["lineage_b"] != head)])
+            for name, frame in frames.items()
+        }
+    )
+    outcomes: list[Outcome] = []
+    for child in children:
+        entries = []
+        for other in heads:
+            pair = frozenset((child, other))
+            if not any(pair in known for known in scores.values()):
+                continue  # not scored: neither an abstention nor a candidate
+            spoken = {name: known[pair] for name, known in scores.items() if pair in known}
+            same = cells.get(child) == cells.get(other)
+            measured = measures.measure(
+                {name: value for name, value in spoken.items() if not math.isnan(value)}, same_cell=same
+            )
+            entries.append(Entry(other, measured.value, measured.table, same, {other}, measured.reason))
+        if head in {entry.name for entry in entries} and len(entries) > 1:
+            others = [entry for entry in entries if entry.name != head]
+            outcomes.append(
+                Outcome(
+                    head,
+                    cells.get(child) == cells.get(head),
+                    exclude_candidates(entries, confidence),
+                    exclude_candidates(others, confidence),
+                )
+            )
+    return outcomes
+
+
+def _by_pair(frame: pd.DataFrame) -> dict[frozenset[str], float]:
+    keys = map(frozenset, zip(frame["model_a"], frame["model_b"], strict=True))
+    return dict(zip(keys, frame["score"].where(frame["status"] == "ok"), strict=True))
+
+
+def _cells(pairs: pd.DataFrame) -> dict[str, str]:
+    """Cell of each model; where none is known all count as one."""
+    found: dict[str, str] = {}
+    if "architecture_a" in pairs:
+        for end in "ab":
+            cell = pairs[f"architecture_{end}"]
+            found |= dict(
+                zip(pairs[f"model_{end}"], cell.astype(object).where(cell.notna(), ""), strict=True)
+            )
+    return found
+
+
+def _children(pairs: pd.DataFrame, head: str) -> list[str]:
+    derived = pairs[pairs["relation"] == "derived"]
+    found = set(derived.loc[derived["model_a"] == head, "model_b"])
+    return sorted(found | set(derived.loc[derived["model_b"] == head, "model_a"]))
+
+
+def summary(outcomes: Sequence[Outcome], confidence: float, by: str) -> PoolStudy | None:
+    """Sum up; None without any outcome."""
+    if not outcomes:
+        return None
+    heads = np.array([one.head for one in outcomes])
+
+    def mean(values: Sequence[float]) -> float:
+        return float(_lineage_means(heads, np.array(values, dtype=np.float64)).mean())
+
+    return PoolStudy(
+        by=by,
+        confidence=confidence,
+        n_children=len(outcomes),
+        n_lineages=len(set(heads)),
+        coverage=_over_lineages(heads, np.array([one.head in one.found.remaining for one in outcomes])),
+        strangers=mean(
+            [len(set(one.found.remaining) - {one.head}) / (len(one.found.candidates) - 1) for one in outcomes]
+        ),
+        size=mean([len(one.found.remaining) for one in outcomes]),
+        pool=mean([len(one.found.candidates) for one in outcomes]),
+        shown=mean([one.head in one.found.shown for one in outcomes]),
+        wrongly_shown=mean([bool(set(one.found.shown) - {one.head}) for one in outcomes]),
+        emptied=mean([not one.without.remaining for one in outcomes]),
+        wrongly_shown_without=mean([bool(one.without.shown) for one in outcomes]),
+    )
+
+
+def _lineage_means(heads: npt.NDArray[np.str_], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.array([values[heads == head].mean() for head in np.unique(heads)])
+
+
+def _over_lineages(heads: npt.NDArray[np.str_], hit: npt.NDArray[np.bool_]) -> analysis.Interval:
+    """Share of hits with every lineage counting the same."""
+    shares = _lineage_means(heads, hit.astype(np.float64))
+    n = len(shares)
+    folds = (shares.sum() - shares) / (n - 1) if n > 1 else np.full(1, np.nan)
+    return lineage_interval(
+        float(shares.mean()), folds, units=n, level=0.95, method="mean over lineages", n_lineages=n
+    )
+
+
+def cost_rows(frames: Mapping[str, pd.DataFrame], negatives: str) -> list[tuple[str, ...]]:
+    """Cllr of all metrics together and of each alone, cheapest first, on the pairs on which all speak.
+
+    Parameters
+    ----------
+    frames : mapping of str to DataFrame
+    negatives : {"look-alike", "independent"}
+
+    Returns
+    -------
+    list of tuple of str
+        Name, Cllr, the part that no calibration takes away, bounds, slope in the combination; nothing where
+        there is no evidence.
+    """
+    tables = {name: analysis.ScoreTable(frame) for name, frame in frames.items()}
+    chosen, _ = choose_for_combination(tables)
+    joint = combine_evidence([tables[name] for name in chosen], negatives=negatives)
+    if joint.table is None:
+        return []
+    pairs = joint.table.frame[PAIR]
+    alone = [
+        combine_evidence([analysis.ScoreTable(tables[name].frame.merge(pairs, on=PAIR))], negatives=negatives)
+        for name in chosen
+    ]
+    alone.sort(key=lambda one: one.cllr)
+    return [
+        (
+            "**all together**" if one is joint else one.metrics[0],
+            f"{one.cllr:.3f}",
+            f"{one.cllr_min:.3f}",
+            f"{one.lower:+.2f} to {one.upper:+.2f}",
+            "" if one is joint else plain(joint.slopes[one.metrics[0]], 2),
+        )
+        for one in (joint, *alone)
+    ]
+
+
+def frames_of(path: Path) -> dict[str, pd.DataFrame]:
+    """Normalised tables of the metrics of a run or a score table."""
+    table = RunDirectory(path).read_scores() if path.is_dir() else read_scores(path, None)
+    return {str(name): analysis.ScoreTable(part).frame for name, part in table.groupby("metric")}
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m studies.candidate_sets", description=__doc__)
+    parser.add_argument("source", nargs="+", type=Path, help="a run directory, or score tables")
+    parser.add_argument("--confidence", type=float, default=0.9)
+    parser.add_argument("--metrics", help="names and globs; default: those marked cheap")
+    parser.add_argument(
+        "--cost", choices=("look-alike", "independent"), help="what the evidence costs, in place of pools"
+    )
+    parser.add_argument("--together-only", action="store_true", help="not each metric by itself")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    asked = parser.parse_args()
+    frames = {name: frame for path in asked.source for name, frame in frames_of(path).items()}
+    wanted = set(choose_metrics(asked.metrics)) if asked.source[0].is_dir() else set(frames)
+    frames = {name: frame for name, frame in frames.items() if name in wanted}
+    if asked.cost:
+        _print([COST_HEAD, ("---",) * len(COST_HEAD), *cost_rows(frames, asked.cost)])
+        return
+    studies: list[PoolStudy | None] = []
+    if len(frames) > 1:
+        asked_of = ask_pools(frames, asked.confidence, asked.workers)
+        studies.append(summary(asked_of, asked.confidence, "**all together**"))
+        if any(frame["architecture_a"].notna().any() for frame in frames.values()):
+            for same, words in ((True, "of the parent's shape"), (False, "of another shape")):
+                some = [one for one in asked_of if one.same_cell is same]
+                studies.append(summary(some, asked.confidence, f"… children {words}"))
+    if not asked.together_only:
+        studies += [
+            study_pools({name: frame}, asked.confidence, name, asked.workers)
+            for name, frame in frames.items()
+        ]
+    _print([HEAD, ("---",) * len(HEAD), *(study.row() for study in studies if study is not None)])
+
+
+def _print(rows: Sequence[Sequence[str]]) -> None:
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    main()

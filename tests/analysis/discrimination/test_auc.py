@@ -1,0 +1,260 @@
+"""AUC and its intervals: published values, invariants, and an answer for every odd table."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import analysis
+from analysis import Interval, ScoreTable
+from analysis.discrimination.auc import auc_interval
+from analysis.discrimination.delong import delong_variance
+from analysis.discrimination.intervals import effective_number, lineage_interval, wilson
+from analysis.discrimination.wins import Wins
+from analysis.randomness import generator
+from studies.simulation.designs import UNEQUAL, Design, spread
+
+DESIGN = Design("base", spread(12, (4, 2, 1, 3)), 3, separation=1.2, same_cell=0.4)
+METHODS = ("jackknife", "bootstrap", "percentile", "delong")
+
+
+@pytest.fixture(scope="module")
+def table() -> ScoreTable:
+    return DESIGN.draw(np.random.default_rng(5))
+
+
+def rows(*pairs: tuple[str, str, float, str], cells: dict[str, str] | None = None) -> ScoreTable:
+    frame = pd.DataFrame(pairs, columns=["model_a", "model_b", "score", "relation"])
+    if cells is not None:
+        frame["architecture_a"] = frame["model_a"].map(cells)
+        frame["architecture_b"] = frame["model_b"].map(cells)
+    return ScoreTable(frame)
+
+
+def same(a: Interval, b: Interval) -> None:
+    np.testing.assert_allclose(
+        [a.estimate, a.low, a.high], [b.estimate, b.low, b.high], rtol=1e-12, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "area", "error"),
+    [
+        pytest.param(
+            [-3] * 2 + [-4] * 3 + [-5] * 13 + [-6] * 9 + [-7] * 4,
+            [-4] * 2 + [-5] + [-6] * 3 + [-7] + [-8] * 3 + [-9, -10],
+            0.7258,
+            0.1028,
+            id="K-G score",
+        ),
+    ],
+)
+def test_delong_meets_the_published_value(
+    positive: list[int], negative: list[int], area: float, error: float
+) -> None:
+    """49 patients of DeLong et al. 1988, as worked in SAS/STAT's manual: AUC .7258, error .1028."""
+    p, n = np.array(positive, dtype=float), np.array(negative, dtype=float)
+    won = np.mean((p[:, None] > n) + 0.5 * (p[:, None] == n))
+    assert won == pytest.approx(area, abs=5e-5)
+    assert math.sqrt(delong_variance([(p, n)])) == pytest.approx(error, abs=5e-5)
+
+
+def test_wilson_meets_the_published_value() -> None:
+    """Newcombe 1998, table I: 81/263 and 15/148, 0/20, 1/29."""
+    for hits, n, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)):
+        assert wilson(hits / n, n, 0.95) == pytest.approx((low, high), abs=5e-5)
+    assert wilson(1 / 29, 29, 0.95) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+
+
+def test_effective_number() -> None:
+    assert effective_number([5, 5, 5, 0]) == pytest.approx(3)
+    assert effective_number([1, 3]) == pytest.approx(16 / 10)
+    assert effective_number([0, 0]) == 0
+
+
+@pytest.mark.parametrize("negatives", ["independent", "look-alike"])
+@pytest.mark.parametrize("method", METHODS)
+def test_monotone_maps_leave_it_alone(table: ScoreTable, method: str, negatives: str) -> None:
+    mapped = table.with_scores(np.exp(table.score / 3) * 1e-4 - 2)
+    same(
+        analysis.auc(table, negatives, method=method),  # type: ignore[arg-type]
+        analysis.auc(mapped, negatives, method=method),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("negatives", ["independent", "look-alike"])
+@pytest.mark.parametrize("method", ["jackknife", "delong"])
+def test_names_and_order_do_not_matter(table: ScoreTable, method: str, negatives: str) -> None:
+    frame = table.frame.sample(frac=1, random_state=3)
+    new = {name: f"x{(7919 * i) % 1009:04d}" for i, name in enumerate(table.models)}
+    frame = frame.assign(model_a=frame["model_a"].map(new), model_b=frame["model_b"].map(new))
+    ends = {
+        f"{what}_{a}": f"{what}_{b}" for what in ("model", "lineage", "architecture") for a, b in ("ab", "ba")
+    }
+    frame = frame.rename(columns=ends)
+    same(
+        analysis.auc(table, negatives, method=method),  # type: ignore[arg-type]
+        analysis.auc(ScoreTable(frame), negatives, method=method),  # type: ignore[arg-type]
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), digits=st.integers(0, 2), level=st.sampled_from([0.8, 0.95, 0.99]))
+def test_an_interval_holds_its_estimate_and_has_width(seed: int, digits: int, level: float) -> None:
+    drawn = Design("", spread(6, UNEQUAL[2:8]), 2, separation=seed % 5).draw(np.random.default_rng(seed))
+    drawn = drawn.with_scores(np.round(drawn.score, digits))
+    for negatives in ("independent", "look-alike"):
+        for method in ("jackknife", "bootstrap"):
+            found = analysis.auc(drawn, negatives, level, method=method, n_resamples=50)  # type: ignore[arg-type]
+            assert 0 <= found.low <= found.estimate <= found.high <= 1
+            assert found.high - found.low > 1e-3
+            wider = analysis.auc(drawn, negatives, 0.995, method=method, n_resamples=50)  # type: ignore[arg-type]
+            assert wider.low <= found.low + 1e-12
+            assert wider.high >= found.high - 1e-12
+
+
+def test_swapping_the_classes_mirrors_the_interval() -> None:
+    folds = np.array([0.91, 0.9, 0.93, 0.88, 0.92, 0.9, 0.915, 0.89])
+    options = {"units": 4.0, "level": 0.95, "method": "", "n_lineages": 8}
+    one = lineage_interval(0.905, folds, **options)  # type: ignore[arg-type]
+    other = lineage_interval(1 - 0.905, 1 - folds, **options)  # type: ignore[arg-type]
+    assert (one.low, one.high) == pytest.approx((1 - other.high, 1 - other.low))
+
+
+def test_look_alike_auc_is_the_mean_share_of_own_look_alikes_beaten() -> None:
+    cells = {"a": "X", "b": "X", "c": "X", "d": "X", "e": "Y", "f": "Y", "g": "Y", "h": "Z", "i": "Z"}
+    found = rows(
+        ("a", "b", 0.9, "derived"),
+        ("e", "f", 0.5, "derived"),
+        ("h", "i", 0.1, "derived"),  # no look-alike in Z
+        ("a", "c", 0.95, "independent"),
+        ("a", "d", 0.2, "independent"),
+        ("b", "d", 0.9, "independent"),
+        ("e", "g", 0.4, "independent"),
+        ("a", "e", 0.99, "independent"),  # X × Y: no derived pair there
+        cells=cells,
+    )
+    area = analysis.look_alike_auc(found)
+    assert area.estimate == pytest.approx(((0 + 1 + 0.5) / 3 + 1) / 2)
+    assert area == analysis.auc(found, "look-alike")
+    assert area.n_pairs == 6
+    assert analysis.pairs_without_look_alikes(found) == [("h", "i")]
+    assert "1 derived pairs without any look-alike are not used: h – i" in area.warnings
+
+
+def test_a_score_that_only_knows_the_cell_has_look_alike_auc_one_half() -> None:
+    labels = Design("", spread(12, (3,)), 4).labels
+    found = labels.with_scores((labels.cell_a == labels.cell_b).astype(float))
+    assert analysis.auc(found).estimate > 0.85
+    matched = analysis.look_alike_auc(found)
+    assert matched.estimate == 0.5
+    assert matched.high - matched.low > 0.3
+    assert any("no variation" in w for w in matched.warnings)
+
+
+@pytest.mark.parametrize("method", ["jackknife", "bootstrap"])
+@pytest.mark.parametrize("score", ["perfect", "reversed", "constant", "infinite"])
+def test_extremes_are_bounded_by_effective_lineages(score: str, method: str) -> None:
+    labels = Design("", (3,) * 12, 2).labels
+    values = {
+        "perfect": labels.derived * 1.0,
+        "reversed": labels.derived * -1.0,
+        "constant": np.zeros(len(labels)),
+        "infinite": np.where(labels.derived, np.inf, -np.inf),
+    }[score]
+    truth = {"perfect": 1.0, "reversed": 0.0, "constant": 0.5, "infinite": 1.0}[score]
+    found = analysis.auc(labels.with_scores(values), method=method)  # type: ignore[arg-type]
+    assert found.estimate == truth
+    assert (found.low, found.high) == pytest.approx(wilson(truth, 6, 0.95))
+    for other in ("percentile", "delong"):
+        empty = analysis.auc(labels.with_scores(values), method=other)  # type: ignore[arg-type]
+        if score != "constant" or other == "percentile":
+            assert math.isnan(empty.low)
+            assert math.isnan(empty.high)
+            assert "without width" in empty.reason
+
+
+def test_a_single_error_is_not_taken_for_precision() -> None:
+    """One lineage bears the only lost comparison: without it the AUC is 1."""
+    labels = Design("", (3,) * 12, 2).labels
+    values = labels.derived * 1.0
+    values[np.flatnonzero(labels.independent)[0]] = 2.0
+    found = analysis.auc(labels.with_scores(values))
+    assert 0.99 < found.estimate < 1
+    assert found.low <= wilson(found.estimate, 6, 0.95)[0] + 1e-12
+    assert any("a single lineage decides" in w for w in found.warnings)
+
+
+def test_undefined_says_why() -> None:
+    only_derived = rows(("a", "b", 0.9, "derived"), ("c", "d", 0.8, "derived"))
+    only_independent = rows(("a", "b", 0.9, "independent"), ("c", "d", 0.8, "independent"))
+    both = rows(("a", "b", 0.9, "derived"), ("a", "c", 0.8, "independent"))
+    far = rows(
+        ("a", "b", 0.9, "derived"),
+        ("a", "c", 0.8, "independent"),
+        cells={"a": "X", "b": "X", "c": "Y"},
+    )
+    abstained = ScoreTable(both.frame.assign(status=["abstained", "ok"], reason=["no bias", ""]))
+    for found, negatives, words in (
+        (only_derived, "independent", "no independent pair"),
+        (only_independent, "independent", "no derived pair"),
+        (both, "look-alike", "architectures are unknown"),
+        (far, "look-alike", "no derived pair has a look-alike"),
+        (abstained, "independent", "all 1 abstained or failed"),
+    ):
+        for method in METHODS:
+            area = analysis.auc(found, negatives, method=method)  # type: ignore[arg-type]
+            assert math.isnan(area.estimate)
+            assert math.isnan(area.low)
+            assert words in area.reason
+            assert not area.defined
+        assert words in analysis.partial_auc(found, 0.05, negatives).reason
+        curve = analysis.roc_curve(found, negatives)
+        assert words in curve.reason
+        assert len(curve.fpr) == 0
+    assert analysis.auc_with_abstentions_worst(abstained).estimate == 0
+    assert "no independent pair" in analysis.auc_with_abstentions_worst(only_derived).reason
+
+
+def test_one_lineage_of_derived_pairs_gets_a_bound_and_a_warning() -> None:
+    found = analysis.auc(rows(("a", "b", 0.9, "derived"), ("a", "c", 0.8, "independent")))
+    assert found.estimate == 1
+    assert found.low < 0.2
+    assert any("one lineage carries all" in w for w in found.warnings)
+    assert any("2 lineages" in w for w in found.warnings)
+
+
+def test_abstentions_ranked_worst(table: ScoreTable) -> None:
+    everything = analysis.auc(table)
+    same(everything, analysis.auc_with_abstentions_worst(table))
+    for relation in ("derived", "independent"):
+        some = np.flatnonzero(table.relation == relation)[::4]
+        status = np.where(np.isin(np.arange(len(table)), some), "abstained", "ok")
+        partial = ScoreTable(table.frame.assign(status=status))
+        assert analysis.auc(partial).n_pairs == everything.n_pairs - len(some)
+        worst = analysis.auc_with_abstentions_worst(partial)
+        assert worst.n_pairs == everything.n_pairs
+        assert worst.estimate < everything.estimate
+        share = len(some) / (table.relation == relation).sum()
+        assert worst.estimate == pytest.approx(analysis.auc(partial).estimate * (1 - share), abs=1e-12)
+
+
+def test_randomness_depends_on_seed_metric_and_procedure_only() -> None:
+    draw = [
+        generator(*key).random()
+        for key in ((0, "m", "p"), (0, "m", "p"), (1, "m", "p"), (0, "n", "p"), (0, "m", "q"), (0, "mp", ""))
+    ]
+    assert draw[0] == draw[1]
+    assert len(set(draw)) == 5
+
+
+def test_unknown_words_are_refused(table: ScoreTable) -> None:
+    with pytest.raises(ValueError, match="negatives must be"):
+        analysis.auc(table, "siblings")
+    with pytest.raises(ValueError, match="give it a generator"):
+        auc_interval(Wins.of(table), method="bootstrap")

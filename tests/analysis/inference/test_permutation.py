@@ -1,0 +1,263 @@
+"""The permutation test: exact, honest about what it cannot tell, of the right size, and with power."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from analysis.inference.arrangements import Arrangements
+from analysis.inference.permutation import separation_test, separation_tests
+from analysis.table import ScoreTable
+from studies.simulation.designs import UNEQUAL, Design, spread
+
+LINEAGE_EFFECTS = {"lineage_sd": 0.4, "model_sd": 0.3, "lineage_pair_sd": 0.3, "pair_sd": 0.5}
+NOISE = {"lineage_sd": 0.0, "model_sd": 0.0, "lineage_pair_sd": 0.0, "pair_sd": 1.0}
+
+
+def redraw(design: Design, rng: np.random.Generator, metric: str = "score") -> ScoreTable:
+    return ScoreTable(design.labels.frame.assign(score=design.scores(rng), metric=metric))
+
+
+def families(
+    sizes: dict[str, tuple[int, ...]], score: Callable[[str, str, bool], float], *, star: bool = False
+) -> ScoreTable:
+    """A table from cell → sizes of its lineages; models are called cell.lineage.number."""
+    models = [
+        (f"{cell}.{g}.{i}", f"{cell}.{g}", cell)
+        for cell, lineages in sizes.items()
+        for g, n in enumerate(lineages)
+        for i in range(n)
+    ]
+    rows = []
+    for (a, lineage_a, cell_a), (b, lineage_b, cell_b) in itertools.combinations(models, 2):
+        same = lineage_a == lineage_b
+        derived = same and (not star or a.endswith(".0"))
+        relation = "derived" if derived else "sibling" if same else "independent"
+        rows.append((a, b, score(a, b, same), relation, lineage_a, lineage_b, cell_a, cell_b))
+    names = "model_a model_b score relation lineage_a lineage_b architecture_a architecture_b"
+    return ScoreTable(pd.DataFrame(rows, columns=names.split()))
+
+
+def test_a_perfect_score_reaches_the_smallest_p_of_a_small_catalog():
+    table = families({"x": (2, 2, 2, 2)}, lambda a, b, same: float(same))
+    test = separation_test(table)
+    assert test.exact
+    assert test.n_arrangements == 105  # perfect matchings of eight models
+    assert test.p_value == pytest.approx(1 / 105)
+    assert test.adjusted_p_value == test.p_value
+    assert (test.n_pairs, test.n_models, test.n_lineages) == (4, 8, 4)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "star", "expected"),
+    [
+        ({"x": (2, 2, 1, 1)}, False, math.comb(6, 2) * math.comb(4, 2) // 2),
+        ({"x": (3, 3)}, False, 10),
+        ({"x": (3, 3)}, True, 90),
+        ({"x": (2, 2), "y": (2, 2)}, False, 9),
+        ({"x": (3, 1), "y": (2,)}, False, 4),
+    ],
+)
+def test_distinct_arrangements_are_counted(sizes, star, expected):
+    table = families(sizes, lambda a, b, same: float(same), star=star)
+    assert separation_test(table, level=0.5).n_arrangements == expected
+
+
+def test_the_lower_bound_never_exceeds_the_count():
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        cell = np.sort(rng.integers(0, 2, 7))
+        a, b = np.array([0, 0, 3]), np.array([1, 2, 4])
+        found = Arrangements(cell, a, b, np.array([0, 0, 1]))
+        drawn = found.enumerate(100_000)
+        assert drawn is not None
+        assert found.at_least <= len(drawn[0])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        (
+            {"x": (4,), "y": (3,), "z": (2,)},
+            "every architecture cell that holds derived pairs holds one lineage",
+        ),
+        ({"x": (2, 2)}, "only 3 arrangements"),
+        ({"x": (1, 1, 1)}, "no derived pair"),
+        ({"x": (4,)}, "no independent pair"),
+    ],
+)
+def test_what_cannot_be_tested_is_refused_with_the_reason(sizes, words):
+    test = separation_test(families(sizes, lambda a, b, same: float(same)))
+    assert words in test.reason
+    assert math.isnan(test.p_value)
+    assert math.isnan(test.adjusted_p_value)
+
+
+def test_without_architectures_it_refuses():
+    frame = families({"x": (3, 3, 3)}, lambda a, b, same: float(same)).frame
+    table = ScoreTable(frame.drop(columns=["architecture_a", "architecture_b"]))
+    assert "no architectures given" in separation_test(table).reason
+
+
+def test_too_few_permutations_are_refused():
+    test = separation_test(families({"x": (4, 4, 4, 4)}, lambda a, b, same: float(same)), n_resamples=10)
+    assert "only 10 permutations" in test.reason
+
+
+def test_a_constant_score_gives_p_one():
+    test = separation_test(families({"x": (4, 4, 4)}, lambda a, b, same: 0.7))
+    assert test.p_value == 1.0
+    assert test.statistic == 0.0
+
+
+def test_infinite_scores_rank():
+    table = families({"x": (3, 3, 3)}, lambda a, b, same: math.inf if same else -math.inf)
+    assert separation_test(table, n_resamples=999).p_value == pytest.approx(1 / 280)
+
+
+def test_exact_and_randomised_agree():
+    rng = np.random.default_rng(3)
+    table = families({"x": (2, 2, 2, 2, 1)}, lambda a, b, same: rng.normal() + 0.7 * same)
+    exact = separation_test(table, n_resamples=2_000)
+    drawn = separation_test(table, n_resamples=900)
+    assert exact.exact
+    assert exact.n_arrangements == 945
+    assert not drawn.exact
+    assert binomtest(round(drawn.p_value * 901), 901, exact.p_value).pvalue > 1e-3
+
+
+def test_p_is_never_zero_and_the_seed_decides():
+    table = redraw(Design("d", (4,) * 10, separation=9.0, **NOISE), np.random.default_rng(0))
+    test = separation_test(table, n_resamples=199, seed=5)
+    assert test.p_value == pytest.approx(1 / 200)
+    assert test == separation_test(table, n_resamples=199, seed=5)
+
+
+def test_a_score_that_only_knows_the_cell_is_not_separation():
+    table = families({"x": (3, 3), "y": (3, 3, 2), "z": (4, 2)}, lambda a, b, same: float(a[0] == b[0]))
+    assert separation_test(table).p_value == 1.0
+
+
+def rejections(design: Design, n: int, seed: int, keep: float = 1.0) -> int:
+    rng = np.random.default_rng(seed)
+    total = 0
+    for i in range(n):
+        table = redraw(design, rng)
+        if keep < 1:
+            gone = table.independent & (rng.random(len(table)) > keep)
+            table = ScoreTable(table.frame[~gone])
+        total += separation_test(table, n_resamples=99, seed=i).p_value <= 0.05
+    return total
+
+
+SIZE_DESIGNS = [
+    Design("confounded", (4,) * 12, n_cells=3, same_cell=3.0, **NOISE),
+    Design("hubs", (6, 6, 6, *(1,) * 6), shape="hub", **(NOISE | {"model_sd": 1.0})),
+    Design(
+        "confounded hubs", (5,) * 12, n_cells=3, shape="hub", same_cell=3.0, **(NOISE | {"model_sd": 1.0})
+    ),
+    Design("lineage effects", (4,) * 15, n_cells=1, **LINEAGE_EFFECTS),
+    Design("unequal, lineage effects", spread(20, UNEQUAL), n_cells=2, shape="hub", **LINEAGE_EFFECTS),
+]
+
+
+@pytest.mark.parametrize("design", SIZE_DESIGNS, ids=lambda d: d.name)
+def test_size_lies_between_3_and_7_percent(design):
+    n = 200
+    rejected = rejections(design, n, seed=11)
+    assert binomtest(rejected, n, 0.07, alternative="greater").pvalue > 0.01, rejected / n
+    assert binomtest(rejected, n, 0.03, alternative="less").pvalue > 0.01, rejected / n
+
+
+def test_founders_that_resemble_everything_are_no_lineage_signal():
+    rng = np.random.default_rng(2)
+    design = Design("d", (4,) * 12, shape="hub", **NOISE)
+    founder = np.arange(48) % 4 == 0
+    boost = 1.0 * founder[design.labels.model_a] + founder[design.labels.model_b]
+    rejected = sum(
+        separation_test(
+            ScoreTable(design.labels.frame.assign(score=design.scores(rng) + boost)), 99, seed=i
+        ).p_value
+        <= 0.05
+        for i in range(200)
+    )
+    assert binomtest(rejected, 200, 0.07, alternative="greater").pvalue > 0.01
+
+
+def test_an_incomplete_table_does_not_reject_more():
+    design = Design("sparse", (4,) * 12, n_cells=2, shape="hub", same_cell=2.0, **NOISE)
+    rejected = rejections(design, 150, seed=4, keep=0.15)
+    assert binomtest(rejected, 150, 0.05, alternative="greater").pvalue > 0.01
+
+
+def test_power_at_a_look_alike_auc_of_three_quarters():
+    design = Design("power", (4,) * 30, shape="hub", **LINEAGE_EFFECTS).at_auc(0.75)
+    rejected = rejections(design, 40, seed=8)
+    assert binomtest(rejected, 40, 0.8, alternative="less").pvalue > 0.05
+
+
+def test_power_on_an_incomplete_table():
+    design = Design("sparse power", (4,) * 30, n_cells=3, shape="hub", **LINEAGE_EFFECTS).at_auc(0.75)
+    rejected = rejections(design, 30, seed=8, keep=0.1)
+    assert binomtest(rejected, 30, 0.8, alternative="less").pvalue > 0.05
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(["cube", "exp", "affine"]))
+def test_monotone_maps_and_new_names_change_nothing(seed, kind):
+    rng = np.random.default_rng(seed)
+    table = redraw(Design("d", (3,) * 6, n_cells=2, separation=1.0), rng)
+    shape = {"cube": lambda x: x**3, "exp": np.exp, "affine": lambda x: 3 * x - 100}[kind]
+    before = separation_test(table, 99, seed=1)
+    mapped = ScoreTable(table.frame.assign(score=shape(table.score)))
+    assert separation_test(mapped, 99, seed=1) == before
+    swapped = table.frame.rename(
+        columns=lambda c: c[:-1] + {"a": "b", "b": "a"}[c[-1]] if c[-2] == "_" else c
+    )
+    assert separation_test(ScoreTable(swapped), 99, seed=1) == before
+
+
+def test_max_t_keeps_the_family_wise_error():
+    rng = np.random.default_rng(6)
+    design = Design("family", (4,) * 8, n_cells=2, same_cell=1.0, **NOISE)
+    any_raw = any_adjusted = 0
+    n = 60
+    for i in range(n):
+        tests = separation_tests([redraw(design, rng, f"m{k}") for k in range(6)], 99, seed=i).values()
+        any_raw += any(test.p_value <= 0.05 for test in tests)
+        any_adjusted += any(test.adjusted_p_value <= 0.05 for test in tests)
+        assert all(test.adjusted_p_value >= test.p_value for test in tests)
+    assert binomtest(any_adjusted, n, 0.05, alternative="greater").pvalue > 0.01
+    assert any_raw / n > 0.15
+
+
+def test_a_family_keeps_the_p_value_that_each_metric_has_alone():
+    rng = np.random.default_rng(7)
+    design = Design("d", (4,) * 8, n_cells=2, separation=0.4)
+    one, two = redraw(design, rng, "one"), redraw(design, rng, "two")
+    broken = two.model_a == 3
+    broken |= two.model_b == 3
+    status = np.where(broken, "abstained", "ok")
+    two = ScoreTable(two.frame.assign(status=status))
+    nothing = ScoreTable(one.frame.assign(metric="none", status="abstained"))
+    tests = separation_tests([one, two, nothing], 199, seed=3)
+    for table in (one, two):
+        alone = separation_test(table, 199, seed=3)
+        assert replace(tests[table.metric], adjusted_p_value=alone.p_value) == alone
+    assert tests["two"].n_models == 31
+    assert "no derived pair" in tests["none"].reason
+
+
+def test_one_table_a_metric():
+    table = redraw(Design("d", (2,) * 4), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="stands twice"):
+        separation_tests([table, table])

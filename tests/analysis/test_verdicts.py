@@ -1,0 +1,145 @@
+"""The five verdicts, each reached by a score made for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis.inference.claims import Claim
+from analysis.metric_report import MetricReport, analyse
+from analysis.table import ScoreTable
+from analysis.verdicts import VERDICTS, verdict
+from studies.simulation.designs import Design
+
+DESIGN = Design("verdict", (4,) * 16, n_cells=4, shape="hub")
+METHODS = np.array(["fine-tune", "continued-pretrain:long", "launder:unit-permutation"])
+
+
+def report(score: np.ndarray, *, claim: Claim | None = None, **columns: object) -> MetricReport:
+    frame = DESIGN.labels.frame
+    child = frame["model_b"].str[1:].astype(int) % 4
+    method = np.where(DESIGN.labels.derived, METHODS[child - 1], "")
+    table = ScoreTable(frame.assign(score=score, method=method, **columns))
+    return analyse(
+        [table], claims={"score": claim} if claim else {}, n_resamples=199, n_bootstrap=50
+    ).metrics[0]
+
+
+def noise(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.01, len(DESIGN.labels))
+
+
+DERIVED = DESIGN.labels.derived.astype(float)
+SAME_CELL = (DESIGN.labels.cell_a == DESIGN.labels.cell_b).astype(float)
+PERMUTED = DESIGN.labels.derived & (DESIGN.labels.model_b % 4 == 3)
+LONG = DESIGN.labels.derived & (DESIGN.labels.model_b % 4 == 2)
+
+
+def test_weights_that_stay_close_separate():
+    found = report(DERIVED + noise()).verdict
+    assert found.verdict == "separates"
+    assert "100.0%" in found.because
+    assert found.fails_on == ()
+
+
+def test_the_methods_that_fail_are_the_limits():
+    score = np.where(PERMUTED, 0.0, DERIVED) + noise()
+    found = report(score).verdict
+    assert found.verdict == "separates within limits"
+    assert found.fails_on == ("launder:unit-permutation",)
+    assert "Fails on launder:unit-permutation" in found.because
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.01])
+def test_a_score_that_reflects_the_cell_is_an_architecture_detector(spread):
+    judged = report(SAME_CELL + noise() * spread / 0.01)
+    assert judged.auc.estimate > 0.8
+    assert judged.look_alike_auc.estimate == pytest.approx(0.5, abs=0.1)
+    assert judged.verdict.verdict == "architecture detector"
+
+
+def test_a_cosine_of_one_for_every_pair_does_not_separate():
+    found = report(np.ones(len(DESIGN.labels)), claim=Claim(threshold=0.95)).verdict
+    assert found.verdict == "does not separate"
+    assert report(np.ones(len(DESIGN.labels))).verdict.verdict == "does not separate"
+
+
+def test_a_claimed_threshold_that_everything_passes_does_not_separate_whatever_the_ranks():
+    """Children at .9999, all others at .999: the order is there, the claim .95 sees nothing of it."""
+    score = 0.999 + 0.0009 * DERIVED + noise() * 0.001
+    found = report(score, claim=Claim(threshold=0.95)).verdict
+    assert found.verdict == "does not separate"
+    assert "By rank alone, a child beats 100.0%" in found.because
+    assert report(score).verdict.verdict == "separates"
+
+
+def test_a_claimed_threshold_that_the_shape_passes_is_an_architecture_detector():
+    score = 0.5 + 0.49 * SAME_CELL + 0.001 * DERIVED + noise() * 0.001
+    found = report(score, claim=Claim(threshold=0.9)).verdict
+    assert found.verdict == "architecture detector"
+    assert "answers to the shape" in found.because
+
+
+def test_a_claimed_threshold_that_is_merely_too_low_is_a_limit():
+    score = DERIVED + noise()
+    score[~DESIGN.labels.derived] += np.random.default_rng(1).uniform(0, 0.8, (~DESIGN.labels.derived).sum())
+    found = report(score, claim=Claim(threshold=0.3)).verdict
+    assert found.verdict == "separates within limits"
+    assert "Not at its claimed threshold" in found.because
+
+
+def test_noise_does_not_separate():
+    found = report(np.random.default_rng(3).normal(size=len(DESIGN.labels))).verdict
+    assert found.verdict == "does not separate"
+
+
+def test_a_trace_of_lineage_is_not_separation():
+    score = np.random.default_rng(3).normal(size=len(DESIGN.labels)) + 0.6 * DERIVED
+    judged = report(score)
+    assert judged.permutation.p_value <= 0.05
+    assert judged.verdict.verdict == "does not separate"
+    assert "trace of lineage" in judged.verdict.because
+
+
+def test_a_metric_that_fails_on_most_methods_does_not_separate():
+    score = np.where(PERMUTED | LONG, 0.0, DERIVED) + noise()
+    assert report(score).verdict.verdict == "does not separate"
+
+
+def test_many_abstentions_are_a_limit():
+    status = np.where(PERMUTED, "abstained", "ok")
+    found = report(DERIVED + noise(), status=status).verdict
+    assert found.verdict == "separates within limits"
+    assert "without a score" in found.because
+
+
+@pytest.mark.parametrize(
+    ("columns", "missing"),
+    [
+        ({"architecture_a": None, "architecture_b": None}, "architectures are unknown"),
+        ({"status": "abstained"}, "no derived pair has a score"),
+        ({"relation": "independent"}, "no derived pair"),
+    ],
+)
+def test_what_is_missing_is_named(columns, missing):
+    found = report(DERIVED, **columns).verdict
+    assert found.verdict == "cannot say"
+    assert missing in found.because
+
+
+def test_an_interval_that_excludes_nothing_cannot_say():
+    judged = report(DERIVED + noise())
+    wide = replace(judged.look_alike_auc, estimate=0.8, low=0.3, high=0.97)
+    assert verdict(replace(judged, look_alike_auc=wide)).verdict == "cannot say"
+
+
+def test_a_family_wise_p_above_the_level_is_no_signal():
+    judged = report(DERIVED + noise())
+    weak = replace(judged.permutation, adjusted_p_value=0.2)
+    assert verdict(replace(judged, permutation=weak)).verdict != "separates"
+
+
+def test_the_verdicts_are_five():
+    assert len(VERDICTS) == len(set(VERDICTS)) == 5

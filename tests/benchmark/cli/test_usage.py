@@ -1,0 +1,100 @@
+"""Nonsense after every verb: one clear line on stderr, nothing on stdout, exit code 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import command
+
+NONSENSE = {
+    "": "no-such-verb",
+    "run": "--limit x",
+    "run ": "--limit 1",
+    "run  ": "surplus",
+    "run   ": "--out TEXT --metrics config-match --limit 4 --quiet",
+    "run    ": "--out /proc/nowhere --metrics config-match --limit 4 --quiet",
+    "run     ": "--catalog FOLDER",
+    "run      ": "--catalog BINARY",
+    "evaluate": "",
+    "evaluate ": "TEXT",
+    "evaluate  ": "nowhere.py:f",
+    "evaluate   ": "METRIC:f --gate nonsense",
+    "evaluate    ": "METRIC:f --gate auc=much",
+    "evaluate     ": "METRIC:one",
+    "evaluate      ": "--new /proc/nowhere/m.py",
+    "analyse": "",
+    "analyse ": "BINARY",
+    "analyse  ": "TEXT",
+    "analyse   ": "FOLDER",
+    "compare": "zoo/qwen-a zoo/qwen-a",
+    "compare ": "zoo/qwen-a zoo/qwen-b --calibration FOLDER",
+    "fingerprint": "FOLDER",
+    "fingerprint ": "zoo/qwen-a --metrics no-such-metric",
+    "fingerprint  ": "zoo/qwen-a --metrics config-match --out /proc/nowhere/f.json",
+    "report": "FOLDER",
+    "leaderboard": "",
+    "leaderboard ": "TEXT",
+    "metrics": "surplus",
+    "power": "--lineages 0",
+    "power ": "--max-fpr nan",
+    "power  ": "--confidence 2",
+    "catalog": "no-such-verb",
+    "catalog check": "FOLDER",
+    "catalog check ": "BINARY",
+    "catalog check  ": "TEXT",
+    "catalog show": "",
+    "catalog tree": "nobody",
+    "catalog pairs": "--relation cousin",
+    "zoo build": "--out TEXT --quiet",
+    "zoo verify": "--sample 0",
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("nonsense")
+    (folder / "text.csv").write_text("this is a table\nof nothing\n")
+    (folder / "binary.csv").write_bytes(b"\x00\x01\xff\xfe")
+    (folder / "metric.py").write_text("def f(a, b):\n    return 0.0\n\n\ndef one(a):\n    return 0.0\n")
+    (folder / "empty").mkdir()
+    return {
+        "TEXT": folder / "text.csv",
+        "BINARY": folder / "binary.csv",
+        "METRIC": folder / "metric.py",
+        "FOLDER": folder / "empty",
+    }
+
+
+@pytest.mark.parametrize("verb", NONSENSE, ids=lambda verb: f"{verb.strip()} {NONSENSE[verb]}")
+def test_nonsense_is_one_clear_line(
+    verb: str, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rest = NONSENSE[verb]
+    for word, path in files.items():
+        rest = rest.replace(word, str(path))
+    said = command(*verb.split(), *rest.split(), cache=tmp_path / "cache")
+    assert said.code == 2
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith(("error: ", str(files["FOLDER"].parent))), line
+    assert "Errno" not in line
+    assert not list(tmp_path.glob("runs/*/results.json"))
+
+
+@pytest.mark.parametrize("group", ["", "catalog", "zoo"])
+def test_a_group_without_a_verb_shows_what_there_is(group: str, tmp_path: Path) -> None:
+    said = command(*group.split(), cache=tmp_path)
+    assert said.code == 2
+    assert "Commands:" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_an_error_that_is_ours_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr("benchmark.cli.power_text.power_answer", fault)
+    with pytest.raises(ZeroDivisionError):
+        command("power", "--lineages", 5, cache=tmp_path)

@@ -1,0 +1,155 @@
+"""Invariant terms and spectra of attention against their definitions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_metrics import model, score
+
+import fpcore
+from fpcore import MemoryCheckpoint, NotComparable
+from fpcore.features.assignment import in_order
+from fpcore.features.layer_weights import layers_of
+from fpcore.features.tokens import embedding_rows
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("tokens") / "tokenizer.json"
+    file.write_text(json.dumps({"model": {"type": "BPE", "vocab": {f"word{i}": i for i in range(40)}}}))
+    return file
+
+
+def with_tokenizer(checkpoint: MemoryCheckpoint, file: Path) -> MemoryCheckpoint:
+    tensors = {name: checkpoint.read(name).double() for name in checkpoint.tensors}
+    return MemoryCheckpoint(checkpoint.name, checkpoint.digest, checkpoint.config, tensors, file)
+
+
+def products(checkpoint: MemoryCheckpoint, layer: int) -> dict[str, np.ndarray]:
+    """The weight products of a qwen2 layer, from its stored names, head by head."""
+
+    def stored(name: str) -> np.ndarray:
+        return checkpoint.read(f"model.layers.{layer}.{name}.weight").double().numpy()
+
+    before, between = stored("input_layernorm"), stored("post_attention_layernorm")
+    q, k, v = (stored(f"self_attn.{part}_proj") * before for part in "qkv")
+    o = stored("self_attn.o_proj")
+    heads = [slice(4 * head, 4 * head + 4) for head in range(4)]
+    shared = [slice(4 * (head // 2), 4 * (head // 2) + 4) for head in range(4)]
+    return {
+        "query_key": sum(q[h].T @ k[s] for h, s in zip(heads, shared, strict=True)),
+        "value_output": sum(v[s].T @ o[:, h].T for h, s in zip(heads, shared, strict=True)),
+        "up_down": (stored("mlp.up_proj") * between).T @ stored("mlp.down_proj").T,
+    }
+
+
+def test_invariant_terms_by_definition(tokenizer: Path) -> None:
+    a, b = (with_tokenizer(model(seed=seed), tokenizer) for seed in (1, 2))
+    cosines = []
+    for layer in (3, 4):
+        for name in ("query_key", "value_output", "up_down"):
+            flat = []
+            for each in (a, b):
+                rows = embedding_rows(each, 192)[1]
+                term = rows @ products(each, layer)[name] @ rows.T
+                term = (term - term.mean(1, keepdims=True)) / term.std(1, keepdims=True)
+                flat.append(term.ravel() / np.linalg.norm(term))
+            cosines.append(flat[0] @ flat[1])
+    assert score("invariant-terms", a, b) == pytest.approx(np.mean(cosines), abs=1e-5)
+    assert score("invariant-terms", a, a) == pytest.approx(1.0, abs=1e-6)
+
+
+def effective(values: np.ndarray) -> int:
+    shares = values / values.sum()
+    return int(np.ceil(np.exp(-(shares * np.log(shares)).sum())))
+
+
+def test_spectra_by_definition() -> None:
+    a, b = model(seed=1), model(seed=2)
+    errors = []
+    for layer in range(5):
+        for name in ("query_key", "value_output"):
+            # Products of fewer dimensions than width have singular values of zero, up to rounding.
+            x, y = (np.linalg.svd(products(each, layer)[name])[1] for each in (a, b))
+            x, y = x[x > 1e-9 * x[0]], y[y > 1e-9 * y[0]]
+            n = min(effective(x), effective(y))
+            x, y = ((v[:n] - v[n - 1]) / (v[0] - v[n - 1]) for v in (x, y))
+            errors.append(np.mean((x - y) ** 2))
+    assert score("attention-spectra", a, b) == pytest.approx(1 - np.mean(errors), abs=1e-6)
+    assert score("attention-spectra", a, a) == 1.0
+    assert score("attention-spectra-dcor", a, a) == pytest.approx(1.0)
+    assert 0.5 < score("attention-spectra-dcor", a, b) < 1.0
+
+
+def test_layers_that_were_cut_out_are_skipped() -> None:
+    whole = model(seed=1, num_hidden_layers=6)
+    short = model(seed=1, num_hidden_layers=4)
+    kept = (0, 2, 3, 5)
+    tensors = {}
+    for name in short.tensors:
+        words = name.split(".")
+        if words[1] == "layers":
+            words[2] = str(kept[int(words[2])])
+        tensors[name] = whole.read(".".join(words))
+    pruned = MemoryCheckpoint("pruned", "pruned", short.config, tensors)
+    assert score("attention-spectra", whole, pruned) == pytest.approx(1.0)
+    assert score("attention-spectra-dcor", whole, pruned) == pytest.approx(1.0)
+
+
+def test_pairing_in_order() -> None:
+    rng = np.random.default_rng(0)
+    for rows, columns in ((1, 1), (2, 4), (4, 2), (3, 3), (3, 6)):
+        gain = rng.normal(size=(rows, columns))
+        left, right = in_order(gain)
+        assert list(left) == sorted(set(left))
+        assert list(right) == sorted(set(right))
+        assert len(left) == len(right) == min(rows, columns)
+        if rows == columns:
+            assert list(left) == list(right) == list(range(rows))
+    gain = np.full((2, 4), -1.0)
+    gain[0, 1] = gain[1, 3] = 0.0
+    assert list(in_order(gain)[1]) == [1, 3]
+    gain[0, 3] = 5.0  # taken, it would leave nothing for the second
+    assert list(in_order(gain)[1]) == [1, 3]
+
+
+def test_layer_weights_read_every_expert_and_norm() -> None:
+    mixture = model("qwen2_moe", seed=2)
+    layer = layers_of(mixture)[1]
+    assert len(layer.experts) == 5, "four routed ones and the shared one"
+    gain = mixture.roles["layers.1.feed_forward.norm.weight"].read().double().numpy()
+    up = mixture.roles["layers.1.feed_forward.experts.2.up.weight"].read().double().numpy()
+    np.testing.assert_allclose(layer.experts[2].up, up * gain)
+    assert layer.query.shape == (4, 4, 16)
+    assert layer.each_head(layer.key).shape == layer.query.shape
+    np.testing.assert_array_equal(layer.each_head(layer.key)[1], layer.key[0])
+
+
+def test_abstentions(tokenizer: Path) -> None:
+    with pytest.raises(NotComparable, match=r"no tokenizer\.json"):
+        fpcore.metric("invariant-terms").fingerprint(model())
+    with pytest.raises(NotComparable, match="1 layers; the terms are those of the last 2"):
+        fpcore.metric("invariant-terms").fingerprint(with_tokenizer(model(num_hidden_layers=1), tokenizer))
+    zero = model(seed=1)
+    tensors = {n: torch.zeros_like(zero.read(n)) if "q_proj" in n else zero.read(n) for n in zero.tensors}
+    empty = MemoryCheckpoint("zero", "zero", zero.config, tensors, tokenizer)
+    with pytest.raises(NotComparable, match="all zero"):
+        score("attention-spectra", empty, zero)
+    with pytest.raises(NotComparable, match="constant for a token"):
+        score("invariant-terms", empty, with_tokenizer(zero, tokenizer))
+    with pytest.raises(NotComparable, match="without a plain"):
+        fpcore.metric("attention-spectra").fingerprint(model("deepseek_v3", num_hidden_layers=2))
+
+
+def test_a_nan_is_refused(tokenizer: Path) -> None:
+    base = model(seed=1)
+    tensors = {name: base.read(name).clone() for name in base.tensors}
+    tensors["model.layers.4.mlp.up_proj.weight"][0, 0] = float("nan")
+    spoilt = MemoryCheckpoint("spoilt", "spoilt", base.config, tensors, tokenizer)
+    for name in ("invariant-terms", "attention-spectra"):
+        with pytest.raises(fpcore.BadCheckpoint, match="holds NaN"):
+            fpcore.metric(name).fingerprint(spoilt)

@@ -1,0 +1,247 @@
+"""Metrics that match units and dimensions: definitions, null distributions, what they must find again."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from scipy.optimize import linear_sum_assignment
+from test_metrics import model, score
+
+import fpcore
+from fpcore import MemoryCheckpoint, NotComparable, tokens
+from fpcore.features.layer_weights import layers_of
+from fpcore.metrics import matching
+from fpcore.metrics.homology import homology
+from fpcore.metrics.matching import fisher, log_p_of_agreements, log_p_of_order, unbiased_cka
+
+UNITS = 24
+serial = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("tokens") / "tokenizer.json"
+    file.write_text(json.dumps({"model": {"type": "BPE", "vocab": {f"word{i}": i for i in range(40)}}}))
+    return file
+
+
+def changed(base: MemoryCheckpoint, tensors: dict[str, torch.Tensor], file: Path | None) -> MemoryCheckpoint:
+    kept = {name: tensors.get(name, base.read(name)) for name in base.tensors}
+    return MemoryCheckpoint("changed", f"changed {next(serial)}", base.config, kept, file)
+
+
+def noisy(base: MemoryCheckpoint, amount: float, file: Path | None = None) -> MemoryCheckpoint:
+    torch.manual_seed(5)
+    return changed(
+        base,
+        {
+            n: base.read(n) + amount * base.read(n).std() * torch.randn_like(base.read(n))
+            for n in base.tensors
+        },
+        file,
+    )
+
+
+def shuffled_units(base: MemoryCheckpoint) -> MemoryCheckpoint:
+    torch.manual_seed(3)
+    tensors = {}
+    for layer in range(5):
+        order = torch.randperm(UNITS)
+        for part in ("gate", "up", "down"):
+            name = f"model.layers.{layer}.mlp.{part}_proj.weight"
+            tensors[name] = base.read(name)[:, order] if part == "down" else base.read(name)[order]
+    return changed(base, tensors, None)
+
+
+def test_unit_matching_by_definition() -> None:
+    a, b = model(seed=1), noisy(model(seed=1), 2.0)
+    found = []
+    for x, y in zip(layers_of(a), layers_of(b), strict=True):
+        up, other = (layer.experts[0].up for layer in (x, y))
+        norms = np.linalg.norm(up, axis=1)[:, None] * np.linalg.norm(other, axis=1)
+        _, order = linear_sum_assignment(-(up @ other.T) / norms)
+        found.append(scipy.stats.spearmanr(order, np.arange(UNITS), alternative="greater").pvalue)
+    expected = -np.log10(scipy.stats.combine_pvalues(found).pvalue)
+    assert expected > 2
+    assert score("unit-matching", a, b) == pytest.approx(expected, rel=1e-6)
+    # Five layers in perfect order: each has a p of one over 24 factorial.
+    perfect = score("unit-matching", a, a)
+    statistic = 2 * 5 * math.lgamma(UNITS + 1)
+    assert perfect == pytest.approx(-scipy.stats.chi2.logsf(statistic, 10) / math.log(10), rel=1e-6)
+
+
+def test_permuted_units_hide_from_one_and_not_from_the_other() -> None:
+    a = model(seed=1)
+    hidden = shuffled_units(noisy(a, 0.3))
+    assert score("unit-matching", a, hidden) < 4
+    assert score("aligned-unit-matching", a, hidden) > 60
+    assert score("aligned-unit-matching", a, model(seed=2)) < 3
+
+
+def test_p_values_of_orders_and_agreements() -> None:
+    rng = np.random.default_rng(1)
+    orders = np.array([rng.permutation(30) for _ in range(4000)])
+    rejected = np.mean([log_p_of_order(order) < math.log(0.05) for order in orders])
+    assert 0.035 < rejected < 0.065
+    agreements = (orders == np.arange(30)).sum(axis=1)
+    for count in (1, 2, 3):
+        expected = math.exp(log_p_of_agreements(count))
+        assert np.mean(agreements >= count) == pytest.approx(expected, abs=0.02)
+    assert log_p_of_agreements(0) == 0.0
+    tail = [log_p_of_agreements(count) for count in range(60)]
+    assert all(later < earlier for earlier, later in itertools.pairwise(tail))
+
+
+def test_a_sample_of_wide_layers_is_fair(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    ways = [(rng.permutation(30)[:10], rng.permutation(30)[:10]) for _ in range(6000)]
+    agreements = np.array([(one == other).sum() for one, other in ways])
+    for count in (1, 2):
+        expected = math.exp(log_p_of_agreements(count, 10 / 30))
+        assert np.mean(agreements >= count) == pytest.approx(expected, abs=0.015)
+    monkeypatch.setattr(matching, "MOST_UNITS", 12)
+    a, stranger = model(seed=1), model(seed=2)
+    close, hidden = noisy(a, 0.3), shuffled_units(noisy(a, 0.3))
+    for name, child in (("unit-matching", close), ("aligned-unit-matching", hidden)):
+        assert score(name, a, child) > 15
+        assert score(name, a, stranger) < 3
+    assert score("unit-matching", a, hidden) < 4
+
+
+def test_fisher_is_scipy_where_scipy_can() -> None:
+    for values in ([0.5], [0.01, 0.3], [1e-5, 0.9, 0.2], [1.0, 1.0]):
+        expected = -np.log10(scipy.stats.combine_pvalues(values).pvalue)
+        assert fisher([math.log(p) for p in values]) == pytest.approx(max(expected, 0.0), abs=1e-9)
+    assert fisher([-5000.0] * 3) == pytest.approx(15000 / math.log(10), rel=0.01)
+
+
+def test_unbiased_cka_of_strangers_is_zero_on_average() -> None:
+    rng = np.random.default_rng(0)
+    found = [unbiased_cka(*rng.normal(size=(2, 6, 20))) for _ in range(600)]
+    assert abs(np.mean(found)) < 3 * np.std(found) / math.sqrt(600) + 1e-3
+    x = rng.normal(size=(6, 20))
+    assert unbiased_cka(x, x) == pytest.approx(1.0)
+    # By Song et al.'s formula, term by term.
+    y = rng.normal(size=(6, 20))
+
+    def by_hand(k: np.ndarray, m: np.ndarray) -> float:
+        one = np.ones(20)
+        return float(
+            np.trace(k @ m) + one @ k @ one * (one @ m @ one) / (19 * 18) - 2 / 18 * one @ k @ m @ one
+        )
+
+    k, m = (z.T @ z * (1 - np.eye(20)) for z in (x, y))
+    expected = by_hand(k, m) / math.sqrt(by_hand(k, k) * by_hand(m, m))
+    assert unbiased_cka(x, y) == pytest.approx(expected, abs=1e-12)
+
+
+def turned(base: MemoryCheckpoint, matrix: torch.Tensor, file: Path) -> MemoryCheckpoint:
+    """The residual stream in another basis; right for norms only if `matrix` is a permutation."""
+    tensors = {}
+    for name in base.tensors:
+        tensor = base.read(name)
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            tensors[name] = matrix.T @ tensor
+        elif tensor.ndim == 2:
+            tensors[name] = tensor @ matrix
+        elif "norm" in name:
+            tensors[name] = tensor @ matrix.abs()
+    return changed(base, tensors, file)
+
+
+def signed_permutation(seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    signs = torch.randint(0, 2, (16,), generator=generator) * 2.0 - 1.0
+    return torch.eye(16)[torch.randperm(16, generator=generator)] * signs
+
+
+def test_dimensions_and_their_signs_are_found_again(tokenizer: Path) -> None:
+    a = changed(model(seed=1), {}, tokenizer)
+    b = turned(noisy(model(seed=1), 0.2), signed_permutation(3), tokenizer)
+    stranger = changed(model(seed=2), {}, tokenizer)
+    assert score("aligned-cka", a, b) > 0.85
+    assert abs(score("aligned-cka", a, stranger)) < 0.4
+    assert score("embedding-homology", a, b) > 15
+    assert score("embedding-homology", a, stranger) == 0.0
+    rotation, _ = torch.linalg.qr(torch.randn(16, 16, generator=torch.Generator().manual_seed(1)))
+    assert score("embedding-homology", a, turned(model(seed=1), rotation, tokenizer)) < 2
+
+
+def test_the_bound_on_random_maps_holds() -> None:
+    scores = np.array([homology(q) for q in scipy.stats.ortho_group(12, seed=4).rvs(3000)])
+    for level in (0.05, 0.01):
+        assert np.mean(scores > -math.log10(level)) <= level
+    assert homology(np.eye(12)) > 20
+
+
+def test_depths_that_differ(tokenizer: Path) -> None:
+    whole, short = model(seed=1, num_hidden_layers=6), model(seed=1, num_hidden_layers=4)
+    kept = (0, 2, 3, 5)
+    tensors = {}
+    for name in short.tensors:
+        words = name.split(".")
+        if words[1] == "layers":
+            words[2] = str(kept[int(words[2])])
+        tensors[name] = whole.read(".".join(words))
+    a, b = changed(whole, {}, tokenizer), changed(short, tensors, tokenizer)
+    assert score("aligned-cka", a, b) == pytest.approx(1.0)
+    with pytest.raises(NotComparable, match="different depths"):
+        score("unit-matching", a, b)
+
+
+def test_a_dense_model_and_its_mixture_are_matched_expert_by_expert() -> None:
+    dense = model(seed=1, intermediate_size=12)
+    mixture = model("qwen2_moe", seed=2)
+    tensors = {}
+    for layer in range(5):
+        for part in ("gate", "up", "down"):
+            stored = dense.read(f"model.layers.{layer}.mlp.{part}_proj.weight")
+            view = mixture.roles[f"layers.{layer}.feed_forward.experts.2.{part}.weight"]
+            packed = tensors.setdefault(view.source, mixture.read(view.source).clone())
+            target = packed[2][:12] if part == "gate" else packed[2][12:] if part == "up" else packed[2]
+            target.copy_(stored)
+    child = changed(mixture, tensors, None)
+    for name in ("unit-matching", "aligned-unit-matching"):
+        assert score(name, dense, mixture) < 3
+    # Norm gains are each model's own, which the columns that units write do not know of.
+    assert score("unit-matching", dense, child) > 15
+
+
+ABSTAINS = {
+    "few tokens": ("embedding-homology", {"hidden_size": 48}, "40 tokens in common for 48 dimensions"),
+    "width": ("embedding-homology", {"hidden_size": 32}, r"different width \(16 and 32\)"),
+    "units": ("unit-matching", {"intermediate_size": 32}, "feed-forward blocks of different shape"),
+    "depth": ("aligned-unit-matching", {"num_hidden_layers": 4}, r"different depths \(5 and 4 layers\)"),
+}
+
+
+@pytest.mark.parametrize("case", ABSTAINS)
+def test_abstentions_have_reasons(case: str, tokenizer: Path) -> None:
+    name, changes, reason = ABSTAINS[case]
+    with pytest.raises(NotComparable, match=reason):
+        score(name, changed(model(), {}, tokenizer), changed(model(**changes), {}, tokenizer))
+
+
+def test_zeros_and_few_units_abstain() -> None:
+    with pytest.raises(NotComparable, match="its CKA is not defined"):
+        unbiased_cka(np.zeros((4, 8)), np.ones((4, 8)))
+    with pytest.raises(NotComparable, match="at least 4"):
+        unbiased_cka(np.ones((4, 3)), np.ones((4, 3)))
+    with pytest.raises(NotComparable, match="at least 3"):
+        log_p_of_order(np.arange(2))
+
+
+def test_wide_vocabularies_align_on_a_sample(tokenizer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = changed(model(seed=1), {}, tokenizer), noisy(model(seed=1), 0.2, tokenizer)
+    whole = score("aligned-cka", a, b)
+    monkeypatch.setattr(tokens, "ALIGNING", 24)
+    a, b = changed(model(seed=1), {}, tokenizer), noisy(model(seed=1), 0.2, tokenizer)
+    assert score("aligned-cka", a, b) == pytest.approx(whole, abs=0.1)
+    assert fpcore.metric("aligned-cka").fingerprint(a).checkpoint is a
