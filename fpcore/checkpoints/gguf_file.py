@@ -224,8 +224,8 @@ class GgufCheckpoint(Checkpoint):
                 found.append((hub, Stored(tensor.name, info, heads=self._reordered(part))))
             else:
                 raise BadCheckpoint(
-                    f"{self.path}: tensor {tensor.name} is not in the table of fpcore/checkpoints/gguf_file.py;"
-                    f" say there what the hub calls it in {model_type}"
+                    f"{self.path}: tensor {tensor.name} is not in the table of this reader (gguf_file.py)"
+                    f"; say there what the hub calls it in {model_type}"
                 )
         return found
 

@@ -23,7 +23,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import fpcore
-from fpcore import canonical
+from fpcore.features import canonical_form as canonical
 from fpcore.features.layer_weights import FeedForward
 from fpcore.metrics import matching
 

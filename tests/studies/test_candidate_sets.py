@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import analysis
-from benchmark.comparison import study
+from studies import candidate_sets as study
 from studies.candidate_sets import cost_rows, frames_of, study_pools
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "real_scores"

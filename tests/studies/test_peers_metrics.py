@@ -19,7 +19,8 @@ from conftest import command
 from small_catalog import CONFIG, child_of, tensors, write_catalog, write_checkpoint
 
 import fpcore
-from benchmark import metric_specs, workers
+from benchmark.pipeline import metric_choice as metric_specs
+from benchmark.pipeline import workers
 from benchmark.pipeline.metric_choice import load_metric
 from studies.peers.awm import DEVIATION, MEAN, AwmZ
 from studies.peers.installed import version_number

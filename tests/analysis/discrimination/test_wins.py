@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from analysis import ScoreTable, wins
+from analysis import ScoreTable
+from analysis.discrimination import wins
 from analysis.discrimination.wins import Wins
 from studies.simulation.designs import UNEQUAL, Design, spread
 

@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 import analysis
 import benchmark
-from benchmark import plots
+from benchmark.report import plots
 from benchmark.session.errors import UsageError
 
 mpl.use("Agg")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from tiny_models import TINY
 
 import fpcore
-from fpcore import moments as module
+from fpcore.features import moments as module
 from fpcore.features.moments import measure, moments_of, pooled
 
 SMALL = st.floats(-1e3, 1e3, width=32)

@@ -18,7 +18,7 @@ from tokenizers.processors import TemplateProcessing
 import fpcore
 from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint, NotComparable
 from fpcore.forward import NoDevice, current_device, prompts, prompts_digest, reading_of, use_device
-from fpcore.forward import reading as reading_module
+from fpcore.forward import tensors as reading_module
 from fpcore.forward.prompts import LONGEST, tokenised
 from fpcore.forward.running import running_model
 from fpcore.forward.tensors import batches, longest

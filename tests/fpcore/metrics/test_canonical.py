@@ -12,7 +12,8 @@ from test_matching import changed, noisy, shuffled_units, turned
 from test_metrics import model
 
 import fpcore
-from fpcore import MemoryCheckpoint, NotComparable, canonical
+from fpcore import MemoryCheckpoint, NotComparable
+from fpcore.features import canonical_form as canonical
 from fpcore.features.canonical_form import map_cosines, unit_agreement, units_of
 from fpcore.features.layer_weights import FeedForward
 

@@ -8,7 +8,8 @@ import torch
 from test_metrics import PARTS, matrices, model, score, std_curve
 
 import fpcore
-from fpcore import MemoryCheckpoint, NotComparable, flat_weights
+from fpcore import MemoryCheckpoint, NotComparable
+from fpcore.features import flat_weights
 from fpcore.metrics.depth_profiles import AttentionStdDetrended
 
 

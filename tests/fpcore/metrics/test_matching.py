@@ -15,7 +15,8 @@ from scipy.optimize import linear_sum_assignment
 from test_metrics import model, score
 
 import fpcore
-from fpcore import MemoryCheckpoint, NotComparable, tokens
+from fpcore import MemoryCheckpoint, NotComparable
+from fpcore.features import tokens
 from fpcore.features.layer_weights import layers_of
 from fpcore.metrics import matching
 from fpcore.metrics.homology import homology

@@ -13,7 +13,8 @@ import torch
 from tiny_models import TINY
 
 import fpcore
-from fpcore import Fingerprint, MemoryCheckpoint, NotComparable, flat_weights
+from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
+from fpcore.features import flat_weights
 from fpcore.metrics.depth_profiles import DepthProfile
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
