@@ -43,8 +43,8 @@ from analysis.inference.claims import (
 from analysis.evidence.combination import (
     Combination as Combination,
     combine_evidence as combine_evidence,
-    evidence_interval as evidence_interval,
 )
+from analysis.evidence.lr_interval import evidence_interval as evidence_interval
 from analysis.discrimination.comparison import (
     Comparison as Comparison,
     compare_all as compare_all,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 import analysis
-from analysis.evidence.combination import evidence_interval
+from analysis.evidence.lr_interval import evidence_interval
 from benchmark.catalog import Catalog
 from benchmark.session.files import RunDirectory
 
