@@ -153,11 +153,9 @@ def _dataclass_reader(kind: Any) -> Read:
         held = _object(value, where)
         if held.keys() != readers.keys():
             missing = [name for name in readers if name not in held]
-            raise SchemaMismatch(
-                f"{where}: no key {', '.join(missing)}"
-                if missing
-                else f"{where}: unknown key {', '.join(str(name) for name in held if name not in readers)}"
-            )
+            more = [name for name in held if name not in readers]
+            told = f"no key {', '.join(missing)}" if missing else f"unknown key {', '.join(more)}"
+            raise SchemaMismatch(f"{where}: {told}" if where else told)
         start = f"{where}." if where else ""
         return kind(**{name: own(held[name], start + name) for name, own in readers.items()})
 
