@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import analysis
 from analysis.notebook import Shown
@@ -66,7 +66,7 @@ class Evaluation(Shown):
         """Whether every gate held."""
         return all(outcome.passed for outcome in self.gates)
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, object]:
         return {
             "metric": self.metric,
             "verdict": self.result.verdict,
@@ -75,7 +75,7 @@ class Evaluation(Shown):
             "card": str(self.card),
         }
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The whole as plain values."""
         results = self.finished.results
         return {
