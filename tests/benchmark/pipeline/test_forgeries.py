@@ -20,7 +20,7 @@ from small_catalog import EVIDENCE, as_yaml, write_catalog, write_checkpoint
 
 import fpcore
 from benchmark.pipeline.forgeries import decision_threshold, forgery_results
-from benchmark.session.files import RunDirectory
+from benchmark.results.files import RunDirectory
 from benchmark.zoo.transforms import transform
 
 ROOT = Path(__file__).parents[3]
