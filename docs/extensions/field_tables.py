@@ -50,6 +50,12 @@ def own_doc(kind: type) -> str:
     return inspect.cleandoc(kind.__dict__.get("__doc__") or "")
 
 
+def meaning(kind: type, key: str) -> str:
+    """What a field is: by its own words, else by those of the dataclass that it holds."""
+    held = next(reached(stored(kind)[key]), None)
+    return meanings(kind).get(key) or (summary(held) if held is not None else "")
+
+
 def inner(hint: Any) -> tuple[Any, ...]:
     """The types that a hint is made of."""
     return () if get_origin(hint) is Literal else get_args(hint)
@@ -118,14 +124,13 @@ class Fields(SphinxDirective):
         section = nodes.section(ids=[section_id(kind)], names=[kind.__name__])
         section += nodes.title(text=kind.__name__)
         section += self.parse_text_to_nodes(summary(kind))
-        said = meanings(kind)
         body = nodes.tbody()
         for key, hint in stored(kind).items():
             row = nodes.row()
             for content in (
                 [nodes.paragraph("", "", nodes.literal("", key))],
                 [nodes.paragraph("", "", *type_nodes(hint))],
-                self.parse_text_to_nodes(as_sentence(said.get(key, ""))),
+                self.parse_text_to_nodes(as_sentence(meaning(kind, key))),
             ):
                 row += nodes.entry("", *content)
             body += row
@@ -139,8 +144,8 @@ class Fields(SphinxDirective):
 
 
 def as_sentence(text: str) -> str:
-    """A docstring's words as Markdown: double backticks are single ones here."""
-    return text.replace("``", "`")
+    """A docstring's words as Markdown and in those of JSON: None and NaN are null there."""
+    return re.sub(r"\b(None|NaN)\b", "null", text.replace("``", "`"))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -29,6 +29,8 @@ FOLLOWED = (
     "how-to/guard-a-build.md",
     "how-to/extend-the-catalog.md",
     "reference/score-tables.md",
+    "reference/results-json.md",
+    "reference/run-json.md",
 )
 NOT_FOLLOWED = {
     "how-to/judge-other-tools.md": "installs other people's packages",

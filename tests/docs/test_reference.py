@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import analysis
 import fpcore
 from benchmark.report.glossary import GLOSSARY, anchor
+from benchmark.results.schema import SCHEMA, Results, RunRecord
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -147,6 +148,17 @@ class Outer(Inner):
     values: NDArray[np.float64]
 
 
+@pytest.mark.parametrize("root", [Results, RunRecord])
+def test_every_key_of_a_file_has_a_meaning(root: type) -> None:
+    silent = [
+        f"{kind.__name__}.{key}"
+        for kind in dict.fromkeys(field_tables.reached(root))
+        for key in field_tables.stored(kind)
+        if not field_tables.meaning(kind, key)
+    ]
+    assert not silent
+
+
 def test_fields_are_read_from_types_and_docstrings() -> None:
     assert field_tables.summary(Outer) == "The whole."
     assert list(dict.fromkeys(field_tables.reached(Outer))) == [Outer, Inner]
@@ -168,3 +180,8 @@ def test_fields_are_read_from_types_and_docstrings() -> None:
 
 def told(hint: object) -> str:
     return "".join(node.astext() for node in field_tables.type_nodes(hint))
+
+
+@pytest.mark.parametrize("page", ["results-json.md", "run-json.md"])
+def test_the_pages_of_files_name_the_schema(page: str) -> None:
+    assert f"schema {SCHEMA}" in (REFERENCE / page).read_text(encoding="utf-8")
