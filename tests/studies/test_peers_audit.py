@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from conftest import Evaluated
 
+from benchmark.results.files import RunDirectory
 from benchmark.session.errors import UsageError
-from benchmark.session.files import RunDirectory
 from studies.peers import __main__ as command_line
 from studies.peers.audit import audit_run, audit_text
 
