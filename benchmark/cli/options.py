@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,13 +46,15 @@ FAILURES_SAID: Final = 10
 
 
 def _choose_device(name: str | None) -> str:
-    from fpcore.forward import NoDevice, current_device, use_device
+    from benchmark.pipeline.checkpoints import DEVICE, chosen_device
+    from fpcore.device import check_device
+    from fpcore.errors import NoDevice
 
     try:
-        use_device(name or current_device())
+        os.environ[DEVICE] = check_device(name or chosen_device())
     except NoDevice as error:
         raise UsageError(f"--device {error}") from error
-    return current_device()
+    return chosen_device()
 
 
 CatalogFile = Annotated[

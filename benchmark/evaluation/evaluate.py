@@ -12,6 +12,7 @@ from analysis.notebook import Shown
 from benchmark.catalog import Catalog
 from benchmark.evaluation.card import metric_card
 from benchmark.evaluation.gates import Gate, GateOutcome
+from benchmark.pipeline.checkpoints import chosen_device
 from benchmark.pipeline.deadline import SUPPORTED
 from benchmark.pipeline.execute import Finished, Told, execute
 from benchmark.pipeline.metric_choice import load_metric
@@ -20,7 +21,6 @@ from benchmark.results.schema import CatalogFacts, MetricResult
 from benchmark.session.errors import UsageError
 from benchmark.session.files import atomic_path, write_text
 from benchmark.session.progress import Reporter
-from fpcore.forward import current_device
 
 __all__ = ["Evaluation", "default_time_limit", "evaluate", "own_spec", "write_template"]
 
@@ -202,7 +202,7 @@ def evaluate(
                 "time_limit": time_limit,
             },
             tier=tier,
-            device=current_device(),
+            device=chosen_device(),
             catalog=facts,
         ),
     )

@@ -140,7 +140,9 @@ def _fingerprint(checkpoint: fpcore.Checkpoint, spec: str, cache: Path, limit: f
         seconds = round(time.perf_counter() - begun, 6)
         if not isinstance(fingerprint, fpcore.Fingerprint):
             got = type(fingerprint).__name__
-            raise TypeError(f"fingerprint() returned {got}; end it with: return self.take(model, arrays)")
+            raise TypeError(
+                f"fingerprint() returned {got}; end it with: return self.make_fingerprint(model, arrays)"
+            )
         if fingerprint.arrays:
             fingerprint.save(base.with_suffix(".safetensors"))
         outcome = Outcome("ok", seconds=seconds)
