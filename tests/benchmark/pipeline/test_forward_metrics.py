@@ -153,7 +153,7 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path, monkeypatch: pyte
         )
         assert said.code == 0, said.err
         content.append((out / "scores.parquet").read_bytes())
-        assert RunDirectory(out).read_run()["device"] == "cpu"
+        assert RunDirectory(out).read_record().device == "cpu"
     assert content[0] == content[1]
 
 
