@@ -66,9 +66,13 @@ def results(table: analysis.ScoreTable) -> list[Shown]:
     entry = analysis.Entry("parent", 2.0, table, True)
     pool = analysis.exclude_candidates([entry])
     comparison = analysis.compare_metrics(table, table)
+    summary = whole.summary()
     return [
         table,
         whole,
+        summary,
+        summary.metrics[0],
+        summary.catalog,
         report,
         report.auc,
         report.permutation,

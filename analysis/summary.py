@@ -1,0 +1,302 @@
+"""What a file keeps of an analysis: the numbers of each metric report, and arrays only as curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.discrimination.breakdown import LookAlikeClass, MethodClass
+from analysis.discrimination.comparison import Comparison
+from analysis.inference.claims import PValueAudit
+from analysis.inference.confounding import ArchitectureAudit
+from analysis.inference.permutation import PermutationTest
+from analysis.notebook import Shown
+from analysis.results import Interval, WithArrays
+from analysis.summary_parts import (
+    AucIntervals,
+    ClaimAudit,
+    Coverage,
+    Curves,
+    EvidenceSummary,
+    PValueSummary,
+    RelationScores,
+)
+from analysis.table import RELATIONS, ScoreTable
+from analysis.thresholds.calibration import Threshold
+from analysis.thresholds.power import certifiable_fpr, lineages_needed, minimal_detectable_auc_difference
+
+if TYPE_CHECKING:
+    from analysis.evidence.likelihood_ratio import Evidence
+    from analysis.metric_report import MetricReport
+
+__all__ = ["CatalogSummary", "CellSummary", "MetricSummary", "Summary", "share"]
+
+Floats = npt.NDArray[np.float64]
+Masks = npt.NDArray[np.bool_]
+QUANTILES: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class MetricSummary(WithArrays):
+    """All that a file keeps of one metric's analysis.
+
+    Attributes
+    ----------
+    metric : str
+        Its name.
+    version : int or None
+        Of the metric's definition; None where it is not registered.
+    n_pairs : int
+        Rows of the score table.
+    n_derived, n_independent, n_look_alike : int
+        Pairs with a score; look-alikes are a part of the independent pairs.
+    n_models, n_lineages : int
+        Among the pairs with a score.
+    abstained, failed : int
+        Pairs without a score.
+    coverage : Coverage
+    auc : Interval
+        How often a derived pair scores above an independent pair.
+    look_alike_auc : Interval
+        How often it scores above one of its own look-alikes.
+    partial_auc : Interval
+        Mean true positive rate over false positive rates from 0 to .05.
+    auc_with_abstentions_worst, look_alike_auc_with_abstentions_worst : Interval
+        With every pair that has no score ranked worst.
+    intervals : AucIntervals
+        The AUC by other methods, for comparison.
+    permutation : PermutationTest
+    thresholds : tuple of Threshold
+        One per goal, the largest allowed false positive rate first.
+    claim : ClaimAudit or None
+        None where nobody claims anything.
+    p_values : PValueSummary or None
+        Where the authors claim that the metric gives p-values.
+    evidence : EvidenceSummary
+    architecture : ArchitectureAudit
+    by_method : mapping of str to MethodClass
+        Derivation method → what the metric makes of its derived pairs.
+    by_look_alike : mapping of str to LookAlikeClass
+        What look-alikes have in common beside their shape (or else their cells) → what the metric makes of
+        them.
+    relations : mapping of str to RelationScores
+        Relation → where its scores lie; a relation without pairs is left out.
+    without_look_alikes : tuple of (str, str)
+        Derived pairs without any look-alike.
+    intraclass_correlation : Interval
+        How alike scores of derived pairs of one lineage are.
+    curves : Curves
+    verdict : str
+        "separates", "separates within limits", "architecture detector", "does not separate" or "cannot say".
+    because : str
+        The numbers that decided.
+    fails_on : tuple of str
+        Derivation methods on which the metric fails, worst first.
+    warnings : tuple of str
+        What a reader must know before quoting the numbers.
+    """
+
+    _headline = "metric"
+    _shown = ("metric", "verdict", "look_alike_auc", "auc", "permutation", "thresholds", "claim", "warnings")
+
+    metric: str
+    version: int | None
+    n_pairs: int
+    n_derived: int
+    n_independent: int
+    n_look_alike: int
+    n_models: int
+    n_lineages: int
+    abstained: int
+    failed: int
+    coverage: Coverage
+    auc: Interval
+    look_alike_auc: Interval
+    partial_auc: Interval
+    auc_with_abstentions_worst: Interval
+    look_alike_auc_with_abstentions_worst: Interval
+    intervals: AucIntervals
+    permutation: PermutationTest
+    thresholds: tuple[Threshold, ...]
+    claim: ClaimAudit | None
+    p_values: PValueSummary | None
+    evidence: EvidenceSummary
+    architecture: ArchitectureAudit
+    by_method: Mapping[str, MethodClass]
+    by_look_alike: Mapping[str, LookAlikeClass]
+    relations: Mapping[str, RelationScores]
+    without_look_alikes: tuple[tuple[str, str], ...]
+    intraclass_correlation: Interval
+    curves: Curves = field(repr=False)
+    verdict: str
+    because: str
+    fails_on: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, report: MetricReport) -> MetricSummary:
+        """Summarise a report."""
+        table = report.table
+        known = np.concatenate([table.model_a[table.comparable], table.model_b[table.comparable]])
+        lineages = np.concatenate([table.lineage_a[table.comparable], table.lineage_b[table.comparable]])
+        status = table.frame["status"].to_numpy(dtype=object)
+        judged = report.verdict
+        return cls(
+            metric=report.metric,
+            version=report.version,
+            n_pairs=len(table),
+            n_derived=int((table.derived & table.comparable).sum()),
+            n_independent=int((table.independent & table.comparable).sum()),
+            n_look_alike=int((table.look_alike & table.comparable).sum()),
+            n_models=len(np.unique(known)),
+            n_lineages=len(np.unique(lineages)),
+            abstained=int((status == "abstained").sum()),
+            failed=int((status == "failed").sum()),
+            coverage=Coverage(
+                report.derived_coverage,
+                share(table.independent, table.comparable),
+                share(table.look_alike, table.comparable),
+            ),
+            auc=report.auc,
+            look_alike_auc=report.look_alike_auc,
+            partial_auc=report.partial_auc,
+            auc_with_abstentions_worst=report.worst_auc,
+            look_alike_auc_with_abstentions_worst=report.worst_look_alike_auc,
+            intervals=AucIntervals(dict(report.intervals)),
+            permutation=report.permutation,
+            thresholds=report.thresholds,
+            claim=ClaimAudit.of(report),
+            p_values=None if report.p_values is None else _part(PValueSummary, report.p_values),
+            evidence=_part(EvidenceSummary, report.evidence),
+            architecture=report.architecture,
+            by_method=report.by_method,
+            by_look_alike=report.by_look_alike,
+            relations=_relations(table),
+            without_look_alikes=report.unmatched,
+            intraclass_correlation=report.intraclass_correlation,
+            curves=Curves.of(report),
+            verdict=judged.verdict,
+            because=judged.because,
+            fails_on=judged.fails_on,
+            warnings=report.warnings,
+        )
+
+
+@dataclass(frozen=True)
+class CellSummary(Shown):
+    """What there is of one architecture cell.
+
+    Attributes
+    ----------
+    n_models, n_lineages : int
+        Models of that shape, and the lineages they come from.
+    """
+
+    n_models: int
+    n_lineages: int
+
+
+@dataclass(frozen=True)
+class CatalogSummary(Shown):
+    """What the models of all tables together are, and what so many lineages can certify.
+
+    Attributes
+    ----------
+    n_models, n_lineages, n_cells : int
+        Models, lineages and architecture cells in the score tables.
+    cells : mapping of str to CellSummary
+        Architecture cell → what there is of it.
+    confidence : float
+        Of the certificates below.
+    certifiable_fpr : float
+        Lowest false positive rate that so many lineages can certify; NaN where none.
+    lineages_needed : mapping of str to int
+        A false positive rate, as text → lineages that a certificate needs.
+    minimal_detectable_auc_difference : float
+        Smallest difference of two AUCs around .9 that a paired test will likely find; NaN where none.
+    """
+
+    n_models: int
+    n_lineages: int
+    n_cells: int
+    cells: Mapping[str, CellSummary]
+    confidence: float
+    certifiable_fpr: float
+    lineages_needed: Mapping[str, int]
+    minimal_detectable_auc_difference: float
+
+    @classmethod
+    def of(cls, tables: Sequence[ScoreTable], goals: Sequence[float], confidence: float) -> CatalogSummary:
+        """Count the models of several tables."""
+        lineage: dict[str, str] = {}
+        cell: dict[str, str] = {}
+        for table in tables:
+            for i, model in enumerate(table.models.tolist()):
+                lineage[model] = str(table.lineages[table.lineage_of[i]])
+                if table.cell_of[i] >= 0:
+                    cell[model] = str(table.cells[table.cell_of[i]])
+        held: dict[str, list[str]] = {name: [] for name in sorted(set(cell.values()))}
+        for model, own in cell.items():
+            held[own].append(model)
+        n = len(set(lineage.values()))
+        return cls(
+            n_models=len(lineage),
+            n_lineages=n,
+            n_cells=len(held),
+            cells={
+                name: CellSummary(len(models), len({lineage[model] for model in models}))
+                for name, models in held.items()
+            },
+            confidence=confidence,
+            certifiable_fpr=certifiable_fpr(n, confidence),
+            lineages_needed={f"{goal:g}": lineages_needed(goal, confidence) for goal in goals},
+            minimal_detectable_auc_difference=minimal_detectable_auc_difference(
+                n, max(2, round(len(lineage) / max(n, 1)))
+            ),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Summary(WithArrays):
+    """All that a file keeps of an analysis: its metrics, paired differences, and what the models are."""
+
+    metrics: tuple[MetricSummary, ...]
+    comparisons: tuple[Comparison, ...]
+    catalog: CatalogSummary
+
+
+def share(of: Masks, having: Masks) -> float:
+    """Share of the first that has the second; NaN where the first is empty."""
+    total = int(of.sum())
+    return int((of & having).sum()) / total if total else float("nan")
+
+
+def _part(kind: type[T], value: PValueAudit | Evidence) -> T:
+    """The fields of a result that a summary of it keeps."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    kept: dict[str, Any] = {name: getattr(value, name) for name in names}
+    return kind(**kept)
+
+
+def _relations(table: ScoreTable) -> dict[str, RelationScores]:
+    """How many pairs of each relation there are, and where their scores lie."""
+    found = {}
+    for relation in RELATIONS:
+        mask = table.relation == relation
+        if not mask.any():
+            continue
+        scores = table.score[mask & table.comparable]
+        # "lower" takes a score that is there, so that infinite ones make no NaN.
+        at = {
+            q: float(np.quantile(scores, q, method="lower")) if len(scores) else float("nan")
+            for q in QUANTILES
+        }
+        found[relation] = RelationScores(
+            int(mask.sum()), len(scores), at[0.5], {f"{q:g}": value for q, value in at.items()}
+        )
+    return found

@@ -1,0 +1,439 @@
+"""What results.json and run.json hold, as frozen dataclasses: the one schema for all who read and write them.
+
+A field is a key of the file, in this order. Change anything here and `SCHEMA` goes up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import analysis
+from analysis.notebook import Shown
+from analysis.summary import CatalogSummary, MetricSummary
+from benchmark.catalog.model import Dispute
+from benchmark.session.errors import UsageError
+from fpcore import Cost
+
+__all__ = [
+    "SCHEMA",
+    "CatalogFacts",
+    "CostRecord",
+    "DecayPoint",
+    "DisputeRecord",
+    "Failure",
+    "ForgeryOutcome",
+    "ForgeryRecord",
+    "Machine",
+    "MetricDescription",
+    "MetricResult",
+    "ModelRecord",
+    "Results",
+    "RunRecord",
+    "ScoredPair",
+    "SharedPropertyClass",
+]
+
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True)
+class ForgeryOutcome(Shown):
+    """What a forgery did to one score: `of` was turned into `forged`, its function kept, to look at `target`.
+
+    Attributes
+    ----------
+    forged, of, target : str
+        Catalog ids: the altered model, the honest one that it is made of, and the model aimed at.
+    kind : str
+        "frame" (an unrelated model made to look derived) or "evade" (a descendant made to look unrelated).
+    aimed_at : str
+        The metric that it was made against.
+    before, after : float
+        Score against the target before and after; NaN without one.
+    threshold : float
+        At or above it a pair is called derived; NaN without one.
+    before_called, after_called : bool or None
+        Whether the pair is called derived; None where the score or the threshold is missing.
+    reason : str
+        Why something is missing; empty otherwise.
+    """
+
+    forged: str
+    of: str
+    target: str
+    kind: str
+    aimed_at: str
+    before: float
+    after: float
+    threshold: float
+    before_called: bool | None
+    after_called: bool | None
+    reason: str
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the call changed as the forger wanted."""
+        calls = (self.before_called, self.after_called)
+        return calls == ((False, True) if self.kind == "frame" else (True, False))
+
+
+@dataclass(frozen=True)
+class DecayPoint(Shown):
+    """The score of a trained model against an ancestor.
+
+    Attributes
+    ----------
+    model, ancestor : str
+        Catalog ids.
+    method : str
+        How the one was made from the other.
+    steps : int
+        Optimiser steps since the ancestor.
+    tokens : int or None
+        Seen on the way; None where it is not known.
+    share : float
+        Steps over those of the founder at the root.
+    score : float
+        Of the pair.
+    lineage : str
+        Of both.
+    """
+
+    model: str
+    ancestor: str
+    method: str
+    steps: int
+    tokens: int | None
+    share: float
+    score: float
+    lineage: str
+
+
+@dataclass(frozen=True)
+class SharedPropertyClass(Shown):
+    """Look-alike founders that share the same things, and how a metric scores them.
+
+    Attributes
+    ----------
+    shared : str
+        What they share: "all but the initialisation", "all but the corpus" (and so on), "less (two or more
+        differ)", "nothing but shape", or "the initialisation".
+    n_pairs, n_lineages : int
+        Pairs with a score, and their lineages.
+    median : float
+        Of the scores; NaN without any.
+    difference : float
+        Median score less that of founders of the same cell that share all but the initialisation, averaged
+        over the `n_cells` cells that have both; NaN without such a cell.
+    n_cells : int
+        Architecture cells that `difference` rests on.
+    auc, fpr : Interval
+        Derived pairs against this class, matched by cells; the share of the class at or above the threshold.
+    """
+
+    shared: str
+    n_pairs: int
+    n_lineages: int
+    median: float
+    difference: float
+    n_cells: int
+    auc: analysis.Interval
+    fpr: analysis.Interval
+
+
+@dataclass(frozen=True, eq=False)
+class MetricResult(MetricSummary):
+    """One metric in results.json: its analysis, and what only the catalog knows.
+
+    Attributes
+    ----------
+    forgeries : tuple of ForgeryOutcome
+        One per forgery; empty where the run has none.
+    decay : tuple of DecayPoint
+        Nearest first; pairs without a score are left out.
+    shared_properties : tuple of SharedPropertyClass
+        Look-alike founders by what they share, most first.
+
+    Notes
+    -----
+    The other attributes are those of `analysis.MetricSummary`.
+    """
+
+    forgeries: tuple[ForgeryOutcome, ...]
+    decay: tuple[DecayPoint, ...]
+    shared_properties: tuple[SharedPropertyClass, ...]
+
+    @property
+    def forgeable(self) -> bool:
+        """Whether some forgery changed this metric's call as the forger wanted."""
+        return any(outcome.succeeded for outcome in self.forgeries)
+
+
+@dataclass(frozen=True, eq=False)
+class Results(Shown):
+    """The content of results.json.
+
+    Attributes
+    ----------
+    schema : int
+        1; a file of another schema is refused.
+    metrics : tuple of MetricResult
+        In the order of the run.
+    comparisons : tuple of Comparison
+        Every two metrics, paired.
+    catalog : CatalogSummary
+    """
+
+    schema: int
+    metrics: tuple[MetricResult, ...]
+    comparisons: tuple[analysis.Comparison, ...] = field(repr=False)
+    catalog: CatalogSummary
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics, in the order of the run."""
+        return tuple(one.metric for one in self.metrics)
+
+    def metric(self, name: str) -> MetricResult:
+        """One metric's results.
+
+        Raises
+        ------
+        UsageError
+            There is no such metric.
+        """
+        for one in self.metrics:
+            if one.metric == name:
+                return one
+        raise UsageError(f"no metric {name!r} in these results; they have {', '.join(self.names)}")
+
+
+@dataclass(frozen=True)
+class CatalogFacts(Shown):
+    """Which catalog a run was made from, and how much it holds.
+
+    Attributes
+    ----------
+    digest : str
+        sha256 of the file.
+    path : str
+        Its name.
+    n_models, n_lineages, n_cells : int
+        In the whole catalog; a run may have taken a part.
+    """
+
+    digest: str
+    path: str
+    n_models: int
+    n_lineages: int
+    n_cells: int
+
+
+@dataclass(frozen=True)
+class CostRecord(Shown):
+    """What a metric took on this machine.
+
+    Attributes
+    ----------
+    seconds_a_model, seconds_a_pair : float or None
+        Means; None where nothing was computed. A cached fingerprint counts as when it was made.
+    n_models, n_pairs : int
+        What the means are over.
+    """
+
+    seconds_a_model: float | None
+    n_models: int
+    seconds_a_pair: float | None
+    n_pairs: int
+
+
+@dataclass(frozen=True)
+class ModelRecord(Shown):
+    """A model of the run.
+
+    Attributes
+    ----------
+    digest : str
+        sha256 of configuration, weights and tokenizer; empty where the model could not be read.
+    architecture : str
+        Architecture cell, as the checkpoint shows it; empty where the model could not be read.
+    lineage : str
+        By the catalog.
+    """
+
+    digest: str
+    architecture: str
+    lineage: str
+
+
+@dataclass(frozen=True)
+class ForgeryRecord(Shown):
+    """A forged model of the run.
+
+    Attributes
+    ----------
+    digest : str
+        sha256 of configuration, weights and tokenizer.
+    """
+
+    digest: str
+
+
+@dataclass(frozen=True)
+class MetricDescription(Shown):
+    """A metric: what it is, what it looks at, what its authors claim.
+
+    Attributes
+    ----------
+    version : int
+        Changes whenever a score could change.
+    title : str
+        A phrase that explains it.
+    evidence : tuple of str
+        What it looks at: config, tokenizer, weights, activations, gradients, outputs.
+    invariances : tuple of str
+        Changes of a model that leave its scores as they are.
+    cost : str
+        "cheap" or "costly".
+    measured : Cost or None
+    claims : tuple of Claim
+        What its authors say; the first is audited.
+    """
+
+    version: int
+    title: str
+    evidence: tuple[str, ...]
+    invariances: tuple[str, ...]
+    cost: str
+    measured: Cost | None
+    claims: tuple[analysis.Claim, ...]
+
+
+@dataclass(frozen=True)
+class Machine(Shown):
+    """Where the run was made.
+
+    Attributes
+    ----------
+    system, python, processor : str
+        Operating system, Python's version, and kind of processor.
+    """
+
+    system: str
+    python: str
+    processor: str
+
+
+@dataclass(frozen=True)
+class Failure(Shown):
+    """A unit of work that failed.
+
+    Attributes
+    ----------
+    unit : str
+        "fingerprint" or "score".
+    model : str
+        The model, or the first pair that failed in this way.
+    metric : str
+        One or several with commas between.
+    error : str
+        What went wrong, in one line.
+    """
+
+    unit: Literal["fingerprint", "score"]
+    model: str
+    metric: str
+    error: str
+
+
+@dataclass(frozen=True)
+class ScoredPair(Shown):
+    """A score that this run has of a disputed pair.
+
+    Attributes
+    ----------
+    metric : str
+        Its name.
+    score : float
+        Of the pair.
+    """
+
+    metric: str
+    score: float
+
+
+@dataclass(frozen=True)
+class DisputeRecord(Dispute):
+    """A dispute of the catalog with the scores that this run has of its pair.
+
+    Attributes
+    ----------
+    scored : tuple of ScoredPair
+        One per metric that gave a score.
+    """
+
+    scored: tuple[ScoredPair, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunRecord(Shown):
+    """The content of run.json.
+
+    Attributes
+    ----------
+    schema : int
+        1; a file of another schema is refused.
+    status : str
+        "running", "complete", or "partial" where a unit of work failed.
+    command : str
+        "run", "evaluate" or "analyse".
+    arguments : mapping
+        As given; any JSON.
+    tier, device : str or None
+        None for `analyse`, which opens no model.
+    catalog : CatalogFacts or None
+        None for `analyse` without a catalog.
+    costs : mapping of str to CostRecord
+        Metric → what it took.
+    seed : int
+        Of everything that draws random numbers.
+    started, ended : str
+        UTC, ISO 8601; `ended` is empty while the run lasts.
+    seconds : mapping of str to float
+        Phase → wall time.
+    models : mapping of str to ModelRecord
+        Catalog id → what was opened; empty for `analyse`.
+    forgeries : mapping of str to ForgeryRecord
+        Catalog id → what was opened.
+    metrics : mapping of str to MetricDescription
+        Name → what it is; of `analyse` those that are registered here.
+    packages : mapping of str to str
+        Package → version.
+    machine : Machine
+    failures : tuple of Failure
+        Each cause once.
+    disputes : tuple of DisputeRecord
+        All of the catalog; empty without one.
+    """
+
+    schema: int
+    status: Literal["running", "complete", "partial"]
+    command: str
+    arguments: Mapping[str, object]
+    tier: str | None
+    device: str | None
+    catalog: CatalogFacts | None
+    costs: Mapping[str, CostRecord]
+    seed: int
+    started: str
+    ended: str
+    seconds: Mapping[str, float]
+    models: Mapping[str, ModelRecord]
+    forgeries: Mapping[str, ForgeryRecord]
+    metrics: Mapping[str, MetricDescription]
+    packages: Mapping[str, str]
+    machine: Machine
+    failures: tuple[Failure, ...]
+    disputes: tuple[DisputeRecord, ...]
