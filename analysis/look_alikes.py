@@ -41,6 +41,7 @@ def look_alike_pairs(relation: Labels, cell_a: Labels, cell_b: Labels) -> npt.ND
 
     Examples
     --------
+    >>> from analysis import look_alike_pairs
     >>> relation = ["derived", "independent", "independent", "independent"]
     >>> look_alike_pairs(relation, ["dense", "moe", "dense", None], ["moe", "dense", "dense", "moe"])
     array([False,  True, False, False])
