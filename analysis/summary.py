@@ -50,7 +50,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Coverage(Shown):
-    """Shares of pairs with a score, in [0, 1]; NaN where there is no such pair."""
+    """Shares of pairs with a score.
+
+    Attributes
+    ----------
+    derived, independent, look_alike : float
+        In [0, 1]; NaN where there is no such pair.
+    """
 
     derived: float
     independent: float
@@ -59,7 +65,13 @@ class Coverage(Shown):
 
 @dataclass(frozen=True)
 class AucIntervals(Shown):
-    """The AUC against all independent pairs: "jackknife", "bootstrap", "percentile" and "delong"."""
+    """Intervals of the AUC by several methods.
+
+    Attributes
+    ----------
+    auc : mapping of str to Interval
+        "jackknife", "bootstrap", "percentile" and "delong" → the AUC against all independent pairs.
+    """
 
     auc: Mapping[str, Interval]
 
@@ -75,9 +87,11 @@ class ClaimAudit(Shown):
     p_values : bool
         Whether the score is said to be (minus log10 of) a p-value.
     text, source : str
+        The claim in one sentence, and where it is made.
     fpr, tpr, look_alike_fpr : Interval or None
         At the claimed threshold; None where none is claimed, `reason` then says so.
     reason : str
+        Why there are no rates; empty otherwise.
     """
 
     threshold: float | None
@@ -111,7 +125,21 @@ class ClaimAudit(Shown):
 
 @dataclass(frozen=True)
 class PValueSummary(Shown):
-    """How often claimed p-values of independent pairs lie at or below usual levels."""
+    """How often claimed p-values of independent pairs lie at or below usual levels.
+
+    Attributes
+    ----------
+    rates : tuple of RejectionRate
+        One per level.
+    verdict : str
+        "too small", "too large", "uniform" (not refuted here), or "cannot say".
+    because : str
+        The numbers that decided.
+    n_pairs : int
+        Independent pairs with a p-value.
+    reason : str
+        Why there is no verdict; empty otherwise.
+    """
 
     rates: tuple[RejectionRate, ...]
     verdict: str
@@ -122,7 +150,26 @@ class PValueSummary(Shown):
 
 @dataclass(frozen=True)
 class EvidenceSummary(Shown):
-    """The quality of a metric's likelihood ratios; the fields of `Evidence` that are numbers."""
+    """The quality of a metric's likelihood ratios; the fields of `Evidence` that are numbers.
+
+    Attributes
+    ----------
+    cllr : float
+        Cost in bits of the likelihood ratios on lineages that took no part in the fit: 0 is perfect, 1 is
+        worth nothing.
+    cllr_min, cllr_cal : float
+        Of it, what no calibration can take away, and what calibration loses; they add up to `cllr`.
+    cllr_isotonic : float
+        The cost with isotonic instead of logistic regression.
+    lower, upper : float
+        Bounds of log10 LR that so many lineages can back.
+    max_abs_log10_lr : float
+        The larger of the two in size.
+    n_derived, n_independent, n_lineages : int
+        Pairs and lineages it rests on.
+    reason : str
+        Why there is no evidence; empty otherwise.
+    """
 
     cllr: float
     cllr_min: float
@@ -146,6 +193,7 @@ class RelationScores(Shown):
     n, n_scored : int
         Pairs, and those with a score.
     median : float
+        Of the scores; NaN without any.
     quantiles : mapping of str to float
         Probability, as text → a score that is there; NaN without any.
     """
@@ -158,7 +206,15 @@ class RelationScores(Shown):
 
 @dataclass(frozen=True, eq=False)
 class TippettCurve(Shown):
-    """Shares of derived and of independent weight with at least this log10 likelihood ratio."""
+    """Shares of pairs with at least a given likelihood ratio.
+
+    Attributes
+    ----------
+    log10_lr : ndarray of float
+        Where the shares are given, rising.
+    derived, independent : ndarray of float
+        Shares of the weight of derived and of independent pairs, in [0, 1].
+    """
 
     log10_lr: Floats
     derived: Floats
@@ -167,7 +223,15 @@ class TippettCurve(Shown):
 
 @dataclass(frozen=True, eq=False)
 class EceCurve(Shown):
-    """Empirical cross-entropy in bits over the prior's log10 odds."""
+    """Empirical cross-entropy over prior odds.
+
+    Attributes
+    ----------
+    log10_odds : ndarray of float
+        Prior odds of derivation, rising.
+    logistic, pav, neutral : ndarray of float
+        Bits: with the likelihood ratios, with the best rising map of them, and without any.
+    """
 
     log10_odds: Floats
     logistic: Floats
@@ -177,7 +241,13 @@ class EceCurve(Shown):
 
 @dataclass(frozen=True, eq=False)
 class QuantileCurve(Shown):
-    """Claimed p-values of independent pairs beside those expected if they were uniform."""
+    """Claimed p-values of independent pairs beside those expected if they were uniform.
+
+    Attributes
+    ----------
+    expected, observed : ndarray of float
+        Of equal length, rising, in [0, 1].
+    """
 
     expected: Floats
     observed: Floats
@@ -185,7 +255,19 @@ class QuantileCurve(Shown):
 
 @dataclass(frozen=True, eq=False)
 class Curves(Shown):
-    """What plots of a metric draw; None where there is nothing to draw."""
+    """What plots of a metric draw.
+
+    Attributes
+    ----------
+    roc, look_alike_roc : RocCurve
+        Against all independent pairs, and against look-alikes.
+    tippett : TippettCurve or None
+        None without evidence.
+    ece : EceCurve or None
+        None without evidence.
+    qq : QuantileCurve or None
+        None where nobody claims p-values.
+    """
 
     roc: RocCurve
     look_alike_roc: RocCurve
@@ -213,38 +295,53 @@ class MetricSummary(Shown):
     Attributes
     ----------
     metric : str
+        Its name.
     version : int or None
         Of the metric's definition; None where it is not registered.
     n_pairs : int
         Rows of the score table.
     n_derived, n_independent, n_look_alike : int
-        Pairs with a score, by relation; look-alikes are a part of the independent pairs.
+        Pairs with a score; look-alikes are a part of the independent pairs.
     n_models, n_lineages : int
         Among the pairs with a score.
     abstained, failed : int
         Pairs without a score.
     coverage : Coverage
-    auc, look_alike_auc, partial_auc : Interval
-        Against all independent pairs; against look-alikes, matched; up to a small false positive rate.
+    auc : Interval
+        How often a derived pair scores above an independent pair.
+    look_alike_auc : Interval
+        How often it scores above one of its own look-alikes.
+    partial_auc : Interval
+        Mean true positive rate over false positive rates from 0 to .05.
     auc_with_abstentions_worst, look_alike_auc_with_abstentions_worst : Interval
         With every pair that has no score ranked worst.
     intervals : AucIntervals
+        The AUC by other methods, for comparison.
     permutation : PermutationTest
     thresholds : tuple of Threshold
-        One a goal, the largest allowed false positive rate first.
+        One per goal, the largest allowed false positive rate first.
     claim : ClaimAudit or None
+        None where nobody claims anything.
     p_values : PValueSummary or None
         Where the authors claim that the metric gives p-values.
     evidence : EvidenceSummary
     architecture : ArchitectureAudit
-    by_method, by_look_alike : mapping
-        Derivation method, or class of look-alikes, → what the metric makes of it.
+    by_method : mapping of str to MethodClass
+        Derivation method → what the metric makes of its derived pairs.
+    by_look_alike : mapping of str to LookAlikeClass
+        What look-alikes have in common beside their shape (or else their cells) → what the metric makes of
+        them.
     relations : mapping of str to RelationScores
+        Relation → where its scores lie; a relation without pairs is left out.
     without_look_alikes : tuple of (str, str)
         Derived pairs without any look-alike.
     intraclass_correlation : Interval
+        How alike scores of derived pairs of one lineage are.
     curves : Curves
-    verdict, because : str
+    verdict : str
+        "separates", "separates within limits", "architecture detector", "does not separate" or "cannot say".
+    because : str
+        The numbers that decided.
     fails_on : tuple of str
         Derivation methods on which the metric fails, worst first.
     warnings : tuple of str
@@ -339,7 +436,13 @@ class MetricSummary(Shown):
 
 @dataclass(frozen=True)
 class CellSummary(Shown):
-    """Models and lineages of one architecture cell."""
+    """What there is of one architecture cell.
+
+    Attributes
+    ----------
+    n_models, n_lineages : int
+        Models of that shape, and the lineages they come from.
+    """
 
     n_models: int
     n_lineages: int
@@ -352,7 +455,9 @@ class CatalogSummary(Shown):
     Attributes
     ----------
     n_models, n_lineages, n_cells : int
+        Models, lineages and architecture cells in the score tables.
     cells : mapping of str to CellSummary
+        Architecture cell → what there is of it.
     confidence : float
         Of the certificates below.
     certifiable_fpr : float
@@ -360,6 +465,7 @@ class CatalogSummary(Shown):
     lineages_needed : mapping of str to int
         A false positive rate, as text → lineages that a certificate needs.
     minimal_detectable_auc_difference : float
+        Smallest difference of two AUCs around .9 that a paired test will likely find; NaN where none.
     """
 
     n_models: int

@@ -12,6 +12,7 @@ from benchmark.catalog.model import Statement
 from benchmark.report import answer
 from benchmark.report.cross_tables import Class, CrossTable, most_fooled, shared_properties, survival
 from benchmark.report.forgery_tallies import KINDS, attack
+from benchmark.report.glossary import GLOSSARY
 from benchmark.report.markup import bullets, safe, table_of
 from benchmark.report.methods import INTERVALS, methods
 from benchmark.report.notation import (

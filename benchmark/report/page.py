@@ -24,6 +24,7 @@ from benchmark.report.drawings.metric_panels import drawings
 from benchmark.report.drawings.power_panels import certificate_panel, difference_panel
 from benchmark.report.drawings.shape_map import shape_or_descent
 from benchmark.report.forgery_tallies import KINDS, attack
+from benchmark.report.glossary import GLOSSARY, anchor
 from benchmark.report.methods import INTERVALS, methods
 from benchmark.report.packing import pair_data
 from benchmark.report.provenance import making
@@ -42,23 +43,24 @@ SCRIPTS: Final = ("page.js", "tables.js", "plots.js")
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table of metrics."""
+    """A column of the table of metrics, with the term of the glossary that explains it."""
 
     title: str
+    term: str
     sort: str = "number"
     first: str = "down"
 
 
 COLUMNS: Final = (
-    Column("Metric", sort="text", first="up"),
-    Column("Verdict", first="up"),
-    Column("Look-alike AUC"),
-    Column("AUC, all independents"),
-    Column("Gap"),
-    Column("p, adjusted", first="up"),
-    Column("Claimed threshold", first="up"),
-    Column("Calibrated threshold"),
-    Column("Abstained"),
+    Column("Metric", "metric", sort="text", first="up"),
+    Column("Verdict", "verdict", first="up"),
+    Column("Look-alike AUC", "look-alike AUC"),
+    Column("AUC, all independents", "AUC"),
+    Column("Gap", "gap"),
+    Column("p, adjusted", "adjusted p", first="up"),
+    Column("Claimed threshold", "claimed threshold", first="up"),
+    Column("Calibrated threshold", "calibrated threshold"),
+    Column("Abstained", "abstention"),
 )
 
 
@@ -192,6 +194,7 @@ def _environment() -> jinja2.Environment:
         ends=notation.ends,
         percent_ends=notation.percent_ends,
         note=notation.note,
+        term_anchor=anchor,
         permutation_note=notation.permutation_note,
         key=_key,
         dumbbell=lambda result, low: strips.dumbbell(result.look_alike_auc, result.auc, low),

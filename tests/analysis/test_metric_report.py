@@ -108,7 +108,7 @@ DOCUMENTED = {
     "two lineages": (1.0, "holds one lineage", 1.1933, "at least 3 of 4", "cannot say"),
     "no architectures": (0.9742, "no architectures given", 2.1375, 0.3949, "cannot say"),
 }
-"""AUC, p-value, threshold and Cllr (or words of the reason) and verdict, as docs/statistics.md tells them."""
+"""AUC, p-value, threshold and Cllr (or the reason), verdict, as explanation/statistics.md has them."""
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
