@@ -1,4 +1,4 @@
-"""The answer in ten seconds: what a run is, whether it is whole, counted facts, what the catalog can certify."""
+"""The answer in ten seconds: what a run is, whether it is whole, counted facts, what can be certified."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ __all__ = ["Cell", "CrossRow", "CrossTable", "Figure", "most_fooled", "shared_pr
 
 Grade = Callable[[float], int]
 Alike = LookAlikeClass | SharedPropertyClass
-Class = TypeVar("Class", MethodClass, Alike)
+Class = TypeVar("Class", bound=MethodClass | Alike)
 FOOLED: Final = 0.9  # AUC of children against pairs that share something, below which it fools a metric
 NONE: Final = -1  # the shade of a cell without a figure
 
@@ -125,7 +125,7 @@ FPR: Final[Figure[Alike]] = Figure(
     _falling(0.05, 0.1, 0.2, 0.5),
     ("> 50 %", "20 – 50", "10 – 20", "5 – 10", "≤ 5 %"),
 )
-SHARED_AUC: Final[Figure[MethodClass]] = Figure(
+SHARED_AUC: Final[Figure[Alike]] = Figure(
     "auc",
     "AUC of children against them",
     "",

@@ -73,13 +73,11 @@ def decay_figure(sections: Sequence[MetricSection]) -> Figure:
         if not shown:
             figure.add_subplot().text(0.5, 0.5, "no distances in these results", ha="center", color=SOFT)
         for index, section in enumerate(shown, 1):
-            axes = draw_decay(
-                figure.add_subplot(down, across, index), section.result, section.look_alike_band
-            )
+            axes = figure.add_subplot(down, across, index)
+            draw_decay(axes, section.result, section.look_alike_band, legend="")
             axes.set_title(section.name, fontsize=7)
             axes.tick_params(labelsize=6)
             axes.set(xlabel="", ylabel="")
-            axes.get_legend().remove()
     return figure
 
 

@@ -35,4 +35,3 @@ def methods(results: Results) -> list[tuple[str, str]]:
     )
     told = ((what, "; or ".join(dict.fromkeys(filter(None, how)))) for what, how in found)
     return [(what, how) for what, how in told if how]
-

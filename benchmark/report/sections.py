@@ -131,12 +131,13 @@ class MetricSection:
         return ThresholdLine(slug, label, round(self.scale.share(value) * 100, 2))
 
     @property
-    def has_warnings(self) -> bool:
-        """Whether a table by class holds an interval with a warning."""
+    def class_warning(self) -> str:
+        """The warning that stands most often in the tables by class; empty where none does."""
         ways, classes = self.result.by_method.values(), self.result.by_look_alike.values()
         intervals = [value for way in ways for value in (way.auc, way.look_alike_auc, way.tpr)]
         intervals += [value for one in classes for value in (one.auc, one.fpr)]
-        return any(value.warnings for value in intervals)
+        told = Counter(warning for value in intervals for warning in value.warnings)
+        return min(told, key=lambda warning: (-told[warning], warning), default="")
 
     @property
     def aside(self) -> str:

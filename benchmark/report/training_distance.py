@@ -1,4 +1,4 @@
-"""How far trained children travelled: which can be drawn, the thread of a lineage, the sentence that sums up."""
+"""How far trained children travelled: which can be drawn, threads of lineages, a sentence that sums up."""
 
 from __future__ import annotations
 

@@ -177,7 +177,9 @@ def ece(result: MetricResult) -> Panel | None:
 def qq(result: MetricResult) -> Panel | None:
     """Claimed p-values of independent pairs against what p-values must be."""
     curve = result.curves.qq
-    lines = _lines((curve and Curve.of(curve.expected, curve.observed), "look-alike", "independent pairs"))
+    if curve is None:
+        return None
+    lines = _lines((Curve.of(curve.expected, curve.observed), "look-alike", "independent pairs"))
     if not lines:
         return None
     end = max(*lines[0].curve.x, *lines[0].curve.y, 1.0)

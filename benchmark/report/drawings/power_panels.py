@@ -41,9 +41,7 @@ def difference_panel(catalog: analysis.CatalogSummary) -> Panel:
     models = max(2, round(catalog.n_models / max(catalog.n_lineages, 1)))
 
     def detectable(n_lineages: int, alike: float) -> float:
-        return analysis.minimal_detectable_auc_difference(
-            n_lineages, models, alike, auc=AROUND, power=POWER
-        )
+        return analysis.minimal_detectable_auc_difference(n_lineages, models, alike, auc=AROUND, power=POWER)
 
     sizes = [n for n in SIZES if n <= LARGEST]
     lines = tuple(

@@ -1,10 +1,13 @@
-"""What every plot begins and ends with: axes to draw on, labels, a sentence where there is nothing to draw."""
+"""What every plot begins and ends with: axes to draw on, labels, a sentence where nothing is drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from analysis import MetricReport, MetricSummary
 from benchmark.report.plots.style import SOFT, house_style
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["MetricLike", "drawing", "finish", "line", "summary"]
 
 MetricLike = MetricSummary | MetricReport
+Floats = npt.NDArray[np.float64]
 
 
 def summary(result: MetricLike) -> MetricSummary:
@@ -51,7 +55,7 @@ def _titled(axes: Axes, title: str) -> Axes:
     return axes
 
 
-def line(axes: Axes, x: object, y: object, *, colour: str, style: str, label: str) -> None:
+def line(axes: Axes, x: Floats, y: Floats, *, colour: str, style: str, label: str) -> None:
     """Draw a curve."""
     axes.plot(x, y, color=colour, linewidth=1.4, linestyle=style, label=label)
 
@@ -63,7 +67,5 @@ def finish(axes: Axes, x: str, y: str, reason: str = "", *, legend: str = "best"
     if legend and axes.get_legend_handles_labels()[0]:
         axes.legend(loc=legend, fontsize=6.5, handlelength=1.6)
     elif reason:
-        axes.text(
-            0.5, 0.5, reason, ha="center", va="center", color=SOFT, wrap=True, transform=axes.transAxes
-        )
+        axes.text(0.5, 0.5, reason, ha="center", va="center", color=SOFT, wrap=True, transform=axes.transAxes)
     return axes

@@ -42,9 +42,7 @@ def roc(result: MetricLike, ax: Axes | None = None) -> Axes:
             axes.fill_between(curve.fpr, curve.low, curve.high, color=COLOURS[slug], alpha=0.15, linewidth=0)
             line(axes, curve.fpr, curve.tpr, colour=COLOURS[slug], style=style, label=label)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-        return finish(
-            axes, "false-positive rate", "true-positive rate", _reason(found), legend="lower right"
-        )
+        return finish(axes, "false-positive rate", "true-positive rate", _reason(found), legend="lower right")
 
 
 def det(result: MetricLike, ax: Axes | None = None) -> Axes:

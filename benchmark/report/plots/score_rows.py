@@ -40,7 +40,8 @@ def scores(
         Across is the score. Lines: the claimed threshold (dashed) and the calibrated one.
     """
     if isinstance(table, MetricReport):
-        table, result = table.table, MetricSummary.of(table)
+        result = MetricSummary.of(table)
+        table = table.table
     scale = dots.scale(table.score[table.comparable], *(value for _, value, _ in _thresholds(result)))
     rows = dots.rows(table, scale)
     with drawing(ax, table.metric, (7.0, rows_height(rows))) as axes:

@@ -43,7 +43,7 @@ def decay(result: MetricResult, ax: Axes | None = None, *, table: ScoreTable | N
         return draw_decay(axes, result, look_alike_band(table) if table is not None else None)
 
 
-def draw_decay(axes: Axes, result: MetricResult, band: Band | None) -> Axes:
+def draw_decay(axes: Axes, result: MetricResult, band: Band | None, *, legend: str = "best") -> Axes:
     """Draw the children on axes, with the band of look-alikes where there is one."""
     points = finite(result.decay)
     label_x, label_y = "training since the ancestor, share of the founder's", "score"
@@ -64,4 +64,4 @@ def draw_decay(axes: Axes, result: MetricResult, band: Band | None) -> Axes:
     if math.isfinite(threshold):
         axes.axhline(threshold, color=INK, linewidth=0.8, label=f"threshold {plain(threshold)}")
     axes.set_xlim(left=0)
-    return finish(axes, label_x, label_y)
+    return finish(axes, label_x, label_y, legend=legend)
