@@ -25,9 +25,8 @@ from benchmark.report.drawings.power_panels import certificate_panel, difference
 from benchmark.report.drawings.shape_map import shape_or_descent
 from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.glossary import GLOSSARY, anchor
-from benchmark.report.methods import INTERVALS, methods
 from benchmark.report.packing import pair_data
-from benchmark.report.provenance import making
+from benchmark.report.provenance import INTERVALS, making, methods
 from benchmark.report.sections import MetricSection, anchors, metric_sections
 from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.codec import JSON
