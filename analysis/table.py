@@ -11,11 +11,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.lineages import connected_components
+from analysis.look_alikes import cell_pairs, look_alike_pairs
 from analysis.notebook import Shown
+from analysis.validation import BadArgument, check_choice, check_instance, check_instances
 
-__all__ = ["BadTable", "ScoreTable"]
+__all__ = ["NEGATIVES", "BadTable", "ScoreTable", "check_table", "check_tables"]
 
 RELATIONS: Final = ("derived", "sibling", "independent", "shared-init", "distilled", "disputed")
+NEGATIVES: Final = ("independent", "look-alike")
+"""What derived pairs can be told from."""
 STATUSES: Final = ("ok", "abstained", "failed")
 REQUIRED: Final = ("model_a", "model_b", "score", "relation")
 ENDS: Final = (("model_a", "model_b"), ("lineage_a", "lineage_b"), ("architecture_a", "architecture_b"))
@@ -23,6 +27,9 @@ ENDS: Final = (("model_a", "model_b"), ("lineage_a", "lineage_b"), ("architectur
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+
+
+HINT: Final = "analysis.ScoreTable(frame) makes one"
 
 
 class BadTable(ValueError):
@@ -65,6 +72,7 @@ class ScoreTable(Shown):
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
+        check_instance(frame, "frame", pd.DataFrame)
         missing = [name for name in REQUIRED if name not in frame.columns]
         if missing:
             raise BadTable(
@@ -191,6 +199,8 @@ class ScoreTable(Shown):
             f"{int(self.independent.sum())} independent, {int(self.look_alike.sum())} look-alikes)"
         )
 
+    __str__ = __repr__
+
     def _facts(self) -> dict[str, Any]:
         scored = self.comparable
         return {
@@ -235,23 +245,32 @@ class ScoreTable(Shown):
     @cached_property
     def cell_pair(self) -> npt.NDArray[np.int64]:
         """Code of the unordered pair of architecture cells of each pair; -1 where a cell is unknown."""
-        low = np.minimum(self.cell_a, self.cell_b).astype(np.int64)
-        high = np.maximum(self.cell_a, self.cell_b).astype(np.int64)
-        return np.where(low < 0, -1, low * max(len(self.cells), 1) + high)
+        return cell_pairs(self.cell_a, self.cell_b)
 
     @cached_property
     def look_alike(self) -> Mask:
-        """Independent pairs that stand in the same unordered pair of cells as some derived pair."""
-        used = np.unique(self.cell_pair[self.derived & (self.cell_pair >= 0)])
-        return self.independent & np.isin(self.cell_pair, used)
+        """Independent pairs that stand in the same pair of cells as some derived pair of the table."""
+        return look_alike_pairs(self.relation, self.cell_a, self.cell_b)
 
     def negatives(self, which: str) -> Mask:
         """Mask of the negatives asked for: ``"independent"`` or ``"look-alike"``."""
-        if which == "independent":
-            return self.independent
-        if which == "look-alike":
-            return self.look_alike
-        raise ValueError(f'negatives must be "independent" or "look-alike", not {which!r}')
+        check_choice(which, "negatives", NEGATIVES)
+        return self.independent if which == "independent" else self.look_alike
+
+
+def check_table(value: object, name: str = "table") -> ScoreTable:
+    """Check that an argument is a score table."""
+    return check_instance(value, name, ScoreTable, HINT)
+
+
+def check_tables(value: object, name: str = "tables") -> tuple[ScoreTable, ...]:
+    """Check that an argument is a sequence of score tables, one a metric."""
+    tables = check_instances(value, name, ScoreTable, HINT)
+    metrics = [table.metric for table in tables]
+    twice = next((metric for metric in metrics if metrics.count(metric) > 1), None)
+    if twice is not None:
+        raise BadArgument(f"{name} must hold one table a metric; {twice!r} stands twice")
+    return tables
 
 
 def _ordered(frame: pd.DataFrame) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from benchmark.report.notation import (
     plain,
     signed,
 )
-from benchmark.report.provenance import INTERVALS, making, methods
+from benchmark.report.run_facts import INTERVALS, making, methods
 from benchmark.report.sections import MetricSection, metric_sections
 from benchmark.report.training_distance import decay_sentence
 from benchmark.report.verdict_groups import GROUPS, QUESTION
