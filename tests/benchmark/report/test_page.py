@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_report_fixture import METHODS, METRICS, VERDICTS, results, run, scores
+from test_report_fixture import METHODS, METRICS, VERDICTS, made_page, results, run, scores
 
 from analysis import CatalogSummary, as_json
 from benchmark.report import page
@@ -89,7 +89,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html() -> str:
-    return page(run(), results(), scores())
+    return made_page()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from test_report_fixture import METRICS, results, run, scores
 
 import analysis
-from analysis.summary import QuantileCurve
+from analysis.summary_parts import QuantileCurve
 from benchmark.report import plots
 from benchmark.report.figures import decay_figure, forest_figure, roc_figure, score_figure
 from benchmark.report.sections import MetricSection, metric_sections

@@ -16,6 +16,8 @@ import pandas as pd
 
 import analysis
 from benchmark.catalog.model import Figure, Statement
+from benchmark.report import page
+from benchmark.report.sections import MetricSection, metric_sections
 from benchmark.results.decision import deciding_threshold
 from benchmark.results.schema import (
     SCHEMA,
@@ -315,6 +317,24 @@ def run() -> RunRecord:
             ),
         ),
     )
+
+
+@cache
+def made_sections() -> tuple[MetricSection, ...]:
+    """Its metrics, as the report shows them."""
+    return metric_sections(run(), results(), scores())
+
+
+@cache
+def made_page() -> str:
+    """Its page."""
+    return page(run(), results(), scores())
+
+
+def part(html: str, name: str) -> str:
+    """One section of a page."""
+    start = html.index(f'<section id="{name}"')
+    return html[start : html.index("<section id=" if name != "decay" else '<div id="each"', start + 10)]
 
 
 def test_the_made_up_run_is_what_it_says() -> None:
