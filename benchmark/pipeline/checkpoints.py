@@ -19,6 +19,9 @@ DEVICE = "LOOKALIKE_DEVICE"
 # Opened once a process: a checkpoint keeps what was computed on it (its roles, its moments).
 _opened: dict[tuple[str, str, str], fpcore.Checkpoint] = {}
 
+# What is large and was computed on them, bounded for all together.
+_memo = fpcore.Memo()
+
 
 def chosen_device() -> str:
     """Where models are run."""
@@ -56,6 +59,7 @@ def _open(catalog: Catalog, model: str) -> fpcore.Checkpoint:
         checkpoint = fpcore.open_checkpoint(
             source.repository, revision=source.revision, device=chosen_device()
         )
+    checkpoint.memo = _memo
     stated, found = entry.cell, checkpoint.architecture.cell
     if stated is not None and stated != found:
         raise fpcore.BadCheckpoint(
