@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from analysis.notebook import Shown
 from benchmark.session.errors import UsageError
-from fpcore.checkpoints.architecture import Architecture
+from fpcore.anatomy import Architecture
 
 __all__ = [
     "CALIBRATING_GRADES",

@@ -22,7 +22,7 @@ from benchmark.catalog.show import (
     tree_json,
     tree_text,
 )
-from fpcore.checkpoints.architecture import Architecture
+from fpcore.anatomy import Architecture
 
 ROOT = Path(__file__).parents[3]
 REAL_DATA = ROOT.parent / "shared" / "data"

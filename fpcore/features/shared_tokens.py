@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint, NotComparable
 
 if TYPE_CHECKING:
     import torch
 
-    from fpcore.checkpoints.checkpoint import Checkpoint
-
-__all__ = ["FEWEST_TOKENS", "aligning_rows", "embedding", "embedding_rows", "shared_tokens", "token_keys"]
+__all__ = [
+    "FEWEST_TOKENS",
+    "TokenRows",
+    "aligning_rows",
+    "embedding",
+    "embedding_rows",
+    "shared_tokens",
+    "token_keys",
+]
 
 FEWEST_TOKENS: Final = 16
 
@@ -27,6 +34,25 @@ KEY_BYTES: Final = 6
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+
+class TokenRows(NamedTuple):
+    """Embedding rows of some tokens.
+
+    Attributes
+    ----------
+    keys : ndarray of float64, (n,)
+        The numbers of the tokens, ascending.
+    rows : ndarray of float64, (n, width)
+    """
+
+    keys: Array
+    rows: Array
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that they take."""
+        return self.keys.nbytes + self.rows.nbytes
 
 
 def token_keys(model: Checkpoint) -> tuple[Array, Index]:
@@ -77,7 +103,7 @@ def embedding(model: Checkpoint) -> torch.Tensor:
     return values
 
 
-def embedding_rows(model: Checkpoint, most: int) -> tuple[Array, Array]:
+def embedding_rows(model: Checkpoint, most: int) -> TokenRows:
     """Keys and embedding rows of the tokens with the lowest keys, rows of zeros left out.
 
     Parameters
@@ -88,9 +114,8 @@ def embedding_rows(model: Checkpoint, most: int) -> tuple[Array, Array]:
 
     Returns
     -------
-    keys : ndarray of float64, (n,)
-        Ascending; n is at most `most`.
-    rows : ndarray of float64, (n, width)
+    TokenRows
+        Of n tokens, at most `most`.
 
     Raises
     ------
@@ -106,12 +131,12 @@ def embedding_rows(model: Checkpoint, most: int) -> tuple[Array, Array]:
     used = np.flatnonzero(rows.any(axis=1))[:most]
     if len(used) < FEWEST_TOKENS:
         raise NotComparable(f"{len(used)} tokens with an embedding; at least {FEWEST_TOKENS} are needed")
-    return keys[used], rows[used]
+    return TokenRows(keys[used], rows[used])
 
 
-def aligning_rows(model: Checkpoint) -> tuple[Array, Array]:
-    """Keys and embedding rows of up to `ALIGNING` tokens, kept with the model."""
-    return model.remembered("aligning rows", lambda: embedding_rows(model, ALIGNING))
+def aligning_rows(model: Checkpoint) -> TokenRows:
+    """Keys and embedding rows of up to `ALIGNING` tokens, kept in the model's memo."""
+    return model.memo.recall((model.digest, "aligning rows"), lambda: embedding_rows(model, ALIGNING))
 
 
 def shared_tokens(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[Index, Index]:

@@ -12,11 +12,11 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
-from fpcore.features.assignment import in_order
+from fpcore.features.assignment import in_order, unit_rows
 from fpcore.features.layer_weights import FeedForward, Layer
-from fpcore.features.tokens import aligning_rows, shared_tokens
+from fpcore.features.shared_tokens import aligning_rows, shared_tokens
 
 __all__ = [
     "MARGIN",
@@ -28,7 +28,6 @@ __all__ = [
     "moment_cosine",
     "second_moments",
     "turn",
-    "unit_rows",
 ]
 
 Array = NDArray[np.float64]
@@ -166,10 +165,3 @@ def turn(moments: Moments, basis: Array | None) -> Moments:
 def moment_cosine(a: Moments, b: Moments) -> float:
     """Mean cosine of second moments."""
     return float(np.mean([np.einsum("ij,ij->", x, y) for x, y in zip(a, b, strict=True)]))
-
-
-def unit_rows(rows: Array) -> Array:
-    """Rows of length one; rows of zeros stay."""
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    units: Array = rows / np.where(lengths > 0.0, lengths, 1.0)
-    return units

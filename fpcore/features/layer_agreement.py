@@ -20,16 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from fpcore.checkpoints.checkpoint import Checkpoint
-from fpcore.features.layer_weights import FeedForward, Layer, Layers, layers_of
-from fpcore.features.residual_basis import (
+from fpcore.checkpoints.base import Checkpoint
+from fpcore.features.assignment import unit_rows
+from fpcore.features.canonical_basis import (
     Moments,
     expert_moments,
     moment_cosine,
     second_moments,
     turn,
-    unit_rows,
 )
+from fpcore.features.layer_weights import FeedForward, Layer, Layers, layers_of
 
 __all__ = ["Agreement", "CanonicalLayer", "CanonicalLayers", "agreement", "canonical_layers"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.tensor_source import Config, integer
 
 __all__ = ["Architecture", "text_config"]
 
@@ -100,7 +101,7 @@ class Architecture:
     @classmethod
     def from_config(
         cls,
-        config: Mapping[str, Any],
+        config: Config,
         tensor_names: Iterable[str] | None = None,
         *,
         where: str = "config.json",
@@ -145,7 +146,7 @@ class Architecture:
         )
 
 
-def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def text_config(config: Config) -> Config:
     """The part of a config that describes the language model (the config itself for text-only models)."""
     for key in ("text_config", "llm_config", "language_config"):
         nested = config.get(key)
@@ -154,27 +155,28 @@ def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return config
 
 
-def _optional(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+def _optional(config: Config, names: tuple[str, ...]) -> int | None:
     for name in names:
-        value = config.get(name)
-        if isinstance(value, list):  # openelm and some pruned models: one number a layer
-            value = max(value) if value else None
-        if value is not None and not isinstance(value, str | bool):
-            return int(value)
+        stated = config.get(name)
+        # openelm and some pruned models: one number a layer
+        entries = stated if isinstance(stated, list) else [stated]
+        numbers = [each for each in entries if isinstance(each, int | float) and not isinstance(each, bool)]
+        if numbers:
+            return int(max(numbers))
     return None
 
 
-def _integer(config: Mapping[str, Any], names: tuple[str, ...], where: str) -> int:
+def _integer(config: Config, names: tuple[str, ...], where: str) -> int:
     value = _optional(config, names)
     if value is None or value < 1:
         raise BadCheckpoint(f"{where}: none of {', '.join(names)} is given; the model's shape is not known")
     return value
 
 
-def _kv_heads(config: Mapping[str, Any], model_type: str, heads: int) -> int:
+def _kv_heads(config: Config, model_type: str, heads: int) -> int:
     attention = config.get("attn_config")  # MPT keeps it in there
-    if isinstance(attention, Mapping) and attention.get("kv_n_heads"):
-        return int(attention["kv_n_heads"])
+    if isinstance(attention, Mapping) and (shared := integer(attention, "kv_n_heads")):
+        return shared
     if model_type in MULTI_QUERY_TYPES or str(model_type).startswith("RefinedWeb"):
         # Falcon writes num_kv_heads in every config; it counts only in the newer decoder architecture.
         if config.get("new_decoder_architecture"):
@@ -187,7 +189,7 @@ def _kv_heads(config: Mapping[str, Any], model_type: str, heads: int) -> int:
     return _optional(config, KV_HEADS) or heads
 
 
-def _feed_forward(config: Mapping[str, Any], model_type: str, width: int, where: str) -> int:
+def _feed_forward(config: Config, model_type: str, width: int, where: str) -> int:
     if _optional(config, EXPERTS):
         expert = _optional(config, EXPERT_FEED_FORWARD)
         if expert is not None:
@@ -197,14 +199,14 @@ def _feed_forward(config: Mapping[str, Any], model_type: str, width: int, where:
     if value is not None:
         return value // 2 if model_type == "qwen" else value  # the first Qwen counts gate and up together
     ratio = config.get("expansion_ratio")  # MPT
-    if ratio is not None:
+    if isinstance(ratio, int | float):
         return int(ratio * width)
     if model_type in FOURFOLD_TYPES:
         return 4 * width
     return _integer(config, attributes, where)
 
 
-def _qkv_bias(config: Mapping[str, Any], model_type: str, tensor_names: Iterable[str] | None) -> bool:
+def _qkv_bias(config: Config, model_type: str, tensor_names: Iterable[str] | None) -> bool:
     if tensor_names is not None:
         return any(QKV_BIAS.search(name) and not OUTSIDE.search(name) for name in tensor_names)
     for name in ("attention_bias", "qkv_bias", "add_qkv_bias", "use_qkv_bias"):
@@ -213,7 +215,7 @@ def _qkv_bias(config: Mapping[str, Any], model_type: str, tensor_names: Iterable
     return model_type in {"qwen", "qwen2", "qwen2_moe", "gpt2", "gpt_neox", "bloom", "opt", "phi"}
 
 
-def _norm(config: Mapping[str, Any], model_type: str) -> Norm:
+def _norm(config: Config, model_type: str) -> Norm:
     if model_type in LAYER_NORM_TYPES:
         return "layernorm"
     if model_type in RMS_NORM_TYPES or "rms_norm_eps" in config or config.get("rmsnorm") is True:
@@ -222,7 +224,7 @@ def _norm(config: Mapping[str, Any], model_type: str) -> Norm:
     return "layernorm" if layer_norm else "rmsnorm"
 
 
-def _tied(config: Mapping[str, Any], text: Mapping[str, Any]) -> bool | None:
+def _tied(config: Config, text: Config) -> bool | None:
     for source in (text, config):
         if isinstance(source.get("tie_word_embeddings"), bool):
             return bool(source["tie_word_embeddings"])

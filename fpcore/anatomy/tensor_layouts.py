@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fpcore.anatomy.architecture import Architecture
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.tensor_source import Config, integer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import torch
-
-    from fpcore.checkpoints.architecture import Architecture
 
 __all__ = [
     "ExpertStack",
@@ -21,8 +19,8 @@ __all__ = [
     "LatentDown",
     "LatentUp",
     "QueryKeyValue",
-    "Recipe",
     "Sizes",
+    "TensorLayout",
     "View",
     "Whole",
 ]
@@ -49,15 +47,15 @@ class Sizes:
     latent: int = 0
 
     @classmethod
-    def of(cls, architecture: Architecture, config: Mapping[str, Any]) -> Sizes:
+    def of(cls, architecture: Architecture, config: Config) -> Sizes:
         """The sizes of a model."""
         return cls(
             architecture.heads,
             architecture.kv_heads,
             architecture.head_dim or architecture.width // architecture.heads,
-            int(config.get("qk_nope_head_dim") or 0),
-            int(config.get("v_head_dim") or 0),
-            int(config.get("kv_lora_rank") or 0),
+            integer(config, "qk_nope_head_dim") or 0,
+            integer(config, "v_head_dim") or 0,
+            integer(config, "kv_lora_rank") or 0,
         )
 
 
@@ -112,7 +110,7 @@ class View:
         return tensor
 
 
-class Recipe:
+class TensorLayout:
     """Says which roles a stored tensor serves, and how each is cut out of it."""
 
     def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:
@@ -121,7 +119,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Whole(Recipe):
+class Whole(TensorLayout):
     """One role that takes the whole tensor."""
 
     role: str
@@ -133,7 +131,7 @@ class Whole(Recipe):
 
 
 @dataclass(frozen=True)
-class QueryKeyValue(Recipe):
+class QueryKeyValue(TensorLayout):
     """Query, key and value in one tensor.
 
     With `grouped`, the rows come in groups, one a key-value head: its query heads, its key, its value
@@ -160,7 +158,7 @@ class QueryKeyValue(Recipe):
 
 
 @dataclass(frozen=True)
-class GateUp(Recipe):
+class GateUp(TensorLayout):
     """Gate and up projection in one tensor: the gate's rows, then as many of up."""
 
     gate: str = "feed_forward.gate.*"
@@ -175,10 +173,10 @@ class GateUp(Recipe):
 
 
 @dataclass(frozen=True)
-class ExpertStack(Recipe):
+class ExpertStack(TensorLayout):
     """All experts of a layer in one tensor of three axes; the roles of one expert are those of `each`."""
 
-    each: Recipe
+    each: TensorLayout
 
     def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
         if len(stored) != 3:
@@ -189,7 +187,7 @@ class ExpertStack(Recipe):
 
 
 @dataclass(frozen=True)
-class LatentDown(Recipe):
+class LatentDown(TensorLayout):
     """Latent attention: projection to the shared latent, then to the one key that carries the position."""
 
     def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
@@ -200,7 +198,7 @@ class LatentDown(Recipe):
 
 
 @dataclass(frozen=True)
-class LatentUp(Recipe):
+class LatentUp(TensorLayout):
     """Latent attention: from the shared latent to keys and values, interleaved by head."""
 
     def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102

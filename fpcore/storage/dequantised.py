@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fpcore.checkpoints.checkpoint import TensorInfo
-from fpcore.checkpoints.packed import Packed, find_packed, quantisation
 from fpcore.errors import BadCheckpoint, NotComparable
+from fpcore.storage.packed_weights import Packed, find_packed, quantisation
+from fpcore.storage.tensor_source import TensorInfo, TensorSource
 
 if TYPE_CHECKING:
     import torch
 
-    from fpcore.checkpoints.checkpoint import Checkpoint
-
-__all__ = ["read_stored", "real_tensors"]
+__all__ = ["dequantised_tensors", "read_dequantised"]
 
 # A tensor of scales is called as the weight it scales, with one of these behind. Despite its name, the
 # "inverse" scale multiplies: it is the inverse of what the quantiser applied.
@@ -24,7 +22,7 @@ PACKED = ("qweight", "qzeros", "g_idx", "scales", "SCB", "absmax", "weight_packe
 REAL = ("float", "bfloat")
 
 
-def real_tensors(checkpoint: Checkpoint) -> dict[str, TensorInfo]:
+def dequantised_tensors(source: TensorSource) -> dict[str, TensorInfo]:
     """The model's own tensors with their real shapes, without those that belong to a storage format.
 
     Raises
@@ -32,16 +30,16 @@ def real_tensors(checkpoint: Checkpoint) -> dict[str, TensorInfo]:
     NotComparable
         The weights are packed in a way that is not known here: measuring that would measure the packing.
     """
-    packed = packed_weights(checkpoint)
+    packed = packed_weights(source)
     parts = {part for weight in packed.values() for part in weight.parts}
-    quantised = bool(quantisation(checkpoint))
+    quantised = bool(quantisation(source))
     found = {name: TensorInfo(weight.shape, "float32") for name, weight in packed.items()}
-    for name, info in checkpoint.tensors.items():
+    for name, info in source.tensors.items():
         last = name.rpartition(".")[2]
-        if name in parts or scaled_by(name) in checkpoint.tensors or (quantised and last in UNUSED):
+        if name in parts or scaled_by(name) in source.tensors or (quantised and last in UNUSED):
             continue
         if last in PACKED or (last == "weight" and not info.dtype.startswith(REAL)):
-            method = quantisation(checkpoint).get("quant_method") or "quantised"
+            method = quantisation(source).get("quant_method") or "quantised"
             raise NotComparable(
                 f"its weights are packed integers ({method}: {name}); measured so they would say nothing: "
                 "dequantise the model first"
@@ -50,9 +48,9 @@ def real_tensors(checkpoint: Checkpoint) -> dict[str, TensorInfo]:
     return found
 
 
-def packed_weights(checkpoint: Checkpoint) -> Mapping[str, Packed]:
+def packed_weights(source: TensorSource) -> Mapping[str, Packed]:
     """The packed weights of a checkpoint that can be read."""
-    return checkpoint.remembered("packed", lambda: find_packed(checkpoint))
+    return source.remembered("packed", lambda: find_packed(source))
 
 
 def scaled_by(name: str) -> str | None:
@@ -63,19 +61,32 @@ def scaled_by(name: str) -> str | None:
     return None
 
 
-def read_stored(checkpoint: Checkpoint, name: str) -> torch.Tensor:
+def read_dequantised(source: TensorSource, name: str) -> torch.Tensor:
     """A tensor as real numbers (float32 where it was scaled or packed, else as stored)."""
-    packed = packed_weights(checkpoint).get(name)
+    packed = packed_weights(source).get(name)
     if packed is not None:
-        return packed.read(checkpoint)
-    tensor = checkpoint.read(name)
+        return packed.read(source)
+    tensor = source.read(name)
     for suffix in SCALES:
-        if name + suffix in checkpoint.tensors:
-            return scaled(tensor, checkpoint.read(name + suffix), checkpoint, name)
+        if name + suffix in source.tensors:
+            return scaled(tensor, source.read(name + suffix), source, name)
     return tensor
 
 
-def scaled(tensor: torch.Tensor, scale: torch.Tensor, checkpoint: Checkpoint, name: str) -> torch.Tensor:
+def block_size(source: TensorSource) -> tuple[int, int]:
+    """Rows and columns that share a scale, as the config says; 128 each where it does not."""
+    stated = quantisation(source).get("weight_block_size")
+    if not stated:
+        return 128, 128
+    match stated:
+        case [int(rows), int(columns)] if rows > 0 and columns > 0:
+            return rows, columns
+    raise BadCheckpoint(
+        f"{source.name}: weight_block_size in its config is {stated!r}, not two numbers; correct it"
+    )
+
+
+def scaled(tensor: torch.Tensor, scale: torch.Tensor, source: TensorSource, name: str) -> torch.Tensor:
     """`tensor` times its scale: one number, one a row, or one a block of rows and columns."""
     values, factors = tensor.float(), scale.float()
     if factors.numel() == 1:
@@ -83,11 +94,11 @@ def scaled(tensor: torch.Tensor, scale: torch.Tensor, checkpoint: Checkpoint, na
     if factors.ndim == 2 and values.ndim == 2:
         if factors.shape == (values.shape[0], 1):
             return values * factors
-        rows, columns = quantisation(checkpoint).get("weight_block_size") or (128, 128)
+        rows, columns = block_size(source)
         if factors.shape == (-(-values.shape[0] // rows), -(-values.shape[1] // columns)):
             spread = factors.repeat_interleave(rows, 0).repeat_interleave(columns, 1)
             return values * spread[: values.shape[0], : values.shape[1]]
     raise BadCheckpoint(
-        f"{checkpoint.name}: scale of {name} has shape {tuple(scale.shape)}, which does not fit "
+        f"{source.name}: scale of {name} has shape {tuple(scale.shape)}, which does not fit "
         f"{tuple(tensor.shape)}; dequantise the model first"
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fpcore.checkpoints.checkpoint import Checkpoint
-from fpcore.features.canonical_form import agreement, canonical_layers
-from fpcore.features.residual_basis import MARGIN, best_basis, candidate_bases
-from fpcore.fingerprint import Fingerprint, whole
-from fpcore.registry import INVARIANCES, Cost, Metric, register
+from fpcore.checkpoints.base import Checkpoint
+from fpcore.features.canonical_basis import MARGIN, best_basis, candidate_bases
+from fpcore.features.layer_agreement import agreement, canonical_layers
+from fpcore.fingerprint import Fingerprint, checkpoint_of
+from fpcore.protocol import INVARIANCES, Cost, Metric
+from fpcore.registry import register
 
 __all__ = ["CanonicalSimilarity"]
 
@@ -64,9 +65,10 @@ class CanonicalSimilarity(Metric):
         return self.make_fingerprint(model, {}, keep_checkpoint=True)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
-        left, right = canonical_layers(whole(a)), canonical_layers(whole(b))
+        models = checkpoint_of(a), checkpoint_of(b)
+        left, right = (canonical_layers(model) for model in models)
         moments_a, moments_b = ([layer.moments for layer in layers] for layers in (left, right))
-        basis, rows, columns = best_basis(moments_a, moments_b, candidate_bases(whole(a), whole(b)))
+        basis, rows, columns = best_basis(moments_a, moments_b, candidate_bases(*models))
         found = [agreement(left[i], right[j], basis) for i, j in zip(rows, columns, strict=True)]
         plain = np.stack([each.plain for each in found]).mean(axis=0)
         matched = np.stack([each.matched for each in found]).mean(axis=0)

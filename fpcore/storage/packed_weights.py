@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.tensor_source import Config, TensorSource, integer
 
 if TYPE_CHECKING:
     import torch
-
-    from fpcore.checkpoints.checkpoint import Checkpoint
 
 __all__ = ["Packed", "find_packed"]
 
@@ -41,7 +40,7 @@ class Packed:
     shape: tuple[int, ...]
     parts: tuple[str, ...]
 
-    def read(self, checkpoint: Checkpoint) -> torch.Tensor:
+    def read(self, source: TensorSource) -> torch.Tensor:
         """The real weight in float32."""
         raise NotImplementedError
 
@@ -50,9 +49,9 @@ class Packed:
 class Int8Rows(Packed):
     """bitsandbytes, 8 bits: one scale a row."""
 
-    def read(self, checkpoint: Checkpoint) -> torch.Tensor:
-        scale = checkpoint.read(f"{self.stem}.SCB").float() / 127.0
-        return checkpoint.read(f"{self.stem}.weight").float() * scale[:, None]
+    def read(self, source: TensorSource) -> torch.Tensor:
+        scale = source.read(f"{self.stem}.SCB").float() / 127.0
+        return source.read(f"{self.stem}.weight").float() * scale[:, None]
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,13 @@ class CodeBook(Packed):
     nested_blocks: int
     nested_offset: float
 
-    def read(self, checkpoint: Checkpoint) -> torch.Tensor:
+    def read(self, source: TensorSource) -> torch.Tensor:
         import torch
 
         def part(name: str) -> torch.Tensor:
-            return checkpoint.read(f"{self.stem}.weight.{name}")
+            return source.read(f"{self.stem}.weight.{name}")
 
-        packed = checkpoint.read(f"{self.stem}.weight").reshape(-1)
+        packed = source.read(f"{self.stem}.weight").reshape(-1)
         places = torch.stack([packed >> 4, packed & 15], dim=1).reshape(-1).long()
         scales = part("absmax")
         if self.nested_blocks:  # the scales are quantised too
@@ -89,17 +88,17 @@ class Words(Packed):
     awq: bool
     zero_shift: int
 
-    def read(self, checkpoint: Checkpoint) -> torch.Tensor:
+    def read(self, source: TensorSource) -> torch.Tensor:
         import torch
 
-        words = checkpoint.read(f"{self.stem}.qweight")
-        zeros = self.columns(checkpoint.read(f"{self.stem}.qzeros")) + self.zero_shift
+        words = source.read(f"{self.stem}.qweight")
+        zeros = self.columns(source.read(f"{self.stem}.qzeros")) + self.zero_shift
         zeros = zeros & ((1 << self.bits) - 1)  # a zero of 0, stored less one, is all ones
-        scales = checkpoint.read(f"{self.stem}.scales").float()
+        scales = source.read(f"{self.stem}.scales").float()
         values = self.columns(words) if self.awq else self.columns(words.T).T
         group = torch.arange(len(values)) // -(-len(values) // len(scales))
-        if f"{self.stem}.g_idx" in checkpoint.tensors:
-            group = checkpoint.read(f"{self.stem}.g_idx").long()
+        if f"{self.stem}.g_idx" in source.tensors:
+            group = source.read(f"{self.stem}.g_idx").long()
         return ((values - zeros[group]) * scales[group]).T.contiguous()
 
     def columns(self, words: torch.Tensor) -> torch.Tensor:
@@ -118,24 +117,24 @@ def spread(scales: torch.Tensor, block: int, count: int) -> torch.Tensor:
     return scales.float().reshape(-1).repeat_interleave(block)[:count]
 
 
-def find_packed(checkpoint: Checkpoint) -> dict[str, Packed]:
+def find_packed(source: TensorSource) -> dict[str, Packed]:
     """Every packed weight that can be read, under the name ``….weight``."""
-    config = quantisation(checkpoint)
+    config = quantisation(source)
     found: dict[str, Packed] = {}
-    for name in checkpoint.tensors:
+    for name in source.tensors:
         stem, _, last = name.rpartition(".")
         if last == "SCB":
-            found.update(named(int8_rows(checkpoint, stem)))
+            found.update(named(int8_rows(source, stem)))
         elif ".weight.quant_state.bitsandbytes__" in name:
-            found.update(named(code_book(checkpoint, name)))
+            found.update(named(code_book(source, name)))
         elif last == "qweight" and config.get("quant_method") in {"gptq", "awq"}:
-            found.update(named(words(checkpoint, stem, config)))
+            found.update(named(words(source, stem, config)))
     return found
 
 
-def quantisation(checkpoint: Checkpoint) -> Mapping[str, Any]:
+def quantisation(source: TensorSource) -> Config:
     """What the config says about the storage format; empty where nothing."""
-    config = checkpoint.config.get("quantization_config")
+    config = source.config.get("quantization_config")
     return config if isinstance(config, Mapping) else {}
 
 
@@ -144,45 +143,43 @@ def named(weights: Iterator[Packed]) -> dict[str, Packed]:
     return {f"{weight.stem}.weight": weight for weight in weights}
 
 
-def present(checkpoint: Checkpoint, names: list[str]) -> tuple[str, ...]:
+def present(source: TensorSource, names: list[str]) -> tuple[str, ...]:
     """Those of the names that are stored."""
-    return tuple(name for name in names if name in checkpoint.tensors)
+    return tuple(name for name in names if name in source.tensors)
 
 
-def int8_rows(checkpoint: Checkpoint, stem: str) -> Iterator[Packed]:
+def int8_rows(source: TensorSource, stem: str) -> Iterator[Packed]:
     """An 8-bit weight of bitsandbytes."""
-    weight = checkpoint.tensors.get(f"{stem}.weight")
+    weight = source.tensors.get(f"{stem}.weight")
     if weight is not None and weight.dtype == "int8":
-        parts = present(checkpoint, [f"{stem}.{part}" for part in ("weight", "SCB", "weight_format")])
+        parts = present(source, [f"{stem}.{part}" for part in ("weight", "SCB", "weight_format")])
         yield Int8Rows(stem, weight.shape, parts)
 
 
-def code_book(checkpoint: Checkpoint, state_name: str) -> Iterator[Packed]:
+def code_book(source: TensorSource, state_name: str) -> Iterator[Packed]:
     """A 4-bit weight of bitsandbytes; its state is JSON in a tensor of bytes."""
     stem = state_name.partition(".weight.quant_state.")[0]
     try:
-        state = json.loads(bytes(checkpoint.read(state_name).tolist()))
+        state = json.loads(bytes(source.read(state_name).tolist()))
         blocks, shape = int(state["blocksize"]), tuple(int(length) for length in state["shape"])
         nested = int(state.get("nested_blocksize") or 0)
     except (ValueError, KeyError, TypeError) as error:
-        raise BadCheckpoint(
-            f"{checkpoint.name}: unreadable {state_name} ({error!r}); fetch it again"
-        ) from error
+        raise BadCheckpoint(f"{source.name}: unreadable {state_name} ({error!r}); fetch it again") from error
     extra = ("absmax", "quant_map", "nested_absmax", "nested_quant_map")
-    parts = present(checkpoint, [f"{stem}.weight", state_name, *(f"{stem}.weight.{part}" for part in extra)])
+    parts = present(source, [f"{stem}.weight", state_name, *(f"{stem}.weight.{part}" for part in extra)])
     yield CodeBook(stem, shape, parts, blocks, nested, float(state.get("nested_offset") or 0.0))
 
 
-def words(checkpoint: Checkpoint, stem: str, config: Mapping[str, Any]) -> Iterator[Packed]:
+def words(source: TensorSource, stem: str, config: Config) -> Iterator[Packed]:
     """A weight of GPTQ or AWQ, where whole integers fit a word."""
-    bits = int(config.get("bits") or config.get("w_bit") or 0)
+    bits = integer(config, "bits", "w_bit") or 0
     awq = config.get("quant_method") == "awq"
     needed = [f"{stem}.{part}" for part in ("qweight", "qzeros", "scales")]
     plain = bits == 4 and str(config.get("version", "gemm")).lower() == "gemm" if awq else bits in {2, 4, 8}
-    if not plain or len(present(checkpoint, needed)) < len(needed):
+    if not plain or len(present(source, needed)) < len(needed):
         return
-    rows, columns = checkpoint.tensors[needed[0]].shape
+    rows, columns = source.tensors[needed[0]].shape
     shape = (columns * 8, rows) if awq else (columns, rows * (32 // bits))
     # The first GPTQ format stores zeros less one.
     shift = 0 if awq or config.get("checkpoint_format") == "gptq_v2" else 1
-    yield Words(stem, shape, present(checkpoint, [*needed, f"{stem}.g_idx"]), bits, awq, shift)
+    yield Words(stem, shape, present(source, [*needed, f"{stem}.g_idx"]), bits, awq, shift)

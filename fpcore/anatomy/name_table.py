@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fpcore.anatomy.recipes import Recipe, Whole
+from fpcore.anatomy.tensor_layouts import TensorLayout, Whole
 
 __all__ = ["Entry", "Table"]
 
-Entry = str | Recipe
+Entry = str | TensorLayout
 
 PREFIXES = ("model", "language_model", "transformer", "gpt_neox", "base_model")
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
@@ -28,9 +28,9 @@ class Table:
     model_types : tuple of str
         The config's ``model_type`` values that this table serves.
     top : mapping of str to Entry
-        Names outside the layers → role or recipe.
+        Names outside the layers → role or layout.
     layer : mapping of str to Entry
-        Names within a layer, after `layer_prefix` → role or recipe within ``layers.#.``.
+        Names within a layer, after `layer_prefix` → role or layout within ``layers.#.``.
     layer_prefix : str
         What layers are called, such as ``layers.#.``.
     more : mapping of str to (str, mapping)
@@ -49,16 +49,16 @@ class Table:
     prefixes: tuple[str, ...] = PREFIXES
     ignored: tuple[str, ...] = ()
 
-    def entries(self) -> dict[str, tuple[str, Recipe]]:
-        """Every name pattern → prefix of its roles (``layers.#.`` or nothing) and recipe."""
-        found = {name: ("", as_recipe(entry)) for name, entry in self.top.items()}
+    def entries(self) -> dict[str, tuple[str, TensorLayout]]:
+        """Every name pattern → prefix of its roles (``layers.#.`` or nothing) and layout."""
+        found = {name: ("", as_layout(entry)) for name, entry in self.top.items()}
         stacks = {self.layer_prefix: ("layers.#.", self.layer), **self.more}
         for prefix, (role_prefix, entries) in stacks.items():
-            found.update({prefix + name: (role_prefix, as_recipe(entry)) for name, entry in entries.items()})
+            found.update({prefix + name: (role_prefix, as_layout(entry)) for name, entry in entries.items()})
         return found
 
 
-def as_recipe(entry: Entry) -> Recipe:
+def as_layout(entry: Entry) -> TensorLayout:
     """A bare role name takes the whole tensor."""
     return Whole(entry) if isinstance(entry, str) else entry
 
