@@ -161,8 +161,8 @@ def test_costs_are_measured_and_touch_no_result(evaluated: Evaluated, tmp_path: 
     assert set(costs) == BASELINES | {"my-metric"}
     assert costs["my-metric"]["n_models"] == 27
     assert costs["my-metric"]["n_pairs"] == 27 * 26 // 2
-    assert 0 < costs["my-metric"]["seconds_a_pair"] < 1
-    assert 0 < costs["my-metric"]["seconds_a_model"] < 1
+    assert costs["my-metric"]["seconds_a_pair"] > 0
+    assert costs["my-metric"]["seconds_a_model"] > 0
     again = command(
         "evaluate", f"{evaluated.metric}:MyMetric", "--catalog", evaluated.catalog, "--json",
         "--out", tmp_path / "again", "--against", ",".join(BASELINES),
