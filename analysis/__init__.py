@@ -79,3 +79,8 @@ from analysis.thresholds.power import (
 )
 from analysis.discrimination.ranks import Rank as Rank, ranks as ranks
 from analysis.verdicts import VERDICTS as VERDICTS, Verdict as Verdict, verdict as verdict
+from analysis.summary import (
+    CatalogSummary as CatalogSummary,
+    MetricSummary as MetricSummary,
+    Summary as Summary,
+)

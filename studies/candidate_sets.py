@@ -33,7 +33,7 @@ from benchmark.pipeline.metric_choice import choose_metrics
 from benchmark.pipeline.score_tables import read_scores
 from benchmark.report.notation import percent, percent_interval, plain
 from benchmark.report.reading import estimate
-from benchmark.session.files import RunDirectory
+from benchmark.results.files import RunDirectory
 
 __all__ = ["Outcome", "PoolStudy", "ask_pools", "cost_rows", "main", "study_pools", "summary"]
 

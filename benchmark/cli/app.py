@@ -127,7 +127,7 @@ def run(
 ) -> None:
     """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html."""
     from benchmark.catalog import load_catalog
-    from benchmark.pipeline.execute import execute
+    from benchmark.pipeline.execute import Told, execute
     from benchmark.pipeline.metric_choice import choose_metrics
     from benchmark.pipeline.plan import make_plan
     from benchmark.pipeline.workers import default_workers
@@ -159,9 +159,9 @@ def run(
         workers=workers or default_workers(),
         seed=seed,
         reporter=Reporter(quiet=quiet),
-        record={
-            "command": "run",
-            "arguments": {
+        told=Told(
+            "run",
+            {
                 "catalog": str(catalog) if catalog else None,
                 "tier": tier,
                 "metrics": list(plan.metrics),
@@ -169,10 +169,10 @@ def run(
                 "limit": limit,
                 "pairs_per_lineage_pair": pairs_per_lineage_pair,
             },
-            "tier": tier,
-            "device": device,
-            "catalog": catalog_facts(loaded),
-        },
+            tier=tier,
+            device=device,
+            catalog=catalog_facts(loaded),
+        ),
     )
     _conclude(finished, json_)
 
@@ -191,14 +191,15 @@ def _planned(plan: Any) -> dict[str, Any]:
 
 def _conclude(finished: Any, json_: bool) -> None:
     """Say what came out, on stdout, and leave with the code that fits."""
+    from analysis import as_json
     from benchmark.report import verdict_table
 
     if json_:
-        print_json(finished.results)
+        print_json(as_json(finished.results))
     else:
         from rich.console import Console
 
-        Console().print(verdict_table(finished.results))
+        Console().print(verdict_table(as_json(finished.results)))
         print(f"Report: {finished.directory.path / 'report.html'}")
     say_failures(finished)
     if finished.failures:
@@ -355,11 +356,12 @@ app.command()(power)
 def _show_evaluation(evaluation: Any) -> None:
     from rich.console import Console
 
+    from analysis import as_json
     from benchmark.evaluation.card import difference_table
     from benchmark.report import verdict_table
 
     console = Console()
-    console.print(verdict_table(evaluation.finished.results))
+    console.print(verdict_table(as_json(evaluation.finished.results)))
     if evaluation.comparisons:
         console.print(difference_table(evaluation.comparisons))
     print(f"Card:   {evaluation.card}")

@@ -6,11 +6,15 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from benchmark.session.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchmark.catalog import Catalog
+    from benchmark.results.schema import CatalogFacts
 
 __all__ = [
     "BAD_INPUT",
@@ -93,22 +97,24 @@ def default_out() -> Path:
     return Path("runs") / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-def catalog_facts(catalog: Any) -> dict[str, Any]:
+def catalog_facts(catalog: Catalog) -> CatalogFacts:
     """What run.json says of a catalog."""
-    return {
-        "digest": catalog.digest,
-        "path": Path(catalog.file).name,
-        "n_models": len(catalog.models),
-        "n_lineages": len(set(catalog.lineages.values())),
-        "n_cells": len({model.cell for model in catalog.models.values()} - {None}),
-    }
+    from benchmark.results.schema import CatalogFacts
+
+    return CatalogFacts(
+        digest=catalog.digest,
+        path=Path(catalog.file).name,
+        n_models=len(catalog.models),
+        n_lineages=len(set(catalog.lineages.values())),
+        n_cells=len({model.cell for model in catalog.models.values()} - {None}),
+    )
 
 
 def say_failures(finished: Any) -> None:
     """Name what failed in a run, on stderr, each with its model or pair."""
     for failure in finished.failures[:FAILURES_SAID]:
-        where = "" if failure["model"] in failure["error"] else f"{failure['model']}: "
-        say(f"failed: {where}{failure['error']}")
+        where = "" if failure.model in failure.error else f"{failure.model}: "
+        say(f"failed: {where}{failure.error}")
     more = len(finished.failures) - FAILURES_SAID
     if more > 0:
         say(f"failed: {more} more of the kind; {finished.directory.path / 'run.json'} names them all")

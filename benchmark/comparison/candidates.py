@@ -366,6 +366,6 @@ def _cannot_say(found: CandidateSet, members: Mapping[str, Member], yardstick: C
         )
     unjudged = {one.reason for one in found.candidates if one.reason}
     said += [f"Anything of candidates for this reason: {reason}." for reason in sorted(unjudged)]
-    if yardstick.run.get("status") != "complete":
-        said.append(f"Whether the calibration is whole: its status is {yardstick.run.get('status')}.")
+    if yardstick.record.status != "complete":
+        said.append(f"Whether the calibration is whole: its status is {yardstick.record.status}.")
     return said

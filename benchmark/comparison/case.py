@@ -196,12 +196,12 @@ def catalog_id(catalog: Catalog, text: str) -> str | None:
 
 def about(yardstick: CalibrationRun, left_out: set[str]) -> dict[str, Any]:
     """Which run a case is weighed by, and which of its lineages take no part."""
-    catalog = yardstick.run.get("catalog") or {}
+    catalog = yardstick.record.catalog
     return {
         "run": str(yardstick.path),
-        "catalog": catalog.get("digest"),
-        "seed": yardstick.run.get("seed"),
-        "ended": yardstick.run.get("ended"),
+        "catalog": catalog.digest if catalog else None,
+        "seed": yardstick.record.seed,
+        "ended": yardstick.record.ended,
         "n_lineages": len(set(yardstick.lineage_of.values())),
         "left_out": sorted(left_out),
     }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import analysis
 from analysis.notebook import Shown
@@ -14,11 +13,12 @@ from benchmark.catalog import Catalog
 from benchmark.evaluation.card import metric_card
 from benchmark.evaluation.gates import Gate, GateOutcome
 from benchmark.pipeline.deadline import SUPPORTED
-from benchmark.pipeline.execute import Finished, execute
+from benchmark.pipeline.execute import Finished, Told, execute
 from benchmark.pipeline.metric_choice import load_metric
 from benchmark.pipeline.plan import make_plan
+from benchmark.results.schema import CatalogFacts, MetricResult
 from benchmark.session.errors import UsageError
-from benchmark.session.files import atomic_path
+from benchmark.session.files import atomic_path, write_text
 from benchmark.session.progress import Reporter
 from fpcore.forward import current_device
 
@@ -40,24 +40,21 @@ class Evaluation(Shown):
         The run it took part in.
     gates : tuple of GateOutcome
         In the order they were given.
-    costs : mapping
-        Metric → seconds a model and a pair.
     """
 
     metric: str
     finished: Finished
     gates: tuple[GateOutcome, ...]
-    costs: Mapping[str, Any]
-
-    @cached_property
-    def result(self) -> Mapping[str, Any]:
-        """The metric's object of results.json."""
-        return next(one for one in self.finished.results["metrics"] if one["metric"] == self.metric)
 
     @property
-    def comparisons(self) -> list[Mapping[str, Any]]:
+    def result(self) -> MetricResult:
+        """What results.json has of the metric."""
+        return self.finished.results.metric(self.metric)
+
+    @property
+    def comparisons(self) -> tuple[analysis.Comparison, ...]:
         """Paired differences, this metric less each baseline."""
-        return [one for one in self.finished.results["comparisons"] if one["metric_a"] == self.metric]
+        return tuple(one for one in self.finished.results.comparisons if one.metric_a == self.metric)
 
     @property
     def card(self) -> Path:
@@ -69,21 +66,22 @@ class Evaluation(Shown):
         """Whether every gate held."""
         return all(outcome.passed for outcome in self.gates)
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, object]:
         return {
             "metric": self.metric,
-            "verdict": self.result["verdict"],
-            "because": self.result["because"],
+            "verdict": self.result.verdict,
+            "because": self.result.because,
             "gates": [str(outcome) for outcome in self.gates],
             "card": str(self.card),
         }
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The whole as plain values."""
+        results = self.finished.results
         return {
-            "metric": self.result,
-            "baselines": [one for one in self.finished.results["metrics"] if one["metric"] != self.metric],
-            "comparisons": self.comparisons,
+            "metric": analysis.as_json(self.result),
+            "baselines": [analysis.as_json(one) for one in results.metrics if one.metric != self.metric],
+            "comparisons": analysis.as_json(self.comparisons),
             "gates": [
                 {
                     "quantity": outcome.gate.quantity,
@@ -94,8 +92,8 @@ class Evaluation(Shown):
                 }
                 for outcome in self.gates
             ],
-            "costs": self.costs,
-            "failures": list(self.finished.failures),
+            "costs": analysis.as_json(dict(self.finished.record.costs)),
+            "failures": analysis.as_json(self.finished.failures),
             "directory": str(self.finished.directory.path),
         }
 
@@ -147,7 +145,7 @@ def evaluate(
     workers: int,
     seed: int,
     reporter: Reporter,
-    facts: Mapping[str, Any],
+    facts: CatalogFacts,
     tier: str = "zoo",
     models: str | None = None,
     time_limit: float | None = None,
@@ -164,7 +162,7 @@ def evaluate(
     gates : sequence of Gate
     out, cache, workers, seed, reporter
         As for `benchmark.pipeline.execute.execute`.
-    facts : mapping
+    facts : CatalogFacts
         What run.json says of the catalog.
     tier, models
         As for `benchmark.pipeline.plan.make_plan`.
@@ -192,9 +190,9 @@ def evaluate(
         reporter=reporter,
         time_limits={} if time_limit is None else {spec: time_limit},
         focus=name,
-        record={
-            "command": "evaluate",
-            "arguments": {
+        told=Told(
+            "evaluate",
+            {
                 "metric": name,
                 "file": Path(spec.rpartition(":")[0]).name,
                 "against": baselines,
@@ -203,17 +201,15 @@ def evaluate(
                 "models": models,
                 "time_limit": time_limit,
             },
-            "tier": tier,
-            "device": current_device(),
-            "catalog": dict(facts),
-        },
+            tier=tier,
+            device=current_device(),
+            catalog=facts,
+        ),
     )
-    run = finished.directory.read_run()
-    result = next(one for one in finished.results["metrics"] if one["metric"] == name)
-    evaluation = Evaluation(name, finished, tuple(gate.judge(result) for gate in gates), run["costs"])
-    with atomic_path(evaluation.card) as temporary:
-        temporary.write_text(
-            metric_card(run, finished.results, name, [str(outcome) for outcome in evaluation.gates]),
-            encoding="utf-8",
-        )
+    result = finished.results.metric(name)
+    evaluation = Evaluation(name, finished, tuple(gate.judge(result) for gate in gates))
+    card = metric_card(
+        finished.record, finished.results, name, [str(outcome) for outcome in evaluation.gates]
+    )
+    write_text(evaluation.card, card)
     return evaluation

@@ -7,11 +7,11 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -25,10 +25,24 @@ from benchmark.pipeline.plan import Plan
 from benchmark.pipeline.scoring import Job, score_pairs
 from benchmark.pipeline.statistics import results_of, with_catalog_facts
 from benchmark.pipeline.workers import Extraction, extract, run_units
-from benchmark.session.files import SCHEMA, RunDirectory
+from benchmark.results.files import RunDirectory
+from benchmark.results.schema import (
+    SCHEMA,
+    CatalogFacts,
+    CostRecord,
+    DisputeRecord,
+    Failure,
+    ForgeryRecord,
+    Machine,
+    MetricDescription,
+    ModelRecord,
+    Results,
+    RunRecord,
+    ScoredPair,
+)
 from benchmark.session.progress import Reporter
 
-__all__ = ["Clock", "Finished", "describe_metric", "execute", "finish", "package_version"]
+__all__ = ["Clock", "Finished", "Told", "describe_metric", "execute", "finish", "package_version"]
 
 PACKAGES: Final = (
     "lookalike",
@@ -47,9 +61,24 @@ class Finished:
     """A run that ended: where it lies, its results, and what failed in it."""
 
     directory: RunDirectory
-    results: Mapping[str, Any]
-    failures: Sequence[Mapping[str, str]]
-    seconds: Mapping[str, float]
+    results: Results
+    record: RunRecord
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Units of work that failed."""
+        return self.record.failures
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a verb says of a run for run.json: what was asked for, of which catalog."""
+
+    command: str
+    arguments: Mapping[str, object]
+    tier: str | None = None
+    device: str | None = None
+    catalog: CatalogFacts | None = None
 
 
 @dataclass
@@ -76,7 +105,7 @@ def execute(
     workers: int,
     seed: int,
     reporter: Reporter,
-    record: Mapping[str, Any],
+    told: Told,
     time_limits: Mapping[str, float] | None = None,
     focus: str | None = None,
 ) -> Finished:
@@ -95,8 +124,8 @@ def execute(
     seed : int
         Of every procedure that draws random numbers.
     reporter : Reporter
-    record : mapping
-        What run.json says beyond what is found here: command, arguments, tier.
+    told : Told
+        What run.json says of the command.
     time_limits : mapping of str to float, optional
         Metric → seconds that it may take for one model, and for one pair; POSIX only.
     focus : str, optional
@@ -105,7 +134,7 @@ def execute(
     limits = dict(time_limits or {})
     directory = RunDirectory(out)
     clock = Clock()
-    directory.write_run({"schema": SCHEMA, "status": "running", "started": clock.started, **record})
+    directory.write_record(begun(told, seed, clock))
     with clock.phase("fingerprints"), reporter.phase("fingerprints") as advance:
         found = run_units(
             partial(_extract_unit, catalog, plan.metrics, cache, limits),
@@ -135,7 +164,8 @@ def execute(
         seed=seed,
         reporter=reporter,
         clock=clock,
-        record={**record, "costs": _costs(plan, extractions, scores)},
+        told=told,
+        costs=_costs(plan, extractions, scores),
         extractions=extractions,
         forgeries=forgery_table(plan.forgeries, pd.concat(forged_too)) if forged_too else None,
         focus=focus,
@@ -152,7 +182,8 @@ def finish(
     seed: int,
     reporter: Reporter,
     clock: Clock,
-    record: Mapping[str, Any],
+    told: Told,
+    costs: Mapping[str, CostRecord],
     extractions: Mapping[str, Extraction],
     forgeries: pd.DataFrame | None = None,
     focus: str | None = None,
@@ -162,45 +193,62 @@ def finish(
     directory.write_forgeries(forgeries)
     known = {metric.name: metric for metric in map(load_metric, metrics)}
     with clock.phase("statistics"), reporter.phase("statistics") as advance:
-        results = results_of(scores, known, seed=seed, cache=cache, focus=focus)
-        results = with_catalog_facts(results, scores, catalog, forgeries)
-        advance(len(results["metrics"]), len(results["metrics"]), "")
+        summary = results_of(scores, known, seed=seed, cache=cache, focus=focus)
+        results = with_catalog_facts(summary, scores, catalog, forgeries)
+        advance(len(results.metrics), len(results.metrics), "")
     directory.write_results(results)
     failures = _failures(extractions, scores if forgeries is None else pd.concat([scores, forgeries]))
     forged = set() if forgeries is None else set(forgeries["forged"])
-    full: dict[str, Any] = {
-        "schema": SCHEMA,
-        "status": "partial" if failures else "complete",
-        **record,
-        "seed": seed,
-        "started": clock.started,
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": clock.seconds,
-        "models": {
-            model: {"digest": extraction.digest, "architecture": extraction.cell, "lineage": lineage}
-            for model, extraction, lineage in (
-                (model, extraction, catalog.lineage(model) if catalog else "")
-                for model, extraction in extractions.items()
-                if model not in forged
+    record = replace(
+        begun(told, seed, clock),
+        status="partial" if failures else "complete",
+        costs=costs,
+        ended=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=dict(clock.seconds),
+        models={
+            model: ModelRecord(
+                extraction.digest, extraction.cell, catalog.lineage(model) if catalog is not None else ""
             )
+            for model, extraction in extractions.items()
+            if model not in forged
         },
-        "forgeries": {model: {"digest": extractions[model].digest} for model in sorted(forged)},
-        "metrics": {name: describe_metric(metric) for name, metric in known.items()},
-        "packages": {name: package_version(name) for name in PACKAGES},
-        "machine": {
-            "system": platform.platform(),
-            "python": platform.python_version(),
-            "processor": platform.machine(),
-        },
-        "failures": failures,
-        "disputes": _disputes(catalog, scores) if catalog else [],
-    }
-    directory.write_run(full)
+        forgeries={model: ForgeryRecord(extractions[model].digest) for model in sorted(forged)},
+        metrics={name: describe_metric(metric) for name, metric in known.items()},
+        failures=failures,
+        disputes=_disputes(catalog, scores) if catalog is not None else (),
+    )
+    directory.write_record(record)
     with clock.phase("report"), reporter.phase("report") as advance:
         report.render(directory.path, cache=cache)
-        advance(1, 1, str(directory.path / "report.html"))
-    directory.write_run({**full, "seconds": clock.seconds})
-    return Finished(directory, results, failures, clock.seconds)
+        advance(1, 1, str(directory.report))
+    record = replace(record, seconds=dict(clock.seconds))
+    directory.write_record(record)
+    return Finished(directory, results, record)
+
+
+def begun(told: Told, seed: int, clock: Clock) -> RunRecord:
+    """What run.json says of a run that has begun."""
+    return RunRecord(
+        schema=SCHEMA,
+        status="running",
+        command=told.command,
+        arguments=told.arguments,
+        tier=told.tier,
+        device=told.device,
+        catalog=told.catalog,
+        costs={},
+        seed=seed,
+        started=clock.started,
+        ended="",
+        seconds={},
+        models={},
+        forgeries={},
+        metrics={},
+        packages={name: package_version(name) for name in PACKAGES},
+        machine=Machine(platform.platform(), platform.python_version(), platform.machine()),
+        failures=(),
+        disputes=(),
+    )
 
 
 def _extract_unit(
@@ -222,9 +270,7 @@ def _with_cells(pairs: pd.DataFrame, extractions: Mapping[str, Extraction]) -> p
     )
 
 
-def _costs(
-    plan: Plan, extractions: Mapping[str, Extraction], scores: pd.DataFrame
-) -> dict[str, dict[str, Any]]:
+def _costs(plan: Plan, extractions: Mapping[str, Extraction], scores: pd.DataFrame) -> dict[str, CostRecord]:
     """What each metric took on this machine: mean seconds a model and a pair; None where nothing was done.
 
     A cached fingerprint counts as when it was made. Metrics share what they read of a model, and the first in
@@ -236,16 +282,16 @@ def _costs(
         outcomes = [extractions[model].outcomes[spec] for model in plan.models]
         models = [outcome.seconds for outcome in outcomes if outcome.seconds is not None]
         pairs = scores.loc[scores["metric"] == name, "seconds"].dropna()
-        costs[name] = {
-            "seconds_a_model": round(sum(models) / len(models), 6) if models else None,
-            "n_models": len(models),
-            "seconds_a_pair": round(float(pairs.mean()), 6) if len(pairs) else None,
-            "n_pairs": len(pairs),
-        }
+        costs[name] = CostRecord(
+            seconds_a_model=round(sum(models) / len(models), 6) if models else None,
+            n_models=len(models),
+            seconds_a_pair=round(float(pairs.mean()), 6) if len(pairs) else None,
+            n_pairs=len(pairs),
+        )
     return costs
 
 
-def _failures(extractions: Mapping[str, Extraction], scores: pd.DataFrame) -> list[dict[str, str]]:
+def _failures(extractions: Mapping[str, Extraction], scores: pd.DataFrame) -> tuple[Failure, ...]:
     """What failed, each cause once: a model's fingerprint, then pairs that failed by themselves."""
     failures = []
     broken: set[tuple[str, str]] = set()
@@ -257,9 +303,7 @@ def _failures(extractions: Mapping[str, Extraction], scores: pd.DataFrame) -> li
         }
         for error in dict.fromkeys(errors.values()):
             specs = [load_metric(spec).name for spec, reason in errors.items() if reason == error]
-            failures.append(
-                {"unit": "fingerprint", "model": model, "metric": ", ".join(specs), "error": error}
-            )
+            failures.append(Failure("fingerprint", model, ", ".join(specs), error))
             broken.update((name, model) for name in specs)
     failed = scores.loc[scores["status"] == "failed", ["metric", "model_a", "model_b", "reason"]]
     seen: set[tuple[str, str]] = set()
@@ -267,42 +311,37 @@ def _failures(extractions: Mapping[str, Extraction], scores: pd.DataFrame) -> li
         if (metric, a) in broken or (metric, b) in broken or (metric, reason) in seen:
             continue
         seen.add((metric, reason))
-        failures.append({"unit": "score", "model": f"{a} – {b}", "metric": metric, "error": reason})
-    return failures
+        failures.append(Failure("score", f"{a} – {b}", metric, reason))
+    return tuple(failures)
 
 
-def describe_metric(metric: fpcore.Metric) -> dict[str, Any]:
-    """A metric as plain values: what it is, what it looks at, what it claims."""
-    return {
-        "version": metric.version,
-        "title": metric.title,
-        "evidence": sorted(metric.evidence),
-        "invariances": sorted(metric.invariances),
-        "cost": metric.cost,
-        "measured": asdict(metric.measured) if metric.measured else None,
-        "claims": [
-            {key: getattr(claim, key) for key in claim.__dataclass_fields__} for claim in metric.claims
-        ],
-    }  # fmt: skip
+def describe_metric(metric: fpcore.Metric) -> MetricDescription:
+    """What a metric is, what it looks at, what it claims."""
+    return MetricDescription(
+        version=metric.version,
+        title=metric.title,
+        evidence=tuple(sorted(metric.evidence)),
+        invariances=tuple(sorted(metric.invariances)),
+        cost=metric.cost,
+        measured=metric.measured,
+        claims=tuple(analysis.Claim(**vars(claim)) for claim in metric.claims),
+    )
 
 
-def _disputes(catalog: Catalog, scores: pd.DataFrame) -> list[dict[str, Any]]:
-    """The catalog's disputes as plain values, each with the scores this run has of its pair."""
-    told = []
+def _disputes(catalog: Catalog, scores: pd.DataFrame) -> tuple[DisputeRecord, ...]:
+    """The catalog's disputes, each with the scores this run has of its pair."""
+    records = []
     for dispute in catalog.disputes:
         pair = sorted(dispute.models[:2])
         hits = scores[
             (scores["model_a"] == pair[0]) & (scores["model_b"] == pair[1]) & (scores["status"] == "ok")
         ]
-        told.append(
-            {
-                **analysis.as_json(dispute),
-                "scored": [
-                    {"metric": row.metric, "score": row.score} for row in hits.itertuples(index=False)
-                ],
-            }
+        scored = tuple(
+            ScoredPair(str(metric), float(score))
+            for metric, score in zip(hits["metric"], hits["score"], strict=True)
         )
-    return told
+        records.append(DisputeRecord(**vars(dispute), scored=scored))
+    return tuple(records)
 
 
 def package_version(package: str) -> str:

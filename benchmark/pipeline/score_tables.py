@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 import analysis
 import fpcore
 from benchmark.catalog import Catalog
-from benchmark.pipeline.execute import Clock, Finished, finish
+from benchmark.pipeline.execute import Clock, Finished, Told, finish
+from benchmark.results.files import RunDirectory
+from benchmark.results.schema import CatalogFacts
 from benchmark.session.errors import UsageError
-from benchmark.session.files import RunDirectory, cache_directory
+from benchmark.session.files import cache_directory
 from benchmark.session.progress import Reporter
 
 __all__ = ["analyse_table", "read_scores"]
@@ -91,7 +91,7 @@ def analyse_table(
     seed: int,
     reporter: Reporter,
     source: Path,
-    facts: Mapping[str, Any] | None,
+    facts: CatalogFacts | None,
 ) -> Finished:
     """Analyse a score table and write a run directory; metrics that are registered bring their claims."""
     registered = {metric.name for metric in fpcore.metrics()}
@@ -105,10 +105,7 @@ def analyse_table(
         seed=seed,
         reporter=reporter,
         clock=Clock(),
-        record={
-            "command": "analyse",
-            "arguments": {"scores": str(source)},
-            "catalog": dict(facts) if facts else None,
-        },
+        told=Told("analyse", {"scores": str(source)}, catalog=facts),
+        costs={},
         extractions={},
     )

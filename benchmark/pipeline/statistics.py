@@ -12,16 +12,18 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache as once
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 import analysis
 import fpcore
 from benchmark.catalog import Catalog
-from benchmark.pipeline.forgeries import decision_threshold, forgery_results
-from benchmark.results.score_decay import decay_results, distances
-from benchmark.results.shared_properties import founder_pairs, shared_results
+from benchmark.results.codec import from_json
+from benchmark.results.decision import deciding_threshold
+from benchmark.results.forgery_outcomes import forgery_outcomes
+from benchmark.results.schema import SCHEMA, MetricResult, Results
+from benchmark.results.score_decay import decay_points, distances
+from benchmark.results.shared_properties import founder_pairs, shared_property_classes
 from benchmark.session.files import write_json
 
 __all__ = ["results_of", "with_catalog_facts"]
@@ -37,7 +39,7 @@ def results_of(
     seed: int,
     cache: Path,
     focus: str | None = None,
-) -> dict[str, Any]:
+) -> analysis.Summary:
     """Analyse every metric of a score table.
 
     Parameters
@@ -55,8 +57,7 @@ def results_of(
 
     Returns
     -------
-    dict
-        The content of results.json.
+    Summary
     """
     claims = {name: metric.claims[0] for name, metric in known.items() if metric.claims}
     versions = {name: metric.version for name, metric in known.items()}
@@ -74,29 +75,29 @@ def results_of(
     key = hashlib.sha256("\0".join([rows, stated, _code()]).encode()).hexdigest()
     path = cache / "results" / f"{key}.json"
     if path.is_file():
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    results = analysis.analyse(
+        return from_json(analysis.Summary, json.loads(path.read_text(encoding="utf-8")), str(path))
+    summary = analysis.analyse(
         [analysis.ScoreTable(frame) for _, frame in scores.groupby("metric", sort=False)],
         claims={name: analysis.Claim(**asdict(claim)) for name, claim in claims.items()},
         versions=versions,
         seed=seed,
         focus=focus,
-    ).to_json()
-    write_json(path, results)
-    return results
+    ).summary()
+    write_json(path, analysis.as_json(summary))
+    return summary
 
 
 def with_catalog_facts(
-    results: Mapping[str, Any],
+    summary: analysis.Summary,
     scores: pd.DataFrame,
     catalog: Catalog | None,
     forgeries: pd.DataFrame | None,
-) -> dict[str, Any]:
-    """Add to each metric's object `forgeries`, `decay` and `shared_properties`; [] where nothing is known.
+) -> Results:
+    """Add to each metric what only the catalog knows: forgeries, decay, shared properties.
 
     Parameters
     ----------
-    results : mapping
+    summary : Summary
         As `results_of` gives it.
     scores : pandas.DataFrame
     catalog : Catalog or None
@@ -107,18 +108,20 @@ def with_catalog_facts(
     far = distances(catalog) if catalog else None
     founders = founder_pairs(catalog) if catalog else None
     metrics = []
-    for result in results["metrics"]:
-        own = scores[scores["metric"] == result["metric"]]
-        threshold, _ = decision_threshold(result)
+    for one in summary.metrics:
+        own = scores[scores["metric"] == one.metric]
+        decision = deciding_threshold(one)
         metrics.append(
-            {
-                **result,
-                "forgeries": [] if forgeries is None else forgery_results(forgeries, result),
-                "decay": [] if far is None else decay_results(own, far),
-                "shared_properties": [] if founders is None else shared_results(own, founders, threshold),
-            }
+            MetricResult(
+                **vars(one),
+                forgeries=() if forgeries is None else forgery_outcomes(forgeries, one.metric, decision),
+                decay=() if far is None else decay_points(own, far),
+                shared_properties=()
+                if founders is None
+                else shared_property_classes(own, founders, decision.value),
+            )
         )
-    return {**results, "metrics": metrics}
+    return Results(SCHEMA, tuple(metrics), summary.comparisons, summary.catalog)
 
 
 @once
