@@ -12,6 +12,7 @@ from analysis.discrimination.auc import (
     pairs_without_look_alikes as pairs_without_look_alikes,
 )
 from analysis.discrimination.breakdown import by_look_alike as by_look_alike, by_method as by_method
+from analysis.look_alikes import look_alike_pairs as look_alike_pairs
 from analysis.thresholds.rates import rate as rate
 from analysis.results import Interval as Interval, as_json as as_json
 from analysis.discrimination.roc import (

@@ -29,8 +29,6 @@ from benchmark.cli.options import (
     Seed,
     Tier,
     Workers,
-    catalog_facts,
-    default_out,
     print_json,
     say,
     say_failures,
@@ -89,7 +87,7 @@ def _message(error: Exception) -> str | None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from benchmark.pipeline.execute import package_version
+        from benchmark.session.packages import package_version
 
         print(f"lookalike {package_version('lookalike')}")
         raise typer.Exit
@@ -126,67 +124,24 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html."""
-    from benchmark.catalog import load_catalog
-    from benchmark.pipeline.execute import Told, execute
-    from benchmark.pipeline.metric_choice import choose_metrics
-    from benchmark.pipeline.plan import make_plan
-    from benchmark.pipeline.workers import default_workers
-    from benchmark.session.files import cache_directory
-    from benchmark.session.progress import Reporter
+    from benchmark.pipeline.plan import plan
+    from benchmark.pipeline.run import run as run_it
 
-    loaded = load_catalog(catalog)
-    plan = make_plan(
-        loaded,
-        choose_metrics(metrics),
-        tier=tier,
-        models=models,
-        limit=limit,
-        pairs_per_lineage_pair=pairs_per_lineage_pair,
-        seed=seed,
-    )
     if dry_run:
+        planned = plan(
+            catalog=catalog, tier=tier, metrics=metrics, models=models, limit=limit,
+            pairs_per_lineage_pair=pairs_per_lineage_pair, seed=seed,
+        )  # fmt: skip
         if json_:
-            print_json(_planned(plan))
+            print_json(planned.to_json())
         else:
-            print(plan)
+            print(planned)
         return
-    directory = out or default_out()
-    finished = execute(
-        loaded,
-        plan,
-        directory,
-        cache=cache_directory(),
-        workers=workers or default_workers(),
-        seed=seed,
-        reporter=Reporter(quiet=quiet),
-        told=Told(
-            "run",
-            {
-                "catalog": str(catalog) if catalog else None,
-                "tier": tier,
-                "metrics": list(plan.metrics),
-                "models": models,
-                "limit": limit,
-                "pairs_per_lineage_pair": pairs_per_lineage_pair,
-            },
-            tier=tier,
-            device=device,
-            catalog=catalog_facts(loaded),
-        ),
-    )
+    finished = run_it(
+        catalog=catalog, tier=tier, metrics=metrics, models=models, out=out, limit=limit,
+        pairs_per_lineage_pair=pairs_per_lineage_pair, seed=seed, workers=workers, device=device, quiet=quiet,
+    )  # fmt: skip
     _conclude(finished, json_)
-
-
-def _planned(plan: Any) -> dict[str, Any]:
-    """A plan as plain values."""
-    return {
-        "models": list(plan.models),
-        "n_lineages": plan.n_lineages,
-        "n_pairs": len(plan.pairs),
-        "relations": plan.pairs["relation"].value_counts().to_dict(),
-        "metrics": {name: int(chosen.sum()) for name, chosen in plan.chosen.items()},
-        "n_forgeries": len(plan.forgeries),
-    }
 
 
 def _conclude(finished: Any, json_: bool) -> None:
@@ -200,9 +155,9 @@ def _conclude(finished: Any, json_: bool) -> None:
         from rich.console import Console
 
         Console().print(verdict_table(as_json(finished.results)))
-        print(f"Report: {finished.directory.path / 'report.html'}")
+        print(f"Report: {finished.report}")
     say_failures(finished)
-    if finished.failures:
+    if finished.record.failures:
         raise typer.Exit(UNIT_FAILED)
 
 
@@ -218,22 +173,9 @@ def analyse(
     quiet: Quiet = False,
 ) -> None:
     """The statistics alone, on any score table: no weights are needed."""
-    from benchmark.catalog import load_catalog
-    from benchmark.pipeline.score_tables import analyse_table, read_scores
-    from benchmark.session.progress import Reporter
+    from benchmark.pipeline.analyse import analyse as analyse_table
 
-    labels = load_catalog(catalog) if catalog else None
-    table = read_scores(scores, labels)
-    finished = analyse_table(
-        table,
-        out or default_out(),
-        catalog=labels,
-        seed=seed,
-        reporter=Reporter(quiet=quiet),
-        source=scores,
-        facts=catalog_facts(labels) if labels else None,
-    )
-    _conclude(finished, json_)
+    _conclude(analyse_table(scores, catalog=catalog, out=out, seed=seed, quiet=quiet), json_)
 
 
 @app.command()
@@ -248,13 +190,11 @@ def fingerprint(
     json_: Json = False,
 ) -> None:
     """Extract and show the fingerprint of one checkpoint."""
-    from benchmark.catalog import load_catalog
-    from benchmark.cli.fingerprint_text import fingerprint_of, fingerprint_text
-    from benchmark.pipeline.checkpoints import open_typed
-    from benchmark.pipeline.metric_choice import choose_metrics
+    from benchmark.cli.fingerprint_text import fingerprint_text
+    from benchmark.pipeline.fingerprint_model import fingerprint as fingerprint_model
     from benchmark.session.files import write_json
 
-    value = fingerprint_of(open_typed(load_catalog(catalog), model), choose_metrics(metrics))
+    value = fingerprint_model(model, metrics=metrics, catalog=catalog, device=device).to_json()
     if out is not None:
         write_json(out, value)
     if json_:
@@ -296,14 +236,8 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Judge a proposed metric on the catalog, beside the baselines, paired; a failed gate exits 3."""
-    from benchmark.catalog import load_catalog
-    from benchmark.evaluation.evaluate import default_time_limit, own_spec, write_template
     from benchmark.evaluation.evaluate import evaluate as judge
-    from benchmark.evaluation.gates import parse_gates
-    from benchmark.pipeline.metric_choice import choose_metrics
-    from benchmark.pipeline.workers import default_workers
-    from benchmark.session.files import cache_directory
-    from benchmark.session.progress import Reporter
+    from benchmark.evaluation.evaluate import write_template
 
     if (metric is None) == (new is None):
         raise UsageError("evaluate: give FILE.py:Class, or --new FILE to write a metric to start from")
@@ -315,34 +249,20 @@ def evaluate(
         else:
             print(f"{new} is written; try it: {tried}")
         return
-    gates = parse_gates(gate or [])
-    spec = own_spec(str(metric))
-    loaded = load_catalog(catalog)
     evaluation = judge(
-        loaded,
-        spec,
-        against=choose_metrics(against, option="--against"),
-        gates=gates,
-        out=out or default_out(),
-        cache=cache_directory(),
-        workers=workers or default_workers(),
-        seed=seed,
-        reporter=Reporter(quiet=quiet),
-        facts=catalog_facts(loaded),
-        tier=tier,
-        models=models,
-        time_limit=default_time_limit() if time_limit is None else time_limit or None,
-    )
+        str(metric), against=against, gates=gate or (), catalog=catalog, tier=tier, models=models, out=out,
+        seed=seed, time_limit=time_limit, workers=workers, device=device, quiet=quiet,
+    )  # fmt: skip
     if json_:
         print_json(evaluation.to_json())
     else:
         _show_evaluation(evaluation)
     for outcome in evaluation.gates:
         say(str(outcome))
-    say_failures(evaluation.finished)
+    say_failures(evaluation.run)
     if not evaluation.passed:
         raise typer.Exit(GATE_FAILED)
-    if evaluation.finished.failures:
+    if evaluation.run.record.failures:
         raise typer.Exit(UNIT_FAILED)
 
 
@@ -361,8 +281,8 @@ def _show_evaluation(evaluation: Any) -> None:
     from benchmark.report import verdict_table
 
     console = Console()
-    console.print(verdict_table(as_json(evaluation.finished.results)))
+    console.print(verdict_table(as_json(evaluation.run.results)))
     if evaluation.comparisons:
         console.print(difference_table(evaluation.comparisons))
     print(f"Card:   {evaluation.card}")
-    print(f"Report: {evaluation.finished.directory.path / 'report.html'}")
+    print(f"Report: {evaluation.run.report}")

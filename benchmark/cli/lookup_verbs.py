@@ -35,11 +35,12 @@ def report(
 def metrics(json_: Json = False) -> None:
     """The metrics, with formula source, evidence used, invariances and claims."""
     import fpcore
+    from analysis import as_json
     from benchmark.cli.fingerprint_text import metrics_text
-    from benchmark.pipeline.execute import describe_metric
+    from benchmark.pipeline.provenance import describe_metric
 
     if json_:
-        print_json({metric.name: describe_metric(metric) for metric in fpcore.metrics()})
+        print_json({metric.name: as_json(describe_metric(metric)) for metric in fpcore.metrics()})
     else:
         print(metrics_text(fpcore.metrics()))
 

@@ -22,9 +22,9 @@ from benchmark.comparison.layers import LayerPicture, picture_layers
 from benchmark.comparison.metric_evidence import DERIVATION, INDEPENDENCE, Party, Reading, read
 from benchmark.comparison.sentences import cannot_say, leading, sentence
 from benchmark.comparison.verbal_scale import SOURCE
-from benchmark.pipeline.checkpoints import open_typed
-from benchmark.pipeline.metric_choice import choose_metrics
-from benchmark.pipeline.workers import one_thread
+from benchmark.pipeline.checkpoints import locate_typed
+from benchmark.pipeline.metric_names import choose_metrics
+from benchmark.pipeline.threads import one_thread
 from benchmark.session.errors import UsageError
 
 __all__ = ["Case", "about", "catalog_id", "choose", "open_case"]
@@ -143,7 +143,7 @@ def open_case(
     names = [catalog_id(catalog, text) for text in (model_a, model_b)]
     if model_a == model_b or (names[0] is not None and names[0] == names[1]):
         raise UsageError(f"compare: {model_a} and {model_b} are one model; a case needs two")
-    checkpoints = [open_typed(catalog, text) for text in (model_a, model_b)]
+    checkpoints = [locate_typed(catalog, text).open() for text in (model_a, model_b)]
     parties = [
         Party(text, checkpoint.name, checkpoint.digest, checkpoint.architecture.cell, name)
         for text, checkpoint, name in zip((model_a, model_b), checkpoints, names, strict=True)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark.catalog import Catalog
 from benchmark.catalog.pairs import pair_table
-from benchmark.pipeline.scoring import COLUMNS
+from benchmark.pipeline.score import COLUMNS
 from benchmark.results.forgery_outcomes import AIM
 
 __all__ = ["forgery_pairs", "forgery_table", "planned_forgeries"]
