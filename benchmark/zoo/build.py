@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from benchmark.session.progress import Advance
 from benchmark.zoo.manifest import WEIGHTS, Entry, Manifest, file_digests, read_manifest, write_manifest
@@ -21,6 +21,7 @@ from benchmark.zoo.recipe_forms import parse_recipes
 from benchmark.zoo.recipes import (
     Child,
     Exact,
+    RawRecipes,
     Recipe,
     Trained,
     build_order,
@@ -58,7 +59,7 @@ class Job:
 
 
 def build(
-    recipes: Mapping[str, Mapping[str, Any]],
+    recipes: RawRecipes,
     out: Path,
     *,
     workers: int = 2,

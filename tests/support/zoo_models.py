@@ -16,7 +16,6 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging
 
 from benchmark.catalog import load_catalog
-from benchmark.pipeline.checkpoints import zoo_recipes
 from benchmark.zoo.library import open_zoo
 from fpcore import Checkpoint, MemoryCheckpoint, open_checkpoint
 
@@ -55,7 +54,7 @@ RANDOM = {
 
 @cache
 def shipped(name: str) -> Checkpoint:
-    return open_zoo(name, zoo_recipes(load_catalog()))
+    return open_zoo(name, load_catalog().zoo_recipes)
 
 
 @cache

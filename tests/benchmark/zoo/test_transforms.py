@@ -9,7 +9,9 @@ import pytest
 import torch
 from zoo_models import RANDOM, assert_equal_logits, distance, random_model, shipped
 
-from benchmark.zoo.transforms import TRANSFORMS, transform
+from benchmark.zoo.forgery import FORGERIES
+from benchmark.zoo.transform_kinds import TRANSFORMS
+from benchmark.zoo.transforms import ARITHMETIC, transform
 from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint
 
 SHIPPED = ["qwen-a", "llama-a", "neox-a", "narrow-c-moe"]
@@ -22,6 +24,11 @@ REFUSED = {
     ("residual-rotation", "gpt_neox"): "subtracts the mean",
     ("residual-rotation", "gpt2"): "subtracts the mean",
 }
+
+
+def test_every_kind_has_its_arithmetic() -> None:
+    assert ARITHMETIC.keys() == TRANSFORMS.keys()
+    assert set(FORGERIES) == {kind.forges for kind in TRANSFORMS.values() if kind.forges}
 
 
 def differs(parent: Checkpoint, child: Checkpoint) -> bool:
