@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from analysis.validation import check_number, check_probability
 __all__ = ["LookAlikeClass", "MethodClass", "by_look_alike", "by_method"]
 
 Mask = npt.NDArray[np.bool_]
+Names = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _auc(
     return auc_interval(wins, level)
 
 
-def _classes(table: ScoreTable) -> npt.NDArray[Any]:
+def _classes(table: ScoreTable) -> Names:
     """Class of every pair, for look-alikes."""
     names = np.append(table.cells, "unknown")
     low, high = np.minimum(table.cell_a, table.cell_b), np.maximum(table.cell_a, table.cell_b)
@@ -173,5 +173,5 @@ def _classes(table: ScoreTable) -> npt.NDArray[Any]:
         return cells
     column = table.frame["shared"].astype(object)
     shared = column.where(column.notna(), "").astype(str).to_numpy(dtype=object)
-    classes: npt.NDArray[Any] = np.where(shared == "", cells, shared)
+    classes: Names = np.where(shared == "", cells, shared)
     return classes

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from analysis.discrimination.auc import auc
+from analysis.full_analysis import analyse
 from analysis.inference.claims import Claim
-from analysis.metric_report import analyse
 from analysis.results import as_json
 from analysis.table import ScoreTable
 from analysis.verdicts import VERDICTS
