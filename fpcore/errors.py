@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BadCheckpoint", "NotComparable", "UnknownTensor"]
+__all__ = ["BadCheckpoint", "NoDevice", "NotComparable", "UnknownTensor", "require"]
 
 
 class BadCheckpoint(Exception):
@@ -11,6 +11,10 @@ class BadCheckpoint(Exception):
 
 class UnknownTensor(BadCheckpoint):
     """A tensor name that the architecture's table does not know; the message names both."""
+
+
+class NoDevice(Exception):
+    """A device that this machine does not have, in one line."""
 
 
 class NotComparable(Exception):
@@ -25,3 +29,15 @@ class NotComparable(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def require(condition: bool, reason: str) -> None:
+    """Abstain with `reason` unless `condition` holds.
+
+    Raises
+    ------
+    NotComparable
+        It does not.
+    """
+    if not condition:
+        raise NotComparable(reason)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Final
 
 from analysis.notebook import Shown
-from fpcore.checkpoints.architecture import Architecture, Norm
+from fpcore.anatomy.architecture import Architecture, Norm
 
 __all__ = [
     "CALIBRATING_GRADES",
@@ -294,6 +294,18 @@ class Model(Shown):
         return not self.parents
 
     @property
+    def training(self) -> Mapping[str, object]:
+        """How the zoo trains it, as its recipe says; empty for any other model."""
+        trained = self.recipe.get("train")
+        return trained if isinstance(trained, Mapping) else {}
+
+    @property
+    def training_steps(self) -> int | None:
+        """Steps that the zoo trains it for, None for any other model."""
+        steps = self.training.get("steps")
+        return steps if isinstance(steps, int) else None
+
+    @property
     def stated_from_scratch(self) -> bool:
         """Whether its maker or a paper says that it began from its own random initialisation."""
         return any(item.grade in {"publisher", "paper"} for item in self.from_scratch)
@@ -312,7 +324,17 @@ class Model(Shown):
 
 @dataclass(frozen=True)
 class Figure:
-    """A published number about one pair of catalog models."""
+    """A published number about one pair of catalog models.
+
+    Attributes
+    ----------
+    metric : str
+        By its name.
+    pair : tuple of two str
+        Catalog ids.
+    value : float
+        As published.
+    """
 
     metric: str
     pair: tuple[str, str]
@@ -321,7 +343,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Statement:
-    """What one side of a dispute says, with its figures."""
+    """What one side of a dispute says, with its figures.
+
+    Attributes
+    ----------
+    by, says, source : str
+        Who, what in our own words, and where.
+    figures : tuple of Figure
+        The numbers given for it.
+    """
 
     by: str
     says: str
@@ -336,15 +366,19 @@ class Dispute:
     Attributes
     ----------
     id, title : str
+        Its name in the catalog, and for people.
     models : tuple of str
         The models whose kinship is in question, alleged child first.
     status : str
         One of `STATUSES`.
     claims, replies : tuple of Statement
+        What is said for kinship, and against it.
     controls : tuple of str
         Catalog models named as comparisons.
     settled_by : str
         What settled it, or would.
+    line : int
+        Where it stands in the catalog's file.
     """
 
     id: str

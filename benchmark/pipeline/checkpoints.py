@@ -8,7 +8,6 @@ from pathlib import Path
 
 import fpcore
 from benchmark.catalog import Catalog, HubSource, PathSource, ZooSource
-from benchmark.zoo.library import open_zoo
 from benchmark.zoo.recipe_forms import parse_recipe
 from benchmark.zoo.recipes import RawRecipes, needs
 
@@ -36,8 +35,13 @@ class Located:
     cell: str | None = None
     recipes: RawRecipes = field(default_factory=dict, repr=False)
 
-    def open(self) -> fpcore.Checkpoint:
+    def open(self, device: str = "cpu") -> fpcore.Checkpoint:
         """Open the checkpoint (headers only; tensors are read when asked for).
+
+        Parameters
+        ----------
+        device : str
+            Where metrics that run models run it.
 
         Raises
         ------
@@ -45,11 +49,15 @@ class Located:
             The weights are missing, damaged, or contradict the shape that the catalog states.
         """
         if isinstance(self.source, ZooSource):
-            checkpoint = open_zoo(self.source.name, self.recipes)
+            from benchmark.zoo.library import open_zoo  # imports torch: not before a model is opened
+
+            checkpoint = open_zoo(self.source.name, self.recipes, device=device)
         elif isinstance(self.source, HubSource):
-            checkpoint = fpcore.open_checkpoint(self.source.repository, revision=self.source.revision)
+            checkpoint = fpcore.open_checkpoint(
+                self.source.repository, revision=self.source.revision, device=device
+            )
         else:
-            checkpoint = fpcore.open_checkpoint(self.source)
+            checkpoint = fpcore.open_checkpoint(self.source, device=device)
         found = checkpoint.architecture.cell
         if self.cell is not None and self.cell != found:
             raise fpcore.BadCheckpoint(

@@ -13,7 +13,9 @@ from benchmark.zoo.recipes import Exact, RawRecipes, Recipe, build_order, needs,
 __all__ = ["open_zoo"]
 
 
-def open_zoo(name: str, recipes: RawRecipes, *, folder: Path = SHIPPED) -> fpcore.Checkpoint:
+def open_zoo(
+    name: str, recipes: RawRecipes, *, folder: Path = SHIPPED, device: str = "cpu"
+) -> fpcore.Checkpoint:
     """Open a zoo model by recipe name.
 
     Parameters
@@ -24,6 +26,8 @@ def open_zoo(name: str, recipes: RawRecipes, *, folder: Path = SHIPPED) -> fpcor
         Recipe name to recipe, as the catalog gives them.
     folder : pathlib.Path
         Holds ``manifest.json`` and ``weights/``; the shipped zoo otherwise.
+    device : str
+        Where metrics that run models run it.
 
     Raises
     ------
@@ -32,15 +36,17 @@ def open_zoo(name: str, recipes: RawRecipes, *, folder: Path = SHIPPED) -> fpcor
     UsageError
         The recipe, or one of an ancestor, is wrong.
     """
-    return _open(name, _lineage(name, recipes), folder, read_manifest(folder))
+    return _open(name, _lineage(name, recipes), folder, read_manifest(folder), device)
 
 
-def _open(name: str, lineage: Mapping[str, Recipe], folder: Path, manifest: Manifest) -> fpcore.Checkpoint:
+def _open(
+    name: str, lineage: Mapping[str, Recipe], folder: Path, manifest: Manifest, device: str
+) -> fpcore.Checkpoint:
     recipe = lineage[name]
     if isinstance(recipe, Exact):
         from benchmark.zoo.transforms import transform
 
-        parents = [_open(parent, lineage, folder, manifest) for parent in recipe.parents]
+        parents = [_open(parent, lineage, folder, manifest, device) for parent in recipe.parents]
         return transform(recipe.transform, *parents, name=f"zoo/{name}", **dict(recipe.parameters))
     weights = folder / WEIGHTS / name
     entry = manifest.models.get(name)
@@ -59,7 +65,7 @@ def _open(name: str, lineage: Mapping[str, Recipe], folder: Path, manifest: Mani
             raise fpcore.BadCheckpoint(
                 f"zoo/{name}: {weights / file} is not the file of the manifest; {remedy}"
             )
-    return fpcore.open_checkpoint(weights, name=f"zoo/{name}")
+    return fpcore.open_checkpoint(weights, name=f"zoo/{name}", device=device)
 
 
 def _lineage(name: str, recipes: RawRecipes) -> dict[str, Recipe]:

@@ -8,11 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
-from fpcore.features.layer_weights import finite
+from fpcore.features.role_values import finite
 from fpcore.fingerprint import Fingerprint
-from fpcore.registry import Claim, Cost, Metric, register
+from fpcore.protocol import Claim, Cost, Metric
+from fpcore.registry import register
 
 __all__ = ["MOMENTS", "GradientMoments", "gradient_moments"]
 
@@ -67,7 +68,7 @@ class GradientMoments(Metric):
         }
         if not arrays:
             raise NotComparable("no weight matrix")
-        return self.take(model, arrays)
+        return self.make_fingerprint(model, arrays)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         roles = [role for role in a.arrays if role in b.arrays]

@@ -15,7 +15,7 @@ from double_precision import logits_in_double
 from tiny_models import TINY
 
 import fpcore
-from fpcore.registry import INVARIANCES
+from fpcore.protocol import INVARIANCES
 
 Tensors = dict[str, torch.Tensor]
 DEPTH, WIDTH, HEADS, KV_HEADS, HEAD, UNITS, VOCABULARY = 7, 32, 4, 2, 8, 48, 512

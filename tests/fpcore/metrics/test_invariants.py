@@ -14,7 +14,7 @@ import fpcore
 from fpcore import MemoryCheckpoint, NotComparable
 from fpcore.features.assignment import in_order
 from fpcore.features.layer_weights import layers_of
-from fpcore.features.tokens import embedding_rows
+from fpcore.features.shared_tokens import embedding_rows
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from tiny_models import TINY
 
 import fpcore
 from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
-from fpcore.features import flat_weights
+from fpcore.features.flat_weights import flat_weights
+from fpcore.features.flat_weights import matrices as matrix_views
 from fpcore.metrics.depth_profiles import DepthProfile
 
 FLOAT32 = 1e-5  # a hundred times what sums in float32 over 256 entries may be off by
@@ -128,7 +129,7 @@ def by_hand(a: MemoryCheckpoint, b: MemoryCheckpoint) -> float:
     return float(x @ y / np.linalg.norm(x) / np.linalg.norm(y))
 
 
-def test_weight_cosine_by_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weight_cosine_by_definition() -> None:
     a, b = model(seed=1), model(seed=2)
     assert score("weight-cosine", a, b) == pytest.approx(by_hand(a, b), abs=FLOAT32)
     assert score("weight-cosine", a, a) == pytest.approx(1.0, abs=FLOAT32)
@@ -143,9 +144,9 @@ def test_weight_cosine_by_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     assert score("weight-cosine", a, wide) == pytest.approx(by_hand(a, wide), abs=FLOAT32)
     # Models too large to be held are streamed and score the same.
     held = score("weight-cosine", a, b)
-    monkeypatch.setattr(flat_weights, "cache", flat_weights.FlatCache(1000))
+    a.memo = b.memo = fpcore.Memo(limit=1000)
     assert score("weight-cosine", a, b) == pytest.approx(held, abs=FLOAT32)
-    assert not flat_weights.cache.models
+    assert not len(a.memo)
 
 
 def test_embeddings_gains_and_biases_do_not_count_in_weight_cosine() -> None:
@@ -159,14 +160,16 @@ def test_embeddings_gains_and_biases_do_not_count_in_weight_cosine() -> None:
     )
 
 
-def test_the_cache_of_flat_weights_is_bounded() -> None:
-    models = [model(seed=seed) for seed in range(4)]
-    size = 4 * sum(view.size for view in flat_weights.matrices(models[0]).values())
-    cache = flat_weights.FlatCache(2 * size + 100)
-    for each in (*models, models[0]):
-        assert cache.get(each) is not None
-        assert cache.held == sum(flat.values.nbytes for flat in cache.models.values()) <= cache.limit
-    assert len(cache.models) == 2
+def test_models_that_share_a_memo_hold_no_more_than_it_may() -> None:
+    models = [model(seed=seed) for seed in range(5)]
+    size = 4 * sum(view.size for view in matrix_views(models[0]).values())
+    memo = fpcore.Memo(limit=3 * size + 100)
+    for each in models:
+        each.memo = memo
+        assert flat_weights(each) is flat_weights(each)
+        assert memo.nbytes <= memo.limit
+    assert len(memo) == 3
+    assert memo.nbytes == 3 * size
 
 
 class Counted(MemoryCheckpoint):

@@ -1,0 +1,33 @@
+"""Where models are run: the processor, or a CUDA card."""
+
+from __future__ import annotations
+
+from fpcore.errors import NoDevice
+
+__all__ = ["check_device"]
+
+
+def check_device(name: str) -> str:
+    """The name of a device, if models can be run there.
+
+    Parameters
+    ----------
+    name : str
+        ``cpu``, ``cuda``, or one card such as ``cuda:1``.
+
+    Raises
+    ------
+    NoDevice
+        The name is none of these, or there is no such card.
+    """
+    kind, _, number = name.partition(":")
+    if kind not in {"cpu", "cuda"} or (number and (kind == "cpu" or not number.isdigit())):
+        raise NoDevice(f"{name!r} is no device; known: cpu, cuda, cuda:0, cuda:1, …")
+    if kind == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise NoDevice(f"{name}: PyTorch finds no CUDA card here; leave it out to run on the processor")
+        if number and int(number) >= torch.cuda.device_count():
+            raise NoDevice(f"{name}: there are {torch.cuda.device_count()} cards, counted from 0")
+    return name
