@@ -8,15 +8,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 HEAVY = {"torch", "transformers", "tokenizers", "scipy", "sklearn", "statsmodels", "matplotlib"}
-    "torch",
-    "transformers",
-    "tokenizers",
-    "safetensors",
-    "scipy",
-    "sklearn",
-    "statsmodels",
-    "matplotlib",
-}
 LOOK_AT_ALL = """
 import sys
 from benchmark.catalog import load_catalog
