@@ -38,7 +38,7 @@ def catalog_check(
             told.append({"file": str(file), "sound": False, "problems": _problems(error)})
             say(problems_text(error))
         else:
-            told.append({"sound": True, **loaded.summary().to_json()} if json_ else {"sound": True})
+            told.append({"sound": True, **loaded.counts().to_json()} if json_ else {"sound": True})
             if not json_:
                 print(check_text(loaded))
     if json_:
