@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BadCheckpoint", "NoDevice", "NotComparable", "UnknownTensor"]
+__all__ = ["BadCheckpoint", "NoDevice", "NotComparable", "UnknownTensor", "require"]
 
 
 class BadCheckpoint(Exception):
@@ -29,3 +29,15 @@ class NotComparable(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def require(condition: bool, reason: str) -> None:
+    """Abstain with `reason` unless `condition` holds.
+
+    Raises
+    ------
+    NotComparable
+        It does not.
+    """
+    if not condition:
+        raise NotComparable(reason)

@@ -54,9 +54,9 @@ def compare(
     if against is not None:
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
-        failed = _pool(catalog, model_a, against, calibration, metrics, confidence, out, json_)
+        failed = _pool(catalog, model_a, against, calibration, metrics, confidence, out, json_, device)
     else:
-        failed = _pair(catalog, model_a, str(model_b), calibration, metrics, out, json_)
+        failed = _pair(catalog, model_a, str(model_b), calibration, metrics, out, json_, device)
     for what in failed:
         say(f"failed: {what}")
     if failed:
@@ -71,16 +71,18 @@ def _pair(
     metrics: str | None,
     out: Path | None,
     json_: bool,
+    device: str | None,
 ) -> list[str]:
-    from benchmark.catalog import load_catalog
-    from benchmark.comparison import open_case
     from benchmark.comparison.case_page import case_page
     from benchmark.comparison.case_text import case_markdown, case_notes, case_table
+    from benchmark.comparison.compare import compare as open_case
 
-    case = open_case(load_catalog(catalog), model_a, model_b, calibration=calibration, metrics=metrics)
+    case = open_case(
+        model_a, model_b, calibration=calibration, metrics=metrics, catalog=catalog, device=device
+    )
     _write(case, out, case_page, case_markdown)
     _show(case, json_, case_table, case_notes)
-    return [f"{one.metric} on {model_a} – {model_b}: {one.reason}" for one in case.failed]
+    return list(case.failures)
 
 
 def _pool(
@@ -92,17 +94,19 @@ def _pool(
     confidence: float,
     out: Path | None,
     json_: bool,
+    device: str | None,
 ) -> list[str]:
-    from benchmark.catalog import load_catalog
-    from benchmark.comparison import open_pool
-    from benchmark.comparison.candidates_page import pool_markdown, pool_notes, pool_page, pool_table
+    from benchmark.comparison.candidates_page import candidates_page
+    from benchmark.comparison.candidates_text import candidates_markdown, candidates_notes, candidates_table
+    from benchmark.comparison.find_parents import find_parents
 
-    case = open_pool(
-        load_catalog(catalog), model, against, calibration=calibration, metrics=metrics, confidence=confidence
-    )
-    _write(case, out, pool_page, pool_markdown)
-    _show(case, json_, pool_table, pool_notes)
-    return list(case.failed)
+    case = find_parents(
+        model, against, calibration=calibration, metrics=metrics, confidence=confidence, catalog=catalog,
+        device=device,
+    )  # fmt: skip
+    _write(case, out, candidates_page, candidates_markdown)
+    _show(case, json_, candidates_table, candidates_notes)
+    return list(case.failures)
 
 
 def _write(case: Any, out: Path | None, page: Callable[[Any], str], markdown: Callable[[Any], str]) -> None:
