@@ -75,15 +75,29 @@ def _summary(value: Any) -> str:
     return str(value)
 
 
-def metrics_text(metrics: Iterable[fpcore.Metric]) -> str:
-    """All metrics with what they look at, what leaves them unchanged and what is claimed for them."""
-    lines = []
-    for metric in metrics:
-        lines.append(f"{metric.name}  (version {metric.version}, {metric.cost})")
-        lines.append(f"  {metric.title}")
-        lines.append(f"  evidence     {', '.join(sorted(metric.evidence))}")
-        lines.append(f"  unchanged by {', '.join(sorted(metric.invariances)) or 'nothing in the table'}")
-        lines.append(f"  measured     {metric.measured or 'not yet'}")
-        lines += [f"  claim        {claim.text} ({claim.source})" for claim in metric.claims]
-        lines.append("")
-    return "\n".join(lines).rstrip()
+def fingerprint(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A catalog id, a directory or file, or org/name.")
+    ],
+    metrics: Metrics = None,
+    catalog: CatalogFile = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON here.")] = None,
+    device: Device = None,
+    json_: Json = False,
+) -> None:
+    """Extract and show the fingerprint of one checkpoint."""
+    from benchmark.catalog import load_catalog
+    from benchmark.cli.fingerprint_text import fingerprint_of, fingerprint_text
+    from benchmark.pipeline.checkpoints import open_typed
+    from benchmark.pipeline.metric_choice import choose_metrics
+    from benchmark.session.files import write_json
+
+    value = fingerprint_of(open_typed(load_catalog(catalog), model), choose_metrics(metrics))
+    if out is not None:
+        write_json(out, value)
+    if json_:
+        print_json(value)
+    elif out is None:
+        print(fingerprint_text(value))
+
+
