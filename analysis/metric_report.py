@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from analysis.discrimination.auc import auc, auc_with_abstentions_worst, pairs_without_look_alikes
 from analysis.discrimination.breakdown import LookAlikeClass, MethodClass, by_look_alike, by_method
@@ -20,8 +18,9 @@ from analysis.inference.claims import Claim, PValueAudit, audit_p_values
 from analysis.inference.confounding import ArchitectureAudit, architecture_detector
 from analysis.inference.permutation import PermutationTest, separation_tests
 from analysis.notebook import Shown
-from analysis.results import Interval, as_json
-from analysis.table import RELATIONS, ScoreTable
+from analysis.results import Interval
+from analysis.summary import CatalogSummary, MetricSummary, Summary, share
+from analysis.table import ScoreTable
 from analysis.thresholds.calibration import (
     Threshold,
     ThresholdAudit,
@@ -29,20 +28,15 @@ from analysis.thresholds.calibration import (
     calibrate_threshold,
 )
 from analysis.thresholds.power import (
-    certifiable_fpr,
     intraclass_correlation,
-    lineages_needed,
-    minimal_detectable_auc_difference,
 )
 from analysis.verdicts import Verdict, verdict
 
 __all__ = ["Analysis", "MetricReport", "analyse"]
 
-SCHEMA: Final = 1
 CONFIDENCE: Final = 0.95
 TEST_LEVEL: Final = 0.05
 GOALS: Final = (0.05, 0.01, 0.001)
-QUANTILES: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
 @dataclass(frozen=True)
@@ -111,7 +105,7 @@ class MetricReport(Shown):
     @property
     def derived_coverage(self) -> float:
         """Share of derived pairs with a score; NaN without derived pairs."""
-        return _share(self.table.derived, self.table.comparable)
+        return share(self.table.derived, self.table.comparable)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -123,79 +117,6 @@ class MetricReport(Shown):
         said += [f"threshold: {item.reason}" for item in self.thresholds[:1] if item.reason]
         said += [f"evidence: {self.evidence.reason}"] if self.evidence.reason else []
         return tuple(dict.fromkeys(said))
-
-    def to_json(self) -> dict[str, Any]:
-        """One entry of `results.json`."""
-        table, evidence = self.table, self.evidence
-        known = np.concatenate([table.model_a[table.comparable], table.model_b[table.comparable]])
-        lineages = np.concatenate([table.lineage_a[table.comparable], table.lineage_b[table.comparable]])
-        status = table.frame["status"].to_numpy(dtype=object)
-        return {
-            "metric": self.metric,
-            "version": self.version,
-            "n_pairs": len(table),
-            "n_derived": int((table.derived & table.comparable).sum()),
-            "n_independent": int((table.independent & table.comparable).sum()),
-            "n_look_alike": int((table.look_alike & table.comparable).sum()),
-            "n_models": len(np.unique(known)),
-            "n_lineages": len(np.unique(lineages)),
-            "abstained": int((status == "abstained").sum()),
-            "failed": int((status == "failed").sum()),
-            "coverage": {
-                "derived": as_json(self.derived_coverage),
-                "independent": as_json(_share(table.independent, table.comparable)),
-                "look_alike": as_json(_share(table.look_alike, table.comparable)),
-            },
-            "auc": as_json(self.auc),
-            "look_alike_auc": as_json(self.look_alike_auc),
-            "partial_auc": as_json(self.partial_auc),
-            "auc_with_abstentions_worst": as_json(self.worst_auc),
-            "look_alike_auc_with_abstentions_worst": as_json(self.worst_look_alike_auc),
-            "intervals": {"auc": as_json(dict(self.intervals))},
-            "permutation": as_json(self.permutation),
-            "thresholds": as_json(self.thresholds),
-            "claim": self._claim(),
-            "p_values": None if self.p_values is None else _without(self.p_values, "expected", "observed"),
-            "evidence": _without(evidence, "tippett", "ece", "held_out", "logistic", "isotonic"),
-            "architecture": as_json(self.architecture),
-            "by_method": as_json(dict(self.by_method)),
-            "by_look_alike": as_json(dict(self.by_look_alike)),
-            "relations": _relations(table),
-            "without_look_alikes": [list(pair) for pair in self.unmatched],
-            "intraclass_correlation": as_json(self.intraclass_correlation),
-            "curves": {
-                "roc": as_json(self.roc),
-                "look_alike_roc": as_json(self.look_alike_roc),
-                "tippett": as_json(evidence.tippett) or None,
-                "ece": as_json(evidence.ece) or None,
-                "qq": None
-                if self.p_values is None
-                else {
-                    "expected": as_json(self.p_values.expected),
-                    "observed": as_json(self.p_values.observed),
-                },
-            },
-            "verdict": self.verdict.verdict,
-            "because": self.verdict.because,
-            "fails_on": list(self.verdict.fails_on),
-            "warnings": list(self.warnings),
-        }
-
-    def _claim(self) -> dict[str, Any] | None:
-        if self.claim is None:
-            return None
-        audit = self.claim_audit
-        return {
-            "threshold": as_json(self.claim.threshold),
-            "auc": as_json(self.claim.auc),
-            "p_values": self.claim.p_values,
-            "text": self.claim.text,
-            "source": self.claim.source,
-            "fpr": as_json(audit.fpr) if audit else None,
-            "tpr": as_json(audit.tpr) if audit else None,
-            "look_alike_fpr": as_json(audit.look_alike_fpr) if audit else None,
-            "reason": "" if audit else "no threshold is claimed",
-        }
 
 
 @dataclass(frozen=True)
@@ -213,14 +134,13 @@ class Analysis(Shown):
     metrics: tuple[MetricReport, ...]
     comparisons: tuple[Comparison, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """The content of `results.json`: plain values, the same for the same tables and seed."""
-        return {
-            "schema": SCHEMA,
-            "metrics": [report.to_json() for report in self.metrics],
-            "comparisons": as_json(self.comparisons),
-            "catalog": _catalog([report.table for report in self.metrics]),
-        }
+    def summary(self) -> Summary:
+        """What a file keeps of it: the same for the same tables and seed."""
+        return Summary(
+            tuple(MetricSummary.of(report) for report in self.metrics),
+            self.comparisons,
+            CatalogSummary.of([report.table for report in self.metrics], GOALS, CONFIDENCE),
+        )
 
 
 def analyse(
@@ -334,66 +254,3 @@ def _draft(
         intraclass_correlation=intraclass_correlation(table),
         unmatched=tuple(pairs_without_look_alikes(table)),
     )
-
-
-def _share(of: Any, having: Any) -> float:
-    total = int(of.sum())
-    return int((of & having).sum()) / total if total else math.nan
-
-
-def _without(value: Any, *names: str) -> dict[str, Any]:
-    """A result as JSON, less the fields that stand elsewhere."""
-    return {name: as_json(getattr(value, name)) for name in value.__dataclass_fields__ if name not in names}
-
-
-def _relations(table: ScoreTable) -> dict[str, Any]:
-    """How many pairs of each relation there are, and where their scores lie."""
-    found = {}
-    for relation in RELATIONS:
-        mask = table.relation == relation
-        if not mask.any():
-            continue
-        scores = table.score[mask & table.comparable]
-        found[relation] = {
-            "n": int(mask.sum()),
-            "n_scored": len(scores),
-            "median": as_json(float(np.quantile(scores, 0.5, method="lower"))) if len(scores) else None,
-            # "lower" takes a score that is there, so that infinite ones make no NaN.
-            "quantiles": {
-                f"{q:g}": as_json(float(np.quantile(scores, q, method="lower"))) if len(scores) else None
-                for q in QUANTILES
-            },
-        }
-    return found
-
-
-def _catalog(tables: Sequence[ScoreTable]) -> dict[str, Any]:
-    """What the models of all tables together are, and what so many lineages can certify."""
-    lineage: dict[str, str] = {}
-    cell: dict[str, str] = {}
-    for table in tables:
-        for i, model in enumerate(table.models.tolist()):
-            lineage[model] = str(table.lineages[table.lineage_of[i]])
-            if table.cell_of[i] >= 0:
-                cell[model] = str(table.cells[table.cell_of[i]])
-    n = len(set(lineage.values()))
-    cells = {
-        name: {
-            "n_models": len(held),
-            "n_lineages": len({lineage[model] for model in held}),
-        }
-        for name in sorted(set(cell.values()))
-        for held in [[model for model, own in cell.items() if own == name]]
-    }
-    return {
-        "n_models": len(lineage),
-        "n_lineages": n,
-        "n_cells": len(cells),
-        "cells": cells,
-        "confidence": CONFIDENCE,
-        "certifiable_fpr": as_json(certifiable_fpr(n, CONFIDENCE)),
-        "lineages_needed": {f"{goal:g}": lineages_needed(goal, CONFIDENCE) for goal in GOALS},
-        "minimal_detectable_auc_difference": as_json(
-            minimal_detectable_auc_difference(n, max(2, round(len(lineage) / max(n, 1))))
-        ),
-    }

@@ -90,8 +90,10 @@ def _html(value: Any) -> str:
     """A value as HTML: several results or mappings as a table, the rest as text."""
     if isinstance(value, list | tuple) and value and all(isinstance(item, Shown) for item in value):
         return rows_html([item._facts() for item in value])
-    if isinstance(value, Mapping) and value and all(isinstance(item, Mapping) for item in value.values()):
-        return rows_html(list(value.values()), list(map(str, value)))
+    if isinstance(value, Mapping) and value:
+        rows = [item._facts() if isinstance(item, Shown) else item for item in value.values()]
+        if all(isinstance(row, Mapping) for row in rows):
+            return rows_html(rows, list(map(str, value)))
     return escape(_text(value))
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.lineages import connected_components
+from analysis.look_alikes import cell_pairs, look_alike_pairs
 from analysis.notebook import Shown
 
 __all__ = ["BadTable", "ScoreTable"]
@@ -235,15 +236,12 @@ class ScoreTable(Shown):
     @cached_property
     def cell_pair(self) -> npt.NDArray[np.int64]:
         """Code of the unordered pair of architecture cells of each pair; -1 where a cell is unknown."""
-        low = np.minimum(self.cell_a, self.cell_b).astype(np.int64)
-        high = np.maximum(self.cell_a, self.cell_b).astype(np.int64)
-        return np.where(low < 0, -1, low * max(len(self.cells), 1) + high)
+        return cell_pairs(self.cell_a, self.cell_b)
 
     @cached_property
     def look_alike(self) -> Mask:
-        """Independent pairs that stand in the same unordered pair of cells as some derived pair."""
-        used = np.unique(self.cell_pair[self.derived & (self.cell_pair >= 0)])
-        return self.independent & np.isin(self.cell_pair, used)
+        """Independent pairs that stand in the same pair of cells as some derived pair of the table."""
+        return look_alike_pairs(self.relation, self.cell_a, self.cell_b)
 
     def negatives(self, which: str) -> Mask:
         """Mask of the negatives asked for: ``"independent"`` or ``"look-alike"``."""

@@ -134,8 +134,8 @@ def verdict(report: Judged, level: float = 0.05) -> Verdict:
         return _no_signal(report)
 
     failing = _failing(report.by_method)
-    total = sum(row["n_pairs"] for row in report.by_method.values())
-    held = total - sum(report.by_method[name]["n_pairs"] for name in failing)
+    total = sum(row.n_pairs for row in report.by_method.values())
+    held = total - sum(report.by_method[name].n_pairs for name in failing)
     limits = _limits(report, failing)
     if alike.estimate >= GOOD and not limits:
         return Verdict(
@@ -237,8 +237,8 @@ def _failing(by_method: Mapping[str, MethodClass]) -> tuple[str, ...]:
 
 def _method_auc(row: MethodClass) -> float:
     """Look-alike AUC of a method; against all independents where its pairs have no look-alike."""
-    alike = row["look_alike_auc"]
-    return alike.estimate if alike.defined else row["auc"].estimate
+    alike = row.look_alike_auc
+    return alike.estimate if alike.defined else row.auc.estimate
 
 
 def _named(failing: tuple[str, ...], by_method: Mapping[str, MethodClass]) -> str:

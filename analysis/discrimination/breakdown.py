@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from analysis.discrimination.auc import METHODS, auc_interval
 from analysis.discrimination.wins import Wins
+from analysis.notebook import Shown
 from analysis.results import Interval
 from analysis.table import ScoreTable
 from analysis.thresholds.rates import rate
@@ -19,18 +21,28 @@ __all__ = ["LookAlikeClass", "MethodClass", "by_look_alike", "by_method"]
 Mask = npt.NDArray[np.bool_]
 
 
-class _Counts(TypedDict):
+@dataclass(frozen=True)
+class _Counts(Shown):
     n_pairs: int
     n_abstained: int
     n_lineages: int
     median: float
 
 
+@dataclass(frozen=True)
 class MethodClass(_Counts):
     """What a metric makes of the derived pairs of one method.
 
-    `n_pairs` and `n_lineages` count comparable pairs; `median` is NaN without any. `auc` is against all
-    independent pairs, `look_alike_auc` against those of the own pair of cells, `tpr` at the threshold.
+    Attributes
+    ----------
+    n_pairs, n_abstained, n_lineages : int
+        Pairs with a score, pairs without, and lineages of those with one.
+    median : float
+        Of the scores; NaN without any.
+    auc, look_alike_auc : Interval
+        Against all independent pairs, and against those of the own pair of cells.
+    tpr : Interval
+        At the threshold.
     """
 
     auc: Interval
@@ -38,8 +50,19 @@ class MethodClass(_Counts):
     tpr: Interval
 
 
+@dataclass(frozen=True)
 class LookAlikeClass(_Counts):
-    """What a metric makes of one class of look-alikes: `auc` is of all derived pairs against this class."""
+    """What a metric makes of one class of look-alikes.
+
+    Attributes
+    ----------
+    n_pairs, n_abstained, n_lineages, median
+        As for `MethodClass`.
+    auc : Interval
+        Of all derived pairs against this class.
+    fpr : Interval
+        At the threshold.
+    """
 
     auc: Interval
     fpr: Interval
@@ -69,12 +92,12 @@ def by_method(
     for method in sorted(set(methods[derived])):
         ours = np.zeros(len(table), dtype=bool)
         ours[derived[methods[derived] == method]] = True
-        found[method or "unnamed"] = {
-            **_counts(table, ours),
-            "auc": _auc(table, level, positive=ours),
-            "look_alike_auc": _auc(table, level, "look-alike", positive=ours),
-            "tpr": rate(table, limit, "tpr", mask=ours, level=level),
-        }
+        found[method or "unnamed"] = MethodClass(
+            *_counts(table, ours),
+            auc=_auc(table, level, positive=ours),
+            look_alike_auc=_auc(table, level, "look-alike", positive=ours),
+            tpr=rate(table, limit, "tpr", mask=ours, level=level),
+        )
     return found
 
 
@@ -102,22 +125,20 @@ def by_look_alike(
     found: dict[str, LookAlikeClass] = {}
     for name in sorted(set(classes[table.look_alike])):
         theirs = table.look_alike & (classes == name)
-        found[name] = {
-            **_counts(table, theirs),
-            "auc": _auc(table, level, negative=theirs),
-            "fpr": rate(table, limit, "fpr", negatives="look-alike", mask=theirs, level=level),
-        }
+        found[name] = LookAlikeClass(
+            *_counts(table, theirs),
+            auc=_auc(table, level, negative=theirs),
+            fpr=rate(table, limit, "fpr", negatives="look-alike", mask=theirs, level=level),
+        )
     return found
 
 
-def _counts(table: ScoreTable, mask: Mask) -> _Counts:
+def _counts(table: ScoreTable, mask: Mask) -> tuple[int, int, int, float]:
+    """Pairs with a score, pairs without, lineages, and the median score."""
     rows = np.flatnonzero(mask & table.comparable)
-    return {
-        "n_pairs": len(rows),
-        "n_abstained": int(mask.sum()) - len(rows),
-        "n_lineages": len(np.unique(np.concatenate([table.lineage_a[rows], table.lineage_b[rows]]))),
-        "median": float(np.quantile(table.score[rows], 0.5, method="lower")) if len(rows) else math.nan,
-    }
+    lineages = np.unique(np.concatenate([table.lineage_a[rows], table.lineage_b[rows]]))
+    median = float(np.quantile(table.score[rows], 0.5, method="lower")) if len(rows) else math.nan
+    return len(rows), int(mask.sum()) - len(rows), len(lineages), median
 
 
 def _auc(

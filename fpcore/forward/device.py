@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-__all__ = ["DEVICE", "NoDevice", "current_device", "use_device"]
+__all__ = ["DEVICE", "NoDevice", "check_device", "current_device", "use_device"]
 
 DEVICE: Final = "LOOKALIKE_DEVICE"
 """The environment variable that names the device: worker processes inherit it."""
@@ -15,10 +15,8 @@ class NoDevice(Exception):
     """A device that this machine does not have, in one line."""
 
 
-def use_device(name: str) -> None:
-    """Run models of this process, and of those it starts from now on, on a device.
-
-    Rounding differs between devices and nothing else: it is no part of a metric's version.
+def check_device(name: str) -> None:
+    """See that this machine has a device.
 
     Parameters
     ----------
@@ -40,6 +38,14 @@ def use_device(name: str) -> None:
             raise NoDevice(f"{name}: PyTorch finds no CUDA card here; leave it out to run on the processor")
         if number and int(number) >= torch.cuda.device_count():
             raise NoDevice(f"{name}: there are {torch.cuda.device_count()} cards, counted from 0")
+
+
+def use_device(name: str) -> None:
+    """Run models of this process, and of those it starts from now on, on a device; errors as `check_device`.
+
+    Rounding differs between devices and nothing else: it is no part of a metric's version.
+    """
+    check_device(name)
     os.environ[DEVICE] = name
 
 

@@ -90,25 +90,25 @@ def test_by_method(table: ScoreTable) -> None:
     for name, row in found.items():
         ours = labelled.derived & (labelled.frame["method"] == name).to_numpy()
         scored = ours & labelled.comparable
-        assert row["n_pairs"] == scored.sum()
-        assert row["n_abstained"] == ours.sum() - scored.sum()
-        assert row["tpr"].estimate == pytest.approx(np.mean(labelled.score[scored] >= 0.5))
-        assert 0.5 < row["auc"].estimate < 1
-        assert row["look_alike_auc"].defined
-    assert sum(row["n_pairs"] for row in found.values()) == (labelled.derived & labelled.comparable).sum()
-    assert "no threshold" in analysis.by_method(labelled)["merge"]["tpr"].reason
+        assert row.n_pairs == scored.sum()
+        assert row.n_abstained == ours.sum() - scored.sum()
+        assert row.tpr.estimate == pytest.approx(np.mean(labelled.score[scored] >= 0.5))
+        assert 0.5 < row.auc.estimate < 1
+        assert row.look_alike_auc.defined
+    assert sum(row.n_pairs for row in found.values()) == (labelled.derived & labelled.comparable).sum()
+    assert "no threshold" in analysis.by_method(labelled)["merge"].tpr.reason
 
 
 def test_by_look_alike(table: ScoreTable) -> None:
     found = analysis.by_look_alike(table, 0.5)
     assert list(found) == ["cell000", "cell001"]
-    assert sum(row["n_pairs"] for row in found.values()) == table.look_alike.sum()
+    assert sum(row.n_pairs for row in found.values()) == table.look_alike.sum()
     shared = np.where(np.arange(len(table)) % 2 == 0, "same corpus", None)
     named = analysis.by_look_alike(ScoreTable(table.frame.assign(shared=shared)), 0.5)
     assert list(named) == ["cell000", "cell001", "same corpus"]
     row = named["same corpus"]
     mask = table.look_alike & (np.arange(len(table)) % 2 == 0)
-    assert row["fpr"].estimate == pytest.approx(np.mean(table.score[mask] >= 0.5))
+    assert row.fpr.estimate == pytest.approx(np.mean(table.score[mask] >= 0.5))
 
 
 def test_by_look_alike_names_pairs_of_cells() -> None:
@@ -133,8 +133,8 @@ def test_a_method_whose_pairs_all_abstained() -> None:
     )
     frame["method"] = ["fine-tune", "prune", ""]
     row = analysis.by_method(ScoreTable(frame), 0.5)["prune"]
-    assert row["n_pairs"] == 0
-    assert row["n_abstained"] == 1
-    assert math.isnan(row["median"])
-    assert row["auc"].reason
-    assert row["tpr"].reason
+    assert row.n_pairs == 0
+    assert row.n_abstained == 1
+    assert math.isnan(row.median)
+    assert row.auc.reason
+    assert row.tpr.reason
