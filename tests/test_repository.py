@@ -25,8 +25,8 @@ ROOMS = (
     {"catalog"},
     {"zoo"},
     {"results"},
-    {"pipeline"},
     {"report"},
+    {"pipeline"},
     {"evaluation", "comparison", "leaderboard"},
     {"cli"},
 )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import UNIT_FAILED, CatalogFile, Device, Json, print_json, say
+from benchmark.cli.exits import UNIT_FAILED
+from benchmark.cli.options import CatalogFile, Device, Document, Json
+from benchmark.cli.printing import check_document, print_json, print_table, say, write_document
 from benchmark.session.errors import UsageError
 
 __all__ = ["compare"]
-
-SUFFIXES: Final = (".html", ".json", ".md")
 
 
 def compare(
@@ -40,17 +39,14 @@ def compare(
         typer.Option(metavar="a,b", help="Names and globs, or all; default: the run's, else the cheap ones."),
     ] = None,
     catalog: CatalogFile = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the case here: .html, .json or .md.")
-    ] = None,
+    out: Document = None,
     device: Device = None,
     json_: Json = False,
 ) -> None:
     """One case: two models, what their scores weigh, and what cannot be said; or a pool of parents."""
     if (model_b is None) == (against is None):
         raise UsageError("compare: give MODEL_B, or --against POOL")
-    if out is not None and out.suffix not in SUFFIXES:
-        raise UsageError(f"--out {out}: name a .html, .json or .md file")
+    check_document(out)
     if against is not None:
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")

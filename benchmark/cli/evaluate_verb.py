@@ -7,7 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmark.cli.exits import GATE_FAILED, UNIT_FAILED
+from benchmark.cli.options import CatalogFile, Device, Json, Models, Out, Quiet, Seed, Tier, Workers
+from benchmark.cli.printing import print_json, print_table, say, say_failures
+from benchmark.session.errors import UsageError
+
 __all__ = ["evaluate"]
+
 
 def evaluate(
     metric: Annotated[

@@ -1,16 +1,44 @@
-"""Fingerprints and metrics as plain values and as text to read."""
+"""``fingerprint``: what the metrics keep of one checkpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Final
 
-import fpcore
+import typer
 
-__all__ = ["fingerprint_of", "fingerprint_text", "metrics_text"]
+from benchmark.cli.options import CatalogFile, Device, Json, Metrics
+from benchmark.cli.printing import print_json
 
-BARS = "▁▂▃▄▅▆▇█"
+__all__ = ["fingerprint"]
+
+BARS: Final = "▁▂▃▄▅▆▇█"
+
+
+def fingerprint(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A catalog id, a directory or file, or org/name.")
+    ],
+    metrics: Metrics = None,
+    catalog: CatalogFile = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON here.")] = None,
+    device: Device = None,
+    json_: Json = False,
+) -> None:
+    """Extract and show the fingerprint of one checkpoint."""
+    from benchmark.catalog import load_catalog
+    from benchmark.cli.fingerprint_text import fingerprint_of, fingerprint_text
+    from benchmark.pipeline.checkpoints import open_typed
+    from benchmark.pipeline.metric_choice import choose_metrics
+    from benchmark.session.files import write_json
+
+    value = fingerprint_of(open_typed(load_catalog(catalog), model), choose_metrics(metrics))
+    if out is not None:
+        write_json(out, value)
+    if json_:
+        print_json(value)
+    elif out is None:
+        print(fingerprint_text(value))
 
 
 def fingerprint_of(checkpoint: fpcore.Checkpoint, metrics: Sequence[str]) -> dict[str, Any]:
@@ -73,31 +101,3 @@ def _summary(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(value)
     return str(value)
-
-
-def fingerprint(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A catalog id, a directory or file, or org/name.")
-    ],
-    metrics: Metrics = None,
-    catalog: CatalogFile = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON here.")] = None,
-    device: Device = None,
-    json_: Json = False,
-) -> None:
-    """Extract and show the fingerprint of one checkpoint."""
-    from benchmark.catalog import load_catalog
-    from benchmark.cli.fingerprint_text import fingerprint_of, fingerprint_text
-    from benchmark.pipeline.checkpoints import open_typed
-    from benchmark.pipeline.metric_choice import choose_metrics
-    from benchmark.session.files import write_json
-
-    value = fingerprint_of(open_typed(load_catalog(catalog), model), choose_metrics(metrics))
-    if out is not None:
-        write_json(out, value)
-    if json_:
-        print_json(value)
-    elif out is None:
-        print(fingerprint_text(value))
-
-

@@ -17,7 +17,7 @@ __all__ = ["metrics"]
 def metrics(json_: Json = False) -> None:
     """The metrics, with formula source, evidence used, invariances and claims."""
     import fpcore
-    from benchmark.pipeline.execute import describe_metric
+    from benchmark.pipeline.provenance import describe_metric
 
     if json_:
         print_json({metric.name: describe_metric(metric) for metric in fpcore.metrics()})
@@ -37,5 +37,3 @@ def metrics_text(metrics: Iterable[Metric]) -> str:
         lines += [f"  claim        {claim.text} ({claim.source})" for claim in metric.claims]
         lines.append("")
     return "\n".join(lines).rstrip()
-
-

@@ -91,7 +91,5 @@ def power_of(n_lineages: int, max_fpr: float | None, confidence: float) -> Power
         n_lineages,
         confidence,
         None if isnan(lowest) else lowest,
-        tuple(
-            Goal(goal, lineages_needed(goal, confidence)) for goal in ((max_fpr,) if max_fpr else USUAL)
-        ),
+        tuple(Goal(goal, lineages_needed(goal, confidence)) for goal in ((max_fpr,) if max_fpr else USUAL)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,14 +13,30 @@ from benchmark.session.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["check_document", "print_json", "print_table", "say", "write_document"]
+    from benchmark.results.schema import Failure
+
+__all__ = ["check_document", "print_json", "print_table", "say", "say_failures", "write_document"]
 
 DOCUMENTS: Final = (".html", ".json", ".md")
+FAILURES_SAID: Final = 10
+"""Failures named on stderr; run.json and the report have all."""
 
 
 def say(text: str) -> None:
     """One line on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def say_failures(failures: Sequence[Failure], run: Path) -> None:
+    """Name what failed in a run, on stderr, each with its model or pair."""
+    for failure in failures[:FAILURES_SAID]:
+        where = "" if failure.model in failure.error else f"{failure.model}: "
+        say(f"failed: {where}{failure.error}")
+    more = len(failures) - FAILURES_SAID
+    if more > 0:
+        say(f"failed: {more} more of the kind; {run / 'run.json'} names them all")
+    if failures:
+        say(f"{len(failures)} units of work failed; the rest is complete and in the report")
 
 
 def print_json(value: object) -> None:

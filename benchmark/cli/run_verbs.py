@@ -20,13 +20,14 @@ from benchmark.cli.options import (
     Tier,
     Workers,
 )
-from benchmark.cli.printing import print_json, print_table, say
+from benchmark.cli.printing import print_json, print_table, say, say_failures
 
 if TYPE_CHECKING:
     from benchmark.pipeline.execute import Finished
     from benchmark.pipeline.plan import Plan
 
-__all__ = ["analyse", "report", "run", "say_failures"]
+__all__ = ["analyse", "report", "run"]
+
 
 def run(
     catalog: CatalogFile = None,

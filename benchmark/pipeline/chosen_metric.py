@@ -79,7 +79,10 @@ def choose(spec: str) -> ChosenMetric:
     """
     if ".py:" not in spec:
         metric = fpcore.metric(spec)
-        runs, foreign = bool(metric.evidence & FROM_RUNNING), not type(metric).__module__.startswith("fpcore.")
+        runs, foreign = (
+            bool(metric.evidence & FROM_RUNNING),
+            not type(metric).__module__.startswith("fpcore."),
+        )
         return ChosenMetric(metric.name, metric.version, metric.cost, runs, foreign)
     user = UserMetric(spec)
     metric = user.load()

@@ -72,7 +72,11 @@ class Extraction:
     def reason(self, metric: str) -> str:
         """Why there is no fingerprint, with what failed: the metric, or the checkpoint."""
         outcome = self.outcomes[metric]
-        return f"{metric}: {outcome.reason}" if outcome.status == "failed" and not self.damage else outcome.reason
+        return (
+            f"{metric}: {outcome.reason}"
+            if outcome.status == "failed" and not self.damage
+            else outcome.reason
+        )
 
 
 def extract(

@@ -136,9 +136,7 @@ def failures(extractions: Mapping[str, Extraction], scores: pd.DataFrame) -> lis
         failed = [name for name, outcome in extraction.outcomes.items() if outcome.status == "failed"]
         for error in dict.fromkeys(map(extraction.reason, failed)):
             names = [name for name in failed if extraction.reason(name) == error]
-            found.append(
-                {"unit": "fingerprint", "model": model, "metric": ", ".join(names), "error": error}
-            )
+            found.append({"unit": "fingerprint", "model": model, "metric": ", ".join(names), "error": error})
             broken.update((name, model) for name in names)
     rows = scores.loc[scores["status"] == "failed", ["metric", "model_a", "model_b", "reason"]]
     seen: set[tuple[str, str]] = set()

@@ -119,7 +119,9 @@ class UserMetric:
             exec(compile(text, str(self.path), "exec"), vars(module))
         except Exception as error:
             del sys.modules[name]
-            raise UsageError(f"{self.path}: could not be imported: {type(error).__name__}: {error}") from error
+            raise UsageError(
+                f"{self.path}: could not be imported: {type(error).__name__}: {error}"
+            ) from error
         return module
 
     def _of_function(self, function: Callable[..., float]) -> fpcore.Metric:

@@ -104,6 +104,8 @@ def test_a_file_dropped_meanwhile_is_no_error(tmp_path: Path) -> None:
     cache.used(cache.results / name(1))
 
 
-@pytest.mark.parametrize(("text", "size"), [("12", 12), ("3 kb", 3000), ("1.5G", 1_500_000_000), ("2TB", 2 * 10**12)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("12", 12), ("3 kb", 3000), ("1.5G", 1_500_000_000), ("2TB", 2 * 10**12)]
+)
 def test_sizes(text: str, size: int) -> None:
     assert byte_size(text, "limit") == size
