@@ -1,16 +1,21 @@
-"""``fingerprint``: what the metrics keep of one checkpoint."""
+"""``fingerprint``: what the metrics keep of one checkpoint, as numbers or as small curves."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeGuard
 
 import typer
 
+from benchmark.cli.exits import UNIT_FAILED
 from benchmark.cli.options import CatalogFile, Device, Json, Metrics
-from benchmark.cli.printing import print_json
+from benchmark.cli.printing import print_json, say
 
-__all__ = ["fingerprint"]
+if TYPE_CHECKING:
+    from benchmark.pipeline.fingerprint_model import ModelFingerprint
+
+__all__ = ["fingerprint", "fingerprint_text"]
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 
@@ -26,78 +31,54 @@ def fingerprint(
     json_: Json = False,
 ) -> None:
     """Extract and show the fingerprint of one checkpoint."""
-    from benchmark.catalog import load_catalog
-    from benchmark.cli.fingerprint_text import fingerprint_of, fingerprint_text
-    from benchmark.pipeline.checkpoints import open_typed
-    from benchmark.pipeline.metric_choice import choose_metrics
+    from benchmark.pipeline.fingerprint_model import fingerprint as fingerprint_of
     from benchmark.session.files import write_json
 
-    value = fingerprint_of(open_typed(load_catalog(catalog), model), choose_metrics(metrics))
+    found = fingerprint_of(model, metrics=metrics, catalog=catalog, device=device)
     if out is not None:
-        write_json(out, value)
+        write_json(out, found.to_json())
     if json_:
-        print_json(value)
+        print_json(found.to_json())
     elif out is None:
-        print(fingerprint_text(value))
+        print(fingerprint_text(found))
+    for name, error in found.failed.items():
+        say(f"failed: {name}: {error}")
+    if found.failed:
+        raise typer.Exit(UNIT_FAILED)
 
 
-def fingerprint_of(checkpoint: fpcore.Checkpoint, metrics: Sequence[str]) -> dict[str, Any]:
-    """Extract a checkpoint's fingerprint under several metrics.
-
-    Returns
-    -------
-    dict
-        ``{"model", "digest", "architecture", "metrics": {name: raw values}}``; a metric that abstains
-        stands in ``"abstained"`` with its reason instead.
-    """
-    values: dict[str, Any] = {}
-    abstained: dict[str, str] = {}
-    for name in metrics:
-        metric = fpcore.metric(name)
-        try:
-            values[name] = metric.raw(metric.fingerprint(checkpoint))
-        except fpcore.NotComparable as error:
-            abstained[name] = error.reason
-    return {
-        "model": checkpoint.name,
-        "digest": checkpoint.digest,
-        "architecture": {**asdict(checkpoint.architecture), "cell": checkpoint.architecture.cell},
-        "metrics": values,
-        "abstained": abstained,
-    }
-
-
-def fingerprint_text(value: dict[str, Any]) -> str:
+def fingerprint_text(found: ModelFingerprint) -> str:
     """A fingerprint for the eye: one small curve a role, with its range."""
     lines = [
-        f"{value['model']}",
-        f"  digest        {value['digest']}",
-        f"  architecture  {value['architecture']['cell']}",
+        found.model,
+        f"  digest        {found.digest}",
+        f"  architecture  {found.architecture.cell}",
     ]
-    for metric, roles in value["metrics"].items():
+    for metric, roles in found.metrics.items():
         lines.append(f"\n{metric}")
-        for role, numbers in roles.items():
-            if isinstance(numbers, list) and numbers and all(isinstance(number, float) for number in numbers):
-                lines.append(f"  {role:<14}{_curve(numbers)}  {min(numbers):.4g} … {max(numbers):.4g}")
-            else:
-                lines.append(f"  {role:<14}{_summary(numbers)}")
-    lines += [f"\n{metric}\n  abstains: {reason}" for metric, reason in value["abstained"].items()]
+        lines += [f"  {role:<14}{_curve(value)}" for role, value in roles.items()]
+    lines += [f"\n{metric}\n  abstains: {reason}" for metric, reason in found.abstained.items()]
     return "\n".join(lines)
 
 
-def _curve(numbers: list[float]) -> str:
-    low, high = min(numbers), max(numbers)
+def _curve(value: object) -> str:
+    """One bar a number, and the range; what is no list of numbers is counted."""
+    if not _numbers(value):
+        return _counted(value)
+    low, high = min(value), max(value)
     span = (high - low) or 1.0
-    return "".join(BARS[min(len(BARS) - 1, int((number - low) / span * len(BARS)))] for number in numbers)
+    bars = (BARS[min(len(BARS) - 1, int((number - low) / span * len(BARS)))] for number in value)
+    return f"{''.join(bars)}  {low:.4g} … {high:.4g}"
 
 
-def _summary(value: Any) -> str:
+def _numbers(value: object) -> TypeGuard[Sequence[float]]:
+    return isinstance(value, list) and bool(value) and all(isinstance(number, float) for number in value)
+
+
+def _counted(value: object) -> str:
     if isinstance(value, list):
-        return (
-            f"{len(value)} × {len(value[0])} numbers"
-            if value and isinstance(value[0], list)
-            else f"{len(value)} numbers"
-        )
-    if isinstance(value, dict):
-        return ", ".join(value)
+        rows = f"{len(value)} × {len(value[0])}" if value and isinstance(value[0], list) else str(len(value))
+        return f"{rows} numbers"
+    if isinstance(value, Mapping):
+        return ", ".join(map(str, value))
     return str(value)

@@ -20,11 +20,10 @@ from benchmark.cli.options import (
     Tier,
     Workers,
 )
-from benchmark.cli.printing import print_json, print_table, say, say_failures
+from benchmark.cli.printing import print_json, print_table, say_failures
 
 if TYPE_CHECKING:
-    from benchmark.pipeline.execute import Finished
-    from benchmark.pipeline.plan import Plan
+    from benchmark.results.run import Run
 
 __all__ = ["analyse", "report", "run"]
 
@@ -50,81 +49,39 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html."""
-    from benchmark.catalog import load_catalog
-    from benchmark.pipeline.execute import execute
-    from benchmark.pipeline.metric_choice import choose_metrics
-    from benchmark.pipeline.plan import make_plan
-    from benchmark.pipeline.workers import default_workers
-    from benchmark.session.files import cache_directory
-    from benchmark.session.progress import Reporter
+    if dry_run:
+        from benchmark.pipeline.plan import plan
 
-    loaded = load_catalog(catalog)
-    plan = make_plan(
-        loaded,
-        choose_metrics(metrics),
+        planned = plan(
+            catalog=catalog,
+            tier=tier,
+            metrics=metrics,
+            models=models,
+            limit=limit,
+            pairs_per_lineage_pair=pairs_per_lineage_pair,
+            seed=seed,
+        )
+        if json_:
+            print_json(planned.to_json())
+        else:
+            print(planned)
+        return
+    from benchmark.pipeline.run import run as calibrate
+
+    finished = calibrate(
+        catalog=catalog,
         tier=tier,
+        metrics=metrics,
         models=models,
+        out=out,
         limit=limit,
         pairs_per_lineage_pair=pairs_per_lineage_pair,
         seed=seed,
-    )
-    if dry_run:
-        if json_:
-            print_json(_planned(plan))
-        else:
-            print(plan)
-        return
-    directory = out or default_out()
-    finished = execute(
-        loaded,
-        plan,
-        directory,
-        cache=cache_directory(),
-        workers=workers or default_workers(),
-        seed=seed,
-        reporter=Reporter(quiet=quiet),
-        record={
-            "command": "run",
-            "arguments": {
-                "catalog": str(catalog) if catalog else None,
-                "tier": tier,
-                "metrics": list(plan.metrics),
-                "models": models,
-                "limit": limit,
-                "pairs_per_lineage_pair": pairs_per_lineage_pair,
-            },
-            "tier": tier,
-            "device": device,
-            "catalog": catalog_facts(loaded),
-        },
+        workers=workers,
+        device=device,
+        quiet=quiet,
     )
     _conclude(finished, json_)
-
-
-def _planned(plan: Plan) -> dict[str, object]:
-    """A plan as plain values."""
-    return {
-        "models": list(plan.models),
-        "n_lineages": plan.n_lineages,
-        "n_pairs": len(plan.pairs),
-        "relations": plan.pairs["relation"].value_counts().to_dict(),
-        "metrics": {name: int(chosen.sum()) for name, chosen in plan.chosen.items()},
-        "n_forgeries": len(plan.forgeries),
-    }
-
-
-def _conclude(finished: Finished, json_: bool) -> None:
-    """Say what came out, on stdout, and leave with the code that fits."""
-    from benchmark.report import verdict_table
-
-    if json_:
-        print_json(finished.results)
-    else:
-        print_table(verdict_table(finished.results))
-        print(f"Report: {finished.directory.path / 'report.html'}")
-    say_failures(finished)
-    if finished.failures:
-        raise typer.Exit(UNIT_FAILED)
 
 
 def analyse(
@@ -138,22 +95,24 @@ def analyse(
     quiet: Quiet = False,
 ) -> None:
     """The statistics alone, on any score table: no weights are needed."""
-    from benchmark.catalog import load_catalog
-    from benchmark.pipeline.score_tables import analyse_table, read_scores
-    from benchmark.session.progress import Reporter
+    from benchmark.pipeline.analyse import analyse as analyse_table
 
-    labels = load_catalog(catalog) if catalog else None
-    table = read_scores(scores, labels)
-    finished = analyse_table(
-        table,
-        out or default_out(),
-        catalog=labels,
-        seed=seed,
-        reporter=Reporter(quiet=quiet),
-        source=scores,
-        facts=catalog_facts(labels) if labels else None,
-    )
-    _conclude(finished, json_)
+    _conclude(analyse_table(scores, catalog=catalog, out=out, seed=seed, quiet=quiet), json_)
+
+
+def _conclude(run: Run, json_: bool) -> None:
+    """Say what came out, and leave with the code that fits."""
+    from analysis import as_json
+    from benchmark.report import verdict_table
+
+    if json_:
+        print_json(as_json(run.results))
+    else:
+        print_table(verdict_table(run.results))
+        print(f"Report: {run.report}")
+    say_failures(run.record.failures, run.path)
+    if run.record.failures:
+        raise typer.Exit(UNIT_FAILED)
 
 
 def report(
@@ -162,8 +121,6 @@ def report(
     json_: Json = False,
 ) -> None:
     """Render a run again."""
-    import webbrowser
-
     from benchmark.report import render
 
     written = [str(path) for path in render(run_directory)]
@@ -172,4 +129,6 @@ def report(
     else:
         print("\n".join(written))
     if open_:
+        import webbrowser
+
         webbrowser.open((run_directory / "report.html").resolve().as_uri())
