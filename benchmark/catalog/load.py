@@ -60,13 +60,13 @@ def shipped_catalog() -> Path:
     raise CatalogError("lineage_catalog.yaml is not beside the package; give one with --catalog")
 
 
-def load_catalog(path: str | Path | None = None) -> Catalog:
+def load_catalog(path: Catalog | str | Path | None = None) -> Catalog:
     """Read and validate a catalog file.
 
     Parameters
     ----------
-    path : str or Path, optional
-        Default: the shipped catalog.
+    path : Catalog, str or Path, optional
+        Default: the shipped catalog; one that is loaded is given back.
 
     Returns
     -------
@@ -77,6 +77,8 @@ def load_catalog(path: str | Path | None = None) -> Catalog:
     CatalogError
         With every problem found, each with file, line, field and what to do.
     """
+    if isinstance(path, Catalog):
+        return path
     path = shipped_catalog() if path is None else Path(path)
     return parse_catalog(read_text(path), file=str(path))
 

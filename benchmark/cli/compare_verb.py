@@ -44,15 +44,15 @@ def compare(
     json_: Json = False,
 ) -> None:
     """One case: two models, what their scores weigh, and what cannot be said; or a pool of parents."""
-    if (model_b is None) == (against is None):
-        raise UsageError("compare: give MODEL_B, or --against POOL")
     check_document(out)
-    if against is not None:
+    if model_b is not None and against is None:
+        failed = _pair(model_a, model_b, calibration, metrics, catalog, device, out, json_)
+    elif against is not None and model_b is None:
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
-        failed = _pool(catalog, model_a, against, calibration, metrics, confidence, out, json_)
+        failed = _pool(model_a, against, calibration, confidence, metrics, catalog, device, out, json_)
     else:
-        failed = _pair(catalog, model_a, str(model_b), calibration, metrics, out, json_)
+        raise UsageError("compare: give MODEL_B, or --against POOL")
     for what in failed:
         say(f"failed: {what}")
     if failed:
@@ -60,63 +60,66 @@ def compare(
 
 
 def _pair(
-    catalog: Path | None,
     model_a: str,
     model_b: str,
     calibration: Path | None,
     metrics: str | None,
+    catalog: Path | None,
+    device: str | None,
     out: Path | None,
     json_: bool,
 ) -> list[str]:
-    from benchmark.catalog import load_catalog
-    from benchmark.comparison import open_case
+    """Two models; returns what failed."""
+    from benchmark.comparison.case import compare as compare_models
     from benchmark.comparison.case_page import case_page
     from benchmark.comparison.case_text import case_markdown, case_notes, case_table
 
-    case = open_case(load_catalog(catalog), model_a, model_b, calibration=calibration, metrics=metrics)
-    _write(case, out, case_page, case_markdown)
-    _show(case, json_, case_table, case_notes)
+    case = compare_models(
+        model_a, model_b, calibration=calibration, metrics=metrics, catalog=catalog, device=device
+    )
+    if out is not None:
+        write_document(
+            out, value=case.to_json(), page=lambda: case_page(case), markdown=lambda: case_markdown(case)
+        )
+    if json_:
+        print_json(case.to_json())
+    else:
+        print_table(case_table(case))
+        print(case_notes(case))
     return [f"{one.metric} on {model_a} – {model_b}: {one.reason}" for one in case.failed]
 
 
 def _pool(
-    catalog: Path | None,
     model: str,
     against: str,
     calibration: Path,
-    metrics: str | None,
     confidence: float,
+    metrics: str | None,
+    catalog: Path | None,
+    device: str | None,
     out: Path | None,
     json_: bool,
 ) -> list[str]:
-    from benchmark.catalog import load_catalog
-    from benchmark.comparison import open_pool
+    """A model and candidate parents; returns what failed."""
+    from benchmark.comparison.candidates import find_parents
     from benchmark.comparison.candidates_page import pool_markdown, pool_notes, pool_page, pool_table
 
-    case = open_pool(
-        load_catalog(catalog), model, against, calibration=calibration, metrics=metrics, confidence=confidence
+    case = find_parents(
+        model,
+        against,
+        calibration=calibration,
+        confidence=confidence,
+        metrics=metrics,
+        catalog=catalog,
+        device=device,
     )
-    _write(case, out, pool_page, pool_markdown)
-    _show(case, json_, pool_table, pool_notes)
-    return list(case.failed)
-
-
-def _write(case: Any, out: Path | None, page: Callable[[Any], str], markdown: Callable[[Any], str]) -> None:
-    from benchmark.session.files import write_json, write_text
-
-    if out is None:
-        return
-    if out.suffix == ".json":
-        write_json(out, case.to_json())
-    else:
-        write_text(out, page(case) if out.suffix == ".html" else markdown(case))
-
-
-def _show(case: Any, json_: bool, table: Callable[[Any], Any], notes: Callable[[Any], str]) -> None:
+    if out is not None:
+        write_document(
+            out, value=case.to_json(), page=lambda: pool_page(case), markdown=lambda: pool_markdown(case)
+        )
     if json_:
         print_json(case.to_json())
-        return
-    from rich.console import Console
-
-    Console().print(table(case))
-    print(notes(case))
+    else:
+        print_table(pool_table(case))
+        print(pool_notes(case))
+    return list(case.failed)

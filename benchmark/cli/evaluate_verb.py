@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from benchmark.cli.exits import GATE_FAILED, UNIT_FAILED
 from benchmark.cli.options import CatalogFile, Device, Json, Models, Out, Quiet, Seed, Tier, Workers
 from benchmark.cli.printing import print_json, print_table, say, say_failures
 from benchmark.session.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchmark.evaluation.evaluate import Evaluation
 
 __all__ = ["evaluate"]
 
@@ -47,65 +50,58 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Judge a proposed metric on the catalog, beside the baselines, paired; a failed gate exits 3."""
-    from benchmark.catalog import load_catalog
-    from benchmark.evaluation.evaluate import default_time_limit, own_spec, write_template
-    from benchmark.evaluation.evaluate import evaluate as judge
-    from benchmark.evaluation.gates import parse_gates
-    from benchmark.pipeline.metric_choice import choose_metrics
-    from benchmark.pipeline.workers import default_workers
-    from benchmark.session.files import cache_directory
-    from benchmark.session.progress import Reporter
+    if new is not None and metric is None:
+        _start(new, json_)
+    elif metric is not None and new is None:
+        from benchmark.evaluation.evaluate import evaluate as judge
 
-    if (metric is None) == (new is None):
-        raise UsageError("evaluate: give FILE.py:Class, or --new FILE to write a metric to start from")
-    if new is not None:
-        write_template(new)
-        tried = f"python -m benchmark evaluate {new}:MyMetric"
-        if json_:
-            print_json({"written": str(new), "try": tried})
-        else:
-            print(f"{new} is written; try it: {tried}")
-        return
-    gates = parse_gates(gate or [])
-    spec = own_spec(str(metric))
-    loaded = load_catalog(catalog)
-    evaluation = judge(
-        loaded,
-        spec,
-        against=choose_metrics(against, option="--against"),
-        gates=gates,
-        out=out or default_out(),
-        cache=cache_directory(),
-        workers=workers or default_workers(),
-        seed=seed,
-        reporter=Reporter(quiet=quiet),
-        facts=catalog_facts(loaded),
-        tier=tier,
-        models=models,
-        time_limit=default_time_limit() if time_limit is None else time_limit or None,
-    )
-    if json_:
-        print_json(evaluation.to_json())
+        judged = judge(
+            metric,
+            against=against,
+            gates=gate or (),
+            catalog=catalog,
+            tier=tier,
+            models=models,
+            out=out,
+            seed=seed,
+            time_limit=time_limit,
+            workers=workers,
+            device=device,
+            quiet=quiet,
+        )
+        _conclude(judged, json_)
     else:
-        _show_evaluation(evaluation)
-    for outcome in evaluation.gates:
-        say(str(outcome))
-    say_failures(evaluation.finished)
-    if not evaluation.passed:
-        raise typer.Exit(GATE_FAILED)
-    if evaluation.finished.failures:
-        raise typer.Exit(UNIT_FAILED)
+        raise UsageError("evaluate: give FILE.py:Class, or --new FILE to write a metric to start from")
 
 
-def _show_evaluation(evaluation: Any) -> None:
-    from rich.console import Console
+def _start(new: Path, json_: bool) -> None:
+    """Write the template, and say how to try it."""
+    from benchmark.evaluation.evaluate import write_template
 
+    write_template(new)
+    tried = f"lookalike evaluate {new}:MyMetric"
+    if json_:
+        print_json({"written": str(new), "try": tried})
+    else:
+        print(f"{new} is written; try it: {tried}")
+
+
+def _conclude(judged: Evaluation, json_: bool) -> None:
+    """Say what came out, and leave with the code that fits."""
     from benchmark.evaluation.card import difference_table
     from benchmark.report import verdict_table
 
-    console = Console()
-    console.print(verdict_table(evaluation.finished.results))
-    if evaluation.comparisons:
-        console.print(difference_table(evaluation.comparisons))
-    print(f"Card:   {evaluation.card}")
-    print(f"Report: {evaluation.finished.directory.path / 'report.html'}")
+    if json_:
+        print_json(judged.to_json())
+    else:
+        differences = [difference_table(judged.comparisons)] if judged.comparisons else []
+        print_table(verdict_table(judged.run.results), *differences)
+        print(f"Card:   {judged.card}\nReport: {judged.run.report}")
+    for outcome in judged.gates:
+        say(str(outcome))
+    failures = judged.run.record.failures
+    say_failures(failures, judged.run.path)
+    if not judged.passed:
+        raise typer.Exit(GATE_FAILED)
+    if failures:
+        raise typer.Exit(UNIT_FAILED)

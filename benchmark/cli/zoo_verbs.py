@@ -29,8 +29,8 @@ def zoo_build(
     """Train the controlled models again; what is there already is kept, so a killed build goes on."""
     from benchmark.catalog import load_catalog
     from benchmark.pipeline.checkpoints import zoo_recipes
-    from benchmark.pipeline.workers import default_workers
     from benchmark.session.progress import Reporter
+    from benchmark.session.session import default_workers
     from benchmark.zoo.build import build
 
     with Reporter(quiet=quiet).phase("training") as advance:

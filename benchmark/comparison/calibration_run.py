@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ import pandas as pd
 import analysis
 from analysis.evidence.combination import evidence_interval
 from benchmark.catalog import Catalog
-from benchmark.session.files import RunDirectory
+from benchmark.results.files import RunDirectory
 
 __all__ = ["NOTHING_LEFT", "CalibrationRun", "Crowd", "Place", "Weight", "place_of", "weight_of"]
 
@@ -128,10 +128,8 @@ class CalibrationRun:
     def __init__(self, path: Path) -> None:
         directory = RunDirectory(path)
         self.path = path
-        self.run: Mapping[str, Any] = directory.read_run()
-        self.results: Mapping[str, Mapping[str, Any]] = {
-            one["metric"]: one for one in directory.read_results()["metrics"]
-        }
+        self.record = directory.read_record()
+        self.results = {one.metric: one for one in directory.read_results().metrics}
         scores = directory.read_scores()
         self._frames: dict[str, pd.DataFrame] = {
             str(metric): analysis.ScoreTable(frame).frame for metric, frame in scores.groupby("metric")
@@ -162,7 +160,7 @@ class CalibrationRun:
         digest : str
             Of its content.
         """
-        same = {model for model, facts in self.run.get("models", {}).items() if facts["digest"] == digest}
+        same = {model for model, facts in self.record.models.items() if facts.digest == digest}
         if name is not None:
             # The run may know the model by another name of the same lineage, or only its relatives.
             lineage = catalog.lineage(name)

@@ -18,8 +18,8 @@ from benchmark.comparison.calibration_run import NOTHING_LEFT, CalibrationRun
 from benchmark.comparison.case import about, catalog_id, choose
 from benchmark.comparison.joint import choose_for_combination
 from benchmark.comparison.metric_evidence import Party, score_pair, uncalibrated
-from benchmark.pipeline.checkpoints import open_typed
-from benchmark.pipeline.workers import one_thread
+from benchmark.pipeline.checkpoints import locate_typed
+from benchmark.pipeline.threads import one_thread
 from benchmark.session.errors import UsageError
 
 __all__ = ["Measure", "Member", "PoolCase", "Yardsticks", "find_pool", "open_pool"]
@@ -273,7 +273,7 @@ def open_pool(
     yardstick = CalibrationRun(calibration)
     chosen, _ = choose(metrics, yardstick)
     names = find_pool(catalog, against)
-    suspect = open_typed(catalog, model)
+    suspect = locate_typed(catalog, model).open()
     party = _party(catalog, model, suspect)
     left_out = yardstick.lineages_of(catalog, party.catalog_id, party.digest)
     tables, reasons = _tables(chosen, yardstick, left_out)
@@ -282,7 +282,7 @@ def open_pool(
     entries: list[Entry] = []
     failed: list[str] = []
     for name in names:
-        other = open_typed(catalog, name)
+        other = locate_typed(catalog, name).open()
         rival = _party(catalog, name, other)
         if rival.digest == party.digest or rival.label in members:
             continue
@@ -366,6 +366,6 @@ def _cannot_say(found: CandidateSet, members: Mapping[str, Member], yardstick: C
         )
     unjudged = {one.reason for one in found.candidates if one.reason}
     said += [f"Anything of candidates for this reason: {reason}." for reason in sorted(unjudged)]
-    if yardstick.run.get("status") != "complete":
-        said.append(f"Whether the calibration is whole: its status is {yardstick.run.get('status')}.")
+    if yardstick.record.status != "complete":
+        said.append(f"Whether the calibration is whole: its status is {yardstick.record.status}.")
     return said

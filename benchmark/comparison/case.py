@@ -22,9 +22,9 @@ from benchmark.comparison.layers import LayerPicture, picture_layers
 from benchmark.comparison.metric_evidence import DERIVATION, INDEPENDENCE, Party, Reading, read
 from benchmark.comparison.sentences import cannot_say, leading, sentence
 from benchmark.comparison.verbal_scale import SOURCE
-from benchmark.pipeline.checkpoints import open_typed
-from benchmark.pipeline.metric_choice import choose_metrics
-from benchmark.pipeline.workers import one_thread
+from benchmark.pipeline.checkpoints import locate_typed
+from benchmark.pipeline.metric_names import choose_metrics
+from benchmark.pipeline.threads import one_thread
 from benchmark.session.errors import UsageError
 
 __all__ = ["Case", "about", "catalog_id", "choose", "open_case"]
@@ -143,7 +143,7 @@ def open_case(
     names = [catalog_id(catalog, text) for text in (model_a, model_b)]
     if model_a == model_b or (names[0] is not None and names[0] == names[1]):
         raise UsageError(f"compare: {model_a} and {model_b} are one model; a case needs two")
-    checkpoints = [open_typed(catalog, text) for text in (model_a, model_b)]
+    checkpoints = [locate_typed(catalog, text).open() for text in (model_a, model_b)]
     parties = [
         Party(text, checkpoint.name, checkpoint.digest, checkpoint.architecture.cell, name)
         for text, checkpoint, name in zip((model_a, model_b), checkpoints, names, strict=True)
@@ -196,12 +196,12 @@ def catalog_id(catalog: Catalog, text: str) -> str | None:
 
 def about(yardstick: CalibrationRun, left_out: set[str]) -> dict[str, Any]:
     """Which run a case is weighed by, and which of its lineages take no part."""
-    catalog = yardstick.run.get("catalog") or {}
+    catalog = yardstick.record.catalog
     return {
         "run": str(yardstick.path),
-        "catalog": catalog.get("digest"),
-        "seed": yardstick.run.get("seed"),
-        "ended": yardstick.run.get("ended"),
+        "catalog": catalog.digest if catalog else None,
+        "seed": yardstick.record.seed,
+        "ended": yardstick.record.ended,
         "n_lineages": len(set(yardstick.lineage_of.values())),
         "left_out": sorted(left_out),
     }

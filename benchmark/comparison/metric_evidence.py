@@ -127,7 +127,7 @@ def read(
     """Score two models under a metric and weigh the score by the calibration less `left_out`."""
     metric = fpcore.metric(name)
     status, reason, score = score_pair(metric, checkpoints, parties)
-    judged = yardstick.results.get(name, {}) if yardstick else {}
+    judged = yardstick.results.get(name) if yardstick else None
     place, alike, others = None, Weight.none(reason), Weight.none(reason)
     if status == "ok":
         missing = uncalibrated(metric, yardstick)
@@ -146,9 +146,9 @@ def read(
         status=status,
         reason=reason,
         score=score,
-        verdict=str(judged.get("verdict", "")),
-        because=str(judged.get("because", "")),
-        fails_on=tuple(judged.get("fails_on", ())),
+        verdict=judged.verdict if judged else "",
+        because=judged.because if judged else "",
+        fails_on=judged.fails_on if judged else (),
         place=place,
         against_look_alikes=alike,
         against_independents=others,
@@ -183,7 +183,7 @@ def uncalibrated(metric: fpcore.Metric, yardstick: CalibrationRun | None) -> str
         return "no calibration"
     if metric.name not in yardstick.metrics:
         return f"the calibration does not have {metric.name}; run it again with this metric"
-    version = yardstick.results[metric.name].get("version")
+    version = yardstick.results[metric.name].version
     if version is not None and version != metric.version:
         return f"calibrated at version {version}, this is version {metric.version}; run it again"
     return ""

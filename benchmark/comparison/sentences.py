@@ -131,6 +131,6 @@ def cannot_say(
         " distillation explains it: only derivation and independence are weighed."
     )
     said += [f"{name}: calibrated in this run, but not registered here." for name in strangers]
-    if yardstick.run.get("status") != "complete":
-        said.append(f"Whether the calibration is whole: its status is {yardstick.run.get('status')}.")
+    if yardstick.record.status != "complete":
+        said.append(f"Whether the calibration is whole: its status is {yardstick.record.status}.")
     return said

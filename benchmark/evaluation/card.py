@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from analysis import Comparison, Interval, Threshold
+from analysis.discrimination.breakdown import MethodClass
+from analysis.summary import ClaimAudit, EvidenceSummary
 from benchmark.report.markup import bullets, safe, table_of
 from benchmark.report.notation import (
     UNDEFINED,
@@ -21,7 +24,7 @@ from benchmark.report.notation import (
     signed,
     unit,
 )
-from benchmark.report.reading import estimate, mapping, number, sequence, text
+from benchmark.results.schema import CostRecord, MetricDescription, MetricResult, Results, RunRecord
 
 __all__ = ["difference_table", "metric_card"]
 
@@ -29,99 +32,94 @@ METHODS_SHOWN: Final = 12
 DIFFERENCE: Final = ("Baseline", "This", "Baseline's", "Difference", "p (Holm)")
 
 
-def metric_card(
-    run: Mapping[str, Any], results: Mapping[str, Any], metric: str, gates: Sequence[str] = ()
-) -> str:
+def metric_card(record: RunRecord, results: Results, metric: str, gates: Sequence[str] = ()) -> str:
     """Write the card of one metric of a run.
 
     Parameters
     ----------
-    run, results : mapping
-        Contents of run.json and results.json.
+    record : RunRecord
+    results : Results
     metric : str
         Its name.
     gates : sequence of str
         What came of each gate, in words.
     """
-    result = next(one for one in results["metrics"] if one["metric"] == metric)
-    about = mapping(mapping(run.get("metrics")).get(metric))
+    result, about = results.metric(metric), record.metrics[metric]
     blocks = [
         f"# {safe(metric)}",
-        safe(f"{_sentence(about.get('title'))} {_nature(about)}"),
-        f"**Verdict: {result['verdict']}.** {safe(result['because'])}",
+        safe(f"{_sentence(about.title)} {_nature(about)}"),
+        f"**Verdict: {result.verdict}.** {safe(result.because)}",
         bullets(_standing(result)),
         "## What breaks it",
         *_methods(result),
         "## Thresholds",
         bullets(_thresholds(result)),
         "## As evidence",
-        safe(_evidence(result["evidence"])),
+        safe(_evidence(result.evidence)),
         *_differences(results, metric),
         "## Cost",
-        safe(_cost(mapping(mapping(run.get("costs")).get(metric)))),
+        safe(_cost(record.costs[metric])),
         *(["## Gates", bullets(gates)] if gates else []),
         "## How",
-        safe(_making(run, result)),
+        safe(_making(record, result)),
     ]
     return "\n\n".join(blocks) + "\n"
 
 
-def _sentence(words: object) -> str:
-    said = text(words).strip().rstrip(".")
+def _sentence(words: str) -> str:
+    said = words.strip().rstrip(".")
     return f"{said[:1].upper()}{said[1:]}." if said else "Its author does not say what it measures."
 
 
-def _nature(about: Mapping[str, Any]) -> str:
-    unchanged = ", ".join(about.get("invariances", ())) or "nothing that it states"
+def _nature(about: MetricDescription) -> str:
+    unchanged = ", ".join(about.invariances) or "nothing that it states"
     return (
-        f"It looks at {', '.join(about.get('evidence', ())) or 'something unstated'};"
-        f" unchanged by {unchanged}; version {about.get('version')}."
+        f"It looks at {', '.join(about.evidence) or 'something unstated'};"
+        f" unchanged by {unchanged}; version {about.version}."
     )
 
 
-def _standing(result: Mapping[str, Any]) -> list[str]:
-    alike, overall = estimate(result["look_alike_auc"]), estimate(result["auc"])
-    test = mapping(result["permutation"])
+def _standing(result: MetricResult) -> list[str]:
+    test = result.permutation
     lines = [
-        f"Look-alike AUC {_auc(alike)}: how often a child outscores an independent pair of its own shapes."
-        " .5 is a coin.",
-        f"AUC against all independent pairs {_auc(overall)}.",
-        f"Permutation p within shapes, adjusted for the metrics of this run:"
-        f" {p_value(number(test.get('adjusted_p_value')))}"
-        + (f" ({test['reason']})." if test.get("reason") else "."),
-        f"Scored {result['n_derived']} derived and {result['n_independent']} independent pairs"
-        f" ({result['n_look_alike']} look-alikes) of {result['n_models']} models in {result['n_lineages']}"
-        f" lineages; abstained on {result['abstained']} pairs, failed on {result['failed']}.",
+        f"Look-alike AUC {_auc(result.look_alike_auc)}: how often a child outscores an independent pair of"
+        " its own shapes. .5 is a coin.",
+        f"AUC against all independent pairs {_auc(result.auc)}.",
+        f"Permutation p within shapes, adjusted for the metrics of this run: {p_value(test.adjusted_p_value)}"
+        + (f" ({test.reason})." if test.reason else "."),
+        f"Scored {result.n_derived} derived and {result.n_independent} independent pairs"
+        f" ({result.n_look_alike} look-alikes) of {result.n_models} models in {result.n_lineages}"
+        f" lineages; abstained on {result.abstained} pairs, failed on {result.failed}.",
     ]
-    return lines + [f"Note: {warning}." for warning in sequence(result["warnings"])]
+    return lines + [f"Note: {warning}." for warning in result.warnings]
 
 
-def _auc(value: Any) -> str:
+def _auc(value: Interval) -> str:
     return interval(value) if value.defined else f"{UNDEFINED} ({value.reason})"
 
 
-def _methods(result: Mapping[str, Any]) -> list[str]:
+def _methods(result: MetricResult) -> list[str]:
     """Derivation methods, the worst first: the first rows are what breaks the metric."""
-    rows = [
-        (name, row, estimate(row["look_alike_auc"]), estimate(row["tpr"]))
-        for name, row in mapping(result["by_method"]).items()
-    ]
-    if not rows:
+    if not result.by_method:
         return ["No derived pair has a score."]
-    rows.sort(key=lambda row: (math.inf if math.isnan(row[2].estimate) else row[2].estimate, row[0]))
-    fails = set(sequence(result.get("fails_on")))
+
+    def place(named: tuple[str, MethodClass]) -> tuple[float, str]:
+        alike = named[1].look_alike_auc
+        return (alike.estimate if alike.defined else math.inf), named[0]
+
+    rows = sorted(result.by_method.items(), key=place)
     table = table_of(
         ("Derivation", "Pairs", "Lineages", "Look-alike AUC", "TPR at calibrated threshold", "Fails"),
         (
             (
                 name,
-                str(row["n_pairs"]),
-                str(row["n_lineages"]),
-                interval(alike),
-                percent_interval(tpr),
-                "yes" if name in fails else "",
+                str(row.n_pairs),
+                str(row.n_lineages),
+                interval(row.look_alike_auc),
+                percent_interval(row.tpr),
+                "yes" if name in result.fails_on else "",
             )
-            for name, row, alike, tpr in rows[:METHODS_SHOWN]
+            for name, row in rows[:METHODS_SHOWN]
         ),
     )
     more = len(rows) - METHODS_SHOWN
@@ -129,69 +127,73 @@ def _methods(result: Mapping[str, Any]) -> list[str]:
     return [table, *rest]
 
 
-def _thresholds(result: Mapping[str, Any]) -> list[str]:
-    claim = mapping(result["claim"])
-    if claim.get("threshold") is None:
-        lines = ["Claimed: no threshold."]
-    else:
-        lines = [
-            f"Claimed: {plain(number(claim['threshold']))} ({text(claim['text']) or 'no words'};"
-            f" {text(claim['source']) or 'no source'}). It calls derived"
-            f" {percent_interval(estimate(claim['tpr']))} of the children,"
-            f" {percent_interval(estimate(claim['fpr']))} of the independent pairs and"
-            f" {percent_interval(estimate(claim['look_alike_fpr']))} of the look-alikes."
+def _thresholds(result: MetricResult) -> list[str]:
+    return [_claimed(result.claim), *map(_calibrated, result.thresholds)]
+
+
+def _claimed(claim: ClaimAudit | None) -> str:
+    if claim is None or claim.threshold is None:
+        return "Claimed: no threshold."
+    called = " and ".join(
+        [
+            f"{_percent(claim.tpr)} of the children, {_percent(claim.fpr)} of the independent pairs",
+            f"{_percent(claim.look_alike_fpr)} of the look-alikes",
         ]
-    for threshold in sequence(result["thresholds"]):
-        asked = (
-            f"False positive rate ≤ {goal(number(threshold['max_fpr']))} % at"
-            f" {goal(number(threshold['confidence']))} % confidence"
-        )
-        value = number(threshold["value"])
-        if math.isnan(value):
-            lines.append(f"{asked}: no threshold ({text(threshold['reason'])}).")
-            continue
-        how = "certified" if threshold["certified"] else f"not certified ({text(threshold['reason'])})"
-        lines.append(
-            f"{asked}: {plain(value)}, {how}; finds {percent_interval(estimate(threshold['tpr']))}"
-            " of the children."
-        )
-    return lines
+    )
+    return (
+        f"Claimed: {plain(claim.threshold)} ({claim.text or 'no words'}; {claim.source or 'no source'})."
+        f" It calls derived {called}."
+    )
 
 
-def _evidence(evidence: Mapping[str, Any]) -> str:
-    if evidence.get("reason"):
-        return f"None: {evidence['reason']}."
-    low, high = number(evidence["lower"]), number(evidence["upper"])
+def _percent(value: Interval | None) -> str:
+    return UNDEFINED if value is None else percent_interval(value)
+
+
+def _calibrated(threshold: Threshold) -> str:
+    asked = f"False positive rate ≤ {goal(threshold.max_fpr)} % at {goal(threshold.confidence)} % confidence"
+    if math.isnan(threshold.value):
+        return f"{asked}: no threshold ({threshold.reason})."
+    how = "certified" if threshold.certified else f"not certified ({threshold.reason})"
+    return (
+        f"{asked}: {plain(threshold.value)}, {how}; finds {percent_interval(threshold.tpr)} of the children."
+    )
+
+
+def _evidence(evidence: EvidenceSummary) -> str:
+    if evidence.reason:
+        return f"None: {evidence.reason}."
+    low, high = evidence.lower, evidence.upper
     return (
         f"Its likelihood ratios stay between {plain(10**low, 2)} and {plain(10**high, 2)} (log10"
-        f" {plain(low, 2)} to {plain(high, 2)}): {evidence['n_lineages']} lineages back no more."
-        f" Cllr {plain(number(evidence['cllr']))} bits, of which {plain(number(evidence['cllr_min']))} no"
+        f" {plain(low, 2)} to {plain(high, 2)}): {evidence.n_lineages} lineages back no more."
+        f" Cllr {plain(evidence.cllr)} bits, of which {plain(evidence.cllr_min)} no"
         " calibration takes away; 0 is perfect, 1 says nothing."
     )
 
 
-def _differences(results: Mapping[str, Any], metric: str) -> list[str]:
-    found = [one for one in sequence(results.get("comparisons")) if one["metric_a"] == metric]
+def _differences(results: Results, metric: str) -> list[str]:
+    found = [one for one in results.comparisons if one.metric_a == metric]
     if not found:
         return []
-    rows = [(*_difference(one), text(one["reason"])) for one in found]
+    rows = [(*_difference(one), one.reason) for one in found]
     return [
         "## Beside the baselines",
         table_of((*DIFFERENCE, "Note"), rows),
-        f"AUC against {found[0]['negatives']} pairs, on the pairs that both metrics scored; Holm over these"
+        f"AUC against {found[0].negatives} pairs, on the pairs that both metrics scored; Holm over these"
         " comparisons.",
     ]
 
 
-def _difference(one: Mapping[str, Any]) -> tuple[str, ...]:
-    value = estimate(one["difference"])
+def _difference(one: Comparison) -> tuple[str, ...]:
+    value = one.difference
     ends = f" [{signed(value.low)}, {signed(value.high)}]" if not math.isnan(value.low) else ""
     return (
-        text(one["metric_b"]),
-        _short(number(one["auc_a"])),
-        _short(number(one["auc_b"])),
+        one.metric_b,
+        _short(one.auc_a),
+        _short(one.auc_b),
         f"{signed(value.estimate)}{ends}",
-        p_value(number(one["adjusted_p_value"])),
+        p_value(one.adjusted_p_value),
     )
 
 
@@ -199,21 +201,20 @@ def _short(auc: float) -> str:
     return UNDEFINED if math.isnan(auc) else unit(auc)
 
 
-def difference_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:
+def difference_table(comparisons: Sequence[Comparison]) -> Table:
     """Lay out the paired differences for a terminal of 80 columns.
 
     Parameters
     ----------
-    comparisons : sequence of mapping
-        Of results.json, those of one metric.
+    comparisons : sequence of Comparison
+        Those of one metric.
     """
-    negatives = text(comparisons[0]["negatives"])
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        caption=f"{text(comparisons[0]['metric_a'])} less each baseline: AUC against {negatives} pairs that"
-        " both scored, with its interval and Holm's p.",
+        caption=f"{comparisons[0].metric_a} less each baseline: AUC against {comparisons[0].negatives} pairs"
+        " that both scored, with its interval and Holm's p.",
         caption_justify="left",
     )
     for head in DIFFERENCE:
@@ -223,25 +224,25 @@ def difference_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _cost(cost: Mapping[str, Any]) -> str:
-    model, pair = number(cost.get("seconds_a_model")), number(cost.get("seconds_a_pair"))
+def _cost(cost: CostRecord) -> str:
     return (
-        f"{_seconds(model)} a model (mean of {cost.get('n_models', 0)}), {_seconds(pair)} a pair"
-        f" (mean of {cost.get('n_pairs', 0)}), on one thread of the machine that run.json describes."
+        f"{_seconds(cost.seconds_a_model)} a model (mean of {cost.n_models}),"
+        f" {_seconds(cost.seconds_a_pair)} a pair (mean of {cost.n_pairs}),"
+        " on one thread of the machine that run.json describes."
     )
 
 
-def _seconds(value: float) -> str:
-    if math.isnan(value):
+def _seconds(value: float | None) -> str:
+    if value is None:
         return "nothing was measured for"
     return f"{plain(value * 1e3)} ms" if value < 1 else f"{plain(value)} s"
 
 
-def _making(run: Mapping[str, Any], result: Mapping[str, Any]) -> str:
-    catalog = mapping(run.get("catalog"))
+def _making(record: RunRecord, result: MetricResult) -> str:
+    catalog = record.catalog
     return (
-        f"python -m benchmark evaluate, {run.get('ended')}; catalog {catalog.get('path')}"
-        f" {text(catalog.get('digest'))[:12]}, tier {run.get('tier')}, {result['n_models']} models, seed"
-        f" {run.get('seed')}, lookalike {mapping(run.get('packages')).get('lookalike')}. All figures:"
+        f"python -m benchmark evaluate, {record.ended}; catalog {catalog.path if catalog else UNDEFINED}"
+        f" {catalog.digest[:12] if catalog else ''}, tier {record.tier}, {result.n_models} models, seed"
+        f" {record.seed}, lookalike {record.packages['lookalike']}. All figures:"
         " report.html and results.json beside this card."
     )

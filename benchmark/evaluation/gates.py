@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Literal
 
+from analysis import Interval, MetricSummary
 from benchmark.session.errors import UsageError
 
 __all__ = ["Gate", "GateOutcome", "parse_gate"]
 
-# What may be gated → where it stands in a metric's results, and whether the goal is a least or a most.
-QUANTITIES: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
-    "auc": (("auc", "estimate"), ">="),
-    "auc.low": (("auc", "low"), ">="),
-    "look_alike_auc": (("look_alike_auc", "estimate"), ">="),
-    "look_alike_auc.low": (("look_alike_auc", "low"), ">="),
-    "partial_auc": (("partial_auc", "estimate"), ">="),
-    "p_value": (("permutation", "p_value"), "<="),
-    "adjusted_p_value": (("permutation", "adjusted_p_value"), "<="),
-    "fpr@claim": (("claim", "fpr", "estimate"), "<="),
-    "fpr@claim.high": (("claim", "fpr", "high"), "<="),
-    "tpr@claim": (("claim", "tpr", "estimate"), ">="),
-    "tpr@claim.low": (("claim", "tpr", "low"), ">="),
-    "cllr": (("evidence", "cllr"), "<="),
+Sense = Literal[">=", "<="]
+
+
+def _end(interval: Interval | None, end: Literal["estimate", "low", "high"]) -> float:
+    return math.nan if interval is None else float(getattr(interval, end))
+
+
+def _claimed_fpr(result: MetricSummary) -> Interval | None:
+    return result.claim.fpr if result.claim else None
+
+
+def _claimed_tpr(result: MetricSummary) -> Interval | None:
+    return result.claim.tpr if result.claim else None
+
+
+# What may be gated → how to read it from a metric's results, and whether the goal is a least or a most.
+QUANTITIES: Final[Mapping[str, tuple[Callable[[MetricSummary], float], Sense]]] = {
+    "auc": (lambda result: result.auc.estimate, ">="),
+    "auc.low": (lambda result: result.auc.low, ">="),
+    "look_alike_auc": (lambda result: result.look_alike_auc.estimate, ">="),
+    "look_alike_auc.low": (lambda result: result.look_alike_auc.low, ">="),
+    "partial_auc": (lambda result: result.partial_auc.estimate, ">="),
+    "p_value": (lambda result: result.permutation.p_value, "<="),
+    "adjusted_p_value": (lambda result: result.permutation.adjusted_p_value, "<="),
+    "fpr@claim": (lambda result: _end(_claimed_fpr(result), "estimate"), "<="),
+    "fpr@claim.high": (lambda result: _end(_claimed_fpr(result), "high"), "<="),
+    "tpr@claim": (lambda result: _end(_claimed_tpr(result), "estimate"), ">="),
+    "tpr@claim.low": (lambda result: _end(_claimed_tpr(result), "low"), ">="),
+    "cllr": (lambda result: result.evidence.cllr, "<="),
 }
 
 
@@ -33,11 +50,11 @@ class GateOutcome:
     """Whether a gate held, with the number that decided."""
 
     gate: Gate
-    value: float | None
+    value: float
     passed: bool
 
     def __str__(self) -> str:
-        seen = "undefined" if self.value is None else f"{self.value:.4g}"
+        seen = "undefined" if math.isnan(self.value) else f"{self.value:.4g}"
         said = "passed" if self.passed else "FAILED"
         return f"gate {self.gate.quantity} {self.gate.sense} {self.gate.goal:g}: {seen}, {said}"
 
@@ -57,19 +74,15 @@ class Gate:
     goal: float
 
     @property
-    def sense(self) -> str:
+    def sense(self) -> Sense:
         """``>=`` or ``<=``."""
         return QUANTITIES[self.quantity][1]
 
-    def judge(self, result: Mapping[str, Any]) -> GateOutcome:
-        """Apply the gate to one metric's object of results.json; what is undefined has not passed."""
-        value: Any = result
-        for key in QUANTITIES[self.quantity][0]:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if not isinstance(value, int | float):
-            return GateOutcome(self, None, False)
+    def judge(self, result: MetricSummary) -> GateOutcome:
+        """Apply the gate to one metric's results; what is undefined has not passed."""
+        value = QUANTITIES[self.quantity][0](result)
         passed = value >= self.goal if self.sense == ">=" else value <= self.goal
-        return GateOutcome(self, float(value), passed)
+        return GateOutcome(self, value, passed)
 
 
 def parse_gate(text: str) -> Gate:

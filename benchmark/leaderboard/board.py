@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ import pandas as pd
 import analysis
 from analysis.notebook import Shown
 from benchmark.results.run import Run, read_run
+from benchmark.results.schema import MetricResult
 from benchmark.session.errors import UsageError
 
 __all__ = ["Board", "Entry", "leaderboard"]
@@ -22,6 +23,12 @@ __all__ = ["Board", "Entry", "leaderboard"]
 LEVEL: Final = 0.05
 PAIR: Final = ["model_a", "model_b"]
 NAMED: Final = 3
+#: What a row of the board says of a metric's results.
+SHOWN: Final = (
+    "version", "n_derived", "n_independent", "n_look_alike", "n_lineages", "abstained", "coverage",
+    "look_alike_auc", "look_alike_auc_with_abstentions_worst", "auc", "thresholds", "claim", "verdict",
+    "because",
+)  # fmt: skip
 Advance = Callable[[int, int, str], None]
 
 
@@ -36,8 +43,8 @@ class Entry(Shown):
     metric : str
     runs : tuple of str
         The runs it was found in.
-    result : mapping
-        Its object of results.json.
+    result : MetricResult
+        What results.json has of it.
     rank : Rank or None
         None where it cannot be ranked; `reason` says why.
     reason : str
@@ -48,24 +55,19 @@ class Entry(Shown):
     name: str
     metric: str
     runs: tuple[str, ...]
-    result: Mapping[str, Any] = field(repr=False)
+    result: MetricResult = field(repr=False)
     rank: analysis.Rank | None
     reason: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """One row of the board as plain values."""
-        kept = (
-            "version", "n_derived", "n_independent", "n_look_alike", "n_lineages", "abstained", "coverage",
-            "look_alike_auc", "look_alike_auc_with_abstentions_worst", "auc", "thresholds", "claim",
-            "verdict", "because",
-        )  # fmt: skip
         return {
             "name": self.name,
             "metric": self.metric,
             "runs": list(self.runs),
             "rank": analysis.as_json(self.rank),
             "reason": self.reason,
-            **{key: self.result[key] for key in kept},
+            **{key: analysis.as_json(getattr(self.result, key)) for key in SHOWN},
         }
 
 
@@ -92,7 +94,7 @@ class Board(Shown):
     level: float
     runs: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The whole as plain values."""
         return {
             "schema": 1,
@@ -159,7 +161,7 @@ class _Stands:
     @classmethod
     def of(cls, run: Run) -> _Stands:
         labels = run.scores.drop_duplicates(PAIR).set_index(PAIR).sort_index()
-        digests = {name: str(one["digest"]) for name, one in run.record.get("models", {}).items()}
+        digests = {name: one.digest for name, one in run.record.models.items()}
         models = frozenset(run.scores["model_a"]) | frozenset(run.scores["model_b"])
         kin = labels["lineage_a"].eq(labels["lineage_b"]).map({True: "of one lineage", False: "of two"})
         return cls(digests, models, labels[["relation"]].assign(lineage=kin))
@@ -199,7 +201,7 @@ class _Found:
     metric: str
     runs: list[str]
     run: Run
-    result: Mapping[str, Any]
+    result: MetricResult
     reason: str
 
 
@@ -237,33 +239,32 @@ def _scores(run: Run, metric: str) -> pd.DataFrame:
 
 def _negatives(found: Sequence[_Found]) -> str:
     """Look-alikes, unless what can be ranked has none."""
-    aucs = [one.result["look_alike_auc"]["estimate"] for one in found if not one.reason]
-    return "look-alike" if any(value is not None for value in aucs) else "independent"
+    alike = any(one.result.look_alike_auc.defined for one in found if not one.reason)
+    return "look-alike" if alike else "independent"
 
 
-def _undefined(result: Mapping[str, Any], negatives: str) -> str:
+def _undefined(result: MetricResult, negatives: str) -> str:
     """Why a metric has no AUC to be ranked by; empty where it has."""
-    area = result["look_alike_auc" if negatives == "look-alike" else "auc"]
-    return "" if area["estimate"] is not None else str(area["reason"])
+    area = result.look_alike_auc if negatives == "look-alike" else result.auc
+    return "" if area.defined else area.reason
 
 
 def _compared(judged: Sequence[_Found], negatives: str, advance: Advance) -> tuple[analysis.Comparison, ...]:
     """Every two metrics: as their run has compared them, else here; Holm over all of them."""
     runs = {one.run.path: one.run for one in judged}
     known = {
-        (path, frozenset((item["metric_a"], item["metric_b"]))): item
+        (path, frozenset((item.metric_a, item.metric_b))): item
         for path, run in runs.items()
-        for item in run.results.get("comparisons", ())
-        if item["negatives"] == negatives
+        for item in run.results.comparisons
+        if item.negatives == negatives
     }
     tables: dict[str, analysis.ScoreTable] = {}
     pairs = list(combinations(judged, 2))
     comparisons = []
     for done, (a, b) in enumerate(pairs, start=1):
         names = {a.metric: a.name, b.metric: b.name}
-        item = known.get((a.run.path, frozenset(names))) if a.run is b.run else None
-        if item is not None:
-            found = _read(item)
+        found = known.get((a.run.path, frozenset(names))) if a.run is b.run else None
+        if found is not None:
             comparisons.append(replace(found, metric_a=names[found.metric_a], metric_b=names[found.metric_b]))
         else:
             for one in (a, b):
@@ -275,18 +276,6 @@ def _compared(judged: Sequence[_Found], negatives: str, advance: Advance) -> tup
     return analysis.holm(comparisons)
 
 
-def _read(item: Mapping[str, Any]) -> analysis.Comparison:
-    """A comparison as results.json has it."""
-    numbers = {key: _number(item[key]) for key in ("auc_a", "auc_b", "p_value", "adjusted_p_value")}
-    ends = {key: _number(item["difference"][key]) for key in ("estimate", "low", "high")}
-    told = {**item["difference"], **ends, "warnings": tuple(item["difference"]["warnings"])}
-    return analysis.Comparison(**{**item, **numbers, "difference": analysis.Interval(**told)})
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
-
-
 def _labels(paths: Sequence[Path]) -> list[str]:
     """How the runs are called: by their folder, or by their path where two folders have one name."""
     names = [path.resolve().name for path in paths]
@@ -295,8 +284,8 @@ def _labels(paths: Sequence[Path]) -> list[str]:
 
 def _order(entry: Entry) -> tuple[bool, int, int, float, str]:
     """Ranked before unranked, better before worse, then by the estimate."""
-    areas = [entry.result[name]["estimate"] for name in ("look_alike_auc", "auc")]
-    estimate = next((-value for value in areas if value is not None), math.inf)
+    areas = (entry.result.look_alike_auc, entry.result.auc)
+    estimate = next((-area.estimate for area in areas if area.defined), math.inf)
     if entry.rank is None:
         return True, 0, 0, estimate, entry.name
     return False, entry.rank.best, entry.rank.worst, estimate, entry.name

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -13,11 +12,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from analysis import Comparison
+from analysis import Comparison, Interval
 from benchmark.leaderboard.board import Board, Entry
 from benchmark.report.markup import bullets, table_of
 from benchmark.report.notation import UNDEFINED, count, interval, p_value, percent, signed, unit
-from benchmark.report.reading import estimate, number
 
 __all__ = ["board_html", "board_markdown", "board_notes", "board_table"]
 
@@ -35,7 +33,7 @@ def board_table(board: Board) -> Table:
     table.add_column("Scored", no_wrap=True, justify="right")
     table.add_column("Verdict", overflow="fold")
     for entry in board.entries:
-        cells = (_rank(entry), entry.name, _auc(board, entry), _scored(entry), entry.result["verdict"])
+        cells = (_rank(entry), entry.name, _auc(board, entry), _scored(entry), entry.result.verdict)
         table.add_row(*map(Text, cells))
     return table
 
@@ -68,9 +66,9 @@ def board_markdown(board: Board) -> str:
             entry.name,
             ", ".join(entry.runs),
             _auc(board, entry),
-            interval(estimate(entry.result["auc"])),
+            interval(entry.result.auc),
             _scored(entry),
-            entry.result["verdict"],
+            entry.result.verdict,
         )
         for entry in board.entries
     ]
@@ -101,17 +99,17 @@ def board_html(board: Board) -> str:
     )
 
 
-def _row(board: Board, entry: Entry) -> dict[str, Any]:
+def _row(board: Board, entry: Entry) -> dict[str, object]:
     return {
         "rank": _rank(entry),
         "name": entry.name,
         "runs": ", ".join(entry.runs),
         "drawing": _drawing(_held(board, entry)),
         "auc": _auc(board, entry),
-        "overall": interval(estimate(entry.result["auc"])),
+        "overall": interval(entry.result.auc),
         "scored": _scored(entry),
-        "verdict": entry.result["verdict"],
-        "because": entry.reason or entry.result["because"],
+        "verdict": entry.result.verdict,
+        "because": entry.reason or entry.result.because,
     }
 
 
@@ -132,9 +130,8 @@ def _cell(board: Board, one: Comparison | None, row: str) -> dict[str, str]:
     return {"text": signed(gain), "slug": slug, "title": title}
 
 
-def _drawing(area: Mapping[str, Any]) -> Markup:
+def _drawing(value: Interval) -> Markup:
     """An AUC with its interval on an axis from 0 to 1, as SVG."""
-    value = estimate(area)
     if not value.defined:
         return Markup("")
 
@@ -151,9 +148,8 @@ def _drawing(area: Mapping[str, Any]) -> Markup:
     return Markup("".join(parts))
 
 
-def _held(board: Board, entry: Entry) -> Mapping[str, Any]:
-    area: Mapping[str, Any] = entry.result["look_alike_auc" if board.negatives == "look-alike" else "auc"]
-    return area
+def _held(board: Board, entry: Entry) -> Interval:
+    return entry.result.look_alike_auc if board.negatives == "look-alike" else entry.result.auc
 
 
 def _area(board: Board) -> str:
@@ -161,7 +157,7 @@ def _area(board: Board) -> str:
 
 
 def _auc(board: Board, entry: Entry) -> str:
-    return interval(estimate(_held(board, entry)))
+    return interval(_held(board, entry))
 
 
 def _rank(entry: Entry) -> str:
@@ -169,7 +165,7 @@ def _rank(entry: Entry) -> str:
 
 
 def _share(entry: Entry) -> float:
-    return number(entry.result["coverage"]["derived"])
+    return entry.result.coverage.derived
 
 
 def _scored(entry: Entry) -> str:

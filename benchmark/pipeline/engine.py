@@ -100,8 +100,8 @@ class Engine(Generic[State]):
 
 
 # The one thing that a worker process keeps from unit to unit: what the units of the engine at work share. A
-# process that joblib started has no other place for it. It belongs to that engine, by its token, and goes when
-# another one's unit comes; the process of the user never holds any.
+# process that joblib started has no other place for it. It belongs to that engine, by its token, and goes
+# when a unit of another one comes; the process of the user never holds any.
 _shared: tuple[str, object] | None = None
 
 

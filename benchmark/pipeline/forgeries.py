@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping
-from itertools import groupby
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Final
 
 import pandas as pd
 
 from benchmark.catalog import Catalog
 from benchmark.catalog.pairs import pair_table
-from benchmark.pipeline.scoring import COLUMNS
+from benchmark.pipeline.score import COLUMNS
+from benchmark.results.forgery_outcomes import AIM
 
-__all__ = ["decision_threshold", "forgery_pairs", "forgery_results", "forgery_table", "planned_forgeries"]
+__all__ = ["forgery_pairs", "forgery_table", "planned_forgeries"]
 
-#: What a forgery has beyond the columns of a score table: the honest model it is made of, and its aim.
-AIM: Final = ("forged", "of", "target", "kind", "aimed_at")
 #: Which model stands against the target.
 STAGES: Final = {"before": "of", "after": "forged"}
 LABELS: Final = COLUMNS[COLUMNS.index("relation") :]
-MAX_FPR: Final = 0.05
 
 
 def planned_forgeries(catalog: Catalog, models: Collection[str]) -> pd.DataFrame:
@@ -81,69 +77,3 @@ def forgery_table(forgeries: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame
         scored, on=["metric", "model_a", "model_b"], how="left", validate="many_to_one"
     )
     return rows[[*COLUMNS, "stage", *AIM]]
-
-
-def forgery_results(table: pd.DataFrame, result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What one metric says of every forgery, for results.json.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As `forgery_table`.
-    result : mapping
-        The metric's object of results.json, for its name and thresholds.
-
-    Returns
-    -------
-    list of dict
-        `forged, of, target, kind, aimed_at, before, after, threshold, before_called, after_called` (whether
-        the score reaches the threshold; null without one, or without a score) and `reason` for what is null.
-    """
-    threshold, reason = decision_threshold(result)
-    rows = []
-    own = table[table["metric"] == result["metric"]].to_dict("records")
-    for aim, stages in groupby(own, key=lambda row: tuple(row[name] for name in AIM)):
-        scores: dict[str, float | None] = {}
-        called: dict[str, bool | None] = {}
-        why = [] if threshold is not None else [reason]
-        for row in stages:
-            score = float(row["score"])
-            told = row["status"] == "ok" and math.isfinite(score)
-            scores[row["stage"]] = score if told else None
-            called[f"{row['stage']}_called"] = score >= threshold if told and threshold is not None else None
-            why += [] if told else [row["reason"] or f"the score is {score}"]
-        rows.append(
-            {
-                **dict(zip(AIM, aim, strict=True)),
-                **scores,
-                "threshold": threshold,
-                **called,
-                "reason": "; ".join(dict.fromkeys(why)),
-            }
-        )
-    return rows
-
-
-def decision_threshold(result: Mapping[str, Any]) -> tuple[float | None, str]:
-    """The threshold by which a metric calls a pair derived: what its authors claim, else what was calibrated.
-
-    Parameters
-    ----------
-    result : mapping
-        A metric's object of results.json.
-
-    Returns
-    -------
-    float or None
-        None where nobody claims one and none could be calibrated for a false positive rate of 5 %.
-    str
-        Why there is none; empty otherwise.
-    """
-    claim = result.get("claim") or {}
-    if claim.get("threshold") is not None:
-        return float(claim["threshold"]), ""
-    for threshold in result["thresholds"]:
-        if threshold["max_fpr"] == MAX_FPR:
-            value = threshold["value"]
-            return (None, f"no threshold: {threshold['reason']}") if value is None else (float(value), "")
-    return None, f"no threshold was calibrated for a false positive rate of {MAX_FPR:.0%}"

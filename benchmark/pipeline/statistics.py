@@ -10,18 +10,20 @@ import importlib.metadata
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache as once
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 import analysis
 import fpcore
 from benchmark.catalog import Catalog
-from benchmark.pipeline.forgeries import decision_threshold, forgery_results
-from benchmark.results.score_decay import decay_results, distances
-from benchmark.results.shared_properties import founder_pairs, shared_results
+from benchmark.results.codec import from_json
+from benchmark.results.decision import deciding_threshold
+from benchmark.results.forgery_outcomes import forgery_outcomes
+from benchmark.results.schema import SCHEMA, MetricResult, Results
+from benchmark.results.score_decay import decay_points, distances
+from benchmark.results.shared_properties import founder_pairs, shared_property_classes
+from benchmark.session.cache import Cache
 from benchmark.session.files import write_json
 
 __all__ = ["results_of", "with_catalog_facts"]
@@ -35,9 +37,9 @@ def results_of(
     known: Mapping[str, fpcore.Metric],
     *,
     seed: int,
-    cache: Path,
+    cache: Cache,
     focus: str | None = None,
-) -> dict[str, Any]:
+) -> analysis.Summary:
     """Analyse every metric of a score table.
 
     Parameters
@@ -47,7 +49,7 @@ def results_of(
     known : mapping of str to Metric
         Registered or proposed metrics by name, for their versions and the first of their claims.
     seed : int
-    cache : Path
+    cache : Cache
         Where results are kept: by the scores, claims, versions, seed and focus, the code of `analysis` and
         the versions of the packages it computes with.
     focus : str, optional
@@ -55,8 +57,7 @@ def results_of(
 
     Returns
     -------
-    dict
-        The content of results.json.
+    Summary
     """
     claims = {name: metric.claims[0] for name, metric in known.items() if metric.claims}
     versions = {name: metric.version for name, metric in known.items()}
@@ -72,31 +73,43 @@ def results_of(
     )
     rows = hashlib.sha256(pd.util.hash_pandas_object(scores, index=False).to_numpy().tobytes()).hexdigest()
     key = hashlib.sha256("\0".join([rows, stated, _code()]).encode()).hexdigest()
-    path = cache / "results" / f"{key}.json"
-    if path.is_file():
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    results = analysis.analyse(
+    path = cache.results / f"{key}.json"
+    kept = _kept(path)
+    if kept is not None:
+        cache.used(path)
+        return kept
+    summary = analysis.analyse(
         [analysis.ScoreTable(frame) for _, frame in scores.groupby("metric", sort=False)],
         claims={name: analysis.Claim(**asdict(claim)) for name, claim in claims.items()},
         versions=versions,
         seed=seed,
         focus=focus,
-    ).to_json()
-    write_json(path, results)
-    return results
+    ).summary()
+    write_json(path, analysis.as_json(summary))
+    return summary
+
+
+def _kept(path: Path) -> analysis.Summary | None:
+    """Results from the cache; None where they are not there, or not readable: they are computed again."""
+    if not path.is_file():
+        return None
+    try:
+        return from_json(analysis.Summary, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, ValueError):
+        return None
 
 
 def with_catalog_facts(
-    results: Mapping[str, Any],
+    summary: analysis.Summary,
     scores: pd.DataFrame,
     catalog: Catalog | None,
     forgeries: pd.DataFrame | None,
-) -> dict[str, Any]:
-    """Add to each metric's object `forgeries`, `decay` and `shared_properties`; [] where nothing is known.
+) -> Results:
+    """Add to each metric what only the catalog knows: forgeries, decay, shared properties.
 
     Parameters
     ----------
-    results : mapping
+    summary : Summary
         As `results_of` gives it.
     scores : pandas.DataFrame
     catalog : Catalog or None
@@ -107,21 +120,22 @@ def with_catalog_facts(
     far = distances(catalog) if catalog else None
     founders = founder_pairs(catalog) if catalog else None
     metrics = []
-    for result in results["metrics"]:
-        own = scores[scores["metric"] == result["metric"]]
-        threshold, _ = decision_threshold(result)
+    for one in summary.metrics:
+        own = scores[scores["metric"] == one.metric]
+        decision = deciding_threshold(one)
         metrics.append(
-            {
-                **result,
-                "forgeries": [] if forgeries is None else forgery_results(forgeries, result),
-                "decay": [] if far is None else decay_results(own, far),
-                "shared_properties": [] if founders is None else shared_results(own, founders, threshold),
-            }
+            MetricResult(
+                **vars(one),
+                forgeries=() if forgeries is None else forgery_outcomes(forgeries, one.metric, decision),
+                decay=() if far is None else decay_points(own, far),
+                shared_properties=()
+                if founders is None
+                else shared_property_classes(own, founders, decision.value),
+            )
         )
-    return {**results, "metrics": metrics}
+    return Results(SCHEMA, tuple(metrics), summary.comparisons, summary.catalog)
 
 
-@once
 def _code() -> str:
     """Digest of the code that computes results."""
     files = sorted(Path(analysis.__file__).parent.rglob("*.py"))

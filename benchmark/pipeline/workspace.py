@@ -109,7 +109,7 @@ class Workspace:
 
 
 def store(fingerprint: fpcore.Fingerprint, path: Path) -> bool:
-    """Keep a fingerprint, if files can: one that needs its checkpoint is made again. Returns whether it is."""
+    """Keep a fingerprint, and say whether that could be done: one that needs its checkpoint is made again."""
     if not fingerprint.arrays or fingerprint.checkpoint is not None:
         return False
     fingerprint.save(path)

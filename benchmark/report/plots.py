@@ -246,9 +246,9 @@ def aucs(results: Run | analysis.Analysis | Mapping[str, Any], ax: Axes | None =
     matplotlib.axes.Axes
     """
     if isinstance(results, Run):
-        results = results.results
+        results = analysis.as_json(results.results)
     elif isinstance(results, analysis.Analysis):
-        results = results.to_json()
+        results = analysis.as_json(results.summary())
     entries = [mapping(item) for item in sequence(results.get("metrics"))]
     entries.sort(key=lambda one: number(mapping(one.get("look_alike_auc")).get("estimate")))
     axes = _axes(ax, {}, height=0.9 + 0.26 * max(len(entries), 1))
@@ -267,7 +267,9 @@ def aucs(results: Run | analysis.Analysis | Mapping[str, Any], ax: Axes | None =
 
 def _entry(result: Result) -> Mapping[str, Any]:
     """A metric's object of results.json."""
-    return result.to_json() if isinstance(result, analysis.MetricReport) else result
+    if isinstance(result, analysis.MetricReport):
+        result = analysis.MetricSummary.of(result)
+    return analysis.as_json(result)
 
 
 def _axes(ax: Axes | None, found: Mapping[str, Any], height: float = 3.4) -> Axes:

@@ -11,12 +11,14 @@ from typing import Any
 
 import matplotlib
 
+from analysis import as_json
 from benchmark.report.entries import metric_views
 from benchmark.report.figures import as_svg, decay_panels, forest, roc_panels, score_plot
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
 from benchmark.report.view import MetricView
-from benchmark.session.files import RunDirectory, atomic_path, write_json
+from benchmark.results.files import RunDirectory
+from benchmark.session.files import atomic_path, write_json
 
 __all__ = ["render"]
 
@@ -42,7 +44,8 @@ def render(run_dir: Path, *, cache: Path | None = None) -> list[Path]:
         A file is absent, unreadable, or of another schema.
     """
     directory = RunDirectory(Path(run_dir))
-    run, results, scores = directory.read_run(), directory.read_results(), directory.read_scores()
+    run, results = as_json(directory.read_record()), as_json(directory.read_results())
+    scores = directory.read_scores()
     views = metric_views(run, results, scores, most=dots_each(results))
     figures = directory.path / "figures"
     drawn = _figures(views, None if cache is None else cache / "figures" / f"{_key(directory, run)}.json")

@@ -2,45 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
 
 import pandas as pd
 
-from analysis import ScoreTable
+from analysis import Interval, ScoreTable
 from analysis.notebook import Shown
-from benchmark.session.errors import UsageError
-from benchmark.session.files import RunDirectory
+from benchmark.results.files import RunDirectory
+from benchmark.results.schema import MetricResult, Results, RunRecord
 
 __all__ = ["Run", "read_run"]
 
-FORGERIES: Final = "forgeries.parquet"
-ENDS: Final = ("estimate", "low", "high")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run(Shown):
     """What a run directory holds.
 
     Attributes
     ----------
     path : Path
-    record : mapping
+    record : RunRecord
         run.json: command, catalog, model digests, versions, failures.
-    results : mapping
+    results : Results
         results.json.
     scores : pandas.DataFrame
-        One row a pair and metric.
+        One row per pair and metric.
     forgeries : pandas.DataFrame
         Scores of models that were altered to frame or to evade; no rows where the run has none.
     """
 
     path: Path
-    record: Mapping[str, Any] = field(repr=False)
-    results: Mapping[str, Any] = field(repr=False)
+    record: RunRecord = field(repr=False)
+    results: Results = field(repr=False)
     scores: pd.DataFrame = field(repr=False)
     forgeries: pd.DataFrame = field(repr=False)
 
@@ -54,72 +50,65 @@ class Run(Shown):
     @property
     def names(self) -> list[str]:
         """The metrics, in the order of the run."""
-        return [one["metric"] for one in self.results["metrics"]]
+        return list(self.results.names)
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """One row a metric: verdict, AUCs with their ends, p-value, threshold at the first goal, claim."""
-        return pd.DataFrame([_row(one) for one in self.results["metrics"]]).set_index("metric")
+        """One row per metric: verdict, AUCs with their ends, p-value, threshold at the first goal, claim."""
+        return pd.DataFrame([_row(one) for one in self.results.metrics]).set_index("metric")
 
     @cached_property
     def methods(self) -> pd.DataFrame:
-        """One row a metric and derivation method: pairs, lineages, median, AUCs and TPR with their ends."""
+        """One row per metric and derivation method: pairs, lineages, median, AUCs and TPR with their ends."""
         rows = [
-            {"metric": one["metric"], "method": method, **_flat(values)}
-            for one in self.results["metrics"]
-            for method, values in one["by_method"].items()
+            {"metric": one.metric, "method": method, **_columns(found)}
+            for one in self.results.metrics
+            for method, found in one.by_method.items()
         ]
         return pd.DataFrame(rows)
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
-        """One row a pair of metrics: the paired difference with its ends, p-value and Holm's."""
-        return pd.DataFrame([_flat(one) for one in self.results.get("comparisons", ())])
+        """One row per pair of metrics: the paired difference with its ends, p-value and Holm's."""
+        return pd.DataFrame([_columns(one) for one in self.results.comparisons])
 
     @cached_property
     def decay(self) -> pd.DataFrame:
-        """One row a metric, trained model and ancestor: how far training went, and the score."""
-        rows = [
-            {"metric": one["metric"], **row}
-            for one in self.results["metrics"]
-            for row in one.get("decay") or ()
-        ]
+        """One row per metric, trained model and ancestor: how far training went, and the score."""
+        rows = [{"metric": one.metric, **vars(point)} for one in self.results.metrics for point in one.decay]
         return pd.DataFrame(rows)
 
-    def result(self, metric: str) -> Mapping[str, Any]:
-        """One metric's object of results.json.
+    def result(self, metric: str) -> MetricResult:
+        """One metric's results.
 
         Raises
         ------
         UsageError
             The run does not have the metric.
         """
-        for one in self.results["metrics"]:
-            if one["metric"] == metric:
-                return dict(one)
-        raise UsageError(f"{self.path}: no metric {metric!r}; it has {', '.join(self.names)}")
+        return self.results.metric(metric)
 
     def table(self, metric: str) -> ScoreTable:
         """One metric's scores, ready for the statistics; errors as for `result`."""
         self.result(metric)
         return ScoreTable(self.scores[self.scores["metric"] == metric])
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, object]:
         return {
             "path": str(self.path),
-            "command": self.record.get("command"),
-            "status": self.record.get("status"),
-            "models": self.results.get("catalog", {}).get("n_models"),
-            "lineages": self.results.get("catalog", {}).get("n_lineages"),
+            "command": self.record.command,
+            "status": self.record.status,
+            "models": self.results.catalog.n_models,
+            "lineages": self.results.catalog.n_lineages,
             "metrics": {
-                name: {
-                    "verdict": row["verdict"],
-                    "look-alike AUC": row["look_alike_auc"],
-                    "low": row["look_alike_auc_low"],
-                    "high": row["look_alike_auc_high"],
-                    "AUC": row["auc"],
+                one.metric: {
+                    "verdict": one.verdict,
+                    "look-alike AUC": one.look_alike_auc.estimate,
+                    "low": one.look_alike_auc.low,
+                    "high": one.look_alike_auc.high,
+                    "AUC": one.auc.estimate,
                 }
-                for name, row in self.metrics.to_dict(orient="index").items()
+                for one in self.results.metrics
             },
         }
 
@@ -135,52 +124,61 @@ def read_run(path: str | Path) -> Run:
     Raises
     ------
     UsageError
-        A file is absent, unreadable, or of another schema.
+        A file is absent, unreadable, or not of this schema.
     """
     directory = RunDirectory(Path(path))
-    record, results = directory.read_run(), directory.read_results()
-    forged = directory.path / FORGERIES
     return Run(
         path=directory.path,
-        record=record,
-        results=results,
+        record=directory.read_record(),
+        results=directory.read_results(),
         scores=directory.read_scores(),
-        forgeries=pd.read_parquet(forged) if forged.is_file() else pd.DataFrame(),
+        forgeries=directory.read_forgeries(),
     )
 
 
-def _row(one: Mapping[str, Any]) -> dict[str, Any]:
+def _row(one: MetricResult) -> dict[str, object]:
     """A metric's results as one flat row."""
-    thresholds: Sequence[Mapping[str, Any]] = one["thresholds"]
-    threshold = thresholds[0] if thresholds else {}
-    claim = one["claim"] or {}
-    counts = ("n_derived", "n_independent", "n_look_alike", "n_models", "n_lineages", "abstained")
+    threshold = one.thresholds[0] if one.thresholds else None
+    claim = one.claim
     return {
-        "metric": one["metric"],
-        "version": one["version"],
-        "verdict": one["verdict"],
-        **_flat({name: one[name] for name in ("look_alike_auc", "auc", "partial_auc")}),
-        "p_value": one["permutation"]["p_value"],
-        "adjusted_p_value": one["permutation"]["adjusted_p_value"],
-        "max_fpr": threshold.get("max_fpr"),
-        "threshold": threshold.get("value"),
-        "certified": threshold.get("certified"),
-        **_flat({"tpr": threshold.get("tpr")}),
-        "claimed_threshold": claim.get("threshold"),
-        **_flat({"claim_look_alike_fpr": claim.get("look_alike_fpr"), "claim_tpr": claim.get("tpr")}),
-        "cllr": one["evidence"]["cllr"],
-        "max_abs_log10_lr": one["evidence"]["max_abs_log10_lr"],
-        **{name: one[name] for name in counts},
-        "because": one["because"],
+        "metric": one.metric,
+        "version": one.version,
+        "verdict": one.verdict,
+        **_ends("look_alike_auc", one.look_alike_auc),
+        **_ends("auc", one.auc),
+        **_ends("partial_auc", one.partial_auc),
+        "p_value": one.permutation.p_value,
+        "adjusted_p_value": one.permutation.adjusted_p_value,
+        "max_fpr": threshold.max_fpr if threshold else None,
+        "threshold": threshold.value if threshold else None,
+        "certified": threshold.certified if threshold else None,
+        **_ends("tpr", threshold.tpr if threshold else None),
+        "claimed_threshold": claim.threshold if claim else None,
+        **_ends("claim_look_alike_fpr", claim.look_alike_fpr if claim else None),
+        **_ends("claim_tpr", claim.tpr if claim else None),
+        "cllr": one.evidence.cllr,
+        "max_abs_log10_lr": one.evidence.max_abs_log10_lr,
+        "n_derived": one.n_derived,
+        "n_independent": one.n_independent,
+        "n_look_alike": one.n_look_alike,
+        "n_models": one.n_models,
+        "n_lineages": one.n_lineages,
+        "abstained": one.abstained,
+        "because": one.because,
     }
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values with every interval as three columns: name, name_low, name_high."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= {name + ("" if end == "estimate" else f"_{end}"): value[end] for end in ENDS}
-        else:
-            flat[name] = value
-    return flat
+def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
+    """An interval as three columns: name, name_low, name_high."""
+    if interval is None:
+        return {name: None}
+    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def _columns(result: Shown) -> Mapping[str, object]:
+    """The fields of a result as columns, an interval as three."""
+    columns: dict[str, object] = {}
+    for item in fields(result):  # type: ignore[arg-type]
+        value = getattr(result, item.name)
+        columns |= _ends(item.name, value) if isinstance(value, Interval) else {item.name: value}
+    return columns

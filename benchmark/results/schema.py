@@ -1,4 +1,4 @@
-"""What results.json and run.json hold, as frozen dataclasses: the one schema that everything reads and writes.
+"""What results.json and run.json hold, as frozen dataclasses: the one schema for all who read and write them.
 
 A field is a key of the file, in this order. Change anything here and `SCHEMA` goes up.
 """

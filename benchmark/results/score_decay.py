@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from benchmark.catalog import Catalog, Model, ZooSource
+from benchmark.results.schema import DecayPoint
 from benchmark.zoo.manifest import SHIPPED, Manifest, read_manifest
 
-__all__ = ["decay_results", "distances"]
+__all__ = ["decay_points", "distances"]
 
 #: Methods that train the parent's network further and leave its shape alone.
 TRAINING: Final = frozenset(
@@ -53,8 +54,8 @@ def distances(catalog: Catalog, manifest: Manifest | None = None) -> pd.DataFram
     )
 
 
-def decay_results(scores: pd.DataFrame, far: pd.DataFrame) -> list[dict[str, Any]]:
-    """Scores of one metric against the distance travelled, for results.json.
+def decay_points(scores: pd.DataFrame, far: pd.DataFrame) -> tuple[DecayPoint, ...]:
+    """Scores of one metric against the distance travelled.
 
     Parameters
     ----------
@@ -65,9 +66,8 @@ def decay_results(scores: pd.DataFrame, far: pd.DataFrame) -> list[dict[str, Any
 
     Returns
     -------
-    list of dict
-        `model, ancestor, method, steps, tokens, share, score, lineage`, nearest first; pairs without a
-        score are left out.
+    tuple of DecayPoint
+        Nearest first; pairs without a score are left out.
     """
     pairs = far.assign(
         model_a=far[["model", "ancestor"]].min(axis=1), model_b=far[["model", "ancestor"]].max(axis=1)
@@ -75,19 +75,19 @@ def decay_results(scores: pd.DataFrame, far: pd.DataFrame) -> list[dict[str, Any
     usable = scores.loc[scores["status"] == "ok", ["model_a", "model_b", "method", "score"]]
     rows = pairs.merge(usable, on=["model_a", "model_b"], validate="one_to_one")
     rows = rows.sort_values(["share", "model", "ancestor"])
-    return [
-        {
-            "model": row["model"],
-            "ancestor": row["ancestor"],
-            "method": row["method"],
-            "steps": int(row["steps"]),
-            "tokens": None if pd.isna(row["tokens"]) else int(row["tokens"]),
-            "share": float(row["share"]),
-            "score": float(row["score"]),
-            "lineage": row["lineage"],
-        }
+    return tuple(
+        DecayPoint(
+            model=row["model"],
+            ancestor=row["ancestor"],
+            method=row["method"],
+            steps=int(row["steps"]),
+            tokens=None if pd.isna(row["tokens"]) else int(row["tokens"]),
+            share=float(row["share"]),
+            score=float(row["score"]),
+            lineage=row["lineage"],
+        )
         for row in rows.to_dict("records")
-    ]
+    )
 
 
 def _trained_from(catalog: Catalog, model: Model) -> Model | None:

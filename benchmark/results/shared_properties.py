@@ -14,8 +14,9 @@ import analysis
 from analysis.discrimination.auc import METHODS, auc_interval
 from analysis.discrimination.wins import Wins
 from benchmark.catalog import Catalog
+from benchmark.results.schema import SharedPropertyClass
 
-__all__ = ["founder_pairs", "shared_results"]
+__all__ = ["founder_pairs", "shared_property_classes"]
 
 #: What two founders of one shape can have in common, beside the initialisation.
 FACTS: Final = ("corpus", "tokenizer", "order", "schedule")
@@ -84,10 +85,10 @@ def _rank(shared: str) -> int:
     return order.index(shared) if shared in order else len(order)
 
 
-def shared_results(
-    scores: pd.DataFrame, pairs: pd.DataFrame, threshold: float | None
-) -> list[dict[str, Any]]:
-    """How one metric scores founders by what they share, for results.json.
+def shared_property_classes(
+    scores: pd.DataFrame, pairs: pd.DataFrame, threshold: float
+) -> tuple[SharedPropertyClass, ...]:
+    """How one metric scores founders by what they share.
 
     Parameters
     ----------
@@ -95,28 +96,22 @@ def shared_results(
         Score table of the metric.
     pairs : pandas.DataFrame
         As `founder_pairs`.
-    threshold : float or None
-        A score at or above it means "derived".
+    threshold : float
+        A score at or above it means "derived"; NaN where there is none.
 
     Returns
     -------
-    list of dict
-        `shared, n_pairs, n_lineages, median, auc, fpr`: pairs with a score, their lineages and median; the
-        matched AUC of derived pairs against those of this class in the same cells; the share of the class at
-        or above the threshold. Both with intervals over lineages. `difference, n_cells`: how much lower or
-        higher the class scores than founders of the same cell that share all but the initialisation, median
-        less median, averaged over the cells that have both; None and 0 without such a cell. Classes stand in
-        different cells, so that medians alone cannot be compared.
+    tuple of SharedPropertyClass
+        Classes stand in different cells, so that medians alone cannot be compared: hence `difference`.
     """
     named = scores.merge(pairs.rename(columns={"shared": "held"}), on=["model_a", "model_b"], how="left")
     named = named[(named["relation"] == "derived") | named["held"].notna()]
     # For this table alone, pairs of one initialisation are negatives: neither descends from the other.
     named = named.assign(relation=named["relation"].where(named["held"].isna(), "independent"))
     if named["held"].isna().all():
-        return []
+        return ()
     table = analysis.ScoreTable(named.drop(columns="shared", errors="ignore"))
     held = table.frame["held"].fillna("").to_numpy(dtype=object)
-    limit = math.nan if threshold is None else threshold
     rows = []
     for shared in pd.unique(pairs["shared"]):
         theirs = table.independent & (held == shared)
@@ -130,19 +125,20 @@ def shared_results(
             _median(table, scored & (table.cell_a == cell)) - _median(table, most & (table.cell_a == cell))
             for cell in np.intersect1d(table.cell_a[scored], table.cell_a[most])
         ]
+        compared = bool(steps) and shared != EVERYTHING
         rows.append(
-            {
-                "shared": shared,
-                "n_pairs": int(scored.sum()),
-                "n_lineages": len(np.unique(lineages)),
-                "median": _median(table, scored),
-                "difference": float(np.mean(steps)) if steps and shared != EVERYTHING else None,
-                "n_cells": len(steps) if shared != EVERYTHING else 0,
-                "auc": analysis.as_json(_matched(wins)),
-                "fpr": analysis.as_json(analysis.rate(table, limit, "fpr", mask=theirs)),
-            }
+            SharedPropertyClass(
+                shared=shared,
+                n_pairs=int(scored.sum()),
+                n_lineages=len(np.unique(lineages)),
+                median=_median(table, scored),
+                difference=float(np.mean(steps)) if compared else math.nan,
+                n_cells=len(steps) if compared else 0,
+                auc=_matched(wins),
+                fpr=analysis.rate(table, threshold, "fpr", mask=theirs),
+            )
         )
-    return rows
+    return tuple(rows)
 
 
 def _matched(wins: Wins) -> analysis.Interval:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 import analysis
-from benchmark.session.files import RunDirectory
+from analysis.summary import ClaimAudit
+from benchmark.results.files import RunDirectory
+from benchmark.results.schema import ForgeryOutcome
 
 __all__ = ["Audit", "Forged", "Missed", "Probability", "Rejections", "audit_run", "audit_text"]
 
@@ -117,22 +119,20 @@ def audit_run(directory: Path) -> list[Audit]:
     run = RunDirectory(directory)
     frames = dict(list(run.read_scores().groupby("metric", sort=False)))
     return [
-        _audit(analysis.ScoreTable(frames[entry["metric"]]), entry["claim"], entry.get("forgeries", ()))
-        for entry in run.read_results()["metrics"]
-        if entry["claim"] is not None
+        _audit(analysis.ScoreTable(frames[one.metric]), one.claim, one.forgeries)
+        for one in run.read_results().metrics
+        if one.claim is not None
     ]
 
 
-def _audit(
-    table: analysis.ScoreTable, claim: Mapping[str, Any], forgeries: Sequence[Mapping[str, Any]]
-) -> Audit:
-    threshold = claim["threshold"]
+def _audit(table: analysis.ScoreTable, claim: ClaimAudit, forgeries: Sequence[ForgeryOutcome]) -> Audit:
+    threshold = claim.threshold
     held = None if threshold is None else analysis.audit_threshold(table, threshold)
-    rejections = analysis.audit_p_values(table, levels=LEVELS).rates if claim["p_values"] else ()
+    rejections = analysis.audit_p_values(table, levels=LEVELS).rates if claim.p_values else ()
     return Audit(
         metric=table.metric,
-        text=claim["text"],
-        source=claim["source"],
+        text=claim.text,
+        source=claim.source,
         auc=analysis.auc(table),
         look_alike_auc=analysis.look_alike_auc(table),
         threshold=threshold,
@@ -155,16 +155,12 @@ def _missed(table: analysis.ScoreTable, threshold: float) -> tuple[Missed, ...]:
     return tuple(each for each in found if each.n_below)
 
 
-def _forged(forgeries: Sequence[Mapping[str, Any]]) -> tuple[Forged, ...]:
-    called = [
-        row for row in forgeries if row["before_called"] is not None and row["after_called"] is not None
-    ]
+def _forged(forgeries: Sequence[ForgeryOutcome]) -> tuple[Forged, ...]:
+    called = [one for one in forgeries if one.before_called is not None and one.after_called is not None]
     found = []
-    for kind in sorted({row["kind"] for row in called}):
-        rows = [row for row in called if row["kind"] == kind]
-        wanted = kind == "frame"
-        turned = [row["after_called"] is wanted and row["before_called"] is not wanted for row in rows]
-        found.append(Forged(kind, len(rows), sum(turned)))
+    for kind in sorted({one.kind for one in called}):
+        own = [one for one in called if one.kind == kind]
+        found.append(Forged(kind, len(own), sum(one.succeeded for one in own)))
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ import pytest
 from analysis.discrimination.auc import auc
 from analysis.inference.claims import Claim
 from analysis.metric_report import analyse
+from analysis.results import as_json
 from analysis.table import ScoreTable
 from analysis.verdicts import VERDICTS
 from studies.simulation.designs import Design
@@ -23,7 +24,7 @@ INTERVAL = {"estimate", "low", "high", "level", "method"}
 
 
 def entry(frame: Any, **options: Any) -> dict[str, Any]:
-    content = analyse([ScoreTable(frame)], **(FAST | options)).to_json()
+    content = as_json(analyse([ScoreTable(frame)], **(FAST | options)).summary())
     json.dumps(content, allow_nan=False)
     found: dict[str, Any] = content["metrics"][0]
     return found
@@ -175,9 +176,8 @@ def test_without_a_claim_there_is_none():
 
 
 def test_the_catalog_says_what_it_can_certify():
-    content = analyse([TABLE], **FAST).to_json()
+    content = as_json(analyse([TABLE], **FAST).summary())
     catalog = content["catalog"]
-    assert content["schema"] == 1
     assert (catalog["n_models"], catalog["n_lineages"], catalog["n_cells"]) == (50, 20, 3)
     assert sum(cell["n_models"] for cell in catalog["cells"].values()) == 50
     assert catalog["lineages_needed"] == {"0.05": 118, "0.01": 598, "0.001": 5990}
@@ -194,20 +194,20 @@ def metrics() -> list[ScoreTable]:
 
 
 def test_the_same_seed_gives_the_same_bytes():
-    first, second = (json.dumps(analyse(metrics(), seed=4, **FAST).to_json()) for _ in range(2))
+    first, second = (json.dumps(as_json(analyse(metrics(), seed=4, **FAST).summary())) for _ in range(2))
     assert first == second
-    other = json.dumps(analyse(metrics(), seed=5, **FAST).to_json())
+    other = json.dumps(as_json(analyse(metrics(), seed=5, **FAST).summary()))
     assert other != first
 
 
 def test_several_metrics_are_compared_and_corrected():
-    content = analyse(metrics(), **FAST).to_json()
+    content = as_json(analyse(metrics(), **FAST).summary())
     assert len(content["comparisons"]) == 3
     for one in content["comparisons"]:
         assert one["adjusted_p_value"] >= one["p_value"]
     for found in content["metrics"]:
         assert found["permutation"]["adjusted_p_value"] >= found["permutation"]["p_value"]
-    backwards = analyse(metrics()[::-1], **FAST).to_json()
+    backwards = as_json(analyse(metrics()[::-1], **FAST).summary())
     assert backwards["metrics"][::-1] == content["metrics"]
 
 

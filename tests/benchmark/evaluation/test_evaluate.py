@@ -15,7 +15,7 @@ from conftest import Evaluated, command
 from small_catalog import write_catalog
 
 from benchmark.pipeline.deadline import TookTooLong, deadline
-from benchmark.pipeline.metric_choice import load_metric
+from benchmark.pipeline.chosen_metric import choose
 
 ROOT = Path(__file__).parents[3]
 BASELINES = {"config-match", "weight-cosine", "attention-std", "qkv-bias-std"}
@@ -266,7 +266,7 @@ def test_bad_usage_is_one_line(
 
 
 def test_function_is_a_metric(faulty: Path) -> None:
-    metric = load_metric(f"{faulty / 'faulty.py'}:faulty")
+    metric = choose(f"{faulty / 'faulty.py'}:faulty").load()
     assert (metric.name, metric.title) == ("faulty", "A function with two bad pairs")
 
 

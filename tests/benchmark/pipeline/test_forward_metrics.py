@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from zoo_models import shipped
 
 import fpcore
-from benchmark.session.files import RunDirectory
+from benchmark.results.files import RunDirectory
 from benchmark.zoo.cells import CELLS
 from benchmark.zoo.transforms import transform
 from fpcore.metrics.outputs import provenance_test

@@ -12,8 +12,8 @@ from rich.console import Console
 from test_report_fixture import METHODS, METRICS, results, run, scores
 
 from benchmark.report import markdown, render, verdict_table
+from benchmark.results.files import RunDirectory
 from benchmark.session.errors import UsageError
-from benchmark.session.files import RunDirectory
 
 
 def written(path: Path) -> Path:

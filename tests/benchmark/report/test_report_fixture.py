@@ -133,13 +133,14 @@ def results() -> dict[str, Any]:
     """What results.json holds: the whole analysis, with few resamples, and what a run adds to it."""
     tables = [analysis.ScoreTable(frame) for _, frame in scores().groupby("metric", sort=False)]
     claim = analysis.Claim(threshold=0.9, text="> .9 is suspect", source="arXiv:2507.03014")
-    told = analysis.analyse(
+    summary = analysis.analyse(
         tables,
         claims={"attention-std": claim, "norm-cosine": claim},
         versions=dict.fromkeys(METRICS, 1),
         n_resamples=499,
         n_bootstrap=200,
-    ).to_json()
+    ).summary()
+    told = {"schema": 1, **analysis.as_json(summary)}
     for entry in told["metrics"]:
         entry |= {
             "decay": decay(entry["metric"]),

@@ -65,7 +65,12 @@ def test_forgeries_and_decay_are_read_where_there_are_any(run: benchmark.Run, tm
     for name in ("run.json", "scores.parquet"):
         (tmp_path / name).write_bytes((run.path / name).read_bytes())
     results = json.loads((run.path / "results.json").read_text())
-    rows = [{"model": "f0c0", "ancestor": "f0", "share": 0.2, "score": 0.9, "steps": 20}]
+    rows = [
+        {
+            "model": "f0c0", "ancestor": "f0", "method": "fine-tune", "steps": 20, "tokens": None,
+            "share": 0.2, "score": 0.9, "lineage": "f0",
+        }
+    ]  # fmt: skip
     results["metrics"][0]["decay"] = rows
     (tmp_path / "results.json").write_text(json.dumps(results))
     forged = run.scores.head(3).assign(kind="frame", target="f1", aimed_at="attention-std")
@@ -78,7 +83,7 @@ def test_forgeries_and_decay_are_read_where_there_are_any(run: benchmark.Run, tm
 
 
 def test_what_is_not_there_is_named(run: benchmark.Run, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no metric 'nothing'; it has my-metric, config-match"):
+    with pytest.raises(UsageError, match=r"no metric 'nothing' .* they have my-metric, config-match"):
         run.result("nothing")
     with pytest.raises(UsageError, match=r"run\.json"):
         benchmark.read_run(tmp_path)
@@ -105,9 +110,9 @@ def test_roc_draws_the_curve_of_the_results(run: benchmark.Run) -> None:
     result = run.result("attention-std")
     _, ax = pyplot.subplots()
     assert plots.roc(result, ax) is ax
-    curve = result["curves"]["look_alike_roc"]
+    curve = result.curves.look_alike_roc
     assert any(
-        np.array_equal(line.get_xydata(), np.column_stack([curve["fpr"], curve["tpr"]])) for line in ax.lines
+        np.array_equal(line.get_xydata(), np.column_stack([curve.fpr, curve.tpr])) for line in ax.lines
     )
     assert ax.get_title(loc="left") == "attention-std"
 
@@ -117,10 +122,10 @@ def test_det_is_the_roc_on_normal_deviates(run: benchmark.Run) -> None:
     noisy = table.with_scores(table.derived + np.random.default_rng(0).normal(size=len(table)))
     (report,) = analysis.analyse([noisy], n_resamples=99, n_bootstrap=50).metrics
     ax = plots.det(report)
-    curve = report.to_json()["curves"]["roc"]
+    curve = report.roc
     inside = [
         (norm.ppf(x), norm.ppf(1 - y))
-        for x, y in zip(curve["fpr"], curve["tpr"], strict=True)
+        for x, y in zip(curve.fpr, curve.tpr, strict=True)
         if 0.001 < x < 0.999 and 0.001 < 1 - y < 0.999
     ]
     assert inside

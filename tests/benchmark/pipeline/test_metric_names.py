@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import fpcore
-from benchmark.pipeline.metric_choice import choose_metrics
+from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.session.errors import UsageError
 
 EVERY = tuple(metric.name for metric in fpcore.metrics())
