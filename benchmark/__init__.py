@@ -7,9 +7,9 @@
 1 metrics:
   norm-pearson: 1 pairs
 
-`run` turns a catalog into a calibration report, `analyse` does so from a score table, `evaluate` judges a metric
-of your own beside the others, `compare` and `find_parents` weigh a case by a finished run, `read_run` reads one
-back and `plots` draws it. Everything is imported when it is first asked for.
+`run` turns a catalog into a calibration report and `analyse` a score table, `evaluate` judges a metric of your
+own beside the others, `compare` and `find_parents` weigh a case by a finished run, `read_run` reads one back
+and `plots` draws it. Each is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from benchmark.catalog import Catalog, load_catalog
     from benchmark.comparison import Case, PoolCase, compare, find_parents
-    from benchmark.evaluation import Evaluation, evaluate
-    from benchmark.leaderboards import Board, leaderboard
+    from benchmark.evaluation.evaluate import Evaluation, evaluate
+    from benchmark.leaderboard.board import Board, leaderboard
     from benchmark.pipeline.analyse import analyse
     from benchmark.pipeline.fingerprint_model import ModelFingerprint, fingerprint
     from benchmark.pipeline.plan import Plan, plan
@@ -55,8 +55,8 @@ __all__ = [
 HOMES: Final = {
     "benchmark.catalog": ("Catalog", "load_catalog"),
     "benchmark.comparison": ("Case", "PoolCase", "compare", "find_parents"),
-    "benchmark.evaluation": ("Evaluation", "evaluate"),
-    "benchmark.leaderboards": ("Board", "leaderboard"),
+    "benchmark.evaluation.evaluate": ("Evaluation", "evaluate"),
+    "benchmark.leaderboard.board": ("Board", "leaderboard"),
     "benchmark.pipeline.analyse": ("analyse",),
     "benchmark.pipeline.fingerprint_model": ("ModelFingerprint", "fingerprint"),
     "benchmark.pipeline.plan": ("Plan", "plan"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,7 +80,8 @@ def _start(new: Path, json_: bool) -> None:
     from benchmark.evaluation.evaluate import write_template
 
     write_template(new)
-    tried = f"lookalike evaluate {new}:MyMetric"
+    typed = "lookalike" if Path(sys.argv[0]).stem == "lookalike" else "python -m benchmark"
+    tried = f"{typed} evaluate {new}:MyMetric"
     if json_:
         print_json({"written": str(new), "try": tried})
     else:
