@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmark.catalog import Catalog, load_catalog
     from benchmark.comparison import Case, PoolCase, compare, find_parents
     from benchmark.evaluation.evaluate import Evaluation, evaluate
-    from benchmark.leaderboard.board import Board, leaderboard
+    from benchmark.leaderboards.board import Board, leaderboard
     from benchmark.pipeline.analyse import analyse
     from benchmark.pipeline.fingerprint_model import ModelFingerprint, fingerprint
     from benchmark.pipeline.plan import Plan, plan
@@ -56,7 +56,7 @@ HOMES: Final = {
     "benchmark.catalog": ("Catalog", "load_catalog"),
     "benchmark.comparison": ("Case", "PoolCase", "compare", "find_parents"),
     "benchmark.evaluation.evaluate": ("Evaluation", "evaluate"),
-    "benchmark.leaderboard.board": ("Board", "leaderboard"),
+    "benchmark.leaderboards.board": ("Board", "leaderboard"),
     "benchmark.pipeline.analyse": ("analyse",),
     "benchmark.pipeline.fingerprint_model": ("ModelFingerprint", "fingerprint"),
     "benchmark.pipeline.plan": ("Plan", "plan"),

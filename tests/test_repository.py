@@ -27,7 +27,7 @@ ROOMS = (
     {"results"},
     {"report"},
     {"pipeline"},
-    {"evaluation", "comparison", "leaderboard"},
+    {"evaluation", "comparison", "leaderboards"},
     {"cli"},
 )
 ANY_AT_MOST = 109

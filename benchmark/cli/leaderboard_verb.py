@@ -25,8 +25,8 @@ def leaderboard(
     """Metrics of several runs side by side, ranked only where a paired test separates them."""
     from rich.text import Text
 
-    from benchmark.leaderboard.board import leaderboard as board_of
-    from benchmark.leaderboard.board_text import board_html, board_markdown, board_notes, board_table
+    from benchmark.leaderboards.board import leaderboard as board_of
+    from benchmark.leaderboards.board_text import board_html, board_markdown, board_notes, board_table
     from benchmark.session.progress import Reporter
 
     check_document(out)
