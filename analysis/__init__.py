@@ -12,6 +12,7 @@ from analysis.discrimination.auc import (
     pairs_without_look_alikes as pairs_without_look_alikes,
 )
 from analysis.discrimination.breakdown import by_look_alike as by_look_alike, by_method as by_method
+from analysis.example import example_table as example_table
 from analysis.look_alikes import look_alike_pairs as look_alike_pairs
 from analysis.thresholds.rates import rate as rate
 from analysis.results import Interval as Interval, as_json as as_json
@@ -79,6 +80,7 @@ from analysis.thresholds.power import (
     minimal_detectable_auc_difference as minimal_detectable_auc_difference,
 )
 from analysis.discrimination.ranks import Rank as Rank, ranks as ranks
+from analysis.validation import BadArgument as BadArgument
 from analysis.verdicts import VERDICTS as VERDICTS, Verdict as Verdict, verdict as verdict
 from analysis.summary import (
     CatalogSummary as CatalogSummary,

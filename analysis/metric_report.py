@@ -20,7 +20,7 @@ from analysis.inference.permutation import PermutationTest, separation_tests
 from analysis.notebook import Shown
 from analysis.results import Interval
 from analysis.summary import CatalogSummary, MetricSummary, Summary, share
-from analysis.table import ScoreTable
+from analysis.table import ScoreTable, check_tables
 from analysis.thresholds.calibration import (
     Threshold,
     ThresholdAudit,
@@ -29,6 +29,14 @@ from analysis.thresholds.calibration import (
 )
 from analysis.thresholds.power import (
     intraclass_correlation,
+)
+from analysis.validation import (
+    check_choice,
+    check_count,
+    check_instances,
+    check_mapping,
+    check_probability,
+    check_seed,
 )
 from analysis.verdicts import Verdict, verdict
 
@@ -97,6 +105,9 @@ class MetricReport(Shown):
     intraclass_correlation: Interval
     unmatched: tuple[tuple[str, str], ...]
 
+    def __str__(self) -> str:
+        return f"{self.metric}: {self.verdict}"
+
     @cached_property
     def verdict(self) -> Verdict:
         """The metric judged by the one rule."""
@@ -133,6 +144,9 @@ class Analysis(Shown):
 
     metrics: tuple[MetricReport, ...]
     comparisons: tuple[Comparison, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(f"{report.metric}: {report.verdict.verdict}" for report in self.metrics)
 
     def summary(self) -> Summary:
         """What a file keeps of it: the same for the same tables and seed."""
@@ -182,7 +196,17 @@ def analyse(
     Analysis
         What cannot be computed is undefined with its reason; nothing in a valid table makes this fail.
     """
-    claims, versions = claims or {}, versions or {}
+    metrics = [table.metric for table in check_tables(tables)]
+    if focus is not None:
+        check_choice(focus, "focus", metrics)
+    claims = {} if claims is None else check_mapping(claims, "claims", Claim)
+    versions = {} if versions is None else check_mapping(versions, "versions", int)
+    check_seed(seed)
+    check_probability(level, "level")
+    for place, rate in enumerate(check_instances(max_fpr, "max_fpr", float)):
+        check_probability(rate, f"max_fpr[{place}]")
+    check_count(n_resamples, "n_resamples")
+    check_count(n_bootstrap, "n_bootstrap")
     # Sorting and looking up release the interpreter: on large tables a second core takes its share.
     with ThreadPoolExecutor(1) as beside:
         tests = beside.submit(separation_tests, tables, n_resamples, seed, level=TEST_LEVEL)

@@ -1,4 +1,4 @@
-"""How a result shows itself in a notebook: its fields as a small table."""
+"""How a result shows itself: as one line where it is printed, as a small table in a notebook."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST: Final = 12
 
 
 class Shown:
-    """A result that a notebook shows as a table (``_repr_html_``).
+    """A result that prints as one line (``__str__``) and that a notebook shows as a table (``_repr_html_``).
 
     Attributes
     ----------
@@ -41,6 +41,10 @@ class Shown:
     def _cell(self) -> str:
         """The result in one cell, as text."""
         return _text(getattr(self, self._headline)) if self._headline else type(self).__name__
+
+    def __str__(self) -> str:
+        facts = [f"{_label(name)} {_text(value)}" for name, value in self._facts().items()]
+        return f"{type(self).__name__}: {'; '.join(facts)}"
 
     def _repr_html_(self) -> str:
         rows = [(f"<b>{escape(_label(name))}</b>", _html(value)) for name, value in self._facts().items()]

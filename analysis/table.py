@@ -13,10 +13,13 @@ import pandas as pd
 from analysis.lineages import connected_components
 from analysis.look_alikes import cell_pairs, look_alike_pairs
 from analysis.notebook import Shown
+from analysis.validation import BadArgument, check_choice, check_instance, check_instances
 
-__all__ = ["BadTable", "ScoreTable"]
+__all__ = ["NEGATIVES", "BadTable", "ScoreTable", "check_table", "check_tables"]
 
 RELATIONS: Final = ("derived", "sibling", "independent", "shared-init", "distilled", "disputed")
+NEGATIVES: Final = ("independent", "look-alike")
+"""What derived pairs can be told from."""
 STATUSES: Final = ("ok", "abstained", "failed")
 REQUIRED: Final = ("model_a", "model_b", "score", "relation")
 ENDS: Final = (("model_a", "model_b"), ("lineage_a", "lineage_b"), ("architecture_a", "architecture_b"))
@@ -24,6 +27,9 @@ ENDS: Final = (("model_a", "model_b"), ("lineage_a", "lineage_b"), ("architectur
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+
+
+HINT: Final = "analysis.ScoreTable(frame) makes one"
 
 
 class BadTable(ValueError):
@@ -66,6 +72,7 @@ class ScoreTable(Shown):
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
+        check_instance(frame, "frame", pd.DataFrame)
         missing = [name for name in REQUIRED if name not in frame.columns]
         if missing:
             raise BadTable(
@@ -192,6 +199,8 @@ class ScoreTable(Shown):
             f"{int(self.independent.sum())} independent, {int(self.look_alike.sum())} look-alikes)"
         )
 
+    __str__ = __repr__
+
     def _facts(self) -> dict[str, Any]:
         scored = self.comparable
         return {
@@ -245,11 +254,23 @@ class ScoreTable(Shown):
 
     def negatives(self, which: str) -> Mask:
         """Mask of the negatives asked for: ``"independent"`` or ``"look-alike"``."""
-        if which == "independent":
-            return self.independent
-        if which == "look-alike":
-            return self.look_alike
-        raise ValueError(f'negatives must be "independent" or "look-alike", not {which!r}')
+        check_choice(which, "negatives", NEGATIVES)
+        return self.independent if which == "independent" else self.look_alike
+
+
+def check_table(value: object, name: str = "table") -> ScoreTable:
+    """Check that an argument is a score table."""
+    return check_instance(value, name, ScoreTable, HINT)
+
+
+def check_tables(value: object, name: str = "tables") -> tuple[ScoreTable, ...]:
+    """Check that an argument is a sequence of score tables, one a metric."""
+    tables = check_instances(value, name, ScoreTable, HINT)
+    metrics = [table.metric for table in tables]
+    twice = next((metric for metric in metrics if metrics.count(metric) > 1), None)
+    if twice is not None:
+        raise BadArgument(f"{name} must hold one table a metric; {twice!r} stands twice")
+    return tables
 
 
 def _ordered(frame: pd.DataFrame) -> pd.DataFrame:

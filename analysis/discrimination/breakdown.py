@@ -13,8 +13,9 @@ from analysis.discrimination.auc import METHODS, auc_interval
 from analysis.discrimination.wins import Wins
 from analysis.notebook import Shown
 from analysis.results import Interval
-from analysis.table import ScoreTable
+from analysis.table import ScoreTable, check_table
 from analysis.thresholds.rates import rate
+from analysis.validation import check_number, check_probability
 
 __all__ = ["LookAlikeClass", "MethodClass", "by_look_alike", "by_method"]
 
@@ -85,7 +86,9 @@ def by_method(
     dict
         method → summary, in the order of the names; pairs without a method stand under "unnamed".
     """
-    limit = math.nan if threshold is None else threshold
+    check_table(table)
+    limit = math.nan if threshold is None else check_number(threshold, "threshold", nan=True)
+    check_probability(level, "level")
     methods = table.frame["method"].to_numpy(dtype=object)
     found: dict[str, MethodClass] = {}
     derived = np.flatnonzero(table.derived)
@@ -120,7 +123,9 @@ def by_look_alike(
     dict
         class → summary, in the order of the names.
     """
-    limit = math.nan if threshold is None else threshold
+    check_table(table)
+    limit = math.nan if threshold is None else check_number(threshold, "threshold", nan=True)
+    check_probability(level, "level")
     classes = _classes(table)
     found: dict[str, LookAlikeClass] = {}
     for name in sorted(set(classes[table.look_alike])):

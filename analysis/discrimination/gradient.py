@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, ndtri
 from sklearn.isotonic import isotonic_regression
+
+from analysis.results import WithArrays
 
 __all__ = [
     "Gradient",
@@ -31,8 +33,8 @@ TAIL: Final = 0.003
 """Normal quantiles end here: beyond, a catalog has too few lineages to tell."""
 
 
-@dataclass(frozen=True)
-class Gradient:
+@dataclass(frozen=True, eq=False)
+class Gradient(WithArrays):
     """A fitted rising map from score to log10 LR.
 
     Attributes
@@ -41,8 +43,8 @@ class Gradient:
         Knots, ascending; linear between them, constant beyond.
     """
 
-    score: Floats
-    log10_lr: Floats
+    score: Floats = field(repr=False)
+    log10_lr: Floats = field(repr=False)
 
     def __call__(self, scores: Floats) -> Floats:
         """Map scores to log10 LR."""

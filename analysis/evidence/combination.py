@@ -22,9 +22,17 @@ from analysis.discrimination.intervals import clopper_pearson, degrees_of_freedo
 from analysis.evidence.joint_fit import JointFit, finite, fit_jointly, lineage_folds, lineage_weights
 from analysis.evidence.likelihood_ratio import Evidence
 from analysis.evidence.quality import cllr, cllr_min, empirical_bounds
-from analysis.notebook import Shown
-from analysis.results import Interval
-from analysis.table import ScoreTable
+from analysis.notebook import number
+from analysis.results import Interval, WithArrays
+from analysis.table import NEGATIVES, ScoreTable, check_table, check_tables
+from analysis.validation import (
+    BadArgument,
+    check_choice,
+    check_instance,
+    check_number,
+    check_probability,
+    check_scores,
+)
 
 __all__ = ["Combination", "combine_evidence", "evidence_interval"]
 
@@ -40,8 +48,8 @@ METHOD: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Combination(Shown):
+@dataclass(frozen=True, eq=False)
+class Combination(WithArrays):
     """Joint evidence of one or several metrics, and its quality.
 
     Attributes
@@ -85,9 +93,19 @@ class Combination(Shown):
     n_lineages: int
     negatives: str
     reason: str
-    table: ScoreTable | None = field(repr=False, default=None)
+    table: ScoreTable | None = field(repr=False, compare=False, default=None)
     _fit: JointFit | None = field(repr=False, default=None)
-    _sample: Sample | None = field(repr=False, default=None)
+    _sample: Sample | None = field(repr=False, compare=False, default=None)
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"no joint evidence of {', '.join(self.metrics)} ({self.reason})"
+        return (
+            f"{', '.join(self.metrics)} together: Cllr {number(self.cllr)} (min {number(self.cllr_min)}, cal"
+            f" {number(self.cllr_cal)}); log10 LR from {number(self.lower)} to {number(self.upper)};"
+            f" {self.n_derived:,} derived and {self.n_independent:,} {self.negatives} pairs of"
+            f" {self.n_lineages:,} lineages"
+        )
 
     @property
     def defined(self) -> bool:
@@ -108,7 +126,12 @@ class Combination(Shown):
         ndarray of float, shape (n,)
             log10 LR; NaN where a score is NaN, and everywhere without evidence.
         """
-        values = np.atleast_2d(np.asarray(scores, dtype=np.float64))
+        values = np.atleast_2d(check_scores(scores, "scores", ndim=None))
+        if values.ndim > 2 or values.shape[1] != len(self.metrics):
+            raise BadArgument(
+                f"scores must have shape (n, {len(self.metrics)}), a column for each of"
+                f" {', '.join(self.metrics)}, not {values.shape}"
+            )
         if self._fit is None:
             return np.full(len(values), np.nan)
         found = self._fit(values)
@@ -128,9 +151,15 @@ class Combination(Shown):
             Both ends are within the bounds. The fit is repeated with each lineage left out; besides, the end
             towards 0 is no surer than the exact limits of the shares of pairs that weigh at least as much.
         """
+        point = check_scores(scores, "scores")
+        check_probability(level, "level")
+        if point.shape != (len(self.metrics),):
+            raise BadArgument(
+                f"scores must have shape ({len(self.metrics)},), one of each of"
+                f" {', '.join(self.metrics)}, not {point.shape}"
+            )
         if self._fit is None or self._sample is None:
             return Interval.undefined(self.reason, level=level, method=METHOD)
-        point = np.asarray(scores, dtype=np.float64)
         return self._sample.interval(point, self._fit, (self.lower, self.upper), level)
 
 
@@ -256,11 +285,10 @@ def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = "independ
     ValueError
         No table, or a metric twice.
     """
+    names = tuple(table.metric for table in check_tables(tables))
+    check_choice(negatives, "negatives", NEGATIVES)
     if not tables:
-        raise ValueError("combine_evidence needs at least one table")
-    names = tuple(table.metric for table in tables)
-    if len(set(names)) < len(names):
-        raise ValueError(f"combine_evidence: a metric stands twice among {', '.join(names)}")
+        raise BadArgument("tables must hold at least one table, not none")
     joined = _joined(tables)
     used = joined.derived | joined.negatives(negatives)
     table = ScoreTable(joined.frame[used]) if used.any() else None
@@ -323,6 +351,10 @@ def evidence_interval(
     Interval
         As `Combination.interval`.
     """
+    check_table(table)
+    check_number(score, "score", nan=True)
+    check_instance(evidence, "evidence", Evidence, "analysis.calibrate_evidence(table) makes one")
+    check_probability(level, "level")
     if evidence.reason:
         return Interval.undefined(evidence.reason, level=level, method=METHOD)
     used = table.comparable & (table.derived | table.independent)

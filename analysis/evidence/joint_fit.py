@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy.special import expit, ndtri
 
 from analysis.discrimination.gradient import RIDGE, TAIL, Gradient
+from analysis.results import WithArrays
 
 __all__ = ["JointFit", "finite", "fit_jointly", "lineage_folds", "lineage_weights"]
 
@@ -31,8 +32,8 @@ DAMPING: Final = 1e-9
 """Added to the curvature: two metrics that say the same leave it singular."""
 
 
-@dataclass(frozen=True)
-class JointFit:
+@dataclass(frozen=True, eq=False)
+class JointFit(WithArrays):
     """A fitted map from several scores to one log10 LR.
 
     Attributes

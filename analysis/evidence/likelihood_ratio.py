@@ -29,8 +29,10 @@ from analysis.evidence.quality import (
     entropy_curves,
     tippett_curves,
 )
-from analysis.notebook import Shown, number
-from analysis.table import ScoreTable
+from analysis.notebook import number
+from analysis.results import WithArrays
+from analysis.table import ScoreTable, check_table
+from analysis.validation import check_choice, check_scores
 
 __all__ = ["Evidence", "calibrate_evidence"]
 
@@ -41,8 +43,8 @@ N_FOLDS: Final = 10
 """Groups of lineages left out together; with fewer lineages every lineage is a group."""
 
 
-@dataclass(frozen=True)
-class Evidence(Shown):
+@dataclass(frozen=True, eq=False)
+class Evidence(WithArrays):
     """Calibrated evidence of a metric, and its quality.
 
     Attributes
@@ -104,11 +106,21 @@ class Evidence(Shown):
             Same shape; rising with the score, between `lower` and `upper`. NaN for NaN, and everywhere where
             there is no evidence (see `reason`).
         """
-        values = np.asarray(scores, dtype=np.float64)
+        values = check_scores(scores, "scores", ndim=None)
+        check_choice(method, "method", ("logistic", "isotonic"))
         fitted = self.logistic if method == "logistic" else self.isotonic
         if fitted is None:
             return np.full(values.shape, np.nan)
         return np.clip(fitted(values), self.lower, self.upper)
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"no evidence ({self.reason})"
+        return (
+            f"Cllr {number(self.cllr)} (min {number(self.cllr_min)}, cal {number(self.cllr_cal)}); log10 LR"
+            f" from {number(self.lower)} to {number(self.upper)}; {self.n_derived:,} derived and"
+            f" {self.n_independent:,} independent pairs of {self.n_lineages:,} lineages"
+        )
 
     def _cell(self) -> str:
         return f"Cllr {number(self.cllr)}"
@@ -137,6 +149,7 @@ def calibrate_evidence(table: ScoreTable) -> Evidence:
     range in which acting on the LRs, plus one misleading lineage on each side, costs no more than ignoring
     them at every prior odds. Independent lineage pairs count as G/2.
     """
+    check_table(table)
     ours = np.flatnonzero(table.derived & table.comparable)
     theirs = np.flatnonzero(table.independent & table.comparable)
     rows = np.concatenate([ours, theirs])

@@ -16,7 +16,8 @@ from analysis.discrimination.intervals import effective_number, jackknife_varian
 from analysis.discrimination.wins import Wins
 from analysis.notebook import Shown
 from analysis.results import Interval
-from analysis.table import ScoreTable
+from analysis.table import ScoreTable, check_table
+from analysis.validation import check_probability
 
 __all__ = [
     "ArchitectureAudit",
@@ -81,27 +82,23 @@ class ArchitectureAudit(Shown):
     reason: str
 
 
-def architecture_detector(
-    table: ScoreTable, level: float = 0.95, *, wins: tuple[Wins, Wins] | None = None
-) -> ArchitectureAudit:
+def architecture_detector(table: ScoreTable, level: float = 0.95) -> ArchitectureAudit:
     """Ask a score for architecture.
 
     Parameters
     ----------
     table : ScoreTable
     level : float
-    wins : (Wins, Wins), optional
-        Of the table against independent pairs and against look-alikes, where already counted.
 
     Returns
     -------
     ArchitectureAudit
     """
-    everybody, alike = wins or (Wins.of(table), Wins.of(table, "look-alike"))
+    check_table(table)
+    check_probability(level, "level")
     coefficients, reason = dyadic_regression(table, level)
-    return ArchitectureAudit(
-        same_cell_auc(table, level), auc_gap(everybody, alike, level), coefficients, reason
-    )
+    gap = auc_gap(Wins.of(table), Wins.of(table, "look-alike"), level)
+    return ArchitectureAudit(same_cell_auc(table, level), gap, coefficients, reason)
 
 
 def same_cell_auc(table: ScoreTable, level: float = 0.95) -> Interval:
@@ -235,6 +232,8 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
     their own (counted twice before), times G/(G - 1): Fafchamps & Gubert 2007; Cameron & Miller 2014;
     Aronow, Samii & Assenova 2015. Where that difference is not a variance the second sum is not taken off.
     """
+    check_table(table)
+    check_probability(level, "level")
     used = table.comparable & np.isin(table.relation, ["derived", "sibling", "independent"])
     rows = np.flatnonzero(used)
     names, columns, left_out = _predictors(table, rows)

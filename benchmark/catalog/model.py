@@ -343,7 +343,17 @@ class Model(Shown):
 
 @dataclass(frozen=True)
 class Figure:
-    """A published number about one pair of catalog models."""
+    """A published number about one pair of catalog models.
+
+    Attributes
+    ----------
+    metric : str
+        By its name.
+    pair : tuple of two str
+        Catalog ids.
+    value : float
+        As published.
+    """
 
     metric: str
     pair: tuple[str, str]
@@ -352,7 +362,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Statement:
-    """What one side of a dispute says, with its figures."""
+    """What one side of a dispute says, with its figures.
+
+    Attributes
+    ----------
+    by, says, source : str
+        Who, what in our own words, and where.
+    figures : tuple of Figure
+        The numbers given for it.
+    """
 
     by: str
     says: str
@@ -367,15 +385,19 @@ class Dispute:
     Attributes
     ----------
     id, title : str
+        Its name in the catalog, and for people.
     models : tuple of str
         The models whose kinship is in question, alleged child first.
     status : str
         One of `STATUSES`.
     claims, replies : tuple of Statement
+        What is said for kinship, and against it.
     controls : tuple of str
         Catalog models named as comparisons.
     settled_by : str
         What settled it, or would.
+    line : int
+        Where it stands in the catalog's file.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The family tree of the zoo as a picture: ``python -m benchmark.zoo.tree > docs/figures/zoo-tree.svg``.
+"""The family tree of the zoo as a picture: ``python -m benchmark.zoo.tree > FILE``.
 
 One row a trained model, children below their parent; what is computed from it stands behind its name. The
 same catalog gives the same bytes.

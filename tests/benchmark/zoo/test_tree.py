@@ -41,6 +41,8 @@ def test_every_model_is_in_the_picture_and_inside_it():
 def test_the_page_shows_the_picture_that_the_command_draws():
     command = [sys.executable, "-m", "benchmark.zoo.tree"]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
-    shown = (ROOT / "docs" / "figures" / "zoo-tree.svg").read_bytes()
-    assert made == shown, "the catalog changed: python -m benchmark.zoo.tree > docs/figures/zoo-tree.svg"
-    assert "figures/zoo-tree.svg" in (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8")
+    shown = (ROOT / "docs" / "explanation" / "figures" / "zoo-tree.svg").read_bytes()
+    assert made == shown, (
+        "the catalog changed: python -m benchmark.zoo.tree > docs/explanation/figures/zoo-tree.svg"
+    )
+    assert "figures/zoo-tree.svg" in (ROOT / "docs" / "explanation" / "zoo.md").read_text(encoding="utf-8")
