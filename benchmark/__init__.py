@@ -7,9 +7,9 @@
 1 metrics:
   norm-pearson: 1 pairs
 
-`run` turns a catalog into a calibration report and `analyse` a score table, `evaluate` judges a metric of your
-own beside the others, `compare` and `find_parents` weigh a case by a finished run, `read_run` reads one back
-and `plots` draws it. Each is imported when it is first asked for.
+`run` turns a catalog into a calibration report and `analyse` a score table, `evaluate` judges a metric of
+your own beside the others, `compare` and `find_parents` weigh a case by a finished run, `read_run` reads one
+back and `plots` draws it. Each is imported when it is first asked for.
 """
 
 from __future__ import annotations

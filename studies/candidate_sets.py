@@ -29,8 +29,8 @@ from analysis.evidence.candidates import CandidateSet, Entry, exclude_candidates
 from analysis.evidence.combination import combine_evidence
 from benchmark.comparison.candidates import Yardsticks
 from benchmark.comparison.joint import choose_for_combination
-from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.analyse import read_scores
+from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.report.notation import percent, percent_interval, plain
 from benchmark.report.reading import estimate
 from benchmark.results.files import RunDirectory

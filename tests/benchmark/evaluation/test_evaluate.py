@@ -14,8 +14,8 @@ import pytest
 from conftest import Evaluated, command
 from small_catalog import write_catalog
 
-from benchmark.pipeline.deadline import TookTooLong, deadline
 from benchmark.pipeline.chosen_metric import choose
+from benchmark.pipeline.deadline import TookTooLong, deadline
 
 ROOT = Path(__file__).parents[3]
 BASELINES = {"config-match", "weight-cosine", "attention-std", "qkv-bias-std"}
