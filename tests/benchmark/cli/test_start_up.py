@@ -18,7 +18,7 @@ path, *sys.argv[1:] = sys.argv[1:]
 atexit.register(lambda: open(path, "w").write("\\n".join(sys.modules)))
 runpy.run_module("benchmark", run_name="__main__")
 """
-MODELS_RUN = {"torch", "transformers", "tokenizers", "safetensors"}
+MODELS_RUN = {"torch", "transformers", "tokenizers"}
 NUMBERS = {"numpy", "pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "joblib"}
 SAID_AT_ONCE = ["--help", "--version", "run --help", "catalog --help", "compare --help"]
 
