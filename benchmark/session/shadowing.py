@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shlex
 import shutil
 import sys
@@ -11,10 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["hidden_packages", "way_out"]
+__all__ = ["hidden_packages", "taken_names", "way_out"]
 
 HOME: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = ("analysis", "fpcore")
+NAMES: Final = ("benchmark", *PACKAGES)
 
 
 def hidden_packages() -> str | None:
@@ -37,6 +39,27 @@ def _origin(name: str) -> Path | None:
         return Path(module.__file__) if module.__file__ else None
     spec = importlib.util.find_spec(name)
     return Path(spec.origin) if spec and spec.origin else None
+
+
+def taken_names(folder: Path, code: str) -> str:
+    """Say which modules of a folder code cannot mean by their names, because the names are ours; or nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the user.
+    code : str
+        Of a file in it.
+    """
+    words = set(re.findall(r"^\s*(?:import|from)\s+(\w+)", code, re.MULTILINE))
+    taken = [
+        f"{name} is lookalike's own, not {path}"
+        for name in NAMES
+        if name in words
+        for path in (folder / f"{name}.py", folder / name / "__init__.py")
+        if path.is_file()
+    ]
+    return "".join(f"; {one}" for one in taken)
 
 
 def way_out(arguments: Sequence[str]) -> str:

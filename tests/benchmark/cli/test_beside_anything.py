@@ -19,8 +19,8 @@ SCRIPT = "import sys\nfrom lookalike import main\nsys.exit(main())\n"
 SCRIPT_OF_WORKERS = """
 import lookalike
 lookalike.own_packages_first()
-from benchmark.pipeline import workers
-workers.LOOK_SECONDS = workers.START_SECONDS = 0
+from benchmark.pipeline import engine
+engine.LOOK_SECONDS = engine.START_SECONDS = 0
 lookalike.main()
 """
 METRIC = """
@@ -29,9 +29,10 @@ from pathlib import Path
 import numpy as np
 import analysis
 import fpcore
+from my_helper import name
 
 class Mine(fpcore.Metric):
-    name, title = "mine", "a metric that says where it ran"
+    name, title = name, "a metric that says where it ran"
 
     def fingerprint(self, model):
         note = Path(__file__).with_name("ran") / str(os.getpid())
@@ -111,6 +112,7 @@ def test_the_command_works_where_every_name_is_taken(folder: Path, on_path: bool
 def test_its_worker_processes_work_there_too(folder: Path) -> None:
     take_all_names(folder)
     (folder / "my_metric.py").write_text(METRIC)
+    (folder / "my_helper.py").write_text("name = 'mine'\n")
     (folder / "ran").mkdir()
     (folder / "models").mkdir()
     catalog = write_catalog(folder / "models", founders=3)
@@ -127,6 +129,18 @@ def test_its_worker_processes_work_there_too(folder: Path) -> None:
     said = [note.read_text().split() for note in (folder / "ran").iterdir()]
     assert {module.partition(".")[0] for module, _ in said} == {"analysis"}
     assert len({parent for _, parent in said}) > 1, "no worker process took part"
+
+
+def test_a_metric_that_means_a_module_of_the_users_own_is_told_which_it_got(folder: Path) -> None:
+    (folder / "analysis.py").write_text("def depth(model): return 1\n")
+    (folder / "my_metric.py").write_text("import analysis\n\ndepth = analysis.depth\n")
+    script = folder.parent / "lookalike"
+    script.write_text(SCRIPT)
+    ended = run(script, "evaluate", "my_metric.py:depth", folder=folder)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"error: {folder / 'my_metric.py'}: could not be imported: AttributeError")
+    assert line.endswith(f"; analysis is lookalike's own, not {folder / 'analysis.py'}")
 
 
 @pytest.mark.slow
