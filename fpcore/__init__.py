@@ -8,7 +8,7 @@ knows nothing of catalogs or statistics.
 import fpcore.metrics  # noqa: F401
 from fpcore.checkpoints.architecture import Architecture
 from fpcore.checkpoints.checkpoint import Checkpoint, MemoryCheckpoint, TensorInfo, open_checkpoint
-from fpcore.errors import BadCheckpoint, NotComparable, UnknownTensor
+from fpcore.errors import BadCheckpoint, NoDevice, NotComparable, UnknownTensor
 from fpcore.fingerprint import Fingerprint
 from fpcore.registry import Claim, Cost, Metric, metric, metrics, register
 
@@ -21,6 +21,7 @@ __all__ = [
     "Fingerprint",
     "MemoryCheckpoint",
     "Metric",
+    "NoDevice",
     "NotComparable",
     "TensorInfo",
     "UnknownTensor",

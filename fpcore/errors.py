@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BadCheckpoint", "NotComparable", "UnknownTensor"]
+__all__ = ["BadCheckpoint", "NoDevice", "NotComparable", "UnknownTensor"]
 
 
 class BadCheckpoint(Exception):
@@ -11,6 +11,10 @@ class BadCheckpoint(Exception):
 
 class UnknownTensor(BadCheckpoint):
     """A tensor name that the architecture's table does not know; the message names both."""
+
+
+class NoDevice(Exception):
+    """A device that this machine does not have, in one line."""
 
 
 class NotComparable(Exception):

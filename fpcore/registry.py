@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from fpcore.fingerprint import Fingerprint
 __all__ = ["INVARIANCES", "Claim", "Cost", "Metric", "metric", "metrics", "register"]
 
 ENTRY_POINTS: Final = "lookalike.metrics"
+
+# What is seen only of a model that runs.
+FROM_RUNNING: Final = frozenset({"activations", "gradients", "outputs"})
 
 # Changes that keep a model's function (the last two: almost, and up to scale) and that a metric may or may
 # not notice. What a metric does not list it must notice: the property tests hold it to both.
@@ -135,6 +139,31 @@ class Metric(ABC):
         """The fingerprint as nested plain values for people and scripts."""
         return {name: array.tolist() for name, array in fingerprint.arrays.items()}
 
+    @property
+    def needs_forward_pass(self) -> bool:
+        """Whether its evidence comes from running a model: the last digits then depend on the device."""
+        return bool(self.evidence & FROM_RUNNING)
+
+    def make_fingerprint(
+        self,
+        model: Checkpoint,
+        arrays: Mapping[str, NDArray[np.floating]],
+        *,
+        keep_checkpoint: bool = False,
+    ) -> Fingerprint:
+        """A fingerprint of `model` that holds `arrays`, under this metric's name and version.
+
+        Parameters
+        ----------
+        model : Checkpoint
+        arrays : mapping of str to ndarray
+            What `similarity` needs; it may be empty with `keep_checkpoint`.
+        keep_checkpoint : bool
+            Keep the model itself, for metrics that compare whole tensors; never saved.
+        """
+        kept = model if keep_checkpoint else None
+        return Fingerprint(self.name, self.version, model.name, model.digest, arrays, kept)
+
     def take(
         self,
         model: Checkpoint,
@@ -142,9 +171,9 @@ class Metric(ABC):
         *,
         keep_checkpoint: bool = False,
     ) -> Fingerprint:
-        """A fingerprint of `model` that holds `arrays`."""
-        kept = model if keep_checkpoint else None
-        return Fingerprint(self.name, self.version, model.name, model.digest, arrays, kept)
+        """The former name of `make_fingerprint`; deprecated."""
+        warnings.warn("Metric.take is now called make_fingerprint", DeprecationWarning, stacklevel=2)
+        return self.make_fingerprint(model, arrays, keep_checkpoint=keep_checkpoint)
 
     def __repr__(self) -> str:
         return f"<metric {self.name} v{self.version}>"

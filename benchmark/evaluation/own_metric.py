@@ -35,7 +35,7 @@ class MyMetric(fpcore.Metric):
             raise fpcore.NotComparable("no feed-forward output projection in every layer")
         weights = [layer.read().double().numpy() for layer in layers]
         fourth = [((w - w.mean()) ** 4).mean() / w.var() ** 2 for w in weights]
-        return self.take(model, {"kurtosis": np.array(fourth)})
+        return self.make_fingerprint(model, {"kurtosis": np.array(fourth)})
 
     def similarity(self, a: fpcore.Fingerprint, b: fpcore.Fingerprint) -> float:
         """Compare two fingerprints; which of the two comes first means nothing."""

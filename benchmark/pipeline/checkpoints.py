@@ -39,8 +39,13 @@ class Located:
     cell: str | None = None
     recipes: Recipes = field(default_factory=dict, repr=False)
 
-    def open(self) -> fpcore.Checkpoint:
+    def open(self, device: str = "cpu") -> fpcore.Checkpoint:
         """Open the checkpoint (headers only; tensors are read when asked for).
+
+        Parameters
+        ----------
+        device : str
+            Where metrics that run models run it.
 
         Raises
         ------
@@ -48,11 +53,13 @@ class Located:
             The weights are missing, damaged, or contradict the shape that the catalog states.
         """
         if isinstance(self.source, ZooSource):
-            checkpoint = open_zoo(self.source.name, self.recipes)
+            checkpoint = open_zoo(self.source.name, self.recipes, device=device)
         elif isinstance(self.source, HubSource):
-            checkpoint = fpcore.open_checkpoint(self.source.repository, revision=self.source.revision)
+            checkpoint = fpcore.open_checkpoint(
+                self.source.repository, revision=self.source.revision, device=device
+            )
         else:
-            checkpoint = fpcore.open_checkpoint(self.source)
+            checkpoint = fpcore.open_checkpoint(self.source, device=device)
         found = checkpoint.architecture.cell
         if self.cell is not None and self.cell != found:
             raise fpcore.BadCheckpoint(

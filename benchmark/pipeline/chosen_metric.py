@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import fpcore
 from benchmark.pipeline.user_metrics import UserMetric
 
 __all__ = ["ChosenMetric", "choose"]
-
-#: Evidence that comes of running the model, and is rounded as the device rounds.
-FROM_RUNNING: Final = frozenset({"activations", "gradients", "outputs"})
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ def choose(spec: str) -> ChosenMetric:
     if ".py:" not in spec:
         metric = fpcore.metric(spec)
         runs, foreign = (
-            bool(metric.evidence & FROM_RUNNING),
+            metric.needs_forward_pass,
             not type(metric).__module__.startswith("fpcore."),
         )
         return ChosenMetric(metric.name, metric.version, metric.cost, runs, foreign)

@@ -131,7 +131,9 @@ def _outcome(
         seconds = round(time.perf_counter() - begun, 6)
         if not isinstance(fingerprint, fpcore.Fingerprint):
             got = type(fingerprint).__name__
-            raise TypeError(f"fingerprint() returned {got}; end it with: return self.take(model, arrays)")
+            raise TypeError(
+                f"fingerprint() returned {got}; end it with: return self.make_fingerprint(model, arrays)"
+            )
         outcome = Outcome("ok", seconds=seconds, stored=store(fingerprint, arrays))
     except fpcore.NotComparable as error:
         outcome = Outcome("abstained", error.reason, round(time.perf_counter() - begun, 6))

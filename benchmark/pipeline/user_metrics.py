@@ -24,7 +24,7 @@ class FunctionMetric(fpcore.Metric):
     function: ClassVar[Callable[[fpcore.Checkpoint, fpcore.Checkpoint], float]]
 
     def fingerprint(self, model: fpcore.Checkpoint) -> fpcore.Fingerprint:  # noqa: D102
-        return self.take(model, {}, keep_checkpoint=True)
+        return self.make_fingerprint(model, {}, keep_checkpoint=True)
 
     def similarity(self, a: fpcore.Fingerprint, b: fpcore.Fingerprint) -> float:  # noqa: D102
         if a.checkpoint is None or b.checkpoint is None:

@@ -11,7 +11,6 @@ import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.session.cache import Cache
-from fpcore.forward import current_device, use_device
 
 __all__ = ["Workspace"]
 
@@ -63,8 +62,6 @@ class Workspace:
     def __init__(self, cache: Cache, device: str) -> None:
         self.cache = cache
         self.device = device
-        if device != current_device():
-            use_device(device)
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
         self._opened: Recent[str, fpcore.Checkpoint] = Recent(lambda _: 0, 0)
         self._fingerprints: Recent[tuple[str, str], fpcore.Fingerprint] = Recent(_bytes, KEPT_BYTES)
@@ -77,7 +74,7 @@ class Workspace:
 
     def open(self, located: Located) -> fpcore.Checkpoint:
         """The checkpoint of a model of the run; errors as `Located.open`."""
-        return self._opened.get(located.model, located.open)
+        return self._opened.get(located.model, lambda: located.open(self.device))
 
     def fingerprint(self, chosen: ChosenMetric, located: Located, digest: str) -> fpcore.Fingerprint:
         """The fingerprint of a model that has one: from memory, from the cache, or of the model itself.

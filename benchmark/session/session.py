@@ -104,7 +104,8 @@ def _cache_limit(limit: int | str | None) -> int:
 def _device(device: str | None) -> str:
     name, source = (device, "--device") if device else (os.environ.get(DEVICE) or "cpu", f"${DEVICE}")
     if name != "cpu":  # looking for a card imports torch
-        from fpcore.forward.device import NoDevice, check_device
+        from fpcore.device import check_device
+        from fpcore.errors import NoDevice
 
         try:
             check_device(name)

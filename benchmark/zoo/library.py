@@ -17,7 +17,7 @@ __all__ = ["open_zoo"]
 
 
 def open_zoo(
-    name: str, recipes: Mapping[str, Mapping[str, Any]], *, folder: Path = SHIPPED
+    name: str, recipes: Mapping[str, Mapping[str, Any]], *, folder: Path = SHIPPED, device: str = "cpu"
 ) -> fpcore.Checkpoint:
     """Open a zoo model by recipe name.
 
@@ -29,6 +29,8 @@ def open_zoo(
         Recipe name to recipe, as the catalog gives them.
     folder : pathlib.Path
         Holds ``manifest.json`` and ``weights/``; the shipped zoo otherwise.
+    device : str
+        Where metrics that run models run it.
 
     Raises
     ------
@@ -37,13 +39,13 @@ def open_zoo(
     UsageError
         The recipe, or one of an ancestor, is wrong.
     """
-    return _open(name, _lineage(name, recipes), folder)
+    return _open(name, _lineage(name, recipes), folder, device)
 
 
-def _open(name: str, lineage: Mapping[str, Recipe], folder: Path) -> fpcore.Checkpoint:
+def _open(name: str, lineage: Mapping[str, Recipe], folder: Path, device: str) -> fpcore.Checkpoint:
     recipe = lineage[name]
     if isinstance(recipe, Exact):
-        parents = [_open(parent, lineage, folder) for parent in recipe.parents]
+        parents = [_open(parent, lineage, folder, device) for parent in recipe.parents]
         return transform(recipe.transform, *parents, name=f"zoo/{name}", **dict(recipe.parameters))
     weights = folder / WEIGHTS / name
     entry = _manifest(folder, _stamp(folder)).models.get(name)
@@ -62,7 +64,7 @@ def _open(name: str, lineage: Mapping[str, Recipe], folder: Path) -> fpcore.Chec
             raise fpcore.BadCheckpoint(
                 f"zoo/{name}: {weights / file} is not the file of the manifest; {remedy}"
             )
-    return fpcore.open_checkpoint(weights, name=f"zoo/{name}")
+    return fpcore.open_checkpoint(weights, name=f"zoo/{name}", device=device)
 
 
 def _lineage(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, Recipe]:

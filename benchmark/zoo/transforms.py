@@ -138,6 +138,7 @@ class TransformedCheckpoint(Checkpoint):
     ) -> None:
         kind = TRANSFORMS[transform]
         self.name = name
+        self.device = parents[0].device
         self.config = {
             **parents[0].config,
             **({"dtype": kind.dtype} if kind.dtype else {}),

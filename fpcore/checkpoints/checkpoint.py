@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fpcore.checkpoints.architecture import Architecture
+from fpcore.device import check_device
 from fpcore.errors import BadCheckpoint
 
 if TYPE_CHECKING:
@@ -66,11 +67,14 @@ class Checkpoint(ABC):
         Every stored tensor, known from headers alone.
     path : pathlib.Path or None
         Where it lies, None for a model that exists in memory or on the hub.
+    device : str
+        Where metrics that run models run it, such as ``cpu`` or ``cuda:1``.
     """
 
     name: str
     config: Mapping[str, Any]
     path: Path | None = None
+    device: str = "cpu"
 
     @property
     @abstractmethod
@@ -140,6 +144,8 @@ class MemoryCheckpoint(Checkpoint):
         The weights under their stored names.
     tokenizer : path, optional
         The ``tokenizer.json`` of the model.
+    device : str
+        Where it is run: that of the model it was made from.
     """
 
     def __init__(
@@ -149,8 +155,11 @@ class MemoryCheckpoint(Checkpoint):
         config: Mapping[str, Any],
         tensors: Mapping[str, torch.Tensor],
         tokenizer: str | Path | None = None,
+        *,
+        device: str = "cpu",
     ) -> None:
         self.name = name
+        self.device = device
         self.config = config
         self._digest = digest
         self._weights = dict(tensors)
@@ -181,6 +190,7 @@ def open_checkpoint(
     revision: str | None = None,
     name: str | None = None,
     tokenizer: str | Path | None = None,
+    device: str = "cpu",
 ) -> Checkpoint:
     """Open a model: its headers are read and checked, no tensor is.
 
@@ -196,12 +206,26 @@ def open_checkpoint(
         What people see; the directory's name or the hub id otherwise.
     tokenizer : path, optional
         A ``tokenizer.json`` kept elsewhere than beside the weights.
+    device : str
+        Where metrics that run models run it: ``cpu``, ``cuda``, or one card such as ``cuda:1``.
 
     Raises
     ------
+    NoDevice
+        There is no such device on this machine.
     BadCheckpoint
         One line: what is wrong, where, and what to do.
     """
+    check_device(device)
+    checkpoint = find_checkpoint(path_or_id, revision, name, tokenizer)
+    checkpoint.device = device
+    return checkpoint
+
+
+def find_checkpoint(
+    path_or_id: str | Path, revision: str | None, name: str | None, tokenizer: str | Path | None
+) -> Checkpoint:
+    """The model that a path or an id names."""
     from fpcore.checkpoints import local_files
 
     text = str(path_or_id)

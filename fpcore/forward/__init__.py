@@ -1,15 +1,11 @@
 """Running a model on fixed prompts: the part of fpcore that needs `transformers` and a device."""
 
-from fpcore.forward.device import NoDevice, current_device, use_device
 from fpcore.forward.prompts import prompts, prompts_digest
 from fpcore.forward.tensors import Reading, reading_of
 
 __all__ = [
-    "NoDevice",
     "Reading",
-    "current_device",
     "prompts",
     "prompts_digest",
     "reading_of",
-    "use_device",
 ]

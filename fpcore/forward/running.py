@@ -10,7 +10,6 @@ from fpcore.checkpoints.architecture import OUTSIDE
 from fpcore.checkpoints.gguf_file import UNREAD
 from fpcore.checkpoints.stored import read_stored, real_tensors
 from fpcore.errors import BadCheckpoint, NotComparable
-from fpcore.forward.device import current_device
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +25,7 @@ NAMED = 3  # tensors that an error names
 
 
 def running_model(model: Checkpoint) -> Any:
-    """The `transformers` model of a checkpoint, in evaluation mode, on the current device.
+    """The `transformers` model of a checkpoint, in evaluation mode, on the checkpoint's device.
 
     It works in float32, or in float64 if the weights are stored so; quantised weights are turned back first.
     No code of the checkpoint is run: only types that `transformers` has itself.
@@ -54,7 +53,7 @@ def running_model(model: Checkpoint) -> Any:
             ignore_mismatched_sizes=True,  # they are refused below, with the checkpoint's name
         )
     check(model, type(running).__name__, report)
-    return running.to(current_device()).eval()
+    return running.to(model.device).eval()
 
 
 def config_of(model: Checkpoint) -> Any:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpcore.errors import NotComparable
-from fpcore.forward.device import current_device
 from fpcore.forward.prompts import tokenised
 from fpcore.forward.running import running_model
 
@@ -87,7 +86,7 @@ def reading_of(model: Checkpoint) -> Reading:
     BadCheckpoint
         Tensors are missing, left over, or of another shape than the config says.
     """
-    key = (model.remembered("digest", lambda: model.digest), current_device())
+    key = (model.remembered("digest", lambda: model.digest), model.device)
     if key not in _readings:
         while len(_readings) >= KEPT_READINGS:  # let one go before the next takes its memory
             _readings.popitem(last=False)
@@ -147,7 +146,7 @@ def next_logits(running: Any, ids: list[list[int]]) -> tuple[torch.Tensor, Any]:
     if "logits_to_keep" in inspect.signature(running.forward).parameters:
         more["logits_to_keep"] = 1
     with torch.inference_mode():
-        tokens = torch.tensor(ids, device=current_device())
+        tokens = torch.tensor(ids, device=running.device)
         out = running(input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=True, **more)
     return out.logits[:, -1], getattr(out, "past_key_values", None)
 

@@ -149,7 +149,9 @@ class RepresentationCka(ByLayer):
     parts = ("hidden",)
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        return self.take(model, named("hidden", [factor(layer) for layer in reading_of(model).hidden]))
+        return self.make_fingerprint(
+            model, named("hidden", [factor(layer) for layer in reading_of(model).hidden])
+        )
 
     def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:  # noqa: D102
         return cka(a, b)
@@ -208,7 +210,7 @@ class ActivationNorm(Metric):
     cost = "costly"
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        return self.take(model, {"norms": reading_of(model).norms})
+        return self.make_fingerprint(model, {"norms": reading_of(model).norms})
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return float(correlations(a, b, ("norms",))[0])
@@ -259,7 +261,7 @@ class KvCache(KeptStates):
         arrays: Arrays = {}
         for part, layers in self.states(model).items():
             arrays |= named(part, [factor(layer) for layer in layers])
-        return self.take(model, arrays)
+        return self.make_fingerprint(model, arrays)
 
     def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:  # noqa: D102
         return cka(a, b)
@@ -290,7 +292,7 @@ class KvCacheCosine(KeptStates):
         arrays: Arrays = {}
         for part, layers in self.states(model).items():
             arrays |= named(part, layers)
-        return self.take(model, arrays)
+        return self.make_fingerprint(model, arrays)
 
     def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:  # noqa: D102
         require(a.shape == b.shape, f"states of different size ({a.shape[1]} and {b.shape[1]})")
@@ -354,7 +356,7 @@ class ActivationMatching(Metric):
             for block, prefix in enumerate(gated_blocks(model, layer)):
                 for part in ("gate", "up"):
                     arrays[f"{layer}.{block}.{part}"] = activations(model, f"{prefix}{part}", states)
-        return self.take(model, arrays)
+        return self.make_fingerprint(model, arrays)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         left, right = blocks_of(a), blocks_of(b)

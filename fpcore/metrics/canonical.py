@@ -61,7 +61,7 @@ class CanonicalSimilarity(Metric):
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         canonical_layers(model)
-        return self.take(model, {}, keep_checkpoint=True)
+        return self.make_fingerprint(model, {}, keep_checkpoint=True)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         left, right = canonical_layers(whole(a)), canonical_layers(whole(b))

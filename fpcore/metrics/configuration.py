@@ -45,7 +45,7 @@ class ConfigMatch(Metric):
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         values = [getattr(model.architecture, field) for field in FIELDS]
-        return self.take(model, {"fields": np.array([as_number(value) for value in values])})
+        return self.make_fingerprint(model, {"fields": np.array([as_number(value) for value in values])})
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return float(np.mean(a.arrays["fields"] == b.arrays["fields"]))

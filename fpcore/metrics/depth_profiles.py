@@ -62,7 +62,7 @@ class DepthProfile(Metric):
         curves = self.curves(model)
         if not curves:
             raise NotComparable(self.missing)
-        return self.take(model, curves)
+        return self.make_fingerprint(model, curves)
 
     def correlations(self, a: Fingerprint, b: Fingerprint) -> dict[str, float]:
         """Pearson correlation of each part that both models have.

@@ -67,7 +67,7 @@ class GradientMoments(Metric):
         }
         if not arrays:
             raise NotComparable("no weight matrix")
-        return self.take(model, arrays)
+        return self.make_fingerprint(model, arrays)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         roles = [role for role in a.arrays if role in b.arrays]

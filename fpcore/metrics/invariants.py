@@ -75,7 +75,7 @@ class InvariantTerms(Metric):
             for name, term in zip(TERMS, terms, strict=True):
                 # Terms grow with the fourth power of the weights; only their directions count.
                 arrays[f"{name}.{place}"] = (term / (np.abs(term).max() or 1.0)).astype(np.float32)
-        return self.take(model, arrays)
+        return self.make_fingerprint(model, arrays)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         left, right = shared_tokens(a.arrays["keys"], b.arrays["keys"])
@@ -132,7 +132,7 @@ class Spectra(Metric):
             for layer in layers
         ]
         names = ("query_key", "value_output")
-        return self.take(
+        return self.make_fingerprint(
             model, {name: np.stack([each[i] for each in spectra]) for i, name in enumerate(names)}
         )
 

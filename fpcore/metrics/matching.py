@@ -39,7 +39,7 @@ class WholeLayers(Metric):
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:
         layers_of(model)
-        return self.take(model, {}, keep_checkpoint=True)
+        return self.make_fingerprint(model, {}, keep_checkpoint=True)
 
 
 def unit_rows(rows: Array) -> Array:

@@ -95,7 +95,7 @@ class NextTokenAgreement(Outputs):
         scores = reading_of(model).log_probabilities
         keys = token_texts(model, scores.shape[1])[scores.argmax(axis=1)]
         # A row of the embedding that no token has: no other model can agree with it.
-        return self.take(model, {"tokens": np.where(np.isnan(keys), -1.0, keys)})
+        return self.make_fingerprint(model, {"tokens": np.where(np.isnan(keys), -1.0, keys)})
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return float(agreements(a, b).mean())
@@ -225,7 +225,7 @@ class OutputDivergence(Outputs):
         unique, place = np.unique(keys[kept], return_inverse=True)
         summed = np.zeros((len(probabilities), len(unique)))
         np.add.at(summed.T, place, probabilities[:, kept].T)
-        return self.take(model, {"keys": unique, "probabilities": summed.astype(np.float32)})
+        return self.make_fingerprint(model, {"keys": unique, "probabilities": summed.astype(np.float32)})
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         left, right = shared_tokens(a.arrays["keys"], b.arrays["keys"])
@@ -303,7 +303,7 @@ class SeedBias(Outputs):
         count = min(IDENTITY_TOKENS, logits.shape[1] // 2)
         least = np.sort(logits.mean(axis=0, dtype=np.float64).argsort(kind="stable")[:count])
         known = json.dumps([logits.shape[1], sorted(vocabulary.items())])
-        return self.take(
+        return self.make_fingerprint(
             model,
             {
                 "vocabulary": np.array([key_of(known)]),

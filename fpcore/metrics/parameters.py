@@ -54,7 +54,7 @@ class NormGains(Metric):
         gains = norm_gains(model)
         if not gains:
             raise NotComparable("no gains of attention or feed-forward norms")
-        return self.take(model, gains)
+        return self.make_fingerprint(model, gains)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:
         kinds = [kind for kind in a.arrays if kind in b.arrays]
@@ -182,7 +182,7 @@ class WeightCosine(Metric):
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         require(bool(matrices(model)), "no weight matrices within layers")
-        return self.take(model, {}, keep_checkpoint=True)
+        return self.make_fingerprint(model, {}, keep_checkpoint=True)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return matched_cosine(whole(a), whole(b))
@@ -210,7 +210,7 @@ class WeightDistance(Metric):
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         require(bool(matrices(model)), "no weight matrices within layers")
-        return self.take(model, {}, keep_checkpoint=True)
+        return self.make_fingerprint(model, {}, keep_checkpoint=True)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return -matched_distance(whole(a), whole(b))

@@ -54,7 +54,7 @@ class EmbeddingAnchors(Metric):
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         keys, rows = embedding_rows(model, ANCHORS)
         units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        return self.take(model, {"keys": keys, "cosines": units @ units.T})
+        return self.make_fingerprint(model, {"keys": keys, "cosines": units @ units.T})
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         left, right = shared_tokens(a.arrays["keys"], b.arrays["keys"])
@@ -102,7 +102,7 @@ class EmbeddingNorms(Metric):
         norms = np.sort(np.linalg.norm(embedding(model).double().numpy(), axis=1))
         if len(norms) > MOST_NORMS:
             norms = norms[np.linspace(0, len(norms) - 1, MOST_NORMS).round().astype(int)]
-        return self.take(model, {"norms": norms})
+        return self.make_fingerprint(model, {"norms": norms})
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         x, y = a.arrays["norms"], b.arrays["norms"]
@@ -138,7 +138,7 @@ class TokenizerOverlap(Metric):
     measured = Cost(0.86, 0.004)
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        return self.take(model, {"keys": token_keys(model)[0]})
+        return self.make_fingerprint(model, {"keys": token_keys(model)[0]})
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         x, y = a.arrays["keys"], b.arrays["keys"]

@@ -84,7 +84,7 @@ class ModelDNA(fpcore.Metric):
             for role, layers in getattr(found, part).items():
                 for layer, values in layers.items():
                     arrays[f"{part}/{role}/{layer}"] = np.asarray(values, dtype=np.float32)
-        return self.take(model, arrays)
+        return self.make_fingerprint(model, arrays)
 
     def similarity(self, a: fpcore.Fingerprint, b: fpcore.Fingerprint) -> float:
         """Its probability for the pair."""

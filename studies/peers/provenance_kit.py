@@ -74,7 +74,7 @@ class ProvenanceKit(fpcore.Metric):
                 arrays[part] = np.asarray(values)
         for layer, values in (found.wvc_layer_sigs or {}).items():
             arrays[f"layer/{layer}"] = np.asarray(values)
-        return self.take(model, arrays)
+        return self.make_fingerprint(model, arrays)
 
     def similarity(self, a: fpcore.Fingerprint, b: fpcore.Fingerprint) -> float:
         """Its pipeline score; where no weight signal compares, it too falls back on metadata."""

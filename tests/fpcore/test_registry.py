@@ -33,7 +33,7 @@ def outside(metric_name: str) -> type[Metric]:
         title = "from elsewhere"
 
         def fingerprint(self, model: fpcore.Checkpoint) -> Fingerprint:
-            return self.take(model, {})
+            return self.make_fingerprint(model, {})
 
         def similarity(self, a: Fingerprint, b: Fingerprint) -> float:
             return 0.0
@@ -107,6 +107,15 @@ def test_names_are_unique_and_invariances_known() -> None:
         fpcore.register(odd)
 
 
+def test_the_former_name_of_make_fingerprint_warns() -> None:
+    metric = by_name("attention-std")
+    model = fpcore.MemoryCheckpoint("m", "d", {}, {})
+    with pytest.warns(DeprecationWarning, match="make_fingerprint"):
+        taken = metric.take(model, {}, keep_checkpoint=True)
+    assert (taken.metric, taken.version, taken.digest) == ("attention-std", 1, "d")
+    assert taken.checkpoint is model
+
+
 @pytest.mark.usefixtures("clean")
 def test_other_packages_bring_metrics_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     good = EntryPoint(name="visitor", value="somewhere:Visitor", group="lookalike.metrics")
@@ -146,7 +155,7 @@ class Truthful(fpcore.Metric):
 
     def fingerprint(self, model):
         rows = model.roles["layers.0.feed_forward.up.weight"].read().double().numpy()
-        return self.take(model, {"lengths": np.sort(np.linalg.norm(rows, axis=1))})
+        return self.make_fingerprint(model, {"lengths": np.sort(np.linalg.norm(rows, axis=1))})
 
     def similarity(self, a, b):
         x, y = (each.arrays["lengths"] for each in (a, b))

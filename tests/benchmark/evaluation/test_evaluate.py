@@ -61,7 +61,7 @@ FAULTY = """
         name = "untitled"
 
         def fingerprint(self, model):
-            return self.take(model, {})
+            return self.make_fingerprint(model, {})
 
         def similarity(self, a, b):
             return 0.0

@@ -16,8 +16,8 @@ from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
 import fpcore
-from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint, NotComparable
-from fpcore.forward import NoDevice, current_device, prompts, prompts_digest, reading_of, use_device
+from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint, NoDevice, NotComparable
+from fpcore.forward import prompts, prompts_digest, reading_of
 from fpcore.forward import tensors as reading_module
 from fpcore.forward.prompts import LONGEST, tokenised
 from fpcore.forward.running import running_model
@@ -282,19 +282,35 @@ def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
         reading_of(model)
 
 
-def test_devices_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOOKALIKE_DEVICE", "")
-    assert current_device() == "cpu"
-    use_device("cpu")
-    for name in ("gpu", "cpu:1", "cuda:x"):
+def test_devices_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tiny("qwen2").save(tmp_path)
+    assert fpcore.open_checkpoint(tmp_path).device == "cpu"
+    for name in ("gpu", "cpu:1", "cuda:x", ""):
         with pytest.raises(NoDevice, match="is no device"):
-            use_device(name)
+            fpcore.open_checkpoint(tmp_path, device=name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(NoDevice, match="finds no CUDA card here"):
-        use_device("cuda")
+        fpcore.open_checkpoint(tmp_path, device="cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(NoDevice, match="there are 2 cards"):
-        use_device("cuda:2")
-    use_device("cuda:1")
-    assert current_device() == "cuda:1"
+        fpcore.open_checkpoint(tmp_path, device="cuda:2")
+    assert fpcore.open_checkpoint(tmp_path, device="cuda:1").device == "cuda:1"
+
+
+def test_a_model_runs_on_its_checkpoints_device() -> None:
+    """On `meta`, where tensors have shapes and no values, nothing that was computed could be read."""
+    model = stored("qwen2")
+    assert running_model(model).device.type == "cpu"
+    model.device = "meta"
+    assert running_model(model).device.type == "meta"
+    with pytest.raises(RuntimeError, match="meta tensor"):
+        reading_of(model)
+
+
+def test_what_needs_a_forward_pass_is_known() -> None:
+    assert {metric.name for metric in fpcore.metrics() if metric.needs_forward_pass} == {
+        metric.name for metric in FORWARD
+    }
+    assert not fpcore.metric("weight-cosine").needs_forward_pass
+    assert fpcore.metric("seed-bias").needs_forward_pass

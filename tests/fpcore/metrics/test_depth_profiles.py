@@ -62,7 +62,7 @@ def test_few_layers_and_pure_trends_abstain() -> None:
         score("attention-std-detrended", model(seed=1), model(seed=2))
     metric = fpcore.metric("attention-std-detrended")
     layers = np.arange(8.0)
-    flat = metric.take(model(), dict.fromkeys(("query", "key", "value", "output"), 1 + layers**3))
+    flat = metric.make_fingerprint(model(), dict.fromkeys(("query", "key", "value", "output"), 1 + layers**3))
     other = metric.fingerprint(model(seed=2, num_hidden_layers=8))
     with pytest.raises(NotComparable, match="query: nothing is left of the curve beside its trend"):
         metric.similarity(flat, other)

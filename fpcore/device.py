@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from typing import Final
+from fpcore.errors import NoDevice
 
-__all__ = ["DEVICE", "NoDevice", "check_device", "current_device", "use_device"]
-
-DEVICE: Final = "LOOKALIKE_DEVICE"
-"""The environment variable that names the device: worker processes inherit it."""
+__all__ = ["check_device"]
 
 
-class NoDevice(Exception):
-    """A device that this machine does not have, in one line."""
-
-
-def check_device(name: str) -> None:
-    """See that this machine has a device.
+def check_device(name: str) -> str:
+    """The name of a device, if models can be run there.
 
     Parameters
     ----------
@@ -38,17 +30,4 @@ def check_device(name: str) -> None:
             raise NoDevice(f"{name}: PyTorch finds no CUDA card here; leave it out to run on the processor")
         if number and int(number) >= torch.cuda.device_count():
             raise NoDevice(f"{name}: there are {torch.cuda.device_count()} cards, counted from 0")
-
-
-def use_device(name: str) -> None:
-    """Run models of this process, and of those it starts from now on, on a device; errors as `check_device`.
-
-    Rounding differs between devices and nothing else: it is no part of a metric's version.
-    """
-    check_device(name)
-    os.environ[DEVICE] = name
-
-
-def current_device() -> str:
-    """The device that models are run on."""
-    return os.environ.get(DEVICE) or "cpu"
+    return name
