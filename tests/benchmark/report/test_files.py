@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import fields, replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 from test_report_fixture import METHODS, METRICS, results, run, scores
+from typed_results import metric_result, run_record
+from typed_results import results as small_results
 
 from benchmark.report import markdown, render, verdict_table
 from benchmark.results.files import RunDirectory
+from benchmark.results.schema import SCHEMA, Failure, MetricResult
 from benchmark.session.errors import UsageError
 
 
 def written(path: Path) -> Path:
     directory = RunDirectory(path)
-    directory.write_run(run())
+    directory.write_record(run())
     directory.write_results(results())
     directory.write_scores(scores())
     return path
@@ -100,12 +104,9 @@ def test_tables_of_the_text_are_rectangular() -> None:
 
 
 def test_names_cannot_break_the_text() -> None:
-    record: dict[str, Any] = {
-        **run(),
-        "failures": [{"unit": "a|b", "model": "`x`\n# y", "metric": "*m*", "error": "<i>"}],
-    }
+    record = replace(run(), failures=(Failure("score", "`x`\n# y", "*m*", "<i>|"),))
     text = markdown(record, results(), scores())
-    assert r"| a\|b | \`x\` \# y | \*m\* | \<i\> |" in text
+    assert r"| score | \`x\` \# y | \*m\* | \<i\>\| |" in text
 
 
 def test_the_terminal_table_fits_80_columns() -> None:
@@ -126,5 +127,53 @@ def test_the_terminal_table_fits_80_columns() -> None:
 
 
 def test_the_terminal_table_of_nothing_is_empty() -> None:
-    assert verdict_table({"schema": 1, "metrics": []}).row_count == 0
-    assert verdict_table({"metrics": [{"metric": "[bold]x", "verdict": None, "claim": None}]}).row_count == 1
+    assert verdict_table(replace(results(), metrics=())).row_count == 0
+    odd = replace(results().metric("silent"), metric="[bold]x")
+    assert verdict_table(replace(results(), metrics=(odd,))).row_count == 1
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> RunDirectory:
+    """A run of one metric, cheap to write again and again."""
+    directory = RunDirectory(tmp_path)
+    directory.write_record(run_record())
+    directory.write_results(small_results())
+    frame = scores()[lambda rows: rows["metric"] == "weight-cosine"]
+    directory.write_scores(frame.assign(metric=metric_result().metric))
+    return directory
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(MetricResult)])
+def test_a_key_that_is_missing_is_an_error_and_never_a_vanished_row(small: RunDirectory, name: str) -> None:
+    path = small.path / "results.json"
+    value = json.loads(path.read_text(encoding="utf-8"))
+    del value["metrics"][0][name]
+    path.write_text(json.dumps(value), encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        render(small.path)
+    said = str(error.value)
+    assert said.startswith(f"{path}: metrics[0]: no key {name} (schema {SCHEMA})")
+    assert "\n" not in said
+    assert not small.report.exists()
+
+
+def test_files_that_do_not_belong_together_are_refused(small: RunDirectory) -> None:
+    small.write_scores(scores())
+    with pytest.raises(UsageError, match=r"scores\.parquet has no row of \S+, which results\.json has"):
+        render(small.path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"verdict": "is a copy"}, r"verdict 'is a copy' is none of separates, "),
+        ({"claim": replace(metric_result().claim, tpr=None)}, "the threshold claimed for .* has no rates"),
+    ],
+)
+def test_results_that_no_analysis_gives_are_refused(
+    small: RunDirectory, change: dict[str, object], said: str
+) -> None:
+    odd = replace(metric_result(), **change)  # type: ignore[arg-type]
+    small.write_results(replace(small_results(), metrics=(odd,)))
+    with pytest.raises(UsageError, match=rf"results\.json: .*{said}"):
+        render(small.path)

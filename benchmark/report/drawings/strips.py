@@ -8,21 +8,21 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from benchmark.report.axes import coordinate as _n
+from analysis.results import Interval
+from benchmark.report.drawings.axes import coordinate as _n
 from benchmark.report.notation import goal, interval, percent
-from benchmark.report.reading import Estimate
 
 __all__ = ["dumbbell", "lift", "ruler"]
 
 STRIP: Final = 200  # width of an interval drawing in a table cell
 
 
-def dumbbell(inner: Estimate, outer: Estimate, low: float) -> Markup:
+def dumbbell(inner: Interval, outer: Interval, low: float) -> Markup:
     """Draw a look-alike AUC with its interval (bar and square) and the AUC against all (ring) on one axis.
 
     Parameters
     ----------
-    inner, outer : Estimate
+    inner, outer : Interval
         Look-alike AUC; AUC against all independents.
     low : float
         Left end of the axis, 0 or .5; the right end is 1.
@@ -48,7 +48,7 @@ def dumbbell(inner: Estimate, outer: Estimate, low: float) -> Markup:
     return Markup("".join(parts) + "</svg>")
 
 
-def lift(effect: Estimate) -> Markup:
+def lift(effect: Interval) -> Markup:
     """Draw an effect between -1 and 1 with its interval, around a line at 0."""
 
     def at(value: float) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from statistics import NormalDist
 from typing import Final
 
@@ -60,7 +59,6 @@ class Axis:
         return f"{tick * 100:g} %" if self.as_percent else tick_label(tick)
 
 
-@cache
 def _bent(value: float, kind: str) -> float:
     if kind == "log":
         return math.log10(value)

@@ -7,22 +7,53 @@ them into values by the axes written in `data-x` and `data-y`, and looks dots up
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup, escape
 
-from benchmark.report.axes import Axis, coordinate
-from benchmark.report.reading import Curve
+from benchmark.report.drawings.axes import Axis, coordinate
 
-__all__ = ["Dots", "Level", "Line", "Mark", "Panel", "panel", "simplified"]
+__all__ = ["Curve", "Dots", "Level", "Line", "Mark", "Panel", "panel", "simplified"]
 
 Point = tuple[float, float]
+Place = Callable[[float, float], Point]
+Floats = npt.NDArray[np.float64]
 SIDE: Final = 340  # width and height of the plotting area of a square panel
 SMALL: Final = (250, 150)  # the same of a panel among many
 NEAR: Final = 0.45  # a vertex nearer than this to the line between its neighbours is left out, in pixels
 LEFT, TOP, RIGHT, BELOW = 46, 10, 20, 46
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of a curve, its band and the score that each point stands for, where given; of one length."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    at: tuple[float, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        x: Floats,
+        y: Floats,
+        *,
+        band: tuple[Floats, Floats] | None = None,
+        at: Floats | None = None,
+    ) -> Curve | None:
+        """The points that have a place; None where fewer than two do. A band with gaps is left out."""
+        keep = np.isfinite(x) & np.isfinite(y)
+        if keep.sum() < 2:
+            return None
+        low, high = band if band and np.isfinite(band[0] + band[1])[keep].all() else ((), ())
+        parts = [values[keep] if len(values) else () for values in (low, high, () if at is None else at)]
+        return cls(*(tuple(map(float, values)) for values in (x[keep], y[keep], *parts)))
 
 
 @dataclass(frozen=True)
@@ -156,7 +187,7 @@ def _axis(axis: Axis, start: float, length: float) -> Markup:
     return escape(f"{axis.kind} {axis.low:.6g} {axis.high:.6g} {start:g} {length:g} {axis.label}")
 
 
-def _levels(drawing: Panel, at: Any, left: int, width: int) -> list[str]:
+def _levels(drawing: Panel, at: Place, left: int, width: int) -> list[str]:
     parts = []
     for level in drawing.levels:
         y = at(drawing.x.low, level.value)[1]
@@ -164,7 +195,7 @@ def _levels(drawing: Panel, at: Any, left: int, width: int) -> list[str]:
     return parts
 
 
-def _line(line: Line, at: Any) -> str:
+def _line(line: Line, at: Place) -> str:
     points = [at(x, y) for x, y in zip(line.curve.x, line.curve.y, strict=True)]
     kept = _kept(points)
     told = f' data-label="{escape(line.label)}"'
@@ -179,7 +210,7 @@ def _exact(value: float) -> str:
     return f"{value:.7g}".replace("inf", "Infinity")
 
 
-def _marks(marks: Iterable[Mark], at: Any) -> list[str]:
+def _marks(marks: Iterable[Mark], at: Place) -> list[str]:
     parts = []
     for mark in marks:
         if math.isfinite(mark.x) and math.isfinite(mark.y):

@@ -8,10 +8,10 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from benchmark.report.axes import Axis
-from benchmark.report.axes import coordinate as at_
+from benchmark.report.drawings.axes import Axis
+from benchmark.report.drawings.axes import coordinate as at_
 from benchmark.report.notation import interval
-from benchmark.report.view import MetricView
+from benchmark.report.sections import MetricSection
 
 __all__ = ["shape_or_descent"]
 
@@ -28,12 +28,12 @@ Box = tuple[float, float, float, float]
 Place = tuple[float, float, str]
 
 
-def shape_or_descent(views: Sequence[MetricView]) -> Markup:
+def shape_or_descent(sections: Sequence[MetricSection]) -> Markup:
     """Draw every metric by how well its score tells shapes apart (across) and children from look-alikes (up).
 
     Parameters
     ----------
-    views : sequence of MetricView
+    sections : sequence of MetricSection
         Those without both figures are left out.
 
     Returns
@@ -41,28 +41,34 @@ def shape_or_descent(views: Sequence[MetricView]) -> Markup:
     Markup
         Empty where no metric has both.
     """
-    shown = [view for view in views if view.same_cell_auc.defined and view.look_alike_auc.defined]
+    figures = [
+        (section, section.result.architecture.auc, section.result.look_alike_auc) for section in sections
+    ]
+    shown = [(section, shape, alike) for section, shape, alike in figures if shape.defined and alike.defined]
     if not shown:
         return Markup("")
-    left_end = min(0.4, *(view.same_cell_auc.estimate for view in shown))
+    left_end = min(0.4, *(shape.estimate for _, shape, _ in shown))
     across = Axis(ACROSS, math.floor(left_end * 10) / 10, 1.0)
-    lowest = min(view.look_alike_auc.estimate for view in shown)
+    lowest = min(alike.estimate for _, _, alike in shown)
     up = Axis("look-alike AUC", min(0.4, max(lowest - 0.05, 0.01)), 0.9996, "probit")
 
     def at(x: float, y: float) -> tuple[float, float]:
         return LEFT + WIDTH * across.share(x), BASE - HEIGHT * up.share(y)
 
     corner_x, corner_y = at(0.75, 0.9)
-    spots = [at(view.same_cell_auc.estimate, view.look_alike_auc.estimate) for view in shown]
+    spots = [at(shape.estimate, alike.estimate) for _, shape, alike in shown]
     trap = (corner_x, BASE - 24.0, corner_x + 8 + len(TRAP) * LETTER, float(BASE))
-    places = _places([view.name for view in shown], spots, trap)
+    places = _places([section.name for section, _, _ in shown], spots, trap)
     parts = [
         f'<svg class="map" viewBox="0 0 {LEFT + WIDTH + MARGIN} {BASE + 48}" role="group"'
         f' aria-label="{escape(SAYS)}">'
         f'<path class="trap" d="M{at_(corner_x)} {at_(corner_y)}H{LEFT + WIDTH}V{BASE}H{at_(corner_x)}z"/>'
         f'<text class="trap" x="{at_(corner_x + 8)}" y="{BASE - 9}">{TRAP}</text>',
         *_grid(across, up),
-        *(_spot(view, *spot, place) for view, spot, place in zip(shown, spots, places, strict=True)),
+        *(
+            _spot(section, *spot, place)
+            for (section, _, _), spot, place in zip(shown, spots, places, strict=True)
+        ),
         f'<text class="label" x="{LEFT + WIDTH / 2:.0f}" y="{BASE + 40}">{escape(across.label)}</text>'
         f'<text class="label" transform="translate(13 {TOP + HEIGHT / 2:.0f}) rotate(-90)">'
         f"{escape(up.label)}</text></svg>",
@@ -83,19 +89,19 @@ def _grid(across: Axis, up: Axis) -> list[str]:
     return [f'<path class="grid" d="{drawn}"/>', *labels]
 
 
-def _spot(view: MetricView, x: float, y: float, place: Place | None) -> str:
+def _spot(section: MetricSection, x: float, y: float, place: Place | None) -> str:
     label = ""
     if place:
         where = f'x="{at_(place[0])}" y="{at_(place[1])}" text-anchor="{place[2]}"'
-        label = f"<text {where}>{escape(view.name)}</text>"
+        label = f"<text {where}>{escape(section.name)}</text>"
     told = (
-        view.name,
-        f"look-alike AUC {interval(view.look_alike_auc)}",
-        f"AUC for shape {interval(view.same_cell_auc)}",
-        view.verdict,
+        section.name,
+        f"look-alike AUC {interval(section.result.look_alike_auc)}",
+        f"AUC for shape {interval(section.result.architecture.auc)}",
+        section.result.verdict,
     )
     return (
-        f'<a href="#{view.anchor}" class="spot {view.mark}" data-tip="{escape("|".join(told))}"'
+        f'<a href="#{section.anchor}" class="spot {section.mark}" data-tip="{escape("|".join(told))}"'
         f' aria-label="{escape("; ".join(told))}">'
         f'<circle cx="{at_(x)}" cy="{at_(y)}" r="5.5"/>{label}</a>'
     )

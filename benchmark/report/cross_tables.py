@@ -5,30 +5,34 @@ A cell shows one figure with its interval; the others wait in the page's data, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Generic, TypeVar
 
+from analysis.discrimination.breakdown import LookAlikeClass, MethodClass
+from analysis.results import Interval
 from benchmark.report.families import FAMILIES, family_of
 from benchmark.report.notation import UNDEFINED, ends, interval, percent, percent_ends, unit
-from benchmark.report.reading import Estimate
-from benchmark.report.view import ClassRow, MetricView
+from benchmark.results.codec import JSON
+from benchmark.results.schema import MetricResult, SharedPropertyClass
 
-__all__ = ["Cell", "Cross", "CrossRow", "Figure", "most_fooled", "shared_properties", "survival"]
+__all__ = ["Cell", "CrossRow", "CrossTable", "Figure", "most_fooled", "shared_properties", "survival"]
 
 Grade = Callable[[float], int]
+Alike = LookAlikeClass | SharedPropertyClass
+Class = TypeVar("Class", bound=MethodClass | Alike)
 FOOLED: Final = 0.9  # AUC of children against pairs that share something, below which it fools a metric
 NONE: Final = -1  # the shade of a cell without a figure
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure that the cells of a table can show."""
+class Figure(Generic[Class]):
+    """A figure that the cells of a table can show, read from a class of pairs."""
 
     slug: str
     label: str
     unit: str
-    read: Callable[[ClassRow], Estimate]
+    read: Callable[[Class], Interval]
     grade: Grade
     legend: tuple[str, ...]
 
@@ -54,13 +58,13 @@ class CrossRow:
 
 
 @dataclass(frozen=True)
-class Cross:
+class CrossTable(Generic[Class]):
     """A table of ways × metrics; the first figure is the one it opens with."""
 
     anchor: str
     label: str
     head: str
-    figures: tuple[Figure, ...]
+    figures: tuple[Figure[Class], ...]
     rows: tuple[CrossRow, ...]
 
     @property
@@ -72,7 +76,7 @@ class Cross:
         return list(found.items())
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> dict[str, JSON]:
         """What the script needs to show another figure, and to say what a cell rests on.
 
         ``figures``: those after the first (which stands in the table), each cell as text|ends|shade.
@@ -97,7 +101,7 @@ def _falling(*steps: float) -> Grade:
     return lambda value: 4 - sum(value > step for step in steps)
 
 
-AUC: Final = Figure(
+AUC: Final[Figure[MethodClass]] = Figure(
     "auc",
     "Look-alike AUC",
     "",
@@ -105,7 +109,7 @@ AUC: Final = Figure(
     _rising(0.5, 0.7, 0.9, 0.99),
     ("≤ .5", ".5 – .7", ".7 – .9", ".9 – .99", "≥ .99"),
 )
-TPR: Final = Figure(
+TPR: Final[Figure[MethodClass]] = Figure(
     "tpr",
     "TPR at the calibrated threshold",
     "%",
@@ -113,7 +117,7 @@ TPR: Final = Figure(
     _rising(0.2, 0.4, 0.6, 0.8),
     ("≤ 20 %", "20 – 40", "40 – 60", "60 – 80", "≥ 80 %"),
 )
-FPR: Final = Figure(
+FPR: Final[Figure[Alike]] = Figure(
     "fpr",
     "FPR at the calibrated threshold",
     "%",
@@ -121,7 +125,7 @@ FPR: Final = Figure(
     _falling(0.05, 0.1, 0.2, 0.5),
     ("> 50 %", "20 – 50", "10 – 20", "5 – 10", "≤ 5 %"),
 )
-SHARED_AUC: Final = Figure(
+SHARED_AUC: Final[Figure[Alike]] = Figure(
     "auc",
     "AUC of children against them",
     "",
@@ -131,88 +135,82 @@ SHARED_AUC: Final = Figure(
 )
 
 
-def survival(views: Sequence[MetricView]) -> Cross:
+def survival(results: Sequence[MetricResult]) -> CrossTable[MethodClass]:
     """What each metric survives: ways of deriving a child × metrics, by family."""
-    return _cross(
+    return _table(
         "survival",
         "What each metric survives",
         "Way of deriving",
         (TPR, AUC),
-        [view.by_method for view in views],
-        _family,
+        [result.by_method for result in results],
+        lambda method: family_of(method).title,
     )
 
 
-def shared_properties(views: Sequence[MetricView]) -> Cross:
+def shared_properties(results: Sequence[MetricResult]) -> CrossTable[Alike]:
     """Which shared property fools a metric: look-alikes by what they have in common × metrics."""
-    stated = any(view.shared for view in views)
-    rows = [view.shared if stated else view.by_look_alike for view in views]
-    return _cross(
+    columns: list[Mapping[str, Alike]] = [
+        {row.shared: row for row in result.shared_properties} for result in results
+    ]
+    if not any(columns):
+        columns = [result.by_look_alike for result in results]
+    return _table(
         "shared",
         "Which shared property fools a metric",
         "They share",
         (SHARED_AUC, FPR),
-        rows,
+        columns,
         lambda name: "",
     )
 
 
-def most_fooled(views: Sequence[MetricView]) -> list[str]:
+def most_fooled(results: Sequence[MetricResult]) -> list[str]:
     """For each metric that something fools, the property it handles worst, in a sentence; the worst first.
 
     Only stated properties with more than one pair count, and only where children beat such pairs less often
     than nine times in ten.
     """
     found = []
-    for view in views:
-        rows = [row for row in view.shared if row.auc.defined and (row.n_pairs or 0) > 1]
+    for result in results:
+        rows = [row for row in result.shared_properties if row.auc.defined and row.n_pairs > 1]
         worst = min(rows, key=lambda row: row.auc.estimate, default=None)
         if worst is not None and worst.auc.estimate < FOOLED:
-            told = f"{view.name}: {worst.name}, {interval(worst.auc)}"
+            told = f"{result.metric}: {worst.shared}, {interval(worst.auc)}"
             found.append((worst.auc.estimate, told))
     return [told for _, told in sorted(found)]
 
 
-def _family(method: str) -> str:
-    return family_of(method).title
-
-
-def _cross(
+def _table(
     anchor: str,
     label: str,
     head: str,
-    figures: tuple[Figure, ...],
-    columns: Sequence[Sequence[ClassRow]],
+    figures: tuple[Figure[Class], ...],
+    columns: Sequence[Mapping[str, Class]],
     group: Callable[[str], str],
-) -> Cross:
-    found = [{row.name: row for row in rows} for rows in columns]
+) -> CrossTable[Class]:
     order = [family.title for family in FAMILIES]
-    names = list(dict.fromkeys(row.name for rows in columns for row in rows))
+    names = list(dict.fromkeys(name for rows in columns for name in rows))
     if any(map(group, names)):
         names.sort(key=lambda name: (order.index(group(name)), name))
     rows = []
     for name in names:
-        own = [rows.get(name) for rows in found]
-        most = max((row.n_pairs or 0 for row in own if row), default=0)
+        own = [column.get(name) for column in columns]
+        most = max((row.n_pairs for row in own if row), default=0)
         rows.append(
             CrossRow(
                 group=group(name),
                 name=name,
                 pairs=f"{most:,}",
-                notes=tuple(_note(row) for row in own),
+                notes=tuple(f"{row.n_pairs}|{row.n_lineages}" if row else "" for row in own),
                 cells=tuple(tuple(_cell(figure, row) for row in own) for figure in figures),
             )
         )
-    return Cross(anchor, label, head, figures, tuple(rows))
+    return CrossTable(anchor, label, head, figures, tuple(rows))
 
 
-def _note(row: ClassRow | None) -> str:
-    return "" if row is None else f"{row.n_pairs or 0}|{row.n_lineages or 0}"
-
-
-def _cell(figure: Figure, row: ClassRow | None) -> Cell:
-    value = figure.read(row) if row else Estimate()
-    if not value.defined:
+def _cell(figure: Figure[Class], row: Class | None) -> Cell:
+    value = figure.read(row) if row else None
+    if value is None or not value.defined:
         return Cell(UNDEFINED, "", NONE)
     if figure.unit == "%":
         return Cell(percent(value.estimate), percent_ends(value), figure.grade(value.estimate))

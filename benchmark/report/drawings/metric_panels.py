@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from markupsafe import Markup
 
-from benchmark.report.axes import Axis
-from benchmark.report.charts import Line, Mark, Panel, panel
+from analysis import RocCurve
+from benchmark.report.drawings.axes import Axis
+from benchmark.report.drawings.charts import Curve, Line, Mark, Panel, panel
 from benchmark.report.notation import plain, unit
-from benchmark.report.reading import Curve
-from benchmark.report.view import MetricView
+from benchmark.report.sections import claimed
+from benchmark.results.schema import MetricResult
 
 __all__ = ["Drawing", "det", "drawings", "ece", "qq", "roc", "tippett"]
 
-RAREST = 0.001  # both axes of a DET plot begin here; rarer errors, and none, are drawn at this end
-MOST = 0.8  # and end here
+Point = tuple[float, float]
+RAREST: Final = 0.001  # both axes of a DET plot begin here; rarer errors, and none, are drawn at this end
+MOST: Final = 0.8  # and end here
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,9 @@ class Drawing:
     keys: tuple[tuple[str, str], ...]
 
 
-def drawings(view: MetricView, *names: str) -> list[Drawing]:
+def drawings(result: MetricResult, anchor: str, *names: str) -> list[Drawing]:
     """The named drawings of a metric, as far as its results allow them."""
-    makers: dict[str, Callable[[MetricView], Panel | None]] = {
+    makers: dict[str, Callable[[MetricResult], Panel | None]] = {
         "roc": roc,
         "det": det,
         "tippett": tippett,
@@ -40,10 +43,10 @@ def drawings(view: MetricView, *names: str) -> list[Drawing]:
     }
     drawn = []
     for name in names:
-        made = makers[name](view)
+        made = makers[name](result)
         if made is not None:
             keys = tuple((line.slug, line.label) for line in made.lines) if len(made.lines) > 1 else ()
-            drawn.append(Drawing(panel(made, f"{view.anchor}-{name}"), _caption(made), keys))
+            drawn.append(Drawing(panel(made, f"{anchor}-{name}"), _caption(made), keys))
     return drawn
 
 
@@ -52,49 +55,55 @@ def _caption(drawing: Panel) -> str:
     return drawing.title + (f". {marks}" if marks else "") + "."
 
 
-def _lines(view: MetricView, *named: tuple[str, str, str]) -> tuple[Line, ...]:
-    """Lines (curve, style, label) of those curves that the results hold."""
-    return tuple(Line(slug, label, view.curves[name]) for name, slug, label in named if name in view.curves)
+def _lines(*named: tuple[Curve | None, str, str]) -> tuple[Line, ...]:
+    """Lines (curve, style, label) of the curves that there are."""
+    return tuple(Line(slug, label, curve) for curve, slug, label in named if curve is not None)
 
 
-def _rates(view: MetricView) -> tuple[Line, ...]:
+def _rates(result: MetricResult) -> tuple[Line, ...]:
+    curves = result.curves
+    everybody = f"all independents, AUC {unit(result.auc.estimate)}"
+    alike = f"look-alikes, AUC {unit(result.look_alike_auc.estimate)}"
     return _lines(
-        view,
-        ("roc", "independent", f"all independents, AUC {unit(view.auc.estimate)}"),
-        ("look_alike_roc", "look-alike", f"look-alikes, AUC {unit(view.look_alike_auc.estimate)}"),
+        (_curve(curves.roc), "independent", everybody), (_curve(curves.look_alike_roc), "look-alike", alike)
     )
 
 
-def _claimed(view: MetricView) -> tuple[float, float] | None:
-    """Where the claimed threshold stands: its FPR among look-alikes (else among all) and its TPR."""
-    if view.claim is None or not view.claim.tpr.defined:
+def _curve(roc: RocCurve) -> Curve | None:
+    return Curve.of(roc.fpr, roc.tpr, band=(roc.low, roc.high), at=roc.threshold)
+
+
+def _claim(result: MetricResult) -> tuple[float, Point] | None:
+    """The claimed threshold, its FPR among look-alikes (else among all) and its TPR."""
+    stated = claimed(result)
+    if stated is None or not stated.tpr.defined:
         return None
-    fpr = view.claim.look_alike_fpr if view.claim.look_alike_fpr.defined else view.claim.fpr
-    return (fpr.estimate, view.claim.tpr.estimate) if fpr.defined else None
+    fpr = stated.look_alike_fpr if stated.look_alike_fpr.defined else stated.fpr
+    return (stated.threshold, (fpr.estimate, stated.tpr.estimate)) if fpr.defined else None
 
 
-def roc(view: MetricView) -> Panel | None:
+def _triangle(threshold: float, x: float, y: float) -> Mark:
+    return Mark("claimed", f"Triangle: the claimed threshold, {plain(threshold)}", x, y)
+
+
+def roc(result: MetricResult) -> Panel | None:
     """The ROC curve against look-alikes and against all independents, with its band."""
-    lines, claimed = _rates(view), _claimed(view)
+    lines, claim = _rates(result), _claim(result)
     if not lines:
         return None
-    label = f"Triangle: the claimed threshold, {plain(view.cut_value)}"
     return Panel(
         title="ROC with band",
         x=Axis("false-positive rate"),
         y=Axis("true-positive rate"),
         lines=lines,
-        marks=(Mark("claimed", label, *claimed),) if claimed else (),
+        marks=(_triangle(claim[0], *claim[1]),) if claim else (),
         diagonal=True,
     )
 
 
-def det(view: MetricView) -> Panel | None:
+def det(result: MetricResult) -> Panel | None:
     """Misses over false alarms on normal-deviate axes, which open up the corner where good metrics differ."""
-    lines, claimed = _rates(view), _claimed(view)
-    if not lines:
-        return None
-    label = f"Triangle: the claimed threshold, {plain(view.cut_value)}"
+    lines, claim = _rates(result), _claim(result)
     turned = tuple(Line(line.slug, line.label, _missed(line.curve)) for line in lines if _seen(line.curve))
     if not turned:
         return None
@@ -103,7 +112,7 @@ def det(view: MetricView) -> Panel | None:
         x=Axis("false-positive rate", RAREST, MOST, "probit", as_percent=True),
         y=Axis("miss rate", RAREST, MOST, "probit", as_percent=True),
         lines=turned,
-        marks=(Mark("claimed", label, claimed[0], 1 - claimed[1]),) if claimed else (),
+        marks=(_triangle(claim[0], claim[1][0], 1 - claim[1][1]),) if claim else (),
     )
 
 
@@ -125,12 +134,14 @@ def _missed(curve: Curve) -> Curve:
     )
 
 
-def tippett(view: MetricView) -> Panel | None:
+def tippett(result: MetricResult) -> Panel | None:
     """Shares of derived and of independent pairs with at least a given likelihood ratio."""
+    curves = result.curves.tippett
+    if curves is None:
+        return None
     lines = _lines(
-        view,
-        ("tippett_independent", "independent", "independent pairs"),
-        ("tippett_derived", "derived", "derived pairs"),
+        (Curve.of(curves.log10_lr, curves.independent), "independent", "independent pairs"),
+        (Curve.of(curves.log10_lr, curves.derived), "derived", "derived pairs"),
     )
     if not lines:
         return None
@@ -142,13 +153,15 @@ def tippett(view: MetricView) -> Panel | None:
     )
 
 
-def ece(view: MetricView) -> Panel | None:
+def ece(result: MetricResult) -> Panel | None:
     """Empirical cross-entropy over prior odds: how much the likelihood ratios are worth, in bits."""
+    curves = result.curves.ece
+    if curves is None:
+        return None
     lines = _lines(
-        view,
-        ("ece_neutral", "independent", "without the metric (LR = 1)"),
-        ("ece_pav", "look-alike", "best possible calibration"),
-        ("ece_logistic", "derived", "as calibrated"),
+        (Curve.of(curves.log10_odds, curves.neutral), "independent", "without the metric (LR = 1)"),
+        (Curve.of(curves.log10_odds, curves.pav), "look-alike", "best possible calibration"),
+        (Curve.of(curves.log10_odds, curves.logistic), "derived", "as calibrated"),
     )
     if not lines:
         return None
@@ -161,9 +174,12 @@ def ece(view: MetricView) -> Panel | None:
     )
 
 
-def qq(view: MetricView) -> Panel | None:
+def qq(result: MetricResult) -> Panel | None:
     """Claimed p-values of independent pairs against what p-values must be."""
-    lines = _lines(view, ("qq", "look-alike", "independent pairs"))
+    curve = result.curves.qq
+    if curve is None:
+        return None
+    lines = _lines((Curve.of(curve.expected, curve.observed), "look-alike", "independent pairs"))
     if not lines:
         return None
     end = max(*lines[0].curve.x, *lines[0].curve.y, 1.0)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from benchmark.report.reading import mapping, number, sequence, text
-from benchmark.report.view import Forged, MetricView
+from benchmark.results.schema import ForgeryOutcome, MetricResult
 
-__all__ = ["KINDS", "Attack", "Tally", "attack", "forged"]
+__all__ = ["KINDS", "Attack", "Kind", "Tally", "attack"]
 
 
 @dataclass(frozen=True)
@@ -25,13 +24,7 @@ class Kind:
 
 
 KINDS: Final = (
-    Kind(
-        "frame",
-        "accuse",
-        "Frame",
-        "a model is made to look like the child of a stranger",
-        True,
-    ),
+    Kind("frame", "accuse", "Frame", "a model is made to look like the child of a stranger", True),
     Kind("evade", "acquit", "Evade", "a true child is made to look independent", False),
 )
 
@@ -101,42 +94,19 @@ class Attack:
         return f"{others}: {self.stray.told}" if self.aimed.n else others
 
 
-def forged(stored: object) -> tuple[Forged, ...]:
-    """Read the forgery rows of one metric."""
-    return tuple(_row(mapping(item)) for item in sequence(stored))
-
-
-def _row(stored: Mapping[str, Any]) -> Forged:
-    return Forged(
-        forged=text(stored.get("forged")),
-        of=text(stored.get("of")),
-        target=text(stored.get("target")),
-        kind=text(stored.get("kind")),
-        aimed_at=text(stored.get("aimed_at")),
-        before=number(stored.get("before")),
-        after=number(stored.get("after")),
-        threshold=number(stored.get("threshold")),
-        before_called=_called(stored.get("before_called")),
-        after_called=_called(stored.get("after_called")),
-        reason=text(stored.get("reason")),
-    )
-
-
-def _called(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def attack(view: MetricView, kind: Kind) -> Attack:
+def attack(result: MetricResult, kind: Kind) -> Attack:
     """Sum up the forgeries of one kind against one metric."""
-    rows = [row for row in view.forgeries if row.kind == kind.slug and not math.isnan(row.before + row.after)]
+    rows = [
+        row for row in result.forgeries if row.kind == kind.slug and not math.isnan(row.before + row.after)
+    ]
     return Attack(
         kind,
-        _tally([row for row in rows if row.aimed_at == view.name], kind),
-        _tally([row for row in rows if row.aimed_at != view.name], kind),
+        _tally([row for row in rows if row.aimed_at == result.metric], kind),
+        _tally([row for row in rows if row.aimed_at != result.metric], kind),
     )
 
 
-def _tally(rows: Sequence[Forged], kind: Kind) -> Tally:
+def _tally(rows: Sequence[ForgeryOutcome], kind: Kind) -> Tally:
     called = [row for row in rows if row.before_called is not None and row.after_called is not None]
     return Tally(
         n=len(rows),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "SOFT", "as_svg", "bare", "blank", "house_style"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["COLOURS", "HAIR", "INK", "SOFT", "as_svg", "bare", "blank", "house_style"]
 
 INK: Final = "#16191d"
 SOFT: Final = "#525b65"
@@ -65,7 +68,7 @@ def blank(width: float, height: float) -> Figure:
     return figure
 
 
-def bare(axes: Any) -> None:
+def bare(axes: Axes) -> None:
     """Take away the vertical axis of a plot whose rows are named."""
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
