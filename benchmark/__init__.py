@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from benchmark.catalog import Catalog, load_catalog
-    from benchmark.comparison import Case, PoolCase, compare, find_parents
+    from benchmark.comparison.candidate_case import CandidateCase
+    from benchmark.comparison.case import Case
+    from benchmark.comparison.compare import compare
+    from benchmark.comparison.find_parents import find_parents
     from benchmark.evaluation.evaluate import Evaluation, evaluate
     from benchmark.leaderboards.board import Board, leaderboard
     from benchmark.pipeline.analyse import analyse
@@ -31,12 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Board",
+    "CandidateCase",
     "Case",
     "Catalog",
     "Evaluation",
     "ModelFingerprint",
     "Plan",
-    "PoolCase",
     "Run",
     "analyse",
     "compare",
@@ -54,7 +57,10 @@ __all__ = [
 #: Module → what it is the home of.
 HOMES: Final = {
     "benchmark.catalog": ("Catalog", "load_catalog"),
-    "benchmark.comparison": ("Case", "PoolCase", "compare", "find_parents"),
+    "benchmark.comparison.candidate_case": ("CandidateCase",),
+    "benchmark.comparison.case": ("Case",),
+    "benchmark.comparison.compare": ("compare",),
+    "benchmark.comparison.find_parents": ("find_parents",),
     "benchmark.evaluation.evaluate": ("Evaluation", "evaluate"),
     "benchmark.leaderboards.board": ("Board", "leaderboard"),
     "benchmark.pipeline.analyse": ("analyse",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from benchmark.cli.exits import UNIT_FAILED
 from benchmark.cli.options import CatalogFile, Device, Document, Json
-from benchmark.cli.printing import check_document, print_json, print_table, say, write_document
+from benchmark.cli.printing import check_document, say, show_document
 from benchmark.session.errors import UsageError
 
 __all__ = ["compare"]
@@ -68,25 +69,25 @@ def _pair(
     device: str | None,
     out: Path | None,
     json_: bool,
-) -> list[str]:
+) -> Sequence[str]:
     """Two models; returns what failed."""
-    from benchmark.comparison.case import compare as compare_models
     from benchmark.comparison.case_page import case_page
     from benchmark.comparison.case_text import case_markdown, case_notes, case_table
+    from benchmark.comparison.compare import compare as compare_models
 
     case = compare_models(
         model_a, model_b, calibration=calibration, metrics=metrics, catalog=catalog, device=device
     )
-    if out is not None:
-        write_document(
-            out, value=case.to_json(), page=lambda: case_page(case), markdown=lambda: case_markdown(case)
-        )
-    if json_:
-        print_json(case.to_json())
-    else:
-        print_table(case_table(case))
-        print(case_notes(case))
-    return [f"{one.metric} on {model_a} – {model_b}: {one.reason}" for one in case.failed]
+    show_document(
+        case.to_json(),
+        out,
+        json_,
+        page=lambda: case_page(case),
+        markdown=lambda: case_markdown(case),
+        tables=lambda: [case_table(case)],
+        notes=case_notes(case),
+    )
+    return case.failures
 
 
 def _pool(
@@ -99,10 +100,11 @@ def _pool(
     device: str | None,
     out: Path | None,
     json_: bool,
-) -> list[str]:
+) -> Sequence[str]:
     """A model and candidate parents; returns what failed."""
-    from benchmark.comparison.candidates import find_parents
-    from benchmark.comparison.candidates_page import pool_markdown, pool_notes, pool_page, pool_table
+    from benchmark.comparison.candidates_page import candidates_page
+    from benchmark.comparison.candidates_text import candidates_markdown, candidates_notes, candidates_table
+    from benchmark.comparison.find_parents import find_parents
 
     case = find_parents(
         model,
@@ -113,13 +115,13 @@ def _pool(
         catalog=catalog,
         device=device,
     )
-    if out is not None:
-        write_document(
-            out, value=case.to_json(), page=lambda: pool_page(case), markdown=lambda: pool_markdown(case)
-        )
-    if json_:
-        print_json(case.to_json())
-    else:
-        print_table(pool_table(case))
-        print(pool_notes(case))
-    return list(case.failed)
+    show_document(
+        case.to_json(),
+        out,
+        json_,
+        page=lambda: candidates_page(case),
+        markdown=lambda: candidates_markdown(case),
+        tables=lambda: [candidates_table(case)],
+        notes=candidates_notes(case),
+    )
+    return case.failures

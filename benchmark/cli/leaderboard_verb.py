@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.options import Document, Json, Quiet
-from benchmark.cli.printing import check_document, print_json, print_table, write_document
+from benchmark.cli.printing import check_document, show_document
 
 __all__ = ["leaderboard"]
 
@@ -32,14 +32,11 @@ def leaderboard(
     check_document(out)
     with Reporter(quiet=quiet).phase("comparisons") as advance:
         board = board_of(runs, advance=advance)
-    if out is not None:
-        write_document(
-            out,
-            value=board.to_json(),
-            page=lambda: board_html(board),
-            markdown=lambda: board_markdown(board),
-        )
-    if json_:
-        print_json(board.to_json())
-    else:
-        print_table(board_table(board), *map(Text, board_notes(board)))
+    show_document(
+        board.to_json(),
+        out,
+        json_,
+        page=lambda: board_html(board),
+        markdown=lambda: board_markdown(board),
+        tables=lambda: [board_table(board), *map(Text, board_notes(board))],
+    )

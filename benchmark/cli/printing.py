@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from benchmark.results.schema import Failure
 
-__all__ = ["check_document", "print_json", "print_table", "say", "say_failures", "write_document"]
+__all__ = ["check_document", "print_json", "print_table", "say", "say_failures", "show_document"]
 
 DOCUMENTS: Final = (".html", ".json", ".md")
 FAILURES_SAID: Final = 10
@@ -65,13 +65,41 @@ def check_document(out: Path | None) -> None:
         raise UsageError(f"--out {out}: name a .html, .json or .md file")
 
 
-def write_document(
-    out: Path, *, value: Mapping[str, object], page: Callable[[], str], markdown: Callable[[], str]
+def show_document(
+    value: Mapping[str, object],
+    out: Path | None,
+    json_: bool,
+    *,
+    page: Callable[[], str],
+    markdown: Callable[[], str],
+    tables: Callable[[], Sequence[RenderableType]],
+    notes: str = "",
 ) -> None:
-    """Write a result as JSON, page or Markdown, as the file's suffix says."""
+    """Write a result to a file if there is one, as its suffix says, and print it.
+
+    Parameters
+    ----------
+    value : mapping
+        The result as plain values.
+    out : Path or None
+        As `check_document` wants it.
+    json_ : bool
+        Print `value`, not tables and notes.
+    page, markdown, tables : callable
+        The result as HTML, as Markdown, and for a terminal.
+    notes : str
+        What follows the tables.
+    """
     from benchmark.session.files import write_json, write_text
 
-    if out.suffix == ".json":
-        write_json(out, value)
+    if out is not None:
+        if out.suffix == ".json":
+            write_json(out, value)
+        else:
+            write_text(out, page() if out.suffix == ".html" else markdown())
+    if json_:
+        print_json(value)
     else:
-        write_text(out, page() if out.suffix == ".html" else markdown())
+        print_table(*tables())
+        if notes:
+            print(notes)

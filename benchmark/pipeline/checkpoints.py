@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 import fpcore
 from benchmark.catalog import Catalog, HubSource, PathSource, ZooSource
-from benchmark.zoo.library import open_zoo
 from benchmark.zoo.recipe_forms import parse_recipe
 from benchmark.zoo.recipes import needs
 
@@ -53,6 +52,8 @@ class Located:
             The weights are missing, damaged, or contradict the shape that the catalog states.
         """
         if isinstance(self.source, ZooSource):
+            from benchmark.zoo.library import open_zoo  # imports torch: not before a model is opened
+
             checkpoint = open_zoo(self.source.name, self.recipes, device=device)
         elif isinstance(self.source, HubSource):
             checkpoint = fpcore.open_checkpoint(

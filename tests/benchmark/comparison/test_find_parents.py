@@ -9,8 +9,7 @@ import pytest
 from conftest import Evaluated, command
 
 from benchmark.catalog import load_catalog
-from benchmark.comparison import open_pool
-from benchmark.comparison.candidates import find_pool
+from benchmark.comparison.find_parents import find_parents, name_candidates
 from benchmark.session.errors import UsageError
 
 # Nine lineages, less that of the child and that of the candidate, are seven: good for 7 in 8.
@@ -94,9 +93,9 @@ def test_pages(evaluated: Evaluated, tmp_path: Any) -> None:
         assert words in text
     assert "http" not in page
     assert json.loads((tmp_path / "pool.json").read_text())["remaining"] == ["f0"]
-    case = open_pool(
-        load_catalog(evaluated.catalog), "f0c0", "f0,f1", calibration=evaluated.run, metrics="weight-cosine",
-        confidence=SURE,
+    case = find_parents(
+        "f0c0", ["f0", "f1"], calibration=evaluated.run, metrics="weight-cosine", confidence=SURE,
+        catalog=evaluated.catalog, cache=evaluated.cache,
     )  # fmt: skip
     assert case._repr_html_().startswith("<div")
 
@@ -107,14 +106,14 @@ def test_pages(evaluated: Evaluated, tmp_path: Any) -> None:
 )
 def test_bad_pools(evaluated: Evaluated, pool: str, said: str) -> None:
     with pytest.raises(UsageError, match=said.replace("*", r"\*")):
-        find_pool(load_catalog(evaluated.catalog), pool)
+        name_candidates(load_catalog(evaluated.catalog), pool)
 
 
 def test_bad_use(evaluated: Evaluated, tmp_path: Any) -> None:
     catalog = load_catalog(evaluated.catalog)
     with pytest.raises(UsageError, match="no model in this folder"):
-        find_pool(catalog, str(tmp_path))
+        name_candidates(catalog, str(tmp_path))
     with pytest.raises(UsageError, match="nothing but f0"):
-        open_pool(catalog, "f0", "f0", calibration=evaluated.run)
+        find_parents("f0", "f0", calibration=evaluated.run, catalog=catalog, cache=tmp_path)
     with pytest.raises(UsageError, match="--confidence"):
-        open_pool(catalog, "f0", "f1", calibration=evaluated.run, confidence=2)
+        find_parents("f0", "f1", calibration=evaluated.run, catalog=catalog, confidence=2)

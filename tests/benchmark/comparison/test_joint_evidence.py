@@ -19,13 +19,12 @@ from small_catalog import CONFIG, child_of, tensors
 
 import analysis
 import fpcore
-from analysis.evidence.combination import combine_evidence
-from benchmark.catalog import load_catalog
-from benchmark.comparison import open_case
-from benchmark.comparison.calibration_run import Crowd, Place
 from benchmark.comparison.case_page import case_page
+from benchmark.comparison.compare import compare
+from benchmark.comparison.evidence_weight import EvidenceWeight
 from benchmark.comparison.layer_picture import agreement_axes, curve_axes
 from benchmark.comparison.layers import picture_layers
+from benchmark.comparison.reference_pairs import Place, ReferencePairs
 from benchmark.comparison.score_strips import place_strip, weight_axis, weight_strip
 
 
@@ -49,7 +48,7 @@ def test_together_is_the_fit_on_other_lineages(
     scores = pd.read_parquet(evaluated.run / "scores.parquet")
     left = scores[(scores["lineage_a"] != "f0") & (scores["lineage_b"] != "f0")]
     tables = [analysis.ScoreTable(left[left["metric"] == name]) for name in joint["metrics"]]
-    expected = combine_evidence(tables, negatives="look-alike")
+    expected = analysis.combine_evidence(tables, negatives="look-alike")
     point = [one["score"] for name in joint["metrics"] for one in case["metrics"] if one["metric"] == name]
     assert joint["log10_lr"]["estimate"] == pytest.approx(float(expected.log10_lr([point])[0]))
     assert joint["cllr"] == pytest.approx(expected.cllr)
@@ -157,8 +156,10 @@ def test_page_stands_alone(pages: tuple[str, dict[str, Any]]) -> None:
 
 
 def test_case_shows_itself_in_a_notebook(evaluated: Evaluated) -> None:
-    catalog = load_catalog(evaluated.catalog)
-    case = open_case(catalog, "f0", "f1", calibration=evaluated.run, metrics="weight-cosine,attention-std")
+    case = compare(
+        "f0", "f1", calibration=evaluated.run, metrics="weight-cosine,attention-std",
+        catalog=evaluated.catalog, cache=evaluated.cache,
+    )  # fmt: skip
     fragment = case._repr_html_()
     assert fragment.startswith("<div")
     assert "<html" not in fragment
@@ -169,18 +170,23 @@ def test_case_shows_itself_in_a_notebook(evaluated: Evaluated) -> None:
 def test_names_cannot_break_the_page(evaluated: Evaluated, tmp_path: Path) -> None:
     name = "<script>alert(1)<" + "&"
     shutil.copytree(evaluated.catalog.parent / "f1", tmp_path / name)
-    case = open_case(load_catalog(evaluated.catalog), "f0", str(tmp_path / name), calibration=evaluated.run)
+    case = compare(
+        "f0", tmp_path / name, calibration=evaluated.run, catalog=evaluated.catalog, cache=evaluated.cache
+    )
     assert "<script>" not in case_page(case)
 
 
 def test_strips_hold_extreme_scores() -> None:
-    none = Crowd(0, 0, 0)
+    none = ReferencePairs(0, 0, 0)
     assert place_strip(Place(none, none), 0.5) == ""
-    crowd = Crowd(3, 2, 1, (0.0, 0.5, float("inf")))
+    crowd = ReferencePairs(3, 2, 1, (0.0, 0.5, float("inf")))
     drawn = place_strip(Place(crowd, none), float("inf"))
     assert "nan" not in drawn
     assert drawn.count("<line") == 4
-    many = Crowd(500, 9, 0, tuple(np.linspace(0, 1, 500).tolist()))
+    many = ReferencePairs(500, 9, 0, tuple(np.linspace(0, 1, 500).tolist()))
     assert place_strip(Place(many, none), 0.5).count("<line") < 90
-    assert "nan" not in weight_strip(0.0, -0.5, 0.5, (-1.0, 1.0), 1.02, "a < b") + weight_axis(1.02)
-    assert "a &lt; b" in weight_strip(0.0, -0.5, 0.5, (-1.0, 1.0), 1.02, "a < b")
+    held = analysis.Interval(0.0, -0.5, 0.5, 0.95, "")
+    weight = EvidenceWeight(0.0, -1.0, 1.0, False, 0.5, 9, 9, 9, False, "", held)
+    drawn = weight_strip("a < b", weight, 1.02)
+    assert "nan" not in drawn + weight_axis(1.02)
+    assert "a &lt; b" in drawn
