@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from analysis.discrimination.breakdown import LookAlikeClass, MethodClass
-from analysis.results import Interval
+from analysis.results import JSON, Interval
 from benchmark.report.families import FAMILIES, family_of
 from benchmark.report.notation import UNDEFINED, ends, interval, percent, percent_ends, unit
-from benchmark.results.codec import JSON
 from benchmark.results.schema import MetricResult, SharedPropertyClass
 
 __all__ = ["Cell", "CrossRow", "CrossTable", "Figure", "most_fooled", "shared_properties", "survival"]

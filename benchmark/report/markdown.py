@@ -14,7 +14,6 @@ from benchmark.report.cross_tables import Class, CrossTable, most_fooled, shared
 from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.glossary import GLOSSARY
 from benchmark.report.markup import bullets, safe, table_of
-from benchmark.report.methods import INTERVALS, methods
 from benchmark.report.notation import (
     UNDEFINED,
     goal,
@@ -25,7 +24,7 @@ from benchmark.report.notation import (
     plain,
     signed,
 )
-from benchmark.report.provenance import making
+from benchmark.report.run_facts import INTERVALS, making, methods
 from benchmark.report.sections import MetricSection, metric_sections
 from benchmark.report.training_distance import decay_sentence
 from benchmark.report.verdict_groups import GROUPS, QUESTION

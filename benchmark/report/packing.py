@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from analysis.results import JSON
 from benchmark.report import dots
 from benchmark.report.notation import percent
 from benchmark.report.sections import MetricSection
-from benchmark.results.codec import JSON
 from benchmark.results.schema import DecayPoint
 
 __all__ = ["pair_data", "unpacked"]

@@ -14,6 +14,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis import Comparison
+from analysis.results import JSON
 from analysis.summary import CatalogSummary, CellSummary
 from benchmark.report import answer, cross_tables, dots, notation
 from benchmark.report.drawings import strips
@@ -25,12 +26,10 @@ from benchmark.report.drawings.power_panels import certificate_panel, difference
 from benchmark.report.drawings.shape_map import shape_or_descent
 from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.glossary import GLOSSARY, anchor
-from benchmark.report.methods import INTERVALS, methods
 from benchmark.report.packing import pair_data
-from benchmark.report.provenance import making
+from benchmark.report.run_facts import INTERVALS, making, methods
 from benchmark.report.sections import MetricSection, anchors, metric_sections
 from benchmark.report.verdict_groups import GROUPS, QUESTION
-from benchmark.results.codec import JSON
 from benchmark.results.decision import MAX_FPR
 from benchmark.results.schema import DisputeRecord, Results, RunRecord
 

@@ -17,20 +17,21 @@ from benchmark.report.page import dots_each, page
 from benchmark.report.sections import MetricSection, claimed, metric_sections
 from benchmark.results.files import RunDirectory
 from benchmark.results.schema import Results, RunRecord
+from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
 from benchmark.session.files import atomic_path, write_json
 
 __all__ = ["render"]
 
 
-def render(run_dir: Path, *, cache: Path | None = None) -> list[Path]:
+def render(run_dir: Path, *, cache: Cache | None = None) -> list[Path]:
     """Write report.html, report.md and the figures of a run, each whole or not at all.
 
     Parameters
     ----------
     run_dir : Path
         Holds run.json, results.json and scores.parquet.
-    cache : Path, optional
+    cache : Cache, optional
         Where figures are kept by content: matplotlib takes half a second for each.
 
     Returns
@@ -48,8 +49,7 @@ def render(run_dir: Path, *, cache: Path | None = None) -> list[Path]:
     _check(directory.path, results, scores)
     sections = metric_sections(record, results, scores, most=dots_each(results))
     figures = directory.path / "figures"
-    kept = None if cache is None else cache / "figures" / f"{_key(directory, record)}.json"
-    drawn = _figures(sections, results, kept)
+    drawn = _figures(sections, results, cache, _key(directory, record))
     texts = {
         directory.path / "report.html": page(record, results, scores, sections),
         directory.path / "report.md": markdown(record, results, scores, sections),
@@ -81,13 +81,18 @@ def _check(path: Path, results: Results, scores: pd.DataFrame) -> None:
             raise UsageError(f"{path / 'results.json'}: {error}") from error
 
 
-def _figures(sections: Sequence[MetricSection], results: Results, kept: Path | None) -> dict[str, str]:
+def _figures(
+    sections: Sequence[MetricSection], results: Results, cache: Cache | None, key: str
+) -> dict[str, str]:
     """Every figure by its file name, as SVG."""
-    if kept is not None and kept.is_file():
+    if cache is None:
+        return run_figures(sections, results)
+    kept = cache.figures / f"{key}.json"
+    if kept.is_file():
+        cache.used(kept)
         return dict(json.loads(kept.read_text(encoding="utf-8")))
     drawn = run_figures(sections, results)
-    if kept is not None:
-        write_json(kept, drawn)
+    write_json(kept, drawn)
     return drawn
 
 

@@ -32,6 +32,13 @@ def aucs(results: Run | Results | Analysis | Summary, ax: Axes | None = None) ->
     matplotlib.axes.Axes
         One row a metric, best verdict first: interval and square against look-alikes, ring against all
         independents; across is the AUC from 0 to 1.
+
+    Examples
+    --------
+    >>> import analysis
+    >>> whole = analysis.analyse([analysis.example_table()], n_resamples=99, n_bootstrap=20)
+    >>> [label.get_text() for label in aucs(whole).get_yticklabels()]
+    ['example']
     """
     if isinstance(results, Run):
         results = results.results

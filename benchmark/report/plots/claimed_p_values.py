@@ -26,6 +26,13 @@ def qq(result: MetricLike, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import analysis
+    >>> whole = analysis.analyse([analysis.example_table()], n_resamples=99, n_bootstrap=20)
+    >>> qq(whole.metrics[0]).texts[0].get_text()
+    'this metric claims no p-values'
     """
     found = summary(result)
     curve = found.curves.qq

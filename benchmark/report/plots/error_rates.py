@@ -34,6 +34,14 @@ def roc(result: MetricLike, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import analysis
+    >>> whole = analysis.analyse([analysis.example_table()], n_resamples=99, n_bootstrap=20)
+    >>> axes = roc(whole.metrics[0])
+    >>> axes.get_xlabel(), axes.get_ylabel()
+    ('false-positive rate', 'true-positive rate')
     """
     found = summary(result)
     with drawing(ax, found.metric) as axes:
@@ -59,6 +67,13 @@ def det(result: MetricLike, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import analysis
+    >>> whole = analysis.analyse([analysis.example_table()], n_resamples=99, n_bootstrap=20)
+    >>> det(whole.metrics[0]).get_ylabel()
+    'missed children, %'
     """
     found = summary(result)
     with drawing(ax, found.metric) as axes:

@@ -24,6 +24,13 @@ def tippett(result: MetricLike, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import analysis
+    >>> whole = analysis.analyse([analysis.example_table()], n_resamples=99, n_bootstrap=20)
+    >>> [line.get_label() for line in tippett(whole.metrics[0]).lines[1:]]
+    ['independent pairs', 'derived pairs']
     """
     found = summary(result)
     curve = found.curves.tippett
@@ -51,6 +58,13 @@ def ece(result: MetricLike, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import analysis
+    >>> whole = analysis.analyse([analysis.example_table()], n_resamples=99, n_bootstrap=20)
+    >>> ece(whole.metrics[0]).get_ylabel()
+    'empirical cross-entropy, bits'
     """
     found = summary(result)
     curve = found.curves.ece

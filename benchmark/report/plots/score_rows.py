@@ -38,6 +38,13 @@ def scores(
     -------
     matplotlib.axes.Axes
         Across is the score. Lines: the claimed threshold (dashed) and the calibrated one.
+
+    Examples
+    --------
+    >>> import analysis
+    >>> axes = scores(analysis.example_table())
+    >>> [label.get_text() for label in axes.get_yticklabels()][-1]
+    'siblings (12)'
     """
     if isinstance(table, MetricReport):
         result = MetricSummary.of(table)

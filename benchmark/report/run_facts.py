@@ -1,12 +1,14 @@
-"""By which statistical method each kind of number in a report was found, as the results themselves say."""
+"""How a run was made, and by which methods its numbers were found, as the results themselves say."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from benchmark.results.schema import Results
+from benchmark.report.notation import seconds
+from benchmark.results.schema import Results, RunRecord
 
-__all__ = ["INTERVALS", "methods"]
+__all__ = ["INTERVALS", "making", "methods"]
 
 INTERVALS: Final = {
     "jackknife": "lineage jackknife",
@@ -15,6 +17,25 @@ INTERVALS: Final = {
     "delong": "DeLong",
 }
 """Names of the intervals that are compared for one AUC."""
+
+
+def making(record: RunRecord) -> list[tuple[str, str]]:
+    """How the run was made; what does not apply is left out."""
+    catalog, machine = record.catalog, record.machine
+    facts = [
+        ("Command", record.command),
+        ("Arguments", _listed(record.arguments)),
+        ("Seed", str(record.seed)),
+        ("Status", record.status),
+        ("Started", record.started),
+        ("Ended", record.ended),
+        ("Time taken", ", ".join(f"{phase} {seconds(spent)}" for phase, spent in record.seconds.items())),
+        ("Catalog", catalog.path if catalog else ""),
+        ("Catalog digest", catalog.digest if catalog else ""),
+        ("Packages", _listed(record.packages)),
+        ("Machine", _listed(vars(machine))),
+    ]
+    return [(name, value) for name, value in facts if value]
 
 
 def methods(results: Results) -> list[tuple[str, str]]:
@@ -35,3 +56,11 @@ def methods(results: Results) -> list[tuple[str, str]]:
     )
     told = ((what, "; or ".join(dict.fromkeys(filter(None, how)))) for what, how in found)
     return [(what, how) for what, how in told if how]
+
+
+def _listed(values: Mapping[str, object]) -> str:
+    told = (
+        (name, " ".join(map(str, value)) if isinstance(value, list | tuple) else value)
+        for name, value in values.items()
+    )
+    return ", ".join(f"{name} {value}" for name, value in told if value not in (None, ""))
