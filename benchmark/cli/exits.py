@@ -9,12 +9,12 @@ __all__ = ["BAD_INPUT", "GATE_FAILED", "INTERRUPTED", "UNIT_FAILED", "message"]
 
 UNIT_FAILED, BAD_INPUT, GATE_FAILED, INTERRUPTED = 1, 2, 3, 130
 
-#: Errors whose text was written for users, by where they are defined: nothing is imported to look for them.
+#: Errors whose text was written for users, by package: nothing is imported to look for them.
 FOR_USERS: Final = (
     ("benchmark.session.errors", "UsageError"),
-    ("benchmark.catalog.model", "CatalogError"),
-    ("analysis.table", "BadTable"),
-    ("fpcore.errors", "BadCheckpoint"),
+    ("benchmark.catalog", "CatalogError"),
+    ("analysis", "BadTable"),
+    ("fpcore", "BadCheckpoint"),
 )
 
 
