@@ -14,9 +14,8 @@ import pandas as pd
 from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 
-from analysis.discrimination.intervals import jackknife_variance
+from analysis.discrimination.intervals import NOTHING, difference_interval, jackknife_variance
 from analysis.discrimination.wins import Wins
-from analysis.inference.confounding import NOTHING, difference_interval
 from analysis.notebook import Shown, number
 from analysis.results import Interval
 from analysis.table import NEGATIVES, ScoreTable, check_table, check_tables
@@ -35,6 +34,7 @@ class Comparison(Shown):
     Attributes
     ----------
     metric_a, metric_b : str
+        The two metrics; the difference is the first less the second.
     negatives : str
         "look-alike" or "independent".
     auc_a, auc_b : float
@@ -46,6 +46,7 @@ class Comparison(Shown):
     adjusted_p_value : float
         Holm over the family of comparisons made together; equals `p_value` for one.
     reason : str
+        Why something is undefined; empty otherwise.
     """
 
     _headline = "difference"
