@@ -107,8 +107,10 @@ def test_a_sample_of_wide_layers_is_fair(monkeypatch: pytest.MonkeyPatch) -> Non
     for count in (1, 2):
         expected = math.exp(log_p_of_agreements(count, 10 / 30))
         assert np.mean(agreements >= count) == pytest.approx(expected, abs=0.015)
-    monkeypatch.setattr(assignment, "MOST_UNITS", 12)
     a, stranger = model(seed=1), model(seed=2)
+    every_unit = score("unit-matching", a, a)
+    monkeypatch.setattr(assignment, "MOST_UNITS", 12)
+    assert 15 < score("unit-matching", a, a) < every_unit
     close, hidden = noisy(a, 0.3), shuffled_units(noisy(a, 0.3))
     for name, child in (("unit-matching", close), ("aligned-unit-matching", hidden)):
         assert score(name, a, child) > 15
