@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.validation import BadArgument
+
 __all__ = ["Labels", "cell_pairs", "look_alike_pairs"]
 
 Labels: TypeAlias = "npt.ArrayLike | pd.Series[str]"
@@ -34,7 +36,7 @@ def look_alike_pairs(relation: Labels, cell_a: Labels, cell_b: Labels) -> npt.ND
 
     Raises
     ------
-    ValueError
+    BadArgument
         The three differ in shape or are not one-dimensional.
 
     Examples
@@ -46,9 +48,7 @@ def look_alike_pairs(relation: Labels, cell_a: Labels, cell_b: Labels) -> npt.ND
     related = np.asarray(relation, dtype=object)
     pair = cell_pairs(cell_a, cell_b)
     if related.shape != pair.shape:
-        raise ValueError(
-            f"relation has shape {related.shape}, the cells {pair.shape}; give one of each a pair"
-        )
+        raise BadArgument(f"relation must have the shape of cell_a, {pair.shape}, not {related.shape}")
     shared = np.unique(pair[(related == "derived") & (pair >= 0)])
     alike: npt.NDArray[np.bool_] = (related == "independent") & np.isin(pair, shared)
     return alike
@@ -70,12 +70,12 @@ def cell_pairs(cell_a: Labels, cell_b: Labels) -> npt.NDArray[np.int64]:
 
     Raises
     ------
-    ValueError
+    BadArgument
         The two differ in shape or are not one-dimensional.
     """
     a, b = np.asarray(cell_a), np.asarray(cell_b)
     if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(f"cell_a has shape {a.shape}, cell_b {b.shape}; both must be (n_pairs,)")
+        raise BadArgument(f"cell_a and cell_b must have one shape (n_pairs,), not {a.shape} and {b.shape}")
     if not (np.issubdtype(a.dtype, np.integer) and np.issubdtype(b.dtype, np.integer)):
         names = np.concatenate([a.astype(object), b.astype(object)])
         a, b = np.split(pd.factorize(names, sort=True)[0], 2)

@@ -68,7 +68,10 @@ def test_readme_example_runs(
     )
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "README.md", "exec"), {})
-    assert "Interval(" in capsys.readouterr().out
+    interval, test, threshold = capsys.readouterr().out.splitlines()
+    assert re.match(r"[\d.]+ \[[\d.]+, [\d.]+\] \(95%, lineage jackknife .* 8 lineages, \d+ pairs", interval)
+    assert test.startswith("p ")
+    assert "59 independent negatives" in threshold
 
 
 def test_readme_verbs_exist() -> None:

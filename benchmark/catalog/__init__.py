@@ -4,7 +4,6 @@ from benchmark.catalog.catalog import Catalog
 from benchmark.catalog.graph import Kinship
 from benchmark.catalog.load import load_catalog, parse_catalog, shipped_catalog
 from benchmark.catalog.model import (
-    CatalogError,
     Dispute,
     Evidence,
     Facts,
@@ -13,13 +12,15 @@ from benchmark.catalog.model import (
     Model,
     Parent,
     PathSource,
-    Problem,
     ZooSource,
 )
+from benchmark.catalog.problems import CatalogError, Problem
+from benchmark.catalog.summary import CatalogSummary
 
 __all__ = [
     "Catalog",
     "CatalogError",
+    "CatalogSummary",
     "Dispute",
     "Evidence",
     "Facts",

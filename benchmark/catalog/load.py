@@ -7,9 +7,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from benchmark.catalog.catalog import Catalog
 from benchmark.catalog.document import Document, Place, read_document, read_text
@@ -17,7 +18,6 @@ from benchmark.catalog.integrity import graph_problems, topological
 from benchmark.catalog.model import (
     FORGERIES,
     SHAPE_KEEPING,
-    CatalogError,
     Dispute,
     Evidence,
     Facts,
@@ -27,11 +27,11 @@ from benchmark.catalog.model import (
     Model,
     Parent,
     PathSource,
-    Problem,
     Statement,
     Teacher,
     ZooSource,
 )
+from benchmark.catalog.problems import CatalogError, Problem
 from benchmark.catalog.schema import (
     CatalogFile,
     DisputeForm,
@@ -125,7 +125,7 @@ def _form_problems(error: ValidationError, document: Document) -> tuple[Problem,
     return tuple(sorted(unique.values(), key=lambda problem: problem.line))
 
 
-def _message(found: Mapping[str, Any], place: Place) -> str:
+def _message(found: ErrorDetails, place: Place) -> str:
     kind, given, context = found["type"], found.get("input"), found.get("ctx", {})
     if kind == "missing":
         return f"is missing; write `{place[-1]}: …`"
@@ -145,7 +145,7 @@ def _message(found: Mapping[str, Any], place: Place) -> str:
     return f"{text[0].lower()}{text[1:]}, not {_kind(given)}"
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if value is None:
         return "empty"
     if isinstance(value, dict | list):
@@ -222,7 +222,7 @@ def _source(form: SourceForm, model: str) -> HubSource | ZooSource | PathSource:
 
 def _architecture(
     form: ModelForm,
-    recipe: Mapping[str, Any],
+    recipe: Mapping[str, object],
     cells: Mapping[str, Facts],
     place: Place,
     document: Document,
@@ -247,7 +247,7 @@ def _architecture(
 
 def _forgery(
     form: ForgeryForm | None,
-    recipe: Mapping[str, Any],
+    recipe: Mapping[str, object],
     place: Place,
     document: Document,
     problems: list[Problem],

@@ -27,7 +27,7 @@ def catalog_check(
 ) -> None:
     """Validate catalogs, every problem on a line of its own, and count what they hold."""
     from benchmark.catalog import CatalogError, load_catalog
-    from benchmark.catalog.show import check_text, problems_text, summary
+    from benchmark.catalog.show import check_text, problems_text
 
     named: list[Path | None] = [*([catalog] if catalog else []), *(files or [])]
     told: list[dict[str, Any]] = []
@@ -38,7 +38,7 @@ def catalog_check(
             told.append({"file": str(file), "sound": False, "problems": _problems(error)})
             say(problems_text(error))
         else:
-            told.append({"sound": True, **summary(loaded)} if json_ else {"sound": True})
+            told.append({"sound": True, **loaded.summary().to_json()} if json_ else {"sound": True})
             if not json_:
                 print(check_text(loaded))
     if json_:

@@ -26,14 +26,13 @@ def zoo_build(
 ) -> None:
     """Train the controlled models again; what is there already is kept, so a killed build goes on."""
     from benchmark.catalog import load_catalog
-    from benchmark.pipeline.checkpoints import zoo_recipes
     from benchmark.session.progress import Reporter
     from benchmark.session.session import default_workers
     from benchmark.zoo.build import build
 
     with Reporter(quiet=quiet).phase("training") as advance:
         manifest = build(
-            zoo_recipes(load_catalog(catalog)),
+            load_catalog(catalog).zoo_recipes,
             out or Path("zoo-build"),
             workers=workers or default_workers(),
             progress=advance,
@@ -53,12 +52,11 @@ def zoo_verify(
 ) -> None:
     """Check the shipped weights against their manifest, and train a sample again."""
     from benchmark.catalog import load_catalog
-    from benchmark.pipeline.checkpoints import zoo_recipes
     from benchmark.session.progress import Reporter
     from benchmark.zoo.verify import verify
 
     with Reporter(quiet=quiet).phase("verifying") as advance:
-        checks = verify(zoo_recipes(load_catalog(catalog)), sample=sample, progress=advance)
+        checks = verify(load_catalog(catalog).zoo_recipes, sample=sample, progress=advance)
     if json_:
         print_json([asdict(check) for check in checks])
     else:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 import analysis
 import fpcore
-from fpcore.features.canonical_form import agreement, canonical_layers
-from fpcore.features.residual_basis import best_basis, candidate_bases
+from fpcore.features.canonical_basis import best_basis, candidate_bases
+from fpcore.features.layer_agreement import agreement, canonical_layers
 
 __all__ = ["SPREADS", "LayerPicture", "picture_layers"]
 
@@ -66,8 +66,7 @@ class LayerPicture:
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        facts: dict[str, object] = analysis.as_json(self)
-        return facts
+        return dict(analysis.as_json(self))
 
 
 def picture_layers(

@@ -94,8 +94,7 @@ class UserMetric:
             raise UsageError(f"{self}: could not be made: {type(error).__name__}: {error}") from error
         if not isinstance(metric, fpcore.Metric):
             raise UsageError(
-                f"{self}: not a metric; derive the class from fpcore.Metric, or name a function of two"
-                " models"
+                f"{self}: not a metric; derive the class from fpcore.Metric, or name a function of two models"
             )
         return self._checked(metric)
 
@@ -144,14 +143,10 @@ class UserMetric:
                     f'{self}: it has no {field}; give the class one, such as {field} = "my metric"'
                 )
         if not re.fullmatch(r"\w[\w.+-]*", metric.name):
-            raise UsageError(
-                f"{self}: the name {metric.name!r} cannot name files; use letters, digits and -"
-            )
+            raise UsageError(f"{self}: the name {metric.name!r} cannot name files; use letters, digits and -")
         known = {registered.name: registered for registered in fpcore.metrics()}.get(metric.name)
         if known is not None and type(known) is not type(metric):
-            raise UsageError(
-                f"{self}: {metric.name} is the name of a registered metric; give yours another"
-            )
+            raise UsageError(f"{self}: {metric.name} is the name of a registered metric; give yours another")
         return metric
 
 

@@ -16,14 +16,13 @@ from typing import Final, Literal, TypeVar, Union, cast, get_args, get_origin, g
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["JSON", "SchemaMismatch", "from_json"]
+__all__ = ["SchemaMismatch", "from_json"]
 
-JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 Read = Callable[[object, str], object]
 T = TypeVar("T")
 
 INFINITIES: Final = {"inf": math.inf, "-inf": -math.inf}
-NONE: Final[Hashable] = type(None)
+NONE: Final[object] = type(None)
 SHOWN: Final = 40
 
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import Evaluated
 from typed_results import metric_result, results
 
-from analysis.summary import ClaimAudit
+from analysis.summary_parts import ClaimAudit
 from benchmark.results.files import RunDirectory
 from benchmark.results.schema import ForgeryOutcome
 from benchmark.session.errors import UsageError

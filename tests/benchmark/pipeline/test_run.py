@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 import yaml
+from killed import run_until_killed
 from small_catalog import as_yaml, child_of, tensors, write_catalog, write_checkpoint
 
 ROOT = Path(__file__).parents[3]
@@ -107,27 +106,10 @@ def test_killed_run_resumes_to_the_same_files(
     whole: Path, catalog: Path, tmp_path: Path, stop_when: str
 ) -> None:
     out, cache = tmp_path / "out", tmp_path / "cache"
-    command = [sys.executable, "-m", "benchmark", "run", "--catalog", catalog, "--out", out, "--workers", "1"]
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        cwd=ROOT,
-        env={**os.environ, "LOOKALIKE_CACHE": str(cache)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
     # The outcome is written after the fingerprint itself, and a piece of scores after all its pairs.
-    whole_file = "*.json" if stop_when == "fingerprints" else "*.parquet"
-    watched = cache / stop_when
-    deadline = time.monotonic() + 300
-    while process.poll() is None and time.monotonic() < deadline:
-        if watched.exists() and any(
-            path.is_file() and path.name[0] != "." for path in watched.rglob(whole_file)
-        ):
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.002)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
+    suffix = ".json" if stop_when == "fingerprints" else ".parquet"
+    arguments = ("run", "--catalog", catalog, "--out", out, "--workers", 1)
+    run_until_killed(arguments, cache / stop_when, suffix, kept=1, cache=cache, scratch=tmp_path)
     assert not (out / "results.json").exists()
     kept = set(cache.rglob("*.json"))
     assert kept

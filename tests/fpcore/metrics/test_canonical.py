@@ -13,8 +13,8 @@ from test_metrics import model
 
 import fpcore
 from fpcore import MemoryCheckpoint, NotComparable
-from fpcore.features import canonical_form as canonical
-from fpcore.features.canonical_form import map_cosines, unit_agreement, units_of
+from fpcore.features import layer_agreement
+from fpcore.features.layer_agreement import map_cosines, unit_agreement, units_of
 from fpcore.features.layer_weights import FeedForward
 
 NAME = "canonical-similarity"
@@ -182,7 +182,7 @@ def random_block(rng: np.random.Generator, units: int = 60, width: int = 24) -> 
 def test_the_search_finds_nothing_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     for most in (1024, 20):
-        monkeypatch.setattr(canonical, "MOST_UNITS", most)
+        monkeypatch.setattr(layer_agreement, "MOST_UNITS", most)
         found = [
             unit_agreement(units_of(random_block(rng)), units_of(random_block(rng)), None)[1]
             for _ in range(60)

@@ -16,11 +16,11 @@ from test_metrics import model, score
 
 import fpcore
 from fpcore import MemoryCheckpoint, NotComparable
-from fpcore.features import tokens
+from fpcore.features import assignment, shared_tokens
+from fpcore.features.cka import unbiased_cka
 from fpcore.features.layer_weights import layers_of
-from fpcore.metrics import matching
+from fpcore.features.p_values import fisher, log_p_of_agreements, log_p_of_order
 from fpcore.metrics.homology import homology
-from fpcore.metrics.matching import fisher, log_p_of_agreements, log_p_of_order, unbiased_cka
 
 UNITS = 24
 serial = itertools.count()
@@ -107,7 +107,7 @@ def test_a_sample_of_wide_layers_is_fair(monkeypatch: pytest.MonkeyPatch) -> Non
     for count in (1, 2):
         expected = math.exp(log_p_of_agreements(count, 10 / 30))
         assert np.mean(agreements >= count) == pytest.approx(expected, abs=0.015)
-    monkeypatch.setattr(matching, "MOST_UNITS", 12)
+    monkeypatch.setattr(assignment, "MOST_UNITS", 12)
     a, stranger = model(seed=1), model(seed=2)
     close, hidden = noisy(a, 0.3), shuffled_units(noisy(a, 0.3))
     for name, child in (("unit-matching", close), ("aligned-unit-matching", hidden)):
@@ -242,7 +242,7 @@ def test_zeros_and_few_units_abstain() -> None:
 def test_wide_vocabularies_align_on_a_sample(tokenizer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = changed(model(seed=1), {}, tokenizer), noisy(model(seed=1), 0.2, tokenizer)
     whole = score("aligned-cka", a, b)
-    monkeypatch.setattr(tokens, "ALIGNING", 24)
+    monkeypatch.setattr(shared_tokens, "ALIGNING", 24)
     a, b = changed(model(seed=1), {}, tokenizer), noisy(model(seed=1), 0.2, tokenizer)
     assert score("aligned-cka", a, b) == pytest.approx(whole, abs=0.1)
     assert fpcore.metric("aligned-cka").fingerprint(a).checkpoint is a
