@@ -1,6 +1,7 @@
 """The lineage catalog: what is known about models, with evidence, and what follows from it for every pair."""
 
 from benchmark.catalog.catalog import Catalog
+from benchmark.catalog.counts import CatalogCounts
 from benchmark.catalog.graph import Kinship
 from benchmark.catalog.load import load_catalog, parse_catalog, shipped_catalog
 from benchmark.catalog.model import (
@@ -15,12 +16,11 @@ from benchmark.catalog.model import (
     ZooSource,
 )
 from benchmark.catalog.problems import CatalogError, Problem
-from benchmark.catalog.summary import CatalogSummary
 
 __all__ = [
     "Catalog",
+    "CatalogCounts",
     "CatalogError",
-    "CatalogSummary",
     "Dispute",
     "Evidence",
     "Facts",

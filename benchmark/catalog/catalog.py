@@ -9,11 +9,11 @@ from typing import cast
 import pandas as pd
 
 from analysis.notebook import Shown
+from benchmark.catalog.counts import CatalogCounts, count_catalog
 from benchmark.catalog.graph import Graph, Kinship
 from benchmark.catalog.model import Dispute, Forgery, Model, ZooSource
 from benchmark.catalog.pairs import pair_table
 from benchmark.catalog.problems import CatalogError
-from benchmark.catalog.summary import CatalogSummary, summarise
 
 __all__ = ["Catalog"]
 
@@ -71,7 +71,7 @@ class Catalog(Shown):
         return f"Catalog({self.file}: {len(self.models)} models, {len(self.disputes)} disputes)"
 
     def _facts(self) -> dict[str, object]:
-        return self.summary().to_json()
+        return self.counts().to_json()
 
     def __contains__(self, name: object) -> bool:
         return name in self.entries or name in self._aliases
@@ -192,9 +192,9 @@ class Catalog(Shown):
                 raise CatalogError(f"{name} is a forgery and stands in no honest pair; leave it out")
         return pair_table(self.graph, self._one_each(wanted))
 
-    def summary(self) -> CatalogSummary:
+    def counts(self) -> CatalogCounts:
         """What the catalog holds, as counts."""
-        return summarise(
+        return count_catalog(
             self.graph,
             list(self.models.values()),
             self._one_each(self.models),

@@ -332,10 +332,9 @@ def _calibrates(evidence: Sequence[Evidence]) -> bool:
 
 def _first_draw(model: Model) -> tuple[object, object] | None:
     """What decides a zoo founder's random initialisation: its cell and its seed."""
-    trained = model.recipe.get("train")
-    if not model.founder or not isinstance(trained, dict) or "seed" not in trained:
+    if not model.founder or "seed" not in model.training:
         return None
-    return trained.get("cell"), trained["seed"]
+    return model.training.get("cell"), model.training["seed"]
 
 
 def _joined(way: Sequence[str]) -> str:

@@ -300,6 +300,18 @@ class Model(Shown):
         return not self.parents
 
     @property
+    def training(self) -> Mapping[str, object]:
+        """How the zoo trains it, as its recipe says; empty for any other model."""
+        trained = self.recipe.get("train")
+        return trained if isinstance(trained, Mapping) else {}
+
+    @property
+    def training_steps(self) -> int | None:
+        """Steps that the zoo trains it for, None for any other model."""
+        steps = self.training.get("steps")
+        return steps if isinstance(steps, int) else None
+
+    @property
     def stated_from_scratch(self) -> bool:
         """Whether its maker or a paper says that it began from its own random initialisation."""
         return any(item.grade in {"publisher", "paper"} for item in self.from_scratch)

@@ -163,8 +163,7 @@ def _tokenizer(model: Model) -> Iterable[str]:
 
 
 def _trained(model: Model, fact: str) -> Iterable[str]:
-    trained = model.recipe.get("train")
-    value = trained.get(fact) if isinstance(trained, dict) else None
+    value = model.training.get(fact)
     if value is None:
         return ()
     return map(str, value) if isinstance(value, list) else (str(value),)

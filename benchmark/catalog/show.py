@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from benchmark.catalog.catalog import Catalog
+from benchmark.catalog.counts import most_frequent
 from benchmark.catalog.model import (
     RELATIONS,
     Dispute,
@@ -17,7 +18,6 @@ from benchmark.catalog.model import (
     Statement,
 )
 from benchmark.catalog.problems import CatalogError
-from benchmark.catalog.summary import most_frequent
 
 __all__ = [
     "check_text",
@@ -37,7 +37,7 @@ def problems_text(error: CatalogError) -> str:
 
 def check_text(catalog: Catalog) -> str:
     """The verdict of `catalog check`: that the file is sound, what it holds, and what it leaves open."""
-    held = catalog.summary()
+    held = catalog.counts()
     lines = [
         f"{held.file}: sound",
         f"  models     {held.models} ({held.local_models} on this machine, {held.hub_models} hub),"

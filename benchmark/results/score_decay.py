@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from benchmark.catalog import Catalog, Model, ZooSource
@@ -35,7 +33,7 @@ def distances(catalog: Catalog, manifest: Manifest | None = None) -> pd.DataFram
     for model in catalog.models.values():
         steps, tokens, here = 0, [], model
         while (parent := _trained_from(catalog, here)) is not None:
-            steps += _steps(here) or 0
+            steps += here.training_steps or 0
             entry = trained.get(str(here.source).removeprefix("zoo:"))
             tokens.append(entry.tokens if entry else None)
             budget = _budget(catalog, here)
@@ -87,7 +85,7 @@ def decay_points(scores: pd.DataFrame, far: pd.DataFrame) -> tuple[DecayPoint, .
 
 def _trained_from(catalog: Catalog, model: Model) -> Model | None:
     """The model whose network this one is, trained further; None where it came about otherwise."""
-    if not isinstance(model.source, ZooSource) or len(model.parents) != 1 or _steps(model) is None:
+    if not isinstance(model.source, ZooSource) or model.training_steps is None or len(model.parents) != 1:
         return None
     (parent,) = model.parents
     return catalog.models[parent.id] if parent.method in TRAINING_METHODS else None
@@ -97,10 +95,4 @@ def _budget(catalog: Catalog, model: Model) -> int | None:
     """Steps that the founder at the root of a model's first line of descent was trained for."""
     while model.parents:
         model = catalog.models[model.parents[0].id]
-    return _steps(model) or None
-
-
-def _steps(model: Model) -> int | None:
-    """Optimiser steps of a model's own training; None where its recipe trains nothing."""
-    train = model.recipe.get("train")
-    return int(train["steps"]) if isinstance(train, Mapping) and "steps" in train else None
+    return model.training_steps or None

@@ -40,11 +40,10 @@ def founder_pairs(catalog: Catalog) -> pd.DataFrame:
         then "the initialisation" for those that began from the same random numbers.
     """
     recipes = {
-        model.id: train
+        model.id: model.training
         for model in catalog.models.values()
-        if model.founder and model.cell and not model.distilled_from
-        and isinstance(train := model.recipe.get("train"), Mapping)
-    }  # fmt: skip
+        if model.founder and model.cell and not model.distilled_from and model.training
+    }
     pairs = catalog.pairs(recipes)
     pairs = pairs[
         (pairs["architecture_a"] == pairs["architecture_b"])

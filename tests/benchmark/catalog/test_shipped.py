@@ -205,8 +205,8 @@ def test_cells_are_named_as_fpcore_names_them(catalog: Catalog) -> None:
     assert Facts("x").cell is None
 
 
-def test_summary_counts_what_is_there(catalog: Catalog) -> None:
-    held, pairs = catalog.summary(), catalog.pairs()
+def test_counts_are_of_what_is_there(catalog: Catalog) -> None:
+    held, pairs = catalog.counts(), catalog.pairs()
     assert held.models == len(catalog) == held.local_models + held.hub_models
     assert held.pairs == {relation: int((pairs["relation"] == relation).sum()) for relation in RELATIONS}
     alike = look_alike_pairs(pairs["relation"], pairs["architecture_a"], pairs["architecture_b"])

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 import yaml
+from conftest import Said, command
 from killed import run_until_killed
 from small_catalog import as_yaml, child_of, tensors, write_catalog, write_checkpoint
 
@@ -22,19 +20,10 @@ COLUMNS = ["metric", "model_a", "model_b", "score", "status", "reason", "relatio
 ]
 
 
-def benchmark(*arguments: object, cache: Path, check: int | None = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmark", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "LOOKALIKE_CACHE": str(cache)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    if check is not None:
-        assert done.returncode == check, done.stderr + done.stdout
-    return done
+def benchmark(*arguments: object, cache: Path, check: int = 0) -> Said:
+    said = command(*arguments, cache=cache)
+    assert said.code == check, said.err + said.out
+    return said
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +40,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(catalog: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "whole"
     done = benchmark("run", "--catalog", catalog, "--out", out, "--workers", 1, cache=cache)
-    assert "weight-cosine" in done.stdout
+    assert "weight-cosine" in done.out
     return out
 
 
@@ -122,13 +111,13 @@ def test_killed_run_resumes_to_the_same_files(
 
 def test_dry_run_prints_the_plan_only(catalog: Path, cache: Path, tmp_path: Path) -> None:
     done = benchmark("run", "--catalog", catalog, "--dry-run", "--out", tmp_path / "none", cache=cache)
-    assert "18 models in 6 lineages, 153 pairs" in done.stdout
+    assert "18 models in 6 lineages, 153 pairs" in done.out
     assert not (tmp_path / "none").exists()
 
 
 def test_analyse_gives_the_same_numbers(whole: Path, cache: Path, tmp_path: Path) -> None:
     done = benchmark("analyse", whole / "scores.parquet", "--out", tmp_path / "again", "--json", cache=cache)
-    again = {metric["metric"]: metric for metric in json.loads(done.stdout)["metrics"]}
+    again = {metric["metric"]: metric for metric in json.loads(done.out)["metrics"]}
     for metric in json.loads((whole / "results.json").read_text())["metrics"]:
         assert again[metric["metric"]]["look_alike_auc"] == metric["look_alike_auc"]
 
@@ -138,7 +127,7 @@ def test_analyse_takes_labels_from_a_catalog(whole: Path, catalog: Path, cache: 
     bare = scores[["model_b", "model_a", "score"]].set_axis(["model_a", "model_b", "score"], axis=1)
     bare.to_csv(tmp_path / "bare.csv", index=False)
     refused = benchmark("analyse", tmp_path / "bare.csv", cache=cache, check=2)
-    assert "relation" in refused.stderr
+    assert "relation" in refused.err
     done = benchmark(
         "analyse",
         tmp_path / "bare.csv",
@@ -149,13 +138,13 @@ def test_analyse_takes_labels_from_a_catalog(whole: Path, catalog: Path, cache: 
         "--json",
         cache=cache,
     )
-    (metric,) = json.loads(done.stdout)["metrics"]
+    (metric,) = json.loads(done.out)["metrics"]
     assert (metric["n_derived"], metric["n_lineages"]) == (12, 6)
 
 
 def test_fingerprint_shows_raw_values(catalog: Path, cache: Path) -> None:
     done = benchmark("fingerprint", catalog.parent / "f0", "--json", cache=cache)
-    value = json.loads(done.stdout)
+    value = json.loads(done.out)
     weights = tensors(0)
     stated = [
         weights[f"model.layers.{layer}.self_attn.k_proj.weight"].double().numpy().std() for layer in range(5)
@@ -198,8 +187,8 @@ def test_broken_checkpoint_fails_one_unit(tmp_path: Path, what: str, said: str) 
     catalog = broken(tmp_path / "models", what)
     out = tmp_path / "out"
     done = benchmark("run", "--catalog", catalog, "--out", out, "--quiet", cache=tmp_path / "cache", check=1)
-    lines = [line for line in done.stderr.splitlines() if line.startswith("failed:")]
-    assert any(re.search(said, line) for line in lines), done.stderr
+    lines = [line for line in done.err.splitlines() if line.startswith("failed:")]
+    assert any(re.search(said, line) for line in lines), done.err
     run = json.loads((out / "run.json").read_text())
     assert run["status"] == "partial"
     assert run["failures"]
@@ -226,7 +215,7 @@ def test_bad_catalog_is_one_line(catalog: Path, cache: Path, tmp_path: Path, cha
     assert text != catalog.read_text()
     bad.write_text(text)
     done = benchmark("run", "--catalog", bad, "--out", tmp_path / "out", cache=cache, check=2)
-    (line,) = done.stderr.splitlines()
+    (line,) = done.err.splitlines()
     assert said in line
     assert "bad.yaml" in line
     assert not (tmp_path / "out").exists()
@@ -240,7 +229,7 @@ def test_cycle_is_one_line(catalog: Path, cache: Path, tmp_path: Path) -> None:
     entry["f0"]["parents"] = [{"of": "f0c0", "method": "fine-tune", "evidence": evidence}]
     (tmp_path / "cycle.yaml").write_text(as_yaml(document))
     done = benchmark("run", "--catalog", tmp_path / "cycle.yaml", cache=cache, check=2)
-    (line,) = done.stderr.splitlines()
+    (line,) = done.err.splitlines()
     assert "cycle" in line
     assert "f0c0" in line
 
@@ -261,6 +250,6 @@ def test_cycle_is_one_line(catalog: Path, cache: Path, tmp_path: Path) -> None:
 )
 def test_bad_usage_is_one_line(cache: Path, arguments: tuple[str, ...], said: str) -> None:
     done = benchmark(*arguments, cache=cache, check=2)
-    (line,) = done.stderr.splitlines()
+    (line,) = done.err.splitlines()
     assert line.startswith("error: ")
     assert said in line

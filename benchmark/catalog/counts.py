@@ -13,11 +13,11 @@ from benchmark.catalog.graph import Graph
 from benchmark.catalog.model import GRADES, RELATIONS, Dispute, Evidence, Model
 from benchmark.catalog.pairs import related_pairs
 
-__all__ = ["CatalogSummary", "summarise"]
+__all__ = ["CatalogCounts", "count_catalog"]
 
 
 @dataclass(frozen=True)
-class CatalogSummary:
+class CatalogCounts:
     """Counts of a catalog's entries, derivations, pairs and disputes.
 
     Attributes
@@ -66,7 +66,7 @@ class CatalogSummary:
         return asdict(self)
 
 
-def summarise(
+def count_catalog(
     graph: Graph,
     models: Sequence[Model],
     chosen: Sequence[str],
@@ -74,7 +74,7 @@ def summarise(
     *,
     file: str,
     digest: str,
-) -> CatalogSummary:
+) -> CatalogCounts:
     """Count what a catalog holds.
 
     Parameters
@@ -95,7 +95,7 @@ def summarise(
     relations = np.bincount(pairs.codes, minlength=len(RELATIONS)).tolist()
     cells = np.array([by_id[name].cell for name in pairs.ids], dtype=object)
     alike = look_alike_pairs(np.array(RELATIONS)[pairs.codes], cells[pairs.a], cells[pairs.b])
-    return CatalogSummary(
+    return CatalogCounts(
         file=file,
         digest=digest,
         models=len(models),
