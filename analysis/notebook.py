@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from html import escape
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 __all__ = ["Shown", "number", "rows_html", "table_html"]
 
@@ -30,7 +30,7 @@ class Shown:
     _shown: ClassVar[tuple[str, ...]] = ()
     _headline: ClassVar[str] = ""
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, object]:
         """What is shown, by its label; reasons and warnings only where there are any."""
         names = self._shown or tuple(item.name for item in fields(self) if item.repr)  # type: ignore[arg-type]
         facts = {name: getattr(self, name) for name in names}
@@ -81,7 +81,7 @@ def table_html(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]])
     return "".join(parts) + "</tbody></table>"
 
 
-def rows_html(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> str:
+def rows_html(rows: Sequence[Mapping[str, object]], names: Sequence[str] = ()) -> str:
     """Write values as a table, one row a mapping and columns by its keys; `names` head the rows."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     cells = [[escape(_text(row[key])) if key in row else "" for key in keys] for row in rows]
@@ -90,7 +90,7 @@ def rows_html(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> s
     return table_html("", [*([""] if names else []), *map(_label, keys)], cells)
 
 
-def _html(value: Any) -> str:
+def _html(value: object) -> str:
     """A value as HTML: several results or mappings as a table, the rest as text."""
     if isinstance(value, list | tuple) and value and all(isinstance(item, Shown) for item in value):
         return rows_html([item._facts() for item in value])
@@ -106,7 +106,7 @@ def _label(name: str) -> str:
     return " ".join(word.upper() if word in ABBREVIATIONS else word for word in words)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A value in one cell."""
     if value is None:
         return UNDEFINED

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from analysis.discrimination.breakdown import LookAlikeClass, MethodClass
+from analysis.breakdown import LookAlikeClass, MethodClass
 from analysis.discrimination.comparison import Comparison
+from analysis.evidence.likelihood_ratio import Evidence
 from analysis.inference.claims import PValueAudit
 from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
+from analysis.metric_report import MetricReport
 from analysis.notebook import Shown
 from analysis.results import Interval, WithArrays
 from analysis.summary_parts import (
@@ -29,14 +31,9 @@ from analysis.table import RELATIONS, ScoreTable
 from analysis.thresholds.calibration import Threshold
 from analysis.thresholds.power import certifiable_fpr, lineages_needed, minimal_detectable_auc_difference
 
-if TYPE_CHECKING:
-    from analysis.evidence.likelihood_ratio import Evidence
-    from analysis.metric_report import MetricReport
-
-__all__ = ["CatalogSummary", "CellSummary", "MetricSummary", "Summary", "share"]
+__all__ = ["CatalogSummary", "CellSummary", "MetricSummary", "Summary"]
 
 Floats = npt.NDArray[np.float64]
-Masks = npt.NDArray[np.bool_]
 QUANTILES: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 T = TypeVar("T")
 
@@ -159,8 +156,8 @@ class MetricSummary(WithArrays):
             failed=int((status == "failed").sum()),
             coverage=Coverage(
                 report.derived_coverage,
-                share(table.independent, table.comparable),
-                share(table.look_alike, table.comparable),
+                table.coverage(table.independent),
+                table.coverage(table.look_alike),
             ),
             auc=report.auc,
             look_alike_auc=report.look_alike_auc,
@@ -270,17 +267,10 @@ class Summary(WithArrays):
     catalog: CatalogSummary
 
 
-def share(of: Masks, having: Masks) -> float:
-    """Share of the first that has the second; NaN where the first is empty."""
-    total = int(of.sum())
-    return int((of & having).sum()) / total if total else float("nan")
-
-
 def _part(kind: type[T], value: PValueAudit | Evidence) -> T:
     """The fields of a result that a summary of it keeps."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    kept: dict[str, Any] = {name: getattr(value, name) for name in names}
-    return kind(**kept)
+    names = [item.name for item in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: getattr(value, name) for name in names})
 
 
 def _relations(table: ScoreTable) -> dict[str, RelationScores]:

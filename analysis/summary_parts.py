@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from analysis.discrimination.roc import RocCurve
 from analysis.inference.claims import RejectionRate
+from analysis.metric_report import MetricReport
 from analysis.notebook import Shown
 from analysis.results import Interval, WithArrays
-
-if TYPE_CHECKING:
-    from analysis.metric_report import MetricReport
 
 __all__ = [
     "AucIntervals",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ ENDS: Final = (("model_a", "model_b"), ("lineage_a", "lineage_b"), ("architectur
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
+Names = npt.NDArray[np.object_]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -94,7 +96,7 @@ class ScoreTable(Shown):
         a, b = frame["model_a"], frame["model_b"]
         codes, names = pd.factorize(pd.concat([a, b], ignore_index=True), sort=True)
         n = len(frame)
-        self.models: npt.NDArray[Any] = np.asarray(names, dtype=object)
+        self.models: Names = np.asarray(names, dtype=object)
         self.model_a: Codes = codes[:n].astype(np.int32)
         self.model_b: Codes = codes[n:].astype(np.int32)
         twice = pd.Series(self.model_a.astype(np.int64) * max(len(names), 1) + self.model_b).duplicated()
@@ -112,7 +114,7 @@ class ScoreTable(Shown):
                 " mark it abstained or failed, with a reason"
             )
         self.score: Floats = np.where(self.comparable, score, np.nan)
-        self.relation: npt.NDArray[Any] = frame["relation"].to_numpy(dtype=object)
+        self.relation: Names = frame["relation"].to_numpy(dtype=object)
         self.derived: Mask = (frame["relation"] == "derived").to_numpy()
         self.independent: Mask = (frame["relation"] == "independent").to_numpy()
 
@@ -169,9 +171,7 @@ class ScoreTable(Shown):
         except (ValueError, TypeError) as error:
             raise BadTable(f"score table: column score holds something that is no number: {error}") from error
 
-    def _attribute(
-        self, what: str, frame: pd.DataFrame, *, optional: bool = False
-    ) -> tuple[npt.NDArray[Any], Codes]:
+    def _attribute(self, what: str, frame: pd.DataFrame, *, optional: bool = False) -> tuple[Names, Codes]:
         """Code a per-model attribute that the table states per pair, refusing contradictions."""
         n = len(frame)
         values = pd.concat([frame[f"{what}_a"], frame[f"{what}_b"]], ignore_index=True)
@@ -201,7 +201,7 @@ class ScoreTable(Shown):
 
     __str__ = __repr__
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, object]:
         scored = self.comparable
         return {
             "metric": self.metric,
@@ -234,6 +234,11 @@ class ScoreTable(Shown):
         other.score = np.where(self.comparable, score, np.nan)
         other.frame = self.frame.assign(score=other.score)
         return other
+
+    def coverage(self, pairs: Mask) -> float:
+        """Share of some pairs that have a score; NaN where there are none."""
+        n = int(pairs.sum())
+        return int((pairs & self.comparable).sum()) / n if n else math.nan
 
     def count_models(self, rows: npt.NDArray[np.int64]) -> int:
         """Count the models that stand in some rows."""

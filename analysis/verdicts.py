@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
-from analysis.discrimination.breakdown import MethodClass
+from analysis.breakdown import MethodClass
 from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
 from analysis.notebook import Shown

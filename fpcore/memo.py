@@ -35,6 +35,19 @@ class Memo:
     ----------
     limit : int
         Bytes; the two values used last are kept even beyond it.
+
+    Examples
+    --------
+    Two models that keep no more than a gibibyte together:
+
+    >>> import fpcore
+    >>> memo = fpcore.Memo(limit=1 << 30)
+    >>> models = [fpcore.open_checkpoint(f"models/{name}", memo=memo) for name in ("parent", "child")]
+    >>> metric = fpcore.metric("weight-cosine")
+    >>> metric.similarity(*map(metric.fingerprint, models)) > 0.9
+    True
+    >>> len(memo), memo.nbytes < memo.limit
+    (2, True)
     """
 
     def __init__(self, limit: int = LIMIT) -> None:

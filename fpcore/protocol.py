@@ -54,6 +54,13 @@ class Claim:
         Whether the score is said to be (minus log10 of) a p-value.
     text, source : str
         The claim in one sentence, and where it is made.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> claim = fpcore.metric("attention-std").claims[0]
+    >>> claim.threshold, claim.source
+    (0.9, 'arXiv:2507.03014')
     """
 
     threshold: float | None = None
@@ -73,6 +80,12 @@ class Cost:
         CPU milliseconds for a zoo model (some 100,000 weights) and for a pair of them, each alone.
     growth : str
         What either grows with where that is faster than the number of weights.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> print(fpcore.Cost(model=3.0, pair=0.25, growth="a pair: cubic in width"))
+    3 ms a model, 0.25 ms a pair of zoo models; a pair: cubic in width
     """
 
     model: float
@@ -103,6 +116,32 @@ class Metric(ABC):
         Costly metrics are not part of a default run.
     measured : Cost or None
         What it was measured to cost; None if nobody has measured it.
+
+    Examples
+    --------
+    A metric of one number a model:
+
+    >>> import numpy as np
+    >>> import fpcore
+    >>> class EmbeddingLength(fpcore.Metric):
+    ...     name = "embedding-length"
+    ...     title = "difference of the mean lengths of embedding rows, negated"
+    ...
+    ...     def fingerprint(self, model):
+    ...         view = model.roles.get("embedding.weight")
+    ...         if view is None:
+    ...             raise fpcore.NotComparable("no embedding")
+    ...         lengths = np.linalg.norm(view.read().double().numpy(), axis=1)
+    ...         return self.make_fingerprint(model, {"length": lengths.mean(keepdims=True)})
+    ...
+    ...     def similarity(self, a, b):
+    ...         return -abs(float(a.arrays["length"][0] - b.arrays["length"][0]))
+    >>> metric = EmbeddingLength()
+    >>> parent, child = (fpcore.open_checkpoint(f"models/{name}") for name in ("parent", "child"))
+    >>> metric.similarity(metric.fingerprint(parent), metric.fingerprint(parent)) == 0.0
+    True
+    >>> metric.similarity(metric.fingerprint(parent), metric.fingerprint(child)) < 0.0
+    True
     """
 
     name: ClassVar[str]
@@ -118,6 +157,15 @@ class Metric(ABC):
     def fingerprint(self, model: Checkpoint) -> Fingerprint:
         """What the metric keeps of a model.
 
+        Parameters
+        ----------
+        model : Checkpoint
+
+        Returns
+        -------
+        Fingerprint
+            Made by `make_fingerprint`.
+
         Raises
         ------
         NotComparable
@@ -127,6 +175,16 @@ class Metric(ABC):
     @abstractmethod
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:
         """How alike two models are; never NaN.
+
+        Parameters
+        ----------
+        a, b : Fingerprint
+            Of this metric and version; their order does not count.
+
+        Returns
+        -------
+        float
+            Higher is more alike; range and units are the metric's.
 
         Raises
         ------

@@ -22,10 +22,38 @@ registered: dict[str, Metric] = {}
 def register(cls: M) -> M:
     """Class decorator: make a metric known by its name.
 
+    Other packages name their classes under the entry point ``lookalike.metrics`` instead.
+
+    Parameters
+    ----------
+    cls : type
+        A subclass of `Metric` that can be made without arguments.
+
+    Returns
+    -------
+    type
+        The class, unchanged.
+
     Raises
     ------
     ValueError
-        The name is taken by another class, or an invariance is none of `INVARIANCES`.
+        The name is taken by another class, or an invariance is none of `fpcore.protocol.INVARIANCES`.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> @fpcore.register
+    ... class AlwaysAlike(fpcore.Metric):
+    ...     name = "always-alike"
+    ...     title = "the same score for any two models"
+    ...
+    ...     def fingerprint(self, model):
+    ...         return self.make_fingerprint(model, {})
+    ...
+    ...     def similarity(self, a, b):
+    ...         return 1.0
+    >>> fpcore.metric("always-alike")
+    <metric always-alike v1>
     """
     unknown = cls.invariances - set(INVARIANCES)
     if unknown:
@@ -59,7 +87,23 @@ def load_metrics() -> None:
 
 
 def metrics() -> tuple[Metric, ...]:
-    """All metrics: the built-in ones by module and place in it, then those of other packages by name."""
+    """All metrics: the built-in ones by module and place in it, then those of other packages by name.
+
+    Returns
+    -------
+    tuple of Metric
+
+    Raises
+    ------
+    ImportError
+        A package that brings metrics cannot be imported; the message names it.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> [metric.name for metric in fpcore.metrics() if metric.evidence == {"tokenizer"}]
+    ['tokenizer-overlap']
+    """
     load_metrics()
     order = list(registered)
 
@@ -74,10 +118,27 @@ def metrics() -> tuple[Metric, ...]:
 def metric(name: str) -> Metric:
     """The metric of that name.
 
+    Parameters
+    ----------
+    name : str
+        Such as ``attention-std``.
+
+    Returns
+    -------
+    Metric
+
     Raises
     ------
     KeyError
         There is none; the message lists those there are.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> metric = fpcore.metric("attention-std")
+    >>> parent, child = (fpcore.open_checkpoint(f"models/{name}") for name in ("parent", "child"))
+    >>> metric.similarity(metric.fingerprint(parent), metric.fingerprint(child)) > 0.9
+    True
     """
     load_metrics()
     if name not in registered:

@@ -32,7 +32,6 @@ from benchmark.comparison.ranking_scores import JointScorer
 from benchmark.pipeline.analyse import read_scores
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.report.notation import percent, percent_interval, plain
-from benchmark.report.reading import estimate
 from benchmark.results.files import RunDirectory
 
 __all__ = ["Outcome", "PoolStudy", "ask_pools", "cost_rows", "main", "study_pools", "summary"]
@@ -92,7 +91,7 @@ class PoolStudy:
             self.by,
             str(self.n_children),
             str(self.n_lineages),
-            percent_interval(estimate(analysis.as_json(self.coverage))),
+            percent_interval(self.coverage),
             f"{percent(self.strangers)} %",
             f"{plain(self.size, 2)} of {plain(self.pool, 2)}",
             *(f"{percent(share)} %" for share in shares),

@@ -14,9 +14,8 @@ import pandas as pd
 from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 
-from analysis.discrimination.intervals import jackknife_variance
+from analysis.discrimination.intervals import NOTHING, difference_interval, jackknife_variance
 from analysis.discrimination.wins import Wins
-from analysis.inference.confounding import NOTHING, difference_interval
 from analysis.notebook import Shown, number
 from analysis.results import Interval
 from analysis.table import NEGATIVES, ScoreTable, check_table, check_tables

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -229,7 +229,7 @@ def stranger_p_value(
     size = len(table.models) * n
     held = np.bincount(at, minlength=size).reshape(-1, n)
     reach = np.tile(table.score[rows] >= score - TOLERANCE, 2).astype(np.float64)
-    hits = np.bincount(at, reach, size).reshape(-1, n)
+    hits = np.bincount(at, reach, size).astype(np.float64).reshape(-1, n)
     used = held.any(axis=1)
     if not used.any():
         return 1.0, 0
@@ -248,7 +248,7 @@ def _check(table: ScoreTable, score: float, mask: Mask | None, without: Collecti
         check_mask(mask, "mask", len(table))
 
 
-def _any_of(hits: npt.NDArray[Any], held: npt.NDArray[Any], draws: int) -> Floats:
+def _any_of(hits: Floats, held: npt.NDArray[np.int64], draws: int) -> Floats:
     """Chance that one of `draws` lineages, drawn without return, reaches: per row of (models, lineages)."""
     present = held > 0
     missed = np.where(present, 1 - hits / np.maximum(held, 1), 0.0)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from analysis.discrimination.gradient import histogram, log10_odds, merged_levels, rising_share
+from analysis.evidence.score_map import class_weights, log10_odds, merged_levels, rising_share
 from analysis.validation import check_class, check_scores, check_weight
 
 __all__ = ["cllr", "cllr_min", "empirical_bounds", "entropy_curves", "tippett_curves"]
@@ -158,7 +158,7 @@ def entropy_curves(
     for name, values in (("logistic", log10_lr), ("pav", best), ("neutral", np.zeros(len(score)))):
         # Merged by value: PAV has few, and even a million logistic ones need no more than this grid shows.
         level, place = merged_levels(np.clip(values, -12, 12))
-        merged = histogram(place, positive, share, len(level))
+        merged = class_weights(place, positive, share, len(level))
         sides = np.repeat([False, True], len(level))
         curves[name] = np.array(
             [_cross_entropy(np.tile(level, 2), sides, merged.ravel(), float(odds)) for odds in prior]

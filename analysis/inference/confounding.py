@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-from analysis.discrimination.intervals import effective_number, jackknife_variance, lineage_interval
+from analysis.discrimination.intervals import difference_interval, effective_number, lineage_interval
 from analysis.discrimination.wins import Wins
 from analysis.notebook import Shown
 from analysis.results import Interval
@@ -24,7 +24,6 @@ __all__ = [
     "Coefficient",
     "architecture_detector",
     "auc_gap",
-    "difference_interval",
     "dyadic_regression",
     "same_cell_auc",
 ]
@@ -33,8 +32,6 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 SAME_CELL: Final = "infinitesimal lineage jackknife on the logit scale, dyadic"
 GAP: Final = "difference on the same lineage jackknife folds, t(G - 1)"
-NOTHING: Final = 1e-18
-"""A variance below this is rounding."""
 REGRESSION: Final = "least squares on score ranks, dyadic-robust over lineages, t(G - 1)"
 
 
@@ -165,47 +162,6 @@ def auc_gap(everybody: Wins, alike: Wins, level: float = 0.95) -> Interval:
         n_models=everybody.n_models,
         n_lineages=len(lineages),
     )
-
-
-def difference_interval(
-    estimate: float,
-    folds: Floats,
-    level: float,
-    method: str,
-    *,
-    units: float,
-    n_pairs: int,
-    n_models: int,
-    n_lineages: int,
-) -> Interval:
-    """Interval of a difference of two AUCs, in [-1, 1], from its delete-one-lineage values.
-
-    Parameters
-    ----------
-    estimate : float
-    folds : ndarray of float, shape (G,)
-    level : float
-    method : str
-    units : float
-        Independent trials the catalog is worth: where no fold differs, the difference of the two AUCs could
-        still be what one error in so many trials makes it.
-    n_pairs, n_models, n_lineages
-        Passed on.
-    """
-    said: tuple[str, ...] = ()
-    if len(folds) < 2 or np.isnan(folds).any():
-        reason = "one lineage carries all there is to compare"
-        return Interval(
-            estimate, math.nan, math.nan, level, method, n_pairs, n_models, n_lineages, reason=reason
-        )
-    variance = jackknife_variance(folds)
-    if variance <= NOTHING:
-        reach = 1 - (1 - level) ** (1 / max(units, 1.0))
-        said = (f"no variation to measure: the bound is that of {units:.1f} independent trials",)
-    else:
-        reach = float(student.ppf((1 + level) / 2, len(folds) - 1)) * math.sqrt(variance)
-    low, high = max(-1.0, estimate - reach), min(1.0, estimate + reach)
-    return Interval(estimate, low, high, level, method, n_pairs, n_models, n_lineages, warnings=said)
 
 
 def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coefficient, ...], str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -287,13 +287,13 @@ def _family(tables: Sequence[ScoreTable], usable: Sequence[_Usable], n_resamples
     """Compute every metric's statistic for the observed labels and for the same permutations of them."""
     models = sorted(frozenset[str]().union(*(use.models for use in usable)))
     code = {model: i for i, model in enumerate(models)}
-    cell: dict[str, Any] = {}
+    cell: dict[str, str] = {}
     edges: dict[tuple[int, int], str] = {}
     own_edges: list[list[tuple[int, int]]] = []
     for table, use in zip(tables, usable, strict=True):
         for i, model in enumerate(table.models):
             if model in code and table.cell_of[i] >= 0:
-                name = table.cells[table.cell_of[i]]
+                name = str(table.cells[table.cell_of[i]])
                 if cell.setdefault(model, name) != name:
                     raise BadArgument(
                         f"tables must agree on cells: model {model} stands in {cell[model]} and in {name}"

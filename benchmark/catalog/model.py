@@ -17,6 +17,7 @@ __all__ = [
     "RELATIONS",
     "SHAPE_KEEPING",
     "STATUSES",
+    "TRAINING_METHODS",
     "Dispute",
     "Evidence",
     "Facts",
@@ -50,6 +51,11 @@ METHODS: Final = (
     "distil-init",
     "re-upload",
     "launder",
+)
+
+#: Methods that train the parent's network further and leave its shape alone.
+TRAINING_METHODS: Final = frozenset(
+    {"fine-tune", "instruct-tune", "rl", "adapter-merge", "continued-pretrain", "vocabulary-swap"}
 )
 
 #: Methods whose child stands in its parent's architecture cell unless the catalog says otherwise.

@@ -154,7 +154,7 @@ def _conclude(finished: Any, json_: bool) -> None:
     else:
         from rich.console import Console
 
-        Console().print(verdict_table(as_json(finished.results)))
+        Console().print(verdict_table(finished.results))
         print(f"Report: {finished.report}")
     say_failures(finished)
     if finished.record.failures:
@@ -276,12 +276,11 @@ app.command()(power)
 def _show_evaluation(evaluation: Any) -> None:
     from rich.console import Console
 
-    from analysis import as_json
     from benchmark.evaluation.card import difference_table
     from benchmark.report import verdict_table
 
     console = Console()
-    console.print(verdict_table(as_json(evaluation.run.results)))
+    console.print(verdict_table(evaluation.run.results))
     if evaluation.comparisons:
         console.print(difference_table(evaluation.comparisons))
     print(f"Card:   {evaluation.card}")

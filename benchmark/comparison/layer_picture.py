@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from benchmark.comparison.layers import LayerPicture
-from benchmark.report.figures.style import as_svg, house_style
+from benchmark.report.plots.style import as_svg, house_style
 
 __all__ = ["agreement_axes", "agreement_svg", "curve_axes", "curves_svg"]
 

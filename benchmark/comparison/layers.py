@@ -66,8 +66,7 @@ class LayerPicture:
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        facts: dict[str, object] = analysis.as_json(self)
-        return facts
+        return dict(analysis.as_json(self))
 
 
 def picture_layers(

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis import Comparison, Interval, Threshold
-from analysis.discrimination.breakdown import MethodClass
+from analysis.breakdown import MethodClass
 from analysis.summary_parts import ClaimAudit, EvidenceSummary
 from benchmark.report.markup import bullets, safe, table_of
 from benchmark.report.notation import (

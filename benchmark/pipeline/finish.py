@@ -107,7 +107,7 @@ def finish(
     )
     directory.write_record(record)
     with clock.phase("report"), session.progress.phase("report") as advance:
-        report.render(directory.path, cache=session.cache.path)
+        report.render(directory.path, cache=session.cache)
         advance(1, 1, str(directory.report))
     directory.write_record(replace(record, seconds=dict(clock.seconds)))
     session.cache.trim()

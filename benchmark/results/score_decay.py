@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import pandas as pd
 
 from benchmark.catalog import Catalog, Model, ZooSource
+from benchmark.catalog.model import TRAINING_METHODS
 from benchmark.results.schema import DecayPoint
 from benchmark.zoo.manifest import SHIPPED, Manifest, read_manifest
 
 __all__ = ["decay_points", "distances"]
-
-#: Methods that train the parent's network further and leave its shape alone.
-TRAINING: Final = frozenset(
-    {"fine-tune", "instruct-tune", "rl", "adapter-merge", "continued-pretrain", "vocabulary-swap"}
-)
 
 
 def distances(catalog: Catalog, manifest: Manifest | None = None) -> pd.DataFrame:
@@ -94,7 +88,7 @@ def _trained_from(catalog: Catalog, model: Model) -> Model | None:
     if not isinstance(model.source, ZooSource) or model.training_steps is None or len(model.parents) != 1:
         return None
     (parent,) = model.parents
-    return catalog.models[parent.id] if parent.method in TRAINING else None
+    return catalog.models[parent.id] if parent.method in TRAINING_METHODS else None
 
 
 def _budget(catalog: Catalog, model: Model) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +61,7 @@ def founder_pairs(catalog: Catalog) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model_a", "model_b", "shared"])
 
 
-def _words(pair: Mapping[Hashable, Any], recipes: Mapping[str, Mapping[str, object]]) -> str:
+def _words(pair: Mapping[Hashable, str], recipes: Mapping[str, Mapping[str, object]]) -> str:
     shared = frozenset(pair["shared"].split(", "))
     missing = frozenset(FACTS) - shared
     missing = IMPLIED.get(missing, missing)

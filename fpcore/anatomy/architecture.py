@@ -71,6 +71,13 @@ class Architecture:
         Width of one head, ``width // heads`` where not stated.
     tied : bool or None
         Whether the unembedding is the embedding, None where not known.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> shape = fpcore.Architecture("qwen2", 6, 48, heads=4, kv_heads=2, feed_forward=128, qkv_bias=True)
+    >>> shape.cell
+    'qwen2 6x48 h4/2 f128 bias rmsnorm'
     """
 
     model_type: str
@@ -122,6 +129,17 @@ class Architecture:
         ------
         BadCheckpoint
             If a fact that every model must state is missing.
+
+        Examples
+        --------
+        >>> import fpcore
+        >>> config = {"model_type": "gpt2", "n_layer": 12, "n_embd": 768, "n_head": 12, "vocab_size": 50257}
+        >>> fpcore.Architecture.from_config(config).cell
+        'gpt2 12x768 h12/12 f3072 bias layernorm'
+        >>> fpcore.Architecture.from_config({"model_type": "gpt2"})
+        Traceback (most recent call last):
+            ...
+        fpcore.errors.BadCheckpoint: config.json: none of hidden_size, n_embd, ... is given; ...
         """
         text = text_config(config)
         model_type = str(text.get("model_type") or config.get("model_type") or "")

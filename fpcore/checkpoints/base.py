@@ -37,9 +37,9 @@ class Checkpoint(TensorSource):
     Examples
     --------
     >>> import fpcore
-    >>> model = fpcore.open_checkpoint(example)
+    >>> model = fpcore.open_checkpoint("models/child")
     >>> model.architecture.cell
-    'llama 2x16 h4/2 f24 rmsnorm'
+    'llama 4x16 h4/2 f24 rmsnorm'
     >>> query = model.roles["layers.1.attention.query.weight"]
     >>> query.source, query.shape
     ('model.layers.1.self_attn.q_proj.weight', (16, 16))

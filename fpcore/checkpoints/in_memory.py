@@ -38,7 +38,7 @@ class MemoryCheckpoint(Checkpoint):
     A model and a copy of it at half the scale:
 
     >>> import fpcore
-    >>> model = fpcore.open_checkpoint(example)
+    >>> model = fpcore.open_checkpoint("models/parent")
     >>> halved = {name: model.read(name) / 2 for name in model.tensors}
     >>> copy = fpcore.MemoryCheckpoint("halved", "halved " + model.digest, model.config, halved)
     >>> metric = fpcore.metric("weight-cosine")

@@ -62,9 +62,11 @@ def open_checkpoint(
     Examples
     --------
     >>> import fpcore
-    >>> model = fpcore.open_checkpoint(example, name="my model")
-    >>> model.name, model.device, len(model.tensors)
-    ('my model', 'cpu', 21)
+    >>> model = fpcore.open_checkpoint("models/child", name="my model")
+    >>> model
+    LocalCheckpoint('my model')
+    >>> model.device, len(model.tensors)
+    ('cpu', 39)
     >>> fpcore.open_checkpoint("nowhere")
     Traceback (most recent call last):
         ...

@@ -34,10 +34,6 @@ class Output(Protocol):
     def logits(self) -> torch.Tensor:
         """Of the next token, (rows, tokens, vocabulary)."""
 
-    @property
-    def past_key_values(self) -> object:
-        """The states that attention keeps."""
-
 
 class CausalModel(Protocol):
     """A causal language model of `transformers`, as far as it is used here."""

@@ -156,7 +156,7 @@ class Collected:
         self.tokens += int(captured.hidden[0].shape[0] * captured.hidden[0].shape[1])
         for index, stream in captured.inner.items():
             self.put("inner", index, places, stream[:, -1])
-        for index, (key, value) in enumerate(cached(getattr(output, "past_key_values", None))):
+        for index, (key, value) in enumerate(cached(output)):
             self.put("keys", index, places, key)
             self.put("values", index, places, value)
         self.put("outputs", 0, places, output.logits[:, -1].double().log_softmax(dim=-1))
@@ -185,8 +185,10 @@ class Collected:
         )
 
 
-def cached(states: object) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def cached(output: Output) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Keys and values of the last token, layer by layer; nothing where a layer keeps none."""
+    # Newer releases of transformers warn of the former name.
+    states = output.cache if hasattr(output, "cache") else getattr(output, "past_key_values", None)
     for layer in getattr(states, "layers", ()):
         key, value = getattr(layer, "keys", None), getattr(layer, "values", None)
         if key is not None and value is not None and key.ndim == 4:

@@ -192,7 +192,7 @@ def test_the_table_sorts_with_the_undefined_last(browser: Browser, report: Path)
         assert browser.js(f"{head}.getAttribute('aria-sort')") == direction
         assert browser.js("document.querySelectorAll('#metric-table [aria-sort]').length") == 1
         names = _names(browser)
-        auc = {entry["metric"]: entry["auc"]["estimate"] for entry in results()["metrics"]}
+        auc = {one.metric: one.auc.estimate for one in results().metrics}
         assert names[-1] == "silent"
         shown = [auc[name] for name in names[:-1]]
         assert shown == sorted(shown, reverse=direction == "descending")
