@@ -11,77 +11,43 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from analysis.breakdown import (
         by_look_alike as by_look_alike,
-    )
-    from analysis.breakdown import (
         by_method as by_method,
     )
     from analysis.discrimination.auc import (
         auc as auc,
-    )
-    from analysis.discrimination.auc import (
         auc_with_abstentions_worst as auc_with_abstentions_worst,
-    )
-    from analysis.discrimination.auc import (
         look_alike_auc as look_alike_auc,
-    )
-    from analysis.discrimination.auc import (
         pairs_without_look_alikes as pairs_without_look_alikes,
     )
     from analysis.discrimination.comparison import (
         Comparison as Comparison,
-    )
-    from analysis.discrimination.comparison import (
         compare_all as compare_all,
-    )
-    from analysis.discrimination.comparison import (
         compare_metrics as compare_metrics,
-    )
-    from analysis.discrimination.comparison import (
         holm as holm,
     )
     from analysis.discrimination.ranks import (
         Rank as Rank,
-    )
-    from analysis.discrimination.ranks import (
         ranks as ranks,
     )
     from analysis.discrimination.roc import (
         RocCurve as RocCurve,
-    )
-    from analysis.discrimination.roc import (
         partial_auc as partial_auc,
-    )
-    from analysis.discrimination.roc import (
         roc_curve as roc_curve,
     )
     from analysis.evidence.candidates import (
         Candidate as Candidate,
-    )
-    from analysis.evidence.candidates import (
         CandidateSet as CandidateSet,
-    )
-    from analysis.evidence.candidates import (
         Entry as Entry,
-    )
-    from analysis.evidence.candidates import (
         derivation_p_value as derivation_p_value,
-    )
-    from analysis.evidence.candidates import (
         exclude_candidates as exclude_candidates,
-    )
-    from analysis.evidence.candidates import (
         stranger_p_value as stranger_p_value,
     )
     from analysis.evidence.combination import (
         Combination as Combination,
-    )
-    from analysis.evidence.combination import (
         combine_evidence as combine_evidence,
     )
     from analysis.evidence.likelihood_ratio import (
         Evidence as Evidence,
-    )
-    from analysis.evidence.likelihood_ratio import (
         calibrate_evidence as calibrate_evidence,
     )
     from analysis.evidence.lr_interval import (
@@ -89,8 +55,6 @@ if TYPE_CHECKING:
     )
     from analysis.evidence.quality import (
         cllr as cllr,
-    )
-    from analysis.evidence.quality import (
         cllr_min as cllr_min,
     )
     from analysis.example import (
@@ -98,35 +62,21 @@ if TYPE_CHECKING:
     )
     from analysis.full_analysis import (
         Analysis as Analysis,
-    )
-    from analysis.full_analysis import (
         analyse as analyse,
     )
     from analysis.inference.claims import (
         Claim as Claim,
-    )
-    from analysis.inference.claims import (
         PValueAudit as PValueAudit,
-    )
-    from analysis.inference.claims import (
         audit_p_values as audit_p_values,
     )
     from analysis.inference.confounding import (
         ArchitectureAudit as ArchitectureAudit,
-    )
-    from analysis.inference.confounding import (
         architecture_detector as architecture_detector,
-    )
-    from analysis.inference.confounding import (
         dyadic_regression as dyadic_regression,
     )
     from analysis.inference.permutation import (
         PermutationTest as PermutationTest,
-    )
-    from analysis.inference.permutation import (
         separation_test as separation_test,
-    )
-    from analysis.inference.permutation import (
         separation_tests as separation_tests,
     )
     from analysis.look_alikes import (
@@ -137,44 +87,26 @@ if TYPE_CHECKING:
     )
     from analysis.results import (
         Interval as Interval,
-    )
-    from analysis.results import (
         as_json as as_json,
     )
     from analysis.summary import (
         CatalogSummary as CatalogSummary,
-    )
-    from analysis.summary import (
         MetricSummary as MetricSummary,
-    )
-    from analysis.summary import (
         Summary as Summary,
     )
     from analysis.table import (
         BadTable as BadTable,
-    )
-    from analysis.table import (
         ScoreTable as ScoreTable,
     )
     from analysis.thresholds.calibration import (
         Threshold as Threshold,
-    )
-    from analysis.thresholds.calibration import (
         ThresholdAudit as ThresholdAudit,
-    )
-    from analysis.thresholds.calibration import (
         audit_threshold as audit_threshold,
-    )
-    from analysis.thresholds.calibration import (
         calibrate_threshold as calibrate_threshold,
     )
     from analysis.thresholds.power import (
         certifiable_fpr as certifiable_fpr,
-    )
-    from analysis.thresholds.power import (
         lineages_needed as lineages_needed,
-    )
-    from analysis.thresholds.power import (
         minimal_detectable_auc_difference as minimal_detectable_auc_difference,
     )
     from analysis.thresholds.rates import (
@@ -185,11 +117,7 @@ if TYPE_CHECKING:
     )
     from analysis.verdicts import (
         VERDICTS as VERDICTS,
-    )
-    from analysis.verdicts import (
         Verdict as Verdict,
-    )
-    from analysis.verdicts import (
         verdict as verdict,
     )
 

@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import UNIT_FAILED, CatalogFile, Json, Quiet, print_json
+from benchmark.cli.exits import UNIT_FAILED
+from benchmark.cli.options import CatalogFile, Json, Quiet, Workers
+from benchmark.cli.printing import print_json
 
 __all__ = ["app"]
 
@@ -20,7 +22,7 @@ app = typer.Typer(help="Train the controlled models again, or check the shipped 
 def zoo_build(
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the weights go.")] = None,
     catalog: CatalogFile = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+    workers: Workers = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import fpcore
 from benchmark.session.errors import UsageError
+from benchmark.session.shadowing import taken_names
 
 __all__ = ["FunctionMetric", "UserMetric"]
 
@@ -111,6 +112,9 @@ class UserMetric:
         module.__file__ = str(self.path)
         module.content = self.content
         sys.modules[name] = module
+        folder = self.path.parent
+        if str(folder) not in sys.path:  # last: what lies beside the file can be imported, and hides nothing
+            sys.path.append(str(folder))
         try:
             # Not by the import system: it takes compiled code for that of a file of the same size and second.
             exec(compile(text, str(self.path), "exec"), vars(module))
@@ -118,6 +122,7 @@ class UserMetric:
             del sys.modules[name]
             raise UsageError(
                 f"{self.path}: could not be imported: {type(error).__name__}: {error}"
+                + taken_names(folder, text.decode(errors="replace"))
             ) from error
         return module
 

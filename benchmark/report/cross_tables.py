@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from analysis.discrimination.breakdown import LookAlikeClass, MethodClass
-
+from analysis.breakdown import LookAlikeClass, MethodClass
 from analysis.results import JSON, Interval
 from benchmark.report.families import FAMILIES, family_of
 from benchmark.report.notation import UNDEFINED, ends, interval, percent, percent_ends, unit

@@ -16,7 +16,7 @@ from conftest import Evaluated, command
 from small_catalog import write_catalog
 
 import analysis
-from benchmark.leaderboard.board import Board, leaderboard
+from benchmark.leaderboards.board import Board, leaderboard
 
 BASELINES = {"config-match", "attention-std", "qkv-bias-std", "weight-cosine"}
 

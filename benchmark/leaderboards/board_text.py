@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis import Comparison, Interval
-from benchmark.leaderboard.board import Board, Entry
+from benchmark.leaderboards.board import Board, Entry
 from benchmark.report.markup import bullets, table_of
 from benchmark.report.notation import UNDEFINED, count, interval, p_value, percent, signed, unit
 
