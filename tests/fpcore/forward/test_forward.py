@@ -262,8 +262,7 @@ def test_gguf_files_with_a_scaled_rotary_embedding_abstain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("gguf", reason="the gguf extra is not installed")
-    from test_gguf import MODELS, write
-    from test_gguf import np as theirs
+    from test_gguf import MODELS, np as theirs, write
 
     MODELS["llama"].save(tmp_path / "hub")
     (tmp_path / "tokenizer.json").write_bytes(characters(40).read_bytes())
