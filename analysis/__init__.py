@@ -1,105 +1,181 @@
-"""Scores of pairs of models → evidence: intervals, tests, thresholds and verdicts that respect lineages."""
+"""Scores of pairs of models → evidence: intervals, tests, thresholds and verdicts that respect lineages.
+
+A name is imported when it is first asked for, with the libraries behind it and no others.
+"""
 
 from __future__ import annotations
 
-from analysis.breakdown import by_look_alike, by_method
-from analysis.discrimination.auc import (
-    auc,
-    auc_with_abstentions_worst,
-    look_alike_auc,
-    pairs_without_look_alikes,
-)
-from analysis.discrimination.comparison import Comparison, compare_all, compare_metrics, holm
-from analysis.discrimination.ranks import Rank, ranks
-from analysis.discrimination.roc import RocCurve, partial_auc, roc_curve
-from analysis.evidence.candidates import (
-    Candidate,
-    CandidateSet,
-    Entry,
-    derivation_p_value,
-    exclude_candidates,
-    stranger_p_value,
-)
-from analysis.evidence.combination import Combination, combine_evidence
-from analysis.evidence.likelihood_ratio import Evidence, calibrate_evidence
-from analysis.evidence.lr_interval import evidence_interval
-from analysis.evidence.quality import cllr, cllr_min
-from analysis.example import example_table
-from analysis.full_analysis import Analysis, analyse
-from analysis.inference.claims import Claim, PValueAudit, audit_p_values
-from analysis.inference.confounding import ArchitectureAudit, architecture_detector, dyadic_regression
-from analysis.inference.permutation import PermutationTest, separation_test, separation_tests
-from analysis.look_alikes import look_alike_pairs
-from analysis.metric_report import MetricReport
-from analysis.results import Interval, as_json
-from analysis.summary import CatalogSummary, MetricSummary, Summary
-from analysis.table import BadTable, ScoreTable
-from analysis.thresholds.calibration import Threshold, ThresholdAudit, audit_threshold, calibrate_threshold
-from analysis.thresholds.power import certifiable_fpr, lineages_needed, minimal_detectable_auc_difference
-from analysis.thresholds.rates import rate
-from analysis.validation import BadArgument
-from analysis.verdicts import VERDICTS, Verdict, verdict
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
-__all__ = [
-    "VERDICTS",
-    "Analysis",
-    "ArchitectureAudit",
-    "BadArgument",
-    "BadTable",
-    "Candidate",
-    "CandidateSet",
-    "CatalogSummary",
-    "Claim",
-    "Combination",
-    "Comparison",
-    "Entry",
-    "Evidence",
-    "Interval",
-    "MetricReport",
-    "MetricSummary",
-    "PValueAudit",
-    "PermutationTest",
-    "Rank",
-    "RocCurve",
-    "ScoreTable",
-    "Summary",
-    "Threshold",
-    "ThresholdAudit",
-    "Verdict",
-    "analyse",
-    "architecture_detector",
-    "as_json",
-    "auc",
-    "auc_with_abstentions_worst",
-    "audit_p_values",
-    "audit_threshold",
-    "by_look_alike",
-    "by_method",
-    "calibrate_evidence",
-    "calibrate_threshold",
-    "certifiable_fpr",
-    "cllr",
-    "cllr_min",
-    "combine_evidence",
-    "compare_all",
-    "compare_metrics",
-    "derivation_p_value",
-    "dyadic_regression",
-    "evidence_interval",
-    "example_table",
-    "exclude_candidates",
-    "holm",
-    "lineages_needed",
-    "look_alike_auc",
-    "look_alike_pairs",
-    "minimal_detectable_auc_difference",
-    "pairs_without_look_alikes",
-    "partial_auc",
-    "ranks",
-    "rate",
-    "roc_curve",
-    "separation_test",
-    "separation_tests",
-    "stranger_p_value",
-    "verdict",
-]
+if TYPE_CHECKING:
+    from analysis.breakdown import (
+        by_look_alike as by_look_alike,
+        by_method as by_method,
+    )
+    from analysis.discrimination.auc import (
+        auc as auc,
+        auc_with_abstentions_worst as auc_with_abstentions_worst,
+        look_alike_auc as look_alike_auc,
+        pairs_without_look_alikes as pairs_without_look_alikes,
+    )
+    from analysis.discrimination.comparison import (
+        Comparison as Comparison,
+        compare_all as compare_all,
+        compare_metrics as compare_metrics,
+        holm as holm,
+    )
+    from analysis.discrimination.ranks import (
+        Rank as Rank,
+        ranks as ranks,
+    )
+    from analysis.discrimination.roc import (
+        RocCurve as RocCurve,
+        partial_auc as partial_auc,
+        roc_curve as roc_curve,
+    )
+    from analysis.evidence.candidates import (
+        Candidate as Candidate,
+        CandidateSet as CandidateSet,
+        Entry as Entry,
+        derivation_p_value as derivation_p_value,
+        exclude_candidates as exclude_candidates,
+        stranger_p_value as stranger_p_value,
+    )
+    from analysis.evidence.combination import (
+        Combination as Combination,
+        combine_evidence as combine_evidence,
+    )
+    from analysis.evidence.likelihood_ratio import (
+        Evidence as Evidence,
+        calibrate_evidence as calibrate_evidence,
+    )
+    from analysis.evidence.lr_interval import (
+        evidence_interval as evidence_interval,
+    )
+    from analysis.evidence.quality import (
+        cllr as cllr,
+        cllr_min as cllr_min,
+    )
+    from analysis.example import (
+        example_table as example_table,
+    )
+    from analysis.full_analysis import (
+        Analysis as Analysis,
+        analyse as analyse,
+    )
+    from analysis.inference.claims import (
+        Claim as Claim,
+        PValueAudit as PValueAudit,
+        audit_p_values as audit_p_values,
+    )
+    from analysis.inference.confounding import (
+        ArchitectureAudit as ArchitectureAudit,
+        architecture_detector as architecture_detector,
+        dyadic_regression as dyadic_regression,
+    )
+    from analysis.inference.permutation import (
+        PermutationTest as PermutationTest,
+        separation_test as separation_test,
+        separation_tests as separation_tests,
+    )
+    from analysis.look_alikes import (
+        look_alike_pairs as look_alike_pairs,
+    )
+    from analysis.metric_report import (
+        MetricReport as MetricReport,
+    )
+    from analysis.results import (
+        Interval as Interval,
+        as_json as as_json,
+    )
+    from analysis.summary import (
+        CatalogSummary as CatalogSummary,
+        MetricSummary as MetricSummary,
+        Summary as Summary,
+    )
+    from analysis.table import (
+        BadTable as BadTable,
+        ScoreTable as ScoreTable,
+    )
+    from analysis.thresholds.calibration import (
+        Threshold as Threshold,
+        ThresholdAudit as ThresholdAudit,
+        audit_threshold as audit_threshold,
+        calibrate_threshold as calibrate_threshold,
+    )
+    from analysis.thresholds.power import (
+        certifiable_fpr as certifiable_fpr,
+        lineages_needed as lineages_needed,
+        minimal_detectable_auc_difference as minimal_detectable_auc_difference,
+    )
+    from analysis.thresholds.rates import (
+        rate as rate,
+    )
+    from analysis.validation import (
+        BadArgument as BadArgument,
+    )
+    from analysis.verdicts import (
+        VERDICTS as VERDICTS,
+        Verdict as Verdict,
+        verdict as verdict,
+    )
+
+_CONTENTS: Final = {
+    "analysis.breakdown": ("by_look_alike", "by_method"),
+    "analysis.discrimination.auc": (
+        "auc",
+        "auc_with_abstentions_worst",
+        "look_alike_auc",
+        "pairs_without_look_alikes",
+    ),
+    "analysis.discrimination.comparison": ("Comparison", "compare_all", "compare_metrics", "holm"),
+    "analysis.discrimination.ranks": ("Rank", "ranks"),
+    "analysis.discrimination.roc": ("RocCurve", "partial_auc", "roc_curve"),
+    "analysis.evidence.candidates": (
+        "Candidate",
+        "CandidateSet",
+        "Entry",
+        "derivation_p_value",
+        "exclude_candidates",
+        "stranger_p_value",
+    ),
+    "analysis.evidence.combination": ("Combination", "combine_evidence"),
+    "analysis.evidence.likelihood_ratio": ("Evidence", "calibrate_evidence"),
+    "analysis.evidence.lr_interval": ("evidence_interval",),
+    "analysis.evidence.quality": ("cllr", "cllr_min"),
+    "analysis.example": ("example_table",),
+    "analysis.full_analysis": ("Analysis", "analyse"),
+    "analysis.inference.claims": ("Claim", "PValueAudit", "audit_p_values"),
+    "analysis.inference.confounding": ("ArchitectureAudit", "architecture_detector", "dyadic_regression"),
+    "analysis.inference.permutation": ("PermutationTest", "separation_test", "separation_tests"),
+    "analysis.look_alikes": ("look_alike_pairs",),
+    "analysis.metric_report": ("MetricReport",),
+    "analysis.results": ("Interval", "as_json"),
+    "analysis.summary": ("CatalogSummary", "MetricSummary", "Summary"),
+    "analysis.table": ("BadTable", "ScoreTable"),
+    "analysis.thresholds.calibration": (
+        "Threshold",
+        "ThresholdAudit",
+        "audit_threshold",
+        "calibrate_threshold",
+    ),
+    "analysis.thresholds.power": ("certifiable_fpr", "lineages_needed", "minimal_detectable_auc_difference"),
+    "analysis.thresholds.rates": ("rate",),
+    "analysis.validation": ("BadArgument",),
+    "analysis.verdicts": ("VERDICTS", "Verdict", "verdict"),
+}
+_HOMES: Final = {name: module for module, names in _CONTENTS.items() for name in names}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'analysis' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -6,11 +6,16 @@ knows nothing of catalogs or statistics.
 
 # Before the function of that name is bound: importing the package later would hide the function again.
 import fpcore.metrics  # noqa: F401
-from fpcore.checkpoints.architecture import Architecture
-from fpcore.checkpoints.checkpoint import Checkpoint, MemoryCheckpoint, TensorInfo, open_checkpoint
+from fpcore.anatomy import Architecture
+from fpcore.checkpoints.base import Checkpoint
+from fpcore.checkpoints.in_memory import MemoryCheckpoint
+from fpcore.checkpoints.open import open_checkpoint
 from fpcore.errors import BadCheckpoint, NoDevice, NotComparable, UnknownTensor
 from fpcore.fingerprint import Fingerprint
-from fpcore.registry import Claim, Cost, Metric, metric, metrics, register
+from fpcore.memo import Memo
+from fpcore.protocol import Claim, Cost, Metric
+from fpcore.registry import metric, metrics, register
+from fpcore.storage.tensor_source import TensorInfo
 
 __all__ = [
     "Architecture",
@@ -19,6 +24,7 @@ __all__ = [
     "Claim",
     "Cost",
     "Fingerprint",
+    "Memo",
     "MemoryCheckpoint",
     "Metric",
     "NoDevice",

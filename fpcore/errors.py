@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-__all__ = ["BadCheckpoint", "NoDevice", "NotComparable", "UnknownTensor"]
+__all__ = ["BadCheckpoint", "NoDevice", "NotComparable", "UnknownTensor", "require"]
 
 
 class BadCheckpoint(Exception):
-    """A checkpoint that cannot be used: what is wrong, where, and what to do, in one line."""
+    """A checkpoint that cannot be used: what is wrong, where, and what to do, in one line.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> try:
+    ...     fpcore.open_checkpoint("models/nowhere/at/all")
+    ... except fpcore.BadCheckpoint as error:
+    ...     print(error)
+    models/nowhere/at/all: no such file or directory, and not of the form org/name[@revision]
+    """
 
 
 class UnknownTensor(BadCheckpoint):
-    """A tensor name that the architecture's table does not know; the message names both."""
+    """A tensor name that the architecture's table does not know; the message names both.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> model = fpcore.open_checkpoint("models/child")
+    >>> tensors = {name: model.read(name) for name in model.tensors}
+    >>> more = {"model.layers.0.mlp.extra.weight": tensors["model.norm.weight"]}
+    >>> fpcore.MemoryCheckpoint("changed", "changed", model.config, tensors | more).roles
+    Traceback (most recent call last):
+        ...
+    fpcore.errors.UnknownTensor: changed: tensor model.layers.0.mlp.extra.weight is not in the anatomy table
+    of llama; say in fpcore/anatomy/tables/llama_like.py what it is for
+    """
 
 
 class NoDevice(Exception):
-    """A device that this machine does not have, in one line."""
+    """A device that this machine does not have, in one line.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> fpcore.open_checkpoint("models/child", device="gpu")
+    Traceback (most recent call last):
+        ...
+    fpcore.errors.NoDevice: 'gpu' is no device; known: cpu, cuda, cuda:0, cuda:1, …
+    """
 
 
 class NotComparable(Exception):
@@ -24,8 +56,29 @@ class NotComparable(Exception):
     ----------
     reason : str
         Why, in words a report can print.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> try:
+    ...     fpcore.metric("qkv-bias-std").fingerprint(fpcore.open_checkpoint("models/child"))
+    ... except fpcore.NotComparable as abstention:
+    ...     print(abstention.reason)
+    no query, key or value biases
     """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def require(condition: bool, reason: str) -> None:
+    """Abstain with `reason` unless `condition` holds.
+
+    Raises
+    ------
+    NotComparable
+        It does not.
+    """
+    if not condition:
+        raise NotComparable(reason)

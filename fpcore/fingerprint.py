@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint
 
-if TYPE_CHECKING:
-    from fpcore.checkpoints.checkpoint import Checkpoint
-
-__all__ = ["Fingerprint", "whole"]
+__all__ = ["Fingerprint", "checkpoint_of"]
 
 SCHEMA: Final = 1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,18 @@ class Fingerprint:
         What the similarity needs; empty for metrics that need whole tensors.
     checkpoint : Checkpoint or None
         Kept for metrics that need whole tensors; never saved.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> metric = fpcore.metric("attention-std")
+    >>> taken = metric.fingerprint(fpcore.open_checkpoint("models/child"))
+    >>> taken
+    Fingerprint(metric='attention-std', version=1, model='child', ...)
+    >>> taken.save("child.safetensors")
+    >>> kept = fpcore.Fingerprint.load("child.safetensors")
+    >>> kept.digest == taken.digest, list(kept.arrays)
+    (True, ['query', 'key', 'value', 'output'])
     """
 
     metric: str
@@ -47,6 +59,24 @@ class Fingerprint:
     digest: str
     arrays: Mapping[str, NDArray[np.floating]]
     checkpoint: Checkpoint | None = field(default=None, repr=False)
+    _latest: dict[str, tuple[Hashable, object]] = field(default_factory=dict, init=False, repr=False)
+
+    def derived(self, what: str, key: Hashable, compute: Callable[[], T]) -> T:
+        """``compute()``, kept until `what` is asked for under another key: a model stands in many pairs.
+
+        Parameters
+        ----------
+        what : str
+            Names the computation.
+        key : hashable
+            What the result depends on beside this fingerprint; only that of the last key is kept.
+        compute : callable
+            Takes nothing, returns the result.
+        """
+        kept = self._latest.get(what)
+        if kept is None or kept[0] != key:
+            kept = self._latest[what] = (key, compute())
+        return cast(T, kept[1])
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file, whole or not at all; equal content gives equal bytes."""
@@ -94,8 +124,14 @@ class Fingerprint:
         return cls(about["metric"], about["version"], about["model"], about["digest"], arrays)
 
 
-def whole(fingerprint: Fingerprint) -> Checkpoint:
-    """The checkpoint of a fingerprint whose metric needs whole tensors."""
+def checkpoint_of(fingerprint: Fingerprint) -> Checkpoint:
+    """The checkpoint of a fingerprint whose metric compares whole tensors.
+
+    Raises
+    ------
+    BadCheckpoint
+        The fingerprint was loaded from a file.
+    """
     if fingerprint.checkpoint is None:
         raise BadCheckpoint(
             f"{fingerprint.model}: {fingerprint.metric} needs the checkpoint, not a stored fingerprint"

@@ -1,183 +1,18 @@
-"""What a metric is, and the registry that finds them by name."""
+"""The metrics by name: those of this package, and those that other packages bring."""
 
 from __future__ import annotations
 
-import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
-from typing import Any, ClassVar, Final, Literal, TypeVar
+from typing import Final, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+from fpcore.protocol import INVARIANCES, Metric
 
-from fpcore.checkpoints.checkpoint import Checkpoint
-from fpcore.errors import NotComparable
-from fpcore.fingerprint import Fingerprint
-
-__all__ = ["INVARIANCES", "Claim", "Cost", "Metric", "metric", "metrics", "register"]
+__all__ = ["metric", "metrics", "register"]
 
 ENTRY_POINTS: Final = "lookalike.metrics"
-
-# What is seen only of a model that runs.
-FROM_RUNNING: Final = frozenset({"activations", "gradients", "outputs"})
-
-# Changes that keep a model's function (the last two: almost, and up to scale) and that a metric may or may
-# not notice. What a metric does not list it must notice: the property tests hold it to both.
-INVARIANCES: Final = (
-    "unit permutation",  # feed-forward units renumbered
-    "head permutation",  # attention heads (with their key-value heads) renumbered
-    "embedding permutation",  # dimensions of the residual stream renumbered
-    "residual rotation",  # gains folded, then the hidden basis turned (RMSNorm models)
-    "q/k gauge",  # query times c, key times 1/c
-    "v/o gauge",  # value times c, output times 1/c
-    "norm-gain folding",  # gains moved into the projections that read the normed stream
-    "global scale",  # every weight times one constant
-    "dtype cast",  # weights rounded to 16 bits
-)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a metric's authors say of it.
-
-    Attributes
-    ----------
-    threshold : float or None
-        Scores at or above it are said to show derivation.
-    auc : float or None
-        Area under the ROC curve that they report.
-    p_values : bool
-        Whether the score is said to be (minus log10 of) a p-value.
-    text, source : str
-        The claim in one sentence, and where it is made.
-    """
-
-    threshold: float | None = None
-    auc: float | None = None
-    p_values: bool = False
-    text: str = ""
-    source: str = ""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a metric costs, as `tests/performance/metric_cost.py` measured it.
-
-    Attributes
-    ----------
-    model, pair : float
-        CPU milliseconds for a zoo model (some 100,000 weights) and for a pair of them, each alone.
-    growth : str
-        What either grows with where that is faster than the number of weights.
-    """
-
-    model: float
-    pair: float
-    growth: str = ""
-
-    def __str__(self) -> str:
-        text = f"{self.model:.2g} ms a model, {self.pair:.2g} ms a pair of zoo models"
-        return f"{text}; {self.growth}" if self.growth else text
-
-
-class Metric(ABC):
-    """A similarity of two models: higher means more alike.
-
-    Attributes
-    ----------
-    name, title : str
-        The name in tables, and a phrase that explains it.
-    version : int
-        Changes whenever a score could change; fingerprints of versions never mix.
-    evidence : frozenset of str
-        What it looks at: config, tokenizer, weights, activations, gradients, outputs.
-    invariances : frozenset of str
-        Those of `INVARIANCES` that leave its scores as they are.
-    claims : tuple of Claim
-        What its authors say; the one to audit first.
-    cost : {"cheap", "costly"}
-        Costly metrics are not part of a default run.
-    measured : Cost or None
-        What it was measured to cost; None if nobody has measured it.
-    """
-
-    name: ClassVar[str]
-    title: ClassVar[str]
-    version: ClassVar[int] = 1
-    evidence: ClassVar[frozenset[str]] = frozenset({"weights"})
-    invariances: ClassVar[frozenset[str]] = frozenset()
-    claims: ClassVar[tuple[Claim, ...]] = ()
-    cost: ClassVar[Literal["cheap", "costly"]] = "cheap"
-    measured: ClassVar[Cost | None] = None
-
-    @abstractmethod
-    def fingerprint(self, model: Checkpoint) -> Fingerprint:
-        """What the metric keeps of a model.
-
-        Raises
-        ------
-        NotComparable
-            The metric is not defined for this model; it abstains on all its pairs.
-        """
-
-    @abstractmethod
-    def similarity(self, a: Fingerprint, b: Fingerprint) -> float:
-        """How alike two models are; never NaN.
-
-        Raises
-        ------
-        NotComparable
-            The metric is not defined for this pair.
-        """
-
-    def raw(self, fingerprint: Fingerprint) -> dict[str, Any]:
-        """The fingerprint as nested plain values for people and scripts."""
-        return {name: array.tolist() for name, array in fingerprint.arrays.items()}
-
-    @property
-    def needs_forward_pass(self) -> bool:
-        """Whether its evidence comes from running a model: the last digits then depend on the device."""
-        return bool(self.evidence & FROM_RUNNING)
-
-    def make_fingerprint(
-        self,
-        model: Checkpoint,
-        arrays: Mapping[str, NDArray[np.floating]],
-        *,
-        keep_checkpoint: bool = False,
-    ) -> Fingerprint:
-        """A fingerprint of `model` that holds `arrays`, under this metric's name and version.
-
-        Parameters
-        ----------
-        model : Checkpoint
-        arrays : mapping of str to ndarray
-            What `similarity` needs; it may be empty with `keep_checkpoint`.
-        keep_checkpoint : bool
-            Keep the model itself, for metrics that compare whole tensors; never saved.
-        """
-        kept = model if keep_checkpoint else None
-        return Fingerprint(self.name, self.version, model.name, model.digest, arrays, kept)
-
-    def take(
-        self,
-        model: Checkpoint,
-        arrays: Mapping[str, NDArray[np.floating]],
-        *,
-        keep_checkpoint: bool = False,
-    ) -> Fingerprint:
-        """The former name of `make_fingerprint`; deprecated."""
-        warnings.warn("Metric.take is now called make_fingerprint", DeprecationWarning, stacklevel=2)
-        return self.make_fingerprint(model, arrays, keep_checkpoint=keep_checkpoint)
-
-    def __repr__(self) -> str:
-        return f"<metric {self.name} v{self.version}>"
-
 
 M = TypeVar("M", bound=type[Metric])
 
@@ -187,10 +22,38 @@ registered: dict[str, Metric] = {}
 def register(cls: M) -> M:
     """Class decorator: make a metric known by its name.
 
+    Other packages name their classes under the entry point ``lookalike.metrics`` instead.
+
+    Parameters
+    ----------
+    cls : type
+        A subclass of `Metric` that can be made without arguments.
+
+    Returns
+    -------
+    type
+        The class, unchanged.
+
     Raises
     ------
     ValueError
-        The name is taken by another class, or an invariance is none of `INVARIANCES`.
+        The name is taken by another class, or an invariance is none of `fpcore.protocol.INVARIANCES`.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> @fpcore.register
+    ... class AlwaysAlike(fpcore.Metric):
+    ...     name = "always-alike"
+    ...     title = "the same score for any two models"
+    ...
+    ...     def fingerprint(self, model):
+    ...         return self.make_fingerprint(model, {})
+    ...
+    ...     def similarity(self, a, b):
+    ...         return 1.0
+    >>> fpcore.metric("always-alike")
+    <metric always-alike v1>
     """
     unknown = cls.invariances - set(INVARIANCES)
     if unknown:
@@ -224,7 +87,23 @@ def load_metrics() -> None:
 
 
 def metrics() -> tuple[Metric, ...]:
-    """All metrics: the built-in ones by module and place in it, then those of other packages by name."""
+    """All metrics: the built-in ones by module and place in it, then those of other packages by name.
+
+    Returns
+    -------
+    tuple of Metric
+
+    Raises
+    ------
+    ImportError
+        A package that brings metrics cannot be imported; the message names it.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> [metric.name for metric in fpcore.metrics() if metric.evidence == {"tokenizer"}]
+    ['tokenizer-overlap']
+    """
     load_metrics()
     order = list(registered)
 
@@ -239,18 +118,29 @@ def metrics() -> tuple[Metric, ...]:
 def metric(name: str) -> Metric:
     """The metric of that name.
 
+    Parameters
+    ----------
+    name : str
+        Such as ``attention-std``.
+
+    Returns
+    -------
+    Metric
+
     Raises
     ------
     KeyError
         There is none; the message lists those there are.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> metric = fpcore.metric("attention-std")
+    >>> parent, child = (fpcore.open_checkpoint(f"models/{name}") for name in ("parent", "child"))
+    >>> metric.similarity(metric.fingerprint(parent), metric.fingerprint(child)) > 0.9
+    True
     """
     load_metrics()
     if name not in registered:
         raise KeyError(f"no metric {name!r}; known: {', '.join(sorted(registered))}")
     return registered[name]
-
-
-def require(condition: bool, reason: str) -> None:
-    """Abstain with `reason` unless `condition` holds."""
-    if not condition:
-        raise NotComparable(reason)

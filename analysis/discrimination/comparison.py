@@ -34,6 +34,7 @@ class Comparison(Shown):
     Attributes
     ----------
     metric_a, metric_b : str
+        The two metrics; the difference is the first less the second.
     negatives : str
         "look-alike" or "independent".
     auc_a, auc_b : float
@@ -45,6 +46,7 @@ class Comparison(Shown):
     adjusted_p_value : float
         Holm over the family of comparisons made together; equals `p_value` for one.
     reason : str
+        Why something is undefined; empty otherwise.
     """
 
     _headline = "difference"

@@ -40,7 +40,9 @@ class RocCurve(WithArrays):
     threshold : ndarray of float, shape (n_points,)
         A score at or above it means "derived"; +infinity at the start.
     level : float
+        Of the band, in (0, 1).
     method : str
+        How the band was made.
     reason : str
         Why there is no curve; then all arrays are empty.
     """

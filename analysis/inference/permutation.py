@@ -42,6 +42,7 @@ class PermutationTest(Shown):
     Attributes
     ----------
     metric : str
+        Its name.
     statistic : float
         Mean over lineages of the centred normal score of derived pairs among the pairs of the same two cells,
         in standard errors.
@@ -56,6 +57,7 @@ class PermutationTest(Shown):
     exact : bool
         Whether all arrangements were enumerated.
     reason : str
+        Why the test is refused; empty otherwise.
     n_pairs, n_models, n_lineages : int
         Derived pairs that have look-alikes, the models permuted, lineages among those derived pairs.
     """

@@ -7,9 +7,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from benchmark.catalog.catalog import Catalog
 from benchmark.catalog.document import Document, Place, read_document, read_text
@@ -17,7 +18,6 @@ from benchmark.catalog.integrity import graph_problems, topological
 from benchmark.catalog.model import (
     FORGERIES,
     SHAPE_KEEPING,
-    CatalogError,
     Dispute,
     Evidence,
     Facts,
@@ -27,11 +27,11 @@ from benchmark.catalog.model import (
     Model,
     Parent,
     PathSource,
-    Problem,
     Statement,
     Teacher,
     ZooSource,
 )
+from benchmark.catalog.problems import CatalogError, Problem
 from benchmark.catalog.schema import (
     CatalogFile,
     DisputeForm,
@@ -52,7 +52,13 @@ NO_EVIDENCE: Final = "no evidence; add `evidence: {grade: …, source: …, says
 
 
 def shipped_catalog() -> Path:
-    """Path of the catalog that comes with the project (repository root, or inside the installed package)."""
+    """Path of the catalog that comes with the project (repository root, or inside the installed package).
+
+    Examples
+    --------
+    >>> shipped_catalog().name
+    'lineage_catalog.yaml'
+    """
     package = Path(__file__).resolve().parents[1]
     for place in (package.parent / "lineage_catalog.yaml", package / "lineage_catalog.yaml"):
         if place.is_file():
@@ -76,6 +82,15 @@ def load_catalog(path: Catalog | str | Path | None = None) -> Catalog:
     ------
     CatalogError
         With every problem found, each with file, line, field and what to do.
+
+    Examples
+    --------
+    >>> catalog = load_catalog()
+    >>> catalog.relation("zoo/qwen-a-ft-short", "zoo/qwen-a")
+    'derived'
+    >>> load_catalog("nowhere.yaml")
+    Traceback (most recent call last):
+    benchmark.catalog.problems.CatalogError: nowhere.yaml: no such file; give a catalog with --catalog, or ...
     """
     if isinstance(path, Catalog):
         return path
@@ -92,6 +107,22 @@ def parse_catalog(text: str, file: str = "catalog") -> Catalog:
         YAML.
     file : str
         Name for messages.
+
+    Examples
+    --------
+    >>> catalog = parse_catalog('''
+    ... schema: 1
+    ... models:
+    ...   - {id: base, source: {hub: org/base}}
+    ...   - id: chat
+    ...     source: {hub: org/chat}
+    ...     parents:
+    ...       - of: base
+    ...         method: fine-tune
+    ...         evidence: {grade: card, source: "https://example.org/chat", says: names base as its base}
+    ... ''')
+    >>> catalog.explain("chat", "base").reason
+    'chat descends from base'
     """
     document = read_document(text, file)
     if document.problems:
@@ -125,7 +156,7 @@ def _form_problems(error: ValidationError, document: Document) -> tuple[Problem,
     return tuple(sorted(unique.values(), key=lambda problem: problem.line))
 
 
-def _message(found: Mapping[str, Any], place: Place) -> str:
+def _message(found: ErrorDetails, place: Place) -> str:
     kind, given, context = found["type"], found.get("input"), found.get("ctx", {})
     if kind == "missing":
         return f"is missing; write `{place[-1]}: …`"
@@ -145,7 +176,7 @@ def _message(found: Mapping[str, Any], place: Place) -> str:
     return f"{text[0].lower()}{text[1:]}, not {_kind(given)}"
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if value is None:
         return "empty"
     if isinstance(value, dict | list):
@@ -222,7 +253,7 @@ def _source(form: SourceForm, model: str) -> HubSource | ZooSource | PathSource:
 
 def _architecture(
     form: ModelForm,
-    recipe: Mapping[str, Any],
+    recipe: Mapping[str, object],
     cells: Mapping[str, Facts],
     place: Place,
     document: Document,
@@ -247,7 +278,7 @@ def _architecture(
 
 def _forgery(
     form: ForgeryForm | None,
-    recipe: Mapping[str, Any],
+    recipe: Mapping[str, object],
     place: Place,
     document: Document,
     problems: list[Problem],

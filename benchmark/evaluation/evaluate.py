@@ -12,7 +12,7 @@ from analysis.notebook import Shown
 from benchmark.catalog import Catalog, load_catalog
 from benchmark.evaluation.card import metric_card
 from benchmark.evaluation.gates import Gate, GateOutcome, parse_gate
-from benchmark.pipeline.chosen_metric import choose
+from benchmark.pipeline.chosen_metric import choose, choose_from_file
 from benchmark.pipeline.deadline import time_limit_in_seconds
 from benchmark.pipeline.finish import default_out
 from benchmark.pipeline.metric_names import choose_metrics
@@ -163,9 +163,7 @@ def evaluate(
     """
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
     conditions = tuple(parse_gate(gate) if isinstance(gate, str) else gate for gate in gates)
-    if ".py:" not in metric:
-        raise UsageError(f"{metric}: write it as FILE.py:Class (a start: evaluate --new my_metric.py)")
-    proposed = choose(metric)
+    proposed = choose_from_file(metric)
     baselines = [name for name in choose_metrics(against, option="--against") if name != proposed.name]
     limit = time_limit_in_seconds(time_limit)
     loaded = load_catalog(catalog)
@@ -173,7 +171,7 @@ def evaluate(
     plan = make_plan(loaded, [proposed, *map(choose, baselines)], tier=tier, models=models, seed=seed)
     arguments: dict[str, object] = {
         "metric": proposed.name,
-        "file": Path(metric.rpartition(":")[0]).name,
+        "file": proposed.file.name if proposed.file else None,
         "against": baselines,
         "gates": [f"{gate.quantity}={gate.goal:g}" for gate in conditions],
         "tier": tier,

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import fpcore
 from benchmark.catalog import Catalog, HubSource, PathSource, ZooSource
-from benchmark.zoo.library import open_zoo
 from benchmark.zoo.recipe_forms import parse_recipe
-from benchmark.zoo.recipes import needs
+from benchmark.zoo.recipes import RawRecipes, needs
 
-__all__ = ["Located", "Recipes", "locate", "locate_typed", "open_model", "zoo_recipes"]
-
-Recipes: TypeAlias = Mapping[str, Mapping[str, Any]]
+__all__ = ["Located", "locate", "locate_typed", "open_model"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Located:
     model: str
     source: ZooSource | HubSource | Path | str
     cell: str | None = None
-    recipes: Recipes = field(default_factory=dict, repr=False)
+    recipes: RawRecipes = field(default_factory=dict, repr=False)
 
     def open(self, device: str = "cpu") -> fpcore.Checkpoint:
         """Open the checkpoint (headers only; tensors are read when asked for).
@@ -53,6 +49,8 @@ class Located:
             The weights are missing, damaged, or contradict the shape that the catalog states.
         """
         if isinstance(self.source, ZooSource):
+            from benchmark.zoo.library import open_zoo  # imports torch: not before a model is opened
+
             checkpoint = open_zoo(self.source.name, self.recipes, device=device)
         elif isinstance(self.source, HubSource):
             checkpoint = fpcore.open_checkpoint(
@@ -81,7 +79,7 @@ def locate(catalog: Catalog, model: str) -> Located:
     entry = catalog.entries[model]
     source = entry.source
     if isinstance(source, ZooSource):
-        return Located(model, source, entry.cell, _with_ancestors(source.name, zoo_recipes(catalog)))
+        return Located(model, source, entry.cell, _with_ancestors(source.name, catalog.zoo_recipes))
     if isinstance(source, PathSource):
         return Located(model, Path(catalog.file).parent / source.path, entry.cell)
     return Located(model, source, entry.cell)
@@ -101,18 +99,9 @@ def open_model(catalog: Catalog, model: str) -> fpcore.Checkpoint:
     return locate(catalog, model).open()
 
 
-def zoo_recipes(catalog: Catalog) -> dict[str, Mapping[str, Any]]:
-    """Recipes of the controlled models, by the names that other recipes call them."""
-    return {
-        model.source.name: model.recipe
-        for model in catalog.entries.values()
-        if isinstance(model.source, ZooSource)
-    }
-
-
-def _with_ancestors(name: str, recipes: Recipes) -> Recipes:
+def _with_ancestors(name: str, recipes: RawRecipes) -> RawRecipes:
     """The recipes that it takes to make one model; those that are missing are left for `open_zoo` to name."""
-    found: dict[str, Mapping[str, Any]] = {}
+    found: dict[str, Mapping[str, object]] = {}
     waiting = [name]
     while waiting:
         current = waiting.pop()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import fpcore
 from benchmark.pipeline.user_metrics import UserMetric
 
-__all__ = ["ChosenMetric", "choose"]
+__all__ = ["ChosenMetric", "choose", "choose_from_file"]
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,12 @@ class ChosenMetric:
         Whether a score may depend on the device.
     foreign : bool
         Whether it is somebody else's code: a user's file, or a metric that another package brings.
-    file : str
-        ``FILE.py:Class`` with the whole path; empty for a registered metric.
+    file : Path or None
+        The user's file that it stands in; None for a registered metric.
+    attribute : str
+        The class or function in that file.
     content : str
-        The sha256 of the file's text; empty for a registered metric.
+        The sha256 of the file's text.
     """
 
     name: str
@@ -35,7 +38,8 @@ class ChosenMetric:
     cost: Literal["cheap", "costly"]
     runs_model: bool
     foreign: bool
-    file: str = ""
+    file: Path | None = None
+    attribute: str = ""
     content: str = ""
 
     def load(self) -> fpcore.Metric:
@@ -46,9 +50,9 @@ class ChosenMetric:
         UsageError
             A user's file that was changed since it was chosen.
         """
-        if not self.file:
+        if self.file is None:
             return fpcore.metric(self.name)
-        return UserMetric(self.file, self.content).load()
+        return UserMetric(self.file, self.attribute, self.content).load()
 
     def key(self, device: str) -> str:
         """What names its fingerprints and scores in the cache: all that decides them beside the models.
@@ -81,8 +85,20 @@ def choose(spec: str) -> ChosenMetric:
             not type(metric).__module__.startswith("fpcore."),
         )
         return ChosenMetric(metric.name, metric.version, metric.cost, runs, foreign)
-    user = UserMetric(spec)
+    return choose_from_file(spec)
+
+
+def choose_from_file(spec: str) -> ChosenMetric:
+    """The metric of ``FILE.py:Class`` or ``FILE.py:function``.
+
+    Raises
+    ------
+    UsageError
+        Not of that form; what is named is not there, is no metric, or takes the name of another metric.
+    """
+    user = UserMetric.named(spec)
     metric = user.load()
-    file = f"{user.path}:{user.name}"
     # What a user's code does with a checkpoint is not known from what it states.
-    return ChosenMetric(metric.name, metric.version, metric.cost, True, True, file, user.content)
+    return ChosenMetric(
+        metric.name, metric.version, metric.cost, True, True, user.path, user.attribute, user.content
+    )

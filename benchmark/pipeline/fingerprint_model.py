@@ -40,15 +40,15 @@ class ModelFingerprint:
     failed: Mapping[str, str]
 
     def to_json(self) -> dict[str, object]:
-        """The same as plain values."""
-        return {
+        """The same as plain values; `failed` only where something has."""
+        facts: dict[str, object] = {
             "model": self.model,
             "digest": self.digest,
             "architecture": {**asdict(self.architecture), "cell": self.architecture.cell},
             "metrics": dict(self.metrics),
             "abstained": dict(self.abstained),
-            "failed": dict(self.failed),
         }
+        return {**facts, "failed": dict(self.failed)} if self.failed else facts
 
 
 def fingerprint(

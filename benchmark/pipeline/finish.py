@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,13 +14,15 @@ from benchmark import report
 from benchmark.catalog import Catalog
 from benchmark.pipeline import provenance
 from benchmark.pipeline.chosen_metric import ChosenMetric
-from benchmark.pipeline.extract import Extraction
 from benchmark.pipeline.provenance import Clock, Request, begun
 from benchmark.pipeline.statistics import results_of, with_catalog_facts
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run, read_run
 from benchmark.results.schema import CostRecord, ForgeryRecord
 from benchmark.session.session import Session
+
+if TYPE_CHECKING:  # it runs models: statistics alone need not
+    from benchmark.pipeline.extract import Extraction
 
 __all__ = ["Scored", "default_out", "finish"]
 
@@ -107,7 +110,7 @@ def finish(
     )
     directory.write_record(record)
     with clock.phase("report"), session.progress.phase("report") as advance:
-        report.render(directory.path, cache=session.cache.path)
+        report.render(directory.path, cache=session.cache)
         advance(1, 1, str(directory.report))
     directory.write_record(replace(record, seconds=dict(clock.seconds)))
     session.cache.trim()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
@@ -17,7 +17,6 @@ import analysis
 import fpcore
 from benchmark.catalog import Catalog
 from benchmark.pipeline.chosen_metric import ChosenMetric
-from benchmark.pipeline.extract import Extraction
 from benchmark.results.schema import (
     SCHEMA,
     CatalogFacts,
@@ -31,6 +30,9 @@ from benchmark.results.schema import (
     ScoredPair,
 )
 from benchmark.session.packages import package_version
+
+if TYPE_CHECKING:  # it runs models: statistics alone need not
+    from benchmark.pipeline.extract import Extraction
 
 __all__ = [
     "Clock",

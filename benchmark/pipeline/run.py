@@ -19,7 +19,7 @@ from benchmark.pipeline.forgeries import forgery_pairs, forgery_table
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.plan import Plan, make_plan, with_cells
 from benchmark.pipeline.provenance import Clock, Request, begun
-from benchmark.pipeline.score import COLUMNS, Job, score_pairs
+from benchmark.pipeline.score import BESIDE, COLUMNS, Job, score_pairs
 from benchmark.pipeline.workspace import Workspace
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run
@@ -178,6 +178,6 @@ def extract_all(
 
 
 def _table(scores: pd.DataFrame) -> pd.DataFrame:
-    """The columns of a score table, its own first."""
-    more = [name for name in scores if name not in {*COLUMNS, "bare_reason", "seconds"}]
+    """The columns of a score table: its own first, then those of the pairs."""
+    more = [name for name in scores if name not in {*COLUMNS, *BESIDE}]
     return scores[[*COLUMNS, *more]]

@@ -28,7 +28,7 @@ from benchmark.pipeline.workspace import Workspace
 from benchmark.session.files import atomic_path
 from benchmark.session.progress import Advance
 
-__all__ = ["COLUMNS", "Job", "PairScore", "score_pairs"]
+__all__ = ["BESIDE", "COLUMNS", "Job", "PairScore", "score_pairs"]
 
 PAIRS_PER_UNIT: Final = 1000
 COLUMNS: Final = (
@@ -45,6 +45,10 @@ COLUMNS: Final = (
     "architecture_a",
     "architecture_b",
 )
+
+
+#: What stands beside the columns of a score table where its pairs have been scored.
+BESIDE: Final = ("bare_reason", "damaged", "seconds")
 
 
 class PairScore(NamedTuple):
@@ -137,8 +141,8 @@ def score_pairs(
     -------
     list of pandas.DataFrame
         For each job its pairs in their order: `metric`, the columns of the pairs, and `score, status, reason`
-        as a score table has them (a reason names what it is about); `bare_reason` without names; and
-        `seconds`, NaN where nothing was computed.
+        as a score table has them (a reason names what it is about); then `BESIDE`: the reason without names,
+        whether a checkpoint could not be read, and seconds, NaN where nothing was computed.
     """
     frames = [_begun(job, extractions) for job in jobs]
     units: list[ScoreUnit] = []
@@ -170,7 +174,7 @@ def _begun(job: Job, extractions: Mapping[str, Extraction]) -> pd.DataFrame:
         if extraction.outcomes[name].status != "ok"
     }
     n = len(frame)
-    status, reason, bare = ["ok"] * n, [""] * n, [""] * n
+    status, reason, bare, damaged = ["ok"] * n, [""] * n, [""] * n, [False] * n
     touched = np.flatnonzero(frame["model_a"].isin(silent) | frame["model_b"].isin(silent))
     pairs = frame[["model_a", "model_b"]].iloc[touched].to_numpy(dtype=object)
     for row, pair in zip(touched, pairs, strict=True):
@@ -178,8 +182,14 @@ def _begun(job: Job, extractions: Mapping[str, Extraction]) -> pd.DataFrame:
             outcome, said = silent[model]
             if outcome.status == "failed" or status[row] == "ok":
                 status[row], reason[row], bare[row] = outcome.status, f"{model}: {said}", outcome.reason
+                damaged[row] = bool(extractions[model].damage)
     return frame.assign(
-        score=float("nan"), status=status, reason=reason, bare_reason=bare, seconds=float("nan")
+        score=float("nan"),
+        status=status,
+        reason=reason,
+        bare_reason=bare,
+        damaged=damaged,
+        seconds=float("nan"),
     )
 
 
@@ -198,7 +208,7 @@ def _fill_in(frame: pd.DataFrame, found: pd.DataFrame) -> None:
     for row in found.index[(found["status"] == "failed") & ~found["damaged"]]:
         metric, a, b = frame.loc[row, ["metric", "model_a", "model_b"]]
         found.loc[row, "reason"] = f"{metric} on {a} – {b}: {found.loc[row, 'bare_reason']}"
-    columns = ["score", "status", "reason", "bare_reason", "seconds"]
+    columns = ["score", "status", "reason", *BESIDE]
     frame.loc[found.index, columns] = found[columns]
 
 

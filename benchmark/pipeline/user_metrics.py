@@ -7,12 +7,14 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
 
 import fpcore
 from benchmark.session.errors import UsageError
+from benchmark.session.shadowing import taken_names
 
 __all__ = ["FunctionMetric", "UserMetric"]
 
@@ -37,38 +39,40 @@ class UserModule(ModuleType):
     content: str
 
 
+@dataclass(frozen=True)
 class UserMetric:
     """A class or function in a file, with the content that the file had when it was named.
-
-    Parameters
-    ----------
-    spec : str
-        ``FILE.py:Class`` or ``FILE.py:function``.
-    content : str, optional
-        The sha256 that the file's text must have; default: the one that it has now.
 
     Attributes
     ----------
     path : Path
-    name : str
-        Of the class or function.
+    attribute : str
+        The name of the class or function.
     content : str
-        The sha256 of the text.
-
-    Raises
-    ------
-    UsageError
-        Not of that form, or no such file.
+        The sha256 of the file's text.
     """
 
-    def __init__(self, spec: str, content: str | None = None) -> None:
-        path, found, name = spec.rpartition(":")
-        if not found or not path.endswith(".py") or not name:
+    path: Path
+    attribute: str
+    content: str
+
+    @classmethod
+    def named(cls, spec: str) -> UserMetric:
+        """What ``FILE.py:Class`` or ``FILE.py:function`` names, as it is now.
+
+        Raises
+        ------
+        UsageError
+            Not of that form, or no such file.
+        """
+        path, found, attribute = spec.rpartition(":")
+        if not found or not path.endswith(".py") or not attribute:
             raise UsageError(f"{spec}: write it as FILE.py:Class (a start: evaluate --new my_metric.py)")
-        self.spec = spec
-        self.path = Path(path).resolve()
-        self.name = name
-        self.content = content or hashlib.sha256(self._read()).hexdigest()
+        whole = Path(path).resolve()
+        return cls(whole, attribute, hashlib.sha256(_text_of(whole)).hexdigest())
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.attribute}"
 
     def load(self) -> fpcore.Metric:
         """Make the metric.
@@ -79,27 +83,21 @@ class UserMetric:
             The file or what is named in it cannot be used, is no metric, or takes the name of another metric.
         """
         module = self._module()
-        if not hasattr(module, self.name):
+        if not hasattr(module, self.attribute):
             known = ", ".join(_defined_in(module)) or "no class"
-            raise UsageError(f"{self.path}: defines no {self.name}; it defines {known}")
-        made = getattr(module, self.name)
+            raise UsageError(f"{self.path}: defines no {self.attribute}; it defines {known}")
+        made = getattr(module, self.attribute)
         if inspect.isfunction(made):
             return self._checked(self._of_function(made))
         try:
             metric = made() if isinstance(made, type) else made
         except Exception as error:
-            raise UsageError(f"{self.spec}: could not be made: {type(error).__name__}: {error}") from error
+            raise UsageError(f"{self}: could not be made: {type(error).__name__}: {error}") from error
         if not isinstance(metric, fpcore.Metric):
             raise UsageError(
-                f"{self.spec}: not a metric; derive the class from fpcore.Metric, or name a function of two"
-                " models"
+                f"{self}: not a metric; derive the class from fpcore.Metric, or name a function of two models"
             )
         return self._checked(metric)
-
-    def _read(self) -> bytes:
-        if not self.path.is_file():
-            raise UsageError(f"{self.path}: no such file; give FILE.py:Class")
-        return self.path.read_bytes()
 
     def _module(self) -> ModuleType:
         """The file, run. A module of the same text is not run again; one of an older text is replaced."""
@@ -107,13 +105,16 @@ class UserMetric:
         known = sys.modules.get(name)
         if isinstance(known, UserModule) and known.content == self.content:
             return known
-        text = self._read()
+        text = _text_of(self.path)
         if hashlib.sha256(text).hexdigest() != self.content:
             raise UsageError(f"{self.path}: it was changed while it was being evaluated; start again")
         module = UserModule(name)
         module.__file__ = str(self.path)
         module.content = self.content
         sys.modules[name] = module
+        folder = self.path.parent
+        if str(folder) not in sys.path:  # last: what lies beside the file can be imported, and hides nothing
+            sys.path.append(str(folder))
         try:
             # Not by the import system: it takes compiled code for that of a file of the same size and second.
             exec(compile(text, str(self.path), "exec"), vars(module))
@@ -121,6 +122,7 @@ class UserMetric:
             del sys.modules[name]
             raise UsageError(
                 f"{self.path}: could not be imported: {type(error).__name__}: {error}"
+                + taken_names(folder, text.decode(errors="replace"))
             ) from error
         return module
 
@@ -128,7 +130,7 @@ class UserMetric:
         try:
             inspect.signature(function).bind(None, None)
         except TypeError as error:
-            raise UsageError(f"{self.spec}: not a function of two checkpoints ({error})") from error
+            raise UsageError(f"{self}: not a function of two checkpoints ({error})") from error
         said = (inspect.getdoc(function) or f"the function {function.__name__}").splitlines()[0]
         facts = {
             "name": function.__name__.strip("_").replace("_", "-"),
@@ -143,18 +145,20 @@ class UserMetric:
         for field in ("name", "title"):
             if not isinstance(getattr(metric, field, None), str):
                 raise UsageError(
-                    f'{self.spec}: it has no {field}; give the class one, such as {field} = "my metric"'
+                    f'{self}: it has no {field}; give the class one, such as {field} = "my metric"'
                 )
         if not re.fullmatch(r"\w[\w.+-]*", metric.name):
-            raise UsageError(
-                f"{self.spec}: the name {metric.name!r} cannot name files; use letters, digits and -"
-            )
+            raise UsageError(f"{self}: the name {metric.name!r} cannot name files; use letters, digits and -")
         known = {registered.name: registered for registered in fpcore.metrics()}.get(metric.name)
         if known is not None and type(known) is not type(metric):
-            raise UsageError(
-                f"{self.spec}: {metric.name} is the name of a registered metric; give yours another"
-            )
+            raise UsageError(f"{self}: {metric.name} is the name of a registered metric; give yours another")
         return metric
+
+
+def _text_of(path: Path) -> bytes:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; give FILE.py:Class")
+    return path.read_bytes()
 
 
 def _defined_in(module: ModuleType) -> list[str]:

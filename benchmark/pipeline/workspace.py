@@ -63,6 +63,8 @@ class Workspace:
         self.cache = cache
         self.device = device
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
+        # What is large and was computed on checkpoints, bounded for all together.
+        self._memo = fpcore.Memo()
         self._opened: Recent[str, fpcore.Checkpoint] = Recent(lambda _: 0, 0)
         self._fingerprints: Recent[tuple[str, str], fpcore.Fingerprint] = Recent(_bytes, KEPT_BYTES)
 
@@ -74,7 +76,13 @@ class Workspace:
 
     def open(self, located: Located) -> fpcore.Checkpoint:
         """The checkpoint of a model of the run; errors as `Located.open`."""
-        return self._opened.get(located.model, lambda: located.open(self.device))
+
+        def opened() -> fpcore.Checkpoint:
+            checkpoint = located.open(self.device)
+            checkpoint.memo = self._memo
+            return checkpoint
+
+        return self._opened.get(located.model, opened)
 
     def fingerprint(self, chosen: ChosenMetric, located: Located, digest: str) -> fpcore.Fingerprint:
         """The fingerprint of a model that has one: from memory, from the cache, or of the model itself.

@@ -43,7 +43,7 @@ def reinitialise_layer(model: Checkpoint, *, seed: int, layer: int) -> dict[str,
     if not -depth <= layer < depth:
         raise BadCheckpoint(f"{model.name} has {depth} layers; there is no layer {layer}")
     sd = model.config.get("initializer_range")
-    if sd is None:
+    if not isinstance(sd, int | float):
         raise BadCheckpoint(f"{model.name}: config.json states no initializer_range to draw a layer with")
     generator = torch.Generator().manual_seed(seed)
     tensors = {name: model.read(name) for name in model.tensors}
@@ -52,7 +52,7 @@ def reinitialise_layer(model: Checkpoint, *, seed: int, layer: int) -> dict[str,
     for name in filter(inside.search, list(tensors)):
         old = tensors[name]
         if old.ndim > 1:
-            new = float(sd) * torch.randn(old.shape, generator=generator)
+            new = sd * torch.randn(old.shape, generator=generator)
         else:
             new = torch.full(old.shape, 1.0 if name in gains or "_norm." in name else 0.0)
         tensors[name] = new.to(old.dtype)

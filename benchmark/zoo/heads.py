@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -88,11 +88,13 @@ def rotary_width(model: Checkpoint) -> int:
     width = shape.head_dim or shape.width // shape.heads
     if shape.model_type == "gpt2":
         return 0
-    rope = model.config.get("rope_parameters") or {}
+    rope = model.config.get("rope_parameters")
+    nested = rope.get("partial_rotary_factor") if isinstance(rope, Mapping) else None
+    stated = model.config.get("rotary_pct") if nested is None else nested
     usual = NEOX_ROTARY_SHARE if shape.model_type == "gpt_neox" else 1.0
-    share = rope.get("partial_rotary_factor", model.config.get("rotary_pct", usual))
+    share = stated if isinstance(stated, int | float) else usual
     # An odd number leaves half a pair, which transformers turns as a whole one.
-    return 2 * math.ceil(int(width * float(share)) / 2)
+    return 2 * math.ceil(int(width * share) / 2)
 
 
 def _with_bias(tensors: dict[str, Tensor], names: Sequence[str]) -> Tensor:

@@ -14,7 +14,7 @@ from benchmark.session.errors import UsageError
 from benchmark.zoo.recipes import Child
 from benchmark.zoo.reshaping import drop_layers, keep_every, narrow, upscale_depth
 from benchmark.zoo.upcycling import upcycle
-from fpcore.checkpoints.checkpoint import read_vocabulary
+from fpcore.checkpoints.vocabulary import read_vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from fpcore.anatomy import known_model_types, recipes
+from fpcore.anatomy import known_model_types, tensor_layouts
 from fpcore.anatomy.roles import all_tables
 
 FEW = 6
@@ -65,36 +65,36 @@ MEANINGS = {
 }
 
 
-def served(recipe: recipes.Recipe) -> list[str]:
-    """The roles of a recipe, with ``#`` for an expert's number.
+def served(layout: tensor_layouts.TensorLayout) -> list[str]:
+    """The roles of a layout, with ``#`` for an expert's number.
 
     Raises
     ------
     TypeError
-        A kind of recipe that is not known here.
+        A kind of layout that is not known here.
     """
-    match recipe:
-        case recipes.Whole():
-            return [recipe.role]
-        case recipes.QueryKeyValue():
+    match layout:
+        case tensor_layouts.Whole():
+            return [layout.role]
+        case tensor_layouts.QueryKeyValue():
             return [f"attention.{part}.*" for part in ("query", "key", "value")]
-        case recipes.GateUp():
-            return [recipe.gate, recipe.up]
-        case recipes.ExpertStack():
-            return [role.replace("{expert}", "#") for role in served(recipe.each)]
-        case recipes.LatentDown():
+        case tensor_layouts.GateUp():
+            return [layout.gate, layout.up]
+        case tensor_layouts.ExpertStack():
+            return [role.replace("{expert}", "#") for role in served(layout.each)]
+        case tensor_layouts.LatentDown():
             return ["attention.latent.down.*", "attention.key_position.*"]
-        case recipes.LatentUp():
+        case tensor_layouts.LatentUp():
             return ["attention.key.*", "attention.value.*"]
-    raise TypeError(f"{type(recipe).__name__}: say in docs/extensions/role_table.py which roles it serves")
+    raise TypeError(f"{type(layout).__name__}: say in docs/extensions/role_table.py which roles it serves")
 
 
 def known_roles() -> dict[str, set[str]]:
     """Role without its last word (``weight``, ``bias``) → the model types whose table has it."""
     found: dict[str, set[str]] = defaultdict(set)
     for model_type, (_, table) in all_tables().items():
-        for prefix, recipe in table.entries().values():
-            for role in served(recipe):
+        for prefix, layout in table.entries().values():
+            for role in served(layout):
                 found[(prefix + role).rpartition(".")[0]].add(model_type)
     return dict(found)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fpcore.anatomy.recipes import ExpertStack, GateUp, Whole
-from fpcore.anatomy.table import Entry
+from fpcore.anatomy.name_table import Entry
+from fpcore.anatomy.tensor_layouts import ExpertStack, GateUp, Whole
 
 __all__ = [
     "BLOCK_SPARSE_EXPERTS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,16 +13,15 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from fpcore.anatomy import tables
-from fpcore.anatomy.recipes import Recipe, Sizes, View
-from fpcore.anatomy.table import Table, spellings
-from fpcore.checkpoints.architecture import OUTSIDE, text_config
-from fpcore.checkpoints.stored import read_stored, real_tensors
+from fpcore.anatomy.architecture import OUTSIDE, Architecture, text_config
+from fpcore.anatomy.name_table import Table, spellings
+from fpcore.anatomy.tensor_layouts import Sizes, TensorLayout, View
 from fpcore.errors import BadCheckpoint, UnknownTensor
+from fpcore.storage.dequantised import dequantised_tensors, read_dequantised
+from fpcore.storage.tensor_source import TensorSource, integer
 
 if TYPE_CHECKING:
     import torch
-
-    from fpcore.checkpoints.checkpoint import Checkpoint
 
 __all__ = ["RoleView", "Roles", "known_model_types", "read_anatomy"]
 
@@ -51,19 +51,16 @@ class RoleView:
     source: str
     shape: tuple[int, ...]
     view: View
-    checkpoint: Checkpoint
+    checkpoint: TensorSource
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        count = 1
-        for length in self.shape:
-            count *= length
-        return count
+        return math.prod(self.shape)
 
     def read(self) -> torch.Tensor:
         """The tensor; scaled formats are dequantised, other element types are as stored."""
-        return self.view.apply(read_stored(self.checkpoint, self.source))
+        return self.view.apply(read_dequantised(self.checkpoint, self.source))
 
 
 class Roles(Mapping[str, RoleView]):
@@ -124,8 +121,14 @@ def known_model_types() -> tuple[str, ...]:
     return tuple(sorted(all_tables()))
 
 
-def read_anatomy(checkpoint: Checkpoint) -> Roles:
+def read_anatomy(checkpoint: TensorSource, architecture: Architecture) -> Roles:
     """The roles of a checkpoint's tensors.
+
+    Parameters
+    ----------
+    checkpoint : TensorSource
+    architecture : Architecture
+        The shape that its config states.
 
     Raises
     ------
@@ -135,7 +138,6 @@ def read_anatomy(checkpoint: Checkpoint) -> Roles:
         Layers or parts of layers are missing, two tensors claim one role, or a fused tensor does not
         have the rows that the config asks for.
     """
-    architecture = checkpoint.architecture
     try:
         file, table = all_tables()[architecture.model_type]
     except KeyError:
@@ -143,24 +145,24 @@ def read_anatomy(checkpoint: Checkpoint) -> Roles:
             f"{checkpoint.name}: model type {architecture.model_type!r} has no anatomy table; "
             "add one in fpcore/anatomy/tables/"
         ) from None
-    reader = Reader(checkpoint, table, file)
-    views = reader.read()
+    views = RoleReader(checkpoint, architecture, table, file).read()
     check_layers(checkpoint, views, architecture.depth, architecture.experts)
     return Roles(views, architecture.depth)
 
 
-class Reader:
+class RoleReader:
     """Turns stored names into roles, one table at hand."""
 
-    def __init__(self, checkpoint: Checkpoint, table: Table, file: str) -> None:
+    def __init__(self, checkpoint: TensorSource, architecture: Architecture, table: Table, file: str) -> None:
         self.checkpoint = checkpoint
+        self.model_type = architecture.model_type
         self.table = table
         self.file = file
         self.entries = table.entries()
         config = text_config(checkpoint.config)
-        self.sizes = Sizes.of(checkpoint.architecture, config)
-        self.depth = checkpoint.architecture.depth
-        self.drafts = int(config.get("num_nextn_predict_layers") or 0)
+        self.sizes = Sizes.of(architecture, config)
+        self.depth = architecture.depth
+        self.drafts = integer(config, "num_nextn_predict_layers") or 0
         words = "|".join(re.escape(word) for word in table.prefixes)
         self.prefix = re.compile(rf"^(?:(?:{words})\.)*")
         self.ignored = re.compile("|".join((*NOT_WEIGHTS, *(f"^(?:{name})" for name in table.ignored))))
@@ -168,7 +170,7 @@ class Reader:
     def read(self) -> dict[str, RoleView]:
         """Role → view, for every stored tensor that is a weight."""
         found: dict[str, RoleView] = {}
-        for name, info in real_tensors(self.checkpoint).items():
+        for name, info in dequantised_tensors(self.checkpoint).items():
             bare = self.prefix.sub("", name)
             if OUTSIDE.search(name) or self.ignored.search(bare) or self.is_draft(bare):
                 continue
@@ -189,23 +191,22 @@ class Reader:
 
     def roles_of(self, name: str, bare: str, shape: tuple[int, ...]) -> Iterator[tuple[str, View]]:
         """The roles that one stored tensor serves."""
-        prefix, recipe, numbers, kind = self.look_up(name, bare)
+        prefix, layout, numbers, kind = self.look_up(name, bare)
         try:
-            for pattern, view in recipe.views(shape, self.sizes):
+            for pattern, view in layout.views(shape, self.sizes):
                 yield written_out(prefix + pattern, numbers, kind), view
         except BadCheckpoint as error:
             raise BadCheckpoint(
                 f"{self.checkpoint.name}: tensor {name}: {error}; is its config.json right?"
             ) from None
 
-    def look_up(self, name: str, bare: str) -> tuple[str, Recipe, list[str], str]:
+    def look_up(self, name: str, bare: str) -> tuple[str, TensorLayout, list[str], str]:
         """The table's entry for a name, with what its ``#`` and ``*`` stand for."""
         for pattern, numbers, kind in spellings(bare):
             if pattern in self.entries:
                 return *self.entries[pattern], numbers, kind
-        model_type = self.checkpoint.architecture.model_type
         raise UnknownTensor(
-            f"{self.checkpoint.name}: tensor {name} is not in the anatomy table of {model_type}; "
+            f"{self.checkpoint.name}: tensor {name} is not in the anatomy table of {self.model_type}; "
             f"say in {self.file} what it is for"
         )
 
@@ -217,7 +218,7 @@ def written_out(pattern: str, numbers: Iterable[str], kind: str) -> str:
     return pattern.replace("*", kind)
 
 
-def check_layers(checkpoint: Checkpoint, views: Mapping[str, RoleView], depth: int, experts: int) -> None:
+def check_layers(checkpoint: TensorSource, views: Mapping[str, RoleView], depth: int, experts: int) -> None:
     """Every layer of the config is there, with the same attention parts and all its experts, and no other."""
     attention: dict[int, set[str]] = {layer: set() for layer in range(depth)}
     present: dict[int, set[int]] = defaultdict(set)

@@ -3,89 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fpcore.checkpoints.checkpoint import Checkpoint, TensorInfo
-from fpcore.checkpoints.local_files import file_digest
+from fpcore.checkpoints.base import Checkpoint
+from fpcore.checkpoints.content import file_digest
+from fpcore.checkpoints.gguf_names import (
+    BLOCK,
+    CONFIG,
+    LAYER,
+    MODEL_TYPES,
+    NOT_WEIGHTS,
+    OTHERWISE,
+    STORED_AS_THEY_ARE,
+    TOP,
+)
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.tensor_source import Config, Json, TensorInfo, integer
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["GgufCheckpoint", "open_gguf"]
-
-# llama.cpp's architecture → the hub's model type. Llama files with experts are Mixtral's.
-MODEL_TYPES = {
-    "llama": "llama",
-    "qwen2": "qwen2",
-    "qwen2moe": "qwen2_moe",
-    "qwen3": "qwen3",
-    "qwen3moe": "qwen3_moe",
-    "phi3": "phi3",
-}
-
-# Config attribute → metadata key after the architecture's name.
-CONFIG = {
-    "hidden_size": "embedding_length",
-    "num_hidden_layers": "block_count",
-    "num_attention_heads": "attention.head_count",
-    "num_key_value_heads": "attention.head_count_kv",
-    "intermediate_size": "feed_forward_length",
-    "moe_intermediate_size": "expert_feed_forward_length",
-    "num_experts": "expert_count",
-    "head_dim": "attention.key_length",
-    "rms_norm_eps": "attention.layer_norm_rms_epsilon",
-    "rope_theta": "rope.freq_base",
-    "max_position_embeddings": "context_length",
-    "vocab_size": "vocab_size",
-}
-
-TOP = {
-    "token_embd.weight": "model.embed_tokens.weight",
-    "output_norm.weight": "model.norm.weight",
-    "output.weight": "lm_head.weight",
-}
-
-LAYER = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "attn_q_norm": "self_attn.q_norm",
-    "attn_k_norm": "self_attn.k_norm",
-    "attn_qkv": "self_attn.qkv_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-    "ffn_gate_inp": "mlp.gate",
-    "ffn_gate_exps": "mlp.experts.#.gate_proj",
-    "ffn_up_exps": "mlp.experts.#.up_proj",
-    "ffn_down_exps": "mlp.experts.#.down_proj",
-    "ffn_gate_shexp": "mlp.shared_expert.gate_proj",
-    "ffn_up_shexp": "mlp.shared_expert.up_proj",
-    "ffn_down_shexp": "mlp.shared_expert.down_proj",
-    "ffn_gate_inp_shexp": "mlp.shared_expert_gate",
-}
-
-# Where the hub's names of a model type are others.
-OTHERWISE = {
-    "phi3": {"ffn_up": "mlp.gate_up_proj"},
-    "mixtral": {
-        "ffn_gate_inp": "block_sparse_moe.gate",
-        "ffn_gate_exps": "block_sparse_moe.experts.#.w1",
-        "ffn_up_exps": "block_sparse_moe.experts.#.w3",
-        "ffn_down_exps": "block_sparse_moe.experts.#.w2",
-    },
-}
+__all__ = ["GgufCheckpoint", "gguf_in", "open_gguf"]
 
 # Types that the metadata describes completely enough to be run, unless their rotary embedding is scaled.
 RUNNABLE = ("llama", "qwen2", "qwen3")
@@ -93,14 +38,64 @@ RUNNABLE = ("llama", "qwen2", "qwen3")
 UNREAD = "unread"
 """Config attribute: what the file says of running the model, and the config does not."""
 
-NOT_WEIGHTS = re.compile(r"^(rope_(freqs|factors_long|factors_short)|blk\.\d+\.attn_rot_embd)\.")
-BLOCK = re.compile(r"^blk\.(\d+)\.(\w+)\.(weight|bias)$")
 
-KEPT = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+class Field(Protocol):
+    """An entry of the metadata, as `gguf` gives it."""
+
+    def contents(self) -> Json:
+        """Its value."""
+
+
+class Encoding(Protocol):
+    """How a tensor is quantised."""
+
+    @property
+    def name(self) -> str:
+        """Such as ``Q4_K``."""
+
+
+class FileTensor(Protocol):
+    """A tensor of the file; `shape` counts from the innermost axis."""
+
+    @property
+    def name(self) -> str:
+        """In llama.cpp's words."""
+
+    @property
+    def shape(self) -> NDArray[np.integer]:
+        """Lengths of its axes."""
+
+    @property
+    def tensor_type(self) -> Encoding:
+        """How it is quantised."""
+
+    @property
+    def data_offset(self) -> int:
+        """Where it begins in the file."""
+
+    @property
+    def n_bytes(self) -> int:
+        """How long it is there."""
+
+    @property
+    def data(self) -> NDArray[np.generic]:
+        """What is stored, memory-mapped."""
+
+
+class Reader(Protocol):
+    """An open GGUF file."""
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """The metadata."""
+
+    @property
+    def tensors(self) -> Sequence[FileTensor]:
+        """All tensors."""
 
 
 @dataclass(frozen=True)
-class Stored:
+class Place:
     """Where one tensor of the hub's layout lies in the file.
 
     Attributes
@@ -129,20 +124,20 @@ class GgufCheckpoint(Checkpoint):
         self.name = name or path.stem
         metadata = self._metadata()
         self.config = self._read_config(metadata)
-        self._stored = dict(self._place())
-        self._infos = {key: stored.info for key, stored in self._stored.items()}
+        self._places = dict(self._find_places())
+        self._infos = {key: place.info for key, place in self._places.items()}
 
     @cached_property
-    def reader(self) -> Any:
+    def reader(self) -> Reader:
         """The open file; opened again in another process."""
         return open_reader(self._file)
 
     @cached_property
-    def by_name(self) -> dict[str, Any]:
+    def by_name(self) -> dict[str, FileTensor]:
         """The file's tensors."""
         return {tensor.name: tensor for tensor in self.reader.tensors}
 
-    def _metadata(self) -> Callable[[str], Any]:
+    def _metadata(self) -> Callable[[str], Json]:
         fields = self.reader.fields
         architecture = fields.get("general.architecture")
         if architecture is None:
@@ -154,17 +149,19 @@ class GgufCheckpoint(Checkpoint):
                 f"(only {', '.join(MODEL_TYPES)}); convert it to safetensors"
             )
         count = fields.get("split.count")
-        if count is not None and int(count.contents()) > 1:
+        if count is not None and count.contents() not in {0, 1}:
             raise BadCheckpoint(f"{self.path}: one part of a split GGUF file; merge the parts first")
 
-        def value(key: str) -> Any:
+        def value(key: str) -> Json:
             field = fields.get(f"{self._architecture}.{key}")
             return None if field is None else field.contents()
 
         return value
 
-    def _read_config(self, value: Callable[[str], Any]) -> Mapping[str, Any]:
-        config = {attribute: value(key) for attribute, key in CONFIG.items() if value(key) is not None}
+    def _read_config(self, value: Callable[[str], Json]) -> Config:
+        config: dict[str, Json] = {
+            attribute: value(key) for attribute, key in CONFIG.items() if value(key) is not None
+        }
         shapes = {tensor.name: hub_shape(tensor) for tensor in self.reader.tensors}
         if "token_embd.weight" not in shapes:
             raise BadCheckpoint(f"{self.path}: no token_embd.weight; is it the file of a whole model?")
@@ -178,7 +175,7 @@ class GgufCheckpoint(Checkpoint):
         unread = self._unread(value, model_type)
         return config | ({UNREAD: unread} if unread else {})
 
-    def _unread(self, value: Callable[[str], Any], model_type: str) -> str:
+    def _unread(self, value: Callable[[str], Json], model_type: str) -> str:
         """What running the model needs and the config does not hold; empty if nothing."""
         if model_type not in RUNNABLE:
             return f"how a {model_type} is run"
@@ -193,7 +190,7 @@ class GgufCheckpoint(Checkpoint):
         beside = self._file.parent / "tokenizer.json"
         return beside if beside.is_file() else None
 
-    def _place(self) -> list[tuple[str, Stored]]:
+    def _find_places(self) -> list[tuple[str, Place]]:
         """The hub's name of every tensor, and where it lies."""
         found = []
         size = self._file.stat().st_size
@@ -206,25 +203,25 @@ class GgufCheckpoint(Checkpoint):
                 )
             if NOT_WEIGHTS.match(tensor.name):
                 continue
-            info = TensorInfo(hub_shape(tensor), KEPT.get(tensor.tensor_type.name, "float32"))
+            info = TensorInfo(hub_shape(tensor), STORED_AS_THEY_ARE.get(tensor.tensor_type.name, "float32"))
             block = BLOCK.match(tensor.name)
             if tensor.name in TOP:
-                found.append((TOP[tensor.name], Stored(tensor.name, info)))
+                found.append((TOP[tensor.name], Place(tensor.name, info)))
             elif block is not None and block[2] in names:
                 layer, part, kind = block.groups()
                 hub = f"model.layers.{layer}.{names[part]}.{kind}"
                 if "#" in hub:
                     one = TensorInfo(info.shape[1:], info.dtype)
                     found += [
-                        (hub.replace("#", str(e)), Stored(tensor.name, one, e)) for e in range(info.shape[0])
+                        (hub.replace("#", str(e)), Place(tensor.name, one, e)) for e in range(info.shape[0])
                     ]
                     continue
                 if part == "ffn_gate_inp_shexp" and len(info.shape) == 1:
                     info = TensorInfo((1, *info.shape), info.dtype)
-                found.append((hub, Stored(tensor.name, info, heads=self._reordered(part))))
+                found.append((hub, Place(tensor.name, info, heads=self._reordered(part))))
             else:
                 raise BadCheckpoint(
-                    f"{self.path}: tensor {tensor.name} is not in the table of this reader (gguf_file.py)"
+                    f"{self.path}: tensor {tensor.name} is not in the table of this reader (gguf_names.py)"
                     f"; say there what the hub calls it in {model_type}"
                 )
         return found
@@ -233,10 +230,12 @@ class GgufCheckpoint(Checkpoint):
         """Heads whose rows llama.cpp reorders on conversion: query and key of its llama architecture."""
         if self._architecture != "llama" or part not in {"attn_q", "attn_k"}:
             return 0
-        heads = int(self.config["num_attention_heads"])
-        return heads if part == "attn_q" else int(self.config.get("num_key_value_heads", heads))
+        heads = integer(self.config, "num_attention_heads")
+        if heads is None:
+            raise BadCheckpoint(f"{self.path}: no llama.attention.head_count in its metadata")
+        return heads if part == "attn_q" else integer(self.config, "num_key_value_heads") or heads
 
-    @property
+    @cached_property
     def digest(self) -> str:  # noqa: D102
         return hashlib.sha256(b"gguf" + file_digest(self._file)).hexdigest()
 
@@ -248,32 +247,34 @@ class GgufCheckpoint(Checkpoint):
         import torch
         from gguf.quants import dequantize
 
-        stored = self._stored[name]
-        tensor = self.by_name[stored.name]
-        data = tensor.data if stored.expert is None else tensor.data[stored.expert]
+        place = self._places[name]
+        tensor = self.by_name[place.name]
+        data = tensor.data if place.expert is None else tensor.data[place.expert]
         if tensor.tensor_type.name not in {"F64", "F32", "F16"}:
             data = dequantize(data, tensor.tensor_type)
-        values = np.array(data).reshape(stored.info.shape)
-        if stored.heads:
-            values = hub_order(values, stored.heads)
-        return torch.from_numpy(values).to(getattr(torch, stored.info.dtype))
+        values = np.array(data).reshape(place.info.shape)
+        if place.heads:
+            values = hub_order(values, place.heads)
+        return torch.from_numpy(values).to(getattr(torch, place.info.dtype))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in {"reader", "by_name"}}
+    def __getstate__(self) -> dict[str, object]:
+        return {
+            key: value for key, value in super().__getstate__().items() if key not in {"reader", "by_name"}
+        }
 
 
-def hub_order(values: np.ndarray[Any, Any], heads: int) -> np.ndarray[Any, Any]:
+def hub_order(values: NDArray[np.generic], heads: int) -> NDArray[np.generic]:
     """Rows of each head from rotary pairs (0, 1), (2, 3), … to the hub's halves: firsts, then seconds."""
     paired = values.reshape(heads, values.shape[0] // heads // 2, 2, *values.shape[1:])
     return np.ascontiguousarray(paired.swapaxes(1, 2)).reshape(values.shape)
 
 
-def hub_shape(tensor: Any) -> tuple[int, ...]:
+def hub_shape(tensor: FileTensor) -> tuple[int, ...]:
     """Shape with rows first; GGUF counts from the innermost axis."""
     return tuple(int(length) for length in reversed(tensor.shape.tolist()))
 
 
-def open_reader(path: Path) -> Any:
+def open_reader(path: Path) -> Reader:
     """The `gguf` package's reader of a file."""
     try:
         from gguf import GGUFReader
@@ -282,11 +283,24 @@ def open_reader(path: Path) -> Any:
             f"{path}: reading GGUF files needs the gguf package; pip install 'lookalike[gguf]'"
         ) from error
     try:
-        return GGUFReader(path)
+        opened: Reader = GGUFReader(path)
     except (ValueError, IndexError, KeyError, OSError) as error:
         raise BadCheckpoint(
             f"{path}: not a readable GGUF file, or cut short ({error}); fetch it again"
         ) from error
+    return opened
+
+
+def gguf_in(path: Path) -> Path | None:
+    """The GGUF file that `path` is or, where a directory holds nothing else, the only one in it."""
+    if path.is_file():
+        return path if path.suffix == ".gguf" else None
+    if any(path.glob("*.safetensors")) or any(path.glob("pytorch_model*.bin")):
+        return None
+    found = sorted(path.glob("*.gguf"))
+    if len(found) > 1:
+        raise BadCheckpoint(f"{path}: {len(found)} GGUF files; name the one you mean")
+    return found[0] if found else None
 
 
 def open_gguf(path: str | Path, *, name: str | None = None) -> Checkpoint:

@@ -10,20 +10,18 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from fpcore.checkpoints.checkpoint import Checkpoint, TensorInfo, config_digest
-from fpcore.checkpoints.local_files import (
-    MAX_HEADER,
-    SHARD,
-    LocalCheckpoint,
-    file_digest,
-    parse_config,
-    parse_header,
-)
+from fpcore.checkpoints.base import Checkpoint
+from fpcore.checkpoints.content import config_digest, file_digest, parse_config
+from fpcore.checkpoints.local_files import LocalCheckpoint
+from fpcore.checkpoints.safetensors_header import MAX_HEADER, parse_header
+from fpcore.checkpoints.weights_files import SHARD
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.tensor_source import Config, TensorInfo
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +93,7 @@ class RemoteCheckpoint(Checkpoint):
     def __init__(
         self,
         name: str,
-        config: Mapping[str, Any],
+        config: Config,
         files: list[RemoteFile],
         listed: Mapping[str, list[str]] | None,
         tokenizer: RemoteFile | None,
@@ -120,7 +118,7 @@ class RemoteCheckpoint(Checkpoint):
         if not self._tensors:
             raise BadCheckpoint(f"{name}: the weights files hold no tensor")
 
-    @property
+    @cached_property
     def digest(self) -> str:  # noqa: D102
         total = hashlib.sha256(config_digest(self.config))
         for file in [*self._files, *([] if self._tokenizer is None else [self._tokenizer])]:
@@ -149,8 +147,8 @@ class RemoteCheckpoint(Checkpoint):
     def tokenizer_file(self) -> Path | None:  # noqa: D102
         return None if self._tokenizer is None else self._tokenizer.local
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_last": None}
+    def __getstate__(self) -> dict[str, object]:
+        return {**super().__getstate__(), "_last": None}
 
 
 def open_remote(repository: str, revision: str | None = None, *, name: str | None = None) -> Checkpoint:
@@ -202,7 +200,7 @@ def open_remote(repository: str, revision: str | None = None, *, name: str | Non
     if "tokenizer.json" in siblings:
         tokenizer = remote("tokenizer.json")
         if tokenizer.local is None:
-            tokenizer = RemoteFile(**{**vars(tokenizer), "local": small("tokenizer.json")})
+            tokenizer = replace(tokenizer, local=small("tokenizer.json"))
     files = [remote(file) for file in names]
     return RemoteCheckpoint(shown, config, files, listed, tokenizer)
 

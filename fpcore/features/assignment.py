@@ -1,14 +1,20 @@
-"""Pairing the layers of two models of different depth, in order."""
+"""Which row of one matrix is which of another: units by assignment, layers in their order."""
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
-__all__ = ["in_order"]
+__all__ = ["MOST_UNITS", "best_match", "in_order", "matched", "sampled", "unit_rows"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+# Of wider feed-forward blocks this many units, evenly spaced, are matched: an assignment is cubic in units.
+MOST_UNITS: Final = 2048
 
 
 def in_order(gain: Array) -> tuple[Index, Index]:
@@ -42,3 +48,27 @@ def in_order(gain: Array) -> tuple[Index, Index]:
         column -= 1
         chosen[i - 1] = column
     return np.arange(rows, dtype=np.int64), chosen
+
+
+def unit_rows(rows: Array) -> Array:
+    """Rows of length one; rows of zeros stay."""
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    units: Array = rows / np.where(lengths > 0.0, lengths, 1.0)
+    return units
+
+
+def best_match(similarity: Array) -> Index:
+    """For each row the column that the assignment with the largest sum gives it."""
+    rows, columns = linear_sum_assignment(similarity, maximize=True)
+    found: Index = columns[np.argsort(rows)]
+    return found
+
+
+def matched(a: Array, b: Array) -> Index:
+    """For each row of `a` its row of `b`, by assignment over cosines."""
+    return best_match(unit_rows(a) @ unit_rows(b).T)
+
+
+def sampled(count: int) -> Index:
+    """Places of the units that are matched: all, or `MOST_UNITS` evenly spaced ones."""
+    return np.linspace(0, count - 1, min(count, MOST_UNITS)).round().astype(np.int64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -61,13 +60,13 @@ def detrended(curve: Array, part: str) -> Array:
     return remainder
 
 
-@lru_cache(maxsize=4096)
 def standardised_parts(fingerprint: Fingerprint, parts: tuple[str, ...], depth: int) -> Array:
-    """The curves of several parts, resampled and standardised, (parts, depth).
+    """The curves of several parts, resampled and standardised, (parts, depth)."""
 
-    Kept, as a model stands in many pairs.
-    """
-    return np.stack([standardised(resampled(fingerprint.arrays[part], depth), part) for part in parts])
+    def compute() -> Array:
+        return np.stack([standardised(resampled(fingerprint.arrays[part], depth), part) for part in parts])
+
+    return fingerprint.derived("standardised", (parts, depth), compute)
 
 
 def correlations(a: Fingerprint, b: Fingerprint, parts: tuple[str, ...]) -> Array:

@@ -1,28 +1,20 @@
-"""All weight matrices of a model as one long vector, kept for the next pair while memory allows."""
+"""All weight matrices of a model as one long vector."""
 
 from __future__ import annotations
 
 import math
-import os
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpcore.anatomy import RoleView
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint, NotComparable
 
-if TYPE_CHECKING:
-    from fpcore.anatomy import RoleView
-    from fpcore.checkpoints.checkpoint import Checkpoint
-
-__all__ = ["CACHE_BYTES", "FlatWeights", "matched_cosine", "matched_distance", "matrices"]
-
-# Memory for flat copies (environment LOOKALIKE_FLAT_CACHE_BYTES), half of it at most for one model. Larger
-# models are streamed instead, tensor by tensor.
-CACHE_BYTES: Final = int(os.environ.get("LOOKALIKE_FLAT_CACHE_BYTES", 768 << 20))
+__all__ = ["FlatWeights", "flat_weights", "matched_cosine", "matched_distance", "matrices"]
 
 # Products are summed in float32 over so many entries, then in float64.
 BLOCK: Final = 1 << 8
@@ -51,37 +43,25 @@ class FlatWeights:
     values: Vector
     squares: NDArray[np.float64]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the values take."""
+        return self.values.nbytes
+
     def span(self, index: int) -> slice:
         """Where segment `index` lies."""
         return slice(int(self.ends[index - 1]) if index else 0, int(self.ends[index]))
 
 
-class FlatCache:
-    """Flat weights of the models used last, within a limit of bytes."""
+def flat_weights(model: Checkpoint) -> FlatWeights | None:
+    """The flat weights of a model; None if it takes more than half of what its memo may hold.
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.held = 0
-        self.models: OrderedDict[str, FlatWeights] = OrderedDict()
-
-    def get(self, model: Checkpoint) -> FlatWeights | None:
-        """The flat weights of a model; None if it is too large to be held."""
-        key = model.remembered("digest", lambda: model.digest)
-        if key in self.models:
-            self.models.move_to_end(key)
-            return self.models[key]
-        needed = 4 * sum(view.size for view in matrices(model).values())
-        if needed > self.limit // 2:
-            return None
-        while self.models and self.held + needed > self.limit:
-            _, oldest = self.models.popitem(last=False)
-            self.held -= oldest.values.nbytes
-        flat = self.models[key] = flatten(model)
-        self.held += flat.values.nbytes
-        return flat
-
-
-cache = FlatCache(CACHE_BYTES)
+    Larger models are streamed instead, tensor by tensor.
+    """
+    room = 4 * sum(view.size for view in matrices(model).values())
+    if room > model.memo.limit // 2:
+        return None
+    return model.memo.recall((model.digest, "flat weights"), lambda: flatten(model), room=room)
 
 
 def matrices(model: Checkpoint) -> dict[str, RoleView]:
@@ -138,7 +118,7 @@ def matched_cosine(a: Checkpoint, b: Checkpoint) -> float:
     NotComparable
         No weight matrix has the same role and shape in both, or what matches is all zero.
     """
-    left, right = cache.get(a), cache.get(b)
+    left, right = flat_weights(a), flat_weights(b)
     if left is not None and right is not None and left.layout == right.layout:
         product = dot(left.values, right.values)
         square_a, square_b = float(left.squares.sum()), float(right.squares.sum())
@@ -173,7 +153,7 @@ def matched_distance(a: Checkpoint, b: Checkpoint) -> float:
 
 def shared(a: Checkpoint, b: Checkpoint) -> Iterator[tuple[Vector, Vector, float, float]]:
     """Entries and sums of squares of the weight matrices that have the same role and shape in both."""
-    left, right = cache.get(a), cache.get(b)
+    left, right = flat_weights(a), flat_weights(b)
     return aligned(left, right) if left is not None and right is not None else read_pairs(a, b)
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.errors import BadCheckpoint, NotComparable
-
-if TYPE_CHECKING:
-    from fpcore.anatomy import RoleView
-    from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
+from fpcore.errors import NotComparable
+from fpcore.features.role_values import finite
 
 __all__ = ["FeedForward", "Layer", "Layers", "layers_of"]
 
@@ -158,14 +156,6 @@ class Layers(Sequence[Layer]):
         if not self.head_dim or len(rows) % self.head_dim:
             raise NotComparable(f"the {part} projection has no whole number of heads")
         return rows.reshape(-1, self.head_dim, rows.shape[1])
-
-
-def finite(view: RoleView) -> Array:
-    """A role's tensor as float64; what is not finite is refused."""
-    values: Array = view.read().double().numpy()
-    if not np.isfinite(values).all():
-        raise BadCheckpoint(f"{view.checkpoint.name}: tensor {view.source} holds NaN or infinite values")
-    return values
 
 
 def layers_of(model: Checkpoint) -> Layers:

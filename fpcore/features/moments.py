@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoints.stored import read_stored
+from fpcore.anatomy import RoleView
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.dequantised import read_dequantised
 
 if TYPE_CHECKING:
     import torch
-
-    from fpcore.anatomy import RoleView
-    from fpcore.checkpoints.checkpoint import Checkpoint
 
 __all__ = ["Moments", "measure", "moments_of", "pooled"]
 
@@ -68,12 +67,9 @@ def moments_of(tensor: torch.Tensor) -> Moments:
 
 
 def _chunk(tensor: torch.Tensor) -> Moments:
-    import torch
-
     # float8 types convert to float32 only; numpy's sums do not depend on the number of threads.
-    values: NDArray[np.float64] = tensor.to(torch.float32).numpy().astype(np.float64)
-    if tensor.dtype == torch.float64:
-        values = tensor.numpy()
+    exact = tensor.is_floating_point() and tensor.element_size() == 8
+    values: NDArray[np.float64] = (tensor if exact else tensor.float()).numpy().astype(np.float64, copy=False)
     if not values.size:
         raise BadCheckpoint("is empty")
     low, high = float(values.min()), float(values.max())
@@ -118,7 +114,7 @@ def _measure(model: Checkpoint) -> dict[str, Moments]:
     found: dict[str, Moments] = {}
     by_source = sorted(model.roles.values(), key=lambda view: view.source)
     for source, views in groupby(by_source, key=lambda view: view.source):
-        stored = read_stored(model, source)
+        stored = read_dequantised(model, source)
         for view in views:
             found[view.role] = _named(model, view, stored)
     return {role: found[role] for role in model.roles}

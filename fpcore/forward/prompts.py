@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint, NotComparable
 
 if TYPE_CHECKING:
-    from fpcore.checkpoints.checkpoint import Checkpoint
+    from tokenizers import Encoding, Tokenizer
 
 __all__ = ["LONGEST", "normal_form", "prompts", "prompts_digest", "tokenised", "tokenizer_of"]
 
@@ -40,8 +40,8 @@ def prompts_digest() -> str:
     return hashlib.sha256("\n".join(prompts()).encode()).hexdigest()
 
 
-def tokenizer_of(model: Checkpoint) -> Any:
-    """The model's own tokenizer, as ``tokenizers`` reads it.
+def tokenizer_of(model: Checkpoint) -> Tokenizer:
+    """The model's own tokenizer, without padding or truncation.
 
     Raises
     ------
@@ -53,12 +53,6 @@ def tokenizer_of(model: Checkpoint) -> Any:
     file = model.tokenizer_file()
     if file is None:
         raise NotComparable("no tokenizer.json: it cannot read the prompts")
-    return read_tokenizer(file)
-
-
-@cache
-def read_tokenizer(file: Path) -> Any:
-    """A tokenizer without padding or truncation of its own."""
     from tokenizers import Tokenizer
 
     try:
@@ -91,9 +85,9 @@ def tokenised(model: Checkpoint) -> list[list[int]]:
     return rows
 
 
-def open_end(encoding: Any) -> list[int]:
+def open_end(encoding: Encoding) -> list[int]:
     """Ids without the special tokens that end a text: the prompts are to be continued."""
-    ids: list[int] = list(encoding.ids)
+    ids = list(encoding.ids)
     for special in reversed(encoding.special_tokens_mask):
         if not special:
             break

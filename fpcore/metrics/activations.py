@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
+from fpcore.errors import require
+from fpcore.features.assignment import matched, sampled
+from fpcore.features.cka import cka, debiased_cka, factor
 from fpcore.features.curves import correlations
-from fpcore.features.layer_weights import finite
+from fpcore.features.p_values import fisher, log_p_of_order
+from fpcore.features.role_values import finite
 from fpcore.fingerprint import Fingerprint
-from fpcore.forward import reading_of
-from fpcore.metrics.matching import fisher, log_p_of_order, matched, sampled
-from fpcore.registry import INVARIANCES, Claim, Cost, Metric, register, require
+from fpcore.forward import forward_pass
+from fpcore.protocol import FUNCTION_PRESERVING, Claim, Cost, Metric
+from fpcore.registry import register
 
 __all__ = [
     "ActivationMatching",
@@ -28,12 +32,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Arrays = dict[str, NDArray[np.floating]]
-
-FEWEST_PROMPTS: Final = 4
-
-# What keeps the function of a model keeps what it computes, up to one permutation or rotation of the residual
-# stream that is the same for every prompt.
-SAME_FUNCTION: Final = frozenset(INVARIANCES) - {"global scale", "dtype cast"}
 
 
 class ByLayer(Metric):
@@ -75,44 +73,6 @@ def paired_layers(a: int, b: int) -> list[tuple[int, int]]:
     return [(i, round(i * (b - 1) / (a - 1))) for i in range(a)]
 
 
-def factor(states: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Centred states, or where they are wider than many, fewer columns with the same inner products."""
-    values = np.asarray(states, dtype=np.float64)
-    values = values - values.mean(axis=0)
-    n, width = values.shape
-    if width > n:
-        sizes, vectors = np.linalg.eigh(values @ values.T)
-        values = vectors * np.sqrt(np.clip(sizes, 0.0, None))
-    kept: NDArray[np.float32] = values.astype(np.float32)
-    return kept
-
-
-def cka(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Linear CKA of centred states, (n, ·) each."""
-    x, y = (np.asarray(each, dtype=np.float64) for each in (a, b))
-    own = np.square(x.T @ x).sum() * np.square(y.T @ y).sum()
-    require(own > 0.0, "the states of a layer are the same for all prompts: their CKA is not defined")
-    return float(np.square(x.T @ y).sum() / math.sqrt(own))
-
-
-def debiased_cka(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Linear CKA of centred states with the unbiased HSIC (Song et al. 2012), (n, ·) each."""
-    x, y = (np.asarray(each, dtype=np.float64) for each in (a, b))
-    own = unbiased_hsic(x, x) * unbiased_hsic(y, y)
-    require(own > 0.0, "the states of a layer are the same for all prompts: their CKA is not defined")
-    return unbiased_hsic(x, y) / math.sqrt(own)
-
-
-def unbiased_hsic(x: Array, y: Array) -> float:
-    """Unbiased HSIC of linear kernels, times n (n - 3), from centred states without forming the kernels."""
-    n = len(x)
-    require(n >= FEWEST_PROMPTS, f"{n} prompts; an unbiased HSIC needs at least {FEWEST_PROMPTS}")
-    # Rows of a centred kernel sum to 0, so those of one without its diagonal sum to less the diagonal.
-    d, e = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
-    products = float(np.square(x.T @ y).sum() - d @ e)
-    return products + float(d.sum() * e.sum()) / ((n - 1) * (n - 2)) - 2.0 * float(d @ e) / (n - 2)
-
-
 @register
 class RepresentationCka(ByLayer):
     """CKA of hidden states behind the last token of each prompt (REEF).
@@ -139,7 +99,7 @@ class RepresentationCka(ByLayer):
     name = "representation-cka"
     title = "CKA of hidden states at the last token of fixed prompts"
     measured = Cost(450, 0.8)
-    invariances = SAME_FUNCTION | {"dtype cast"}
+    invariances = FUNCTION_PRESERVING | {"dtype cast"}
     claims: ClassVar[tuple[Claim, ...]] = (
         Claim(
             text="derived models score near 1, unrelated ones low, whatever was fine-tuned, pruned or merged",
@@ -150,7 +110,7 @@ class RepresentationCka(ByLayer):
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         return self.make_fingerprint(
-            model, named("hidden", [factor(layer) for layer in reading_of(model).hidden])
+            model, named("hidden", [factor(layer) for layer in forward_pass(model).hidden])
         )
 
     def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:  # noqa: D102
@@ -200,7 +160,7 @@ class ActivationNorm(Metric):
     title = "correlation over depth of the mean norm of hidden states"
     measured = Cost(450, 0.1)
     evidence = frozenset({"activations"})
-    invariances = SAME_FUNCTION | {"dtype cast"}
+    invariances = FUNCTION_PRESERVING | {"dtype cast"}
     claims = (
         Claim(
             text="curves of derived models run alike, those of others do not",
@@ -210,7 +170,7 @@ class ActivationNorm(Metric):
     cost = "costly"
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        return self.make_fingerprint(model, {"norms": reading_of(model).norms})
+        return self.make_fingerprint(model, {"norms": forward_pass(model).norms})
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return float(correlations(a, b, ("norms",))[0])
@@ -229,10 +189,10 @@ class KeptStates(ByLayer):
         NotComparable
             Attention keeps no plain keys and values.
         """
-        reading = reading_of(model)
-        depth = len(reading.hidden)
-        require(len(reading.keys) == depth, "its attention keeps no keys and values in every layer")
-        return {"keys": reading.keys, "values": reading.values}
+        passed = forward_pass(model)
+        depth = len(passed.hidden)
+        require(len(passed.keys) == depth, "its attention keeps no keys and values in every layer")
+        return {"keys": passed.keys, "values": passed.values}
 
 
 @register
@@ -255,7 +215,7 @@ class KvCache(KeptStates):
     name = "kv-cache"
     title = "CKA of cached keys and values on fixed prompts"
     measured = Cost(450, 0.8)
-    invariances = SAME_FUNCTION | {"dtype cast"}
+    invariances = FUNCTION_PRESERVING | {"dtype cast"}
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         arrays: Arrays = {}
@@ -338,7 +298,7 @@ class ActivationMatching(Metric):
     measured = Cost(460, 7.0, "a pair: assignments cubic in up to 2,048 units")
     evidence = frozenset({"activations", "weights"})
     # Rounding can tip an assignment of unrelated units.
-    invariances = SAME_FUNCTION - {"unit permutation"}
+    invariances = FUNCTION_PRESERVING - {"unit permutation"}
     claims = (
         Claim(
             p_values=True,
@@ -349,10 +309,10 @@ class ActivationMatching(Metric):
     cost = "costly"
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        reading = reading_of(model)
-        require(len(reading.inner) == len(reading.hidden), "no feed-forward block of its own in each layer")
+        passed = forward_pass(model)
+        require(len(passed.inner) == len(passed.hidden), "no feed-forward block of its own in each layer")
         arrays: Arrays = {}
-        for layer, states in enumerate(reading.inner):
+        for layer, states in enumerate(passed.inner):
             for block, prefix in enumerate(gated_blocks(model, layer)):
                 for part in ("gate", "up"):
                     arrays[f"{layer}.{block}.{part}"] = activations(model, f"{prefix}{part}", states)

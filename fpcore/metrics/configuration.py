@@ -6,9 +6,10 @@ import hashlib
 
 import numpy as np
 
-from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.fingerprint import Fingerprint
-from fpcore.registry import INVARIANCES, Cost, Metric, register
+from fpcore.protocol import INVARIANCES, Cost, Metric
+from fpcore.registry import register
 
 __all__ = ["ConfigMatch"]
 

@@ -7,18 +7,18 @@ models share much of their depth trend, so a high correlation alone says little.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
 from fpcore.features.curves import FEWEST_DETRENDED, correlations, detrended, resampled, standardised
 from fpcore.features.moments import Moments, measure, pooled
 from fpcore.fingerprint import Fingerprint
-from fpcore.registry import Claim, Cost, Metric, register
+from fpcore.protocol import Claim, Cost, Metric
+from fpcore.registry import register
 
 __all__ = [
     "AttentionStd",
@@ -185,11 +185,14 @@ class AttentionStdDetrended(AttentionStd):
         return detrended_parts(a, parts, depth), detrended_parts(b, parts, depth)
 
 
-@lru_cache(maxsize=4096)
 def detrended_parts(fingerprint: Fingerprint, parts: tuple[str, ...], depth: int) -> Curve:
-    """Several curves less their trends, standardised; kept, as a model stands in many pairs."""
-    curves = [detrended(resampled(fingerprint.arrays[part], depth), part) for part in parts]
-    return np.stack([standardised(curve, part) for curve, part in zip(curves, parts, strict=True)])
+    """Several curves less their trends, standardised, (parts, depth)."""
+
+    def compute() -> Curve:
+        curves = [detrended(resampled(fingerprint.arrays[part], depth), part) for part in parts]
+        return np.stack([standardised(curve, part) for curve, part in zip(curves, parts, strict=True)])
+
+    return fingerprint.derived("detrended", (parts, depth), compute)
 
 
 @register

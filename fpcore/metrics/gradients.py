@@ -8,11 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
-from fpcore.features.layer_weights import finite
+from fpcore.features.role_values import finite
 from fpcore.fingerprint import Fingerprint
-from fpcore.registry import Claim, Cost, Metric, register
+from fpcore.protocol import Claim, Cost, Metric
+from fpcore.registry import register
 
 __all__ = ["MOMENTS", "GradientMoments", "gradient_moments"]
 

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.special import gammaln
 
-from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.features.canonical_basis import embedding_map
 from fpcore.features.layer_weights import Layer, layers_of
-from fpcore.features.residual_basis import embedding_map
+from fpcore.features.p_values import LN10
 from fpcore.fingerprint import Fingerprint
 from fpcore.metrics.matching import SharedRows
-from fpcore.registry import Claim, Cost, register
+from fpcore.protocol import Claim, Cost
+from fpcore.registry import register
 
 __all__ = ["EmbeddingHomology", "LayerCorrespondence", "layer_correspondence"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
-
-LN10: Final = math.log(10.0)
 
 
 @register

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
 from fpcore.features.assignment import in_order
 from fpcore.features.layer_weights import Layer, layers_of
-from fpcore.features.tokens import embedding_rows, shared_tokens
+from fpcore.features.shared_tokens import embedding_rows, shared_tokens
 from fpcore.fingerprint import Fingerprint
-from fpcore.registry import INVARIANCES, Claim, Cost, Metric, register
+from fpcore.protocol import INVARIANCES, Claim, Cost, Metric
+from fpcore.registry import register
 
 __all__ = ["AttentionSpectra", "AttentionSpectraDcor", "InvariantTerms"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 TOKENS: Final = 192
 LAYERS: Final = 2
@@ -79,7 +81,7 @@ class InvariantTerms(Metric):
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         left, right = shared_tokens(a.arrays["keys"], b.arrays["keys"])
-        products = np.einsum("ij,ij->i", unit_terms(a, left.tobytes()), unit_terms(b, right.tobytes()))
+        products = np.einsum("ij,ij->i", unit_terms(a, left), unit_terms(b, right))
         return float(np.clip(products.mean(dtype=np.float64), -1.0, 1.0))
 
 
@@ -97,15 +99,16 @@ def invariant_terms(layer: Layer, rows: Array) -> tuple[Array, Array, Array]:
     )
 
 
-@lru_cache(maxsize=256)
-def unit_terms(fingerprint: Fingerprint, places: bytes) -> NDArray[np.float32]:
-    """Row-standardised terms over some tokens, each of length one, (terms, tokens squared).
+def unit_terms(fingerprint: Fingerprint, chosen: Index) -> NDArray[np.float32]:
+    """Row-standardised terms over the tokens at some places, each of length one, (terms, tokens squared)."""
+    terms = {name: term for name, term in fingerprint.arrays.items() if name != "keys"}
+    return fingerprint.derived("unit terms", chosen.tobytes(), lambda: standardised_terms(terms, chosen))
 
-    Kept, as a model stands in many pairs.
-    """
-    chosen = np.frombuffer(places, dtype=np.int64)
-    found = np.empty((len(fingerprint.arrays) - 1, len(chosen) ** 2), dtype=np.float32)
-    for index, (name, term) in enumerate(list(fingerprint.arrays.items())[1:]):
+
+def standardised_terms(terms: Mapping[str, NDArray[np.floating]], chosen: Index) -> NDArray[np.float32]:
+    """Some rows and columns of each term, its rows standardised, each term of length one."""
+    found = np.empty((len(terms), len(chosen) ** 2), dtype=np.float32)
+    for index, (name, term) in enumerate(terms.items()):
         rows = term[np.ix_(chosen, chosen)].astype(np.float64)
         rows -= rows.mean(axis=1, keepdims=True)
         spread = rows.std(axis=1, keepdims=True)
@@ -173,13 +176,20 @@ def spectrum(left: Array, right: Array) -> Array:
     return values
 
 
-@lru_cache(maxsize=8192)
 def truncated(fingerprint: Fingerprint, name: str, layer: int) -> Array:
-    """The singular values up to the effective rank: the exponential of the entropy of their shares."""
-    values = fingerprint.arrays[name][layer].astype(np.float64)
+    """The singular values of a layer up to their effective rank."""
+    where = f"{name} of layer {layer}"
+    return fingerprint.derived(
+        where, None, lambda: up_to_effective_rank(fingerprint.arrays[name][layer], where)
+    )
+
+
+def up_to_effective_rank(spectrum: NDArray[np.floating], where: str) -> Array:
+    """The largest values, as many as the exponential of the entropy of their shares."""
+    values = spectrum.astype(np.float64)
     total = values.sum()
     if total <= 0.0:
-        raise NotComparable(f"{name} of layer {layer} is all zero")
+        raise NotComparable(f"{where} is all zero")
     shares = values[values > 0.0] / total
     rank = math.ceil(math.exp(float(-(shares * np.log(shares)).sum())) - 1e-9)
     kept: Array = values[:rank]

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.special import gammainc, gammaln, logsumexp
-from scipy.stats import t as student
 
-from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.features.assignment import matched, sampled, unit_rows
+from fpcore.features.cka import unbiased_cka
 from fpcore.features.layer_weights import FeedForward, Layer, layers_of
-from fpcore.features.tokens import aligning_rows, shared_tokens
-from fpcore.fingerprint import Fingerprint, whole
-from fpcore.registry import Claim, Cost, Metric, register
+from fpcore.features.p_values import fisher, log_p_of_agreements, log_p_of_order
+from fpcore.features.shared_tokens import aligning_rows, shared_tokens
+from fpcore.fingerprint import Fingerprint, checkpoint_of
+from fpcore.protocol import Claim, Cost, Metric
+from fpcore.registry import register
 
 __all__ = ["AlignedCka", "AlignedUnitMatching", "SharedRows", "UnitMatching"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-LN10: Final = math.log(10.0)
 
-# Of wider feed-forward blocks this many units, evenly spaced, are matched: an assignment is cubic in units.
-MOST_UNITS: Final = 2048
-
-# Beyond it the Poisson tail is within 5 % of its bound 1/k!, and soon too small for a float.
-EXACT_AGREEMENTS: Final = 20
-
-
-class WholeLayers(Metric):
+class LayerPairs(Metric):
     """A metric that reads all layers of both models for each pair."""
 
     cost = "costly"
@@ -42,54 +35,11 @@ class WholeLayers(Metric):
         return self.make_fingerprint(model, {}, keep_checkpoint=True)
 
 
-def unit_rows(rows: Array) -> Array:
-    """Rows of length one; rows of zeros stay."""
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    units: Array = rows / np.where(lengths > 0.0, lengths, 1.0)
-    return units
-
-
-def best_match(similarity: Array) -> Index:
-    """For each row the column that the assignment with the largest sum gives it."""
-    rows, columns = linear_sum_assignment(similarity, maximize=True)
-    found: Index = columns[np.argsort(rows)]
-    return found
-
-
-def log_p_of_order(order: Index) -> float:
-    """Natural logarithm of the chance that a random permutation is as much in order as `order`.
-
-    Spearman's rho with Student's t, against positive correlation; never below what the permutation in
-    perfect order has, one over the number of permutations.
-    """
-    n = len(order)
-    if n < 3:
-        raise NotComparable(f"{n} units; a rank correlation needs at least 3")
-    steps = order.argsort().argsort() - np.arange(n)
-    rho = 1.0 - 6.0 * float(np.square(steps, dtype=np.float64).sum()) / (n * (n**2 - 1.0))
-    floor = -float(gammaln(n + 1))
-    if rho >= 1.0:
-        return floor
-    statistic = rho * math.sqrt((n - 2) / max(1.0 - rho**2, 1e-300))
-    return max(floor, float(student.logsf(statistic, n - 2)))
-
-
-def fisher(log_p: list[float]) -> float:
-    """-log10 of the chance that independent p-values have a product this small (Fisher)."""
-    half = -math.fsum(log_p)  # half of the chi-squared statistic of 2k degrees of freedom
-    if half <= 0.0:
-        return 0.0
-    powers = np.arange(len(log_p))
-    # Its upper tail in closed form, as a sum of k Poisson terms.
-    log_tail = float(logsumexp(powers * math.log(half) - gammaln(powers + 1))) - half
-    return max(0.0, -log_tail / LN10)
-
-
-class UnitOrders(WholeLayers):
+class UnitOrders(LayerPairs):
     """Fisher's product over layers of the p-values of unit orders; subclasses say which orders."""
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:
-        left, right = layers_of(whole(a)), layers_of(whole(b))
+        left, right = layers_of(checkpoint_of(a)), layers_of(checkpoint_of(b))
         if len(left) != len(right):
             raise NotComparable(f"different depths ({len(left)} and {len(right)} layers)")
         return fisher([self.of_layers(left[index], right[index]) for index in range(len(left))])
@@ -105,16 +55,6 @@ class UnitOrders(WholeLayers):
     def log_p(self, a: FeedForward, b: FeedForward) -> float:
         """Log p of two feed-forward blocks of equal shape."""
         raise NotImplementedError
-
-
-def matched(a: Array, b: Array) -> Index:
-    """For each row of `a` its row of `b`, by assignment over cosines."""
-    return best_match(unit_rows(a) @ unit_rows(b).T)
-
-
-def sampled(count: int) -> Index:
-    """Places of the units that are matched: all, or `MOST_UNITS` evenly spaced ones."""
-    return np.linspace(0, count - 1, min(count, MOST_UNITS)).round().astype(np.int64)
 
 
 @register
@@ -187,7 +127,7 @@ class AlignedUnitMatching(UnitOrders):
     measured = Cost(2.9, 4.3, "a pair: two assignments a layer, of up to 2,048 units among all")
 
     def log_p(self, a: FeedForward, b: FeedForward) -> float:  # noqa: D102
-        if len(a.up) <= MOST_UNITS:
+        if len(sampled(len(a.up))) == len(a.up):
             return self.of_some(a, b)
         return max(self.of_some(a, b), self.of_some(b, a))
 
@@ -198,18 +138,7 @@ class AlignedUnitMatching(UnitOrders):
         return log_p_of_agreements(agreements, len(places) / len(b.up))
 
 
-def log_p_of_agreements(count: int, mean: float = 1.0) -> float:
-    """Natural logarithm of the chance that a Poisson number of that mean is `count` or more.
-
-    The agreements of two random permutations have a mean of 1; those of two random ways to place k units
-    among n have one of k / n.
-    """
-    if count > EXACT_AGREEMENTS:
-        return count * math.log(mean) - float(gammaln(count + 1))
-    return math.log(gammainc(count, mean)) if count else 0.0
-
-
-class SharedRows(WholeLayers):
+class SharedRows(LayerPairs):
     """A metric that needs the embeddings of the tokens that both models have."""
 
     evidence = frozenset({"tokenizer", "weights"})
@@ -222,8 +151,8 @@ class SharedRows(WholeLayers):
         NotComparable
             There are fewer of them than dimensions.
         """
-        keys_a, rows_a = aligning_rows(whole(a))
-        keys_b, rows_b = aligning_rows(whole(b))
+        keys_a, rows_a = aligning_rows(checkpoint_of(a))
+        keys_b, rows_b = aligning_rows(checkpoint_of(b))
         left, right = shared_tokens(keys_a, keys_b)
         width = max(rows_a.shape[1], rows_b.shape[1])
         if len(left) <= width:
@@ -280,7 +209,7 @@ class AlignedCka(SharedRows):
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         dimensions_a, dimensions_b, signs = matched_dimensions(*self.shared_rows(a, b))
-        left, right = layers_of(whole(a)), layers_of(whole(b))
+        left, right = layers_of(checkpoint_of(a)), layers_of(checkpoint_of(b))
 
         def cka(i: int, j: int) -> float:
             found = []
@@ -306,28 +235,3 @@ def matched_dimensions(x: Array, y: Array) -> tuple[Index, Index, Array]:
     cosines = unit_rows(x.T) @ unit_rows(y.T).T
     rows, columns = linear_sum_assignment(np.abs(cosines), maximize=True)
     return rows, columns, np.where(cosines[rows, columns] < 0.0, -1.0, 1.0)
-
-
-def unbiased_cka(x: Array, y: Array) -> float:
-    """Linear CKA of the columns of two matrices, with U-statistics; (outputs, n) each, n at least 4."""
-    k, l = (off_diagonal(each.T @ each) for each in (x, y))  # noqa: E741
-    own = hsic(k, k) * hsic(l, l)
-    if own <= 0.0:
-        raise NotComparable("a projection is zero or constant: its CKA is not defined")
-    return hsic(k, l) / math.sqrt(own)
-
-
-def off_diagonal(kernel: Array) -> Array:
-    """A kernel matrix with zeros on its diagonal."""
-    np.fill_diagonal(kernel, 0.0)
-    return kernel
-
-
-def hsic(k: Array, l: Array) -> float:  # noqa: E741
-    """The unbiased HSIC of two kernel matrices with zero diagonals (Song et al. 2012), times n (n - 3)."""
-    n = len(k)
-    if n < 4:
-        raise NotComparable(f"{n} dimensions; an unbiased HSIC needs at least 4")
-    sums_k, sums_l = k.sum(axis=0), l.sum(axis=0)
-    total = float(sums_k.sum() * sums_l.sum()) / ((n - 1) * (n - 2))
-    return float(np.einsum("ij,ij->", k, l)) + total - 2.0 * float(sums_k @ sums_l) / (n - 2)

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -14,14 +13,15 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm, rankdata
 
-from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
-from fpcore.features.tokens import key_of, shared_tokens
+from fpcore.features.p_values import LN10
+from fpcore.features.shared_tokens import key_of, shared_tokens
 from fpcore.fingerprint import Fingerprint
-from fpcore.forward import reading_of
+from fpcore.forward import forward_pass
 from fpcore.forward.prompts import normal_form
-from fpcore.metrics.activations import SAME_FUNCTION
-from fpcore.registry import Claim, Cost, Metric, register
+from fpcore.protocol import FUNCTION_PRESERVING, Claim, Cost, Metric
+from fpcore.registry import register
 
 __all__ = [
     "NextTokenAgreement",
@@ -38,8 +38,6 @@ KEPT_TOKENS: Final = 4096
 IDENTITY_TOKENS: Final = 400
 FEWEST_IDENTITY: Final = 8
 TEMPERATURE: Final = 10.0
-
-LN10: Final = math.log(10.0)
 
 
 class Outputs(Metric):
@@ -83,7 +81,7 @@ class NextTokenAgreement(Outputs):
     name = "next-token-agreement"
     title = "share of fixed prompts with the same most likely next token"
     measured = Cost(450, 0.04)
-    invariances = SAME_FUNCTION
+    invariances = FUNCTION_PRESERVING
     claims = (
         Claim(
             text="90 to 95 % precision and 80 to 90 % recall in finding derived models",
@@ -92,7 +90,7 @@ class NextTokenAgreement(Outputs):
     )
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        scores = reading_of(model).log_probabilities
+        scores = forward_pass(model).log_probabilities
         keys = token_texts(model, scores.shape[1])[scores.argmax(axis=1)]
         # A row of the embedding that no token has: no other model can agree with it.
         return self.make_fingerprint(model, {"tokens": np.where(np.isnan(keys), -1.0, keys)})
@@ -210,13 +208,13 @@ class OutputDivergence(Outputs):
     name = "output-divergence"
     title = "less the Jensen-Shannon divergence of next-token distributions"
     measured = Cost(460, 2.2)
-    invariances = SAME_FUNCTION | {"dtype cast"}
+    invariances = FUNCTION_PRESERVING | {"dtype cast"}
     claims = (
         Claim(auc=0.77, text="AUC .60 to .77 as a baseline", source="provenance studies that compare it"),
     )
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        probabilities = np.exp(reading_of(model).log_probabilities.astype(np.float64))
+        probabilities = np.exp(forward_pass(model).log_probabilities.astype(np.float64))
         keys = token_texts(model, probabilities.shape[1])
         named = np.flatnonzero(~np.isnan(keys))
         likeliest = probabilities[:, named].max(axis=0).argsort(kind="stable")[::-1][:KEPT_TOKENS]
@@ -229,17 +227,19 @@ class OutputDivergence(Outputs):
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         left, right = shared_tokens(a.arrays["keys"], b.arrays["keys"])
-        p, q = on_shared(a, left.tobytes()), on_shared(b, right.tobytes())
+        p, q = on_shared(a, left), on_shared(b, right)
         return -float(np.clip(jensen_shannon(p, q).mean(), 0.0, 1.0))
 
 
-@lru_cache(maxsize=64)
-def on_shared(fingerprint: Fingerprint, places: bytes) -> Array:
-    """Probabilities of some tokens and, last, of everything else, (prompts, tokens + 1)."""
-    chosen = fingerprint.arrays["probabilities"][:, np.frombuffer(places, dtype=np.int64)].astype(np.float64)
-    rest = np.clip(1.0 - chosen.sum(axis=1, keepdims=True), 0.0, 1.0)
-    whole: Array = np.concatenate([chosen, rest], axis=1)
-    return whole
+def on_shared(fingerprint: Fingerprint, places: Index) -> Array:
+    """Probabilities of the tokens at some places and, last, of everything else, (prompts, tokens + 1)."""
+
+    def compute() -> Array:
+        chosen = fingerprint.arrays["probabilities"][:, places].astype(np.float64)
+        rest = np.clip(1.0 - chosen.sum(axis=1, keepdims=True), 0.0, 1.0)
+        return np.concatenate([chosen, rest], axis=1)
+
+    return fingerprint.derived("on shared tokens", places.tobytes(), compute)
 
 
 def jensen_shannon(p: Array, q: Array) -> Array:
@@ -285,7 +285,7 @@ class SeedBias(Outputs):
     title = "-log10 p that biases for tokens behind random input agree by chance"
     measured = Cost(450, 5.0)
     # Rounding changes which tokens count, and with large scores every one of them matters.
-    invariances = SAME_FUNCTION
+    invariances = FUNCTION_PRESERVING
     claims = (
         Claim(
             threshold=2.0,
@@ -299,7 +299,7 @@ class SeedBias(Outputs):
         vocabulary = model.tokenizer_vocabulary()
         if not vocabulary:
             raise NotComparable("no tokenizer.json: it is not known which tokens its ids are")
-        logits = reading_of(model).random_logits
+        logits = forward_pass(model).random_logits
         count = min(IDENTITY_TOKENS, logits.shape[1] // 2)
         least = np.sort(logits.mean(axis=0, dtype=np.float64).argsort(kind="stable")[:count])
         known = json.dumps([logits.shape[1], sorted(vocabulary.items())])

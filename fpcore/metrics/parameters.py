@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.anatomy import RoleView
-from fpcore.checkpoints.checkpoint import Checkpoint
-from fpcore.errors import BadCheckpoint, NotComparable
+from fpcore.checkpoints.base import Checkpoint
+from fpcore.errors import NotComparable, require
 from fpcore.features.curves import resampled
 from fpcore.features.flat_weights import matched_cosine, matched_distance, matrices
-from fpcore.fingerprint import Fingerprint, whole
-from fpcore.registry import Claim, Cost, Metric, register, require
+from fpcore.features.role_values import finite
+from fpcore.fingerprint import Fingerprint, checkpoint_of
+from fpcore.protocol import Claim, Cost, Metric
+from fpcore.registry import register
 
 __all__ = ["NormCosine", "NormPearson", "WeightCosine", "WeightDistance"]
 
@@ -32,17 +31,9 @@ def norm_gains(model: Checkpoint) -> dict[str, Gains]:
         for role in choices:
             views = model.roles.by_layer(role)
             if views is not None:
-                found[kind] = np.stack([read_gain(view) for view in views])
+                found[kind] = np.stack([finite(view) for view in views])
                 break
     return found
-
-
-def read_gain(view: RoleView) -> Gains:
-    """One gain vector; what is not finite is refused."""
-    gain: Gains = view.read().double().numpy()
-    if not np.isfinite(gain).all():
-        raise BadCheckpoint(f"{view.checkpoint.name}: tensor {view.source} holds NaN or infinite values")
-    return gain
 
 
 class NormGains(Metric):
@@ -73,16 +64,23 @@ class NormGains(Metric):
         return cosines
 
 
-@lru_cache(maxsize=4096)
 def unit_gains(fingerprint: Fingerprint, kind: str, depth: int, centred: bool) -> Gains:
-    """Gain vectors on a grid of `depth` layers, each of length one; kept, as a model stands in many pairs.
+    """Gain vectors on a grid of `depth` layers, each of length one.
 
     Raises
     ------
     NotComparable
         A gain vector is zero or, when centred, constant.
     """
-    gains = resampled(fingerprint.arrays[kind], depth)
+    return fingerprint.derived(
+        f"unit gains of {kind}",
+        (depth, centred),
+        lambda: directions_of(resampled(fingerprint.arrays[kind], depth), centred),
+    )
+
+
+def directions_of(gains: Gains, centred: bool) -> Gains:
+    """Rows of length one, each less its mean if `centred`."""
     floor = 0.0
     if centred:
         # Centring equal gains leaves rounding of the order of their last digit.
@@ -185,7 +183,7 @@ class WeightCosine(Metric):
         return self.make_fingerprint(model, {}, keep_checkpoint=True)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
-        return matched_cosine(whole(a), whole(b))
+        return matched_cosine(checkpoint_of(a), checkpoint_of(b))
 
 
 @register
@@ -213,4 +211,4 @@ class WeightDistance(Metric):
         return self.make_fingerprint(model, {}, keep_checkpoint=True)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
-        return -matched_distance(whole(a), whole(b))
+        return -matched_distance(checkpoint_of(a), checkpoint_of(b))

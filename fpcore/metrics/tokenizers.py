@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoints.checkpoint import Checkpoint
+from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
-from fpcore.features.tokens import embedding, embedding_rows, shared_tokens, token_keys
+from fpcore.features.shared_tokens import embedding, embedding_rows, shared_tokens, token_keys
 from fpcore.fingerprint import Fingerprint
-from fpcore.registry import INVARIANCES, Claim, Cost, Metric, register
+from fpcore.protocol import INVARIANCES, Claim, Cost, Metric
+from fpcore.registry import register
 
 __all__ = ["EmbeddingAnchors", "EmbeddingNorms", "TokenizerOverlap"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 ANCHORS: Final = 128
 BINS: Final = 64
@@ -58,16 +59,21 @@ class EmbeddingAnchors(Metric):
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         left, right = shared_tokens(a.arrays["keys"], b.arrays["keys"])
-        products = triangle(a, left.tobytes()) * triangle(b, right.tobytes())
+        products = triangle(a, left) * triangle(b, right)
         return float(np.clip(products.mean(), -1.0, 1.0))
 
 
-@lru_cache(maxsize=512)
-def triangle(fingerprint: Fingerprint, places: bytes) -> Array:
-    """Standardised cosines among some anchors; kept, as a model stands in many pairs."""
-    chosen = np.frombuffer(places, dtype=np.int64)
+def triangle(fingerprint: Fingerprint, chosen: Index) -> Array:
+    """Standardised cosines among the anchors at some places."""
+    return fingerprint.derived(
+        "triangle", chosen.tobytes(), lambda: standardised_triangle(fingerprint.arrays["cosines"], chosen)
+    )
+
+
+def standardised_triangle(matrix: NDArray[np.floating], chosen: Index) -> Array:
+    """The entries above the diagonal of some rows and columns, less their mean, over their deviation."""
     upper = np.triu_indices(len(chosen), 1)
-    cosines = fingerprint.arrays["cosines"][np.ix_(chosen, chosen)][upper]
+    cosines = matrix[np.ix_(chosen, chosen)][upper]
     spread = cosines.std()
     if spread <= 1e-9:
         raise NotComparable("the anchors' embeddings all have the same angles to each other")

@@ -96,7 +96,7 @@ def results(table: analysis.ScoreTable) -> list[Shown]:
 def test_every_public_result_is_here(results: list[Shown]) -> None:
     public = {
         value
-        for value in vars(analysis).values()
+        for value in (getattr(analysis, name) for name in analysis.__all__)
         if isinstance(value, type) and (dataclasses.is_dataclass(value) or issubclass(value, Shown))
     }
     assert public == {type(result) for result in results}

@@ -19,7 +19,7 @@ from analysis.validation import check_count, check_names, check_number, check_pr
 
 TABLE = analysis.example_table(n_lineages=5)
 FUNCTIONS: dict[str, Callable[..., object]] = {
-    name: value for name, value in vars(analysis).items() if inspect.isfunction(value)
+    name: value for name in analysis.__all__ if inspect.isfunction(value := getattr(analysis, name))
 }
 GENERATOR = np.random.default_rng(0)
 FRAME = TABLE.frame

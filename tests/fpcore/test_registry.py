@@ -12,9 +12,9 @@ import test_invariances
 from test_invariances import tabled
 
 import fpcore
-from fpcore import Fingerprint, Metric
-from fpcore import metric as by_name
-from fpcore.registry import INVARIANCES, load_metrics, registered
+from fpcore import Fingerprint, Metric, metric as by_name
+from fpcore.protocol import INVARIANCES
+from fpcore.registry import load_metrics, registered
 
 # The name of the module is that of a function of the package too.
 MODULE = import_module("fpcore.registry")

@@ -23,9 +23,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import fpcore
-from fpcore.features import canonical_form as canonical
+from fpcore.features import layer_agreement
+from fpcore.features.assignment import matched
 from fpcore.features.layer_weights import FeedForward
-from fpcore.metrics import matching
+from fpcore.features.p_values import LN10
+from fpcore.metrics.matching import AlignedUnitMatching, UnitMatching
 
 ZOO = Path(__file__).parents[2] / "benchmark" / "zoo" / "weights"
 TRIES = 3
@@ -103,23 +105,23 @@ def wide(units: int, whole: bool) -> list[str]:
     """
     rng, truth = np.random.default_rng(units), (0.5 + np.sqrt(0.5)) / 2.0
     a, b = blocks(units, rng)
-    x, y, stranger = (canonical.units_of(each) for each in (a, b, blocks(units, rng)[0]))
+    x, y, stranger = (layer_agreement.units_of(each) for each in (a, b, blocks(units, rng)[0]))
 
-    def agreement(other: canonical.Units) -> float:
-        return canonical.unit_agreement(x, other, None)[1]
+    def agreement(other: layer_agreement.Units) -> float:
+        return layer_agreement.unit_agreement(x, other, None)[1]
 
     spent, found = timed(lambda: agreement(y))
     lines = [
-        f"{units:>7,} units, {canonical.MOST_UNITS:,} sought both ways: {spent:.1f} s,"
+        f"{units:>7,} units, {layer_agreement.MOST_UNITS:,} sought both ways: {spent:.1f} s,"
         f" error {found - truth:+.4f}; a stranger {agreement(stranger):+.4f}"
     ]
-    for metric, (one, other) in ((matching.UnitMatching(), (a, a)), (matching.AlignedUnitMatching(), (a, b))):
+    for metric, (one, other) in ((UnitMatching(), (a, a)), (AlignedUnitMatching(), (a, b))):
         spent, log_p = timed(lambda metric=metric, pair=(one, other): metric.log_p(*pair))
-        lines.append(f"{'':>15}{metric.name}: {spent:.1f} s, -log10 p {-log_p / matching.LN10:.0f}")
+        lines.append(f"{'':>15}{metric.name}: {spent:.1f} s, -log10 p {-log_p / LN10:.0f}")
     if whole:
-        spent, _ = timed(lambda: matching.matched(a.up, b.up))
+        spent, _ = timed(lambda: matched(a.up, b.up))
         lines.append(f"{'':>15}one assignment of all units: {spent:.1f} s")
-        canonical.MOST_UNITS = units
+        layer_agreement.MOST_UNITS = units
         spent, found = timed(lambda: agreement(y))
         lines.append(f"{'':>15}all sought: {spent:.1f} s, error {found - truth:+.4f}")
     return lines
@@ -152,9 +154,9 @@ def main() -> None:
             model = of_models(metric, folders) - np.nan_to_num(pair)
             figures = f"{1e3 * model:>12.2f}{model / reading:>12.1f}{1e3 * pair:>12.3f}{pair / cosine:>12.1f}"
             print(f"{name:<26}{figures}  {metric.measured or 'nothing'}", flush=True)
-        sampled = canonical.MOST_UNITS
+        sampled = layer_agreement.MOST_UNITS
         for units in arguments.wide if arguments.wide is not None else []:
-            canonical.MOST_UNITS = sampled
+            layer_agreement.MOST_UNITS = sampled
             print("\n".join(wide(units, units <= arguments.whole)), flush=True)
 
 

@@ -150,7 +150,7 @@ def test_modeldna_is_evaluated_like_any_metric(stub: None, tmp_path: Path) -> No
 
 
 def test_what_modeldna_rules_out_or_cannot_read_abstains(stub: None, tmp_path: Path) -> None:
-    metric = UserMetric(MODELDNA).load()
+    metric = UserMetric.named(MODELDNA).load()
     a, wide = (metric.fingerprint(checkpoint("a", 1, hidden_size=width)) for width in (16, 32))
     a.save(tmp_path / "a.safetensors")
     again = fpcore.Fingerprint.load(tmp_path / "a.safetensors")
@@ -183,7 +183,7 @@ def test_the_real_modeldna_agrees_with_its_own_comparison(fresh: None, tmp_path:
     models = {"founder": weights, "child": child_of(weights, 1, noise=0.2), "stranger": tensors(1)}
     for name, content in models.items():
         write_checkpoint(tmp_path / name, content)
-    metric = UserMetric(MODELDNA).load()
+    metric = UserMetric.named(MODELDNA).load()
     kept = {name: metric.fingerprint(fpcore.open_checkpoint(tmp_path / name)) for name in models}
     for name in ("child", "stranger"):
         kept[name].save(tmp_path / "kept.safetensors")
@@ -241,8 +241,8 @@ def test_the_kit_looks_at_weights_only_where_metadata_differ(
         monkeypatch.setitem(sys.modules, name, module)
     arrays = {"metadata": as_array({}), "counts": as_array({}), "layer/0": np.zeros(3)}
     a, b = (fpcore.Fingerprint("provenance-kit", 1, name, name, arrays) for name in "ab")
-    assert UserMetric(f"{KIT}:ProvenanceKit").load().similarity(a, b) == pipeline
-    alone = UserMetric(f"{KIT}:ProvenanceKitWeights").load()
+    assert UserMetric.named(f"{KIT}:ProvenanceKit").load().similarity(a, b) == pipeline
+    alone = UserMetric.named(f"{KIT}:ProvenanceKitWeights").load()
     if weights_alone is None:
         with pytest.raises(fpcore.NotComparable):
             alone.similarity(a, b)
@@ -266,7 +266,7 @@ def test_the_real_kit_agrees_with_its_own_comparison(fresh: None, tmp_path: Path
         if not model.remote and not model.parents and model.cell is not None:
             cells.setdefault(model.cell, []).append(model.id)
     (founder, look_alike, *_), (other, *_) = list(cells.values())[:2]
-    metric = UserMetric(f"{KIT}:ProvenanceKit").load()
+    metric = UserMetric.named(f"{KIT}:ProvenanceKit").load()
     scanner = ModelProvenanceScanner(cache=NullCache())
     models = {name: open_model(catalog, name) for name in (founder, look_alike, other)}
     kept = {name: metric.fingerprint(model) for name, model in models.items()}

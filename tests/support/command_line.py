@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import cli
+from benchmark.cli.app import main
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def command(*arguments: object, cache: Path) -> Said:
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(err))
         try:
-            cli.main()
+            main()
             code = 0
         except SystemExit as end:
             code = int(end.code or 0)

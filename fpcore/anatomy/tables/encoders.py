@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fpcore.anatomy.table import PREFIXES, Entry, Table
+from fpcore.anatomy.name_table import PREFIXES, Entry, Table
 
 __all__ = ["TABLES"]
 

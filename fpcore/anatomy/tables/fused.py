@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fpcore.anatomy.name_table import Table
 from fpcore.anatomy.parts import GATED, NORMS, TOP
-from fpcore.anatomy.recipes import GateUp, QueryKeyValue, Whole
-from fpcore.anatomy.table import Table
+from fpcore.anatomy.tensor_layouts import GateUp, QueryKeyValue, Whole
 
 __all__ = ["TABLES"]
 

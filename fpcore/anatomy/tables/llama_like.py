@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fpcore.anatomy.name_table import Entry, Table
 from fpcore.anatomy.parts import GATED, NORMS, PROJECTIONS, QUERY_KEY_NORMS, TOP, shifted
-from fpcore.anatomy.recipes import GateUp
-from fpcore.anatomy.table import Entry, Table
+from fpcore.anatomy.tensor_layouts import GateUp
 
 __all__ = ["TABLES"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fpcore.anatomy.name_table import Entry, Table
 from fpcore.anatomy.parts import (
     BLOCK_SPARSE_EXPERTS,
     EXPERTS,
@@ -12,9 +13,8 @@ from fpcore.anatomy.parts import (
     SHARED_EXPERT,
     TOP,
 )
-from fpcore.anatomy.recipes import LatentDown, LatentUp
-from fpcore.anatomy.table import Entry, Table
 from fpcore.anatomy.tables.llama_like import HUNYUAN_NORMS
+from fpcore.anatomy.tensor_layouts import LatentDown, LatentUp
 
 __all__ = ["TABLES"]
 

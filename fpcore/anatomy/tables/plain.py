@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fpcore.anatomy.name_table import PREFIXES, Entry, Table
 from fpcore.anatomy.parts import NORMS, PROJECTIONS, TOP
-from fpcore.anatomy.table import PREFIXES, Entry, Table
 
 __all__ = ["TABLES"]
 

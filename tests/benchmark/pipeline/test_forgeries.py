@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +12,7 @@ import pytest
 import torch
 import yaml
 from conftest import command
+from killed import run_until_killed
 from small_catalog import EVIDENCE, as_yaml, write_catalog, write_checkpoint
 
 import fpcore
@@ -141,23 +137,16 @@ def test_two_workers_write_the_same_bytes(forged: Forged, tmp_path: Path) -> Non
 
 def test_a_killed_run_goes_on_with_its_forgeries(forged: Forged, tmp_path: Path) -> None:
     out, cache = tmp_path / "out", tmp_path / "cache"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmark", *map(str, arguments(forged.catalog, out))],
-        cwd=ROOT,
-        env={**os.environ, "LOOKALIKE_CACHE": str(cache)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    # Honest pairs come first: one unit more is the first of the forgeries.
+    whole = len(METRICS.split(",")) + 1
+    run_until_killed(
+        arguments(forged.catalog, out),
+        cache / "scores",
+        ".parquet",
+        kept=whole,
+        cache=cache,
+        scratch=tmp_path,
     )
-    deadline = time.monotonic() + 300
-    honest = len(METRICS.split(","))
-    while process.poll() is None and time.monotonic() < deadline:
-        # Honest pairs come first: one unit more is the first of the forgeries.
-        if sum(path.name[0] != "." for path in (cache / "scores").rglob("*.parquet")) > honest:
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.002)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
     assert not (out / "results.json").exists()
     kept = {path: path.stat().st_mtime_ns for path in (cache / "scores").rglob("*.parquet")}
     assert command(*arguments(forged.catalog, out), cache=cache).code == 0

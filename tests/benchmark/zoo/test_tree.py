@@ -8,7 +8,6 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from benchmark.catalog import load_catalog
-from benchmark.pipeline.checkpoints import zoo_recipes
 from benchmark.zoo.tree import draw
 
 ROOT = Path(__file__).parents[3]
@@ -20,7 +19,7 @@ def test_every_model_is_in_the_picture_and_inside_it():
     drawing = ET.fromstring(draw(catalog))
     texts = [(element.text or "", element) for element in drawing.iter(f"{SVG}text")]
     words = [text for text, _ in texts]
-    recipes = zoo_recipes(catalog)
+    recipes = catalog.zoo_recipes
     trained = [name for name, recipe in recipes.items() if "train" in recipe]
     assert sorted(set(words) & set(trained)) == sorted(trained)
     said = " ".join(words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,16 @@ from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
 import fpcore
-from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint, NoDevice, NotComparable
-from fpcore.forward import prompts, prompts_digest, reading_of
-from fpcore.forward import tensors as reading_module
+from fpcore import BadCheckpoint, Checkpoint, Memo, MemoryCheckpoint, NoDevice, NotComparable
+from fpcore.forward import forward_pass, one_pass, prompts, prompts_digest
+from fpcore.forward.causal_model import load_model
+from fpcore.forward.one_pass import batches, positions
 from fpcore.forward.prompts import LONGEST, tokenised
-from fpcore.forward.running import running_model
-from fpcore.forward.tensors import batches, longest
 
 RUNS = {"activations", "gradients", "outputs"}
 FORWARD = [metric for metric in fpcore.metrics() if metric.evidence & RUNS]
 ENCODERS = {"bert", "roberta"}
 CAUSAL = [tiny.name for tiny in TINY if tiny.model_type not in ENCODERS]
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading_module, "_readings", OrderedDict())
 
 
 def changed(base: MemoryCheckpoint, label: str, tensors: dict[str, torch.Tensor | None]) -> MemoryCheckpoint:
@@ -61,9 +54,9 @@ def test_the_prompts_are_varied_and_end_within_a_word_or_before_one() -> None:
 def test_every_type_runs_as_transformers_runs_it(name: str) -> None:
     """Logits, residual stream and the feed-forward block's input are those of the library's own model."""
     model = stored(name)
-    found = reading_of(model)
+    found = forward_pass(model)
     library = tiny(name).build()
-    rows = [row[: longest(model)] for row in tokenised(model)]
+    rows = [row[: positions(model)] for row in tokenised(model)]
     heard: dict[str, Any] = {}
     layers = library
     for step in tiny(name).layers.split("."):
@@ -87,8 +80,8 @@ def test_every_type_runs_as_transformers_runs_it(name: str) -> None:
 def test_activations_are_those_of_the_gate(name: str) -> None:
     """What a block reads, times the role's weights, is what its own gate computes."""
     model = stored(name)
-    states = reading_of(model).inner[1]
-    running = running_model(model)
+    states = forward_pass(model).inner[1]
+    running = load_model(model)
     heard: list[torch.Tensor] = []
     block = running.model.layers[1].mlp
     if name == "qwen2_moe":
@@ -97,7 +90,7 @@ def test_activations_are_those_of_the_gate(name: str) -> None:
         role = "layers.1.feed_forward.gate"
         part = block.gate_up_proj if name == "phi3" else block.gate_proj
     part.register_forward_hook(lambda module, inputs, output: heard.append(output))
-    row = tokenised(model)[3][: longest(model)]
+    row = tokenised(model)[3][: positions(model)]
     with torch.no_grad():
         running(input_ids=torch.tensor([row]))
     from fpcore.metrics.activations import activations
@@ -109,20 +102,21 @@ def test_activations_are_those_of_the_gate(name: str) -> None:
 
 def test_one_pass_serves_all_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     built, passes = [], []
-    original, forward = reading_module.running_model, reading_module.next_logits
-    monkeypatch.setattr(
-        reading_module, "running_model", lambda model: (built.append(model.name), original(model))[1]
-    )
-    monkeypatch.setattr(reading_module, "next_logits", lambda *args: (passes.append(1), forward(*args))[1])
+    original, forward = one_pass.load_model, one_pass.next_token
+    monkeypatch.setattr(one_pass, "load_model", lambda model: (built.append(model.name), original(model))[1])
+    monkeypatch.setattr(one_pass, "next_token", lambda *args: (passes.append(1), forward(*args))[1])
     model, other = stored("qwen2"), stored("qwen2", 1)
+    model.memo = other.memo = Memo(limit=1)
     for metric in FORWARD:
         metric.fingerprint(model)
         metric.fingerprint(other)
-    prompted = len(list(batches([row[: longest(model)] for row in tokenised(model)])))
+    prompted = len(list(batches([row[: positions(model)] for row in tokenised(model)])))
     assert built == [model.name, other.name]
     assert len(passes) == 2 * (prompted + 1)
-    reading_of(stored("qwen2", 2))
-    assert len(reading_module._readings) == 2
+    assert len(model.memo) == 2, "both of a pair are kept, however large"
+    model.device = "meta"
+    with pytest.raises(RuntimeError, match="meta tensor"):  # another device is another pass
+        forward_pass(model)
 
 
 def test_special_tokens_stand_in_front_only(tmp_path: Path) -> None:
@@ -144,26 +138,33 @@ def test_batches_are_bounded_and_hold_one_length() -> None:
     seen = []
     for places, ids in batches(rows):
         assert len({len(row) for row in ids}) == 1
-        assert sum(map(len, ids)) <= reading_module.TOKENS_AT_A_TIME
+        assert sum(map(len, ids)) <= one_pass.TOKENS_AT_A_TIME
         seen += places
     assert sorted(seen) == list(range(900))
 
 
+@pytest.fixture(scope="module")
+def llamas() -> list[MemoryCheckpoint]:
+    """One model twice, and another: each is run once for all tests."""
+    return [stored("llama", seed, num_hidden_layers=4) for seed in (0, 0, 1)]
+
+
 @pytest.mark.parametrize("metric", FORWARD, ids=lambda metric: metric.name)
-def test_two_runs_give_the_same_bytes(metric: fpcore.Metric, tmp_path: Path) -> None:
+def test_two_runs_give_the_same_bytes(
+    metric: fpcore.Metric, llamas: list[MemoryCheckpoint], tmp_path: Path
+) -> None:
     content = []
-    for run in range(2):
-        reading_module._readings.clear()
-        metric.fingerprint(stored("llama", num_hidden_layers=3)).save(tmp_path / str(run))
+    for run, model in enumerate(llamas[:2]):
+        metric.fingerprint(model).save(tmp_path / str(run))
         content.append((tmp_path / str(run)).read_bytes())
     assert content[0] == content[1]
 
 
 @pytest.mark.parametrize("metric", FORWARD, ids=lambda metric: metric.name)
 def test_fingerprints_survive_the_disk_and_scores_are_symmetric(
-    metric: fpcore.Metric, tmp_path: Path
+    metric: fpcore.Metric, llamas: list[MemoryCheckpoint], tmp_path: Path
 ) -> None:
-    a, b = (metric.fingerprint(stored("llama", seed, num_hidden_layers=4)) for seed in (0, 1))
+    a, b = (metric.fingerprint(model) for model in llamas[1:])
     a.save(tmp_path / "a")
     loaded = fpcore.Fingerprint.load(tmp_path / "a")
     assert metric.similarity(loaded, b) == metric.similarity(a, b)
@@ -178,18 +179,18 @@ def test_missing_left_over_and_wrong_tensors_are_refused_in_one_line() -> None:
     with pytest.raises(
         BadCheckpoint, match=r"^gone: cannot be run: .*does not have.*layers\.1\.mlp\.up_proj"
     ):
-        running_model(gone)
+        load_model(gone)
     more = changed(model, "more", {"model.layers.7.mlp.up_proj.weight": torch.zeros(24, 16)})
     with pytest.raises(BadCheckpoint, match=r"^more: .*layers\.7\.mlp\.up_proj\.weight.*correct its config$"):
-        running_model(more)
+        load_model(more)
     wrong = changed(model, "wrong", {"model.norm.weight": torch.ones(15)})
     with pytest.raises(BadCheckpoint, match=r"^wrong: .*another shape.*model\.norm\.weight"):
-        running_model(wrong)
+        load_model(wrong)
 
 
 def test_parts_of_a_larger_model_are_left_aside() -> None:
     model = stored("qwen2")
-    reading_of(changed(model, "value head", {"v_head.weight": torch.zeros(1, 16)}))
+    forward_pass(changed(model, "value head", {"v_head.weight": torch.zeros(1, 16)}))
 
 
 def with_config(base: Checkpoint, **changes: Any) -> MemoryCheckpoint:
@@ -207,12 +208,12 @@ def with_config(base: Checkpoint, **changes: Any) -> MemoryCheckpoint:
 )
 def test_what_cannot_be_run_abstains(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(NotComparable, match=reason):
-        running_model(with_config(stored("qwen2"), **changes))
+        load_model(with_config(stored("qwen2"), **changes))
 
 
 def test_encoders_abstain() -> None:
     with pytest.raises(NotComparable, match="bert is no causal language model"):
-        running_model(stored("bert"))
+        load_model(stored("bert"))
 
 
 def test_models_that_cannot_read_the_prompts_abstain() -> None:
@@ -225,7 +226,7 @@ def test_models_that_cannot_read_the_prompts_abstain() -> None:
             with pytest.raises(NotComparable, match=r"no tokenizer\.json"):
                 metric.fingerprint(mute)
     with pytest.raises(NotComparable, match=r"its tokenizer makes token \d+, its embedding has 40 rows"):
-        reading_of(small)
+        forward_pass(small)
 
 
 def test_values_that_are_not_finite_abstain() -> None:
@@ -234,7 +235,7 @@ def test_values_that_are_not_finite_abstain() -> None:
     weight[0, 0] = float("inf")
     broken = changed(base, "huge", {"model.layers.0.mlp.down_proj.weight": weight})
     with pytest.raises(NotComparable, match="not finite"):
-        reading_of(broken)
+        forward_pass(broken)
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "phi3", "mixtral", "qwen2moe", "qwen3moe"])
@@ -250,26 +251,25 @@ def test_gguf_files_run_where_all_is_known(name: str, tmp_path: Path) -> None:
     write(tmp_path / "model.gguf", model, name)
     converted = fpcore.open_checkpoint(tmp_path / "model.gguf")
     if name in {"llama", "qwen2", "qwen3"}:
-        expected, found = (reading_of(each).log_probabilities for each in (model, converted))
+        expected, found = (forward_pass(each).log_probabilities for each in (model, converted))
         np.testing.assert_allclose(found, expected, atol=1e-4)
     else:
         with pytest.raises(NotComparable, match=r"a GGUF file that cannot be run: how a .* is run"):
-            reading_of(converted)
+            forward_pass(converted)
 
 
 def test_gguf_files_with_a_scaled_rotary_embedding_abstain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("gguf", reason="the gguf extra is not installed")
-    from test_gguf import MODELS, write
-    from test_gguf import np as theirs
+    from test_gguf import MODELS, np as theirs, write
 
     MODELS["llama"].save(tmp_path / "hub")
     (tmp_path / "tokenizer.json").write_bytes(characters(40).read_bytes())
     monkeypatch.setattr(theirs, "ones", lambda *args, **named: np.full(*args, 0.5, **named))
     write(tmp_path / "model.gguf", fpcore.open_checkpoint(tmp_path / "hub"), "llama")
     with pytest.raises(NotComparable, match="how its rotary embedding is scaled"):
-        reading_of(fpcore.open_checkpoint(tmp_path / "model.gguf"))
+        forward_pass(fpcore.open_checkpoint(tmp_path / "model.gguf"))
 
 
 def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
     tensors = {name: base.read(name) for name in base.tensors}
     model = MemoryCheckpoint("m", "damaged tokenizer", base.config, tensors, file)
     with pytest.raises(BadCheckpoint, match=r"tokenizer\.json: not a readable tokenizer\.json"):
-        reading_of(model)
+        forward_pass(model)
 
 
 def test_devices_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -301,11 +301,11 @@ def test_devices_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_a_model_runs_on_its_checkpoints_device() -> None:
     """On `meta`, where tensors have shapes and no values, nothing that was computed could be read."""
     model = stored("qwen2")
-    assert running_model(model).device.type == "cpu"
+    assert load_model(model).device.type == "cpu"
     model.device = "meta"
-    assert running_model(model).device.type == "meta"
+    assert load_model(model).device.type == "meta"
     with pytest.raises(RuntimeError, match="meta tensor"):
-        reading_of(model)
+        forward_pass(model)
 
 
 def test_what_needs_a_forward_pass_is_known() -> None:

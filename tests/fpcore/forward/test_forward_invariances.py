@@ -9,7 +9,7 @@ from forward_models import characters
 from test_invariances import TRANSFORMS, VOCABULARY, base, built
 
 import fpcore
-from fpcore.registry import INVARIANCES
+from fpcore.protocol import INVARIANCES
 
 METRICS = {
     metric.name: metric

@@ -10,13 +10,14 @@ import pytest
 import scipy.stats
 import torch
 from forward_models import stored
+from kernel_cka import kernel_cka, kernel_debiased_cka
 from scipy.optimize import linear_sum_assignment
 
 import fpcore
 from fpcore import Checkpoint, MemoryCheckpoint, NotComparable
-from fpcore.forward import reading_of
-from fpcore.metrics import matching
-from fpcore.metrics.activations import cka, debiased_cka, factor, paired_layers
+from fpcore.features import assignment
+from fpcore.forward import forward_pass
+from fpcore.metrics.activations import paired_layers
 from fpcore.metrics.gradients import MOMENTS, gradient_moments, perturbed_inputs
 
 
@@ -29,50 +30,9 @@ def centred(x: np.ndarray) -> np.ndarray:
     return x - x.mean(axis=0)
 
 
-def kernel_cka(x: np.ndarray, y: np.ndarray) -> float:
-    """By the kernels themselves."""
-    n = len(x)
-    h = np.eye(n) - 1 / n
-    k, m = (h @ (z @ z.T) @ h for z in (x, y))
-    return float(np.trace(k @ m) / math.sqrt(np.trace(k @ k) * np.trace(m @ m)))
-
-
-def kernel_debiased_cka(x: np.ndarray, y: np.ndarray) -> float:
-    """Song et al.'s formula, term by term, without centring."""
-    n = len(x)
-    one = np.ones(n)
-
-    def hsic(k: np.ndarray, m: np.ndarray) -> float:
-        product = (one @ k @ one) * (one @ m @ one) / ((n - 1) * (n - 2))
-        return float(np.trace(k @ m) + product - 2 / (n - 2) * one @ k @ m @ one)
-
-    k, m = (z @ z.T * (1 - np.eye(n)) for z in (x, y))
-    return hsic(k, m) / math.sqrt(hsic(k, k) * hsic(m, m))
-
-
-@pytest.mark.parametrize("width", [5, 60])
-def test_cka_by_its_definition(width: int) -> None:
-    rng = np.random.default_rng(width)
-    x, y = rng.normal(size=(30, width)) + 3.0, rng.normal(size=(30, 7))
-    y[:, 0] += x[:, 0]
-    a, b = factor(x), factor(y)
-    assert a.shape[1] <= 30
-    assert cka(a, b) == pytest.approx(kernel_cka(x, y), rel=1e-4)
-    assert debiased_cka(a, b) == pytest.approx(kernel_debiased_cka(x, y), rel=1e-3, abs=1e-5)
-    assert cka(a, a) == pytest.approx(1.0)
-    assert debiased_cka(a, a) == pytest.approx(1.0)
-
-
-def test_the_bias_of_few_prompts_in_many_dimensions_is_removed() -> None:
-    rng = np.random.default_rng(1)
-    drawn = [(factor(rng.normal(size=(20, 200))), factor(rng.normal(size=(20, 200)))) for _ in range(60)]
-    assert np.mean([cka(x, y) for x, y in drawn]) > 0.8
-    assert abs(np.mean([debiased_cka(x, y) for x, y in drawn])) < 0.02
-
-
 def test_representation_cka_of_two_models() -> None:
     a, b = stored("llama", 0, num_hidden_layers=3), stored("qwen3", 1, num_hidden_layers=3, hidden_size=24)
-    x, y = ([layer.copy() for layer in reading_of(model).hidden] for model in (a, b))
+    x, y = ([layer.copy() for layer in forward_pass(model).hidden] for model in (a, b))
     expected = np.mean([kernel_cka(p, q) for p, q in zip(x, y, strict=True)])
     assert score("representation-cka", a, b) == pytest.approx(expected, rel=1e-3)
     expected = np.mean([kernel_debiased_cka(p, q) for p, q in zip(x, y, strict=True)])
@@ -92,15 +52,15 @@ def test_layers_pair_by_relative_depth() -> None:
 def test_activation_norms_are_means_over_all_tokens() -> None:
     model = stored("llama", 0, num_hidden_layers=3)
     norms = fpcore.metric("activation-norm").fingerprint(model).arrays["norms"]
+    from fpcore.forward.causal_model import load_model
+    from fpcore.forward.one_pass import positions
     from fpcore.forward.prompts import tokenised
-    from fpcore.forward.running import running_model
-    from fpcore.forward.tensors import longest
 
-    running = running_model(model)
+    running = load_model(model)
     total, tokens = 0.0, 0
     for row in tokenised(model):
         with torch.no_grad():
-            ids = torch.tensor([row[: longest(model)]])
+            ids = torch.tensor([row[: positions(model)]])
             states = running(input_ids=ids, output_hidden_states=True).hidden_states[1]
         total += float(states.norm(dim=-1).sum())
         tokens += ids.numel()
@@ -109,7 +69,7 @@ def test_activation_norms_are_means_over_all_tokens() -> None:
 
 def test_cached_states_by_their_definition() -> None:
     a, b = stored("qwen2", 0), stored("qwen2", 1)
-    x, y = reading_of(a), reading_of(b)
+    x, y = forward_pass(a), forward_pass(b)
     assert x.keys[0].shape == (256, 8)  # two heads of four
     parts = [*zip(x.keys, y.keys, strict=True), *zip(x.values, y.values, strict=True)]
     assert score("kv-cache", a, b) == pytest.approx(np.mean([kernel_cka(p, q) for p, q in parts]), rel=1e-3)
@@ -170,7 +130,7 @@ def test_renumbered_units_are_found_again() -> None:
 
 
 def test_wide_blocks_are_matched_by_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "MOST_UNITS", 12)
+    monkeypatch.setattr(assignment, "MOST_UNITS", 12)
     model, stranger = (stored("llama", seed, num_hidden_layers=3) for seed in (1, 2))
     assert fpcore.metric("activation-matching").fingerprint(model).arrays["0.0.up"].shape == (12, 256)
     perfect = 2 * 3 * math.lgamma(12 + 1)

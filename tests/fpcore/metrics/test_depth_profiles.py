@@ -9,7 +9,7 @@ from test_metrics import PARTS, matrices, model, score, std_curve
 
 import fpcore
 from fpcore import MemoryCheckpoint, NotComparable
-from fpcore.features import flat_weights
+from fpcore.features.flat_weights import flat_weights
 from fpcore.metrics.depth_profiles import AttentionStdDetrended
 
 
@@ -96,13 +96,15 @@ def distance_by_hand(a: MemoryCheckpoint, b: MemoryCheckpoint) -> float:
     )
 
 
-def test_weight_distance_by_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weight_distance_by_definition() -> None:
     a, b, wide = model(seed=1), model(seed=2), model(seed=3, intermediate_size=32)
     pairs = ((a, b), (a, wide), (b, model("qwen2_moe", seed=2)))
     held = [score("weight-distance", x, y) for x, y in pairs]
     assert held == pytest.approx([distance_by_hand(x, y) for x, y in pairs], rel=1e-6)
     assert score("weight-distance", a, a) == 0.0
-    monkeypatch.setattr(flat_weights, "cache", flat_weights.FlatCache(1000))
+    for each in (a, b, wide):
+        each.memo = fpcore.Memo(limit=1000)
+        assert flat_weights(each) is None, "too large to be held: it is streamed"
     assert [score("weight-distance", x, y) for x, y in pairs] == pytest.approx(held, rel=1e-6)
 
 

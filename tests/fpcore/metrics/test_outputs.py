@@ -14,7 +14,7 @@ from statsmodels.stats.proportion import proportions_ztest
 
 import fpcore
 from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
-from fpcore.forward import reading_of
+from fpcore.forward import forward_pass
 from fpcore.forward.prompts import normal_form
 from fpcore.metrics import outputs
 from fpcore.metrics.outputs import holm, kendall, minus_log10_p, provenance_test, softened
@@ -33,7 +33,7 @@ def renumbered(model: MemoryCheckpoint, first: str) -> MemoryCheckpoint:
 
 def test_agreement_is_the_share_of_equal_tokens() -> None:
     a, b = stored("llama", 1), stored("llama", 2)
-    top = [reading_of(model).log_probabilities.argmax(axis=1).copy() for model in (a, b)]
+    top = [forward_pass(model).log_probabilities.argmax(axis=1).copy() for model in (a, b)]
     x, y = AGREEMENT.fingerprint(a), AGREEMENT.fingerprint(b)
     assert AGREEMENT.similarity(x, y) == np.mean(top[0] == top[1])
     assert AGREEMENT.similarity(x, x) == 1.0
@@ -45,7 +45,7 @@ def test_tokens_are_compared_by_text() -> None:
     assert normal_form("<0x0A>") == normal_form("Ċ") == "\n"
     model = stored("llama", 1)
     other = renumbered(model, "zyx")
-    ids = [reading_of(each).log_probabilities.argmax(axis=1).copy() for each in (model, other)]
+    ids = [forward_pass(each).log_probabilities.argmax(axis=1).copy() for each in (model, other)]
     keys = [AGREEMENT.fingerprint(each).arrays["tokens"] for each in (model, other)]
     known = [{i: t for t, i in each.tokenizer_vocabulary().items()} for each in (model, other)]
     same_text = [known[0][i] == known[1][j] for i, j in zip(*ids, strict=True)]
@@ -98,7 +98,7 @@ def test_the_provenance_test_needs_candidates_and_knows_ties() -> None:
 
 def test_divergence_by_definition() -> None:
     a, b = stored("llama", 1), stored("llama", 2)
-    p, q = (np.exp(reading_of(model).log_probabilities.astype(float)) for model in (a, b))
+    p, q = (np.exp(forward_pass(model).log_probabilities.astype(float)) for model in (a, b))
     expected = -np.mean(jensenshannon(p, q, base=2, axis=1) ** 2)
     x, y = DIVERGENCE.fingerprint(a), DIVERGENCE.fingerprint(b)
     assert DIVERGENCE.similarity(x, y) == pytest.approx(expected, rel=1e-4)
@@ -140,7 +140,7 @@ def test_a_large_vocabulary_keeps_its_likeliest_tokens(monkeypatch: pytest.Monke
 
 def test_seed_bias_by_definition() -> None:
     a, b = stored("llama", 1), stored("llama", 2)
-    logits = [reading_of(model).random_logits.astype(float).copy() for model in (a, b)]
+    logits = [forward_pass(model).random_logits.astype(float).copy() for model in (a, b)]
     least = [set(values.mean(axis=0).argsort()[:20]) for values in logits]
     both = sorted(least[0] & least[1])
     soft = [scipy.special.softmax(values[:, both] / 10.0, axis=1) for values in logits]

@@ -12,7 +12,7 @@ from test_metrics import model, score
 
 import fpcore
 from fpcore import MemoryCheckpoint, NotComparable
-from fpcore.features.tokens import embedding_rows
+from fpcore.features.shared_tokens import embedding_rows
 
 BASE = model(seed=1, vocab_size=300)
 WORDS = [f"word{index}" for index in range(300)]

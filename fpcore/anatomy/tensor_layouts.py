@@ -1,0 +1,211 @@
+"""How the tensors of roles are cut out of stored tensors: whole, transposed, fused, stacked by expert."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from fpcore.anatomy.architecture import Architecture
+from fpcore.errors import BadCheckpoint
+from fpcore.storage.tensor_source import Config, integer
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "ExpertStack",
+    "GateUp",
+    "LatentDown",
+    "LatentUp",
+    "QueryKeyValue",
+    "Sizes",
+    "TensorLayout",
+    "View",
+    "Whole",
+]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers that say where a fused tensor is cut.
+
+    Attributes
+    ----------
+    heads, kv_heads, head_dim : int
+        Of ordinary attention.
+    key_dim, value_dim, latent : int
+        Of multi-head latent attention: the part of a key head without position, a value head, and the
+        rank of the shared latent; 0 elsewhere.
+    """
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    key_dim: int = 0
+    value_dim: int = 0
+    latent: int = 0
+
+    @classmethod
+    def of(cls, architecture: Architecture, config: Config) -> Sizes:
+        """The sizes of a model."""
+        return cls(
+            architecture.heads,
+            architecture.kv_heads,
+            architecture.head_dim or architecture.width // architecture.heads,
+            integer(config, "qk_nope_head_dim") or 0,
+            integer(config, "v_head_dim") or 0,
+            integer(config, "kv_lora_rank") or 0,
+        )
+
+
+@dataclass(frozen=True)
+class View:
+    """A role's tensor as a part of a stored one.
+
+    The steps in their order: take one expert of a stack, transpose, cut rows (of every group of rows
+    where `groups` is not 1), add `shift`.
+
+    Attributes
+    ----------
+    expert : int or None
+        Index along the first axis of a stack of experts.
+    transpose : bool
+        Whether the stored weight is (columns, rows).
+    groups : int
+        Number of equal groups that the rows fall into.
+    start, stop : int or None
+        The rows to take, counted within each group; all of them where `stop` is None.
+    shift : float
+        Added to the values: some norms store their gain less one.
+    """
+
+    expert: int | None = None
+    transpose: bool = False
+    groups: int = 1
+    start: int = 0
+    stop: int | None = None
+    shift: float = 0.0
+
+    def shape(self, stored: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the role's tensor, from that of the stored one."""
+        shape = stored[1:] if self.expert is not None else stored
+        if self.transpose and len(shape) == 2:
+            shape = (shape[1], shape[0])
+        if self.stop is not None:
+            shape = (self.groups * (self.stop - self.start), *shape[1:])
+        return shape
+
+    def apply(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The role's tensor, sharing memory with the stored one where that is possible."""
+        if self.expert is not None:
+            tensor = tensor[self.expert]
+        if self.transpose and tensor.ndim == 2:
+            tensor = tensor.T
+        if self.stop is not None:
+            rest = tensor.shape[1:]
+            tensor = tensor.reshape(self.groups, -1, *rest)[:, self.start : self.stop].reshape(-1, *rest)
+        if self.shift:
+            tensor = tensor.float() + self.shift
+        return tensor
+
+
+class TensorLayout:
+    """Says which roles a stored tensor serves, and how each is cut out of it."""
+
+    def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:
+        """Roles (``#`` and ``*`` still open) with their views, for a tensor of the shape `stored`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Whole(TensorLayout):
+    """One role that takes the whole tensor."""
+
+    role: str
+    transpose: bool = False
+    shift: float = 0.0
+
+    def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
+        yield self.role, View(transpose=self.transpose, shift=self.shift)
+
+
+@dataclass(frozen=True)
+class QueryKeyValue(TensorLayout):
+    """Query, key and value in one tensor.
+
+    With `grouped`, the rows come in groups, one a key-value head: its query heads, its key, its value
+    (with as many key-value heads as heads: interleaved by head; with a single one: plainly stacked).
+    Otherwise all of query, then all of key, then all of value.
+    """
+
+    grouped: bool = False
+    transpose: bool = False
+
+    def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
+        whole = View(transpose=self.transpose, groups=sizes.kv_heads if self.grouped else 1)
+        query = sizes.heads * sizes.head_dim // whole.groups
+        key = sizes.kv_heads * sizes.head_dim // whole.groups
+        rows = whole.shape(stored)[0]
+        if rows != whole.groups * (query + 2 * key):
+            raise BadCheckpoint(
+                f"{rows} rows where {sizes.heads} query and {sizes.kv_heads} key-value heads of "
+                f"{sizes.head_dim} need {whole.groups * (query + 2 * key)}"
+            )
+        yield "attention.query.*", replace(whole, start=0, stop=query)
+        yield "attention.key.*", replace(whole, start=query, stop=query + key)
+        yield "attention.value.*", replace(whole, start=query + key, stop=query + 2 * key)
+
+
+@dataclass(frozen=True)
+class GateUp(TensorLayout):
+    """Gate and up projection in one tensor: the gate's rows, then as many of up."""
+
+    gate: str = "feed_forward.gate.*"
+    up: str = "feed_forward.up.*"
+
+    def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
+        half, odd = divmod(stored[0], 2)
+        if odd:
+            raise BadCheckpoint(f"{stored[0]} rows cannot be a gate and an up projection of equal size")
+        yield self.gate, View(start=0, stop=half)
+        yield self.up, View(start=half, stop=2 * half)
+
+
+@dataclass(frozen=True)
+class ExpertStack(TensorLayout):
+    """All experts of a layer in one tensor of three axes; the roles of one expert are those of `each`."""
+
+    each: TensorLayout
+
+    def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
+        if len(stored) != 3:
+            raise BadCheckpoint(f"shape {stored} where a stack of experts has three axes")
+        for role, view in self.each.views(stored[1:], sizes):
+            for expert in range(stored[0]):
+                yield role.replace("{expert}", str(expert)), replace(view, expert=expert)
+
+
+@dataclass(frozen=True)
+class LatentDown(TensorLayout):
+    """Latent attention: projection to the shared latent, then to the one key that carries the position."""
+
+    def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
+        if not 0 < sizes.latent < stored[0]:
+            raise BadCheckpoint(f"{stored[0]} rows cannot hold a latent of rank {sizes.latent} and a key")
+        yield "attention.latent.down.*", View(start=0, stop=sizes.latent)
+        yield "attention.key_position.*", View(start=sizes.latent, stop=stored[0])
+
+
+@dataclass(frozen=True)
+class LatentUp(TensorLayout):
+    """Latent attention: from the shared latent to keys and values, interleaved by head."""
+
+    def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
+        each = sizes.key_dim + sizes.value_dim
+        if stored[0] != sizes.heads * each:
+            raise BadCheckpoint(
+                f"{stored[0]} rows where {sizes.heads} heads of {each} need {sizes.heads * each}"
+            )
+        yield "attention.key.*", View(groups=sizes.heads, start=0, stop=sizes.key_dim)
+        yield "attention.value.*", View(groups=sizes.heads, start=sizes.key_dim, stop=each)

@@ -1,0 +1,91 @@
+"""A model's files behind one small interface: names and shapes at once, tensors one at a time."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from pathlib import Path
+
+from fpcore.anatomy import Architecture, Roles, read_anatomy
+from fpcore.checkpoints.vocabulary import read_vocabulary
+from fpcore.memo import Memo
+from fpcore.storage.tensor_source import TensorSource
+
+__all__ = ["Checkpoint"]
+
+
+class Checkpoint(TensorSource):
+    """Weights of one model with their configuration.
+
+    Attributes
+    ----------
+    name : str
+        What people see.
+    digest : str
+        sha256 (hex) of the content: configuration, tensors, and tokenizer where there is one.
+    config : mapping
+        The parsed ``config.json``.
+    tensors : mapping of str to TensorInfo
+        Every stored tensor, known from headers alone.
+    path : pathlib.Path or None
+        Where it lies, None for a model that exists in memory or on the hub.
+    device : str
+        Where metrics that run models run it, such as ``cpu`` or ``cuda:1``.
+    memo : Memo
+        Holds what is large and was computed on it, such as a forward pass.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> model = fpcore.open_checkpoint("models/child")
+    >>> model.architecture.cell
+    'llama 4x16 h4/2 f24 rmsnorm'
+    >>> query = model.roles["layers.1.attention.query.weight"]
+    >>> query.source, query.shape
+    ('model.layers.1.self_attn.q_proj.weight', (16, 16))
+    >>> tuple(query.read().shape)
+    (16, 16)
+    """
+
+    path: Path | None = None
+    device: str = "cpu"
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """The sha256 (hex) of configuration, tensors and tokenizer."""
+
+    def tokenizer_file(self) -> Path | None:
+        """The ``tokenizer.json`` that belongs to the model, or None."""
+        return None
+
+    @cached_property
+    def roles(self) -> Roles:
+        """What each tensor is for, whatever it is called.
+
+        Raises
+        ------
+        UnknownTensor
+            A tensor whose name the model type's table does not know, or a model type without a table.
+        BadCheckpoint
+            Layers or parts of layers are missing, or two tensors claim one role.
+        """
+        return read_anatomy(self, self.architecture)
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The model's shape."""
+        return Architecture.from_config(self.config, self.tensors, where=f"{self.name}: config.json")
+
+    @cached_property
+    def memo(self) -> Memo:
+        """What is large and was computed on it."""
+        return Memo()
+
+    def tokenizer_vocabulary(self) -> dict[str, int] | None:
+        """Token to id, from ``tokenizer.json``; None where the model brings no such file."""
+        file = self.tokenizer_file()
+        return None if file is None else read_vocabulary(file)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"

@@ -1,0 +1,43 @@
+"""Configurations and files as content: parsed with clear errors, and digested."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from fpcore.errors import BadCheckpoint
+from fpcore.storage.tensor_source import Config
+
+__all__ = ["config_digest", "file_digest", "parse_config", "read_config"]
+
+
+def read_config(folder: Path) -> Config:
+    """The parsed ``config.json`` of a directory."""
+    file = folder / "config.json"
+    if not file.is_file():
+        raise BadCheckpoint(f"{folder}: no config.json; give a directory in hub layout (config and weights)")
+    return parse_config(file.read_bytes(), str(file))
+
+
+def parse_config(content: bytes, where: str) -> Config:
+    """A configuration from its bytes; `where` is named in errors."""
+    try:
+        config = json.loads(content)
+    except ValueError as error:
+        raise BadCheckpoint(f"{where}: not JSON ({error}); fetch it again") from error
+    if not isinstance(config, dict):
+        raise BadCheckpoint(f"{where}: not a JSON object; fetch it again")
+    return config
+
+
+def config_digest(config: Config) -> bytes:
+    """The sha256 of a configuration in one canonical spelling."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def file_digest(file: Path) -> bytes:
+    """The sha256 of a file's content."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()

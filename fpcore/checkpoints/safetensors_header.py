@@ -1,0 +1,92 @@
+"""The header of a safetensors file: what each tensor is and where it lies, checked against its size."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Final
+
+from fpcore.errors import BadCheckpoint
+from fpcore.storage.tensor_source import TensorInfo
+
+__all__ = ["MAX_HEADER", "parse_header", "read_header"]
+
+# safetensors' element types: torch's name and bits an element.
+DTYPES: Final[dict[str, tuple[str, int]]] = {
+    "F64": ("float64", 64),
+    "F32": ("float32", 32),
+    "F16": ("float16", 16),
+    "BF16": ("bfloat16", 16),
+    "F8_E4M3": ("float8_e4m3fn", 8),
+    "F8_E5M2": ("float8_e5m2", 8),
+    "F8_E8M0": ("float8_e8m0fnu", 8),
+    "F8_E4M3FNUZ": ("float8_e4m3fnuz", 8),
+    "F8_E5M2FNUZ": ("float8_e5m2fnuz", 8),
+    "F4": ("float4_e2m1fn_x2", 4),
+    "I64": ("int64", 64),
+    "I32": ("int32", 32),
+    "I16": ("int16", 16),
+    "I8": ("int8", 8),
+    "U64": ("uint64", 64),
+    "U32": ("uint32", 32),
+    "U16": ("uint16", 16),
+    "U8": ("uint8", 8),
+    "BOOL": ("bool", 8),
+    "C64": ("complex64", 64),
+}
+
+MAX_HEADER: Final = 100_000_000  # bytes; the limit of the safetensors format
+
+
+def read_header(file: Path) -> dict[str, TensorInfo]:
+    """Names, shapes and types in a safetensors file, checked against the file's length.
+
+    Raises
+    ------
+    BadCheckpoint
+        If the file is truncated, or its header does not describe its content.
+    """
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        start = stream.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= length <= min(size - 8, MAX_HEADER):
+            raise BadCheckpoint(
+                f"{file}: not a safetensors file, or cut short ({size} bytes); fetch it again"
+            )
+        return {key: info for key, (info, _, _) in parse_header(stream.read(length), size, str(file)).items()}
+
+
+def parse_header(text: bytes, size: int, where: str) -> dict[str, tuple[TensorInfo, int, int]]:
+    """Tensors of a safetensors header: what each is, and its first and last byte within the file.
+
+    Parameters
+    ----------
+    text : bytes
+        The JSON header, without its eight length bytes.
+    size : int
+        Length of the whole file in bytes.
+    where : str
+        Named in errors.
+    """
+    base = 8 + len(text)
+    found: dict[str, tuple[TensorInfo, int, int]] = {}
+    try:
+        header = json.loads(text)
+        for key, entry in header.items():
+            if key == "__metadata__":
+                continue
+            name, bits = DTYPES[entry["dtype"]]
+            info = TensorInfo(tuple(int(length) for length in entry["shape"]), name)
+            begin, end = (int(offset) for offset in entry["data_offsets"])
+            if begin < 0 or (end - begin) * 8 != info.size * bits:
+                raise BadCheckpoint(f"{where}: tensor {key} has {end - begin} bytes, not those of its shape")
+            found[key] = (info, base + begin, base + end)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadCheckpoint(f"{where}: unreadable safetensors header ({error!r}); fetch it again") from error
+    needed = max((end for _, _, end in found.values()), default=base)
+    if needed != size:
+        state = "cut short" if needed > size else "longer than its header says"
+        raise BadCheckpoint(f"{where}: {state}: {size} bytes where {needed} are needed; fetch it again")
+    return found

@@ -1,0 +1,62 @@
+"""How likely permutations are so much in order, or so much alike, by chance."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammainc, gammaln, logsumexp
+from scipy.stats import t as student
+
+from fpcore.errors import NotComparable
+
+__all__ = ["LN10", "fisher", "log_p_of_agreements", "log_p_of_order"]
+
+Index = NDArray[np.int64]
+
+LN10: Final = math.log(10.0)
+
+# Beyond it the Poisson tail is within 5 % of its bound 1/k!, and soon too small for a float.
+EXACT_AGREEMENTS: Final = 20
+
+
+def log_p_of_order(order: Index) -> float:
+    """Natural logarithm of the chance that a random permutation is as much in order as `order`.
+
+    Spearman's rho with Student's t, against positive correlation; never below what the permutation in
+    perfect order has, one over the number of permutations.
+    """
+    n = len(order)
+    if n < 3:
+        raise NotComparable(f"{n} units; a rank correlation needs at least 3")
+    steps = order.argsort().argsort() - np.arange(n)
+    rho = 1.0 - 6.0 * float(np.square(steps, dtype=np.float64).sum()) / (n * (n**2 - 1.0))
+    floor = -float(gammaln(n + 1))
+    if rho >= 1.0:
+        return floor
+    statistic = rho * math.sqrt((n - 2) / max(1.0 - rho**2, 1e-300))
+    return max(floor, float(student.logsf(statistic, n - 2)))
+
+
+def fisher(log_p: list[float]) -> float:
+    """-log10 of the chance that independent p-values have a product this small (Fisher)."""
+    half = -math.fsum(log_p)  # half of the chi-squared statistic of 2k degrees of freedom
+    if half <= 0.0:
+        return 0.0
+    powers = np.arange(len(log_p))
+    # Its upper tail in closed form, as a sum of k Poisson terms.
+    log_tail = float(logsumexp(powers * math.log(half) - gammaln(powers + 1))) - half
+    return max(0.0, -log_tail / LN10)
+
+
+def log_p_of_agreements(count: int, mean: float = 1.0) -> float:
+    """Natural logarithm of the chance that a Poisson number of that mean is `count` or more.
+
+    The agreements of two random permutations have a mean of 1; those of two random ways to place k units
+    among n have one of k / n.
+    """
+    if count > EXACT_AGREEMENTS:
+        return count * math.log(mean) - float(gammaln(count + 1))
+    return math.log(gammainc(count, mean)) if count else 0.0

@@ -1,0 +1,21 @@
+"""The values of a role's tensor, as numbers that can be calculated with."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpcore.anatomy import RoleView
+from fpcore.errors import BadCheckpoint
+
+__all__ = ["finite"]
+
+Array = NDArray[np.float64]
+
+
+def finite(view: RoleView) -> Array:
+    """A role's tensor as float64; what is not finite is refused."""
+    values: Array = view.read().double().numpy()
+    if not np.isfinite(values).all():
+        raise BadCheckpoint(f"{view.checkpoint.name}: tensor {view.source} holds NaN or infinite values")
+    return values

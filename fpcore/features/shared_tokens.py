@@ -1,0 +1,156 @@
+"""Tokens by their text: the embedding rows that two models' vocabularies have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpcore.checkpoints.base import Checkpoint
+from fpcore.errors import BadCheckpoint, NotComparable
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "FEWEST_TOKENS",
+    "TokenRows",
+    "aligning_rows",
+    "embedding",
+    "embedding_rows",
+    "shared_tokens",
+    "token_keys",
+]
+
+FEWEST_TOKENS: Final = 16
+
+# Tokens that align the dimensions of two embeddings, at most; there must be more of them than dimensions.
+ALIGNING: Final = 4096
+
+# Keys are numbers that float64 holds exactly; of a million tokens, two share one with chance 1e-4.
+KEY_BYTES: Final = 6
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+class TokenRows(NamedTuple):
+    """Embedding rows of some tokens.
+
+    Attributes
+    ----------
+    keys : ndarray of float64, (n,)
+        The numbers of the tokens, ascending.
+    rows : ndarray of float64, (n, width)
+    """
+
+    keys: Array
+    rows: Array
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that they take."""
+        return self.keys.nbytes + self.rows.nbytes
+
+
+def token_keys(model: Checkpoint) -> tuple[Array, Index]:
+    """Every token of the vocabulary as a number made of its text, ascending, and its id.
+
+    The numbers order tokens at random, but for all models alike: the lowest ones of two vocabularies are a
+    fair sample of what they share.
+
+    Raises
+    ------
+    NotComparable
+        The model brings no ``tokenizer.json``.
+    """
+    return model.remembered("token keys", lambda: _token_keys(model))
+
+
+def _token_keys(model: Checkpoint) -> tuple[Array, Index]:
+    vocabulary = model.tokenizer_vocabulary()
+    if not vocabulary:
+        raise NotComparable("no tokenizer.json: tokens cannot be matched by their text")
+    by_key = {key_of(token): index for token, index in vocabulary.items()}
+    order = sorted(by_key)
+    return np.array(order), np.array([by_key[key] for key in order], dtype=np.int64)
+
+
+def key_of(token: str) -> float:
+    """The number of a token: 48 bits of the sha256 of its text."""
+    digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+    return float(int.from_bytes(digest[:KEY_BYTES], "big"))
+
+
+def embedding(model: Checkpoint) -> torch.Tensor:
+    """The embedding as stored, (tokens, width).
+
+    Raises
+    ------
+    NotComparable
+        The model has none, or it cannot be read as one matrix.
+    BadCheckpoint
+        A value is not finite.
+    """
+    view = model.roles.get("embedding.weight")
+    if view is None or len(view.shape) != 2:
+        raise NotComparable("no embedding")
+    values = view.read()
+    if not bool(values.float().isfinite().all()):
+        raise BadCheckpoint(f"{model.name}: tensor {view.source} holds NaN or infinite values")
+    return values
+
+
+def embedding_rows(model: Checkpoint, most: int) -> TokenRows:
+    """Keys and embedding rows of the tokens with the lowest keys, rows of zeros left out.
+
+    Parameters
+    ----------
+    model : Checkpoint
+    most : int
+        Tokens to take.
+
+    Returns
+    -------
+    TokenRows
+        Of n tokens, at most `most`.
+
+    Raises
+    ------
+    NotComparable
+        No tokenizer, no embedding, or fewer than `FEWEST_TOKENS` rows.
+    """
+    keys, ids = token_keys(model)
+    matrix = embedding(model)
+    known = ids < len(matrix)
+    keys, ids = keys[known], ids[known]
+    # Some more than asked for, as padding and reserved tokens may have rows of zeros.
+    rows = matrix[ids[: 2 * most].tolist()].double().numpy()
+    used = np.flatnonzero(rows.any(axis=1))[:most]
+    if len(used) < FEWEST_TOKENS:
+        raise NotComparable(f"{len(used)} tokens with an embedding; at least {FEWEST_TOKENS} are needed")
+    return TokenRows(keys[used], rows[used])
+
+
+def aligning_rows(model: Checkpoint) -> TokenRows:
+    """Keys and embedding rows of up to `ALIGNING` tokens, kept in the model's memo."""
+    return model.memo.recall((model.digest, "aligning rows"), lambda: embedding_rows(model, ALIGNING))
+
+
+def shared_tokens(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[Index, Index]:
+    """Places in `a` and in `b` (ascending keys) of the tokens in both.
+
+    Raises
+    ------
+    NotComparable
+        Fewer than `FEWEST_TOKENS` are.
+    """
+    if len(a) == len(b) and np.array_equal(a, b):
+        every = np.arange(len(a), dtype=np.int64)
+        return every, every
+    _, left, right = np.intersect1d(a, b, assume_unique=True, return_indices=True)
+    if len(left) < FEWEST_TOKENS:
+        raise NotComparable(f"{len(left)} tokens in common; at least {FEWEST_TOKENS} are needed")
+    return left, right

@@ -1,0 +1,109 @@
+"""Named tensors as they are stored, and the config beside them: what every reader of files provides."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Config", "Json", "TensorInfo", "TensorSource", "integer"]
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+Config: TypeAlias = Mapping[str, Json]
+
+T = TypeVar("T")
+
+
+def integer(config: Config, *names: str) -> int | None:
+    """The first of the entries that is a number, as an integer; None if none is."""
+    for name in names:
+        value = config.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return int(value)
+    return None
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Shape and element type of a stored tensor.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        As stored.
+    dtype : str
+        Torch's name of the element type, such as ``bfloat16`` or ``float8_e4m3fn``.
+
+    Examples
+    --------
+    >>> import fpcore
+    >>> fpcore.TensorInfo((4, 3), "bfloat16").size
+    12
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @classmethod
+    def of(cls, tensor: torch.Tensor) -> TensorInfo:
+        """Those of a tensor in memory."""
+        return cls(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+class TensorSource(ABC):
+    """Stored tensors by name, with the configuration that says how they are stored.
+
+    Attributes
+    ----------
+    name : str
+        What people see.
+    config : mapping
+        The parsed ``config.json``.
+    """
+
+    name: str
+    config: Config
+
+    @property
+    @abstractmethod
+    def tensors(self) -> Mapping[str, TensorInfo]:
+        """Shape and element type of every stored tensor."""
+
+    @abstractmethod
+    def read(self, name: str) -> torch.Tensor:
+        """One tensor as stored (its element type and orientation unchanged).
+
+        Raises
+        ------
+        KeyError
+            If there is no tensor of that name.
+        """
+
+    def remembered(self, key: str, compute: Callable[[], T]) -> T:
+        """``compute()``, done once and kept as long as this object is: for what is small beside the weights.
+
+        Parameters
+        ----------
+        key : str
+            Says what is computed; several metrics that use one key share one computation.
+        compute : callable
+            Takes nothing, returns the value.
+        """
+        memory: dict[str, object] = self.__dict__.setdefault("_remembered", {})
+        if key not in memory:
+            memory[key] = compute()
+        return cast(T, memory[key])
+
+    def __getstate__(self) -> dict[str, object]:
+        # What can be computed again does not travel to another process.
+        return {key: value for key, value in self.__dict__.items() if key != "_remembered"}
