@@ -1,42 +1,24 @@
-"""Everything about metrics at once: from score tables to the values of a calibration report."""
+"""The report of one metric: all results of its table, and the verdict that follows from them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Final
+from functools import cached_property
 
-from analysis.discrimination.auc import auc, auc_with_abstentions_worst, pairs_without_look_alikes
-from analysis.discrimination.breakdown import LookAlikeClass, MethodClass, by_look_alike, by_method
-from analysis.discrimination.comparison import Comparison, compare_all
-from analysis.discrimination.roc import RocCurve, partial_auc, roc_curve
-from analysis.evidence.likelihood_ratio import Evidence, calibrate_evidence
-from analysis.inference.claims import Claim, PValueAudit, audit_p_values
-from analysis.inference.confounding import ArchitectureAudit, architecture_detector
-from analysis.inference.permutation import PermutationTest, separation_tests
+from analysis.breakdown import LookAlikeClass, MethodClass
+from analysis.discrimination.roc import RocCurve
+from analysis.evidence.likelihood_ratio import Evidence
+from analysis.inference.claims import Claim, PValueAudit
+from analysis.inference.confounding import ArchitectureAudit
+from analysis.inference.permutation import PermutationTest
 from analysis.notebook import Shown
 from analysis.results import Interval
-from analysis.summary import CatalogSummary, MetricSummary, Summary, share
 from analysis.table import ScoreTable
-from analysis.thresholds.calibration import (
-    Threshold,
-    ThresholdAudit,
-    audit_threshold,
-    calibrate_threshold,
-)
-from analysis.thresholds.power import (
-    intraclass_correlation,
-)
+from analysis.thresholds.calibration import Threshold, ThresholdAudit
 from analysis.verdicts import Verdict, verdict
 
-__all__ = ["Analysis", "MetricReport", "analyse"]
-
-CONFIDENCE: Final = 0.95
-TEST_LEVEL: Final = 0.05
-GOALS: Final = (0.05, 0.01, 0.001)
+__all__ = ["MetricReport"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +79,9 @@ class MetricReport(Shown):
     intraclass_correlation: Interval
     unmatched: tuple[tuple[str, str], ...]
 
+    def __str__(self) -> str:
+        return f"{self.metric}: {self.verdict}"
+
     @cached_property
     def verdict(self) -> Verdict:
         """The metric judged by the one rule."""
@@ -105,7 +90,7 @@ class MetricReport(Shown):
     @property
     def derived_coverage(self) -> float:
         """Share of derived pairs with a score; NaN without derived pairs."""
-        return share(self.table.derived, self.table.comparable)
+        return self.table.coverage(self.table.derived)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -117,140 +102,3 @@ class MetricReport(Shown):
         said += [f"threshold: {item.reason}" for item in self.thresholds[:1] if item.reason]
         said += [f"evidence: {self.evidence.reason}"] if self.evidence.reason else []
         return tuple(dict.fromkeys(said))
-
-
-@dataclass(frozen=True)
-class Analysis(Shown):
-    """The reports of several metrics, and what they have in common.
-
-    Attributes
-    ----------
-    metrics : tuple of MetricReport
-        In the order of the tables.
-    comparisons : tuple of Comparison
-        Every two metrics, paired.
-    """
-
-    metrics: tuple[MetricReport, ...]
-    comparisons: tuple[Comparison, ...]
-
-    def summary(self) -> Summary:
-        """What a file keeps of it: the same for the same tables and seed."""
-        return Summary(
-            tuple(MetricSummary.of(report) for report in self.metrics),
-            self.comparisons,
-            CatalogSummary.of([report.table for report in self.metrics], GOALS, CONFIDENCE),
-        )
-
-
-def analyse(
-    tables: Sequence[ScoreTable],
-    *,
-    claims: Mapping[str, Claim] | None = None,
-    versions: Mapping[str, int] | None = None,
-    seed: int = 0,
-    level: float = 0.95,
-    max_fpr: tuple[float, ...] = GOALS,
-    n_resamples: int = 9_999,
-    n_bootstrap: int = 2_000,
-    focus: str | None = None,
-) -> Analysis:
-    """Judge metrics by their scores.
-
-    Parameters
-    ----------
-    tables : sequence of ScoreTable
-        One a metric.
-    claims : mapping of str to Claim, optional
-        metric → what its authors state.
-    versions : mapping of str to int, optional
-        metric → version.
-    seed : int
-        The same seed gives the same result, whatever the order of the tables or the number of processes.
-    level : float
-        Of the intervals.
-    max_fpr : tuple of float
-        False-positive rates for which thresholds are calibrated.
-    n_resamples, n_bootstrap : int
-        Permutations, and lineage bootstrap resamples.
-    focus : str, optional
-        The metric that the question is about (a proposed one beside known ones): its comparisons with the
-        others are corrected as a family of their own, see `compare_all`.
-
-    Returns
-    -------
-    Analysis
-        What cannot be computed is undefined with its reason; nothing in a valid table makes this fail.
-    """
-    claims, versions = claims or {}, versions or {}
-    # Sorting and looking up release the interpreter: on large tables a second core takes its share.
-    with ThreadPoolExecutor(1) as beside:
-        tests = beside.submit(separation_tests, tables, n_resamples, seed, level=TEST_LEVEL)
-        evidence = [beside.submit(calibrate_evidence, table) for table in tables]
-        drafts = [
-            _draft(
-                table,
-                claim=claims.get(table.metric),
-                version=versions.get(table.metric),
-                seed=seed,
-                level=level,
-                max_fpr=max_fpr,
-                n_bootstrap=n_bootstrap,
-            )
-            for table in tables
-        ]
-        reports = tuple(
-            draft(permutation=tests.result()[table.metric], evidence=found.result())
-            for table, draft, found in zip(tables, drafts, evidence, strict=True)
-        )
-    alike = any((table.look_alike & table.comparable).any() for table in tables)
-    negatives = "look-alike" if alike else "independent"
-    return Analysis(reports, compare_all(tables, negatives, level, focus=focus))
-
-
-def _draft(
-    table: ScoreTable,
-    *,
-    claim: Claim | None,
-    version: int | None,
-    seed: int,
-    level: float,
-    max_fpr: tuple[float, ...],
-    n_bootstrap: int,
-) -> Callable[..., MetricReport]:
-    """Compute all of a report but the permutation test and the evidence, which it is then called with."""
-    thresholds = tuple(
-        calibrate_threshold(table, rate, CONFIDENCE, level=level, seed=seed) for rate in max_fpr
-    )
-    at = thresholds[0].value if thresholds else math.nan
-    overall = auc(table, level=level)
-    return partial(
-        MetricReport,
-        metric=table.metric,
-        version=version,
-        table=table,
-        auc=overall,
-        look_alike_auc=auc(table, "look-alike", level),
-        partial_auc=partial_auc(table, level=level),
-        worst_auc=auc_with_abstentions_worst(table, level=level),
-        worst_look_alike_auc=auc_with_abstentions_worst(table, "look-alike", level),
-        intervals={
-            "jackknife": overall,
-            "bootstrap": auc(table, level=level, method="bootstrap", seed=seed, n_resamples=n_bootstrap),
-            "percentile": auc(table, level=level, method="percentile", seed=seed, n_resamples=n_bootstrap),
-            "delong": auc(table, level=level, method="delong"),
-        },
-        thresholds=thresholds,
-        claim=claim,
-        claim_audit=audit_threshold(table, claim.threshold, level)
-        if claim is not None and claim.threshold is not None
-        else None,
-        p_values=audit_p_values(table, level=level) if claim is not None and claim.p_values else None,
-        architecture=architecture_detector(table, level),
-        by_method=by_method(table, at, level),
-        by_look_alike=by_look_alike(table, at, level),
-        roc=roc_curve(table, level=level),
-        look_alike_roc=roc_curve(table, "look-alike", level),
-        intraclass_correlation=intraclass_correlation(table),
-        unmatched=tuple(pairs_without_look_alikes(table)),
-    )

@@ -1,4 +1,4 @@
-"""How a result shows itself in a notebook: its fields as a small table."""
+"""How a result shows itself: as one line where it is printed, as a small table in a notebook."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from html import escape
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 __all__ = ["Shown", "number", "rows_html", "table_html"]
 
@@ -17,7 +17,7 @@ MOST: Final = 12
 
 
 class Shown:
-    """A result that a notebook shows as a table (``_repr_html_``).
+    """A result that prints as one line (``__str__``) and that a notebook shows as a table (``_repr_html_``).
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Shown:
     _shown: ClassVar[tuple[str, ...]] = ()
     _headline: ClassVar[str] = ""
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, object]:
         """What is shown, by its label; reasons and warnings only where there are any."""
         names = self._shown or tuple(item.name for item in fields(self) if item.repr)  # type: ignore[arg-type]
         facts = {name: getattr(self, name) for name in names}
@@ -41,6 +41,10 @@ class Shown:
     def _cell(self) -> str:
         """The result in one cell, as text."""
         return _text(getattr(self, self._headline)) if self._headline else type(self).__name__
+
+    def __str__(self) -> str:
+        facts = [f"{_label(name)} {_text(value)}" for name, value in self._facts().items()]
+        return f"{type(self).__name__}: {'; '.join(facts)}"
 
     def _repr_html_(self) -> str:
         rows = [(f"<b>{escape(_label(name))}</b>", _html(value)) for name, value in self._facts().items()]
@@ -77,7 +81,7 @@ def table_html(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]])
     return "".join(parts) + "</tbody></table>"
 
 
-def rows_html(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> str:
+def rows_html(rows: Sequence[Mapping[str, object]], names: Sequence[str] = ()) -> str:
     """Write values as a table, one row a mapping and columns by its keys; `names` head the rows."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     cells = [[escape(_text(row[key])) if key in row else "" for key in keys] for row in rows]
@@ -86,7 +90,7 @@ def rows_html(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> s
     return table_html("", [*([""] if names else []), *map(_label, keys)], cells)
 
 
-def _html(value: Any) -> str:
+def _html(value: object) -> str:
     """A value as HTML: several results or mappings as a table, the rest as text."""
     if isinstance(value, list | tuple) and value and all(isinstance(item, Shown) for item in value):
         return rows_html([item._facts() for item in value])
@@ -102,7 +106,7 @@ def _label(name: str) -> str:
     return " ".join(word.upper() if word in ABBREVIATIONS else word for word in words)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A value in one cell."""
     if value is None:
         return UNDEFINED

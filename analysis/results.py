@@ -3,12 +3,47 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, TypeAlias, overload
+
+import numpy as np
 
 from analysis.notebook import Shown, number
+from analysis.validation import BadArgument
 
-__all__ = ["Interval", "as_json"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["JSON", "Interval", "WithArrays", "as_json"]
+
+JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+"""What JSON can say."""
+
+
+class WithArrays(Shown):
+    """A result with arrays among its fields: equal where all fields are, NaN being equal to NaN.
+
+    Its dataclass must say ``eq=False``: the comparison that dataclasses make fails on arrays.
+    """
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        names = [item.name for item in fields(self) if item.compare]  # type: ignore[arg-type]
+        return all(_same(getattr(self, name), getattr(other, name)) for name in names)
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return type(one) is type(other) and np.array_equal(one, other, equal_nan=True)  # type: ignore[arg-type]
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
+        return math.isnan(other)
+    return bool(one == other)
 
 
 @dataclass(frozen=True)
@@ -61,6 +96,15 @@ class Interval(Shown):
         """Whether the estimate is a number."""
         return not math.isnan(self.estimate)
 
+    def __str__(self) -> str:
+        if not self.defined:
+            return f"undefined ({self.reason})"
+        counted = ((self.n_lineages, "lineage"), (self.n_pairs, "pair"), (len(self.warnings), "warning"))
+        basis = [f"{n:,} {what}{'s' * (n > 1)}" for n, what in counted if n]
+        basis += [f"no ends: {self.reason}"] if self.reason else []
+        told = "; ".join(text for text in (self.method, ", ".join(basis)) if text)
+        return f"{self._cell()} ({100 * self.level:g}%, {told})"
+
     def _cell(self) -> str:
         if not self.defined:
             return f"— ({self.reason})" if self.reason else "—"
@@ -68,7 +112,11 @@ class Interval(Shown):
         return number(self.estimate) + ends
 
 
-def as_json(value: Any) -> Any:
+@overload
+def as_json(value: DataclassInstance | Mapping[str, object]) -> dict[str, JSON]: ...
+@overload
+def as_json(value: object) -> JSON: ...
+def as_json(value: object) -> JSON:
     """Turn results into plain JSON values: dataclasses to objects, NaN to null, infinities to text.
 
     Parameters
@@ -78,25 +126,26 @@ def as_json(value: Any) -> Any:
 
     Returns
     -------
-    object
-        Only dict, list, str, int, float, bool and None.
+    dict, list, str, int, float, bool or None
+        And nothing else inside.
+
+    Raises
+    ------
+    BadArgument
+        Something in it has no JSON form.
     """
-    if hasattr(value, "__dataclass_fields__"):
-        return {key: as_json(item) for key, item in vars_of(value).items()}
-    if isinstance(value, dict):
+    if is_dataclass(value) and not isinstance(value, type):
+        # Not `asdict`, which would turn nested results into bare dicts.
+        return {item.name: as_json(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [as_json(item) for item in value]
-    if hasattr(value, "tolist"):
-        return as_json(value.tolist())
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        if math.isinf(value):
-            return "inf" if value > 0 else "-inf"
-    return value
-
-
-def vars_of(value: Any) -> dict[str, Any]:
-    """Fields of a dataclass, not recursing (``asdict`` would turn nested results into bare dicts)."""
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if isinstance(value, np.ndarray | np.generic):
+        plain: object = value.tolist()
+        return as_json(plain)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise BadArgument(f"value must hold results, numbers and text only, not a {type(value).__name__}")

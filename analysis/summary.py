@@ -4,247 +4,94 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from analysis.discrimination.breakdown import LookAlikeClass, MethodClass
+from analysis.breakdown import LookAlikeClass, MethodClass
 from analysis.discrimination.comparison import Comparison
-from analysis.discrimination.roc import RocCurve
-from analysis.inference.claims import PValueAudit, RejectionRate
+from analysis.evidence.likelihood_ratio import Evidence
+from analysis.inference.claims import PValueAudit
 from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
+from analysis.metric_report import MetricReport
 from analysis.notebook import Shown
-from analysis.results import Interval
+from analysis.results import Interval, WithArrays
+from analysis.summary_parts import (
+    AucIntervals,
+    ClaimAudit,
+    Coverage,
+    Curves,
+    EvidenceSummary,
+    PValueSummary,
+    RelationScores,
+)
 from analysis.table import RELATIONS, ScoreTable
 from analysis.thresholds.calibration import Threshold
 from analysis.thresholds.power import certifiable_fpr, lineages_needed, minimal_detectable_auc_difference
 
-if TYPE_CHECKING:
-    from analysis.evidence.likelihood_ratio import Evidence
-    from analysis.metric_report import MetricReport
-
-__all__ = [
-    "AucIntervals",
-    "CatalogSummary",
-    "CellSummary",
-    "ClaimAudit",
-    "Coverage",
-    "Curves",
-    "EceCurve",
-    "EvidenceSummary",
-    "MetricSummary",
-    "PValueSummary",
-    "QuantileCurve",
-    "RelationScores",
-    "TippettCurve",
-    "share",
-]
+__all__ = ["CatalogSummary", "CellSummary", "MetricSummary", "Summary"]
 
 Floats = npt.NDArray[np.float64]
-Masks = npt.NDArray[np.bool_]
 QUANTILES: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Coverage(Shown):
-    """Shares of pairs with a score, in [0, 1]; NaN where there is no such pair."""
-
-    derived: float
-    independent: float
-    look_alike: float
-
-
-@dataclass(frozen=True)
-class AucIntervals(Shown):
-    """The AUC against all independent pairs: "jackknife", "bootstrap", "percentile" and "delong"."""
-
-    auc: Mapping[str, Interval]
-
-
-@dataclass(frozen=True)
-class ClaimAudit(Shown):
-    """What a metric's authors claim, and what the claimed threshold does.
-
-    Attributes
-    ----------
-    threshold, auc : float or None
-        As claimed.
-    p_values : bool
-        Whether the score is said to be (minus log10 of) a p-value.
-    text, source : str
-    fpr, tpr, look_alike_fpr : Interval or None
-        At the claimed threshold; None where none is claimed, `reason` then says so.
-    reason : str
-    """
-
-    threshold: float | None
-    auc: float | None
-    p_values: bool
-    text: str
-    source: str
-    fpr: Interval | None
-    tpr: Interval | None
-    look_alike_fpr: Interval | None
-    reason: str
-
-    @classmethod
-    def of(cls, report: MetricReport) -> ClaimAudit | None:
-        """The audit of a report's claim; None where nothing is claimed."""
-        claim, audit = report.claim, report.claim_audit
-        if claim is None:
-            return None
-        return cls(
-            threshold=claim.threshold,
-            auc=claim.auc,
-            p_values=claim.p_values,
-            text=claim.text,
-            source=claim.source,
-            fpr=audit.fpr if audit else None,
-            tpr=audit.tpr if audit else None,
-            look_alike_fpr=audit.look_alike_fpr if audit else None,
-            reason="" if audit else "no threshold is claimed",
-        )
-
-
-@dataclass(frozen=True)
-class PValueSummary(Shown):
-    """How often claimed p-values of independent pairs lie at or below usual levels."""
-
-    rates: tuple[RejectionRate, ...]
-    verdict: str
-    because: str
-    n_pairs: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class EvidenceSummary(Shown):
-    """The quality of a metric's likelihood ratios; the fields of `Evidence` that are numbers."""
-
-    cllr: float
-    cllr_min: float
-    cllr_cal: float
-    cllr_isotonic: float
-    lower: float
-    upper: float
-    max_abs_log10_lr: float
-    n_derived: int
-    n_independent: int
-    n_lineages: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class RelationScores(Shown):
-    """Where the scores of one relation lie.
-
-    Attributes
-    ----------
-    n, n_scored : int
-        Pairs, and those with a score.
-    median : float
-    quantiles : mapping of str to float
-        Probability, as text → a score that is there; NaN without any.
-    """
-
-    n: int
-    n_scored: int
-    median: float
-    quantiles: Mapping[str, float]
-
-
 @dataclass(frozen=True, eq=False)
-class TippettCurve(Shown):
-    """Shares of derived and of independent weight with at least this log10 likelihood ratio."""
-
-    log10_lr: Floats
-    derived: Floats
-    independent: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class EceCurve(Shown):
-    """Empirical cross-entropy in bits over the prior's log10 odds."""
-
-    log10_odds: Floats
-    logistic: Floats
-    pav: Floats
-    neutral: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class QuantileCurve(Shown):
-    """Claimed p-values of independent pairs beside those expected if they were uniform."""
-
-    expected: Floats
-    observed: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Curves(Shown):
-    """What plots of a metric draw; None where there is nothing to draw."""
-
-    roc: RocCurve
-    look_alike_roc: RocCurve
-    tippett: TippettCurve | None
-    ece: EceCurve | None
-    qq: QuantileCurve | None
-
-    @classmethod
-    def of(cls, report: MetricReport) -> Curves:
-        """The curves of a report."""
-        evidence, audit = report.evidence, report.p_values
-        return cls(
-            report.roc,
-            report.look_alike_roc,
-            TippettCurve(**evidence.tippett) if evidence.tippett else None,
-            EceCurve(**evidence.ece) if evidence.ece else None,
-            None if audit is None else QuantileCurve(audit.expected, audit.observed),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class MetricSummary(Shown):
+class MetricSummary(WithArrays):
     """All that a file keeps of one metric's analysis.
 
     Attributes
     ----------
     metric : str
+        Its name.
     version : int or None
         Of the metric's definition; None where it is not registered.
     n_pairs : int
         Rows of the score table.
     n_derived, n_independent, n_look_alike : int
-        Pairs with a score, by relation; look-alikes are a part of the independent pairs.
+        Pairs with a score; look-alikes are a part of the independent pairs.
     n_models, n_lineages : int
         Among the pairs with a score.
     abstained, failed : int
         Pairs without a score.
     coverage : Coverage
-    auc, look_alike_auc, partial_auc : Interval
-        Against all independent pairs; against look-alikes, matched; up to a small false positive rate.
+    auc : Interval
+        How often a derived pair scores above an independent pair.
+    look_alike_auc : Interval
+        How often it scores above one of its own look-alikes.
+    partial_auc : Interval
+        Mean true positive rate over false positive rates from 0 to .05.
     auc_with_abstentions_worst, look_alike_auc_with_abstentions_worst : Interval
         With every pair that has no score ranked worst.
     intervals : AucIntervals
+        The AUC by other methods, for comparison.
     permutation : PermutationTest
     thresholds : tuple of Threshold
-        One a goal, the largest allowed false positive rate first.
+        One per goal, the largest allowed false positive rate first.
     claim : ClaimAudit or None
+        None where nobody claims anything.
     p_values : PValueSummary or None
         Where the authors claim that the metric gives p-values.
     evidence : EvidenceSummary
     architecture : ArchitectureAudit
-    by_method, by_look_alike : mapping
-        Derivation method, or class of look-alikes, → what the metric makes of it.
+    by_method : mapping of str to MethodClass
+        Derivation method → what the metric makes of its derived pairs.
+    by_look_alike : mapping of str to LookAlikeClass
+        What look-alikes have in common beside their shape (or else their cells) → what the metric makes of
+        them.
     relations : mapping of str to RelationScores
+        Relation → where its scores lie; a relation without pairs is left out.
     without_look_alikes : tuple of (str, str)
         Derived pairs without any look-alike.
     intraclass_correlation : Interval
+        How alike scores of derived pairs of one lineage are.
     curves : Curves
-    verdict, because : str
+    verdict : str
+        "separates", "separates within limits", "architecture detector", "does not separate" or "cannot say".
+    because : str
+        The numbers that decided.
     fails_on : tuple of str
         Derivation methods on which the metric fails, worst first.
     warnings : tuple of str
@@ -309,8 +156,8 @@ class MetricSummary(Shown):
             failed=int((status == "failed").sum()),
             coverage=Coverage(
                 report.derived_coverage,
-                share(table.independent, table.comparable),
-                share(table.look_alike, table.comparable),
+                table.coverage(table.independent),
+                table.coverage(table.look_alike),
             ),
             auc=report.auc,
             look_alike_auc=report.look_alike_auc,
@@ -339,7 +186,13 @@ class MetricSummary(Shown):
 
 @dataclass(frozen=True)
 class CellSummary(Shown):
-    """Models and lineages of one architecture cell."""
+    """What there is of one architecture cell.
+
+    Attributes
+    ----------
+    n_models, n_lineages : int
+        Models of that shape, and the lineages they come from.
+    """
 
     n_models: int
     n_lineages: int
@@ -352,7 +205,9 @@ class CatalogSummary(Shown):
     Attributes
     ----------
     n_models, n_lineages, n_cells : int
+        Models, lineages and architecture cells in the score tables.
     cells : mapping of str to CellSummary
+        Architecture cell → what there is of it.
     confidence : float
         Of the certificates below.
     certifiable_fpr : float
@@ -360,6 +215,7 @@ class CatalogSummary(Shown):
     lineages_needed : mapping of str to int
         A false positive rate, as text → lineages that a certificate needs.
     minimal_detectable_auc_difference : float
+        Smallest difference of two AUCs around .9 that a paired test will likely find; NaN where none.
     """
 
     n_models: int
@@ -403,7 +259,7 @@ class CatalogSummary(Shown):
 
 
 @dataclass(frozen=True, eq=False)
-class Summary(Shown):
+class Summary(WithArrays):
     """All that a file keeps of an analysis: its metrics, paired differences, and what the models are."""
 
     metrics: tuple[MetricSummary, ...]
@@ -411,17 +267,10 @@ class Summary(Shown):
     catalog: CatalogSummary
 
 
-def share(of: Masks, having: Masks) -> float:
-    """Share of the first that has the second; NaN where the first is empty."""
-    total = int(of.sum())
-    return int((of & having).sum()) / total if total else float("nan")
-
-
 def _part(kind: type[T], value: PValueAudit | Evidence) -> T:
     """The fields of a result that a summary of it keeps."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    kept: dict[str, Any] = {name: getattr(value, name) for name in names}
-    return kind(**kept)
+    names = [item.name for item in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: getattr(value, name) for name in names})
 
 
 def _relations(table: ScoreTable) -> dict[str, RelationScores]:

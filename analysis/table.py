@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import copy
+import math
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from analysis.lineages import connected_components
+from analysis.look_alikes import cell_pairs, look_alike_pairs
 from analysis.notebook import Shown
+from analysis.validation import BadArgument, check_choice, check_instance, check_instances
 
-__all__ = ["BadTable", "ScoreTable"]
+__all__ = ["NEGATIVES", "BadTable", "ScoreTable", "check_table", "check_tables"]
 
 RELATIONS: Final = ("derived", "sibling", "independent", "shared-init", "distilled", "disputed")
+NEGATIVES: Final = ("independent", "look-alike")
+"""What derived pairs can be told from."""
 STATUSES: Final = ("ok", "abstained", "failed")
 REQUIRED: Final = ("model_a", "model_b", "score", "relation")
 ENDS: Final = (("model_a", "model_b"), ("lineage_a", "lineage_b"), ("architecture_a", "architecture_b"))
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
+Names = npt.NDArray[np.object_]
 Mask = npt.NDArray[np.bool_]
+
+
+HINT: Final = "analysis.ScoreTable(frame) makes one"
 
 
 class BadTable(ValueError):
@@ -65,6 +74,7 @@ class ScoreTable(Shown):
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
+        check_instance(frame, "frame", pd.DataFrame)
         missing = [name for name in REQUIRED if name not in frame.columns]
         if missing:
             raise BadTable(
@@ -86,7 +96,7 @@ class ScoreTable(Shown):
         a, b = frame["model_a"], frame["model_b"]
         codes, names = pd.factorize(pd.concat([a, b], ignore_index=True), sort=True)
         n = len(frame)
-        self.models: npt.NDArray[Any] = np.asarray(names, dtype=object)
+        self.models: Names = np.asarray(names, dtype=object)
         self.model_a: Codes = codes[:n].astype(np.int32)
         self.model_b: Codes = codes[n:].astype(np.int32)
         twice = pd.Series(self.model_a.astype(np.int64) * max(len(names), 1) + self.model_b).duplicated()
@@ -104,7 +114,7 @@ class ScoreTable(Shown):
                 " mark it abstained or failed, with a reason"
             )
         self.score: Floats = np.where(self.comparable, score, np.nan)
-        self.relation: npt.NDArray[Any] = frame["relation"].to_numpy(dtype=object)
+        self.relation: Names = frame["relation"].to_numpy(dtype=object)
         self.derived: Mask = (frame["relation"] == "derived").to_numpy()
         self.independent: Mask = (frame["relation"] == "independent").to_numpy()
 
@@ -161,9 +171,7 @@ class ScoreTable(Shown):
         except (ValueError, TypeError) as error:
             raise BadTable(f"score table: column score holds something that is no number: {error}") from error
 
-    def _attribute(
-        self, what: str, frame: pd.DataFrame, *, optional: bool = False
-    ) -> tuple[npt.NDArray[Any], Codes]:
+    def _attribute(self, what: str, frame: pd.DataFrame, *, optional: bool = False) -> tuple[Names, Codes]:
         """Code a per-model attribute that the table states per pair, refusing contradictions."""
         n = len(frame)
         values = pd.concat([frame[f"{what}_a"], frame[f"{what}_b"]], ignore_index=True)
@@ -191,7 +199,9 @@ class ScoreTable(Shown):
             f"{int(self.independent.sum())} independent, {int(self.look_alike.sum())} look-alikes)"
         )
 
-    def _facts(self) -> dict[str, Any]:
+    __str__ = __repr__
+
+    def _facts(self) -> dict[str, object]:
         scored = self.comparable
         return {
             "metric": self.metric,
@@ -225,6 +235,11 @@ class ScoreTable(Shown):
         other.frame = self.frame.assign(score=other.score)
         return other
 
+    def coverage(self, pairs: Mask) -> float:
+        """Share of some pairs that have a score; NaN where there are none."""
+        n = int(pairs.sum())
+        return int((pairs & self.comparable).sum()) / n if n else math.nan
+
     def count_models(self, rows: npt.NDArray[np.int64]) -> int:
         """Count the models that stand in some rows."""
         seen = np.zeros(len(self.models), dtype=bool)
@@ -235,23 +250,32 @@ class ScoreTable(Shown):
     @cached_property
     def cell_pair(self) -> npt.NDArray[np.int64]:
         """Code of the unordered pair of architecture cells of each pair; -1 where a cell is unknown."""
-        low = np.minimum(self.cell_a, self.cell_b).astype(np.int64)
-        high = np.maximum(self.cell_a, self.cell_b).astype(np.int64)
-        return np.where(low < 0, -1, low * max(len(self.cells), 1) + high)
+        return cell_pairs(self.cell_a, self.cell_b)
 
     @cached_property
     def look_alike(self) -> Mask:
-        """Independent pairs that stand in the same unordered pair of cells as some derived pair."""
-        used = np.unique(self.cell_pair[self.derived & (self.cell_pair >= 0)])
-        return self.independent & np.isin(self.cell_pair, used)
+        """Independent pairs that stand in the same pair of cells as some derived pair of the table."""
+        return look_alike_pairs(self.relation, self.cell_a, self.cell_b)
 
     def negatives(self, which: str) -> Mask:
         """Mask of the negatives asked for: ``"independent"`` or ``"look-alike"``."""
-        if which == "independent":
-            return self.independent
-        if which == "look-alike":
-            return self.look_alike
-        raise ValueError(f'negatives must be "independent" or "look-alike", not {which!r}')
+        check_choice(which, "negatives", NEGATIVES)
+        return self.independent if which == "independent" else self.look_alike
+
+
+def check_table(value: object, name: str = "table") -> ScoreTable:
+    """Check that an argument is a score table."""
+    return check_instance(value, name, ScoreTable, HINT)
+
+
+def check_tables(value: object, name: str = "tables") -> tuple[ScoreTable, ...]:
+    """Check that an argument is a sequence of score tables, one a metric."""
+    tables = check_instances(value, name, ScoreTable, HINT)
+    metrics = [table.metric for table in tables]
+    twice = next((metric for metric in metrics if metrics.count(metric) > 1), None)
+    if twice is not None:
+        raise BadArgument(f"{name} must hold one table a metric; {twice!r} stands twice")
+    return tables
 
 
 def _ordered(frame: pd.DataFrame) -> pd.DataFrame:

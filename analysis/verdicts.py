@@ -24,16 +24,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
-from analysis.discrimination.breakdown import MethodClass
+from analysis.breakdown import MethodClass
 from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
 from analysis.notebook import Shown
 from analysis.results import Interval
 from analysis.thresholds.calibration import ThresholdAudit
+from analysis.validation import BadArgument, check_probability
 
-__all__ = ["GOOD", "VERDICTS", "Judged", "Verdict", "verdict"]
+__all__ = ["GOOD", "VERDICTS", "Findings", "Verdict", "verdict"]
 
 VERDICTS: Final = (
     "separates",
@@ -53,7 +54,8 @@ NAMED: Final = 6
 """Failing methods named in a reason; the table by method has all."""
 
 
-class Judged(Protocol):
+@runtime_checkable
+class Findings(Protocol):
     """What the rule looks at."""
 
     @property
@@ -105,13 +107,16 @@ class Verdict(Shown):
     because: str
     fails_on: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.because}"
 
-def verdict(report: Judged, level: float = 0.05) -> Verdict:
+
+def verdict(report: Findings, level: float = 0.05) -> Verdict:
     """Judge a metric by the rule of this module.
 
     Parameters
     ----------
-    report : Judged
+    report : Findings
         A `MetricReport`, or anything with the same values.
     level : float
         Of the permutation test, family-wise.
@@ -120,6 +125,10 @@ def verdict(report: Judged, level: float = 0.05) -> Verdict:
     -------
     Verdict
     """
+    if not isinstance(report, Findings):
+        kind = type(report).__name__
+        raise BadArgument(f"report must be a MetricReport, or have its attributes, not a {kind}")
+    check_probability(level, "level")
     alike, test = report.look_alike_auc, report.permutation
     if not alike.defined:
         return Verdict("cannot say", f"Missing: {alike.reason}.")
@@ -146,7 +155,7 @@ def verdict(report: Judged, level: float = 0.05) -> Verdict:
     return _weak(report, failing)
 
 
-def _limits(report: Judged, failing: tuple[str, ...]) -> list[str]:
+def _limits(report: Findings, failing: tuple[str, ...]) -> list[str]:
     """What keeps a metric with a signal from separating without reserve, a sentence each."""
     limits = []
     if failing:
@@ -166,7 +175,7 @@ def _accusation(audit: ThresholdAudit) -> str:
     )
 
 
-def _standing(report: Judged) -> str:
+def _standing(report: Findings) -> str:
     alike, p = report.look_alike_auc, report.permutation.adjusted_p_value
     told = f"A child beats {_share(alike)} of the look-alikes of its own shape"
     return told if math.isnan(p) else f"{told} (permutation p {p:.2g})"
@@ -176,7 +185,7 @@ def _share(interval: Interval) -> str:
     return f"{interval.estimate:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
 
 
-def _accused(report: Judged) -> Verdict | None:
+def _accused(report: Findings) -> Verdict | None:
     """Verdict on a metric whose claimed threshold accuses look-alikes as readily as children."""
     audit = report.claim_audit
     if audit is None or not audit.look_alike_fpr.low > CHANCE:
@@ -192,12 +201,12 @@ def _accused(report: Judged) -> Verdict | None:
     return Verdict("does not separate", f"{told}. {ranks}")
 
 
-def _detects_architecture(report: Judged) -> bool:
+def _detects_architecture(report: Findings) -> bool:
     gap = report.architecture.gap
     return report.auc.low > CHANCE and gap.low > 0
 
 
-def _architecture(report: Judged) -> str:
+def _architecture(report: Findings) -> str:
     same = report.architecture.auc
     told = f"AUC {report.auc.estimate:.3f} against all independent pairs"
     if same.defined:
@@ -207,7 +216,7 @@ def _architecture(report: Judged) -> str:
     return told
 
 
-def _no_signal(report: Judged) -> Verdict:
+def _no_signal(report: Findings) -> Verdict:
     alike, test = report.look_alike_auc, report.permutation
     if alike.low <= CHANCE < GOOD <= alike.high and test.p_value < CHANCE:
         return Verdict(
@@ -220,7 +229,7 @@ def _no_signal(report: Judged) -> Verdict:
     return Verdict("does not separate", f"{_standing(report)}; {_architecture(report)}.")
 
 
-def _weak(report: Judged, failing: tuple[str, ...]) -> Verdict:
+def _weak(report: Findings, failing: tuple[str, ...]) -> Verdict:
     trace = f"{_standing(report)}: a trace of lineage, too weak to rely on"
     if failing and len(report.by_method) > 1:
         trace += f" (below {GOOD:g} on {_named(failing, report.by_method)})"

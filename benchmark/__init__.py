@@ -1,31 +1,95 @@
-"""Catalog → plan → scores → report: the order of work; no mathematics of its own.
+"""What the command line does, for Python: each verb is a function with keyword arguments and a typed result.
 
-For Python and notebooks: `read_run` gives a finished run as tables, `plots` draws it, `load_catalog` reads a
-catalog. They are imported when they are asked for, so that the command line starts fast.
+>>> import benchmark
+>>> catalog = benchmark.load_catalog()
+>>> print(benchmark.plan(catalog=catalog, models="zoo/qwen-[ab]", metrics="norm-pearson"))
+2 models in 2 lineages, 1 pairs: 1 independent
+1 metrics:
+  norm-pearson: 1 pairs
+
+`run` turns a catalog into a calibration report and `analyse` a score table, `evaluate` judges a metric of
+your own beside the others, `compare` and `find_parents` weigh a case by a finished run, `read_run` reads one
+back and `plots` draws it. Each is imported when it is first asked for.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from benchmark.catalog import load_catalog
+    from benchmark.catalog import Catalog, load_catalog
+    from benchmark.comparison.candidate_case import CandidateCase
+    from benchmark.comparison.case import Case
+    from benchmark.comparison.compare import compare
+    from benchmark.comparison.find_parents import find_parents
+    from benchmark.evaluation.evaluate import Evaluation, evaluate
+    from benchmark.leaderboards.board import Board, leaderboard
+    from benchmark.pipeline.analyse import analyse
+    from benchmark.pipeline.fingerprint_model import ModelFingerprint, fingerprint
+    from benchmark.pipeline.plan import Plan, plan
+    from benchmark.pipeline.run import run
     from benchmark.report import plots
     from benchmark.results.run import Run, read_run
 
-__all__ = ["Run", "load_catalog", "plots", "read_run"]
+__all__ = [
+    "Board",
+    "CandidateCase",
+    "Case",
+    "Catalog",
+    "Evaluation",
+    "ModelFingerprint",
+    "Plan",
+    "Run",
+    "analyse",
+    "compare",
+    "evaluate",
+    "find_parents",
+    "fingerprint",
+    "leaderboard",
+    "load_catalog",
+    "plan",
+    "plots",
+    "read_run",
+    "run",
+]
 
+#: Module → what it is the home of.
 HOMES: Final = {
-    "Run": "benchmark.results.run",
-    "read_run": "benchmark.results.run",
-    "load_catalog": "benchmark.catalog",
+    "benchmark.catalog": ("Catalog", "load_catalog"),
+    "benchmark.comparison.candidate_case": ("CandidateCase",),
+    "benchmark.comparison.case": ("Case",),
+    "benchmark.comparison.compare": ("compare",),
+    "benchmark.comparison.find_parents": ("find_parents",),
+    "benchmark.evaluation.evaluate": ("Evaluation", "evaluate"),
+    "benchmark.leaderboards.board": ("Board", "leaderboard"),
+    "benchmark.pipeline.analyse": ("analyse",),
+    "benchmark.pipeline.fingerprint_model": ("ModelFingerprint", "fingerprint"),
+    "benchmark.pipeline.plan": ("Plan", "plan"),
+    "benchmark.pipeline.run": ("run",),
+    "benchmark.report.plots": ("plots",),
+    "benchmark.results.run": ("Run", "read_run"),
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in HOMES:
-        return getattr(importlib.import_module(HOMES[name]), name)
-    if name == "plots":
-        return importlib.import_module("benchmark.report.plots")
-    raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
+def __getattr__(name: str) -> object:
+    """Import what is asked for (PEP 562).
+
+    Raises
+    ------
+    ImportError
+        A module of the user's own hides a package of ours.
+    """
+    from benchmark.session.shadowing import hidden_packages
+
+    home = next((home for home, names in HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
+    if hidden := hidden_packages():
+        raise ImportError(f"{hidden}; rename it, or start Python in another folder")
+    module = importlib.import_module(home)
+    return module if name == "plots" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -27,12 +27,11 @@ import analysis
 from analysis.discrimination.intervals import lineage_interval
 from analysis.evidence.candidates import CandidateSet, Entry, exclude_candidates
 from analysis.evidence.combination import combine_evidence
-from benchmark.comparison.candidates import Yardsticks
-from benchmark.comparison.joint import choose_for_combination
-from benchmark.pipeline.metric_choice import choose_metrics
-from benchmark.pipeline.score_tables import read_scores
+from benchmark.comparison.joint_evidence import choose_for_combination
+from benchmark.comparison.ranking_scores import JointScorer
+from benchmark.pipeline.analyse import read_scores
+from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.report.notation import percent, percent_interval, plain
-from benchmark.report.reading import estimate
 from benchmark.results.files import RunDirectory
 
 __all__ = ["Outcome", "PoolStudy", "ask_pools", "cost_rows", "main", "study_pools", "summary"]
@@ -92,7 +91,7 @@ class PoolStudy:
             self.by,
             str(self.n_children),
             str(self.n_lineages),
-            percent_interval(estimate(analysis.as_json(self.coverage))),
+            percent_interval(self.coverage),
             f"{percent(self.strangers)} %",
             f"{plain(self.size, 2)} of {plain(self.pool, 2)}",
             *(f"{percent(share)} %" for share in shares),
@@ -159,7 +158,7 @@ def _ask_lineage(
         name: _by_pair(frame[frame["model_a"].isin(children) | frame["model_b"].isin(children)])
         for name, frame in frames.items()
     }
-    measures = Yardsticks(
+    scorer = JointScorer(
         {
             name: analysis.ScoreTable(frame[(frame["lineage_a"] != head) & (frame["lineage_b"] != head)])
             for name, frame in frames.items()
@@ -174,10 +173,10 @@ def _ask_lineage(
                 continue  # not scored: neither an abstention nor a candidate
             spoken = {name: known[pair] for name, known in scores.items() if pair in known}
             same = cells.get(child) == cells.get(other)
-            measured = measures.measure(
+            ranked = scorer.score(
                 {name: value for name, value in spoken.items() if not math.isnan(value)}, same_cell=same
             )
-            entries.append(Entry(other, measured.value, measured.table, same, {other}, measured.reason))
+            entries.append(Entry(other, ranked.value, ranked.table, same, {other}, ranked.reason))
         if head in {entry.name for entry in entries} and len(entries) > 1:
             others = [entry for entry in entries if entry.name != head]
             outcomes.append(

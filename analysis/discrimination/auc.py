@@ -14,7 +14,8 @@ from analysis.discrimination.intervals import lineage_interval
 from analysis.discrimination.wins import Wins, comparisons
 from analysis.randomness import generator
 from analysis.results import Interval
-from analysis.table import ScoreTable
+from analysis.table import NEGATIVES, ScoreTable, check_table
+from analysis.validation import check_choice, check_count, check_probability, check_seed
 
 __all__ = [
     "auc",
@@ -68,6 +69,12 @@ def auc(
         In [0, 1]; NaN with a reason where there is nothing to compare. Derived pairs without look-alikes
         are counted in the warnings; `pairs_without_look_alikes` names them all.
     """
+    check_table(table)
+    check_choice(negatives, "negatives", NEGATIVES)
+    check_probability(level, "level")
+    check_choice(method, "method", METHODS)
+    check_seed(seed)
+    check_count(n_resamples, "n_resamples")
     wins = Wins.of(table, negatives)
     reason = why_undefined(table, negatives, wins)
     if reason:
@@ -150,6 +157,9 @@ def auc_with_abstentions_worst(
     A derived pair that the metric could not score ranks below all others, a negative pair above all: the
     AUC that is left if every abstention (or failure) would have been the worst answer.
     """
+    check_table(table)
+    check_choice(negatives, "negatives", NEGATIVES)
+    check_probability(level, "level")
     score = np.where(table.comparable, table.score, np.where(table.derived, -np.inf, np.inf))
     wins = Wins.of(table, negatives, score=score)
     reason = why_undefined(table, negatives, wins, comparable=False)
@@ -160,7 +170,7 @@ def auc_with_abstentions_worst(
 
 def pairs_without_look_alikes(table: ScoreTable) -> list[tuple[str, str]]:
     """Comparable derived pairs without any comparable look-alike: the matched AUC leaves them out."""
-    rows = Wins.of(table, "look-alike").unmatched
+    rows = Wins.of(check_table(table), "look-alike").unmatched
     names = zip(table.models[table.model_a[rows]], table.models[table.model_b[rows]], strict=True)
     return [(str(a), str(b)) for a, b in names]
 

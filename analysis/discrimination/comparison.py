@@ -14,12 +14,12 @@ import pandas as pd
 from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 
-from analysis.discrimination.intervals import jackknife_variance
+from analysis.discrimination.intervals import NOTHING, difference_interval, jackknife_variance
 from analysis.discrimination.wins import Wins
-from analysis.inference.confounding import NOTHING, difference_interval
-from analysis.notebook import Shown
+from analysis.notebook import Shown, number
 from analysis.results import Interval
-from analysis.table import ScoreTable
+from analysis.table import NEGATIVES, ScoreTable, check_table, check_tables
+from analysis.validation import check_choice, check_instances, check_probability
 
 __all__ = ["Comparison", "compare_all", "compare_metrics", "holm"]
 
@@ -34,6 +34,7 @@ class Comparison(Shown):
     Attributes
     ----------
     metric_a, metric_b : str
+        The two metrics; the difference is the first less the second.
     negatives : str
         "look-alike" or "independent".
     auc_a, auc_b : float
@@ -45,6 +46,7 @@ class Comparison(Shown):
     adjusted_p_value : float
         Holm over the family of comparisons made together; equals `p_value` for one.
     reason : str
+        Why something is undefined; empty otherwise.
     """
 
     _headline = "difference"
@@ -58,6 +60,15 @@ class Comparison(Shown):
     p_value: float
     adjusted_p_value: float
     reason: str = ""
+
+    def __str__(self) -> str:
+        pair = f"{self.metric_a} less {self.metric_b}"
+        if not self.difference.defined:
+            return f"{pair}: undefined ({self.reason})"
+        return (
+            f"{pair}: {self.difference._cell()} (AUC {number(self.auc_a)} and {number(self.auc_b)} against"
+            f" {self.negatives} pairs; p {number(self.p_value)}, adjusted {number(self.adjusted_p_value)})"
+        )
 
 
 def compare_metrics(
@@ -76,6 +87,10 @@ def compare_metrics(
     -------
     Comparison
     """
+    check_table(table_a, "table_a")
+    check_table(table_b, "table_b")
+    check_choice(negatives, "negatives", NEGATIVES)
+    check_probability(level, "level")
     other = _scores_in_rows_of(table_a, table_b)
     both = table_a.comparable & ~np.isnan(other)
     wins = [
@@ -122,8 +137,11 @@ def compare_all(
     ValueError
         No table is of the metric in focus.
     """
-    if focus is not None and focus not in {table.metric for table in tables}:
-        raise ValueError(f"no table of the metric {focus!r} to compare the others with")
+    metrics = [table.metric for table in check_tables(tables)]
+    check_choice(negatives, "negatives", NEGATIVES)
+    check_probability(level, "level")
+    if focus is not None:
+        check_choice(focus, "focus", metrics)
     ordered = sorted(tables, key=lambda table: table.metric != focus)
     found = [compare_metrics(a, b, negatives, level) for a, b in combinations(ordered, 2)]
     asked = [one for one in found if one.metric_a == focus]
@@ -136,7 +154,7 @@ def holm(family: Sequence[Comparison]) -> tuple[Comparison, ...]:
 
     Those without a p-value take no part in the correction.
     """
-    adjusted = list(family)
+    adjusted = list(check_instances(family, "family", Comparison))
     tested = [i for i, one in enumerate(family) if not math.isnan(one.p_value)]
     if tested:
         found = multipletests([family[i].p_value for i in tested], method="holm")[1]

@@ -26,12 +26,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv, expit, logit, ndtri, stdtrit
+from scipy.stats import t as student
 
 from analysis.results import Interval
 
 __all__ = [
     "clopper_pearson",
     "degrees_of_freedom",
+    "difference_interval",
     "effective_number",
     "jackknife_variance",
     "lineage_interval",
@@ -39,6 +41,8 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+NOTHING: Final = 1e-18
+"""A variance below this is rounding."""
 FEW_LINEAGES: Final = 8
 """Below so many lineages the coverage of the intervals was not established."""
 FEW_UNITS: Final = 3.0
@@ -174,7 +178,7 @@ def lineage_interval(
     if not held:
         low, high = ceiling
         said.append("one lineage carries all there is to compare: a bound for so few trials, not a variance")
-    elif not inside or spread <= 1e-18:
+    elif not inside or spread <= NOTHING:
         low, high = wilson(estimate, units, level)
         said.append(f"no variation to measure: the bound is that of {units:.1f} independent trials")
     else:
@@ -196,3 +200,44 @@ def lineage_interval(
     return Interval(
         float(estimate), low, high, level, method, n_pairs, n_models, n_lineages, warnings=tuple(said)
     )
+
+
+def difference_interval(
+    estimate: float,
+    folds: Floats,
+    level: float,
+    method: str,
+    *,
+    units: float,
+    n_pairs: int,
+    n_models: int,
+    n_lineages: int,
+) -> Interval:
+    """Interval of a difference of two AUCs, in [-1, 1], from its delete-one-lineage values.
+
+    Parameters
+    ----------
+    estimate : float
+    folds : ndarray of float, shape (G,)
+    level : float
+    method : str
+    units : float
+        Independent trials the catalog is worth: where no fold differs, the difference of the two AUCs could
+        still be what one error in so many trials makes it.
+    n_pairs, n_models, n_lineages
+        Passed on.
+    """
+    said: tuple[str, ...] = ()
+    if len(folds) < 2 or np.isnan(folds).any():
+        reason = "one lineage carries all there is to compare"
+        return Interval(
+            estimate, math.nan, math.nan, level, method, n_pairs, n_models, n_lineages, reason=reason
+        )
+    variance = jackknife_variance(folds)
+    if variance <= NOTHING:
+        reach = 1 - (1 - level) ** (1 / max(units, 1.0))
+        said = (f"no variation to measure: the bound is that of {units:.1f} independent trials",)
+    else:
+        reach = float(student.ppf((1 + level) / 2, len(folds) - 1)) * math.sqrt(variance)
+    low, high = max(-1.0, estimate - reach), min(1.0, estimate + reach)
+    return Interval(estimate, low, high, level, method, n_pairs, n_models, n_lineages, warnings=said)

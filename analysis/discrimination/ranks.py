@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from analysis.discrimination.comparison import Comparison
 from analysis.notebook import Shown
+from analysis.validation import BadArgument, check_instances, check_names, check_probability
 
 __all__ = ["Rank", "ranks"]
 
@@ -60,6 +61,13 @@ def ranks(metrics: Sequence[str], comparisons: Sequence[Comparison], level: floa
     together with confidence 1 - level (Mogstad, Romano, Shaikh & Wilhelm 2024, Review of Economic Studies
     91:476).
     """
+    check_names(metrics, "metrics")
+    check_probability(level, "level")
+    for one in check_instances(comparisons, "comparisons", Comparison):
+        unknown = {one.metric_a, one.metric_b} - set(metrics)
+        if unknown:
+            known = ", ".join(metrics)
+            raise BadArgument(f"comparisons must be of the metrics given ({known}), not of {min(unknown)!r}")
     beaten_by: dict[str, list[str]] = {name: [] for name in metrics}
     beats: dict[str, list[str]] = {name: [] for name in metrics}
     for one in comparisons:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy.typing as npt
 from analysis.discrimination.auc import why_undefined
 from analysis.discrimination.intervals import lineage_interval
 from analysis.discrimination.wins import Wins
-from analysis.notebook import Shown
-from analysis.results import Interval
-from analysis.table import ScoreTable
+from analysis.results import Interval, WithArrays
+from analysis.table import NEGATIVES, ScoreTable, check_table
+from analysis.validation import check_choice, check_count, check_probability
 
 __all__ = ["RocCurve", "partial_auc", "roc_curve"]
 
@@ -27,8 +27,8 @@ PARTIAL: Final = (
 )
 
 
-@dataclass(frozen=True)
-class RocCurve(Shown):
+@dataclass(frozen=True, eq=False)
+class RocCurve(WithArrays):
     """True positive rate against false positive rate.
 
     Attributes
@@ -40,19 +40,28 @@ class RocCurve(Shown):
     threshold : ndarray of float, shape (n_points,)
         A score at or above it means "derived"; +infinity at the start.
     level : float
+        Of the band, in (0, 1).
     method : str
+        How the band was made.
     reason : str
         Why there is no curve; then all arrays are empty.
     """
 
-    fpr: Floats
-    tpr: Floats
-    low: Floats
-    high: Floats
-    threshold: Floats
+    _shown = ("n_points", "level", "method", "reason")
+
+    fpr: Floats = field(repr=False)
+    tpr: Floats = field(repr=False)
+    low: Floats = field(repr=False)
+    high: Floats = field(repr=False)
+    threshold: Floats = field(repr=False)
     level: float
     method: str = METHOD
     reason: str = ""
+
+    @property
+    def n_points(self) -> int:
+        """Number of points; 0 where there is no curve."""
+        return len(self.fpr)
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,10 @@ def roc_curve(
     -------
     RocCurve
     """
+    check_table(table)
+    check_choice(negatives, "negatives", NEGATIVES)
+    check_probability(level, "level")
+    check_count(n_points, "n_points", least=3)
     wins = Wins.of(table, negatives)
     reason = why_undefined(table, negatives, wins)
     if reason:
@@ -156,8 +169,10 @@ def partial_auc(
         `max_fpr`/2 for a useless one, and the AUC for `max_fpr` = 1. (Not McClish's standardisation, which
         maps useless to 1/2.)
     """
-    if not 0 < max_fpr <= 1:
-        raise ValueError(f"max_fpr must lie in (0, 1], not {max_fpr}")
+    check_table(table)
+    check_probability(max_fpr, "max_fpr", high=True)
+    check_choice(negatives, "negatives", NEGATIVES)
+    check_probability(level, "level")
     method = PARTIAL.format(max_fpr)
     wins = Wins.of(table, negatives)
     reason = why_undefined(table, negatives, wins)

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.discrimination.intervals import effective_number
-from analysis.table import ScoreTable
+from analysis.table import NEGATIVES, ScoreTable
+from analysis.validation import check_choice
 
 __all__ = ["Block", "Wins", "comparisons"]
 
@@ -361,10 +362,9 @@ def comparisons(
     list of (ndarray, ndarray)
         Groups with both kinds; empty when there is nothing to compare.
     """
+    check_choice(negatives, "negatives", NEGATIVES)
     if negatives == "independent":
         return [(ours, theirs)] if len(ours) and len(theirs) else []
-    if negatives != "look-alike":
-        raise ValueError(f'negatives must be "independent" or "look-alike", not {negatives!r}')
     mine, other = table.cell_pair[ours], table.cell_pair[theirs]
     shared = np.intersect1d(mine[mine >= 0], other)
     theirs = theirs[np.isin(other, shared)]

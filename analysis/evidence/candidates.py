@@ -17,13 +17,21 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from analysis.notebook import Shown
-from analysis.table import ScoreTable
+from analysis.table import ScoreTable, check_table
+from analysis.validation import (
+    check_count,
+    check_instances,
+    check_mask,
+    check_names,
+    check_number,
+    check_probability,
+)
 
 __all__ = [
     "Candidate",
@@ -127,6 +135,9 @@ class CandidateSet(Shown):
     candidates: tuple[Candidate, ...]
     answer: Answer
 
+    def __str__(self) -> str:
+        return f"{self.answer}: {', '.join(self.remaining) or '—'} (confidence {self.confidence:g})"
+
     @property
     def remaining(self) -> tuple[str, ...]:
         """Names of those that remain."""
@@ -165,6 +176,7 @@ def derivation_p_value(
     n_lineages : int
         G.
     """
+    _check(table, score, mask, without)
     rows = table.derived & table.comparable & (True if mask is None else mask) & _kept(table, without)
     lineage = table.lineage_a[rows]
     low = table.score[rows] <= score + TOLERANCE
@@ -206,6 +218,8 @@ def stranger_p_value(
     n_lineages : int
         G, those of the case and of the candidate left out.
     """
+    _check(table, score, mask, without)
+    check_count(n_candidates, "n_candidates")
     asked = table.independent & table.comparable & (True if mask is None else mask)
     rows = np.flatnonzero(asked & _kept(table, without))
     n = len(table.lineages)
@@ -215,7 +229,7 @@ def stranger_p_value(
     size = len(table.models) * n
     held = np.bincount(at, minlength=size).reshape(-1, n)
     reach = np.tile(table.score[rows] >= score - TOLERANCE, 2).astype(np.float64)
-    hits = np.bincount(at, reach, size).reshape(-1, n)
+    hits = np.bincount(at, reach, size).astype(np.float64).reshape(-1, n)
     used = held.any(axis=1)
     if not used.any():
         return 1.0, 0
@@ -226,7 +240,15 @@ def stranger_p_value(
     return (2 + float(share.sum())) / (len(share) + 2), len(share)
 
 
-def _any_of(hits: npt.NDArray[Any], held: npt.NDArray[Any], draws: int) -> Floats:
+def _check(table: ScoreTable, score: float, mask: Mask | None, without: Collection[str]) -> None:
+    check_table(table)
+    check_number(score, "score")
+    check_names(without, "without")
+    if mask is not None:
+        check_mask(mask, "mask", len(table))
+
+
+def _any_of(hits: Floats, held: npt.NDArray[np.int64], draws: int) -> Floats:
     """Chance that one of `draws` lineages, drawn without return, reaches: per row of (models, lineages)."""
     present = held > 0
     missed = np.where(present, 1 - hits / np.maximum(held, 1), 0.0)
@@ -278,8 +300,8 @@ def exclude_candidates(entries: Sequence[Entry], confidence: float = 0.9) -> Can
     and remains if even those are too few, or if no metric speaks on it. Each true ancestor is kept with the
     stated probability by itself: a parent and its parent are two.
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
+    check_instances(entries, "entries", Entry)
+    check_probability(confidence, "confidence")
     judged = [_judge(entry, confidence) for entry in entries]
     adjusted = _one_by_one(entries, 1 - confidence)
     found = [

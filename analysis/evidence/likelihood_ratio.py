@@ -10,39 +10,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from analysis.discrimination.gradient import (
-    Gradient,
-    histogram,
-    isotonic_gradient,
-    logistic_gradient,
-    merged_levels,
-)
-from analysis.evidence.quality import (
-    cllr,
-    cllr_min,
-    empirical_bounds,
-    entropy_curves,
-    tippett_curves,
-)
-from analysis.notebook import Shown, number
-from analysis.table import ScoreTable
+from analysis.evidence.labelled_pairs import LabelledPairs
+from analysis.evidence.logistic_fit import LogisticFit
+from analysis.evidence.out_of_lineage import OutOfLineage, too_few_lineages
+from analysis.evidence.quality import cllr, entropy_curves, tippett_curves
+from analysis.evidence.score_map import ScoreMap
+from analysis.notebook import number
+from analysis.results import WithArrays
+from analysis.table import ScoreTable, check_table
+from analysis.validation import check_choice, check_scores
 
-__all__ = ["Evidence", "calibrate_evidence"]
+__all__ = ["Evidence", "calibrate_evidence", "evidence_pairs"]
 
 Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.intp]
 Method = Literal["logistic", "isotonic"]
-N_FOLDS: Final = 10
-"""Groups of lineages left out together; with fewer lineages every lineage is a group."""
 
 
-@dataclass(frozen=True)
-class Evidence(Shown):
+@dataclass(frozen=True, eq=False)
+class Evidence(WithArrays):
     """Calibrated evidence of a metric, and its quality.
 
     Attributes
@@ -71,6 +61,8 @@ class Evidence(Shown):
         Empirical cross-entropy in bits over prior "log10_odds": "logistic", "pav" and "neutral".
     held_out : ndarray of float, shape (n_derived + n_independent,)
         Bounded out-of-lineage log10 LRs: derived pairs, then independent ones, in the order of the table.
+    logistic, isotonic : LogisticFit, ScoreMap or None
+        The two fits on all pairs, before the bounds.
     """
 
     cllr: float
@@ -87,8 +79,8 @@ class Evidence(Shown):
     tippett: dict[str, Floats] = field(repr=False)
     ece: dict[str, Floats] = field(repr=False)
     held_out: Floats = field(repr=False)
-    logistic: Gradient | None = field(repr=False, default=None)
-    isotonic: Gradient | None = field(repr=False, default=None)
+    logistic: LogisticFit | None = field(repr=False, default=None)
+    isotonic: ScoreMap | None = field(repr=False, default=None)
 
     def log10_lr(self, scores: npt.ArrayLike, method: Method = "logistic") -> Floats:
         """Weigh scores: log10 of the likelihood ratio, within the bounds.
@@ -104,11 +96,21 @@ class Evidence(Shown):
             Same shape; rising with the score, between `lower` and `upper`. NaN for NaN, and everywhere where
             there is no evidence (see `reason`).
         """
-        values = np.asarray(scores, dtype=np.float64)
-        fitted = self.logistic if method == "logistic" else self.isotonic
-        if fitted is None:
+        values = check_scores(scores, "scores", ndim=None)
+        check_choice(method, "method", ("logistic", "isotonic"))
+        if self.logistic is None or self.isotonic is None:
             return np.full(values.shape, np.nan)
-        return np.clip(fitted(values), self.lower, self.upper)
+        weighed = self.logistic(values[..., None]) if method == "logistic" else self.isotonic(values)
+        return np.clip(weighed, self.lower, self.upper)
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"no evidence ({self.reason})"
+        return (
+            f"Cllr {number(self.cllr)} (min {number(self.cllr_min)}, cal {number(self.cllr_cal)}); log10 LR"
+            f" from {number(self.lower)} to {number(self.upper)}; {self.n_derived:,} derived and"
+            f" {self.n_independent:,} independent pairs of {self.n_lineages:,} lineages"
+        )
 
     def _cell(self) -> str:
         return f"Cllr {number(self.cllr)}"
@@ -128,64 +130,53 @@ def calibrate_evidence(table: ScoreTable) -> Evidence:
 
     Notes
     -----
+    The evidence of one metric is the combination (`combine_evidence`) of it alone: logistic regression on its
+    normal scores.
+
     Out-of-lineage: lineages are dealt to ten groups (each its own with fewer lineages), by falling number of
     derived pairs. A pair of groups (k, l) is weighed by a fit on the pairs that touch neither group; mixed
-    pairs are in neither part. That is 55 fits, each on a histogram of at most 2,000 score levels, so their
-    cost does not grow with the table.
+    pairs are in neither part. That is 55 fits, each on at most 2,000 levels of the score, so their cost does
+    not grow with the table.
 
     Bounds: with G lineages no LR beyond G can be backed by data; and the ELUB (Vergeer et al. 2016) is the
     range in which acting on the LRs, plus one misleading lineage on each side, costs no more than ignoring
     them at every prior odds. Independent lineage pairs count as G/2.
     """
-    ours = np.flatnonzero(table.derived & table.comparable)
-    theirs = np.flatnonzero(table.independent & table.comparable)
-    rows = np.concatenate([ours, theirs])
-    g = np.unique(np.concatenate([table.lineage_a[rows], table.lineage_b[rows]]))
-    holders = len(np.unique(table.lineage_a[ours]))
-    if not len(ours) or not len(theirs):
-        side = "derived" if not len(ours) else "independent"
-        return _without(f"no {side} pair has a score", len(ours), len(theirs), len(g))
-    if holders < 3 or len(g) < 4:
-        reason = (
-            f"{holders} lineages with derived pairs, of {len(g)} in all:"
-            " it takes at least 3 of 4 to weigh one by the others"
-        )
-        return _without(reason, len(ours), len(theirs), len(g))
-
-    code = np.searchsorted(g, np.stack([table.lineage_a[rows], table.lineage_b[rows]]))
-    derived = np.arange(len(rows)) < len(ours)
-    weight = _lineage_weights(code, derived)
-    score = _finite(table.score[rows])
-    level, place = merged_levels(score)
-
-    fold = _folds(code, derived, len(g))[code]
-    logistic, isotonic = _out_of_lineage(level, place, derived, weight, fold)
-    bound = math.log10(len(g))
-    lower, upper = empirical_bounds(logistic, derived, weight, holders, len(g) / 2)
-    lower, upper = max(-bound, lower), min(bound, upper)
-    held_out = np.clip(logistic, lower, upper)
-    minimum = cllr_min(score, derived, weight)
-    cost = cllr(held_out, derived, weight)
-
-    everything = histogram(place, derived, weight, len(level))
+    check_table(table)
+    pairs = evidence_pairs(table)
+    counted = (pairs.n_derived, pairs.n_negative, pairs.n_lineages)
+    if not pairs.n_derived or not pairs.n_negative:
+        side = "derived" if not pairs.n_derived else "independent"
+        return _without(f"no {side} pair has a score", *counted)
+    reason = too_few_lineages(pairs)
+    if reason:
+        return _without(reason, *counted)
+    fit = pairs.fit()
+    found = OutOfLineage.of(pairs, fit)
+    isotonic = np.clip(pairs.held_out_isotonic(), found.lower, found.upper)
     return Evidence(
-        cllr=cost,
-        cllr_min=minimum,
-        cllr_cal=cost - minimum,
-        cllr_isotonic=cllr(np.clip(isotonic, lower, upper), derived, weight),
-        lower=lower,
-        upper=upper,
-        max_abs_log10_lr=max(-lower, upper),
-        n_derived=len(ours),
-        n_independent=len(theirs),
-        n_lineages=len(g),
+        cllr=found.cllr,
+        cllr_min=found.cllr_min,
+        cllr_cal=found.cllr - found.cllr_min,
+        cllr_isotonic=cllr(isotonic, pairs.derived, pairs.weight),
+        lower=found.lower,
+        upper=found.upper,
+        max_abs_log10_lr=max(-found.lower, found.upper),
+        n_derived=pairs.n_derived,
+        n_independent=pairs.n_negative,
+        n_lineages=pairs.n_lineages,
         reason="",
-        tippett=tippett_curves(held_out, derived, weight),
-        ece=entropy_curves(held_out, score, derived, weight),
-        held_out=held_out,
-        logistic=logistic_gradient(level, everything),
-        isotonic=isotonic_gradient(level, everything),
+        tippett=tippett_curves(found.bounded, pairs.derived, pairs.weight),
+        ece=entropy_curves(found.bounded, pairs.scores[:, 0], pairs.derived, pairs.weight),
+        held_out=found.bounded,
+        logistic=fit,
+        isotonic=pairs.isotonic(),
     )
+
+
+def evidence_pairs(table: ScoreTable) -> LabelledPairs:
+    """The pairs of one metric that its evidence rests on: comparable derived and independent ones."""
+    return LabelledPairs.of(table, table.score[:, None], table.independent)
 
 
 def _without(reason: str, n_derived: int, n_independent: int, n_lineages: int) -> Evidence:
@@ -193,62 +184,3 @@ def _without(reason: str, n_derived: int, n_independent: int, n_lineages: int) -
     return Evidence(
         nan, nan, nan, nan, nan, nan, nan, n_derived, n_independent, n_lineages, reason, {}, {}, np.empty(0)
     )
-
-
-def _lineage_weights(code: Indices, derived: npt.NDArray[np.bool_]) -> Floats:
-    """Weights that make every lineage (of derived pairs) and every lineage pair count the same."""
-    n = int(code.max()) + 1
-    group = np.minimum(code[0], code[1]) * n + np.maximum(code[0], code[1])
-    weight = np.empty(len(derived))
-    for side in (derived, ~derived):
-        inverse, counts = np.unique(group[side], return_inverse=True, return_counts=True)[1:]
-        weight[side] = 1 / (counts[inverse] * len(counts))
-    return weight
-
-
-def _finite(score: Floats) -> Floats:
-    """Infinite scores as just beyond the finite ones: they rank, and a fit stays finite."""
-    finite = score[np.isfinite(score)]
-    if not len(finite):
-        return np.sign(score)
-    step = float(np.std(finite)) or 1.0
-    return np.clip(score, finite.min() - step, finite.max() + step)
-
-
-def _folds(code: Indices, derived: npt.NDArray[np.bool_], n_lineages: int) -> Indices:
-    """Group of each lineage: dealt out by falling number of derived pairs, so that all groups hold some."""
-    held = np.bincount(code[0][derived], minlength=n_lineages)
-    order = np.argsort(-held, kind="stable")
-    fold = np.empty(n_lineages, dtype=np.intp)
-    fold[order] = np.arange(n_lineages) % min(N_FOLDS, n_lineages)
-    return fold
-
-
-def _out_of_lineage(
-    level: Floats,
-    place: Indices,
-    derived: npt.NDArray[np.bool_],
-    weight: Floats,
-    fold: Indices,
-) -> tuple[Floats, Floats]:
-    """log10 LR of each pair by fits on pairs of other groups, logistic and isotonic; 0 where none can be."""
-    n = int(fold.max()) + 1
-    low, high = np.minimum(fold[0], fold[1]), np.maximum(fold[0], fold[1])
-    cell = low * n + high
-    counts = np.bincount(
-        (cell * 2 + derived) * len(level) + place, weight, minlength=n * n * 2 * len(level)
-    ).reshape(n, n, 2, len(level))
-    logistic, isotonic = np.zeros(len(place)), np.zeros(len(place))
-    order = np.argsort(cell, kind="stable")
-    starts = np.searchsorted(cell[order], np.arange(n * n + 1))
-    for k in range(n):
-        for m in range(k, n):
-            here = order[starts[k * n + m] : starts[k * n + m + 1]]
-            if not len(here):
-                continue
-            others = np.setdiff1d(np.arange(n), [k, m])
-            train = counts[np.ix_(others, others)].sum(axis=(0, 1))
-            if (train.sum(axis=1) > 0).all():
-                logistic[here] = logistic_gradient(level, train)(level)[place[here]]
-                isotonic[here] = isotonic_gradient(level, train)(level)[place[here]]
-    return logistic, isotonic

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from analysis.discrimination.gradient import histogram, log10_odds, merged_levels, rising_share
+from analysis.evidence.score_map import class_weights, log10_odds, merged_levels, rising_share
+from analysis.validation import check_class, check_scores, check_weight
 
 __all__ = ["cllr", "cllr_min", "empirical_bounds", "entropy_curves", "tippett_curves"]
 
@@ -33,7 +34,9 @@ def cllr(
     >>> cllr(np.zeros(4), np.array([True, False, False, True]))
     1.0
     """
-    return _cross_entropy(np.asarray(log10_lr, np.float64), positive, _classwise(positive, weight), 0.0)
+    value = check_scores(log10_lr, "log10_lr", nan=False)
+    check_class(positive, "positive", len(value))
+    return _cross_entropy(value, positive, _classwise(positive, weight), 0.0)
 
 
 def cllr_min(
@@ -49,7 +52,9 @@ def cllr_min(
     positive : ndarray of bool, shape (n,)
     weight : array_like, shape (n,), optional
     """
-    return cllr(_pav(np.asarray(score, np.float64), positive, _classwise(positive, weight)), positive, weight)
+    value = check_scores(score, "score", nan=False)
+    check_class(positive, "positive", len(value))
+    return cllr(_pav(value, positive, _classwise(positive, weight)), positive, weight)
 
 
 def empirical_bounds(
@@ -153,7 +158,7 @@ def entropy_curves(
     for name, values in (("logistic", log10_lr), ("pav", best), ("neutral", np.zeros(len(score)))):
         # Merged by value: PAV has few, and even a million logistic ones need no more than this grid shows.
         level, place = merged_levels(np.clip(values, -12, 12))
-        merged = histogram(place, positive, share, len(level))
+        merged = class_weights(place, positive, share, len(level))
         sides = np.repeat([False, True], len(level))
         curves[name] = np.array(
             [_cross_entropy(np.tile(level, 2), sides, merged.ravel(), float(odds)) for odds in prior]
@@ -163,10 +168,8 @@ def entropy_curves(
 
 def _classwise(positive: npt.NDArray[np.bool_], weight: npt.ArrayLike | None) -> Floats:
     """Weights with each class summing to one half."""
-    value = np.ones(len(positive)) if weight is None else np.asarray(weight, np.float64)
+    value = np.ones(len(positive)) if weight is None else check_weight(weight, "weight", positive)
     total = np.array([value[~positive].sum(), value[positive].sum()])
-    if not (total > 0).all():
-        raise ValueError("evidence needs pairs of both classes")
     share: Floats = value / total[positive.astype(np.intp)] / 2
     return share
 

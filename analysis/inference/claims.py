@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from analysis.notebook import Shown
-from analysis.results import Interval
-from analysis.table import ScoreTable
+from analysis.results import Interval, WithArrays
+from analysis.table import ScoreTable, check_table
 from analysis.thresholds.rates import rate
+from analysis.validation import BadArgument, check_instances, check_probability
 
 __all__ = ["Claim", "PValueAudit", "RejectionRate", "audit_p_values"]
 
@@ -68,8 +69,8 @@ class RejectionRate(Shown):
     look_alike: Interval
 
 
-@dataclass(frozen=True)
-class PValueAudit(Shown):
+@dataclass(frozen=True, eq=False)
+class PValueAudit(WithArrays):
     """Whether claimed p-values are uniform over independent pairs.
 
     Attributes
@@ -95,10 +96,13 @@ class PValueAudit(Shown):
     rates: tuple[RejectionRate, ...]
     verdict: str
     because: str
-    expected: Floats
-    observed: Floats
+    expected: Floats = field(repr=False)
+    observed: Floats = field(repr=False)
     n_pairs: int
     reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verdict} ({self.because}; {self.n_pairs:,} pairs)"
 
 
 def audit_p_values(
@@ -120,6 +124,12 @@ def audit_p_values(
     level : float
         Of the intervals, which respect lineages (see `rate`).
     """
+    check_table(table)
+    if p_from_score is not None and not callable(p_from_score):
+        raise BadArgument(f"p_from_score must be a function of scores, not a {type(p_from_score).__name__}")
+    for place, at in enumerate(check_instances(levels, "levels", float)):
+        check_probability(at, f"levels[{place}]")
+    check_probability(level, "level")
     rows = table.independent & table.comparable
     p = np.full(len(table), np.nan)
     p[table.comparable] = _p_values(table.score[table.comparable], p_from_score)

@@ -12,18 +12,18 @@ import pandas as pd
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-from analysis.discrimination.intervals import effective_number, jackknife_variance, lineage_interval
+from analysis.discrimination.intervals import difference_interval, effective_number, lineage_interval
 from analysis.discrimination.wins import Wins
 from analysis.notebook import Shown
 from analysis.results import Interval
-from analysis.table import ScoreTable
+from analysis.table import ScoreTable, check_table
+from analysis.validation import check_probability
 
 __all__ = [
     "ArchitectureAudit",
     "Coefficient",
     "architecture_detector",
     "auc_gap",
-    "difference_interval",
     "dyadic_regression",
     "same_cell_auc",
 ]
@@ -32,8 +32,6 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 SAME_CELL: Final = "infinitesimal lineage jackknife on the logit scale, dyadic"
 GAP: Final = "difference on the same lineage jackknife folds, t(G - 1)"
-NOTHING: Final = 1e-18
-"""A variance below this is rounding."""
 REGRESSION: Final = "least squares on score ranks, dyadic-robust over lineages, t(G - 1)"
 
 
@@ -81,27 +79,23 @@ class ArchitectureAudit(Shown):
     reason: str
 
 
-def architecture_detector(
-    table: ScoreTable, level: float = 0.95, *, wins: tuple[Wins, Wins] | None = None
-) -> ArchitectureAudit:
+def architecture_detector(table: ScoreTable, level: float = 0.95) -> ArchitectureAudit:
     """Ask a score for architecture.
 
     Parameters
     ----------
     table : ScoreTable
     level : float
-    wins : (Wins, Wins), optional
-        Of the table against independent pairs and against look-alikes, where already counted.
 
     Returns
     -------
     ArchitectureAudit
     """
-    everybody, alike = wins or (Wins.of(table), Wins.of(table, "look-alike"))
+    check_table(table)
+    check_probability(level, "level")
     coefficients, reason = dyadic_regression(table, level)
-    return ArchitectureAudit(
-        same_cell_auc(table, level), auc_gap(everybody, alike, level), coefficients, reason
-    )
+    gap = auc_gap(Wins.of(table), Wins.of(table, "look-alike"), level)
+    return ArchitectureAudit(same_cell_auc(table, level), gap, coefficients, reason)
 
 
 def same_cell_auc(table: ScoreTable, level: float = 0.95) -> Interval:
@@ -170,47 +164,6 @@ def auc_gap(everybody: Wins, alike: Wins, level: float = 0.95) -> Interval:
     )
 
 
-def difference_interval(
-    estimate: float,
-    folds: Floats,
-    level: float,
-    method: str,
-    *,
-    units: float,
-    n_pairs: int,
-    n_models: int,
-    n_lineages: int,
-) -> Interval:
-    """Interval of a difference of two AUCs, in [-1, 1], from its delete-one-lineage values.
-
-    Parameters
-    ----------
-    estimate : float
-    folds : ndarray of float, shape (G,)
-    level : float
-    method : str
-    units : float
-        Independent trials the catalog is worth: where no fold differs, the difference of the two AUCs could
-        still be what one error in so many trials makes it.
-    n_pairs, n_models, n_lineages
-        Passed on.
-    """
-    said: tuple[str, ...] = ()
-    if len(folds) < 2 or np.isnan(folds).any():
-        reason = "one lineage carries all there is to compare"
-        return Interval(
-            estimate, math.nan, math.nan, level, method, n_pairs, n_models, n_lineages, reason=reason
-        )
-    variance = jackknife_variance(folds)
-    if variance <= NOTHING:
-        reach = 1 - (1 - level) ** (1 / max(units, 1.0))
-        said = (f"no variation to measure: the bound is that of {units:.1f} independent trials",)
-    else:
-        reach = float(student.ppf((1 + level) / 2, len(folds) - 1)) * math.sqrt(variance)
-    low, high = max(-1.0, estimate - reach), min(1.0, estimate + reach)
-    return Interval(estimate, low, high, level, method, n_pairs, n_models, n_lineages, warnings=said)
-
-
 def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coefficient, ...], str]:
     """Regress score ranks on what two models share, with errors that respect shared lineages.
 
@@ -235,6 +188,8 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
     their own (counted twice before), times G/(G - 1): Fafchamps & Gubert 2007; Cameron & Miller 2014;
     Aronow, Samii & Assenova 2015. Where that difference is not a variance the second sum is not taken off.
     """
+    check_table(table)
+    check_probability(level, "level")
     used = table.comparable & np.isin(table.relation, ["derived", "sibling", "independent"])
     rows = np.flatnonzero(used)
     names, columns, left_out = _predictors(table, rows)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,8 @@ from analysis.inference.arrangements import Arrangements
 from analysis.inference.separation_statistic import SeparationStatistic, scored_rows
 from analysis.notebook import Shown, number
 from analysis.randomness import generator
-from analysis.table import ScoreTable
+from analysis.table import ScoreTable, check_table, check_tables
+from analysis.validation import BadArgument, check_count, check_probability, check_seed
 
 __all__ = ["PermutationTest", "separation_test", "separation_tests"]
 
@@ -41,6 +42,7 @@ class PermutationTest(Shown):
     Attributes
     ----------
     metric : str
+        Its name.
     statistic : float
         Mean over lineages of the centred normal score of derived pairs among the pairs of the same two cells,
         in standard errors.
@@ -55,6 +57,7 @@ class PermutationTest(Shown):
     exact : bool
         Whether all arrangements were enumerated.
     reason : str
+        Why the test is refused; empty otherwise.
     n_pairs, n_models, n_lineages : int
         Derived pairs that have look-alikes, the models permuted, lineages among those derived pairs.
     """
@@ -70,6 +73,20 @@ class PermutationTest(Shown):
     n_pairs: int = 0
     n_models: int = 0
     n_lineages: int = 0
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"refused ({self.reason})"
+        walked = (
+            f"all {self.n_arrangements:,} arrangements"
+            if self.exact
+            else f"{self.n_resamples:,} permutations"
+        )
+        return (
+            f"p {number(self.p_value)} (adjusted {number(self.adjusted_p_value)}, statistic"
+            f" {number(self.statistic)}; {walked} of {self.n_models:,} models, {self.n_pairs:,} derived pairs"
+            f" in {self.n_lineages:,} lineages)"
+        )
 
     def _cell(self) -> str:
         return f"p {number(self.adjusted_p_value)}"
@@ -109,6 +126,7 @@ def separation_test(
     >>> test.exact, test.n_arrangements, round(test.p_value, 4)
     (True, 105, 0.0095)
     """
+    check_table(table)
     return _together([table], n_resamples, seed, level)[0]
 
 
@@ -139,11 +157,7 @@ def separation_tests(
     ValueError
         Two tables of one metric, or a model with two cells.
     """
-    names = [table.metric for table in tables]
-    if len(set(names)) < len(names):
-        raise ValueError(
-            f"separation_tests: a metric stands twice in {', '.join(names)}; give each one table"
-        )
+    names = [table.metric for table in check_tables(tables)]
     return dict(zip(names, _together(tables, n_resamples, seed, level), strict=True))
 
 
@@ -180,6 +194,9 @@ class _Family:
 def _together(
     tables: Sequence[ScoreTable], n_resamples: int, seed: int, level: float
 ) -> list[PermutationTest]:
+    check_count(n_resamples, "n_resamples")
+    check_seed(seed)
+    check_probability(level, "level")
     usable = [_usable(table) for table in tables]
     able = [k for k, use in enumerate(usable) if not use.reason]
     tests = [_refused(table, use.reason) for table, use in zip(tables, usable, strict=True)]
@@ -272,16 +289,16 @@ def _family(tables: Sequence[ScoreTable], usable: Sequence[_Usable], n_resamples
     """Compute every metric's statistic for the observed labels and for the same permutations of them."""
     models = sorted(frozenset[str]().union(*(use.models for use in usable)))
     code = {model: i for i, model in enumerate(models)}
-    cell: dict[str, Any] = {}
+    cell: dict[str, str] = {}
     edges: dict[tuple[int, int], str] = {}
     own_edges: list[list[tuple[int, int]]] = []
     for table, use in zip(tables, usable, strict=True):
         for i, model in enumerate(table.models):
             if model in code and table.cell_of[i] >= 0:
-                name = table.cells[table.cell_of[i]]
+                name = str(table.cells[table.cell_of[i]])
                 if cell.setdefault(model, name) != name:
-                    raise ValueError(
-                        f"model {model} stands in the cells {cell[model]} and {name}; it has one"
+                    raise BadArgument(
+                        f"tables must agree on cells: model {model} stands in {cell[model]} and in {name}"
                     )
         rows = np.flatnonzero(use.derived)
         pairs = [

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
-from analysis.notebook import Shown
+from analysis.notebook import Shown, number
 from analysis.randomness import generator
 from analysis.results import Interval
-from analysis.table import ScoreTable
+from analysis.table import NEGATIVES, ScoreTable, check_table
 from analysis.thresholds.heldout import held_out_rates, smallest_threshold
 from analysis.thresholds.power import lineages_needed
 from analysis.thresholds.rates import rate
+from analysis.validation import check_choice, check_number, check_probability, check_seed
 
 __all__ = [
     "Threshold",
@@ -78,6 +79,13 @@ class Threshold(Shown):
     new_architecture_tpr: Interval
     negatives: str = "independent"
 
+    def __str__(self) -> str:
+        asked = f"FPR ≤ {number(self.max_fpr)} at confidence {number(self.confidence)}"
+        if math.isnan(self.value):
+            return f"no threshold for {asked} ({self.reason})"
+        held = f"certified for {asked}" if self.certified else f"not certified for {asked}: {self.reason}"
+        return f"{number(self.value)} ({held}; FPR {self.fpr._cell()}, TPR {self.tpr._cell()})"
+
 
 @dataclass(frozen=True)
 class ThresholdAudit(Shown):
@@ -136,6 +144,10 @@ def calibrate_threshold(
     Tong, Feng & Li 2018, doi:10.1126/sciadv.aao1659). A threshold above a certified one is certified as well,
     so the value is never below the one calibrated on all pairs.
     """
+    check_table(table)
+    check_choice(negatives, "negatives", NEGATIVES)
+    check_probability(level, "level")
+    check_seed(seed)
     value, certified, reason, n_independent = certified_value(
         table, max_fpr, confidence, negatives=negatives, seed=seed
     )
@@ -168,9 +180,8 @@ def certified_value(
     seed: int = 0,
 ) -> tuple[float, bool, str, int]:
     """Find the value alone: (value, certified, reason why not, number of independent negatives)."""
-    for name, given in (("max_fpr", max_fpr), ("confidence", confidence)):
-        if not 0 < given < 1:
-            raise ValueError(f"{name} must lie between 0 and 1, not {given}")
+    check_probability(max_fpr, "max_fpr")
+    check_probability(confidence, "confidence")
     wanted = table.negatives(negatives) & table.comparable
     scores = np.sort(table.score[wanted])[::-1]
     sample = independent_negatives(table, negatives, seed=seed)
@@ -198,6 +209,9 @@ def certified_value(
 
 def audit_threshold(table: ScoreTable, threshold: float, level: float = 0.95) -> ThresholdAudit:
     """Say what a threshold that was fixed beforehand (the authors') does on this table."""
+    check_table(table)
+    check_number(threshold, "threshold", nan=True)
+    check_probability(level, "level")
     return ThresholdAudit(
         threshold=threshold,
         fpr=rate(table, threshold, "fpr", level=level),

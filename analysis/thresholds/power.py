@@ -9,6 +9,7 @@ from scipy.stats import t as student
 
 from analysis.results import Interval
 from analysis.table import ScoreTable
+from analysis.validation import check_count, check_probability
 
 __all__ = [
     "certifiable_fpr",
@@ -34,7 +35,8 @@ def certifiable_fpr(n_lineages: int, confidence: float = 0.95) -> float:
     >>> round(certifiable_fpr(118), 4)
     0.0495
     """
-    _check("confidence", confidence)
+    check_count(n_lineages, "n_lineages", least=0)
+    check_probability(confidence, "confidence")
     n = n_lineages // 2
     return 1 - (1 - confidence) ** (1 / n) if n > 0 else math.nan
 
@@ -49,8 +51,8 @@ def lineages_needed(max_fpr: float, confidence: float = 0.95) -> int:
     >>> [lineages_needed(rate) // 2 for rate in (0.05, 0.01, 0.001)]
     [59, 299, 2995]
     """
-    _check("max_fpr", max_fpr)
-    _check("confidence", confidence)
+    check_probability(max_fpr, "max_fpr")
+    check_probability(confidence, "confidence")
     return 2 * math.ceil(round(math.log(1 - confidence) / math.log(1 - max_fpr), 9))
 
 
@@ -90,11 +92,12 @@ def minimal_detectable_auc_difference(
         lifts their derived pairs; t with G - 1 degrees of freedom. In simulated catalogs the true error of
         the difference was .8 to 1.5 of it.
     """
-    for name, share in (("intraclass_correlation", intraclass_correlation), ("correlation", correlation)):
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name} must lie between 0 and 1, not {share}")
+    check_count(n_lineages, "n_lineages", least=0)
+    check_count(models_per_lineage, "models_per_lineage")
+    check_probability(intraclass_correlation, "intraclass_correlation", low=True, high=True)
+    check_probability(correlation, "correlation", low=True)
     for name, share in (("auc", auc), ("level", level), ("power", power)):
-        _check(name, share)
+        check_probability(share, name)
     if n_lineages < 3 or models_per_lineage < 2:
         return math.nan
     positives, negatives = models_per_lineage - 1, models_per_lineage**2
@@ -138,8 +141,3 @@ def intraclass_correlation(table: ScoreTable) -> Interval:
         return Interval.undefined("all derived pairs score the same", level=0.95, method=method)
     value = min(1.0, max(0.0, (between - inside) / total))
     return Interval(value, math.nan, math.nan, 0.95, method, n_pairs=n, n_lineages=k)
-
-
-def _check(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, not {value}")

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from analysis.discrimination.intervals import effective_number, lineage_interval
 from analysis.results import Interval
-from analysis.table import ScoreTable
+from analysis.table import NEGATIVES, ScoreTable, check_table
+from analysis.validation import check_choice, check_mask, check_number, check_probability
 
 __all__ = ["rate", "share_interval"]
 
@@ -18,7 +19,6 @@ Mask = npt.NDArray[np.bool_]
 METHOD: Final = (
     "lineage jackknife on the logit scale, Satterthwaite t; Wilson on effective lineages at the edges"
 )
-NAMES: Final = {"fpr": "negative", "tpr": "derived"}
 
 
 def rate(
@@ -52,8 +52,13 @@ def rate(
         seen, the bound is Wilson's on half as many trials as there are effective lineages: G lineages hold
         G/2 pairs that share none. For true positives a lineage is one trial.
     """
-    if kind not in NAMES:
-        raise ValueError(f'kind must be "fpr" or "tpr", not {kind!r}')
+    check_table(table)
+    check_number(threshold, "threshold", nan=True)
+    check_choice(kind, "kind", ("fpr", "tpr"))
+    check_choice(negatives, "negatives", NEGATIVES)
+    check_probability(level, "level")
+    if mask is not None:
+        check_mask(mask, "mask", len(table))
     asked = table.derived if kind == "tpr" else table.negatives(negatives)
     rows = np.flatnonzero(asked & table.comparable & (True if mask is None else mask))
     if math.isnan(threshold):

@@ -1,10 +1,10 @@
 """The lineage catalog: what is known about models, with evidence, and what follows from it for every pair."""
 
 from benchmark.catalog.catalog import Catalog
+from benchmark.catalog.counts import CatalogCounts
 from benchmark.catalog.graph import Kinship
 from benchmark.catalog.load import load_catalog, parse_catalog, shipped_catalog
 from benchmark.catalog.model import (
-    CatalogError,
     Dispute,
     Evidence,
     Facts,
@@ -13,12 +13,13 @@ from benchmark.catalog.model import (
     Model,
     Parent,
     PathSource,
-    Problem,
     ZooSource,
 )
+from benchmark.catalog.problems import CatalogError, Problem
 
 __all__ = [
     "Catalog",
+    "CatalogCounts",
     "CatalogError",
     "Dispute",
     "Evidence",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import cast
 
 import pandas as pd
 
 from analysis.notebook import Shown
+from benchmark.catalog.counts import CatalogCounts, count_catalog
 from benchmark.catalog.graph import Graph, Kinship
-from benchmark.catalog.model import CatalogError, Dispute, Forgery, Model
+from benchmark.catalog.model import Dispute, Forgery, Model, ZooSource
 from benchmark.catalog.pairs import pair_table
+from benchmark.catalog.problems import CatalogError
 
 __all__ = ["Catalog"]
 
@@ -68,10 +70,8 @@ class Catalog(Shown):
     def __repr__(self) -> str:
         return f"Catalog({self.file}: {len(self.models)} models, {len(self.disputes)} disputes)"
 
-    def _facts(self) -> dict[str, Any]:
-        from benchmark.catalog.show import summary
-
-        return summary(self)
+    def _facts(self) -> dict[str, object]:
+        return self.counts().to_json()
 
     def __contains__(self, name: object) -> bool:
         return name in self.entries or name in self._aliases
@@ -96,6 +96,15 @@ class Catalog(Shown):
     def model(self, name: str) -> Model:
         """The entry of an id or alias."""
         return self.entries[self.resolve(name)]
+
+    @property
+    def zoo_recipes(self) -> dict[str, Mapping[str, object]]:
+        """Recipes of the controlled models, by the names that other recipes call them."""
+        return {
+            model.source.name: model.recipe
+            for model in self.entries.values()
+            if isinstance(model.source, ZooSource)
+        }
 
     @cached_property
     def graph(self) -> Graph:
@@ -177,14 +186,22 @@ class Catalog(Shown):
             `model_a, model_b, relation, method, lineage_a, lineage_b, architecture_a, architecture_b, shared,
             dispute, same_depth, same_width, same_tokenizer, same_corpus`; model_a < model_b, sorted.
         """
-        wanted = list(self.models) if ids is None else list(dict.fromkeys(map(self.resolve, ids)))
+        wanted = self.models if ids is None else dict.fromkeys(map(self.resolve, ids))
         for name in wanted:
             if name in self.forged:
                 raise CatalogError(f"{name} is a forgery and stands in no honest pair; leave it out")
-        kept: dict[str, str] = {}
-        for name in sorted(wanted, key=lambda name: self.canonical(name) != name):
-            kept.setdefault(self.canonical(name), name)
-        return pair_table(self.graph, list(kept.values()))
+        return pair_table(self.graph, self._one_each(wanted))
+
+    def counts(self) -> CatalogCounts:
+        """What the catalog holds, as counts."""
+        return count_catalog(
+            self.graph,
+            list(self.models.values()),
+            self._one_each(self.models),
+            self.disputes,
+            file=self.file,
+            digest=self.digest,
+        )
 
     def forgeries(self) -> pd.DataFrame:
         """Every forgery with what it is made of and aimed at.
@@ -207,6 +224,13 @@ class Catalog(Shown):
             labels = (kinship.relation, kinship.method, *lineages, *cells)
             rows.append((name, *pair, forgery.kind, forgery.aimed_at, *labels))
         return pd.DataFrame(rows, columns=list(FORGERY_COLUMNS))
+
+    def _one_each(self, names: Iterable[str]) -> list[str]:
+        """Of names that mean one model, the original's where it is there, else the first."""
+        kept: dict[str, str] = {}
+        for name in sorted(names, key=lambda name: self.canonical(name) != name):
+            kept.setdefault(self.canonical(name), name)
+        return list(kept.values())
 
     def _close(self, name: str) -> str:
         known = [*self.entries, *self._aliases]

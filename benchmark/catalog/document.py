@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import yaml
 
-from benchmark.catalog.model import CatalogError, Problem
+from benchmark.catalog.problems import CatalogError, Problem
 
 __all__ = ["Document", "Place", "read_document", "read_text"]
 
-Place = tuple[str | int, ...]
+Place: TypeAlias = tuple[str | int, ...]
 
 
 class _CoreLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -47,7 +47,7 @@ class Document:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.value: Any = None
+        self.value: object = None
         self.lines: dict[Place, int] = {}
         self.problems: list[Problem] = []
 

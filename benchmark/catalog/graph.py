@@ -13,10 +13,10 @@ import numpy.typing as npt
 from analysis.lineages import connected_components
 from benchmark.catalog.integrity import date_span, topological
 from benchmark.catalog.model import CALIBRATING_GRADES, RELATIONS, Dispute, Evidence, Model, Parent
+from benchmark.catalog.reachability import Matrix, closure, product
 
 __all__ = ["Graph", "Kinship"]
 
-Matrix = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 NOT_STATED = "independence not stated"
 WEIGHTS_ONLY = "kinship inferred from weights only; such a label would be circular"
@@ -116,7 +116,7 @@ class Graph:
             if draw is not None:
                 same[number, by_draw.setdefault(draw, number)] = True
         same |= same.T
-        return _closure(same)
+        return closure(same)
 
     @cached_property
     def exposure(self) -> Matrix:
@@ -127,7 +127,7 @@ class Graph:
                 edges[number, self.index[parent.id]] |= parent.calibrates
             for teacher in model.distilled_from:
                 edges[number, self.index[teacher.id]] |= _calibrates(teacher.evidence)
-        return _meet(_closure(edges), self._starts(self.founders))
+        return product(closure(edges), self._starts(self.founders))
 
     @cached_property
     def claimed_exposure(self) -> Matrix:
@@ -144,14 +144,14 @@ class Graph:
         for dispute in disputes:
             sides = [self.index[name] for name in dispute.models]
             edges[np.ix_(sides, sides)] = True
-        return _meet(_closure(edges), self._starts(self.founders) | self._starts(self.claimed_founders))
+        return product(closure(edges), self._starts(self.founders) | self._starts(self.claimed_founders))
 
     @cached_property
     def stated_apart(self) -> Matrix:
         """Whether somebody states that neither of two models can have come from the other's founders."""
         apart = np.ones((self.size, self.size), dtype=bool)
         for founders in (self.founders, self.claimed_founders):
-            apart &= ~_meet(_meet(founders, ~self._founders_apart), founders.T)
+            apart &= ~product(product(founders, ~self._founders_apart), founders.T)
         return apart
 
     @cached_property
@@ -172,10 +172,10 @@ class Graph:
         derived = self.ancestors | self.ancestors.T
         claimed = self.claimed_ancestors | self.claimed_ancestors.T
         claimed |= self._directly_disputed(self.disputes)
-        sibling = _meet(self.founders, self.founders.T)
-        same_start = _meet(_meet(self.founders, self._same_start), self.founders.T)
-        distilled = _meet(self.exposure, self.exposure.T)
-        doubtful = _meet(self.claimed_exposure, self.claimed_exposure.T)
+        sibling = product(self.founders, self.founders.T)
+        same_start = product(product(self.founders, self._same_start), self.founders.T)
+        distilled = product(self.exposure, self.exposure.T)
+        doubtful = product(self.claimed_exposure, self.claimed_exposure.T)
         codes = np.select(
             [derived, claimed, sibling, same_start, distilled, doubtful, self.stated_apart],
             [DERIVED, DISPUTED, SIBLING, SHARED_INIT, DISTILLED, DISPUTED, INDEPENDENT],
@@ -190,14 +190,14 @@ class Graph:
 
         A pair hangs on a dispute if it would be no kin without that one.
         """
-        kin = _meet(self.claimed_exposure, self.claimed_exposure.T)
+        kin = product(self.claimed_exposure, self.claimed_exposure.T)
         plain = self._exposure_if(())
-        weak = self.claimed_ancestors | self.claimed_ancestors.T | _meet(plain, plain.T)
+        weak = self.claimed_ancestors | self.claimed_ancestors.T | product(plain, plain.T)
         reasons = []
         explained = weak.copy()
         for dispute in self.disputes:
             others = self._exposure_if([other for other in self.disputes if other is not dispute])
-            decided = (kin & ~_meet(others, others.T)) | self._directly_disputed([dispute])
+            decided = (kin & ~product(others, others.T)) | self._directly_disputed([dispute])
             explained |= decided
             reasons.append((dispute.id, decided))
         reasons.append(("several disputes", kin & ~explained))
@@ -231,7 +231,7 @@ class Graph:
         return roots
 
     def _starts(self, founders: Matrix) -> Matrix:
-        return _meet(founders, self._same_start)
+        return product(founders, self._same_start)
 
     # --- words ----------------------------------------------------------------------------------------
 
@@ -332,27 +332,10 @@ def _calibrates(evidence: Sequence[Evidence]) -> bool:
 
 def _first_draw(model: Model) -> tuple[object, object] | None:
     """What decides a zoo founder's random initialisation: its cell and its seed."""
-    trained = model.recipe.get("train")
-    if not model.founder or not isinstance(trained, dict) or "seed" not in trained:
+    if not model.founder or "seed" not in model.training:
         return None
-    return trained.get("cell"), trained["seed"]
+    return model.training.get("cell"), model.training["seed"]
 
 
 def _joined(way: Sequence[str]) -> str:
     return " > ".join(dict.fromkeys(way))
-
-
-def _meet(a: Matrix, b: Matrix) -> Matrix:
-    """Boolean matrix product: whether some k has a[i, k] and b[k, j]."""
-    found: Matrix = (a.astype(np.float32) @ b.astype(np.float32)) > 0
-    return found
-
-
-def _closure(edges: Matrix) -> Matrix:
-    """Reflexive and transitive closure, by squaring."""
-    reach = edges | np.eye(len(edges), dtype=bool)
-    while True:
-        further = _meet(reach, reach)
-        if (further == reach).all():
-            return reach
-        reach = further

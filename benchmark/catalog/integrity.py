@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from benchmark.catalog.document import Document, Place
-from benchmark.catalog.model import Dispute, Forgery, Model, Problem, ZooSource
+from benchmark.catalog.model import Dispute, Forgery, Model, ZooSource
+from benchmark.catalog.problems import Problem
 
 __all__ = ["date_span", "graph_problems", "topological"]
 
@@ -270,7 +270,7 @@ class _Check:
         return self.document.problem(place, message)
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _strings(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

@@ -7,9 +7,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from benchmark.catalog.catalog import Catalog
 from benchmark.catalog.document import Document, Place, read_document, read_text
@@ -17,7 +18,6 @@ from benchmark.catalog.integrity import graph_problems, topological
 from benchmark.catalog.model import (
     FORGERIES,
     SHAPE_KEEPING,
-    CatalogError,
     Dispute,
     Evidence,
     Facts,
@@ -27,11 +27,11 @@ from benchmark.catalog.model import (
     Model,
     Parent,
     PathSource,
-    Problem,
     Statement,
     Teacher,
     ZooSource,
 )
+from benchmark.catalog.problems import CatalogError, Problem
 from benchmark.catalog.schema import (
     CatalogFile,
     DisputeForm,
@@ -60,13 +60,13 @@ def shipped_catalog() -> Path:
     raise CatalogError("lineage_catalog.yaml is not beside the package; give one with --catalog")
 
 
-def load_catalog(path: str | Path | None = None) -> Catalog:
+def load_catalog(path: Catalog | str | Path | None = None) -> Catalog:
     """Read and validate a catalog file.
 
     Parameters
     ----------
-    path : str or Path, optional
-        Default: the shipped catalog.
+    path : Catalog, str or Path, optional
+        Default: the shipped catalog; one that is loaded is given back.
 
     Returns
     -------
@@ -77,6 +77,8 @@ def load_catalog(path: str | Path | None = None) -> Catalog:
     CatalogError
         With every problem found, each with file, line, field and what to do.
     """
+    if isinstance(path, Catalog):
+        return path
     path = shipped_catalog() if path is None else Path(path)
     return parse_catalog(read_text(path), file=str(path))
 
@@ -123,7 +125,7 @@ def _form_problems(error: ValidationError, document: Document) -> tuple[Problem,
     return tuple(sorted(unique.values(), key=lambda problem: problem.line))
 
 
-def _message(found: Mapping[str, Any], place: Place) -> str:
+def _message(found: ErrorDetails, place: Place) -> str:
     kind, given, context = found["type"], found.get("input"), found.get("ctx", {})
     if kind == "missing":
         return f"is missing; write `{place[-1]}: …`"
@@ -143,7 +145,7 @@ def _message(found: Mapping[str, Any], place: Place) -> str:
     return f"{text[0].lower()}{text[1:]}, not {_kind(given)}"
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if value is None:
         return "empty"
     if isinstance(value, dict | list):
@@ -220,7 +222,7 @@ def _source(form: SourceForm, model: str) -> HubSource | ZooSource | PathSource:
 
 def _architecture(
     form: ModelForm,
-    recipe: Mapping[str, Any],
+    recipe: Mapping[str, object],
     cells: Mapping[str, Facts],
     place: Place,
     document: Document,
@@ -245,7 +247,7 @@ def _architecture(
 
 def _forgery(
     form: ForgeryForm | None,
-    recipe: Mapping[str, Any],
+    recipe: Mapping[str, object],
     place: Place,
     document: Document,
     problems: list[Problem],

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Final
 
 from analysis.notebook import Shown
-from benchmark.session.errors import UsageError
-from fpcore.anatomy import Architecture
+from fpcore.anatomy.architecture import Architecture, Norm
 
 __all__ = [
     "CALIBRATING_GRADES",
@@ -18,7 +17,7 @@ __all__ = [
     "RELATIONS",
     "SHAPE_KEEPING",
     "STATUSES",
-    "CatalogError",
+    "TRAINING_METHODS",
     "Dispute",
     "Evidence",
     "Facts",
@@ -28,7 +27,6 @@ __all__ = [
     "Model",
     "Parent",
     "PathSource",
-    "Problem",
     "Statement",
     "Teacher",
     "ZooSource",
@@ -55,6 +53,11 @@ METHODS: Final = (
     "launder",
 )
 
+#: Methods that train the parent's network further and leave its shape alone.
+TRAINING_METHODS: Final = frozenset(
+    {"fine-tune", "instruct-tune", "rl", "adapter-merge", "continued-pretrain", "vocabulary-swap"}
+)
+
 #: Methods whose child stands in its parent's architecture cell unless the catalog says otherwise.
 SHAPE_KEEPING: Final = frozenset(METHODS) - {
     "depth-upscale",
@@ -68,62 +71,12 @@ SHAPE_KEEPING: Final = frozenset(METHODS) - {
 GRADES: Final = ("publisher", "paper", "card", "weights")
 CALIBRATING_GRADES: Final = frozenset({"publisher", "paper", "card"})
 
-#: Without these the architecture cell is unknown.
-CELL_FACTS: Final = frozenset(
-    {"model_type", "depth", "width", "heads", "kv_heads", "feed_forward", "qkv_bias", "norm"}
-)
-
 #: frame: an unrelated model made to look like kin of its target. evade: a descendant of its target made to
 #: look unrelated to it. The function is kept in both.
 FORGERIES: Final = ("frame", "evade")
 
 #: open: unproven, its pairs are "disputed". The others leave the labels of the graph alone.
 STATUSES: Final = ("open", "retracted", "confirmed", "unsupported")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with a catalog file.
-
-    Attributes
-    ----------
-    file : str
-    line : int
-        Counted from 1; 0 when it has no place in the file.
-    field : str
-        Where in the document, e.g. ``models[zoo/a].parents[0].method``; empty for the document.
-    message : str
-        What is wrong and what to do.
-    """
-
-    file: str
-    line: int
-    field: str
-    message: str
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
-
-
-class CatalogError(UsageError):
-    """A catalog that cannot be used, or a question about a model it does not hold.
-
-    Attributes
-    ----------
-    problems : tuple of Problem
-        All that was found; the message shows the first and counts the rest.
-    """
-
-    def __init__(self, problems: tuple[Problem, ...] | str) -> None:
-        if isinstance(problems, str):
-            self.problems: tuple[Problem, ...] = ()
-            super().__init__(problems)
-            return
-        self.problems = problems
-        more = len(problems) - 1
-        rest = f" (and {more} more; `catalog check` lists all)" if more else ""
-        super().__init__(f"{problems[0]}{rest}")
 
 
 @dataclass(frozen=True)
@@ -230,7 +183,7 @@ class Facts:
     feed_forward: int | None = None
     experts: int | None = None
     qkv_bias: bool | None = None
-    norm: str | None = None
+    norm: Norm | None = None
     head_dim: int | None = None
     vocabulary: int | None = None
     tied: bool | None = None
@@ -241,8 +194,30 @@ class Facts:
 
         ``experts`` unknown counts as none: a dense model need not say so.
         """
-        known = self.known()
-        return Architecture(**known) if known.keys() >= CELL_FACTS else None
+        if (
+            self.depth is None
+            or self.width is None
+            or self.heads is None
+            or self.kv_heads is None
+            or self.feed_forward is None
+            or self.qkv_bias is None
+            or self.norm is None
+        ):
+            return None
+        return Architecture(
+            model_type=self.model_type,
+            depth=self.depth,
+            width=self.width,
+            heads=self.heads,
+            kv_heads=self.kv_heads,
+            feed_forward=self.feed_forward,
+            experts=self.experts or 0,
+            vocabulary=self.vocabulary,
+            qkv_bias=self.qkv_bias,
+            norm=self.norm,
+            head_dim=self.head_dim,
+            tied=self.tied,
+        )
 
     @property
     def cell(self) -> str | None:
@@ -250,7 +225,7 @@ class Facts:
         shape = self.complete
         return shape.cell if shape else None
 
-    def known(self) -> dict[str, Any]:
+    def known(self) -> dict[str, int | bool | str]:
         """The facts that are known, by name."""
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
 
@@ -305,7 +280,7 @@ class Model(Shown):
     distilled_from: tuple[Teacher, ...] = ()
     forgery: Forgery | None = None
     evidence: tuple[Evidence, ...] = ()
-    recipe: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, object] = field(default_factory=dict)
     notes: str = ""
     line: int = 0
 
@@ -325,6 +300,18 @@ class Model(Shown):
         return not self.parents
 
     @property
+    def training(self) -> Mapping[str, object]:
+        """How the zoo trains it, as its recipe says; empty for any other model."""
+        trained = self.recipe.get("train")
+        return trained if isinstance(trained, Mapping) else {}
+
+    @property
+    def training_steps(self) -> int | None:
+        """Steps that the zoo trains it for, None for any other model."""
+        steps = self.training.get("steps")
+        return steps if isinstance(steps, int) else None
+
+    @property
     def stated_from_scratch(self) -> bool:
         """Whether its maker or a paper says that it began from its own random initialisation."""
         return any(item.grade in {"publisher", "paper"} for item in self.from_scratch)
@@ -334,7 +321,7 @@ class Model(Shown):
         """Architecture cell, None if unknown."""
         return self.architecture.cell if self.architecture else None
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, object]:
         names = ("id", "source", "publisher", "date", "corpus", "tokenizer", "cell", "parameters", "notes")
         facts = {name: getattr(self, name) for name in names}
         facts["parents"] = {parent.id: parent.label for parent in self.parents}
@@ -343,7 +330,17 @@ class Model(Shown):
 
 @dataclass(frozen=True)
 class Figure:
-    """A published number about one pair of catalog models."""
+    """A published number about one pair of catalog models.
+
+    Attributes
+    ----------
+    metric : str
+        By its name.
+    pair : tuple of two str
+        Catalog ids.
+    value : float
+        As published.
+    """
 
     metric: str
     pair: tuple[str, str]
@@ -352,7 +349,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Statement:
-    """What one side of a dispute says, with its figures."""
+    """What one side of a dispute says, with its figures.
+
+    Attributes
+    ----------
+    by, says, source : str
+        Who, what in our own words, and where.
+    figures : tuple of Figure
+        The numbers given for it.
+    """
 
     by: str
     says: str
@@ -367,15 +372,19 @@ class Dispute:
     Attributes
     ----------
     id, title : str
+        Its name in the catalog, and for people.
     models : tuple of str
         The models whose kinship is in question, alleged child first.
     status : str
         One of `STATUSES`.
     claims, replies : tuple of Statement
+        What is said for kinship, and against it.
     controls : tuple of str
         Catalog models named as comparisons.
     settled_by : str
         What settled it, or would.
+    line : int
+        Where it stands in the catalog's file.
     """
 
     id: str

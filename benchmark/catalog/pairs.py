@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,9 @@ import pandas as pd
 
 from benchmark.catalog.graph import DERIVED, DISPUTED, INDEPENDENT, SIBLING, Graph
 from benchmark.catalog.model import RELATIONS, Model
+from benchmark.catalog.reachability import Matrix, product
 
-__all__ = ["COLUMNS", "pair_table"]
+__all__ = ["COLUMNS", "RelatedPairs", "pair_table", "related_pairs"]
 
 COLUMNS = (
     "model_a",
@@ -33,8 +35,38 @@ COLUMNS = (
 #: What two independent models can have in common beside their shape, in the order it is named.
 COMMON_GROUND = ("corpus", "tokenizer", "order", "schedule", "seed")
 
-Matrix = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class RelatedPairs:
+    """All unordered pairs of some models, by number, with their relations.
+
+    Attributes
+    ----------
+    ids : tuple of str
+        The models, sorted.
+    rows : ndarray of int, shape (n_models,)
+        Their numbers in the graph.
+    a, b : ndarray of int, shape (n_pairs,)
+        Places in `ids`; a < b.
+    codes : ndarray of int, shape (n_pairs,)
+        Index of the relation in `RELATIONS`.
+    """
+
+    ids: tuple[str, ...]
+    rows: Rows
+    a: Rows
+    b: Rows
+    codes: npt.NDArray[np.int8]
+
+
+def related_pairs(graph: Graph, chosen: Iterable[str]) -> RelatedPairs:
+    """Every two of the chosen models, no two of them one model, with the code of their relation."""
+    ids = tuple(sorted(chosen))
+    rows = np.array([graph.index[name] for name in ids], dtype=np.intp)
+    a, b = np.triu_indices(len(ids), k=1)
+    return RelatedPairs(ids, rows, a, b, graph.relations[rows[a], rows[b]])
 
 
 def pair_table(graph: Graph, chosen: Sequence[str]) -> pd.DataFrame:
@@ -54,14 +86,12 @@ def pair_table(graph: Graph, chosen: Sequence[str]) -> pd.DataFrame:
         both. `dispute` is filled for disputed pairs: ids of the open disputes that decide, "weights only", or
         "independence not stated". `architecture_*` is None where the cell is unknown; `same_*` is nullable.
     """
-    ids = sorted(chosen)
-    rows = np.array([graph.index[name] for name in ids], dtype=np.intp)
+    pairs = related_pairs(graph, chosen)
+    rows, a, b, codes = pairs.rows, pairs.a, pairs.b, pairs.codes
     models = [graph.order[row] for row in rows]
-    a, b = np.triu_indices(len(ids), k=1)
-    codes = graph.relations[rows[a], rows[b]]
 
-    names = np.array(ids, dtype=object)
-    lineage = np.array([graph.lineages[name] for name in ids], dtype=object)
+    names = np.array(pairs.ids, dtype=object)
+    lineage = np.array([graph.lineages[name] for name in pairs.ids], dtype=object)
     cell = np.array([model.cell for model in models], dtype=object)
     method = np.full(len(a), "", dtype=object)
     for pair in np.flatnonzero((codes == DERIVED) | (codes == SIBLING)):
@@ -133,8 +163,7 @@ def _tokenizer(model: Model) -> Iterable[str]:
 
 
 def _trained(model: Model, fact: str) -> Iterable[str]:
-    trained = model.recipe.get("train")
-    value = trained.get(fact) if isinstance(trained, dict) else None
+    value = model.training.get(fact)
     if value is None:
         return ()
     return map(str, value) if isinstance(value, list) else (str(value),)
@@ -142,10 +171,10 @@ def _trained(model: Model, fact: str) -> Iterable[str]:
 
 def _overlap(values: Sequence[set[str]]) -> Matrix:
     vocabulary = {value: number for number, value in enumerate(sorted(set().union(*values)))}
-    held = np.zeros((len(values), len(vocabulary)), dtype=np.float32)
+    held = np.zeros((len(values), len(vocabulary)), dtype=bool)
     for row, each in enumerate(values):
-        held[row, [vocabulary[value] for value in each]] = 1
-    return (held @ held.T) > 0
+        held[row, [vocabulary[value] for value in each]] = True
+    return product(held, held.T)
 
 
 def _words(both: dict[str, Matrix], same: dict[str, Matrix], a: Rows, b: Rows) -> npt.NDArray[np.object_]:

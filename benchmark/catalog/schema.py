@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -16,7 +16,7 @@ DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 SOURCE = re.compile(r"https?://\S+|arXiv:\d{4}\.\d{4,5}(v\d+)?|doi:\S+|this repository: \S.*")
 
 
-def _one_or_many(value: Any) -> Any:
+def _one_or_many(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
@@ -32,7 +32,7 @@ def _source(value: str) -> str:
     return value
 
 
-def _year_as_text(value: Any) -> Any:
+def _year_as_text(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
@@ -158,7 +158,7 @@ class ModelForm(Form):
     distilled_from: list[TeacherForm] = []
     forgery: ForgeryForm | None = None
     evidence: EvidenceList | None = None
-    recipe: dict[str, Any] | None = None
+    recipe: dict[str, object] | None = None
     notes: Text | None = None
 
     @model_validator(mode="after")
@@ -228,7 +228,7 @@ def json_schema() -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _accept_single_items(node: Any) -> None:
+def _accept_single_items(node: object) -> None:
     """Lists that may be written as one item: say so, as pydantic's validators do on load."""
     if isinstance(node, list):
         for item in node:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
 from benchmark.catalog.catalog import Catalog
+from benchmark.catalog.counts import most_frequent
 from benchmark.catalog.model import (
-    GRADES,
     RELATIONS,
-    CatalogError,
     Dispute,
     Evidence,
     Model,
     Statement,
 )
+from benchmark.catalog.problems import CatalogError
 
 __all__ = [
     "check_text",
@@ -26,7 +25,6 @@ __all__ = [
     "pairs_text",
     "problems_text",
     "show_text",
-    "summary",
     "tree_json",
     "tree_text",
 ]
@@ -37,83 +35,30 @@ def problems_text(error: CatalogError) -> str:
     return "\n".join(map(str, error.problems)) if error.problems else str(error)
 
 
-def summary(catalog: Catalog) -> dict[str, Any]:
-    """What a catalog holds, as counts.
-
-    Returns
-    -------
-    dict
-        JSON values: models, founders, lineages, cells, derivations by method and by best evidence grade,
-        pairs by relation, look_alikes, forgeries by kind (they count nowhere else), disputes by status, and
-        notes on what is missing.
-    """
-    models = catalog.models.values()
-    pairs = catalog.pairs()
-    derivations = [parent for model in models for parent in model.parents]
-    return {
-        "file": catalog.file,
-        "digest": catalog.digest,
-        "models": len(models),
-        "local_models": sum(not model.remote for model in models),
-        "hub_models": sum(model.remote for model in models),
-        "founders": sum(model.founder for model in models),
-        "lineages": len(set(catalog.lineages.values())),
-        "cells": len({model.cell for model in models if model.cell}),
-        "derivations": _counts(Counter(parent.method for parent in derivations)),
-        "evidence": {
-            grade: sum(_best_grade(parent.evidence) == grade for parent in derivations) for grade in GRADES
-        },
-        "pairs": {name: int((pairs["relation"] == name).sum()) for name in RELATIONS},
-        "look_alikes": int(look_alikes(pairs).sum()),
-        "forgeries": _counts(
-            Counter(model.forgery.kind for model in catalog.forged.values() if model.forgery)
-        ),
-        "disputes": _counts(Counter(dispute.status for dispute in catalog.disputes)),
-        "without_cell": [model.id for model in models if model.cell is None],
-        "origin_not_stated": [
-            model.id for model in models if model.founder and not model.stated_from_scratch
-        ],
-    }
-
-
-def look_alikes(pairs: pd.DataFrame) -> pd.Series[bool]:
-    """Which rows of a pair table are independent pairs in the cells of some derived pair."""
-    first, second = pairs["architecture_a"], pairs["architecture_b"]
-    known = first.notna() & second.notna()
-    cells = pd.Series(
-        ["\0".join(sorted(map(str, two))) for two in zip(first, second, strict=True)],
-        pairs.index,
-        dtype=object,
-    )
-    used = set(cells[(pairs["relation"] == "derived") & known])
-    return (pairs["relation"] == "independent") & known & cells.isin(used)
-
-
 def check_text(catalog: Catalog) -> str:
     """The verdict of `catalog check`: that the file is sound, what it holds, and what it leaves open."""
-    held = summary(catalog)
+    held = catalog.counts()
     lines = [
-        f"{catalog.file}: sound",
-        f"  models     {held['models']} ({held['local_models']} on this machine, {held['hub_models']} hub),"
-        f" {held['founders']} founders, {held['lineages']} lineages, {held['cells']} architecture cells",
-        f"  derived by {_listed(held['derivations'])}",
-        f"  evidence   {_listed(held['evidence'])} (best grade of each derivation)",
-        f"  pairs      {_listed(held['pairs'])}; {held['look_alikes']} look-alikes",
-        f"  disputes   {_listed(held['disputes']) or 'none'}",
-        *([f"  forgeries  {_listed(held['forgeries'])}; in none of the above"] if held["forgeries"] else []),
+        f"{held.file}: sound",
+        f"  models     {held.models} ({held.local_models} on this machine, {held.hub_models} hub),"
+        f" {held.founders} founders, {held.lineages} lineages, {held.cells} architecture cells",
+        f"  derived by {_listed(held.derivations)}",
+        f"  evidence   {_listed(held.evidence)} (best grade of each derivation)",
+        f"  pairs      {_listed(held.pairs)}; {held.look_alikes} look-alikes",
+        f"  disputes   {_listed(held.disputes) or 'none'}",
+        *([f"  forgeries  {_listed(held.forgeries)}; in none of the above"] if held.forgeries else []),
     ]
-    for key, text in (
-        ("without_cell", "without an architecture cell (no look-alikes): "),
-        ("origin_not_stated", "founders without a from-scratch statement: "),
+    for names, text in (
+        (held.without_cell, "without an architecture cell (no look-alikes): "),
+        (held.origin_not_stated, "founders without a from-scratch statement: "),
     ):
-        if held[key]:
-            names = held[key]
+        if names:
             more = f" and {len(names) - 8} more" if len(names) > 8 else ""
             lines.append(f"  note       {len(names)} {text}{', '.join(names[:8])}{more}")
     return "\n".join(lines)
 
 
-def model_json(catalog: Catalog, name: str) -> dict[str, Any]:
+def model_json(catalog: Catalog, name: str) -> dict[str, object]:
     """Everything known about one model, as JSON values."""
     model = catalog.model(name)
     relations = _relations_of(catalog, model.id)
@@ -193,12 +138,12 @@ def show_text(catalog: Catalog, name: str) -> str:
     return "\n".join(lines)
 
 
-def tree_json(catalog: Catalog, name: str) -> dict[str, Any]:
+def tree_json(catalog: Catalog, name: str) -> dict[str, object]:
     """The lineage of a model as nested JSON; a model with several parents hangs under the first."""
     lineage = catalog.lineage(name)
     hanging = _hanging(catalog, lineage)
 
-    def node(model: Model) -> dict[str, Any]:
+    def node(model: Model) -> dict[str, object]:
         children = [node(child) for child in hanging.get(model.id, ())]
         return {
             "id": model.id,
@@ -281,7 +226,7 @@ def _pairs_table(pairs: pd.DataFrame) -> str:
     rows = [[*three, str(word)] for three, word in zip(ends, words, strict=True)]
     widths = [max((len(row[place]) for row in rows), default=0) for place in range(3)]
     lines = ["  ".join(map(str.ljust, row, [*widths, 0])).rstrip() for row in rows]
-    return "\n".join([*lines, f"{len(pairs)} pairs: {_listed(_counts(Counter(pairs['relation'])))}"])
+    return "\n".join([*lines, f"{len(pairs)} pairs: {_listed(most_frequent(Counter(pairs['relation'])))}"])
 
 
 def _hanging(catalog: Catalog, lineage: str) -> dict[str, list[Model]]:
@@ -325,7 +270,7 @@ def _relations_of(catalog: Catalog, name: str) -> dict[str, int]:
     own = catalog.canonical(name)
     row = catalog.graph.relations[catalog.graph.index[own]]
     others = [other for other in catalog.models if other != own and catalog.canonical(other) == other]
-    return _counts(Counter(RELATIONS[row[catalog.graph.index[other]]] for other in others))
+    return most_frequent(Counter(RELATIONS[row[catalog.graph.index[other]]] for other in others))
 
 
 def _disputes_of(catalog: Catalog, name: str) -> list[Dispute]:
@@ -354,15 +299,7 @@ def _evidence_lines(evidence: tuple[Evidence, ...]) -> list[str]:
     return [f"             [{item.grade}] {item.says} ({item.source})" for item in evidence]
 
 
-def _best_grade(evidence: tuple[Evidence, ...]) -> str:
-    return min((item.grade for item in evidence), key=GRADES.index)
-
-
-def _counts(counter: Counter[str]) -> dict[str, int]:
-    return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _listed(values: dict[str, Any], between: str = " ") -> str:
+def _listed(values: Mapping[str, object], between: str = " ") -> str:
     if between != " ":
         return ", ".join(f"{key}{between}{value}" for key, value in values.items())
     return ", ".join(f"{value} {key}" for key, value in values.items() if value)

@@ -1,3 +1,1 @@
-"""The command line."""
-
-from benchmark.cli.app import main as main
+"""The command line, a file a verb or group of verbs: it parses and prints, and other rooms do the work."""

@@ -1,43 +1,24 @@
-"""The command line: what users type, and what each exit code means."""
+"""The command line as a whole: its verbs, and what a user sees when one of them cannot go on."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from benchmark.cli import catalog_verbs as catalog_commands
-from benchmark.cli import zoo_verbs as zoo_commands
+from benchmark.cli import cache_verbs, catalog_verbs, zoo_verbs
 from benchmark.cli.compare_verb import compare
+from benchmark.cli.evaluate_verb import evaluate
+from benchmark.cli.exits import BAD_INPUT, INTERRUPTED, message
+from benchmark.cli.fingerprint_verb import fingerprint
 from benchmark.cli.leaderboard_verb import leaderboard
-from benchmark.cli.lookup_verbs import metrics as metrics_verb
-from benchmark.cli.lookup_verbs import power, report
-from benchmark.cli.options import (
-    BAD_INPUT,
-    GATE_FAILED,
-    INTERRUPTED,
-    UNIT_FAILED,
-    CatalogFile,
-    Device,
-    Json,
-    Metrics,
-    Models,
-    Out,
-    Quiet,
-    Seed,
-    Tier,
-    Workers,
-    catalog_facts,
-    default_out,
-    print_json,
-    say,
-    say_failures,
-)
-from benchmark.session.errors import UsageError
+from benchmark.cli.metrics_verb import metrics
+from benchmark.cli.power_verb import power
+from benchmark.cli.printing import say
+from benchmark.cli.run_verbs import analyse, report, run
 
-__all__ = ["main"]
+__all__ = ["app", "main"]
 
 app = typer.Typer(
     name="lookalike",
@@ -48,8 +29,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(catalog_commands.app, name="catalog")
-app.add_typer(zoo_commands.app, name="zoo")
+for verb in (run, analyse, fingerprint, evaluate, compare, leaderboard, report, metrics, power):
+    app.command()(verb)
+app.add_typer(catalog_verbs.app, name="catalog")
+app.add_typer(zoo_verbs.app, name="zoo")
+app.add_typer(cache_verbs.app, name="cache")
 
 
 def main() -> None:
@@ -57,41 +41,24 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except Exception as error:
-        message = _message(error)
-        if message is None:
+        told = message(error)
+        if told is None:
             raise
-        say(message)
+        say(told)
         sys.exit(BAD_INPUT)
     if code == INTERRUPTED:
         say("interrupted; the work done is kept: the same command goes on where it was")
     sys.exit(code or 0)
 
 
-def _message(error: Exception) -> str | None:
-    """What to tell the user; None where the error was not written for users."""
-    import analysis
-    import fpcore
-    from benchmark.catalog import CatalogError
-
-    if isinstance(error, UsageError | CatalogError | analysis.BadTable | fpcore.BadCheckpoint):
-        return f"error: {error}"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"error: {error.filename}: {error.strerror or error}"
-    told = getattr(error, "format_message", None)  # by the command-line library: a verb or option is wrong
-    if told is None:
-        return None
-    if type(error).__name__ == "NoArgsIsHelpError":
-        return str(told())
-    context: Any = getattr(error, "ctx", None)
-    where = f" ({context.command_path} --help)" if context is not None else ""
-    return f"error: {' '.join(str(told()).split()).rstrip('.')}{where}"
-
-
 def _version(wanted: bool) -> None:
     if wanted:
-        from benchmark.pipeline.execute import package_version
+        from importlib.metadata import PackageNotFoundError, version
 
-        print(f"lookalike {package_version('lookalike')}")
+        try:
+            print(f"lookalike {version('lookalike')}")
+        except PackageNotFoundError:
+            print("lookalike, not installed")
         raise typer.Exit
 
 
@@ -102,267 +69,3 @@ def _root(
     ] = False,
 ) -> None:
     """Options before the verb."""
-
-
-@app.command()
-def run(
-    catalog: CatalogFile = None,
-    tier: Tier = "zoo",
-    metrics: Metrics = None,
-    models: Models = None,
-    out: Out = None,
-    workers: Workers = None,
-    seed: Seed = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    limit: Annotated[int | None, typer.Option(min=2, help="Only the first so many models.")] = None,
-    pairs_per_lineage_pair: Annotated[
-        int,
-        typer.Option(
-            min=1, metavar="K", help="Independent pairs a costly metric scores of any two lineages."
-        ),
-    ] = 4,
-    device: Device = None,
-    json_: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html."""
-    from benchmark.catalog import load_catalog
-    from benchmark.pipeline.execute import Told, execute
-    from benchmark.pipeline.metric_choice import choose_metrics
-    from benchmark.pipeline.plan import make_plan
-    from benchmark.pipeline.workers import default_workers
-    from benchmark.session.files import cache_directory
-    from benchmark.session.progress import Reporter
-
-    loaded = load_catalog(catalog)
-    plan = make_plan(
-        loaded,
-        choose_metrics(metrics),
-        tier=tier,
-        models=models,
-        limit=limit,
-        pairs_per_lineage_pair=pairs_per_lineage_pair,
-        seed=seed,
-    )
-    if dry_run:
-        if json_:
-            print_json(_planned(plan))
-        else:
-            print(plan)
-        return
-    directory = out or default_out()
-    finished = execute(
-        loaded,
-        plan,
-        directory,
-        cache=cache_directory(),
-        workers=workers or default_workers(),
-        seed=seed,
-        reporter=Reporter(quiet=quiet),
-        told=Told(
-            "run",
-            {
-                "catalog": str(catalog) if catalog else None,
-                "tier": tier,
-                "metrics": list(plan.metrics),
-                "models": models,
-                "limit": limit,
-                "pairs_per_lineage_pair": pairs_per_lineage_pair,
-            },
-            tier=tier,
-            device=device,
-            catalog=catalog_facts(loaded),
-        ),
-    )
-    _conclude(finished, json_)
-
-
-def _planned(plan: Any) -> dict[str, Any]:
-    """A plan as plain values."""
-    return {
-        "models": list(plan.models),
-        "n_lineages": plan.n_lineages,
-        "n_pairs": len(plan.pairs),
-        "relations": plan.pairs["relation"].value_counts().to_dict(),
-        "metrics": {name: int(chosen.sum()) for name, chosen in plan.chosen.items()},
-        "n_forgeries": len(plan.forgeries),
-    }
-
-
-def _conclude(finished: Any, json_: bool) -> None:
-    """Say what came out, on stdout, and leave with the code that fits."""
-    from analysis import as_json
-    from benchmark.report import verdict_table
-
-    if json_:
-        print_json(as_json(finished.results))
-    else:
-        from rich.console import Console
-
-        Console().print(verdict_table(as_json(finished.results)))
-        print(f"Report: {finished.directory.path / 'report.html'}")
-    say_failures(finished)
-    if finished.failures:
-        raise typer.Exit(UNIT_FAILED)
-
-
-@app.command()
-def analyse(
-    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="A score table, .csv or .parquet.")],
-    catalog: Annotated[
-        Path | None, typer.Option("--catalog", metavar="F", help="Labels for a table that has none.")
-    ] = None,
-    out: Out = None,
-    seed: Seed = 0,
-    json_: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """The statistics alone, on any score table: no weights are needed."""
-    from benchmark.catalog import load_catalog
-    from benchmark.pipeline.score_tables import analyse_table, read_scores
-    from benchmark.session.progress import Reporter
-
-    labels = load_catalog(catalog) if catalog else None
-    table = read_scores(scores, labels)
-    finished = analyse_table(
-        table,
-        out or default_out(),
-        catalog=labels,
-        seed=seed,
-        reporter=Reporter(quiet=quiet),
-        source=scores,
-        facts=catalog_facts(labels) if labels else None,
-    )
-    _conclude(finished, json_)
-
-
-@app.command()
-def fingerprint(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A catalog id, a directory or file, or org/name.")
-    ],
-    metrics: Metrics = None,
-    catalog: CatalogFile = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON here.")] = None,
-    device: Device = None,
-    json_: Json = False,
-) -> None:
-    """Extract and show the fingerprint of one checkpoint."""
-    from benchmark.catalog import load_catalog
-    from benchmark.cli.fingerprint_text import fingerprint_of, fingerprint_text
-    from benchmark.pipeline.checkpoints import open_typed
-    from benchmark.pipeline.metric_choice import choose_metrics
-    from benchmark.session.files import write_json
-
-    value = fingerprint_of(open_typed(load_catalog(catalog), model), choose_metrics(metrics))
-    if out is not None:
-        write_json(out, value)
-    if json_:
-        print_json(value)
-    elif out is None:
-        print(fingerprint_text(value))
-
-
-@app.command()
-def evaluate(
-    metric: Annotated[
-        str | None,
-        typer.Argument(metavar="FILE.py:Class", help="A fpcore.Metric, or a function of two checkpoints."),
-    ] = None,
-    new: Annotated[
-        Path | None, typer.Option("--new", metavar="FILE", help="Write a metric to start from, and stop.")
-    ] = None,
-    against: Annotated[
-        str | None,
-        typer.Option(metavar="a,b", help="Baselines: names and globs, or all; default: those marked cheap."),
-    ] = None,
-    gate: Annotated[
-        list[str] | None, typer.Option(metavar="look_alike_auc=0.95", help="What must hold; repeatable.")
-    ] = None,
-    catalog: CatalogFile = None,
-    tier: Tier = "zoo",
-    models: Models = None,
-    out: Out = None,
-    workers: Workers = None,
-    seed: Seed = 0,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(
-            min=0, metavar="SECONDS", help="For one model, and one pair (POSIX); default 60, 0: no limit."
-        ),
-    ] = None,
-    device: Device = None,
-    json_: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Judge a proposed metric on the catalog, beside the baselines, paired; a failed gate exits 3."""
-    from benchmark.catalog import load_catalog
-    from benchmark.evaluation.evaluate import default_time_limit, own_spec, write_template
-    from benchmark.evaluation.evaluate import evaluate as judge
-    from benchmark.evaluation.gates import parse_gates
-    from benchmark.pipeline.metric_choice import choose_metrics
-    from benchmark.pipeline.workers import default_workers
-    from benchmark.session.files import cache_directory
-    from benchmark.session.progress import Reporter
-
-    if (metric is None) == (new is None):
-        raise UsageError("evaluate: give FILE.py:Class, or --new FILE to write a metric to start from")
-    if new is not None:
-        write_template(new)
-        tried = f"python -m benchmark evaluate {new}:MyMetric"
-        if json_:
-            print_json({"written": str(new), "try": tried})
-        else:
-            print(f"{new} is written; try it: {tried}")
-        return
-    gates = parse_gates(gate or [])
-    spec = own_spec(str(metric))
-    loaded = load_catalog(catalog)
-    evaluation = judge(
-        loaded,
-        spec,
-        against=choose_metrics(against, option="--against"),
-        gates=gates,
-        out=out or default_out(),
-        cache=cache_directory(),
-        workers=workers or default_workers(),
-        seed=seed,
-        reporter=Reporter(quiet=quiet),
-        facts=catalog_facts(loaded),
-        tier=tier,
-        models=models,
-        time_limit=default_time_limit() if time_limit is None else time_limit or None,
-    )
-    if json_:
-        print_json(evaluation.to_json())
-    else:
-        _show_evaluation(evaluation)
-    for outcome in evaluation.gates:
-        say(str(outcome))
-    say_failures(evaluation.finished)
-    if not evaluation.passed:
-        raise typer.Exit(GATE_FAILED)
-    if evaluation.finished.failures:
-        raise typer.Exit(UNIT_FAILED)
-
-
-app.command()(compare)
-app.command()(leaderboard)
-app.command()(report)
-app.command("metrics")(metrics_verb)
-app.command()(power)
-
-
-def _show_evaluation(evaluation: Any) -> None:
-    from rich.console import Console
-
-    from analysis import as_json
-    from benchmark.evaluation.card import difference_table
-    from benchmark.report import verdict_table
-
-    console = Console()
-    console.print(verdict_table(as_json(evaluation.finished.results)))
-    if evaluation.comparisons:
-        console.print(difference_table(evaluation.comparisons))
-    print(f"Card:   {evaluation.card}")
-    print(f"Report: {evaluation.finished.directory.path / 'report.html'}")

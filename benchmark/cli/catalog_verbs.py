@@ -1,13 +1,15 @@
-"""``catalog check|show|tree|pairs``."""
+"""``catalog check|show|tree|pairs``: validate and look at the catalog."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.options import BAD_INPUT, CatalogFile, Json, ModelName, print_json, say
+from benchmark.cli.exits import BAD_INPUT
+from benchmark.cli.options import CatalogFile, Json, ModelName
+from benchmark.cli.printing import print_json, say
 
 if TYPE_CHECKING:
     from benchmark.catalog import CatalogError
@@ -27,10 +29,10 @@ def catalog_check(
 ) -> None:
     """Validate catalogs, every problem on a line of its own, and count what they hold."""
     from benchmark.catalog import CatalogError, load_catalog
-    from benchmark.catalog.show import check_text, problems_text, summary
+    from benchmark.catalog.show import check_text, problems_text
 
     named: list[Path | None] = [*([catalog] if catalog else []), *(files or [])]
-    told: list[dict[str, Any]] = []
+    told: list[dict[str, object]] = []
     for file in named or [None]:
         try:
             loaded = load_catalog(file)
@@ -38,7 +40,7 @@ def catalog_check(
             told.append({"file": str(file), "sound": False, "problems": _problems(error)})
             say(problems_text(error))
         else:
-            told.append({"sound": True, **summary(loaded)} if json_ else {"sound": True})
+            told.append({"sound": True, **loaded.counts().to_json()} if json_ else {"sound": True})
             if not json_:
                 print(check_text(loaded))
     if json_:
@@ -47,7 +49,7 @@ def catalog_check(
         raise typer.Exit(BAD_INPUT)
 
 
-def _problems(error: CatalogError) -> list[dict[str, Any]]:
+def _problems(error: CatalogError) -> list[dict[str, object]]:
     if not error.problems:
         return [{"message": str(error)}]
     return [

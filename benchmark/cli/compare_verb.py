@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import UNIT_FAILED, CatalogFile, Device, Json, print_json, say
+from benchmark.cli.exits import UNIT_FAILED
+from benchmark.cli.options import CatalogFile, Device, Document, Json
+from benchmark.cli.printing import check_document, say, show_document
 from benchmark.session.errors import UsageError
 
 __all__ = ["compare"]
-
-SUFFIXES: Final = (".html", ".json", ".md")
 
 
 def compare(
@@ -40,23 +40,20 @@ def compare(
         typer.Option(metavar="a,b", help="Names and globs, or all; default: the run's, else the cheap ones."),
     ] = None,
     catalog: CatalogFile = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the case here: .html, .json or .md.")
-    ] = None,
+    out: Document = None,
     device: Device = None,
     json_: Json = False,
 ) -> None:
     """One case: two models, what their scores weigh, and what cannot be said; or a pool of parents."""
-    if (model_b is None) == (against is None):
-        raise UsageError("compare: give MODEL_B, or --against POOL")
-    if out is not None and out.suffix not in SUFFIXES:
-        raise UsageError(f"--out {out}: name a .html, .json or .md file")
-    if against is not None:
+    check_document(out)
+    if model_b is not None and against is None:
+        failed = _pair(model_a, model_b, calibration, metrics, catalog, device, out, json_)
+    elif against is not None and model_b is None:
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
-        failed = _pool(catalog, model_a, against, calibration, metrics, confidence, out, json_)
+        failed = _pool(model_a, against, calibration, confidence, metrics, catalog, device, out, json_)
     else:
-        failed = _pair(catalog, model_a, str(model_b), calibration, metrics, out, json_)
+        raise UsageError("compare: give MODEL_B, or --against POOL")
     for what in failed:
         say(f"failed: {what}")
     if failed:
@@ -64,63 +61,67 @@ def compare(
 
 
 def _pair(
-    catalog: Path | None,
     model_a: str,
     model_b: str,
     calibration: Path | None,
     metrics: str | None,
+    catalog: Path | None,
+    device: str | None,
     out: Path | None,
     json_: bool,
-) -> list[str]:
-    from benchmark.catalog import load_catalog
-    from benchmark.comparison import open_case
+) -> Sequence[str]:
+    """Two models; returns what failed."""
     from benchmark.comparison.case_page import case_page
     from benchmark.comparison.case_text import case_markdown, case_notes, case_table
+    from benchmark.comparison.compare import compare as compare_models
 
-    case = open_case(load_catalog(catalog), model_a, model_b, calibration=calibration, metrics=metrics)
-    _write(case, out, case_page, case_markdown)
-    _show(case, json_, case_table, case_notes)
-    return [f"{one.metric} on {model_a} – {model_b}: {one.reason}" for one in case.failed]
+    case = compare_models(
+        model_a, model_b, calibration=calibration, metrics=metrics, catalog=catalog, device=device
+    )
+    show_document(
+        case.to_json(),
+        out,
+        json_,
+        page=lambda: case_page(case),
+        markdown=lambda: case_markdown(case),
+        tables=lambda: [case_table(case)],
+        notes=case_notes(case),
+    )
+    return case.failures
 
 
 def _pool(
-    catalog: Path | None,
     model: str,
     against: str,
     calibration: Path,
-    metrics: str | None,
     confidence: float,
+    metrics: str | None,
+    catalog: Path | None,
+    device: str | None,
     out: Path | None,
     json_: bool,
-) -> list[str]:
-    from benchmark.catalog import load_catalog
-    from benchmark.comparison import open_pool
-    from benchmark.comparison.candidates_page import pool_markdown, pool_notes, pool_page, pool_table
+) -> Sequence[str]:
+    """A model and candidate parents; returns what failed."""
+    from benchmark.comparison.candidates_page import candidates_page
+    from benchmark.comparison.candidates_text import candidates_markdown, candidates_notes, candidates_table
+    from benchmark.comparison.find_parents import find_parents
 
-    case = open_pool(
-        load_catalog(catalog), model, against, calibration=calibration, metrics=metrics, confidence=confidence
+    case = find_parents(
+        model,
+        against,
+        calibration=calibration,
+        confidence=confidence,
+        metrics=metrics,
+        catalog=catalog,
+        device=device,
     )
-    _write(case, out, pool_page, pool_markdown)
-    _show(case, json_, pool_table, pool_notes)
-    return list(case.failed)
-
-
-def _write(case: Any, out: Path | None, page: Callable[[Any], str], markdown: Callable[[Any], str]) -> None:
-    from benchmark.session.files import write_json, write_text
-
-    if out is None:
-        return
-    if out.suffix == ".json":
-        write_json(out, case.to_json())
-    else:
-        write_text(out, page(case) if out.suffix == ".html" else markdown(case))
-
-
-def _show(case: Any, json_: bool, table: Callable[[Any], Any], notes: Callable[[Any], str]) -> None:
-    if json_:
-        print_json(case.to_json())
-        return
-    from rich.console import Console
-
-    Console().print(table(case))
-    print(notes(case))
+    show_document(
+        case.to_json(),
+        out,
+        json_,
+        page=lambda: candidates_page(case),
+        markdown=lambda: candidates_markdown(case),
+        tables=lambda: [candidates_table(case)],
+        notes=candidates_notes(case),
+    )
+    return case.failures

@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import UNIT_FAILED, CatalogFile, Json, Quiet, print_json
+from benchmark.cli.exits import UNIT_FAILED
+from benchmark.cli.options import CatalogFile, Json, Quiet, Workers
+from benchmark.cli.printing import print_json
 
 __all__ = ["app"]
 
@@ -20,20 +22,19 @@ app = typer.Typer(help="Train the controlled models again, or check the shipped 
 def zoo_build(
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the weights go.")] = None,
     catalog: CatalogFile = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+    workers: Workers = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the controlled models again; what is there already is kept, so a killed build goes on."""
     from benchmark.catalog import load_catalog
-    from benchmark.pipeline.checkpoints import zoo_recipes
-    from benchmark.pipeline.workers import default_workers
     from benchmark.session.progress import Reporter
+    from benchmark.session.session import default_workers
     from benchmark.zoo.build import build
 
     with Reporter(quiet=quiet).phase("training") as advance:
         manifest = build(
-            zoo_recipes(load_catalog(catalog)),
+            load_catalog(catalog).zoo_recipes,
             out or Path("zoo-build"),
             workers=workers or default_workers(),
             progress=advance,
@@ -53,12 +54,11 @@ def zoo_verify(
 ) -> None:
     """Check the shipped weights against their manifest, and train a sample again."""
     from benchmark.catalog import load_catalog
-    from benchmark.pipeline.checkpoints import zoo_recipes
     from benchmark.session.progress import Reporter
     from benchmark.zoo.verify import verify
 
     with Reporter(quiet=quiet).phase("verifying") as advance:
-        checks = verify(zoo_recipes(load_catalog(catalog)), sample=sample, progress=advance)
+        checks = verify(load_catalog(catalog).zoo_recipes, sample=sample, progress=advance)
     if json_:
         print_json([asdict(check) for check in checks])
     else:

@@ -1,114 +1,50 @@
-"""A run as the yardstick of one case: its scores, less those of the two models in question and their kin."""
+"""A finished run as the calibration of a case: its scores, less those of the models' own lineages."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 import analysis
-from analysis.evidence.combination import evidence_interval
+import fpcore
 from benchmark.catalog import Catalog
+from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.results.files import RunDirectory
+from benchmark.session.errors import UsageError
 
-__all__ = ["NOTHING_LEFT", "CalibrationRun", "Crowd", "Place", "Weight", "place_of", "weight_of"]
+__all__ = ["NOTHING_LEFT", "CalibrationFacts", "CalibrationRun", "metrics_to_use"]
 
-NOTHING_LEFT = "without the lineages of both models the calibration has no pair left"
+NOTHING_LEFT: Final = "without the lineages of both models the calibration has no pair left"
 
 
 @dataclass(frozen=True)
-class Crowd:
-    """Pairs of one kind and the same pair of architecture cells, and how the score stands among them.
+class CalibrationFacts:
+    """Which run a case is weighed by, and which of its lineages take no part.
 
     Attributes
     ----------
-    n_pairs, n_lineages : int
-        Scored pairs, and the lineages they come from.
-    n_at_or_above : int
-        Those that score at least as high as the pair in question.
-    share : float
-        The one by the other; NaN without any pair.
-    scores : tuple of float
-        Of all of them, ascending.
+    run : str
+        Its directory.
+    catalog : str or None
+        Digest of its catalog.
+    seed : int
+    ended : str
+    n_lineages : int
+        In all.
+    left_out : tuple of str
     """
 
-    n_pairs: int
+    run: str
+    catalog: str | None
+    seed: int
+    ended: str
     n_lineages: int
-    n_at_or_above: int
-    scores: tuple[float, ...] = field(default=(), repr=False)
-
-    @property
-    def share(self) -> float:
-        """Share of the pairs at or above the score."""
-        return self.n_at_or_above / self.n_pairs if self.n_pairs else math.nan
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        facts: dict[str, Any] = analysis.as_json(self)
-        del facts["scores"]  # the calibration has them
-        return {**facts, "share": analysis.as_json(self.share)}
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a score falls among pairs of the same two shapes."""
-
-    look_alikes: Crowd
-    derived: Crowd
-
-
-@dataclass(frozen=True)
-class Weight:
-    """The weight of a score as evidence of derivation, against one kind of independent pairs.
-
-    Attributes
-    ----------
-    log10_lr : float
-        Bounded; NaN where there is none (see `reason`).
-    lower, upper : float
-        The bounds: what so many lineages can back.
-    at_bound : bool
-        Whether the fitted value lies at a bound, or beyond.
-    cllr : float
-        Cost of such evidence on pairs whose lineages took no part in the fit: 0 perfect, 1 nothing.
-    n_derived, n_independent, n_lineages : int
-        What it is fitted on.
-    beyond : bool
-        Whether the score lies outside those it is fitted on.
-    reason : str
-    interval : analysis.Interval or None
-        Of the log10 LR, over lineages; None where it was not asked for.
-    """
-
-    log10_lr: float
-    lower: float
-    upper: float
-    at_bound: bool
-    cllr: float
-    n_derived: int
-    n_independent: int
-    n_lineages: int
-    beyond: bool
-    reason: str
-    interval: analysis.Interval | None = None
-
-    @classmethod
-    def none(cls, reason: str) -> Weight:
-        """No weight, with the reason."""
-        nan = math.nan
-        return cls(nan, nan, nan, False, nan, 0, 0, 0, False, reason)
-
-    @property
-    def defined(self) -> bool:
-        """Whether there is a value."""
-        return not math.isnan(self.log10_lr)
+    left_out: tuple[str, ...]
 
 
 class CalibrationRun:
@@ -116,7 +52,7 @@ class CalibrationRun:
 
     Parameters
     ----------
-    path : Path
+    path : path
         Its directory.
 
     Raises
@@ -125,9 +61,9 @@ class CalibrationRun:
         Not the directory of a finished run, or of another schema.
     """
 
-    def __init__(self, path: Path) -> None:
-        directory = RunDirectory(path)
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        directory = RunDirectory(Path(path))
+        self.path = directory.path
         self.record = directory.read_record()
         self.results = {one.metric: one for one in directory.read_results().metrics}
         scores = directory.read_scores()
@@ -176,57 +112,57 @@ class CalibrationRun:
         touched = frame["lineage_a"].isin(list(lineages)) | frame["lineage_b"].isin(list(lineages))
         return None if touched.all() else analysis.ScoreTable(frame[~touched])
 
+    def lacks(self, metric: fpcore.Metric) -> str:
+        """Why it says nothing of a metric; empty if it does."""
+        if metric.name not in self.metrics:
+            return f"the calibration does not have {metric.name}; run it again with this metric"
+        version = self.results[metric.name].version
+        if version is not None and version != metric.version:
+            return f"calibrated at version {version}, this is version {metric.version}; run it again"
+        return ""
 
-def place_of(table: analysis.ScoreTable, cells: frozenset[str], score: float) -> Place:
-    """Where a score falls among the pairs of a table that stand in the same (unordered) two cells."""
-    shapes = zip(table.frame["architecture_a"], table.frame["architecture_b"], strict=True)
-    here = np.array([frozenset(shape) == cells for shape in shapes], dtype=bool)
-    return Place(
-        look_alikes=_crowd(table, here & table.independent, score),
-        derived=_crowd(table, here & table.derived, score),
-    )
+    def facts(self, left_out: Collection[str]) -> CalibrationFacts:
+        """What a case says of it."""
+        catalog = self.record.catalog
+        return CalibrationFacts(
+            run=str(self.path),
+            catalog=catalog.digest if catalog else None,
+            seed=self.record.seed,
+            ended=self.record.ended,
+            n_lineages=len(set(self.lineage_of.values())),
+            left_out=tuple(sorted(left_out)),
+        )
+
+    def doubts(self) -> list[str]:
+        """What cannot be said because the run is not whole."""
+        if self.record.status == "complete":
+            return []
+        return [f"Whether the calibration is whole: its status is {self.record.status}."]
 
 
-def _crowd(table: analysis.ScoreTable, of: npt.NDArray[np.bool_], score: float) -> Crowd:
-    of = of & table.comparable
-    lineages = np.union1d(table.lineage_a[of], table.lineage_b[of])
-    scores = np.sort(table.score[of])
-    return Crowd(len(scores), len(lineages), int((scores >= score).sum()), tuple(scores.tolist()))
-
-
-def weight_of(
-    table: analysis.ScoreTable, score: float, *, negatives: str, with_interval: bool = True
-) -> Weight:
-    """The bounded log10 LR of a score, by derived pairs against look-alikes or all independent pairs.
+def metrics_to_use(
+    metrics: str | Sequence[str] | None, calibration: CalibrationRun | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The metrics of a case, and those of the calibration that are not known here.
 
     Parameters
     ----------
-    table : ScoreTable
-    score : float
-    negatives : {"look-alike", "independent"}
-        The alternative to derivation. An independent model of other shapes is told apart by its shape
-        alone; in a case about models whose shapes match, look-alikes are what it has to be weighed against.
-    with_interval : bool
-        It costs as many fits as there are lineages.
+    metrics : str, sequence of str or None
+        As for `choose_metrics`; None: those of the calibration, else the cheap ones.
+    calibration : CalibrationRun or None
+
+    Raises
+    ------
+    UsageError
+        A name that fits nothing, or a calibration none of whose metrics is registered here.
     """
-    used = table.comparable & (table.derived | table.negatives(negatives))
-    if not used.any():
-        return Weight.none(f"no derived and no {negatives} pair has a score")
-    kept = analysis.ScoreTable(table.frame[used])
-    evidence = analysis.calibrate_evidence(kept)
-    if evidence.reason:
-        return Weight.none(evidence.reason)
-    value = float(evidence.log10_lr([score])[0])
-    return Weight(
-        log10_lr=value,
-        lower=evidence.lower,
-        upper=evidence.upper,
-        at_bound=value in (evidence.lower, evidence.upper),
-        cllr=evidence.cllr,
-        n_derived=evidence.n_derived,
-        n_independent=evidence.n_independent,
-        n_lineages=evidence.n_lineages,
-        beyond=not kept.score.min() <= score <= kept.score.max(),
-        reason="",
-        interval=evidence_interval(kept, score, evidence) if with_interval else None,
-    )
+    if metrics is not None or calibration is None:
+        return choose_metrics(metrics), ()
+    known = {metric.name for metric in fpcore.metrics()}
+    chosen = tuple(name for name in calibration.metrics if name in known)
+    if not chosen:
+        raise UsageError(
+            f"--calibration {calibration.path}: none of its metrics ({', '.join(calibration.metrics)}) is"
+            " registered here"
+        )
+    return chosen, tuple(name for name in calibration.metrics if name not in known)

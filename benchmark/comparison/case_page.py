@@ -4,70 +4,69 @@ from __future__ import annotations
 
 import math
 import re
-from functools import cache
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import jinja2
 from markupsafe import Markup
 
-from benchmark.comparison.case import Case
-from benchmark.comparison.case_text import sections, signed
+from benchmark.comparison.case_text import notes_of
+from benchmark.comparison.html import render
 from benchmark.comparison.layer_picture import agreement_svg, curves_svg
-from benchmark.comparison.metric_evidence import Reading
+from benchmark.comparison.metric_evidence import MetricEvidence
+from benchmark.comparison.plain_text import signed
+from benchmark.comparison.reference_pairs import ReferencePairs
 from benchmark.comparison.score_strips import place_strip, weight_axis, weight_strip
 from benchmark.comparison.sentences import quoted
 from benchmark.comparison.verbal_scale import SOURCE
 from benchmark.report import notation
 
-__all__ = ["case_fragment", "case_page", "environment"]
+if TYPE_CHECKING:
+    from benchmark.comparison.case import Case
 
-
-@cache
-def environment() -> jinja2.Environment:
-    """The templates of this folder."""
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("benchmark.comparison"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(plain=notation.plain, signed=signed, p_value=notation.p_value)
-    return made
-
-
-def stylesheet() -> Markup:
-    """The style sheet of the pages of this folder."""
-    loader = environment().loader
-    assert loader is not None
-    return Markup(loader.get_source(environment(), "case.css")[0])
+__all__ = ["case_fragment", "case_page"]
 
 
 def case_page(case: Case) -> str:
     """Write the case as one self-contained page, light and dark."""
-    return environment().get_template("case.html.j2").render(**_context(case), css=stylesheet())
+    return render("case.html.j2", _context(case))
 
 
 def case_fragment(case: Case) -> str:
     """Write the case for a notebook: the same page without its frame."""
-    return environment().get_template("fragment.html.j2").render(**_context(case), css=stylesheet())
+    return render("fragment.html.j2", _context(case))
 
 
-def _context(case: Case) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Row:
+    """A metric's row of the page, ready to be set."""
+
+    evidence: MetricEvidence
+    score: str
+    alike: str
+    kin: str
+    place: Markup
+    weight: Markup
+    ends: str
+    why: str
+
+
+def _context(case: Case) -> dict[str, object]:
     reach = _reach(case)
-    together = quoted(case.lead, case.joint)
-    said = dict(sections(case))
+    joint = case.joint if case.joint is not None and case.joint.weight.defined else None
+    speaking = quoted(case.lead, case.joint) or case.lead
+    notes = notes_of(case)
+    rest = replace(notes, together=[], cannot_say=[])
     return {
-        "title": f"{case.parties[0].label} and {case.parties[1].label}",
+        "title": f"{case.models[0].label} and {case.models[1].label}",
         "case": case,
-        "words": together.words if together else (case.lead.words if case.lead else ""),
-        "joint": case.joint if case.joint is not None and case.joint.value.defined else None,
-        "joint_strip": _joint_strip(case, reach),
-        "rows": [_row(reading, reach) for reading in case.readings],
+        "words": speaking.weight.words if speaking else "",
+        "joint": joint,
+        "joint_strip": Markup("") if joint is None else weight_strip("together", joint.weight, reach),
+        "rows": [_row(one, reach) for one in case.metrics],
         "axis": weight_axis(reach),
-        "together": said.pop("All metrics together"),
-        "cannot_say": said.pop("What cannot be said"),
-        "sections": {title: items for title, items in said.items() if items},
+        "together": notes.together,
+        "cannot_say": notes.cannot_say,
+        "sections": rest.titled(),
         "agreement": Markup(_inline(agreement_svg(case.layers), "agreement")),
         "curves": Markup(_inline(curves_svg(case.layers), "curves")),
         "scale": SOURCE,
@@ -82,41 +81,30 @@ def _inline(svg: str, name: str) -> str:
 
 def _reach(case: Case) -> float:
     """End of the axis of weights: the widest bound, at least 1."""
+    weights = [one.weight for one in case.metrics]
+    if case.joint is not None:
+        weights.append(case.joint.weight)
     ends = [1.0]
-    for reading in case.readings:
-        if reading.weight.defined:
-            ends += [-reading.weight.lower, reading.weight.upper]
-    if case.joint is not None and case.joint.value.defined:
-        ends += [-case.joint.combination.lower, case.joint.combination.upper]
+    for weight in weights:
+        if weight.defined:
+            ends += [-weight.lower, weight.upper]
     return max(ends) * 1.02
 
 
-def _joint_strip(case: Case, reach: float) -> Markup:
-    if case.joint is None or not case.joint.value.defined:
-        return Markup("")
-    value, both = case.joint.value, case.joint.combination
-    says = f"together: log10 LR {signed(value.estimate)}, {signed(value.low)} to {signed(value.high)}"
-    return weight_strip(value.estimate, value.low, value.high, (both.lower, both.upper), reach, says)
+def _row(one: MetricEvidence, reach: float) -> Row:
+    weight, place = one.weight, one.place
+    low, high = weight.ends
+    return Row(
+        evidence=one,
+        score=notation.plain(one.score) if one.status == "ok" else one.status,
+        alike=_share(place.look_alikes) if place else "",
+        kin=_share(place.derived) if place else "",
+        place=place_strip(place, one.score) if place and not math.isnan(one.score) else Markup(""),
+        weight=weight_strip(one.metric, weight, reach) if weight.defined else Markup(""),
+        ends=f"{signed(low)} to {signed(high)}" if weight.defined else "",
+        why=one.reason or ("" if weight.defined else weight.reason),
+    )
 
 
-def _row(reading: Reading, reach: float) -> dict[str, Any]:
-    weight, place = reading.weight, reading.place
-    held = weight.interval
-    ends = (held.low, held.high) if held is not None else (weight.log10_lr, weight.log10_lr)
-    says = f"{reading.metric}: log10 LR {signed(weight.log10_lr)}, {signed(ends[0])} to {signed(ends[1])}"
-    return {
-        "reading": reading,
-        "score": notation.plain(reading.score) if reading.status == "ok" else reading.status,
-        "alike": _crowd(place.look_alikes.n_at_or_above, place.look_alikes.n_pairs) if place else "",
-        "kin": _crowd(place.derived.n_at_or_above, place.derived.n_pairs) if place else "",
-        "place": place_strip(place, reading.score) if place and not math.isnan(reading.score) else "",
-        "weight": weight_strip(weight.log10_lr, *ends, (weight.lower, weight.upper), reach, says)
-        if weight.defined
-        else "",
-        "ends": f"{signed(ends[0])} to {signed(ends[1])}" if weight.defined else "",
-        "why": reading.reason or ("" if weight.defined else weight.reason),
-    }
-
-
-def _crowd(at_or_above: int, pairs: int) -> str:
-    return f"{at_or_above} of {pairs}" if pairs else "none of this shape"
+def _share(pairs: ReferencePairs) -> str:
+    return f"{pairs.n_at_or_above} of {pairs.n_pairs}" if pairs.n_pairs else "none of this shape"

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.comparison.calibration_run import Crowd, Weight
-from benchmark.comparison.case import Case
-from benchmark.comparison.metric_evidence import Reading
+from benchmark.comparison.evidence_weight import EvidenceWeight
+from benchmark.comparison.metric_evidence import MetricEvidence
+from benchmark.comparison.plain_text import bullets, signed, table_of_rows, who_is_left_out, wrapped
+from benchmark.comparison.reference_pairs import ReferencePairs
 from benchmark.comparison.verbal_scale import SOURCE
 from benchmark.report.notation import UNDEFINED, plain
 
-__all__ = [
-    "background",
-    "bullets",
-    "case_markdown",
-    "case_notes",
-    "case_table",
-    "sections",
-    "signed",
-    "together",
-    "wrapped",
-]
+if TYPE_CHECKING:
+    from benchmark.comparison.case import Case
 
-COLUMNS: Final = 80
+__all__ = ["CaseNotes", "case_markdown", "case_notes", "case_table", "notes_of"]
+
 LONGEST: Final = 16
 """Columns for the name of a metric; longer ones take two lines."""
 COUNTS: Final = 0.005
@@ -37,6 +29,41 @@ COUNTED: Final = (
     "Look-alikes, Derived: pairs of the same shapes that score at least as high, of all there are."
 )
 HEAD: Final = ("Metric", "Score", "Look-alikes", "Derived", "log10 LR [95 %]", "Verdict")
+
+
+@dataclass(frozen=True)
+class CaseNotes:
+    """What the table of a case does not hold, a list of sentences each.
+
+    Attributes
+    ----------
+    together : list of str
+        The metrics weighed together.
+    support : list of str
+        Which metrics support what.
+    silent : list of str
+        Why some say nothing.
+    background : list of str
+        What the catalog has of the pair: not used.
+    cannot_say : list of str
+    """
+
+    together: list[str]
+    support: list[str]
+    silent: list[str]
+    background: list[str]
+    cannot_say: list[str]
+
+    def titled(self) -> list[tuple[str, list[str]]]:
+        """Those that hold something, with their titles."""
+        found = [
+            ("All metrics together", self.together),
+            ("What the metrics support", self.support),
+            ("Why some say nothing", self.silent),
+            ("Background, not used", self.background),
+            ("What cannot be said", self.cannot_say),
+        ]
+        return [(title, items) for title, items in found if items]
 
 
 def case_table(case: Case) -> Table:
@@ -50,46 +77,40 @@ def case_table(case: Case) -> Table:
     )
     for head in HEAD:
         table.add_column(head, overflow="fold", no_wrap=head not in {"Metric", "Verdict"})
-    table.columns[0].min_width = min(LONGEST, max(len(reading.metric) for reading in case.readings))
-    for reading in case.readings:
-        table.add_row(*(Text(cell) for cell in _row(reading)))
+    table.columns[0].min_width = min(LONGEST, max(len(one.metric) for one in case.metrics))
+    for one in case.metrics:
+        table.add_row(*(Text(cell) for cell in _row(one)))
     return table
 
 
-def _row(reading: Reading) -> tuple[str, ...]:
-    place = reading.place
+def _row(one: MetricEvidence) -> tuple[str, ...]:
+    place = one.place
     return (
-        reading.metric,
-        plain(reading.score) if reading.status == "ok" else reading.status,
-        _crowd(place.look_alikes) if place else UNDEFINED,
-        _crowd(place.derived) if place else UNDEFINED,
-        _weight(reading.weight),
-        reading.verdict or UNDEFINED,
+        one.metric,
+        plain(one.score) if one.status == "ok" else one.status,
+        _share(place.look_alikes) if place else UNDEFINED,
+        _share(place.derived) if place else UNDEFINED,
+        _weight(one.weight),
+        one.verdict or UNDEFINED,
     )
 
 
-def _crowd(crowd: Crowd) -> str:
-    return f"{crowd.n_at_or_above}/{crowd.n_pairs}" if crowd.n_pairs else "none"
+def _share(pairs: ReferencePairs) -> str:
+    return f"{pairs.n_at_or_above}/{pairs.n_pairs}" if pairs.n_pairs else "none"
 
 
-def _weight(weight: Weight) -> str:
+def _weight(weight: EvidenceWeight) -> str:
     if not weight.defined:
         return UNDEFINED
-    held = weight.interval
-    ends = f" [{signed(held.low)}, {signed(held.high)}]" if held is not None else ""
+    low, high = weight.ends
+    ends = f" [{signed(low)}, {signed(high)}]" if weight.interval is not None else ""
     return f"{signed(weight.log10_lr)}{ends}"
-
-
-def signed(number: float) -> str:
-    """Write a log10 LR with its sign and two decimals."""
-    # Adding 0 takes the sign off a rounded zero.
-    return f"{round(number, 2) + 0:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def case_notes(case: Case) -> str:
     """All that the table does not hold, wrapped for a terminal."""
     blocks = [wrapped(_who(case))]
-    blocks += [wrapped(f"{title}:") + "\n" + bullets(items) for title, items in sections(case) if items]
+    blocks += [wrapped(f"{title}:") + "\n" + bullets(items) for title, items in notes_of(case).titled()]
     sentence = case.sentence or "none: see above."
     blocks.append("A sentence an expert could sign:\n" + wrapped(sentence, "  "))
     blocks.append(wrapped(f"Scale: {SOURCE}."))
@@ -97,59 +118,56 @@ def case_notes(case: Case) -> str:
 
 
 def _who(case: Case) -> str:
-    lines = [f"{party.label}: {party.cell}, digest {party.digest[:12]}" for party in case.parties]
+    lines = [f"{model.label}: {model.cell}, digest {model.digest[:12]}" for model in case.models]
     if case.calibration:
-        about = case.calibration
-        left = ", ".join(about["left_out"]) or "none, neither model is in it"
-        lines.append(f"Calibration {about['run']}: {about['n_lineages']} lineages; left out: {left}.")
+        run, n = case.calibration.run, case.calibration.n_lineages
+        left_out = who_is_left_out(case.calibration) or "none, neither model is in it"
+        lines.append(f"Calibration {run}: {n} lineages; left out: {left_out}.")
     return "\n".join(lines)
 
 
-def sections(case: Case) -> list[tuple[str, list[str]]]:
-    """Give what the table does not hold, by title."""
-    groups = case.agreement
-    agreement = [f"{name}: {', '.join(metrics)}" for name, metrics in groups.items() if metrics]
-    reasons = [f"{one.metric} {one.status}: {one.reason}" for one in case.readings if one.status != "ok"]
-    reasons += [
+def notes_of(case: Case) -> CaseNotes:
+    """Put what the table of a case does not hold into sentences."""
+    silent = [f"{one.metric} {one.status}: {one.reason}" for one in case.metrics if one.status != "ok"]
+    silent += [
         f"{one.metric} has no evidence: {one.weight.reason}"
-        for one in case.readings
+        for one in case.metrics
         if one.status == "ok" and not one.weight.defined
     ]
-    return [
-        ("All metrics together", together(case)),
-        ("What the metrics support", agreement),
-        ("Why some say nothing", reasons),
-        ("Background, not used", background(case)),
-        ("What cannot be said", list(case.cannot_say)),
-    ]
+    return CaseNotes(
+        together=_together(case),
+        support=[f"{name}: {', '.join(metrics)}" for name, metrics in case.agreement.items() if metrics],
+        silent=silent,
+        background=_background(case),
+        cannot_say=list(case.cannot_say),
+    )
 
 
-def background(case: Case) -> list[str]:
-    """Give what the catalog holds of the pair."""
+def _background(case: Case) -> list[str]:
     if case.background is None:
         return []
-    method = f" ({case.background['method']})" if case.background["method"] else ""
-    lines = [f"The catalog calls the pair {case.background['relation']}{method}."]
-    return lines + [f"An open dispute: {dispute['title']}." for dispute in case.background["disputes"]]
+    method = f" ({case.background.method})" if case.background.method else ""
+    lines = [f"The catalog calls the pair {case.background.relation}{method}."]
+    return lines + [f"An open dispute: {dispute.title}." for dispute in case.background.disputes]
 
 
-def together(case: Case) -> list[str]:
-    """Give the combined evidence in a few lines."""
+def _together(case: Case) -> list[str]:
     joint = case.joint
     if joint is None:
         return []
-    if not joint.value.defined:
-        return [f"No combined evidence: {joint.value.reason}."]
-    both, value = joint.combination, joint.value
+    both, weight = joint.combination, joint.weight
+    if not weight.defined:
+        return [f"No combined evidence: {weight.reason}."]
     rival = (
         f"{joint.best_alone} alone costs {plain(joint.best_alone_cllr)} on the same pairs"
         if len(both.metrics) > 1
         else "one metric only"
     )
     counting = [f"{name} {plain(slope, 2)}" for name, slope in both.slopes.items() if slope >= COUNTS]
+    low, high = weight.ends
     return [
-        f"log10 LR {signed(value.estimate)} [{signed(value.low)}, {signed(value.high)}], within"
-        f" [{signed(both.lower)}, {signed(both.upper)}]: {joint.words}.",
+        f"log10 LR {signed(weight.log10_lr)} [{signed(low)}, {signed(high)}], within"
+        f" [{signed(weight.lower)}, {signed(weight.upper)}]: {weight.words}.",
         f"Cllr {plain(both.cllr)} on lineages that took no part ({rival}); 0 is perfect, 1 says nothing."
         f" Fitted on {both.n_derived} derived and {both.n_independent} {both.negatives} pairs of"
         f" {both.n_lineages} lineages.",
@@ -159,33 +177,16 @@ def together(case: Case) -> list[str]:
     ]
 
 
-def wrapped(text: str, indent: str = "") -> str:
-    """Fill lines to a terminal of 80 columns."""
-    return "\n".join(
-        textwrap.fill(line, COLUMNS, initial_indent=indent, subsequent_indent=indent or "  ")
-        for line in text.splitlines()
-    )
-
-
-def bullets(items: Iterable[str]) -> str:
-    """Write a list, filled to a terminal of 80 columns."""
-    return "\n".join(
-        textwrap.fill(item, COLUMNS, initial_indent="  - ", subsequent_indent="    ") for item in items
-    )
-
-
 def case_markdown(case: Case) -> str:
     """The case as Markdown."""
-    rows: list[Sequence[str]] = [HEAD, ["---"] * len(HEAD), *map(_row, case.readings)]
     blocks = [
-        f"# {case.parties[0].label} and {case.parties[1].label}",
+        f"# {case.models[0].label} and {case.models[1].label}",
         "\n".join(f"- {line}" for line in _who(case).splitlines()),
-        "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows),
+        table_of_rows(HEAD, map(_row, case.metrics)),
         COUNTED,
     ]
-    for title, items in sections(case):
-        if items:
-            blocks += [f"## {title}", "\n".join(f"- {item}" for item in items)]
+    for title, items in notes_of(case).titled():
+        blocks += [f"## {title}", "\n".join(f"- {item}" for item in items)]
     blocks += [
         "## A sentence an expert could sign",
         case.sentence or "None: see above.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from benchmark.comparison.layers import LayerPicture
-from benchmark.report.figures.style import as_svg, house_style
+from benchmark.report.plots.style import as_svg, house_style
 
 __all__ = ["agreement_axes", "agreement_svg", "curve_axes", "curves_svg"]
 
@@ -86,13 +86,12 @@ def _two(value: float) -> str:
 
 def curve_axes(picture: LayerPicture, part: str, axes: Axes, names: tuple[str, str] = ("A", "B")) -> Axes:
     """Draw the spread of one part's weights over relative depth, of both models."""
-    styles: tuple[dict[str, Any], ...] = (
-        {"color": FIRST, "marker": "o", "linestyle": "-"},
-        {"color": SECOND, "marker": "s", "linestyle": "--"},
-    )
-    for row, name, style in zip(picture.curves[part], names, styles, strict=True):
+    styles = ((FIRST, "o", "-"), (SECOND, "s", "--"))
+    for row, name, (colour, marker, line) in zip(picture.curves[part], names, styles, strict=True):
         depth = np.linspace(0, 1, len(row)) if len(row) > 1 else np.array([0.5])
-        axes.plot(depth, row, label=name, markersize=2.5, linewidth=1.1, **style)
+        axes.plot(
+            depth, row, label=name, color=colour, marker=marker, linestyle=line, markersize=2.5, linewidth=1.1
+        )
     axes.set_title(part)
     axes.margins(y=0.12)
     axes.set_xticks([0, 1], ["first", "last"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import fpcore
 from fpcore.features.canonical_basis import best_basis, candidate_bases
 from fpcore.features.layer_agreement import agreement, canonical_layers
 
-__all__ = ["LayerPicture", "picture_layers"]
+__all__ = ["SPREADS", "LayerPicture", "picture_layers"]
 
 PARTS: Final = {
     "query": "attention.query.weight",
@@ -26,7 +27,8 @@ PARTS: Final = {
     "down": "feed_forward.down.weight",
 }
 GAINS: Final = {"attention norm": "attention.norm.weight", "feed-forward norm": "feed_forward.norm.weight"}
-CURVES: Final = {"attention-std": ("query", "key", "value", "output"), "ffn-std": ("gate", "up", "down")}
+SPREADS: Final = {"attention-std": ("query", "key", "value", "output"), "ffn-std": ("gate", "up", "down")}
+"""Metrics whose fingerprints are the spread of each part's weights in each layer."""
 LARGEST: Final = 1 << 28
 """Weights of a model beyond which matching heads and units would take minutes a pair."""
 
@@ -62,14 +64,25 @@ class LayerPicture:
     curves: dict[str, tuple[Row, Row]]
     missing: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values."""
-        facts: dict[str, Any] = analysis.as_json(self)
-        return facts
+        return dict(analysis.as_json(self))
 
 
-def picture_layers(a: fpcore.Checkpoint, b: fpcore.Checkpoint) -> LayerPicture:
+def picture_layers(
+    a: fpcore.Checkpoint,
+    b: fpcore.Checkpoint,
+    *,
+    spreads: Callable[[str], tuple[fpcore.Fingerprint, ...]] | None = None,
+) -> LayerPicture:
     """Look at two models layer by layer.
+
+    Parameters
+    ----------
+    a, b : Checkpoint
+    spreads : callable, optional
+        Gives the fingerprints of both models under a metric of `SPREADS`, or raises NotComparable; default:
+        they are made here.
 
     Raises
     ------
@@ -84,7 +97,8 @@ def picture_layers(a: fpcore.Checkpoint, b: fpcore.Checkpoint) -> LayerPicture:
     else:
         missing.append(f"weights as stored: {depths[0]} and {depths[1]} layers")
     aligned, pairs = _aligned(a, b, missing)
-    return LayerPicture(depths, stored, aligned, pairs, _curves(a, b, missing), tuple(missing))
+    curves = _curves(spreads or (lambda name: tuple(map(fpcore.metric(name).fingerprint, (a, b)))), missing)
+    return LayerPicture(depths, stored, aligned, pairs, curves, tuple(missing))
 
 
 def _stored(a: fpcore.Checkpoint, b: fpcore.Checkpoint) -> dict[str, Row]:
@@ -135,11 +149,13 @@ def _aligned(
     return {name: row for name, row in named.items() if not all(map(math.isnan, row))}, pairs
 
 
-def _curves(a: fpcore.Checkpoint, b: fpcore.Checkpoint, missing: list[str]) -> dict[str, tuple[Row, Row]]:
+def _curves(
+    spreads: Callable[[str], tuple[fpcore.Fingerprint, ...]], missing: list[str]
+) -> dict[str, tuple[Row, Row]]:
     found: dict[str, tuple[Row, Row]] = {}
-    for name, parts in CURVES.items():
+    for name, parts in SPREADS.items():
         try:
-            both = [fpcore.metric(name).fingerprint(one).arrays for one in (a, b)]
+            both = [fingerprint.arrays for fingerprint in spreads(name)]
         except fpcore.NotComparable as error:
             missing.append(f"spread of {' and '.join((parts[0], parts[-1]))} weights: {error.reason}")
             continue

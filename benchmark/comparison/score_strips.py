@@ -9,7 +9,9 @@ from typing import Final
 import numpy as np
 from markupsafe import Markup, escape
 
-from benchmark.comparison.calibration_run import Place
+from benchmark.comparison.evidence_weight import EvidenceWeight
+from benchmark.comparison.plain_text import signed
+from benchmark.comparison.reference_pairs import Place
 from benchmark.comparison.verbal_scale import BANDS
 from benchmark.report.notation import plain
 
@@ -41,10 +43,10 @@ def place_strip(place: Place, score: float) -> Markup:
         return f"{EDGE + (WIDTH - 2 * EDGE) * min(max(share, 0.0), 1.0):.1f}"
 
     parts = []
-    for crowd, kind, top in ((alike, "alike", 2), (derived, "kin", 14)):
+    for pairs, kind, top in ((alike, "alike", 2), (derived, "kin", 14)):
         parts += [
             f'<line class="{kind}" x1="{at(value)}" x2="{at(value)}" y1="{top}" y2="{top + 10}"/>'
-            for value in _thinned(crowd.scores)
+            for value in _thinned(pairs.scores)
         ]
     parts.append(f'<line class="here" x1="{at(score)}" x2="{at(score)}" y1="0" y2="{HEIGHT}"/>')
     says = (
@@ -66,25 +68,24 @@ def _where(value: float, reach: float) -> float:
     return EDGE + (WIDTH - 2 * EDGE) * (min(max(value, -reach), reach) + reach) / (2 * reach)
 
 
-def weight_strip(
-    estimate: float, low: float, high: float, bounds: tuple[float, float], reach: float, says: str
-) -> Markup:
+def weight_strip(name: str, weight: EvidenceWeight, reach: float) -> Markup:
     """Draw a log10 LR (dot), its interval (bar) and its bounds (thin line) on one axis around 0.
 
     Parameters
     ----------
-    estimate, low, high : float
-    bounds : tuple of float
+    name : str
+        Whose weight it is.
+    weight : EvidenceWeight
     reach : float
         Both ends of the axis.
-    says : str
-        The same in words.
     """
+    (low, high), (least, most) = weight.ends, weight.bounds
+    says = f"{name}: log10 LR {signed(weight.log10_lr)}, {signed(low)} to {signed(high)}"
     middle = HEIGHT / 2
     x = {name: f"{_where(value, reach):.1f}" for name, value in {
-        "zero": 0.0, "at": estimate, "low": low, "high": high, "least": bounds[0], "most": bounds[1],
+        "zero": 0.0, "at": weight.log10_lr, "low": low, "high": high, "least": least, "most": most,
     }.items()}  # fmt: skip
-    side = "kin" if estimate > 0 else "alike"
+    side = "kin" if weight.log10_lr > 0 else "alike"
     parts = [
         f'<line class="zero" x1="{x["zero"]}" x2="{x["zero"]}" y1="2" y2="{HEIGHT - 2}"/>',
         f'<line class="bound" x1="{x["least"]}" x2="{x["most"]}" y1="{middle}" y2="{middle}"/>',

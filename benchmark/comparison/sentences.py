@@ -5,97 +5,103 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import analysis
 from benchmark.comparison.calibration_run import CalibrationRun
-from benchmark.comparison.joint import Joint
-from benchmark.comparison.metric_evidence import Party, Reading
-from benchmark.comparison.verbal_scale import in_words
+from benchmark.comparison.compared_model import ComparedModel
+from benchmark.comparison.joint_evidence import JointEvidence
+from benchmark.comparison.metric_evidence import MetricEvidence
 
 __all__ = ["cannot_say", "leading", "quoted", "sentence"]
 
 TRUSTED: Final = ("separates", "separates within limits")
 FEW_LINEAGES: Final = 8
-NO_SUPPORT: Final = in_words(0.0, "", "")
 
 
-def leading(readings: Sequence[Reading]) -> Reading | None:
+def leading(found: Sequence[MetricEvidence]) -> MetricEvidence | None:
     """The metric to quote: of those that separate, the one whose evidence costs least on other lineages.
 
     Chosen by the calibration, never by what it says of the case.
     """
-    able = [one for one in readings if one.verdict in TRUSTED and one.weight.defined]
+    able = [one for one in found if one.verdict in TRUSTED and one.weight.defined]
     return min(able, key=lambda one: one.weight.cllr, default=None)
 
 
-def quoted(lead: Reading | None, joint: Joint | None) -> Joint | None:
+def quoted(lead: MetricEvidence | None, joint: JointEvidence | None) -> JointEvidence | None:
     """The metrics together, where they cost no more on other lineages than the lead alone (or there is none).
 
     Chosen by the calibration, as the lead is.
     """
-    if joint is None or not joint.value.defined or lead is None:
+    if joint is None or not joint.weight.defined or lead is None:
         return None
-    return joint if joint.combination.cllr <= lead.weight.cllr else None
+    return joint if joint.weight.cllr <= lead.weight.cllr else None
 
 
-def sentence(parties: Sequence[Party], lead: Reading | None, joint: Joint | None) -> str:
+def sentence(
+    models: Sequence[ComparedModel], lead: MetricEvidence | None, joint: JointEvidence | None
+) -> str:
     """What the evidence comes to, in words of the scale; empty where no metric can be trusted."""
     if lead is None:
         return ""
     together = quoted(lead, joint)
-    weight = lead.weight
-    if together is not None:
-        n, negatives = len(together.combination.metrics), together.combination.negatives
-        value, at_bound, words = together.value, together.at_bound, together.words
-        lower, upper = together.combination.lower, together.combination.upper
-        lineages = together.combination.n_lineages
-        found = f"{n} metrics weighed together" if n > 1 else together.combination.metrics[0]
-        such = f"{found}: scores such as these are" if n > 1 else f"{found} gives {lead.score:.4g}: it is"
+    if together is not None and len(together.combination.metrics) > 1:
+        such = f"{len(together.combination.metrics)} metrics weighed together: scores such as these are"
     else:
+        named = lead.metric if together is None else together.combination.metrics[0]
+        such = f"{named} gives {lead.score:.4g}: it is"
+    if together is not None:
+        weight, negatives = together.weight, together.combination.negatives
+    else:
+        weight = lead.weight
         negatives = "look-alike" if lead.against_look_alikes.defined else "independent"
-        estimate = weight.log10_lr
-        value = weight.interval or analysis.Interval(estimate, estimate, estimate, 0.95, "")
-        at_bound, words = weight.at_bound, lead.words
-        lower, upper, lineages = weight.lower, weight.upper, weight.n_lineages
-        such = f"{lead.metric} gives {lead.score:.4g}: it is"
+    low, high = weight.ends
     derived = "one of the two models descends from the other"
     independent = "they are independent models" + (" of the same shapes" if negatives == "look-alike" else "")
-    likelier, other = (derived, independent) if value.estimate >= 0 else (independent, derived)
-    held = ", which is as far as this calibration can go" if at_bound else ""
+    likelier, other = (derived, independent) if weight.log10_lr >= 0 else (independent, derived)
+    held = ", which is as far as this calibration can go" if weight.at_bound else ""
     unsure = (
         " The interval holds even odds: a calibration on other lineages might not bear this out."
-        if value.low < 0 < value.high and words != NO_SUPPORT
+        if low < 0 < high and weight.supports is not None
         else ""
     )
     extrapolated = (
         " The calibration has no independent pair of these shapes, so this is extrapolated."
-        if lead.place is None or not lead.place.look_alikes.n_pairs
+        if lead.extrapolated
         else ""
     )
     return (
-        f"On {parties[0].label} and {parties[1].label}, {such} about {10 ** abs(value.estimate):.2g} times"
-        f" more probable if {likelier} than if {other} (log10 LR {value.estimate:+.2f},"
-        f" {value.level:.0%} interval {value.low:+.2f} to {value.high:+.2f}, never beyond {lower:+.2f} to"
-        f" {upper:+.2f}{held}; {lineages} lineages, those of the two models left out). In words:"
-        f" {words}.{unsure}{extrapolated}"
+        f"On {models[0].label} and {models[1].label}, {such} about {10 ** abs(weight.log10_lr):.2g} times"
+        f" more probable if {likelier} than if {other} (log10 LR {weight.log10_lr:+.2f},"
+        f" {weight.level:.0%} interval {low:+.2f} to {high:+.2f}, never beyond {weight.lower:+.2f} to"
+        f" {weight.upper:+.2f}{held}; {weight.n_lineages} lineages, those of the two models left out)."
+        f" In words: {weight.words}.{unsure}{extrapolated}"
     )
 
 
 def cannot_say(
-    readings: Sequence[Reading],
-    lead: Reading | None,
-    joint: Joint | None,
-    yardstick: CalibrationRun | None,
-    strangers: Sequence[str],
+    found: Sequence[MetricEvidence],
+    lead: MetricEvidence | None,
+    joint: JointEvidence | None,
+    calibration: CalibrationRun | None,
+    unknown: Sequence[str],
 ) -> list[str]:
-    """What a reader must not take from the case, most important first."""
-    if yardstick is None:
+    """What a reader must not take from the case, most important first.
+
+    Parameters
+    ----------
+    found : sequence of MetricEvidence
+    lead : MetricEvidence or None
+    joint : JointEvidence or None
+    calibration : CalibrationRun or None
+    unknown : sequence of str
+        Metrics of the calibration that are not registered here.
+    """
+    if calibration is None:
         return ["How much any of these scores weighs: there is no calibration (--calibration RUN)."]
     said = []
     if lead is None:
         said.append(
             "How much these scores weigh: no metric both separates in the calibration and has evidence here."
         )
-    place = next((one.place for one in readings if one.place is not None), None)
+    place = next((one.place for one in found if one.place is not None), None)
     if place is not None and not place.look_alikes.n_pairs:
         said.append("How look-alikes of this shape score: no look-alikes of this shape: extrapolating.")
     elif place is not None and place.look_alikes.n_lineages < FEW_LINEAGES:
@@ -116,21 +122,20 @@ def cannot_say(
             said.append(
                 f"That a low score of {lead.metric} excludes {', '.join(lead.fails_on)}: it fails on these."
             )
-    if joint is None or not joint.value.defined:
-        why = joint.value.reason if joint is not None else "no metric has evidence here"
+    if joint is None or not joint.weight.defined:
+        why = joint.weight.reason if joint is not None else "no metric has evidence here"
         said.append(f"What the metrics weigh together ({why}); their ratios are not multiplied.")
     else:
         said.append(
             "That metrics which agree are so many witnesses: they look at the same weights, so their ratios"
             " are not multiplied but fitted together."
         )
-        if joint.value.low < 0 < joint.value.high:
+        low, high = joint.weight.ends
+        if low < 0 < high:
             said.append("Which way the metrics together point: the interval holds both sides of 0.")
     said.append(
         "Which model came first, by what act, or whether a common ancestor, a shared initialisation or"
         " distillation explains it: only derivation and independence are weighed."
     )
-    said += [f"{name}: calibrated in this run, but not registered here." for name in strangers]
-    if yardstick.record.status != "complete":
-        said.append(f"Whether the calibration is whole: its status is {yardstick.record.status}.")
-    return said
+    said += [f"{name}: calibrated in this run, but not registered here." for name in unknown]
+    return said + calibration.doubts()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from typing import Final
 
-__all__ = ["SOURCE", "in_words"]
+__all__ = ["BANDS", "DERIVATION", "INDEPENDENCE", "SOURCE", "in_words", "supported"]
 
 SOURCE: Final = "ENFSI Guideline for Evaluative Reporting in Forensic Science, approved version 3.0 (2015)"
+
+#: The two propositions of every case.
+DERIVATION: Final = "derivation"
+INDEPENDENCE: Final = "independence"
 
 # Upper ends of the bands in log10 LR. The guideline's first band begins at 2: below, findings do not support
 # one proposition over the other. A value on a border goes to the weaker band.
@@ -22,31 +26,39 @@ BANDS: Final = (
 )
 
 
-def in_words(log10_lr: float, first: str, second: str) -> str:
-    """Say what a likelihood ratio supports.
+def supported(log10_lr: float) -> str | None:
+    """The proposition that a likelihood ratio supports; None for neither, and for NaN.
+
+    Examples
+    --------
+    >>> supported(1.3), supported(-1.3), supported(0.3)
+    ('derivation', 'independence', None)
+    """
+    if math.isnan(log10_lr) or not _strength(log10_lr):
+        return None
+    return DERIVATION if log10_lr > 0 else INDEPENDENCE
+
+
+def in_words(log10_lr: float) -> str:
+    """Say what a likelihood ratio of derivation over independence supports, and how strongly.
 
     Parameters
     ----------
     log10_lr : float
-        Positive where the findings are more probable under the first proposition. NaN is said to be nothing.
-    first, second : str
-        The propositions, in a word or two.
-
-    Returns
-    -------
-    str
-        ``"moderate support for <proposition>"``, or that there is none for either.
+        Positive where the findings are more probable under derivation. NaN is said to be nothing.
 
     Examples
     --------
-    >>> in_words(1.3, "derivation", "independence")
+    >>> in_words(1.3)
     'moderate support for derivation'
-    >>> in_words(-0.1, "derivation", "independence")
+    >>> in_words(-0.1)
     'no support for either'
     """
     if math.isnan(log10_lr):
         return "no evidence"
-    words = next(words for end, words in BANDS if abs(log10_lr) <= end)
-    if not words:
-        return "no support for either"
-    return f"{words} for {first if log10_lr > 0 else second}"
+    side = supported(log10_lr)
+    return "no support for either" if side is None else f"{_strength(log10_lr)} for {side}"
+
+
+def _strength(log10_lr: float) -> str:
+    return next(words for end, words in BANDS if abs(log10_lr) <= end)

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis import Comparison, Interval, Threshold
-from analysis.discrimination.breakdown import MethodClass
-from analysis.summary import ClaimAudit, EvidenceSummary
+from analysis.breakdown import MethodClass
+from analysis.summary_parts import ClaimAudit, EvidenceSummary
 from benchmark.report.markup import bullets, safe, table_of
 from benchmark.report.notation import (
     UNDEFINED,

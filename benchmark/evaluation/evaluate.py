@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import analysis
 from analysis.notebook import Shown
-from benchmark.catalog import Catalog
+from benchmark.catalog import Catalog, load_catalog
 from benchmark.evaluation.card import metric_card
-from benchmark.evaluation.gates import Gate, GateOutcome
-from benchmark.pipeline.checkpoints import chosen_device
-from benchmark.pipeline.deadline import SUPPORTED
-from benchmark.pipeline.execute import Finished, Told, execute
-from benchmark.pipeline.metric_choice import load_metric
+from benchmark.evaluation.gates import Gate, GateOutcome, parse_gate
+from benchmark.pipeline.chosen_metric import choose, choose_from_file
+from benchmark.pipeline.deadline import time_limit_in_seconds
+from benchmark.pipeline.finish import default_out
+from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.plan import make_plan
-from benchmark.results.schema import CatalogFacts, MetricResult
+from benchmark.pipeline.provenance import Request, catalog_facts
+from benchmark.pipeline.run import carry_out
+from benchmark.results.run import Run
+from benchmark.results.schema import MetricResult
 from benchmark.session.errors import UsageError
-from benchmark.session.files import atomic_path, write_text
-from benchmark.session.progress import Reporter
+from benchmark.session.files import write_text
+from benchmark.session.session import Session
 
-__all__ = ["Evaluation", "default_time_limit", "evaluate", "own_spec", "write_template"]
+__all__ = ["Evaluation", "evaluate", "write_template"]
 
 TEMPLATE: Final = Path(__file__).with_name("own_metric.py")
 CARD: Final = "card.md"
@@ -36,37 +39,37 @@ class Evaluation(Shown):
     ----------
     metric : str
         Its name.
-    finished : Finished
+    run : Run
         The run it took part in.
     gates : tuple of GateOutcome
         In the order they were given.
     """
 
     metric: str
-    finished: Finished
+    run: Run
     gates: tuple[GateOutcome, ...]
 
     @property
     def result(self) -> MetricResult:
         """What results.json has of the metric."""
-        return self.finished.results.metric(self.metric)
+        return self.run.results.metric(self.metric)
 
     @property
     def comparisons(self) -> tuple[analysis.Comparison, ...]:
         """Paired differences, this metric less each baseline."""
-        return tuple(one for one in self.finished.results.comparisons if one.metric_a == self.metric)
+        return tuple(one for one in self.run.results.comparisons if one.metric_a == self.metric)
 
     @property
     def card(self) -> Path:
         """Where the metric card lies."""
-        return self.finished.directory.path / CARD
+        return self.run.path / CARD
 
     @property
     def passed(self) -> bool:
         """Whether every gate held."""
         return all(outcome.passed for outcome in self.gates)
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, object]:
         return {
             "metric": self.metric,
             "verdict": self.result.verdict,
@@ -75,9 +78,9 @@ class Evaluation(Shown):
             "card": str(self.card),
         }
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The whole as plain values."""
-        results = self.finished.results
+        results, record = self.run.results, self.run.record
         return {
             "metric": analysis.as_json(self.result),
             "baselines": [analysis.as_json(one) for one in results.metrics if one.metric != self.metric],
@@ -92,30 +95,10 @@ class Evaluation(Shown):
                 }
                 for outcome in self.gates
             ],
-            "costs": analysis.as_json(dict(self.finished.record.costs)),
-            "failures": analysis.as_json(self.finished.failures),
-            "directory": str(self.finished.directory.path),
+            "costs": analysis.as_json(dict(record.costs)),
+            "failures": analysis.as_json(record.failures),
+            "directory": str(self.run.path),
         }
-
-
-def own_spec(text: str) -> str:
-    """``FILE.py:Class`` as every process finds it.
-
-    Raises
-    ------
-    UsageError
-        Not of that form, no such file or class, no metric, or the name of another metric.
-    """
-    path, found, name = text.rpartition(":")
-    if not found or not path.endswith(".py") or not name:
-        raise UsageError(f"{text}: write it as FILE.py:Class (a start: evaluate --new my_metric.py)")
-    load_metric(text)
-    return f"{Path(path).resolve()}:{name}"
-
-
-def default_time_limit() -> float | None:
-    """Seconds for one model or pair: a minute where there are timers, else none."""
-    return 60.0 if SUPPORTED else None
 
 
 def write_template(path: Path) -> None:
@@ -130,86 +113,82 @@ def write_template(path: Path) -> None:
         raise UsageError(f"--new {path}: name a Python file, such as my_metric.py")
     if path.exists():
         raise UsageError(f"--new {path}: it is there already; name another file")
-    with atomic_path(path) as temporary:
-        temporary.write_text(TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
+    write_text(path, TEMPLATE.read_text(encoding="utf-8"))
 
 
 def evaluate(
-    catalog: Catalog,
-    spec: str,
+    metric: str,
     *,
-    against: Sequence[str],
-    gates: Sequence[Gate],
-    out: Path,
-    cache: Path,
-    workers: int,
-    seed: int,
-    reporter: Reporter,
-    facts: CatalogFacts,
+    against: str | Sequence[str] | None = None,
+    gates: Sequence[Gate | str] = (),
+    catalog: Catalog | Path | str | None = None,
     tier: str = "zoo",
     models: str | None = None,
+    out: Path | str | None = None,
+    seed: int = 0,
     time_limit: float | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    cache: Path | str | None = None,
+    quiet: bool = True,
 ) -> Evaluation:
     """Run a proposed metric beside others and judge it.
 
     Parameters
     ----------
-    catalog : Catalog
-    spec : str
-        ``FILE.py:Class`` or ``FILE.py:function``, as `own_spec` gives it.
-    against : sequence of str
-        Baselines, by registry name.
-    gates : sequence of Gate
-    out, cache, workers, seed, reporter
-        As for `benchmark.pipeline.execute.execute`.
-    facts : CatalogFacts
-        What run.json says of the catalog.
-    tier, models
-        As for `benchmark.pipeline.plan.make_plan`.
+    metric : str
+        ``FILE.py:Class`` or ``FILE.py:function``.
+    against : str or sequence of str, optional
+        Baselines: names and globs, or ``"all"``; default: those marked cheap.
+    gates : sequence of Gate or str
+        What must hold, such as ``"look_alike_auc=0.95"``.
+    catalog, tier, models, out, seed
+        As for `benchmark.run`.
     time_limit : float, optional
-        Seconds the proposed metric may take for one model, and for one pair.
+        Seconds the proposed metric may take for one model, and for one pair; 0: no limit. Default: 60 where
+        the system has interval timers (POSIX), else no limit.
+    workers, device, cache, quiet
+        As for `Session.start`.
+
+    Returns
+    -------
+    Evaluation
+        Whether the gates held stands in ``passed``; what failed in ``run.record.failures``.
 
     Raises
     ------
     UsageError
-        A time limit where there are no timers.
+        One line: the file or what is named in it is no metric, a gate that there is not, a time limit where
+        there are no timers; and as for `benchmark.run`.
     """
-    if time_limit is not None and not SUPPORTED:
-        raise UsageError("--time-limit: this system has no interval timers (POSIX); give 0 for no limit")
-    name = load_metric(spec).name
-    baselines = [metric for metric in against if metric != name]
+    session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
+    conditions = tuple(parse_gate(gate) if isinstance(gate, str) else gate for gate in gates)
+    proposed = choose_from_file(metric)
+    baselines = [name for name in choose_metrics(against, option="--against") if name != proposed.name]
+    limit = time_limit_in_seconds(time_limit)
+    loaded = load_catalog(catalog)
     # First of all, so that it pays itself for what it reads, and stands first in every comparison.
-    plan = make_plan(catalog, [spec, *baselines], tier=tier, models=models, seed=seed)
-    finished = execute(
-        catalog,
+    plan = make_plan(loaded, [proposed, *map(choose, baselines)], tier=tier, models=models, seed=seed)
+    arguments: dict[str, object] = {
+        "metric": proposed.name,
+        "file": proposed.file.name if proposed.file else None,
+        "against": baselines,
+        "gates": [f"{gate.quantity}={gate.goal:g}" for gate in conditions],
+        "tier": tier,
+        "models": models,
+        "time_limit": limit,
+    }
+    run = carry_out(
+        session,
+        loaded,
         plan,
-        out,
-        cache=cache,
-        workers=workers,
-        seed=seed,
-        reporter=reporter,
-        time_limits={} if time_limit is None else {spec: time_limit},
-        focus=name,
-        told=Told(
-            "evaluate",
-            {
-                "metric": name,
-                "file": Path(spec.rpartition(":")[0]).name,
-                "against": baselines,
-                "gates": [f"{gate.quantity}={gate.goal:g}" for gate in gates],
-                "tier": tier,
-                "models": models,
-                "time_limit": time_limit,
-            },
-            tier=tier,
-            device=chosen_device(),
-            catalog=facts,
-        ),
+        Path(out) if out else default_out(),
+        Request("evaluate", arguments, seed, tier, session.device, catalog_facts(loaded)),
+        time_limits={} if limit is None else {proposed.name: limit},
+        focus=proposed.name,
     )
-    result = finished.results.metric(name)
-    evaluation = Evaluation(name, finished, tuple(gate.judge(result) for gate in gates))
-    card = metric_card(
-        finished.record, finished.results, name, [str(outcome) for outcome in evaluation.gates]
-    )
-    write_text(evaluation.card, card)
+    result = run.results.metric(proposed.name)
+    evaluation = Evaluation(proposed.name, run, tuple(gate.judge(result) for gate in conditions))
+    said = [str(outcome) for outcome in evaluation.gates]
+    write_text(evaluation.card, metric_card(run.record, run.results, proposed.name, said))
     return evaluation

@@ -2,85 +2,110 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import fpcore
-from benchmark.catalog import Catalog, PathSource, ZooSource
-from benchmark.zoo.library import open_zoo
+from benchmark.catalog import Catalog, HubSource, PathSource, ZooSource
+from benchmark.zoo.recipe_forms import parse_recipe
+from benchmark.zoo.recipes import RawRecipes, needs
 
-__all__ = ["DEVICE", "chosen_device", "open_model", "open_typed", "zoo_recipes"]
-
-DEVICE = "LOOKALIKE_DEVICE"
-"""The environment variable that names the device: worker processes inherit it."""
-
-# Opened once a process: a checkpoint keeps what was computed on it (its roles, its moments).
-_opened: dict[tuple[str, str, str], fpcore.Checkpoint] = {}
-
-# What is large and was computed on them, bounded for all together.
-_memo = fpcore.Memo()
+__all__ = ["Located", "locate", "locate_typed", "open_model"]
 
 
-def chosen_device() -> str:
-    """Where models are run."""
-    return os.environ.get(DEVICE) or "cpu"
+@dataclass(frozen=True)
+class Located:
+    """Where the weights of one model are: all that it takes to open them, in any process.
+
+    Attributes
+    ----------
+    model : str
+        What the run calls it.
+    source : ZooSource, HubSource, Path or str
+        A controlled model, a repository, a path, or what a user typed.
+    cell : str or None
+        The shape that the catalog states; the checkpoint must have it.
+    recipes : mapping
+        Of a controlled model and its ancestors.
+    """
+
+    model: str
+    source: ZooSource | HubSource | Path | str
+    cell: str | None = None
+    recipes: RawRecipes = field(default_factory=dict, repr=False)
+
+    def open(self, device: str = "cpu") -> fpcore.Checkpoint:
+        """Open the checkpoint (headers only; tensors are read when asked for).
+
+        Parameters
+        ----------
+        device : str
+            Where metrics that run models run it.
+
+        Raises
+        ------
+        fpcore.BadCheckpoint
+            The weights are missing, damaged, or contradict the shape that the catalog states.
+        """
+        if isinstance(self.source, ZooSource):
+            from benchmark.zoo.library import open_zoo  # imports torch: not before a model is opened
+
+            checkpoint = open_zoo(self.source.name, self.recipes, device=device)
+        elif isinstance(self.source, HubSource):
+            checkpoint = fpcore.open_checkpoint(
+                self.source.repository, revision=self.source.revision, device=device
+            )
+        else:
+            checkpoint = fpcore.open_checkpoint(self.source, device=device)
+        found = checkpoint.architecture.cell
+        if self.cell is not None and self.cell != found:
+            raise fpcore.BadCheckpoint(
+                f"{self.model}: the catalog states the shape {self.cell!r}, its checkpoint has {found!r};"
+                " correct it"
+            )
+        return checkpoint
 
 
-def open_model(catalog: Catalog, model: str) -> fpcore.Checkpoint:
-    """Open the checkpoint of a catalog entry (headers only; tensors are read when asked for).
+def locate(catalog: Catalog, model: str) -> Located:
+    """Say where the weights of a catalog entry are.
 
     Parameters
     ----------
     catalog : Catalog
     model : str
         The id of one of its entries.
-
-    Raises
-    ------
-    fpcore.BadCheckpoint
-        The weights are missing, damaged, or contradict the shape that the catalog states.
     """
-    key = (catalog.digest, model, chosen_device())
-    if key not in _opened:
-        _opened[key] = _open(catalog, model)
-    return _opened[key]
-
-
-def _open(catalog: Catalog, model: str) -> fpcore.Checkpoint:
     entry = catalog.entries[model]
     source = entry.source
     if isinstance(source, ZooSource):
-        checkpoint = open_zoo(source.name, zoo_recipes(catalog), device=chosen_device())
-    elif isinstance(source, PathSource):
-        checkpoint = fpcore.open_checkpoint(Path(catalog.file).parent / source.path, device=chosen_device())
-    else:
-        checkpoint = fpcore.open_checkpoint(
-            source.repository, revision=source.revision, device=chosen_device()
-        )
-    checkpoint.memo = _memo
-    stated, found = entry.cell, checkpoint.architecture.cell
-    if stated is not None and stated != found:
-        raise fpcore.BadCheckpoint(
-            f"{model}: the catalog states the shape {stated!r}, its checkpoint has {found!r}; correct it"
-        )
-    return checkpoint
+        return Located(model, source, entry.cell, _with_ancestors(source.name, catalog.zoo_recipes))
+    if isinstance(source, PathSource):
+        return Located(model, Path(catalog.file).parent / source.path, entry.cell)
+    return Located(model, source, entry.cell)
 
 
-def open_typed(catalog: Catalog, text: str) -> fpcore.Checkpoint:
-    """Open what a user named: a local path, a catalog id, or ``org/name[@revision]`` on the hub."""
+def locate_typed(catalog: Catalog, text: str) -> Located:
+    """Say where what a user named is: a local path, a catalog id, or ``org/name[@revision]`` on the hub."""
     if Path(text).exists():
-        return fpcore.open_checkpoint(text, device=chosen_device())
+        return Located(text, Path(text))
     if text in catalog:
-        return open_model(catalog, catalog.resolve(text))
-    return fpcore.open_checkpoint(text, device=chosen_device())
+        return locate(catalog, catalog.resolve(text))
+    return Located(text, text)
 
 
-def zoo_recipes(catalog: Catalog) -> dict[str, Mapping[str, Any]]:
-    """Recipes of the controlled models, by the names that other recipes call them."""
-    return {
-        model.source.name: model.recipe
-        for model in catalog.entries.values()
-        if isinstance(model.source, ZooSource)
-    }
+def open_model(catalog: Catalog, model: str) -> fpcore.Checkpoint:
+    """Open the checkpoint of a catalog entry; errors as `Located.open`."""
+    return locate(catalog, model).open()
+
+
+def _with_ancestors(name: str, recipes: RawRecipes) -> RawRecipes:
+    """The recipes that it takes to make one model; those that are missing are left for `open_zoo` to name."""
+    found: dict[str, Mapping[str, object]] = {}
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if current in recipes and current not in found:
+            found[current] = recipes[current]
+            waiting += needs(parse_recipe(current, recipes[current]))
+    return found

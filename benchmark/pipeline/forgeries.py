@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark.catalog import Catalog
 from benchmark.catalog.pairs import pair_table
-from benchmark.pipeline.scoring import COLUMNS
+from benchmark.pipeline.score import COLUMNS
 from benchmark.results.forgery_outcomes import AIM
 
 __all__ = ["forgery_pairs", "forgery_table", "planned_forgeries"]
@@ -20,7 +20,7 @@ LABELS: Final = COLUMNS[COLUMNS.index("relation") :]
 
 
 def planned_forgeries(catalog: Catalog, models: Collection[str]) -> pd.DataFrame:
-    """The catalog's forgeries whose honest parent and whose target are both among the models.
+    """The catalog's forgeries that can be had, and whose honest parent and target are among the models.
 
     Returns
     -------
@@ -28,7 +28,8 @@ def planned_forgeries(catalog: Catalog, models: Collection[str]) -> pd.DataFrame
         As `Catalog.forgeries`.
     """
     table = catalog.forgeries()
-    return table[table["of"].isin(models) & table["target"].isin(models)].reset_index(drop=True)
+    available = table["forged"].isin([name for name, model in catalog.forged.items() if model.available])
+    return table[available & table["of"].isin(models) & table["target"].isin(models)].reset_index(drop=True)
 
 
 def forgery_pairs(catalog: Catalog, forgeries: pd.DataFrame) -> pd.DataFrame:

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from benchmark.catalog import Catalog
+import analysis
+import fpcore
+from benchmark.catalog import Catalog, load_catalog
+from benchmark.pipeline.checkpoints import locate
+from benchmark.pipeline.chosen_metric import ChosenMetric, choose
 from benchmark.pipeline.forgeries import planned_forgeries
-from benchmark.pipeline.metric_choice import load_metric
+from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.session.errors import UsageError
 
-__all__ = ["Plan", "balanced_subset", "make_plan"]
+__all__ = ["Plan", "PlanFacts", "balanced_subset", "make_plan", "plan"]
 
-TIERS = ("zoo", "hub", "all")
+TIERS: Final = ("zoo", "hub", "all")
+
+Mask = npt.NDArray[np.bool_]
+
+
+class PlanFacts(TypedDict):
+    """A plan as plain values: counts of models, lineages, pairs by relation, pairs by metric, forgeries."""
+
+    models: list[str]
+    n_lineages: int
+    n_pairs: int
+    relations: dict[str, int]
+    metrics: dict[str, int]
+    n_forgeries: int
 
 
 @dataclass(frozen=True)
@@ -27,8 +47,7 @@ class Plan:
     ----------
     models : tuple of str
         Catalog ids, in catalog order.
-    metrics : tuple of str
-        Registry names or ``FILE.py:Class``.
+    metrics : tuple of ChosenMetric
     pairs : pandas.DataFrame
         The catalog's pairs among the models, with their labels (model_a < model_b).
     chosen : mapping of str to ndarray of bool
@@ -38,10 +57,10 @@ class Plan:
     """
 
     models: tuple[str, ...]
-    metrics: tuple[str, ...]
-    pairs: pd.DataFrame
-    chosen: dict[str, np.ndarray]
-    forgeries: pd.DataFrame
+    metrics: tuple[ChosenMetric, ...]
+    pairs: pd.DataFrame = field(repr=False)
+    chosen: Mapping[str, Mask] = field(repr=False)
+    forgeries: pd.DataFrame = field(repr=False)
 
     def __str__(self) -> str:
         lines = [
@@ -49,7 +68,7 @@ class Plan:
             + ", ".join(f"{count} {name}" for name, count in self.pairs["relation"].value_counts().items()),
             f"{len(self.metrics)} metrics:",
         ]
-        lines += [f"  {metric}: {int(self.chosen[metric].sum())} pairs" for metric in self.metrics]
+        lines += [f"  {metric.name}: {int(self.chosen[metric.name].sum())} pairs" for metric in self.metrics]
         if len(self.forgeries):
             lines.append(
                 "forgeries, each scored against its target before and after: "
@@ -67,10 +86,56 @@ class Plan:
         """Lineages among the planned models."""
         return len(set(self.pairs["lineage_a"]) | set(self.pairs["lineage_b"]))
 
+    def to_json(self) -> PlanFacts:
+        """The plan as plain values."""
+        relations = self.pairs["relation"].value_counts()
+        return {
+            "models": list(self.models),
+            "n_lineages": self.n_lineages,
+            "n_pairs": len(self.pairs),
+            "relations": {str(name): int(count) for name, count in relations.items()},
+            "metrics": {name: int(chosen.sum()) for name, chosen in self.chosen.items()},
+            "n_forgeries": len(self.forgeries),
+        }
+
+
+def plan(
+    *,
+    catalog: Catalog | Path | str | None = None,
+    tier: str = "zoo",
+    metrics: str | Sequence[str] | None = None,
+    models: str | None = None,
+    limit: int | None = None,
+    pairs_per_lineage_pair: int = 4,
+    seed: int = 0,
+) -> Plan:
+    """Decide the work of `run` without doing it; parameters and errors as there.
+
+    Returns
+    -------
+    Plan
+        ``print(plan)`` counts it.
+
+    Examples
+    --------
+    >>> small = plan(models="zoo/qwen-[ab]*", metrics="norm-std")
+    >>> [metric.name for metric in small.metrics], int(small.chosen["norm-std"].sum()) == len(small.pairs)
+    (['norm-std'], True)
+    """
+    return make_plan(
+        load_catalog(catalog),
+        [choose(name) for name in choose_metrics(metrics)],
+        tier=tier,
+        models=models,
+        limit=limit,
+        pairs_per_lineage_pair=pairs_per_lineage_pair,
+        seed=seed,
+    )
+
 
 def make_plan(
     catalog: Catalog,
-    metrics: Sequence[str],
+    metrics: Sequence[ChosenMetric],
     *,
     tier: str = "zoo",
     models: str | None = None,
@@ -83,8 +148,7 @@ def make_plan(
     Parameters
     ----------
     catalog : Catalog
-    metrics : sequence of str
-        Registry names or ``FILE.py:Class``.
+    metrics : sequence of ChosenMetric
     tier : {"zoo", "hub", "all"}
         ``zoo``: what lies on this machine; ``hub``: what must be read over the network.
     models : str, optional
@@ -120,32 +184,60 @@ def make_plan(
     # A re-upload whose origin is here too stands in no pair: there is nothing to do for it.
     paired = set(pairs["model_a"]) | set(pairs["model_b"])
     wanted = [model for model in wanted if model in paired]
-    subset = balanced_subset(pairs, pairs_per_lineage_pair, seed)
-    chosen = {
-        spec: np.ones(len(pairs), bool) if load_metric(spec).cost == "cheap" else subset for spec in metrics
-    }
+    everything = np.ones(len(pairs), dtype=np.bool_)
+    subset = everything
+    if any(metric.cost == "costly" for metric in metrics):
+        # Which pairs are look-alikes decides the choice, so the shapes must be known before it is made.
+        pairs = with_cells(pairs, shapes(catalog, _shapeless(pairs)))
+        subset = balanced_subset(pairs, pairs_per_lineage_pair, seed)
+    chosen = {metric.name: everything if metric.cost == "cheap" else subset for metric in metrics}
     return Plan(tuple(wanted), tuple(metrics), pairs, chosen, planned_forgeries(catalog, wanted))
 
 
-def balanced_subset(pairs: pd.DataFrame, per_lineage_pair: int, seed: int) -> np.ndarray:
+def _shapeless(pairs: pd.DataFrame) -> list[str]:
+    """Models of some pairs whose architecture cell is unknown."""
+    ends = [pairs.loc[pairs[f"architecture_{end}"].isna(), f"model_{end}"] for end in "ab"]
+    return sorted(pd.unique(pd.concat(ends)))
+
+
+def shapes(catalog: Catalog, models: Iterable[str]) -> dict[str, str]:
+    """Architecture cells of models as their checkpoints show them (headers only).
+
+    A model that cannot be opened is left out: its shape stays unknown, and its fingerprint will fail by name.
+    """
+    found = {}
+    for model in models:
+        try:
+            found[model] = locate(catalog, model).open().architecture.cell
+        except fpcore.BadCheckpoint:
+            continue
+    return found
+
+
+def with_cells(pairs: pd.DataFrame, cells: Mapping[str, str]) -> pd.DataFrame:
+    """The pairs with architecture cells filled in where the catalog does not state them."""
+    filled = {
+        f"architecture_{end}": pairs[f"architecture_{end}"].where(
+            pairs[f"architecture_{end}"].notna(), pairs[f"model_{end}"].map(cells)
+        )
+        for end in "ab"
+    }
+    return pairs.assign(**filled)
+
+
+def balanced_subset(pairs: pd.DataFrame, per_lineage_pair: int, seed: int) -> Mask:
     """All pairs that are not independent, and of the independent ones a few for each two lineages.
 
     Pairs of the same two lineages say little more together than one, so the number is balanced over
     lineage pairs; look-alikes come first because they are what decides.
     """
-    derived = pairs[pairs["relation"] == "derived"]
-    cells = {
-        frozenset(cell) for cell in zip(derived["architecture_a"], derived["architecture_b"], strict=True)
-    }
-    cell_pair = [
-        frozenset(cell) for cell in zip(pairs["architecture_a"], pairs["architecture_b"], strict=True)
-    ]
+    alike = analysis.look_alike_pairs(pairs["relation"], pairs["architecture_a"], pairs["architecture_b"])
     order = pd.DataFrame(
         {
             "lineages": [
                 "\0".join(sorted(two)) for two in zip(pairs["lineage_a"], pairs["lineage_b"], strict=True)
             ],
-            "last": [cell not in cells for cell in cell_pair],
+            "last": ~alike,
             "lot": np.random.default_rng(np.random.SeedSequence((seed, 0x70616972))).random(len(pairs)),
         }
     )

@@ -10,7 +10,6 @@ import importlib.metadata
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache as once
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +23,7 @@ from benchmark.results.forgery_outcomes import forgery_outcomes
 from benchmark.results.schema import SCHEMA, MetricResult, Results
 from benchmark.results.score_decay import decay_points, distances
 from benchmark.results.shared_properties import founder_pairs, shared_property_classes
+from benchmark.session.cache import Cache
 from benchmark.session.files import write_json
 
 __all__ = ["results_of", "with_catalog_facts"]
@@ -37,7 +37,7 @@ def results_of(
     known: Mapping[str, fpcore.Metric],
     *,
     seed: int,
-    cache: Path,
+    cache: Cache,
     focus: str | None = None,
 ) -> analysis.Summary:
     """Analyse every metric of a score table.
@@ -49,7 +49,7 @@ def results_of(
     known : mapping of str to Metric
         Registered or proposed metrics by name, for their versions and the first of their claims.
     seed : int
-    cache : Path
+    cache : Cache
         Where results are kept: by the scores, claims, versions, seed and focus, the code of `analysis` and
         the versions of the packages it computes with.
     focus : str, optional
@@ -73,9 +73,11 @@ def results_of(
     )
     rows = hashlib.sha256(pd.util.hash_pandas_object(scores, index=False).to_numpy().tobytes()).hexdigest()
     key = hashlib.sha256("\0".join([rows, stated, _code()]).encode()).hexdigest()
-    path = cache / "results" / f"{key}.json"
-    if path.is_file():
-        return from_json(analysis.Summary, json.loads(path.read_text(encoding="utf-8")), str(path))
+    path = cache.results / f"{key}.json"
+    kept = _kept(path)
+    if kept is not None:
+        cache.used(path)
+        return kept
     summary = analysis.analyse(
         [analysis.ScoreTable(frame) for _, frame in scores.groupby("metric", sort=False)],
         claims={name: analysis.Claim(**asdict(claim)) for name, claim in claims.items()},
@@ -85,6 +87,16 @@ def results_of(
     ).summary()
     write_json(path, analysis.as_json(summary))
     return summary
+
+
+def _kept(path: Path) -> analysis.Summary | None:
+    """Results from the cache; None where they are not there, or not readable: they are computed again."""
+    if not path.is_file():
+        return None
+    try:
+        return from_json(analysis.Summary, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, ValueError):
+        return None
 
 
 def with_catalog_facts(
@@ -124,7 +136,6 @@ def with_catalog_facts(
     return Results(SCHEMA, tuple(metrics), summary.comparisons, summary.catalog)
 
 
-@once
 def _code() -> str:
     """Digest of the code that computes results."""
     files = sorted(Path(analysis.__file__).parent.rglob("*.py"))

@@ -11,16 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from analysis import ScoreTable
 from benchmark.report.families import STEP
-from benchmark.report.wording import ROW_KINDS, RowKind
 
-__all__ = ["CHAIN", "WIDTH", "Row", "Scale", "outline", "rows", "scale", "swarm"]
+__all__ = ["CHAIN", "WIDTH", "Row", "RowKind", "Scale", "outline", "rows", "scale", "swarm"]
 
 WIDTH: Final = 2000  # units across a plot; twice the pixels of a wide screen
 BIN: Final = 14  # units within which dots stand on one another
@@ -28,6 +27,30 @@ CHAIN: Final = "…" + STEP  # stands for the steps before the last one
 ENDS: Final = 100  # of the lowest and of the highest scores of a long row, those that are always drawn;
 FEWEST: Final = 20  # fewer where room is scarce, but never fewer than these
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RowKind:
+    """A kind of pair as score plots show it: a colour class, a mark, and what a dot of it says."""
+
+    slug: str
+    label: str
+    says: str
+    square: bool = False
+
+
+ROW_KINDS: Final = {
+    kind.slug: kind
+    for kind in (
+        RowKind("derived", "derived", "derived"),
+        RowKind("look-alike", "look-alikes", "look-alikes: independent, same shape", square=True),
+        RowKind("independent", "other independents", "independent, other shapes", square=True),
+        RowKind("sibling", "siblings", "siblings: one founder, neither is an ancestor"),
+        RowKind("shared-init", "shared initialisation", "same initialisation, separate training"),
+        RowKind("distilled", "distilled", "distilled: outputs seen, not weights"),
+        RowKind("disputed", "disputed", "disputed", square=True),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -256,7 +279,7 @@ def swarm(
         place = np.arange(n) - start
         side = np.where(place % 2, 1, -1) * ((place + 1) // 2)
         step = np.minimum(size - 1, room / np.maximum((bins[x // BIN]) // 2, 1))
-        offset: Any = side * step
+        offset: Floats = side * step
     else:
         golden = (np.arange(1, n + 1) * 0.6180339887498949) % 1.0
         offset = (2 * golden - 1) * room * _density(x if everywhere is None else everywhere)[x // BIN]

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from benchmark.catalog.model import TRAINING_METHODS
+
 __all__ = ["FAMILIES", "NAMED", "STEP", "Family", "family_of", "tally"]
 
 STEP: Final = " > "  # between the steps of a chain, as the catalog writes it
@@ -23,13 +25,7 @@ class Family:
 
 
 FAMILIES: Final = (
-    Family(
-        "training",
-        "Training",
-        frozenset(
-            {"fine-tune", "instruct-tune", "rl", "adapter-merge", "continued-pretrain", "vocabulary-swap"}
-        ),
-    ),
+    Family("training", "Training", TRAINING_METHODS),
     Family("merging", "Merging", frozenset({"merge"})),
     Family(
         "reshaping",

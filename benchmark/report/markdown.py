@@ -3,180 +3,194 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from benchmark.report import record, story
-from benchmark.report.cross import Cross, most_fooled, shared_properties, survival
-from benchmark.report.decay_panel import decay_sentence
-from benchmark.report.entries import metric_views
-from benchmark.report.forgery_panel import KINDS, attack
-from benchmark.report.headline import facts
+from analysis import Interval, Threshold
+from benchmark.catalog.model import Statement
+from benchmark.report import answer
+from benchmark.report.cross_tables import Class, CrossTable, most_fooled, shared_properties, survival
+from benchmark.report.forgery_tallies import KINDS, attack
+from benchmark.report.glossary import GLOSSARY
 from benchmark.report.markup import bullets, safe, table_of
-from benchmark.report.notation import UNDEFINED, goal, interval, p_value, percent_interval, plain, signed
-from benchmark.report.reading import Estimate
-from benchmark.report.view import MetricView, ThresholdView
-from benchmark.report.wording import GLOSSARY, GROUPS, METHOD_NOTES, QUESTION
+from benchmark.report.notation import (
+    UNDEFINED,
+    goal,
+    interval,
+    p_value,
+    percent_interval,
+    permutation_note,
+    plain,
+    signed,
+)
+from benchmark.report.run_facts import INTERVALS, making, methods
+from benchmark.report.sections import MetricSection, metric_sections
+from benchmark.report.training_distance import decay_sentence
+from benchmark.report.verdict_groups import GROUPS, QUESTION
+from benchmark.results.schema import DisputeRecord, Failure, Results, RunRecord
 
 __all__ = ["markdown"]
 
 
 def markdown(
-    run: Mapping[str, Any],
-    results: Mapping[str, Any],
+    record: RunRecord,
+    results: Results,
     scores: pd.DataFrame,
-    views: Sequence[MetricView] | None = None,
+    sections: Sequence[MetricSection] | None = None,
 ) -> str:
     """Write the report as Markdown.
 
     Parameters
     ----------
-    run, results : mapping
-        Contents of run.json and results.json; what is absent is left out with a stated reason.
+    record : RunRecord
+    results : Results
     scores : pandas.DataFrame
         The score table of all metrics.
-    views : sequence of MetricView, optional
-        What `metric_views` makes of the three, where it is there already.
+    sections : sequence of MetricSection, optional
+        What `metric_sections` makes of the three, where it is there already.
     """
-    if views is None:
-        views = metric_views(run, results, scores)
-    power = story.power(results, run)
+    if sections is None:
+        sections = metric_sections(record, results, scores)
+    ordered = [section.result for section in sections]
     blocks = [
         f"# {QUESTION}",
-        safe(story.lead(run, results, scores)),
-        *(f"**{alarm.title}** {safe(alarm.text)}" for alarm in story.alarms(run)),
+        safe(answer.lead(record, results, scores)),
+        *(f"**{alarm.title}** {safe(alarm.text)}" for alarm in answer.alarms(record)),
         bullets(
             f"{fact.figure} {fact.of} {fact.title}" + (f": {fact.says}" if fact.says else "")
-            for fact in facts(views, power)
+            for fact in answer.facts(sections, results.catalog)
         ),
-        *_answer(views),
+        *_answer(sections),
         "## What this catalog can certify",
-        bullets(story.certify(power, views)),
+        bullets(answer.certify(results.catalog, sections)),
         "## All metrics",
-        _metrics(views),
+        _metrics(sections),
         "## What each metric survives",
-        *_crossed(survival(views), views, "These results hold no figures by method."),
+        *_crossed(survival(ordered), sections, "These results hold no figures by method."),
         "## Which shared property fools a metric",
-        *_crossed(shared_properties(views), views, "These results do not say what look-alikes share."),
-        bullets(most_fooled(views)),
+        *_crossed(shared_properties(ordered), sections, "These results do not say what look-alikes share."),
+        bullets(most_fooled(ordered)),
         "## What can be forged at no cost",
-        _forgeries(views),
+        _forgeries(sections),
         "## How far a child can travel",
-        bullets(f"{view.name}: {decay_sentence(view)}" for view in views if view.decay)
+        bullets(
+            f"{section.name}: {decay_sentence(section.decay, section.look_alike_band)}"
+            for section in sections
+            if section.decay
+        )
         or "These results hold no distances.",
         "## Metric by metric",
-        *(block for view in views for block in _metric(view)),
+        *(block for section in sections for block in _metric(section)),
         "## Disputed cases",
-        *_disputes(run),
+        *_disputes(record.disputes),
         "## How it was made",
-        bullets(f"{name}: {value}" for name, value in record.making(run)),
-        *_failures(run),
+        bullets(f"{name}: {value}" for name, value in making(record)),
+        *_failures(record.failures),
         "### Words",
-        bullets(f"{word}: {meaning}" for word, meaning in GLOSSARY),
+        bullets(f"{word}: {meaning}" for word, meaning in GLOSSARY.items()),
         "### Methods",
-        bullets(f"{name}: {note}" for name, note in METHOD_NOTES),
+        bullets(f"{what}: {how}" for what, how in methods(results)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _auc(value: Estimate) -> str:
+def _auc(value: Interval) -> str:
     return interval(value) if value.defined else f"{UNDEFINED} ({value.reason})"
 
 
-def _answer(views: Sequence[MetricView]) -> list[str]:
+def _answer(sections: Sequence[MetricSection]) -> list[str]:
     blocks = []
     for group in GROUPS:
-        members = [view for view in views if view.group is group]
+        members = [section for section in sections if section.group is group]
         named = [
-            f"{view.name}: {interval(view.look_alike_auc)}; {view.verdict}. {view.because}"
-            for view in members
+            f"{section.name}: {interval(section.result.look_alike_auc)};"
+            f" {section.result.verdict}. {section.result.because}"
+            for section in members
         ]
         blocks += [f"**{group.title}** ({len(members)}). {group.says}", bullets(named)]
-    return [*blocks, f"Figures are look-alike AUCs{story.level_note(views)}. .5 is a coin."]
+    return [*blocks, f"Figures are look-alike AUCs{answer.level_note(sections)}. .5 is a coin."]
 
 
-def _metrics(views: Sequence[MetricView]) -> str:
+def _metrics(sections: Sequence[MetricSection]) -> str:
     head = (
         "Metric", "Verdict", "Look-alike AUC", "AUC, all independents", "Gap", "p, adjusted",
         "Claimed threshold", "its FPR among look-alikes", "its TPR", "Calibrated threshold", "Abstained",
     )  # fmt: skip
-    return table_of(
-        head,
-        (
-            (
-                view.name,
-                view.verdict,
-                interval(view.look_alike_auc),
-                interval(view.auc),
-                signed(view.gap.estimate),
-                p_value(view.adjusted_p_value),
-                plain(view.claim.value) if view.claim else "none claimed",
-                percent_interval(view.claim.look_alike_fpr) if view.claim else UNDEFINED,
-                percent_interval(view.claim.tpr) if view.claim else UNDEFINED,
-                _calibrated(view.first),
-                UNDEFINED if view.abstained is None else str(view.abstained),
-            )
-            for view in views
-        ),
+    return table_of(head, map(_metric_row, sections))
+
+
+def _metric_row(section: MetricSection) -> tuple[str, ...]:
+    result, stated = section.result, section.claimed
+    return (
+        section.name,
+        result.verdict,
+        interval(result.look_alike_auc),
+        interval(result.auc),
+        signed(result.architecture.gap.estimate),
+        p_value(result.permutation.adjusted_p_value),
+        plain(stated.threshold) if stated else "none claimed",
+        percent_interval(stated.look_alike_fpr) if stated else UNDEFINED,
+        percent_interval(stated.tpr) if stated else UNDEFINED,
+        _calibrated(section.calibrated),
+        str(result.abstained),
     )
 
 
-def _calibrated(threshold: ThresholdView | None) -> str:
+def _calibrated(threshold: Threshold | None) -> str:
     if threshold is None or math.isnan(threshold.value):
         return UNDEFINED
     how = "certified" if threshold.certified else "not certified"
     return f"{plain(threshold.value)}, {how} at {goal(threshold.max_fpr)} %"
 
 
-def _metric(view: MetricView) -> list[str]:
+def _metric(section: MetricSection) -> list[str]:
+    result = section.result
+    p = p_value(result.permutation.adjusted_p_value)
     numbers = [
-        f"Look-alike AUC {_auc(view.look_alike_auc)}",
-        f"AUC against all independents {_auc(view.auc)}",
-        f"Permutation p, adjusted {p_value(view.adjusted_p_value)} ({view.permutation_note})",
-        *(f"Note: {warning}" for warning in view.warnings),
-        *(f"{number} pairs {reason}" for reason, number in view.reasons),
-        *(f"Its authors claim: {claim.get('text')} ({claim.get('source')})" for claim in view.claims),
+        f"Look-alike AUC {_auc(result.look_alike_auc)}",
+        f"AUC against all independents {_auc(result.auc)}",
+        f"Permutation p, adjusted {p} ({permutation_note(result.permutation)})",
+        *(f"Note: {warning}" for warning in result.warnings),
+        *(f"{number} pairs {reason}" for reason, number in section.unscored),
     ]
-    methods = (
-        (
-            row.name,
-            str(row.n_pairs),
-            plain(row.median),
-            interval(row.look_alike_auc),
-            interval(row.auc),
-            percent_interval(row.tpr),
+    if section.description:
+        claims = section.description.claims
+        numbers += [f"Its authors claim: {claim.text} ({claim.source})" for claim in claims]
+    blocks = [f"### {safe(section.name)}", f"**{result.verdict}** — {safe(result.because)}", bullets(numbers)]
+    if result.by_method:
+        head = ("Method", "Pairs", "Median", "Look-alike AUC", "AUC, all", "TPR")
+        ways = (
+            (name, str(way.n_pairs), plain(way.median), interval(way.look_alike_auc), interval(way.auc),
+             percent_interval(way.tpr))
+            for name, way in result.by_method.items()
+        )  # fmt: skip
+        blocks.append(table_of(head, ways))
+    if result.by_look_alike:
+        classes = (
+            (name, str(one.n_pairs), plain(one.median), interval(one.auc), percent_interval(one.fpr))
+            for name, one in result.by_look_alike.items()
         )
-        for row in view.by_method
-    )
-    classes = (
-        (row.name, str(row.n_pairs), plain(row.median), interval(row.auc), percent_interval(row.fpr))
-        for row in view.by_look_alike
-    )
-    thresholds = (
-        (f"FPR ≤ {goal(item.max_fpr)} %", plain(item.value), "yes" if item.certified else "no",
-         percent_interval(item.fpr), percent_interval(item.tpr), item.reason)
-        for item in view.thresholds
-    )  # fmt: skip
-    blocks = [f"### {safe(view.name)}", f"**{view.verdict}** — {safe(view.because)}", bullets(numbers)]
-    if view.by_method:
-        blocks.append(table_of(("Method", "Pairs", "Median", "Look-alike AUC", "AUC, all", "TPR"), methods))
-    if view.by_look_alike:
         blocks.append(table_of(("Class of look-alikes", "Pairs", "Median", "AUC", "FPR"), classes))
-    if view.thresholds:
+    if result.thresholds:
+        thresholds = (
+            (f"FPR ≤ {goal(item.max_fpr)} %", plain(item.value), "yes" if item.certified else "no",
+             percent_interval(item.fpr), percent_interval(item.tpr), item.reason)
+            for item in result.thresholds
+        )  # fmt: skip
         blocks.append(table_of(("Threshold", "Value", "Certified", "FPR", "TPR", "Note"), thresholds))
-    if view.intervals:
-        rows = ((name, interval(value), assumes or value.method) for name, assumes, value in view.intervals)
-        blocks.append(table_of(("Interval", "AUC", "What it assumes"), rows))
-    return blocks
+    intervals = (
+        (INTERVALS.get(name, name), interval(value), value.method)
+        for name, value in result.intervals.auc.items()
+    )
+    return [*blocks, table_of(("Interval", "AUC", "Method, and what it assumes"), intervals)]
 
 
-def _crossed(table: Cross, views: Sequence[MetricView], absent: str) -> list[str]:
+def _crossed(table: CrossTable[Class], sections: Sequence[MetricSection], absent: str) -> list[str]:
     """A table of ways × metrics, once for each of its figures."""
     if not table.rows:
         return [absent]
-    head = (table.head, *(safe(view.name) for view in views))
+    head = (table.head, *(safe(section.name) for section in sections))
     blocks = []
     for index, figure in enumerate(table.figures):
         blocks.append(f"{figure.label}{', in percent' if figure.unit else ''}, with its interval:")
@@ -188,53 +202,44 @@ def _crossed(table: Cross, views: Sequence[MetricView], absent: str) -> list[str
     return blocks
 
 
-def _forgeries(views: Sequence[MetricView]) -> str:
-    tried = [view for view in views if view.forgeries]
+def _forgeries(sections: Sequence[MetricSection]) -> str:
+    tried = [section for section in sections if section.result.forgeries]
     if not tried:
         return "No forgery was scored in this run."
     head = ["Metric"]
     for kind in KINDS:
         head += [f"{kind.title}: can it {kind.verb}?", "Score before → after"]
     rows = []
-    for view in tried:
-        row = [view.name]
+    for section in tried:
+        row = [section.name]
         for kind in KINDS:
-            one = attack(view, kind)
+            one = attack(section.result, kind)
             told = one.main.told + (f" ({one.aside})" if one.aside else "")
             moved = f"{plain(one.main.before)} → {plain(one.main.after)}" if one.main.n else UNDEFINED
             row += [told, moved]
-        rows.append((*row, plain(view.cut_value)))
+        rows.append((*row, plain(section.decision.value)))
     return table_of((*head, "Threshold"), rows)
 
 
-def _disputes(run: Mapping[str, Any]) -> list[str]:
+def _disputes(disputes: Iterable[DisputeRecord]) -> list[str]:
     blocks = []
-    for case in record.disputes(run):
-        blocks += [
-            f"### {safe(case['title'])}",
-            safe(f"{case['status']}: {', '.join(case['models'])}. {case['summary']}"),
-        ]
-        for side in case["sides"]:
-            blocks += [
-                f"{side['title']}:",
-                bullets(map(_statement, side["statements"])) or "- nothing is recorded",
-            ]
-        blocks.append(safe(f"Settled by: {case['settled_by']}") if case["settled_by"] else "")
-        scored = ", ".join(f"{item['metric']} {plain(item['score'])}" for item in case["scored"])
+    for case in disputes:
+        blocks += [f"### {safe(case.title)}", safe(f"{case.status}: {', '.join(case.models)}.")]
+        for title, statements in (("Claimed", case.claims), ("Answered", case.replies)):
+            blocks += [f"{title}:", bullets(map(_statement, statements)) or "- nothing is recorded"]
+        blocks.append(safe(f"Settled by: {case.settled_by}") if case.settled_by else "")
+        scored = ", ".join(f"{item.metric} {plain(item.score)}" for item in case.scored)
         blocks.append(f"In this run: {safe(scored)}." if scored else "Not scored in this run.")
     return blocks or ["This catalog records no dispute."]
 
 
-def _statement(said: Mapping[str, Any]) -> str:
-    figures = "; ".join(
-        f"{item['metric']} {item['value']} {item['pair']}".rstrip() for item in said["figures"]
-    )
-    return " — ".join(part for part in (f"{said['by']}: {said['says']}", figures, said["source"]) if part)
+def _statement(said: Statement) -> str:
+    figures = "; ".join(f"{one.metric} {plain(one.value)} {' – '.join(one.pair)}" for one in said.figures)
+    return " — ".join(part for part in (f"{said.by}: {said.says}", figures, said.source) if part)
 
 
-def _failures(run: Mapping[str, Any]) -> list[str]:
-    failed = record.failures(run)
-    if not failed:
+def _failures(failures: Sequence[Failure]) -> list[str]:
+    if not failures:
         return []
-    rows = ((item["unit"], item["model"], item["metric"], item["error"]) for item in failed)
+    rows = ((item.unit, item.model, item.metric, item.error) for item in failures)
     return ["### Failures", table_of(("Work", "Model or pair", "Metric", "Error"), rows)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from benchmark.report.reading import Estimate
+from analysis.inference.permutation import PermutationTest
+from analysis.results import Interval
 
 __all__ = [
     "MINUS",
@@ -14,10 +15,12 @@ __all__ = [
     "ends",
     "goal",
     "interval",
+    "note",
     "p_value",
     "percent",
     "percent_ends",
     "percent_interval",
+    "permutation_note",
     "plain",
     "seconds",
     "signed",
@@ -50,7 +53,7 @@ def unit(value: float, decimals: int = 3, finest: int = FINEST) -> str:
     return text.removeprefix("0")
 
 
-def ends(value: Estimate, decimals: int = 3) -> str:
+def ends(value: Interval, decimals: int = 3) -> str:
     """Write the two ends of an interval: with two decimals where two tell them apart."""
     if math.isnan(value.low) or math.isnan(value.high):
         return ""
@@ -58,11 +61,32 @@ def ends(value: Estimate, decimals: int = 3) -> str:
     return f"[{unit(value.low, shown, finest=4)}, {unit(value.high, shown, finest=4)}]"
 
 
-def interval(value: Estimate, decimals: int = 3) -> str:
+def interval(value: Interval, decimals: int = 3) -> str:
     """Write an AUC with its interval, e.g. ``.987 [.93, 1.00]``."""
     if not value.defined:
         return UNDEFINED
     return f"{unit(value.estimate, decimals)} {ends(value, decimals)}".rstrip()
+
+
+def note(value: Interval) -> str:
+    """What an interval is and what it rests on, or why there is none, in one line for a tooltip."""
+    if not value.defined:
+        return value.reason
+    level = "" if math.isnan(value.level) else f"{value.level:.0%} interval"
+    pairs = f"{value.n_pairs:,} pairs" if value.n_pairs else ""
+    lineages = f" of {value.n_lineages} lineages" if pairs and value.n_lineages else ""
+    told = (level, value.method, pairs + lineages, *value.warnings)
+    return "; ".join(part for part in told if part)
+
+
+def permutation_note(test: PermutationTest) -> str:
+    """What a permutation test's p rests on, or why there is none."""
+    if test.reason:
+        return test.reason
+    if test.exact:
+        return f"models permuted within architecture cells: all {test.n_arrangements:,} arrangements"
+    drawn = f"{test.n_resamples:,} permutations drawn of at least {test.n_arrangements:.3g} arrangements"
+    return f"models permuted within architecture cells: {drawn}"
 
 
 def percent(value: float) -> str:
@@ -96,7 +120,7 @@ def signed(value: float) -> str:
     return text if text == ".000" else f"{MINUS if value < 0 else '+'}{text}"
 
 
-def percent_ends(value: Estimate) -> str:
+def percent_ends(value: Interval) -> str:
     """Write the two ends of a rate's interval in percent, whole where whole numbers tell them apart."""
     if math.isnan(value.low) or math.isnan(value.high):
         return ""
@@ -105,7 +129,7 @@ def percent_ends(value: Estimate) -> str:
     return f"[{percent(value.low)}, {percent(value.high)}]"
 
 
-def percent_interval(value: Estimate) -> str:
+def percent_interval(value: Interval) -> str:
     """Write a rate with its interval, e.g. ``41 % [22, 63]``."""
     if not value.defined:
         return UNDEFINED
@@ -141,10 +165,8 @@ def plain(value: float, decimals: int = 3) -> str:
     return f"{MINUS}{text}" if value < 0 and text.strip(".0") else text
 
 
-def count(value: int | None, one: str, many: str = "") -> str:
+def count(value: int, one: str, many: str = "") -> str:
     """Write a number of things, e.g. ``1 pair``, ``3 300 pairs``."""
-    if value is None:
-        return f"{UNDEFINED} {many or one + 's'}"
     return f"{value:,} {one if value == 1 else many or one + 's'}".replace(",", NARROW)
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from analysis.results import JSON
 from benchmark.report import dots
 from benchmark.report.notation import percent
-from benchmark.report.view import MetricView, Travelled
+from benchmark.report.sections import MetricSection
+from benchmark.results.schema import DecayPoint
 
 __all__ = ["pair_data", "unpacked"]
 
 
-def pair_data(views: Sequence[MetricView]) -> dict[str, Any]:
+def pair_data(sections: Sequence[MetricSection]) -> dict[str, JSON]:
     """Pack the dots of all plots.
 
     Returns
@@ -29,18 +30,18 @@ def pair_data(views: Sequence[MetricView]) -> dict[str, Any]:
     """
     models: dict[str, int] = {}
     texts: dict[str, int] = {}
-    plots, decays = {}, {}
-    for view in views:
-        if view.table is not None:
-            names = view.table.models.tolist()
-            of_table = np.array([models.setdefault(str(name), len(models)) for name in names], dtype=np.int64)
-            a, b = of_table[view.table.model_a], of_table[view.table.model_b]
-            plots[view.anchor] = [_row(row, a, b) for row in view.rows]
-        if view.decay:
-            numbers = [texts.setdefault(_says(row), len(texts)) for row in view.decay]
-            decays[view.anchor] = {
+    plots: dict[str, JSON] = {}
+    decays: dict[str, JSON] = {}
+    for section in sections:
+        names = section.table.models.tolist()
+        of_table = np.array([models.setdefault(str(name), len(models)) for name in names], dtype=np.int64)
+        a, b = of_table[section.table.model_a], of_table[section.table.model_b]
+        plots[section.anchor] = [_row(row, a, b) for row in section.rows]
+        if section.decay:
+            numbers = [texts.setdefault(_says(point), len(texts)) for point in section.decay]
+            decays[section.anchor] = {
                 "d": _packed(np.array(numbers), "<u2"),
-                "s": _packed(np.array([row.score for row in view.decay]), "<f4"),
+                "s": _packed(np.array([point.score for point in section.decay]), "<f4"),
             }
     return {
         "width": dots.WIDTH,
@@ -51,8 +52,8 @@ def pair_data(views: Sequence[MetricView]) -> dict[str, Any]:
     }
 
 
-def _row(row: dots.Row, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> dict[str, Any]:
-    packed: dict[str, Any] = {
+def _row(row: dots.Row, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> dict[str, JSON]:
+    packed: dict[str, JSON] = {
         "says": row.says,
         "p": _packed(np.stack([a[row.pairs], b[row.pairs]], axis=1).ravel(), "<u2"),
         "s": _packed(row.scores, "<f4"),
@@ -62,17 +63,17 @@ def _row(row: dots.Row, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> d
     return packed
 
 
-def _says(row: Travelled) -> str:
+def _says(point: DecayPoint) -> str:
     """The lines of a tooltip: the pair, how it came about, how far it went."""
-    steps = "" if row.steps is None else f", {row.steps:,} steps"
-    return f"{row.model}|{row.ancestor}|{row.method}{steps}, {percent(row.share)} % of the founder's budget"
+    how = f"{point.method}, {point.steps:,} steps, {percent(point.share)} % of the founder's budget"
+    return f"{point.model}|{point.ancestor}|{how}"
 
 
-def _packed(values: npt.NDArray[Any], kind: str) -> str:
+def _packed(values: npt.NDArray[np.generic], kind: str) -> str:
     return base64.b64encode(values.astype(kind).tobytes()).decode()
 
 
-def unpacked(text: str, kind: str) -> npt.NDArray[Any]:
+def unpacked(text: str, kind: str) -> npt.NDArray[np.generic]:
     """Read back an array that the page holds.
 
     >>> unpacked("AAAAPw==", "<f4").tolist()

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from benchmark.report import cross, dots, notation, record, story, strips
-from benchmark.report.axes import tick_label
-from benchmark.report.charts import Panel, panel
-from benchmark.report.decay_panel import decay_panel
-from benchmark.report.entries import anchors, metric_views
-from benchmark.report.forgery_panel import KINDS, attack
-from benchmark.report.headline import facts
+from analysis import Comparison
+from analysis.results import JSON
+from analysis.summary import CatalogSummary, CellSummary
+from benchmark.report import answer, cross_tables, dots, notation
+from benchmark.report.drawings import strips
+from benchmark.report.drawings.axes import tick_label
+from benchmark.report.drawings.charts import Panel, panel
+from benchmark.report.drawings.decay_panel import decay_panel
+from benchmark.report.drawings.metric_panels import drawings
+from benchmark.report.drawings.power_panels import certificate_panel, difference_panel
+from benchmark.report.drawings.shape_map import shape_or_descent
+from benchmark.report.forgery_tallies import KINDS, attack
+from benchmark.report.glossary import GLOSSARY, anchor
 from benchmark.report.packing import pair_data
-from benchmark.report.panels import drawings
-from benchmark.report.power_panel import certificate_panel, difference_panel
-from benchmark.report.shape import shape_or_descent
-from benchmark.report.view import MetricView
-from benchmark.report.wording import GLOSSARY, GROUPS, METHOD_NOTES, QUESTION
+from benchmark.report.run_facts import INTERVALS, making, methods
+from benchmark.report.sections import MetricSection, anchors, metric_sections
+from benchmark.report.verdict_groups import GROUPS, QUESTION
+from benchmark.results.decision import MAX_FPR
+from benchmark.results.schema import DisputeRecord, Results, RunRecord
 
-__all__ = ["page"]
+__all__ = ["dots_each", "page"]
 
 DOTS: Final = 65_000  # of all score plots together, if there were no metric: 20 bytes of page each
 ROOM: Final = 1_200  # dots that a metric's tables and curves take the room of
@@ -36,116 +42,134 @@ SCRIPTS: Final = ("page.js", "tables.js", "plots.js")
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table of metrics."""
+    """A column of the table of metrics, with the term of the glossary that explains it."""
 
     title: str
+    term: str
     sort: str = "number"
     first: str = "down"
 
 
 COLUMNS: Final = (
-    Column("Metric", sort="text", first="up"),
-    Column("Verdict", first="up"),
-    Column("Look-alike AUC"),
-    Column("AUC, all independents"),
-    Column("Gap"),
-    Column("p, adjusted", first="up"),
-    Column("Claimed threshold", first="up"),
-    Column("Calibrated threshold"),
-    Column("Abstained"),
+    Column("Metric", "metric", sort="text", first="up"),
+    Column("Verdict", "verdict", first="up"),
+    Column("Look-alike AUC", "look-alike AUC"),
+    Column("AUC, all independents", "AUC"),
+    Column("Gap", "gap"),
+    Column("p, adjusted", "adjusted p", first="up"),
+    Column("Claimed threshold", "claimed threshold", first="up"),
+    Column("Calibrated threshold", "calibrated threshold"),
+    Column("Abstained", "abstention"),
 )
 
 
 def page(
-    run: Mapping[str, Any],
-    results: Mapping[str, Any],
+    record: RunRecord,
+    results: Results,
     scores: pd.DataFrame,
-    views: Sequence[MetricView] | None = None,
+    sections: Sequence[MetricSection] | None = None,
 ) -> str:
     """Write the report as one self-contained HTML page.
 
     Parameters
     ----------
-    run, results : mapping
-        Contents of run.json and results.json; what is absent is left out with a stated reason.
+    record : RunRecord
+    results : Results
     scores : pandas.DataFrame
         The score table of all metrics.
-    views : sequence of MetricView, optional
-        What `metric_views` makes of the three, where it is there already.
+    sections : sequence of MetricSection, optional
+        What `metric_sections` makes of the three, where it is there already.
 
     Returns
     -------
     str
         The same text for the same input.
     """
-    if views is None:
-        views = metric_views(run, results, scores, most=dots_each(results))
-    ids = {view.name: view.anchor for view in views}
-    power = story.power(results, run)
-    crossed = [cross.survival(views), cross.shared_properties(views)]
-    farthest = max((row.share for view in views for row in view.decay), default=0.0)
-    faded = [(view, decay_panel(view, farthest)) for view in views]
-    context = {
+    if sections is None:
+        sections = metric_sections(record, results, scores, most=dots_each(results))
+    ordered = [section.result for section in sections]
+    survival, shared = cross_tables.survival(ordered), cross_tables.shared_properties(ordered)
+    farthest = max((point.share for section in sections for point in section.decay), default=0.0)
+    faded = [(section, decay_panel(section, farthest)) for section in sections]
+    catalog = results.catalog
+    context: dict[str, object] = {
         "title": f"lookalike: {QUESTION}",
         "question": QUESTION,
-        "lead": story.lead(run, results, scores),
-        "alarms": story.alarms(run),
-        "facts": facts(views, power),
-        "views": views,
-        "groups": [(group, [view for view in views if view.group is group]) for group in GROUPS],
-        "level_note": story.level_note(views),
-        "certify": story.certify(power, views),
-        "ruler": strips.ruler(power.n_lineages, power.lowest, power.goals) if power else "",
-        "power_panels": _power_panels(power),
-        "cells": story.cells(results),
-        "comparisons": story.comparisons(results),
+        "lead": answer.lead(record, results, scores),
+        "alarms": answer.alarms(record),
+        "facts": answer.facts(sections, catalog),
+        "sections": sections,
+        "metric_anchors": {section.name: section.anchor for section in sections},
+        "groups": [(group, [one for one in sections if one.group is group]) for group in GROUPS],
+        "level_note": answer.level_note(sections),
+        "certify": answer.certify(catalog, sections),
+        "ruler": strips.ruler(catalog.n_lineages, catalog.certifiable_fpr, answer.goals(catalog)),
+        "power_panels": _power_panels(catalog),
+        "cells": _cells(catalog),
+        "comparisons": _surest_first(results.comparisons),
+        "comparison_methods": dict(methods(results)).get("Metrics compared", ""),
         "columns": COLUMNS,
-        "axis_low": 0.5 if all(_above_half(view) for view in views) else 0.0,
+        "axis_low": 0.5 if all(_above_half(section) for section in sections) else 0.0,
         "width": dots.WIDTH,
         "nan": math.nan,
-        "map": shape_or_descent(views),
-        "crossed": {table.anchor: table for table in crossed},
-        "fooled": cross.most_fooled(views),
-        "stated_shared": any(view.shared for view in views),
+        "map": shape_or_descent(sections),
+        "crossed": {"survival": survival, "shared": shared},
+        "fooled": cross_tables.most_fooled(ordered),
+        "stated_shared": any(result.shared_properties for result in ordered),
         "decays": [
-            (view, drawn, panel(drawn, f"{view.anchor}-decay-title", small=True))
-            for view, drawn in faded
+            (section, drawn, panel(drawn, f"{section.anchor}-decay-title", small=True))
+            for section, drawn in faded
             if drawn
         ],
         "attacks": [
-            (view, [attack(view, kind) for kind in KINDS])
-            for view in sorted(views, key=lambda view: not view.forgeable)
-            if view.forgeries
+            (section, [attack(section.result, kind) for kind in KINDS])
+            for section in sorted(sections, key=lambda section: not section.result.forgeable)
+            if section.result.forgeries
         ],
         "kinds": KINDS,
-        "disputes": _with_anchors(record.disputes(run), ids),
-        "making": record.making(run),
-        "failures": record.failures(run),
-        "models": record.models(run),
+        "decision_fpr": MAX_FPR,
+        "disputes": _with_anchors(record.disputes),
+        "making": making(record),
+        "failures": record.failures,
+        "models": sorted(record.models.items()),
+        "interval_names": INTERVALS,
         "glossary": GLOSSARY,
-        "notes": METHOD_NOTES,
-        "data": _script_json({**pair_data(views), "cross": {table.anchor: table.data for table in crossed}}),
+        "methods": methods(results),
+        "data": _script_json(
+            {**pair_data(sections), "cross": {table.anchor: table.data for table in (survival, shared)}}
+        ),
         "css": Markup(_source("page.css")),
         "script": Markup("\n".join(_source(name) for name in SCRIPTS)),
     }
     return _environment().get_template("page.html.j2").render(context)
 
 
-def dots_each(results: Mapping[str, Any]) -> int:
+def dots_each(results: Results) -> int:
     """Dots of one score plot: every pair of a small run, a sample of a large one, so that it stays a page."""
-    n = max(len(results.get("metrics") or ()), 1)
+    n = max(len(results.metrics), 1)
     return max(DOTS - ROOM * n, 0) // n
 
 
-def _power_panels(power: story.Power | None) -> list[tuple[Panel, Markup]]:
-    if power is None:
-        return []
-    drawn = (certificate_panel(power), difference_panel(power))
+def _power_panels(catalog: CatalogSummary) -> list[tuple[Panel, Markup]]:
+    drawn = (certificate_panel(catalog), difference_panel(catalog))
     return [(one, panel(one, f"power-{index}")) for index, one in enumerate(drawn, 1)]
 
 
-def _above_half(view: MetricView) -> bool:
-    ends = (view.look_alike_auc.low, view.look_alike_auc.estimate, view.auc.estimate)
+def _cells(catalog: CatalogSummary) -> list[tuple[str, CellSummary]]:
+    """Architecture cells with their lineages and models, the fullest first."""
+    return sorted(catalog.cells.items(), key=lambda item: (-item[1].n_lineages, -item[1].n_models, item[0]))
+
+
+def _surest_first(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Paired comparisons by p, those without one last."""
+    return sorted(
+        comparisons, key=lambda one: math.inf if math.isnan(one.adjusted_p_value) else one.adjusted_p_value
+    )
+
+
+def _above_half(section: MetricSection) -> bool:
+    alike, overall = section.result.look_alike_auc, section.result.auc
+    ends = (alike.low, alike.estimate, overall.estimate)
     return all(math.isnan(end) or end >= 0.48 for end in ends)
 
 
@@ -168,8 +192,11 @@ def _environment() -> jinja2.Environment:
         tick=tick_label,
         ends=notation.ends,
         percent_ends=notation.percent_ends,
+        note=notation.note,
+        term_anchor=anchor,
+        permutation_note=notation.permutation_note,
         key=_key,
-        dumbbell=lambda view, low: strips.dumbbell(view.look_alike_auc, view.auc, low),
+        dumbbell=lambda result, low: strips.dumbbell(result.look_alike_auc, result.auc, low),
         panels=drawings,
         lift=lambda row: strips.lift(row.effect),
     )
@@ -187,20 +214,13 @@ def _key(value: float) -> str:
     return "" if math.isnan(value) else repr(value)
 
 
-def _script_json(value: Any) -> Markup:
+def _script_json(value: JSON) -> Markup:
     """JSON that cannot end the script element it stands in, whatever a model is called."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
-def _with_anchors(cases: list[dict[str, Any]], ids: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Give cases their ids and their scores links to the metrics."""
-    named = anchors([f"{index} {case['title']}" for index, case in enumerate(cases, 1)], "case")
-    return [
-        {
-            **case,
-            "anchor": anchor,
-            "scored": [{**item, "anchor": ids.get(item["metric"], "")} for item in case["scored"]],
-        }
-        for case, anchor in zip(cases, named.values(), strict=True)
-    ]
+def _with_anchors(disputes: Sequence[DisputeRecord]) -> list[tuple[str, DisputeRecord]]:
+    """Give cases their ids."""
+    named = anchors([f"{index} {case.title}" for index, case in enumerate(disputes, 1)], "case")
+    return list(zip(named.values(), disputes, strict=True))

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from functools import cache as once
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib
+import pandas as pd
 
-from analysis import as_json
-from benchmark.report.entries import metric_views
-from benchmark.report.figures import as_svg, decay_panels, forest, roc_panels, score_plot
+from analysis import VERDICTS, as_json
+from benchmark.report.figures import run_figures
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
-from benchmark.report.view import MetricView
+from benchmark.report.sections import MetricSection, claimed, metric_sections
 from benchmark.results.files import RunDirectory
+from benchmark.results.schema import Results, RunRecord
+from benchmark.session.cache import Cache
+from benchmark.session.errors import UsageError
 from benchmark.session.files import atomic_path, write_json
 
 __all__ = ["render"]
 
 
-def render(run_dir: Path, *, cache: Path | None = None) -> list[Path]:
+def render(run_dir: Path, *, cache: Cache | None = None) -> list[Path]:
     """Write report.html, report.md and the figures of a run, each whole or not at all.
 
     Parameters
     ----------
     run_dir : Path
         Holds run.json, results.json and scores.parquet.
-    cache : Path, optional
+    cache : Cache, optional
         Where figures are kept by content: matplotlib takes half a second for each.
 
     Returns
@@ -41,17 +42,17 @@ def render(run_dir: Path, *, cache: Path | None = None) -> list[Path]:
     Raises
     ------
     benchmark.session.errors.UsageError
-        A file is absent, unreadable, or of another schema.
+        A file is absent, unreadable, or not of this schema, or the files are not of one run.
     """
     directory = RunDirectory(Path(run_dir))
-    run, results = as_json(directory.read_record()), as_json(directory.read_results())
-    scores = directory.read_scores()
-    views = metric_views(run, results, scores, most=dots_each(results))
+    record, results, scores = directory.read_record(), directory.read_results(), directory.read_scores()
+    _check(directory.path, results, scores)
+    sections = metric_sections(record, results, scores, most=dots_each(results))
     figures = directory.path / "figures"
-    drawn = _figures(views, None if cache is None else cache / "figures" / f"{_key(directory, run)}.json")
+    drawn = _figures(sections, results, cache, _key(directory, record))
     texts = {
-        directory.path / "report.html": page(run, results, scores, views),
-        directory.path / "report.md": markdown(run, results, scores, views),
+        directory.path / "report.html": page(record, results, scores, sections),
+        directory.path / "report.md": markdown(record, results, scores, sections),
         **{figures / name: content for name, content in drawn.items()},
     }
     for path, content in texts.items():
@@ -63,26 +64,45 @@ def render(run_dir: Path, *, cache: Path | None = None) -> list[Path]:
     return list(texts)
 
 
-def _figures(views: Sequence[MetricView], kept: Path | None) -> dict[str, str]:
+def _check(path: Path, results: Results, scores: pd.DataFrame) -> None:
+    """Refuse files that each read well and do not belong together."""
+    scored = set(scores["metric"]) if "metric" in scores else set()
+    for result in results.metrics:
+        if result.metric not in scored:
+            raise UsageError(f"{path}: scores.parquet has no row of {result.metric}, which results.json has")
+        if result.verdict not in VERDICTS:
+            raise UsageError(
+                f"{path / 'results.json'}: {result.metric}: verdict {result.verdict!r} is none of"
+                f" {', '.join(VERDICTS)}"
+            )
+        try:
+            claimed(result)
+        except ValueError as error:
+            raise UsageError(f"{path / 'results.json'}: {error}") from error
+
+
+def _figures(
+    sections: Sequence[MetricSection], results: Results, cache: Cache | None, key: str
+) -> dict[str, str]:
     """Every figure by its file name, as SVG."""
-    if kept is not None and kept.is_file():
+    if cache is None:
+        return run_figures(sections, results)
+    kept = cache.figures / f"{key}.json"
+    if kept.is_file():
+        cache.used(kept)
         return dict(json.loads(kept.read_text(encoding="utf-8")))
-    whole = {"look-alike-auc": forest, "roc": roc_panels, "decay": decay_panels}
-    drawn = {f"{name}.svg": as_svg(draw(views)) for name, draw in whole.items()}
-    drawn |= {f"scores-{view.anchor.removeprefix('metric-')}.svg": as_svg(score_plot(view)) for view in views}
-    if kept is not None:
-        write_json(kept, drawn)
+    drawn = run_figures(sections, results)
+    write_json(kept, drawn)
     return drawn
 
 
-def _key(directory: RunDirectory, run: Mapping[str, Any]) -> str:
+def _key(directory: RunDirectory, record: RunRecord) -> str:
     """What decides the figures: scores, results, what is said of the metrics, and the code that draws."""
-    parts = [(directory.path / name).read_bytes() for name in ("scores.parquet", "results.json")]
-    parts += [json.dumps(run.get("metrics"), sort_keys=True).encode(), _code()]
+    code = [path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py"))]
+    parts = [
+        *directory.digest_parts(),
+        json.dumps(as_json(dict(record.metrics)), sort_keys=True).encode(),
+        *code,
+        matplotlib.__version__.encode(),
+    ]
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
-
-
-@once
-def _code() -> bytes:
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return b"\0".join([path.read_bytes() for path in files] + [matplotlib.__version__.encode()])

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.report.forgery_panel import forged
 from benchmark.report.notation import NARROW, UNDEFINED, interval, percent
-from benchmark.report.reading import Estimate, estimate, mapping, sequence, text
-from benchmark.report.story import best_first
-from benchmark.report.wording import group_of
+from benchmark.report.sections import claimed
+from benchmark.report.verdict_groups import best_first, group_of
+from benchmark.results.schema import MetricResult, Results
 
 __all__ = ["verdict_table"]
 
 STYLES: Final = {"yes": "bold blue", "no": "bold yellow", "unknown": "dim"}
 
 
-def verdict_table(results: Mapping[str, Any]) -> Table:
+def verdict_table(results: Results) -> Table:
     """Lay out metric, look-alike AUC, the claimed threshold's FPR among look-alikes, and verdict.
 
     Parameters
     ----------
-    results : mapping
-        Contents of results.json.
+    results : Results
 
     Returns
     -------
     rich.table.Table
         Best verdict first; what is undefined is a dash; the caption names metrics that can be forged.
     """
-    entries = best_first([mapping(item) for item in sequence(results.get("metrics"))])
-    fooled = [text(entry.get("metric")) for entry in entries if _forgeable(entry)]
-    told = f"\nForged at no cost: {', '.join(fooled)}." if fooled else ""
+    found = best_first(results.metrics)
+    forged = [one.metric for one in found if one.forgeable]
+    told = f"\nForged at no cost: {', '.join(forged)}." if forged else ""
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -49,22 +46,19 @@ def verdict_table(results: Mapping[str, Any]) -> Table:
     table.add_column("Look-alike AUC", no_wrap=True)
     table.add_column("Claim", no_wrap=True)
     table.add_column("Verdict", overflow="fold")
-    for entry in entries:
-        verdict = text(entry.get("verdict")) or "cannot say"
-        claim = mapping(entry.get("claim"))
+    for one in found:
         table.add_row(
-            Text(text(entry.get("metric"))),
-            Text(interval(estimate(entry.get("look_alike_auc")))),
-            Text(_rate(estimate(claim.get("look_alike_fpr")))),
-            Text(verdict, style=STYLES[group_of(verdict).slug]),
+            Text(one.metric),
+            Text(interval(one.look_alike_auc)),
+            Text(_claim(one)),
+            Text(one.verdict, style=STYLES[group_of(one.verdict).slug]),
         )
     return table
 
 
-def _forgeable(entry: Mapping[str, Any]) -> bool:
-    return any(row.succeeded for row in forged(entry.get("forgeries")))
-
-
-def _rate(value: Estimate) -> str:
+def _claim(result: MetricResult) -> str:
     """The rate alone; its interval is in the report and would not fit beside a long name."""
-    return f"{percent(value.estimate)}{NARROW}%" if value.defined else UNDEFINED
+    stated = claimed(result)
+    if stated is None or not stated.look_alike_fpr.defined:
+        return UNDEFINED
+    return f"{percent(stated.look_alike_fpr.estimate)}{NARROW}%"

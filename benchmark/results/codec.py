@@ -11,17 +11,18 @@ import types
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
+import numpy.typing as npt
 
-__all__ = ["JSON", "SchemaMismatch", "from_json"]
+__all__ = ["SchemaMismatch", "from_json"]
 
-JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
-Read = Callable[[object, str], Any]
+Read = Callable[[object, str], object]
 T = TypeVar("T")
 
 INFINITIES: Final = {"inf": math.inf, "-inf": -math.inf}
+NONE: Final[object] = type(None)
 SHOWN: Final = 40
 
 
@@ -63,8 +64,7 @@ def from_json(kind: type[T], value: object, where: str = "") -> T:
         ...
     benchmark.results.codec.SchemaMismatch: claim: no key auc, p_values, text, source
     """
-    read: T = _reader(kind)(value, where)  # type: ignore[arg-type]
-    return read
+    return cast(T, _reader(cast(Hashable, kind))(value, where))
 
 
 def _fail(where: str, wanted: str, value: object) -> SchemaMismatch:
@@ -113,6 +113,11 @@ def _object(value: object, where: str) -> dict[str, object]:
     raise _fail(where, "an object", value)
 
 
+def _array(value: object, where: str) -> npt.NDArray[np.float64]:
+    numbers = [_float(item, f"{where}[{i}]") for i, item in enumerate(_list(value, where))]
+    return np.array(numbers, dtype=np.float64)
+
+
 PLAIN: Final[Mapping[object, Read]] = {
     float: _float,
     int: _int,
@@ -127,7 +132,7 @@ def _reader(kind: Hashable) -> Read:
     """The function that reads one type; made once, since a results file holds thousands of intervals."""
     if kind in PLAIN:
         return PLAIN[kind]
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         return _dataclass_reader(kind)
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
@@ -139,13 +144,11 @@ def _reader(kind: Hashable) -> Read:
     if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
         return _mapping_reader(inner[1])
     if origin is np.ndarray:
-        return lambda value, where: np.array(
-            [_float(item, f"{where}[{i}]") for i, item in enumerate(_list(value, where))], dtype=np.float64
-        )
+        return _array
     raise TypeError(f"{kind!r} cannot stand in a file of a run")
 
 
-def _dataclass_reader(kind: Any) -> Read:
+def _dataclass_reader(kind: type) -> Read:
     hints = get_type_hints(kind)
     readers = {field.name: _reader(hints[field.name]) for field in fields(kind) if field.init}
 
@@ -153,26 +156,24 @@ def _dataclass_reader(kind: Any) -> Read:
         held = _object(value, where)
         if held.keys() != readers.keys():
             missing = [name for name in readers if name not in held]
-            raise SchemaMismatch(
-                f"{where}: no key {', '.join(missing)}"
-                if missing
-                else f"{where}: unknown key {', '.join(str(name) for name in held if name not in readers)}"
-            )
+            more = [name for name in held if name not in readers]
+            told = f"no key {', '.join(missing)}" if missing else f"unknown key {', '.join(more)}"
+            raise SchemaMismatch(f"{where}: {told}" if where else told)
         start = f"{where}." if where else ""
         return kind(**{name: own(held[name], start + name) for name, own in readers.items()})
 
     return read
 
 
-def _optional_reader(inner: tuple[Any, ...]) -> Read:
-    rest = [kind for kind in inner if kind is not type(None)]
+def _optional_reader(inner: tuple[Hashable, ...]) -> Read:
+    rest = [kind for kind in inner if kind is not NONE]
     if len(rest) != 1 or len(rest) == len(inner):
         raise TypeError(f"{inner!r}: a union in a file of a run is of one type and None")
     own = _reader(rest[0])
     return lambda value, where: None if value is None else own(value, where)
 
 
-def _literal_reader(inner: tuple[Any, ...]) -> Read:
+def _literal_reader(inner: tuple[Hashable, ...]) -> Read:
     def read(value: object, where: str) -> object:
         if value in inner:
             return value
@@ -181,7 +182,7 @@ def _literal_reader(inner: tuple[Any, ...]) -> Read:
     return read
 
 
-def _tuple_reader(inner: tuple[Any, ...]) -> Read:
+def _tuple_reader(inner: tuple[Hashable, ...]) -> Read:
     if len(inner) == 2 and inner[1] is Ellipsis:
         own = _reader(inner[0])
         return lambda value, where: tuple(
@@ -200,7 +201,7 @@ def _tuple_reader(inner: tuple[Any, ...]) -> Read:
     return read
 
 
-def _mapping_reader(kind: Any) -> Read:
+def _mapping_reader(kind: Hashable) -> Read:
     own = _reader(kind)
     return lambda value, where: {
         key: own(item, f"{where}[{key!r}]") for key, item in _object(value, where).items()

@@ -85,7 +85,10 @@ class DecayPoint(Shown):
 
     Attributes
     ----------
-    model, ancestor, method : str
+    model, ancestor : str
+        Catalog ids.
+    method : str
+        How the one was made from the other.
     steps : int
         Optimiser steps since the ancestor.
     tokens : int or None
@@ -93,7 +96,9 @@ class DecayPoint(Shown):
     share : float
         Steps over those of the founder at the root.
     score : float
+        Of the pair.
     lineage : str
+        Of both.
     """
 
     model: str
@@ -113,12 +118,17 @@ class SharedPropertyClass(Shown):
     Attributes
     ----------
     shared : str
+        What they share: "all but the initialisation", "all but the corpus" (and so on), "less (two or more
+        differ)", "nothing but shape", or "the initialisation".
     n_pairs, n_lineages : int
+        Pairs with a score, and their lineages.
     median : float
+        Of the scores; NaN without any.
     difference : float
         Median score less that of founders of the same cell that share all but the initialisation, averaged
         over the `n_cells` cells that have both; NaN without such a cell.
     n_cells : int
+        Architecture cells that `difference` rests on.
     auc, fpr : Interval
         Derived pairs against this class, matched by cells; the share of the class at or above the threshold.
     """
@@ -140,10 +150,15 @@ class MetricResult(MetricSummary):
     Attributes
     ----------
     forgeries : tuple of ForgeryOutcome
+        One per forgery; empty where the run has none.
     decay : tuple of DecayPoint
         Nearest first; pairs without a score are left out.
     shared_properties : tuple of SharedPropertyClass
-        The other attributes are those of `analysis.MetricSummary`.
+        Look-alike founders by what they share, most first.
+
+    Notes
+    -----
+    The other attributes are those of `analysis.MetricSummary`.
     """
 
     forgeries: tuple[ForgeryOutcome, ...]
@@ -163,6 +178,7 @@ class Results(Shown):
     Attributes
     ----------
     schema : int
+        1; a file of another schema is refused.
     metrics : tuple of MetricResult
         In the order of the run.
     comparisons : tuple of Comparison
@@ -196,7 +212,17 @@ class Results(Shown):
 
 @dataclass(frozen=True)
 class CatalogFacts(Shown):
-    """Which catalog a run was made from: digest of the file, its name, and how much it holds."""
+    """Which catalog a run was made from, and how much it holds.
+
+    Attributes
+    ----------
+    digest : str
+        sha256 of the file.
+    path : str
+        Its name.
+    n_models, n_lineages, n_cells : int
+        In the whole catalog; a run may have taken a part.
+    """
 
     digest: str
     path: str
@@ -207,7 +233,15 @@ class CatalogFacts(Shown):
 
 @dataclass(frozen=True)
 class CostRecord(Shown):
-    """What a metric took on this machine: mean seconds and over how many; None where nothing was computed."""
+    """What a metric took on this machine.
+
+    Attributes
+    ----------
+    seconds_a_model, seconds_a_pair : float or None
+        Means; None where nothing was computed. A cached fingerprint counts as when it was made.
+    n_models, n_pairs : int
+        What the means are over.
+    """
 
     seconds_a_model: float | None
     n_models: int
@@ -217,7 +251,17 @@ class CostRecord(Shown):
 
 @dataclass(frozen=True)
 class ModelRecord(Shown):
-    """A model of the run: digest of its weights, architecture cell as its checkpoint shows it, lineage."""
+    """A model of the run.
+
+    Attributes
+    ----------
+    digest : str
+        sha256 of configuration, weights and tokenizer; empty where the model could not be read.
+    architecture : str
+        Architecture cell, as the checkpoint shows it; empty where the model could not be read.
+    lineage : str
+        By the catalog.
+    """
 
     digest: str
     architecture: str
@@ -226,7 +270,13 @@ class ModelRecord(Shown):
 
 @dataclass(frozen=True)
 class ForgeryRecord(Shown):
-    """A forged model of the run: digest of its weights."""
+    """A forged model of the run.
+
+    Attributes
+    ----------
+    digest : str
+        sha256 of configuration, weights and tokenizer.
+    """
 
     digest: str
 
@@ -238,12 +288,18 @@ class MetricDescription(Shown):
     Attributes
     ----------
     version : int
+        Changes whenever a score could change.
     title : str
-    evidence, invariances : tuple of str
+        A phrase that explains it.
+    evidence : tuple of str
+        What it looks at: config, tokenizer, weights, activations, gradients, outputs.
+    invariances : tuple of str
+        Changes of a model that leave its scores as they are.
     cost : str
         "cheap" or "costly".
     measured : Cost or None
     claims : tuple of Claim
+        What its authors say; the first is audited.
     """
 
     version: int
@@ -257,7 +313,13 @@ class MetricDescription(Shown):
 
 @dataclass(frozen=True)
 class Machine(Shown):
-    """Where the run was made: operating system, Python, processor."""
+    """Where the run was made.
+
+    Attributes
+    ----------
+    system, python, processor : str
+        Operating system, Python's version, and kind of processor.
+    """
 
     system: str
     python: str
@@ -277,6 +339,7 @@ class Failure(Shown):
     metric : str
         One or several with commas between.
     error : str
+        What went wrong, in one line.
     """
 
     unit: Literal["fingerprint", "score"]
@@ -287,7 +350,15 @@ class Failure(Shown):
 
 @dataclass(frozen=True)
 class ScoredPair(Shown):
-    """The score that this run has of a disputed pair."""
+    """A score that this run has of a disputed pair.
+
+    Attributes
+    ----------
+    metric : str
+        Its name.
+    score : float
+        Of the pair.
+    """
 
     metric: str
     score: float
@@ -295,7 +366,13 @@ class ScoredPair(Shown):
 
 @dataclass(frozen=True)
 class DisputeRecord(Dispute):
-    """A dispute of the catalog with the scores that this run has of its pair."""
+    """A dispute of the catalog with the scores that this run has of its pair.
+
+    Attributes
+    ----------
+    scored : tuple of ScoredPair
+        One per metric that gave a score.
+    """
 
     scored: tuple[ScoredPair, ...] = ()
 
@@ -307,6 +384,7 @@ class RunRecord(Shown):
     Attributes
     ----------
     schema : int
+        1; a file of another schema is refused.
     status : str
         "running", "complete", or "partial" where a unit of work failed.
     command : str
@@ -316,21 +394,28 @@ class RunRecord(Shown):
     tier, device : str or None
         None for `analyse`, which opens no model.
     catalog : CatalogFacts or None
+        None for `analyse` without a catalog.
     costs : mapping of str to CostRecord
         Metric → what it took.
     seed : int
+        Of everything that draws random numbers.
     started, ended : str
         UTC, ISO 8601; `ended` is empty while the run lasts.
     seconds : mapping of str to float
         Phase → wall time.
     models : mapping of str to ModelRecord
+        Catalog id → what was opened; empty for `analyse`.
     forgeries : mapping of str to ForgeryRecord
+        Catalog id → what was opened.
     metrics : mapping of str to MetricDescription
+        Name → what it is; of `analyse` those that are registered here.
     packages : mapping of str to str
         Package → version.
     machine : Machine
     failures : tuple of Failure
+        Each cause once.
     disputes : tuple of DisputeRecord
+        All of the catalog; empty without one.
     """
 
     schema: int

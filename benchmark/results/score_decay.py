@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
-
 import pandas as pd
 
 from benchmark.catalog import Catalog, Model, ZooSource
+from benchmark.catalog.model import TRAINING_METHODS
 from benchmark.results.schema import DecayPoint
 from benchmark.zoo.manifest import SHIPPED, Manifest, read_manifest
 
 __all__ = ["decay_points", "distances"]
-
-#: Methods that train the parent's network further and leave its shape alone.
-TRAINING: Final = frozenset(
-    {"fine-tune", "instruct-tune", "rl", "adapter-merge", "continued-pretrain", "vocabulary-swap"}
-)
 
 
 def distances(catalog: Catalog, manifest: Manifest | None = None) -> pd.DataFrame:
@@ -40,7 +33,7 @@ def distances(catalog: Catalog, manifest: Manifest | None = None) -> pd.DataFram
     for model in catalog.models.values():
         steps, tokens, here = 0, [], model
         while (parent := _trained_from(catalog, here)) is not None:
-            steps += int(here.recipe["train"]["steps"])
+            steps += here.training_steps or 0
             entry = trained.get(str(here.source).removeprefix("zoo:"))
             tokens.append(entry.tokens if entry else None)
             budget = _budget(catalog, here)
@@ -92,16 +85,14 @@ def decay_points(scores: pd.DataFrame, far: pd.DataFrame) -> tuple[DecayPoint, .
 
 def _trained_from(catalog: Catalog, model: Model) -> Model | None:
     """The model whose network this one is, trained further; None where it came about otherwise."""
-    train = model.recipe.get("train")
-    if not (isinstance(model.source, ZooSource) and isinstance(train, Mapping) and len(model.parents) == 1):
+    if not isinstance(model.source, ZooSource) or model.training_steps is None or len(model.parents) != 1:
         return None
     (parent,) = model.parents
-    return catalog.models[parent.id] if parent.method in TRAINING and "steps" in train else None
+    return catalog.models[parent.id] if parent.method in TRAINING_METHODS else None
 
 
 def _budget(catalog: Catalog, model: Model) -> int | None:
     """Steps that the founder at the root of a model's first line of descent was trained for."""
     while model.parents:
         model = catalog.models[model.parents[0].id]
-    train = model.recipe.get("train")
-    return int(train["steps"]) if isinstance(train, Mapping) and train.get("steps") else None
+    return model.training_steps or None

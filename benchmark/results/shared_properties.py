@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -40,11 +40,10 @@ def founder_pairs(catalog: Catalog) -> pd.DataFrame:
         then "the initialisation" for those that began from the same random numbers.
     """
     recipes = {
-        model.id: model.recipe["train"]
+        model.id: model.training
         for model in catalog.models.values()
-        if model.founder and model.cell and not model.distilled_from
-        and isinstance(model.recipe.get("train"), Mapping)
-    }  # fmt: skip
+        if model.founder and model.cell and not model.distilled_from and model.training
+    }
     pairs = catalog.pairs(recipes)
     pairs = pairs[
         (pairs["architecture_a"] == pairs["architecture_b"])
@@ -62,7 +61,7 @@ def founder_pairs(catalog: Catalog) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model_a", "model_b", "shared"])
 
 
-def _words(pair: Mapping[Hashable, Any], recipes: Mapping[str, Mapping[str, Any]]) -> str:
+def _words(pair: Mapping[Hashable, str], recipes: Mapping[str, Mapping[str, object]]) -> str:
     shared = frozenset(pair["shared"].split(", "))
     missing = frozenset(FACTS) - shared
     missing = IMPLIED.get(missing, missing)

@@ -1,1 +1,1 @@
-"""What every verb stands on: errors, progress, files, cache."""
+"""What every verb stands on: errors, progress, files, the cache, and the session that passes them down."""

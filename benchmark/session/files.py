@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and where the cache lies."""
+"""Files that are whole or absent."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-__all__ = ["atomic_path", "cache_directory", "write_json", "write_text"]
+__all__ = ["atomic_path", "write_json", "write_text"]
 
 
 @contextmanager
@@ -31,7 +30,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write strict JSON (no NaN), keys in the order given, whole or not at all."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
@@ -41,11 +40,3 @@ def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def cache_directory() -> Path:
-    """Where fingerprints and scores are kept: $LOOKALIKE_CACHE, else lookalike in the user cache."""
-    named = os.environ.get("LOOKALIKE_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lookalike"

@@ -9,12 +9,11 @@ import platform
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from benchmark.session.progress import Advance
 from benchmark.zoo.manifest import WEIGHTS, Entry, Manifest, file_digests, read_manifest, write_manifest
@@ -22,6 +21,7 @@ from benchmark.zoo.recipe_forms import parse_recipes
 from benchmark.zoo.recipes import (
     Child,
     Exact,
+    RawRecipes,
     Recipe,
     Trained,
     build_order,
@@ -33,13 +33,17 @@ from benchmark.zoo.texts import corpora_facts, prepare_text, text_digest
 from benchmark.zoo.training import Outcome, Text, train
 from benchmark.zoo.verify import Check, verify
 
-__all__ = ["Check", "build", "verify"]
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
+__all__ = ["Check", "build", "verify"]
 
 SHOWN_EVERY_SECONDS = 1.0
 
+StepCount: TypeAlias = "Synchronized[int]"
+
 # In a worker: the count of training steps that all workers share; it is given to a process when it starts.
-_steps: Any = None
+_steps: StepCount | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Job:
 
 
 def build(
-    recipes: Mapping[str, Mapping[str, Any]],
+    recipes: RawRecipes,
     out: Path,
     *,
     workers: int = 2,
@@ -130,6 +134,7 @@ def train_into(job: Job) -> Outcome:
 
 
 def _count_step() -> None:
+    assert _steps is not None, "set when the worker started"
     with _steps.get_lock():
         _steps.value += 1
 
@@ -174,7 +179,7 @@ def _run(jobs: dict[str, Job], workers: int, show: _Progress) -> Iterator[tuple[
         return
     context = multiprocessing.get_context("spawn")
     steps = context.Value("q", 0)
-    executor = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(os.getpid(), steps))
+    executor = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(steps,))
     waiting = dict(sorted(jobs.items(), key=lambda item: -item[1].recipe.steps))
     running: dict[Future[Outcome], str] = {}
     unfinished = set(jobs)
@@ -195,20 +200,21 @@ def _run(jobs: dict[str, Job], workers: int, show: _Progress) -> Iterator[tuple[
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _start_worker(parent: int, steps: Any) -> None:
+def _start_worker(steps: StepCount) -> None:
     """One thread for everything; and no life without the process that waits for the result."""
     import torch
 
     global _steps
     _steps = steps
     torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "workers have been started by the build"
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
+    def end_with_parent() -> None:
+        parent.join()
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _made_with() -> dict[str, str]:

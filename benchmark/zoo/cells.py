@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 __all__ = ["CELLS", "CONTEXT", "VOCABULARY", "Cell"]
 
@@ -41,15 +40,15 @@ class Cell:
     experts: int = 0
     top: int = 0
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, int | str]:
         """The same as plain data; experts only where there are some."""
         return {name: value for name, value in asdict(self).items() if name not in MIXED or self.experts}
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, float]:
         """What `transformers.AutoConfig.for_model` takes besides the model type."""
         if self.model_type == "gpt2":
             return self._gpt2()
-        config: dict[str, Any] = {
+        config: dict[str, float] = {
             "vocab_size": VOCABULARY,
             "max_position_embeddings": 2 * CONTEXT,
             "num_hidden_layers": self.depth,
@@ -70,7 +69,7 @@ class Cell:
             config |= {"num_local_experts": self.experts, "num_experts_per_tok": self.top}
         return config
 
-    def _gpt2(self) -> dict[str, Any]:
+    def _gpt2(self) -> dict[str, float]:
         return {
             "vocab_size": VOCABULARY,
             "n_positions": 2 * CONTEXT,

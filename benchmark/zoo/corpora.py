@@ -83,6 +83,7 @@ class Corpus:
         return sum(len(document.prompt) + len(document.text) for document in self.training + self.held_out)
 
 
+# The running Python's text does not change: each of the five corpora, and the modules, are read once.
 @cache
 def load_corpus(name: str) -> Corpus:
     """Read one of `CORPORA` from the running Python.

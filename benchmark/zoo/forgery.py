@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -263,7 +263,7 @@ def _move_gain(tensors: dict[str, Tensor], norm: NormBlock, factor: Tensor) -> N
         tensors[name] = (tensors[name].double() * factor).float()
 
 
-def _tensor(values: Any) -> Tensor:
+def _tensor(values: npt.ArrayLike) -> Tensor:
     return torch.as_tensor(np.asarray(values, dtype=np.float64))
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import fpcore
-from benchmark.zoo.manifest import MANIFEST, SHIPPED, WEIGHTS, Manifest, file_digests, read_manifest
+from benchmark.zoo.manifest import SHIPPED, WEIGHTS, Manifest, file_digests, read_manifest
 from benchmark.zoo.recipe_forms import parse_recipe
-from benchmark.zoo.recipes import Exact, Recipe, build_order, needs, recipe_digest
-from benchmark.zoo.transforms import transform
+from benchmark.zoo.recipes import Exact, RawRecipes, Recipe, build_order, needs, recipe_digest
 
 __all__ = ["open_zoo"]
 
 
 def open_zoo(
-    name: str, recipes: Mapping[str, Mapping[str, Any]], *, folder: Path = SHIPPED, device: str = "cpu"
+    name: str, recipes: RawRecipes, *, folder: Path = SHIPPED, device: str = "cpu"
 ) -> fpcore.Checkpoint:
     """Open a zoo model by recipe name.
 
@@ -39,16 +36,20 @@ def open_zoo(
     UsageError
         The recipe, or one of an ancestor, is wrong.
     """
-    return _open(name, _lineage(name, recipes), folder, device)
+    return _open(name, _lineage(name, recipes), folder, read_manifest(folder), device)
 
 
-def _open(name: str, lineage: Mapping[str, Recipe], folder: Path, device: str) -> fpcore.Checkpoint:
+def _open(
+    name: str, lineage: Mapping[str, Recipe], folder: Path, manifest: Manifest, device: str
+) -> fpcore.Checkpoint:
     recipe = lineage[name]
     if isinstance(recipe, Exact):
-        parents = [_open(parent, lineage, folder, device) for parent in recipe.parents]
+        from benchmark.zoo.transforms import transform
+
+        parents = [_open(parent, lineage, folder, manifest, device) for parent in recipe.parents]
         return transform(recipe.transform, *parents, name=f"zoo/{name}", **dict(recipe.parameters))
     weights = folder / WEIGHTS / name
-    entry = _manifest(folder, _stamp(folder)).models.get(name)
+    entry = manifest.models.get(name)
     remedy = "restore it from the repository, or train it with `python -m benchmark zoo build`"
     if entry is None or not weights.is_dir():
         raise fpcore.BadCheckpoint(f"zoo/{name}: no weights in {weights}; {remedy}")
@@ -67,7 +68,7 @@ def _open(name: str, lineage: Mapping[str, Recipe], folder: Path, device: str) -
     return fpcore.open_checkpoint(weights, name=f"zoo/{name}", device=device)
 
 
-def _lineage(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, Recipe]:
+def _lineage(name: str, recipes: RawRecipes) -> dict[str, Recipe]:
     """The recipes of a model and its ancestors."""
     found: dict[str, Recipe] = {}
     waiting = [name]
@@ -82,14 +83,3 @@ def _lineage(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, R
             waiting += needs(found[current])
     build_order(found)
     return found
-
-
-def _stamp(folder: Path) -> int:
-    file = folder / MANIFEST
-    return file.stat().st_mtime_ns if file.is_file() else 0
-
-
-@lru_cache(maxsize=8)
-def _manifest(folder: Path, stamp: int) -> Manifest:
-    """Read once as long as the file does not change (`stamp`)."""
-    return read_manifest(folder)

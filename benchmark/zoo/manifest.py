@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from benchmark.session.errors import UsageError
 from benchmark.session.files import write_json
@@ -15,6 +14,7 @@ __all__ = [
     "MANIFEST",
     "SHIPPED",
     "WEIGHTS",
+    "CorpusFacts",
     "Entry",
     "Manifest",
     "file_digests",
@@ -68,6 +68,26 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class CorpusFacts:
+    """What a corpus was when models were trained on it.
+
+    Attributes
+    ----------
+    digest : str
+        sha256 (hex) over names and text.
+    documents, held_out_documents : int
+        For training, and kept from it.
+    characters : int
+        Length of all text.
+    """
+
+    digest: str
+    documents: int
+    held_out_documents: int
+    characters: int
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All trained models of a zoo, and what they were made with.
 
@@ -75,13 +95,12 @@ class Manifest:
     ----------
     made_with : dict of str to str
         Versions of Python and of the libraries.
-    corpora : dict
-        Corpus name to digest, characters, documents.
+    corpora : dict of str to CorpusFacts
     models : dict of str to Entry
     """
 
     made_with: dict[str, str] = field(default_factory=dict)
-    corpora: dict[str, dict[str, Any]] = field(default_factory=dict)
+    corpora: dict[str, CorpusFacts] = field(default_factory=dict)
     models: dict[str, Entry] = field(default_factory=dict)
 
 
@@ -104,7 +123,8 @@ def read_manifest(folder: Path) -> Manifest:
                 "build the zoo anew in another folder"
             )
         models = {name: Entry(**entry) for name, entry in content["models"].items()}
-        return Manifest(content["made_with"], content["corpora"], models)
+        corpora = {name: CorpusFacts(**facts) for name, facts in content["corpora"].items()}
+        return Manifest(content["made_with"], corpora, models)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{file}: not a zoo manifest ({error!r}); restore or delete it") from error
 

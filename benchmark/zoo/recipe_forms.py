@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from benchmark.session.errors import UsageError
 from benchmark.zoo.cells import CELLS
@@ -16,12 +15,14 @@ from benchmark.zoo.recipes import (
     Exact,
     Founder,
     Narrowing,
+    RawRecipes,
     Recipe,
     Upcycling,
     build_order,
     needs,
     tokenizer_of,
 )
+from benchmark.zoo.transform_kinds import TRANSFORMS
 
 __all__ = ["parse_recipe", "parse_recipes"]
 
@@ -29,7 +30,7 @@ __all__ = ["parse_recipe", "parse_recipes"]
 RESHAPING = ("upcycle", "depth_upscale", "drop_layers", "keep_every", "narrow")
 
 
-def parse_recipes(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Recipe]:
+def parse_recipes(raw: RawRecipes) -> dict[str, Recipe]:
     """Check recipes as the catalog gives them.
 
     Parameters
@@ -68,7 +69,7 @@ def parse_recipes(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Recipe]:
     return recipes
 
 
-def parse_recipe(name: str, data: Mapping[str, Any]) -> Recipe:
+def parse_recipe(name: str, data: object) -> Recipe:
     """Check one recipe, without looking at others (raises UsageError)."""
     if not isinstance(data, Mapping):
         raise UsageError(f"zoo recipe {name}: must be a mapping, with train or transform; found {data!r}")
@@ -168,9 +169,7 @@ def _narrowing(fields: _Fields) -> Narrowing:
     return narrowing
 
 
-def _exact(name: str, data: Mapping[str, Any]) -> Exact:
-    from benchmark.zoo.transforms import TRANSFORMS
-
+def _exact(name: str, data: Mapping[str, object]) -> Exact:
     fields = _Fields(name, data)
     transform = fields.one_of("transform", tuple(TRANSFORMS))
     of = fields.take("of")
@@ -191,14 +190,15 @@ def _exact(name: str, data: Mapping[str, Any]) -> Exact:
     if unknown:
         known = ", ".join(kind.parameters) or "none"
         raise UsageError(f"zoo recipe {name}: {transform} has no parameter {unknown[0]!r}; it has {known}")
+    parameters = dict(kind.parameters)
     for key, value in given.items():
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise UsageError(f"zoo recipe {name}: {key} must be a number, found {value!r}")
-    parameters = {**kind.parameters, **given}
+        parameters[key] = value
     return Exact(transform, parents, tuple(sorted(parameters.items())))
 
 
-def _bare(name: str, field: str, model: Any) -> str:
+def _bare(name: str, field: str, model: object) -> str:
     if not isinstance(model, str):
         raise UsageError(f"zoo recipe {name}: {field} must name a model, found {model!r}")
     return model.removeprefix("zoo/")
@@ -207,7 +207,7 @@ def _bare(name: str, field: str, model: Any) -> str:
 class _Fields:
     """Reads the fields of one recipe and notices those that nobody asked for."""
 
-    def __init__(self, name: str, data: Any) -> None:
+    def __init__(self, name: str, data: object) -> None:
         if not isinstance(data, Mapping):
             raise UsageError(f"zoo recipe {name}: must be a mapping, found {data!r}")
         self.name = name
@@ -217,7 +217,7 @@ class _Fields:
     def has(self, field: str) -> bool:
         return field in self.data
 
-    def take(self, field: str, default: Any = None) -> Any:
+    def take(self, field: str, default: object = None) -> object:
         self.read.add(field)
         if field in self.data:
             return self.data[field]

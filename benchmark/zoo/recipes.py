@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from benchmark.session.errors import UsageError
 from benchmark.zoo.cells import CELLS
@@ -17,6 +17,7 @@ __all__ = [
     "Exact",
     "Founder",
     "Narrowing",
+    "RawRecipes",
     "Recipe",
     "Trained",
     "Upcycling",
@@ -170,17 +171,20 @@ class Exact:
     Attributes
     ----------
     transform : str
-        A name in `benchmark.zoo.transforms`.
+        A name in `benchmark.zoo.transform_kinds.TRANSFORMS`.
     parents : tuple of str
         Recipe names; of a forgery, the second is whom it is aimed at.
-    parameters : tuple of (str, value)
+    parameters : tuple of (str, number)
         What the transform is given, sorted by name.
     """
 
     transform: str
     parents: tuple[str, ...]
-    parameters: tuple[tuple[str, Any], ...] = ()
+    parameters: tuple[tuple[str, float], ...] = ()
 
+
+#: As the catalog gives them: name (``qwen-a``) to ``{train: {...}}`` or ``{transform: ..., of: ...}``.
+RawRecipes: TypeAlias = Mapping[str, Mapping[str, object]]
 
 Trained: TypeAlias = Founder | Child
 Recipe: TypeAlias = Founder | Child | Exact

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from benchmark.zoo.corpora import load_corpus
+from benchmark.zoo.manifest import CorpusFacts
 from benchmark.zoo.recipes import Child, Exact, Founder, Recipe, needs, tokenizer_of
 from benchmark.zoo.tokens import encode_windows, train_tokenizer, write_tokenizer
 from benchmark.zoo.training import Text
@@ -50,18 +50,18 @@ def prepare_text(recipes: Mapping[str, Recipe], name: str, folder: Path) -> Text
     return Text(training, held_out, folder / tokenizer, folder / former)
 
 
-def corpora_facts(recipes: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
+def corpora_facts(recipes: Mapping[str, Recipe]) -> dict[str, CorpusFacts]:
     """What the manifest says about each corpus that recipes use."""
     used = {corpus for recipe in recipes.values() for corpus in _corpora(recipe)}
     facts = {}
     for name in sorted(used):
         corpus = load_corpus(name)
-        facts[name] = {
-            "digest": corpus.digest,
-            "documents": len(corpus.training),
-            "held_out_documents": len(corpus.held_out),
-            "characters": corpus.characters,
-        }
+        facts[name] = CorpusFacts(
+            digest=corpus.digest,
+            documents=len(corpus.training),
+            held_out_documents=len(corpus.held_out),
+            characters=corpus.characters,
+        )
     return facts
 
 

@@ -50,6 +50,7 @@ class Windows:
             return cls(arrays["tokens"], arrays["learned"])
 
 
+# One of five, decided by its name: trained once a process.
 @cache
 def train_tokenizer(corpus: str) -> Tokenizer:
     """Train the tokenizer named after a corpus, on the part that is not held out."""

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from benchmark.zoo.bigram import bigram_loss
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 __all__ = ["Outcome", "Text", "held_out_loss", "load_model", "train"]
+
+Tokens: TypeAlias = npt.NDArray[np.uint16]
+Learned: TypeAlias = npt.NDArray[np.bool_]
 
 BATCH = 16
 WARM_UP = 0.05
@@ -200,7 +204,7 @@ def rate_share(schedule: str, progress: float) -> float:
     return FLOOR + (1.0 - FLOOR) * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-def _batches(n_windows: int, order: int) -> Iterator[Any]:
+def _batches(n_windows: int, order: int) -> Iterator[npt.NDArray[np.int64]]:
     """Batches of window numbers: each epoch a new shuffle, decided by `order` alone."""
     for epoch in range(1_000_000):
         shuffled = np.random.default_rng((order, epoch)).permutation(n_windows)
@@ -209,7 +213,7 @@ def _batches(n_windows: int, order: int) -> Iterator[Any]:
 
 
 def taught_losses(
-    model: PreTrainedModel, teacher: PreTrainedModel, tokens: Any, learned: Any
+    model: PreTrainedModel, teacher: PreTrainedModel, tokens: Tokens, learned: Learned
 ) -> torch.Tensor:
     """Cross-entropy of the student under the teacher's predictions, of every learned target, flat.
 
@@ -224,7 +228,7 @@ def taught_losses(
     return torch.nn.functional.cross_entropy(logits, predicted, reduction="none")
 
 
-def balanced_loss(model: PreTrainedModel, tokens: Any, learned: Any, weight: float) -> torch.Tensor:
+def balanced_loss(model: PreTrainedModel, tokens: Tokens, learned: Learned, weight: float) -> torch.Tensor:
     """Mean loss of a mixture of experts, plus `weight` times what spreads tokens over the experts."""
     ids = torch.from_numpy(tokens.astype(np.int64))
     out = model(input_ids=ids[:, :-1], use_cache=False, output_router_logits=True)
@@ -233,7 +237,7 @@ def balanced_loss(model: PreTrainedModel, tokens: Any, learned: Any, weight: flo
     return loss + weight * torch.as_tensor(out.aux_loss)
 
 
-def _losses(model: PreTrainedModel, tokens: Any, learned: Any) -> torch.Tensor:
+def _losses(model: PreTrainedModel, tokens: Tokens, learned: Learned) -> torch.Tensor:
     """Loss of every learned target, flat."""
     ids = torch.from_numpy(tokens.astype(np.int64))
     logits = model(input_ids=ids[:, :-1], use_cache=False).logits

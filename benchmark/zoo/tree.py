@@ -1,4 +1,4 @@
-"""The family tree of the zoo as a picture: ``python -m benchmark.zoo.tree > docs/figures/zoo-tree.svg``.
+"""The family tree of the zoo as a picture: ``python -m benchmark.zoo.tree > FILE``.
 
 One row a trained model, children below their parent; what is computed from it stands behind its name. The
 same catalog gives the same bytes.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
-from typing import Any
 
 from benchmark.catalog import Catalog, Model, ZooSource, load_catalog
+from benchmark.zoo.recipe_forms import parse_recipes
+from benchmark.zoo.recipes import Exact, Founder, Recipe, Trained, parents_of
 
 __all__ = ["draw"]
 
@@ -98,86 +99,85 @@ def draw(catalog: Catalog) -> str:
 
 def _cells(catalog: Catalog) -> dict[str, list[Row]]:
     """Rows by the cell of their founder, parents before children."""
-    zoo = {model.id: model for model in catalog.models.values() if isinstance(model.source, ZooSource)}
-    trained = {name: model for name, model in zoo.items() if "train" in model.recipe}
+    entries = {
+        model.source.name: model for model in catalog.models.values() if isinstance(model.source, ZooSource)
+    }
+    recipes = parse_recipes(catalog.zoo_recipes)
+    trained = {
+        name: (recipe, entries[name]) for name in entries if not isinstance(recipe := recipes[name], Exact)
+    }
     computed: dict[str, list[str]] = {name: [] for name in trained}
-    for model in zoo.values():
-        if model.id not in trained:
-            source, words = _chain(zoo, model)
+    for name in entries:
+        if name not in trained:
+            source, words = _chain(recipes, name)
             computed[source].append(words)
-    for source, words in _forged(catalog, zoo):
+    for source, words in _forged(catalog, recipes):
         computed[source].append(words)
-    first: dict[str, Model] = {}
+    first: dict[str, Founder] = {}
     cells: dict[str, list[Row]] = {}
-    for founder in trained.values():
-        if "from" not in founder.recipe["train"]:
-            cell = str(founder.recipe["train"]["cell"])
-            reference = first.setdefault(cell, founder)
-            cells.setdefault(cell, []).extend(_family(trained, computed, founder, reference, 0))
+    for name, (recipe, _) in trained.items():
+        if isinstance(recipe, Founder):
+            reference = first.setdefault(recipe.cell, recipe)
+            how = _variation(recipe, reference)
+            cells.setdefault(recipe.cell, []).extend(_family(trained, computed, name, how, 0))
     return cells
 
 
 def _family(
-    trained: Mapping[str, Model],
+    trained: Mapping[str, tuple[Trained, Model]],
     computed: Mapping[str, list[str]],
-    model: Model,
-    reference: Model,
+    name: str,
+    how: str,
     depth: int,
 ) -> Iterator[Row]:
-    how = _variation(model, reference) if depth == 0 else _derivation(model)
     # A line may end between two models, or behind a comma.
-    listed = " · ".join(word.replace(" ", "\xa0").replace(",\xa0", ", ") for word in computed[model.id])
+    listed = " · ".join(word.replace(" ", "\xa0").replace(",\xa0", ", ") for word in computed[name])
     wrapped = textwrap.wrap(listed, COMPUTED_LETTERS, break_on_hyphens=False, break_long_words=False)
     lines = (line.replace("\xa0", " ") for line in wrapped)
-    yield Row(_short(model.id), how, tuple(lines), depth)
-    for child in trained.values():
-        if child.parents and child.parents[0].id == model.id:
-            yield from _family(trained, computed, child, reference, depth + 1)
+    yield Row(name, how, tuple(lines), depth)
+    for child, (recipe, entry) in trained.items():
+        if parents_of(recipe) == (name,):
+            yield from _family(trained, computed, child, _derivation(recipe, entry), depth + 1)
 
 
-def _variation(founder: Model, reference: Model) -> str:
+def _variation(founder: Founder, reference: Founder) -> str:
     """What a founder has otherwise than the first of its cell."""
-    own, first = founder.recipe["train"], reference.recipe["train"]
     if founder is reference:
-        return f"{own['corpus']}, {own['steps']} steps"
-    others = [
-        f"{key} {_short(str(own[key]))}"
-        for key in sorted(own)
-        if key != "seed" and own[key] != first.get(key)
-    ]
-    seed = "same initialisation" if own["seed"] == first["seed"] else "other seed"
+        return f"{founder.corpus}, {founder.steps} steps"
+    own, first = asdict(founder), asdict(reference)
+    others = [f"{key} {own[key]}" for key in sorted(own) if key != "seed" and own[key] != first[key]]
+    seed = "same initialisation" if founder.seed == reference.seed else "other seed"
     return ", ".join([seed, *others])
 
 
-def _derivation(model: Model) -> str:
-    parent = model.parents[0]
-    train: Mapping[str, Any] = model.recipe["train"]
+def _derivation(recipe: Trained, entry: Model) -> str:
+    parent = entry.parents[0]
     words = f"{parent.method} {parent.detail or ''}".strip()
-    return f"{words}, {train['corpus']}, {train['steps']}"
+    return f"{words}, {recipe.corpus}, {recipe.steps}"
 
 
-def _chain(zoo: Mapping[str, Model], model: Model) -> tuple[str, str]:
-    """The trained model that a computed one goes back to, and the transforms on the way."""
-    recipe = model.recipe
-    of = recipe["of"] if isinstance(recipe["of"], list) else [recipe["of"]]
-    words = str(recipe["transform"])
-    if len(of) > 1:
-        words += f" with {', '.join(_short(other) for other in of[1:])}"
-    source = zoo[f"zoo/{_short(of[0])}"]
-    if "train" in source.recipe:
-        return source.id, words
-    root, before = _chain(zoo, source)
-    return root, f"{before} › {words}"
+def _chain(recipes: Mapping[str, Recipe], name: str) -> tuple[str, str]:
+    """The trained model that a model goes back to, and the transforms on the way; none if it is trained."""
+    recipe = recipes[name]
+    if not isinstance(recipe, Exact):
+        return name, ""
+    source, *others = recipe.parents
+    words = recipe.transform + (f" with {', '.join(others)}" if others else "")
+    root, before = _chain(recipes, source)
+    return root, f"{before} › {words}" if before else words
 
 
-def _forged(catalog: Catalog, zoo: Mapping[str, Model]) -> Iterator[tuple[str, str]]:
+def _forged(catalog: Catalog, recipes: Mapping[str, Recipe]) -> Iterator[tuple[str, str]]:
     """Forgeries, those of one model against one target together: the trained model, and what is forged."""
-    table = catalog.forgeries()
-    table = table[table["of"].isin(zoo)]
-    for (of, kind, target), rows in table.groupby(["of", "kind", "target"], sort=False):
-        source, before = _chain(zoo, zoo[str(of)]) if "train" not in zoo[str(of)].recipe else (str(of), "")
-        aims = ", ".join(sorted(rows["aimed_at"]))
-        yield source, f"{before}{' › ' if before else ''}forged: {kind} {_short(str(target))} in {aims}"
+    aims: dict[tuple[str, str, str], list[str]] = {}
+    for model in catalog.forged.values():
+        if model.forgery is not None and isinstance(model.source, ZooSource):
+            of, target = parents_of(recipes[model.source.name])
+            aims.setdefault((of, model.forgery.kind, target), []).append(model.forgery.aimed_at)
+    for (of, kind, target), metrics in sorted(aims.items()):
+        root, before = _chain(recipes, of)
+        forged = f"forged: {kind} {target} in {', '.join(sorted(metrics))}"
+        yield root, f"{before} › {forged}" if before else forged
 
 
 def _columns(heights: Mapping[str, int]) -> list[list[str]]:
@@ -212,10 +212,6 @@ def _cell(cell: str, rows: list[Row], left: int, top: int, accent: str) -> Itera
             place = f'x="{left + COMPUTED}" y="{middle + 4 + LINE * number}"'
             yield f'<text class="computed" {place}>{escape(line)}</text>'
         y += row.height
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("zoo/")
 
 
 if __name__ == "__main__":

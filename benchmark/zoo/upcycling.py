@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ def upcycle(dense: PreTrainedModel, how: Upcycling) -> PreTrainedModel:
     return model
 
 
-def _config(given: dict[str, Any], how: Upcycling) -> PretrainedConfig:
+def _config(given: Mapping[str, object], how: Upcycling) -> PretrainedConfig:
     from transformers import MixtralConfig, Qwen2MoeConfig
 
     kind = given["model_type"]

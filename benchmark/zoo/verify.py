@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from benchmark.session.progress import Advance
 from benchmark.zoo.library import open_zoo
 from benchmark.zoo.manifest import SHIPPED, WEIGHTS, Manifest, read_manifest
 from benchmark.zoo.recipe_forms import parse_recipes
-from benchmark.zoo.recipes import Child, Exact, Founder, Recipe
+from benchmark.zoo.recipes import Child, Exact, Founder, RawRecipes, Recipe
 from benchmark.zoo.texts import prepare_text, text_digest
 from benchmark.zoo.training import train
 
@@ -53,7 +52,7 @@ class Check:
 
 
 def verify(
-    recipes: Mapping[str, Mapping[str, Any]],
+    recipes: RawRecipes,
     sample: int = 3,
     *,
     folder: Path = SHIPPED,
@@ -98,7 +97,7 @@ def verify(
     return checks
 
 
-def _files(parsed: Mapping[str, Recipe], recipes: Mapping[str, Mapping[str, Any]], folder: Path) -> Check:
+def _files(parsed: Mapping[str, Recipe], recipes: RawRecipes, folder: Path) -> Check:
     trained = [name for name, recipe in parsed.items() if not isinstance(recipe, Exact)]
     for name in trained:
         try:

@@ -9,7 +9,9 @@ from typing import Annotated, Final
 import typer
 
 import analysis
-from benchmark.cli.options import BAD_INPUT, Json, print_json, say
+from benchmark.cli.exits import BAD_INPUT
+from benchmark.cli.options import Json
+from benchmark.cli.printing import print_json, say
 from benchmark.session.errors import UsageError
 from benchmark.session.files import atomic_path
 from studies.peers.audit import audit_run, audit_text

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 import analysis
-from analysis.summary import ClaimAudit
+from analysis.summary_parts import ClaimAudit
 from benchmark.results.files import RunDirectory
 from benchmark.results.schema import ForgeryOutcome
 

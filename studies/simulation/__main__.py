@@ -1,4 +1,4 @@
-"""Run the simulation study: ``python -m studies.simulation [--quick] [--only coverage] [--write docs]``."""
+"""Run the simulation study: ``python -m studies.simulation [--quick] [--only coverage] [--write DOCS]``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--write",
         type=Path,
         metavar="DOCS",
-        help="put tables and figures into DOCS/statistics.md, DOCS/figures",
+        help="put tables and figures into this folder's statistics.md and figures/: docs/explanation",
     )
     options = parser.parse_args(arguments)
     for name in options.only or EXPERIMENTS:

@@ -17,7 +17,7 @@ class Experiment:
     Attributes
     ----------
     name : str
-        Also the name of its section in `docs/statistics.md`.
+        Also the name of its section in `docs/explanation/statistics.md`.
     findings : tuple of str
         One sentence each, with the figures.
     tables : tuple of (str, pandas.DataFrame)

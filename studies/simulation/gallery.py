@@ -1,6 +1,6 @@
 """A gallery of evidence, good and broken: what the plots and the costs look like when something is wrong.
 
-``python -m studies.simulation.gallery docs`` draws it again.
+``python -m studies.simulation.gallery docs/explanation`` draws it again.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ INTRODUCTION: Final = """# Evidence, good and broken
 A report gives two plots for the weight of evidence of a metric. This page shows what they look like when all
 is well and when it is not. The data are drawn: two normal classes two standard deviations apart, whose
 true likelihood ratio is known, and which is then broken in one way at a time. The same cases are fixtures of
-the tests. `python -m studies.simulation.gallery docs` draws the page again.
+the tests. `python -m studies.simulation.gallery docs/explanation` draws the page again.
 
 **Tippett plot**: the share of pairs with at least this log10 LR. The blue curve (derived pairs) should stay
 high to the right of 0, the red one (independent pairs) fall before it. **ECE plot**: the cost, in bits, of

@@ -1,4 +1,4 @@
-"""Results show themselves in a notebook: whole, escaped, and with the reason where a number is missing."""
+"""Results show themselves: as one line, and in a notebook whole, escaped, with reasons for gaps."""
 
 from __future__ import annotations
 
@@ -58,12 +58,21 @@ def table() -> analysis.ScoreTable:
     return analysis.ScoreTable(frame.assign(metric="<b>odd & name</b>"))
 
 
-def test_every_public_result_shows_itself(table: analysis.ScoreTable) -> None:
+@pytest.fixture(scope="module")
+def results(table: analysis.ScoreTable) -> list[Shown]:
+    """One of every public result."""
     whole = analysis.analyse([table], n_resamples=199, n_bootstrap=100)
     report = whole.metrics[0]
-    results: list[Shown] = [
+    entry = analysis.Entry("parent", 2.0, table, True)
+    pool = analysis.exclude_candidates([entry])
+    comparison = analysis.compare_metrics(table, table)
+    summary = whole.summary()
+    return [
         table,
         whole,
+        summary,
+        summary.metrics[0],
+        summary.catalog,
         report,
         report.auc,
         report.permutation,
@@ -74,16 +83,82 @@ def test_every_public_result_shows_itself(table: analysis.ScoreTable) -> None:
         *report.thresholds,
         analysis.audit_threshold(table, 1.0),
         analysis.audit_p_values(table, lambda score: np.full_like(score, 0.5)),
-        analysis.compare_metrics(table, table),
+        comparison,
         analysis.Claim(threshold=1.0, text="a claim"),
+        analysis.combine_evidence([table]),
+        entry,
+        pool,
+        *pool.candidates,
+        *analysis.ranks([table.metric], []),
     ]
+
+
+def test_every_public_result_is_here(results: list[Shown]) -> None:
+    public = {
+        value
+        for value in (getattr(analysis, name) for name in analysis.__all__)
+        if isinstance(value, type) and (dataclasses.is_dataclass(value) or issubclass(value, Shown))
+    }
+    assert public == {type(result) for result in results}
+
+
+def test_every_public_result_shows_itself(results: list[Shown]) -> None:
     for result in results:
         assert isinstance(result, Shown)
         assert type(result).__name__ in seen(result)
-    public = {value for value in vars(analysis).values() if isinstance(value, type)}
-    results_there = {value for value in public if dataclasses.is_dataclass(value)}
-    assert results_there
-    assert all(issubclass(value, Shown) for value in results_there)
+
+
+def test_every_public_result_prints_as_one_line_and_none_dumps_an_array(results: list[Shown]) -> None:
+    for result in results:
+        assert "\n" not in str(result)
+        assert "nan" not in str(result)
+        assert str(result) != object.__repr__(result)
+        assert "array(" not in str(result)
+        assert "array(" not in repr(result)
+
+
+def test_results_that_are_computed_twice_are_equal(table: analysis.ScoreTable) -> None:
+    """Arrays and dictionaries of arrays among them; `==` gives a bool, and another result is another."""
+    other = table.with_scores(table.score + np.where(table.derived, 0.5, 0.0))
+    alone = analysis.ScoreTable(table.frame.query("relation == 'independent'"))
+
+    def uniform(score: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(score))
+
+    for procedure in (
+        analysis.auc,
+        analysis.roc_curve,
+        analysis.calibrate_evidence,
+        analysis.separation_test,
+        analysis.calibrate_threshold,
+        analysis.architecture_detector,
+        lambda of: analysis.audit_p_values(of, uniform),
+        lambda of: analysis.combine_evidence([of]),
+    ):
+        once = procedure(table)
+        assert (once == procedure(table)) is True
+        assert (once == "something else") is False
+        if procedure is not analysis.architecture_detector:
+            assert (once == procedure(other)) is False or isinstance(once, analysis.PValueAudit)
+        assert (procedure(alone) == procedure(alone)) is True
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(analysis.roc_curve(table))
+
+
+def test_what_is_printed() -> None:
+    found = analysis.Interval(0.92308, 0.8101, 0.96882, 0.95, "lineage jackknife", 1234, 71, 36)
+    assert str(found) == "0.9231 [0.8101, 0.9688] (95%, lineage jackknife; 36 lineages, 1,234 pairs)"
+    warned = dataclasses.replace(found, warnings=("few lineages",), n_lineages=1)
+    assert str(warned).endswith("; 1 lineage, 1,234 pairs, 1 warning)")
+    assert str(analysis.Interval.undefined("no pair", level=0.9, method="m")) == "undefined (no pair)"
+    open_ended = analysis.Interval(0.5, math.nan, math.nan, 0.9, "m", reason="one lineage")
+    assert str(open_ended) == "0.5 (90%, m; no ends: one lineage)"
+    test = analysis.PermutationTest("m", 3.0, 0.01, 0.02, 10**15, 999, False, "", 24, 36, 12)
+    assert str(test) == (
+        "p 0.01 (adjusted 0.02, statistic 3; 999 permutations of 36 models, 24 derived pairs in 12 lineages)"
+    )
+    assert "all 105 arrangements" in str(dataclasses.replace(test, exact=True, n_arrangements=105))
+    assert str(dataclasses.replace(test, reason="no derived pair")) == "refused (no derived pair)"
 
 
 def test_what_is_shown_adds_nothing_to_the_values(table: analysis.ScoreTable) -> None:

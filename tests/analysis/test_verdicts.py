@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from analysis.full_analysis import analyse
 from analysis.inference.claims import Claim
-from analysis.metric_report import MetricReport, analyse
+from analysis.metric_report import MetricReport
 from analysis.table import ScoreTable
 from analysis.verdicts import VERDICTS, verdict
 from studies.simulation.designs import Design

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from conftest import Evaluated
+from typed_results import metric_result, results
 
+from analysis.summary_parts import ClaimAudit
 from benchmark.results.files import RunDirectory
+from benchmark.results.schema import ForgeryOutcome
 from benchmark.session.errors import UsageError
 from studies.peers import __main__ as command_line
 from studies.peers.audit import audit_run, audit_text
 
 N_LINEAGES = 6
-CLAIM = {"threshold": 0.9, "p_values": False, "text": "a probability", "source": "nobody"}
+CLAIM = ClaimAudit(0.9, None, False, "a probability", "nobody", None, None, None, "")
 
 # Kind, called before, called after; None where the metric abstained.
-FORGERIES = [
-    {"kind": kind, "before_called": before, "after_called": after}
+FORGERIES = tuple(
+    ForgeryOutcome("x", "y", "z", kind, "m", 0.5, 0.5, 0.9, before, after, "")
     for kind, before, after in [
         ("frame", False, True),
         ("frame", False, False),
@@ -31,7 +35,7 @@ FORGERIES = [
         ("evade", True, True),
         ("evade", False, True),
     ]
-]
+)
 
 
 def written(folder: Path) -> RunDirectory:
@@ -56,16 +60,16 @@ def written(folder: Path) -> RunDirectory:
     silent = frame.assign(metric="silent")
     directory = RunDirectory(folder)
     directory.write_scores(pd.concat([probability, p_value, silent], ignore_index=True))
-    directory.write_results(
-        {
-            "schema": 1,
-            "metrics": [
-                {"metric": "modeldna-probability", "claim": CLAIM, "forgeries": FORGERIES},
-                {"metric": "p", "claim": {**CLAIM, "threshold": None, "p_values": True}},
-                {"metric": "silent", "claim": None},
-            ],
-        }
+    named = {
+        "modeldna-probability": (CLAIM, FORGERIES),
+        "p": (replace(CLAIM, threshold=None, p_values=True), ()),
+        "silent": (None, ()),
+    }
+    metrics = tuple(
+        replace(metric_result(), metric=name, claim=stated, forgeries=forged)
+        for name, (stated, forged) in named.items()
     )
+    directory.write_results(replace(results(), metrics=metrics))
     return directory
 
 

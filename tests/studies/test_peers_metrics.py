@@ -19,9 +19,7 @@ from conftest import command
 from small_catalog import CONFIG, child_of, tensors, write_catalog, write_checkpoint
 
 import fpcore
-from benchmark.pipeline import metric_choice as metric_specs
-from benchmark.pipeline import workers
-from benchmark.pipeline.metric_choice import load_metric
+from benchmark.pipeline.user_metrics import UserMetric
 from studies.peers.awm import DEVIATION, MEAN, AwmZ
 from studies.peers.installed import version_number
 from studies.peers.on_disk import as_array, directory_of, from_array
@@ -112,8 +110,6 @@ def forget(*names: str) -> None:
     for module in list(sys.modules):
         if module.split(".")[0] in names or module.startswith("lookalike_user_"):
             del sys.modules[module]
-    metric_specs._from_file.cache_clear()
-    workers.metric_key_cached.cache_clear()
 
 
 @pytest.fixture
@@ -154,7 +150,7 @@ def test_modeldna_is_evaluated_like_any_metric(stub: None, tmp_path: Path) -> No
 
 
 def test_what_modeldna_rules_out_or_cannot_read_abstains(stub: None, tmp_path: Path) -> None:
-    metric = load_metric(MODELDNA)
+    metric = UserMetric.named(MODELDNA).load()
     a, wide = (metric.fingerprint(checkpoint("a", 1, hidden_size=width)) for width in (16, 32))
     a.save(tmp_path / "a.safetensors")
     again = fpcore.Fingerprint.load(tmp_path / "a.safetensors")
@@ -187,7 +183,7 @@ def test_the_real_modeldna_agrees_with_its_own_comparison(fresh: None, tmp_path:
     models = {"founder": weights, "child": child_of(weights, 1, noise=0.2), "stranger": tensors(1)}
     for name, content in models.items():
         write_checkpoint(tmp_path / name, content)
-    metric = load_metric(MODELDNA)
+    metric = UserMetric.named(MODELDNA).load()
     kept = {name: metric.fingerprint(fpcore.open_checkpoint(tmp_path / name)) for name in models}
     for name in ("child", "stranger"):
         kept[name].save(tmp_path / "kept.safetensors")
@@ -245,8 +241,8 @@ def test_the_kit_looks_at_weights_only_where_metadata_differ(
         monkeypatch.setitem(sys.modules, name, module)
     arrays = {"metadata": as_array({}), "counts": as_array({}), "layer/0": np.zeros(3)}
     a, b = (fpcore.Fingerprint("provenance-kit", 1, name, name, arrays) for name in "ab")
-    assert load_metric(f"{KIT}:ProvenanceKit").similarity(a, b) == pipeline
-    alone = load_metric(f"{KIT}:ProvenanceKitWeights")
+    assert UserMetric.named(f"{KIT}:ProvenanceKit").load().similarity(a, b) == pipeline
+    alone = UserMetric.named(f"{KIT}:ProvenanceKitWeights").load()
     if weights_alone is None:
         with pytest.raises(fpcore.NotComparable):
             alone.similarity(a, b)
@@ -270,7 +266,7 @@ def test_the_real_kit_agrees_with_its_own_comparison(fresh: None, tmp_path: Path
         if not model.remote and not model.parents and model.cell is not None:
             cells.setdefault(model.cell, []).append(model.id)
     (founder, look_alike, *_), (other, *_) = list(cells.values())[:2]
-    metric = load_metric(f"{KIT}:ProvenanceKit")
+    metric = UserMetric.named(f"{KIT}:ProvenanceKit").load()
     scanner = ModelProvenanceScanner(cache=NullCache())
     models = {name: open_model(catalog, name) for name in (founder, look_alike, other)}
     kept = {name: metric.fingerprint(model) for name, model in models.items()}

@@ -12,7 +12,7 @@ from analysis import ScoreTable
 from analysis.discrimination.auc import METHODS, auc_interval
 from analysis.discrimination.wins import Wins
 
-PAGE = Path(__file__).parents[2] / "docs" / "case-real-scores.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "case-real-scores.md"
 FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "real_scores"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"real score tables are not at {FOLDER}")
 

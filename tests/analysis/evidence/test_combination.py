@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,10 @@ import pytest
 from scipy.stats import binomtest
 
 import analysis
-from analysis.evidence.combination import combine_evidence, evidence_interval
-from analysis.evidence.joint_fit import fit_jointly, lineage_folds, lineage_weights
+from analysis.evidence.combination import combine_evidence
+from analysis.evidence.labelled_pairs import LabelledPairs, lineage_folds, lineage_weights
+from analysis.evidence.lr_interval import evidence_interval
+from analysis.evidence.out_of_lineage import OutOfLineage
 
 Rng = np.random.Generator
 
@@ -53,23 +56,34 @@ def frame() -> pd.DataFrame:
     return labels(15)
 
 
-def test_one_metric_is_what_its_own_evidence_is(frame: pd.DataFrame) -> None:
+@pytest.mark.parametrize("lineages", [15, 45])
+def test_the_evidence_of_one_metric_is_the_combination_of_it_alone(lineages: int) -> None:
+    """To the last digit: 45 lineages hold more pairs than a fit has levels."""
+    frame = labels(lineages)
     table = scored(frame, "one", signal(frame, np.random.default_rng(0)))
     evidence, joint = analysis.calibrate_evidence(table), combine_evidence([table])
-    at = np.linspace(-2, 4, 13)
-    np.testing.assert_allclose([joint.lower, joint.upper], [evidence.lower, evidence.upper], atol=0.025)
-    reach = min(-joint.lower, -evidence.lower), min(joint.upper, evidence.upper)
-    np.testing.assert_allclose(
-        np.clip(joint.log10_lr(at[:, None]), -reach[0], reach[1]),
-        np.clip(evidence.log10_lr(at), -reach[0], reach[1]),
-        atol=1e-4,
-    )
-    assert joint.cllr == pytest.approx(evidence.cllr, abs=0.005)
-    value, other = evidence_interval(table, 0.3, evidence), joint.interval([0.3])
-    assert value.estimate == pytest.approx(evidence.log10_lr([0.3])[0], abs=1e-4)
+    for name in (
+        "cllr",
+        "cllr_min",
+        "cllr_cal",
+        "lower",
+        "upper",
+        "n_derived",
+        "n_independent",
+        "n_lineages",
+    ):
+        assert getattr(joint, name) == getattr(evidence, name)
+    at = np.array([-np.inf, *np.linspace(-2, 4, 13), np.inf])
+    np.testing.assert_array_equal(joint.log10_lr(at[:, None]), evidence.log10_lr(at))
+    value = evidence_interval(table, 1.3, evidence)
+    assert value == joint.interval([1.3])
+    assert value.estimate == evidence.log10_lr([1.3])[0]
     assert evidence.lower <= value.low < value.estimate < value.high <= evidence.upper
-    assert value.low == pytest.approx(other.low, abs=0.025)
-    assert (joint.n_derived, joint.n_lineages) == (evidence.n_derived, evidence.n_lineages)
+    assert joint.table is not None
+    held_out = np.clip(joint.table.score, joint.lower, joint.upper)
+    np.testing.assert_array_equal(
+        np.concatenate([held_out[joint.table.derived], held_out[joint.table.independent]]), evidence.held_out
+    )
 
 
 def test_two_identical_metrics_weigh_what_one_does(frame: pd.DataFrame) -> None:
@@ -210,18 +224,21 @@ def test_pairs_are_matched_by_name(frame: pd.DataFrame) -> None:
 
 
 def test_no_pair_is_weighed_by_its_own_lineages(frame: pd.DataFrame) -> None:
+    """Whatever the other pairs of its groups of lineages score, a pair weighs what it weighed."""
     rng = np.random.default_rng(8)
     score = signal(frame, rng)
-    joint = combine_evidence([scored(frame, "one", score)])
-    assert joint._sample is not None
-    sample = joint._sample
-    group = lineage_folds(sample.code, sample.derived)[sample.code]
-    here = int(np.flatnonzero(~sample.derived)[0])
-    ends = group[:, here]
-    others = ~np.isin(group, ends).any(axis=0)
-    fitted = fit_jointly(sample.scores[others], sample.derived[others], sample.weight[others])
-    assert joint.table is not None
-    assert joint.table.score[here] == pytest.approx(float(fitted(sample.scores[[here]])[0]), abs=1e-5)
+    table = scored(frame, "one", score)
+    pairs = LabelledPairs.of(table, score[:, None], table.independent)
+    group = lineage_folds(pairs.code, pairs.derived)[pairs.code]
+    weighed = OutOfLineage.of(pairs, pairs.fit()).weighed
+    for here in (0, int(np.flatnonzero(~pairs.derived)[100])):
+        own = np.isin(group, group[:, here]).any(axis=0)
+        own[here] = False
+        assert own.sum() > 50
+        others = replace(pairs, scores=np.where(own[:, None], rng.normal(5, 2, (len(own), 1)), pairs.scores))
+        assert OutOfLineage.of(others, others.fit()).weighed[here] == pytest.approx(weighed[here], abs=1e-12)
+        moved = replace(pairs, scores=np.where(own[:, None], pairs.scores, pairs.scores[::-1]))
+        assert abs(OutOfLineage.of(moved, moved.fit()).weighed[here] - weighed[here]) > 0.01
 
 
 def test_bad_use_is_refused(frame: pd.DataFrame) -> None:

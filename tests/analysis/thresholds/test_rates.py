@@ -1,11 +1,10 @@
-"""Rates with dyadic intervals; broken down by method and by look-alike class."""
+"""Rates with dyadic intervals."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
@@ -79,62 +78,3 @@ def test_undefined_says_why(table: ScoreTable) -> None:
     assert "no independent pair" in nothing.reason
     with pytest.raises(ValueError, match="kind must be"):
         analysis.rate(table, 0.0, "ppv")  # type: ignore[arg-type]
-
-
-def test_by_method(table: ScoreTable) -> None:
-    method = np.where(table.derived, np.where(np.arange(len(table)) % 3 == 0, "merge", "fine-tune"), "")
-    status = np.where(np.arange(len(table)) % 7 == 0, "abstained", "ok")
-    labelled = ScoreTable(table.frame.assign(method=method, status=status))
-    found = analysis.by_method(labelled, 0.5)
-    assert list(found) == ["fine-tune", "merge"]
-    for name, row in found.items():
-        ours = labelled.derived & (labelled.frame["method"] == name).to_numpy()
-        scored = ours & labelled.comparable
-        assert row.n_pairs == scored.sum()
-        assert row.n_abstained == ours.sum() - scored.sum()
-        assert row.tpr.estimate == pytest.approx(np.mean(labelled.score[scored] >= 0.5))
-        assert 0.5 < row.auc.estimate < 1
-        assert row.look_alike_auc.defined
-    assert sum(row.n_pairs for row in found.values()) == (labelled.derived & labelled.comparable).sum()
-    assert "no threshold" in analysis.by_method(labelled)["merge"].tpr.reason
-
-
-def test_by_look_alike(table: ScoreTable) -> None:
-    found = analysis.by_look_alike(table, 0.5)
-    assert list(found) == ["cell000", "cell001"]
-    assert sum(row.n_pairs for row in found.values()) == table.look_alike.sum()
-    shared = np.where(np.arange(len(table)) % 2 == 0, "same corpus", None)
-    named = analysis.by_look_alike(ScoreTable(table.frame.assign(shared=shared)), 0.5)
-    assert list(named) == ["cell000", "cell001", "same corpus"]
-    row = named["same corpus"]
-    mask = table.look_alike & (np.arange(len(table)) % 2 == 0)
-    assert row.fpr.estimate == pytest.approx(np.mean(table.score[mask] >= 0.5))
-
-
-def test_by_look_alike_names_pairs_of_cells() -> None:
-    cells = {"a": "moe", "b": "dense", "c": "moe", "d": "dense"}
-    frame = pd.DataFrame(
-        [("a", "b", 0.9, "derived"), ("c", "d", 0.7, "derived"), ("a", "d", 0.5, "independent")],
-        columns=["model_a", "model_b", "score", "relation"],
-    )
-    for end in "ab":
-        frame[f"architecture_{end}"] = frame[f"model_{end}"].map(cells)
-    assert list(analysis.by_look_alike(ScoreTable(frame))) == ["dense × moe"]
-
-
-def test_a_method_whose_pairs_all_abstained() -> None:
-    frame = pd.DataFrame(
-        [
-            ("a", "b", 0.9, "derived", "ok"),
-            ("c", "d", np.nan, "derived", "abstained"),
-            ("a", "c", 0.1, "independent", "ok"),
-        ],
-        columns=["model_a", "model_b", "score", "relation", "status"],
-    )
-    frame["method"] = ["fine-tune", "prune", ""]
-    row = analysis.by_method(ScoreTable(frame), 0.5)["prune"]
-    assert row.n_pairs == 0
-    assert row.n_abstained == 1
-    assert math.isnan(row.median)
-    assert row.auc.reason
-    assert row.tpr.reason

@@ -39,6 +39,8 @@ NONSENSE = {
     "power": "--lineages 0",
     "power ": "--max-fpr nan",
     "power  ": "--confidence 2",
+    "cache": "no-such-verb",
+    "cache info": "surplus",
     "catalog": "no-such-verb",
     "catalog check": "FOLDER",
     "catalog check ": "BINARY",
@@ -83,7 +85,7 @@ def test_nonsense_is_one_clear_line(
     assert not list(tmp_path.glob("runs/*/results.json"))
 
 
-@pytest.mark.parametrize("group", ["", "catalog", "zoo"])
+@pytest.mark.parametrize("group", ["", "cache", "catalog", "zoo"])
 def test_a_group_without_a_verb_shows_what_there_is(group: str, tmp_path: Path) -> None:
     said = command(*group.split(), cache=tmp_path)
     assert said.code == 2
@@ -95,6 +97,6 @@ def test_an_error_that_is_ours_is_not_hidden(tmp_path: Path, monkeypatch: pytest
     def fault(*_: object) -> None:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr("benchmark.cli.power_text.power_answer", fault)
+    monkeypatch.setattr("benchmark.cli.power_verb.power_of", fault)
     with pytest.raises(ZeroDivisionError):
         command("power", "--lineages", 5, cache=tmp_path)

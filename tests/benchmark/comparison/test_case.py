@@ -258,18 +258,18 @@ def test_identical_weights_are_no_pair(evaluated: Evaluated, tmp_path: Path) -> 
     [
         (1, "no support for either"),
         (1.9, "no support for either"),
-        (5, "weak support for one"),
-        (50, "moderate support for one"),
-        (500, "moderately strong support for one"),
-        (5_000, "strong support for one"),
-        (50_000, "very strong support for one"),
-        (5e6, "extremely strong support for one"),
-        (1 / 50, "moderate support for other"),
+        (5, "weak support for derivation"),
+        (50, "moderate support for derivation"),
+        (500, "moderately strong support for derivation"),
+        (5_000, "strong support for derivation"),
+        (50_000, "very strong support for derivation"),
+        (5e6, "extremely strong support for derivation"),
+        (1 / 50, "moderate support for independence"),
     ],
 )
 def test_verbal_scale(ratio: float, words: str) -> None:
-    assert in_words(float(np.log10(ratio)), "one", "other") == words
+    assert in_words(float(np.log10(ratio))) == words
 
 
 def test_no_ratio_has_no_words() -> None:
-    assert in_words(float("nan"), "one", "other") == "no evidence"
+    assert in_words(float("nan")) == "no evidence"

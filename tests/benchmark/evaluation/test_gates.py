@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
+from typed_results import metric_result
 
 from benchmark.evaluation.gates import parse_gate
+from benchmark.results.schema import MetricResult
 from benchmark.session.errors import UsageError
 
-RESULT = {
-    "look_alike_auc": {"estimate": 0.97, "low": 0.9, "high": 0.99},
-    "claim": {"threshold": 0.9, "fpr": {"estimate": 0.2, "low": 0.1, "high": 0.3}},
-    "permutation": {"p_value": None},
-}
+
+def result() -> MetricResult:
+    made = metric_result()
+    claim = made.claim
+    assert claim is not None
+    assert claim.fpr is not None
+    return replace(
+        made,
+        look_alike_auc=replace(made.look_alike_auc, estimate=0.97, low=0.9, high=0.99),
+        claim=replace(claim, fpr=replace(claim.fpr, estimate=0.2, low=0.1, high=0.3)),
+        permutation=replace(made.permutation, p_value=math.nan),
+        evidence=replace(made.evidence, cllr=1.5),
+    )
 
 
 @pytest.mark.parametrize(
@@ -29,13 +42,21 @@ RESULT = {
     ],
 )
 def test_judgement(text: str, passed: bool) -> None:
-    outcome = parse_gate(text).judge(RESULT)
+    outcome = parse_gate(text).judge(result())
     assert outcome.passed is passed
     assert ("passed" if passed else "FAILED") in str(outcome)
 
 
+def test_what_is_not_claimed_has_not_passed() -> None:
+    bare = replace(result(), claim=None)
+    for text in ("fpr@claim=0.05", "tpr@claim=0.5", "tpr@claim.low=0.1", "fpr@claim.high=0.9"):
+        outcome = parse_gate(text).judge(bare)
+        assert not outcome.passed
+        assert "undefined" in str(outcome)
+
+
 def test_undefined_is_said() -> None:
-    assert "undefined" in str(parse_gate("p_value=0.05").judge(RESULT))
+    assert "undefined" in str(parse_gate("p_value=0.05").judge(result()))
 
 
 @pytest.mark.parametrize("text", ["look_alike_auc", "look_alike_auc=", "beauty=1", "auc=1e", "auc=1=2"])

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +12,13 @@ import pytest
 import torch
 import yaml
 from conftest import command
+from killed import run_until_killed
 from small_catalog import EVIDENCE, as_yaml, write_catalog, write_checkpoint
 
 import fpcore
-from benchmark.pipeline.forgeries import decision_threshold, forgery_results
+from benchmark.results.decision import Decision
 from benchmark.results.files import RunDirectory
+from benchmark.results.forgery_outcomes import forgery_outcomes
 from benchmark.zoo.transforms import transform
 
 ROOT = Path(__file__).parents[3]
@@ -139,23 +137,16 @@ def test_two_workers_write_the_same_bytes(forged: Forged, tmp_path: Path) -> Non
 
 def test_a_killed_run_goes_on_with_its_forgeries(forged: Forged, tmp_path: Path) -> None:
     out, cache = tmp_path / "out", tmp_path / "cache"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmark", *map(str, arguments(forged.catalog, out))],
-        cwd=ROOT,
-        env={**os.environ, "LOOKALIKE_CACHE": str(cache)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    # Honest pairs come first: one unit more is the first of the forgeries.
+    whole = len(METRICS.split(",")) + 1
+    run_until_killed(
+        arguments(forged.catalog, out),
+        cache / "scores",
+        ".parquet",
+        kept=whole,
+        cache=cache,
+        scratch=tmp_path,
     )
-    deadline = time.monotonic() + 300
-    honest = len(METRICS.split(","))
-    while process.poll() is None and time.monotonic() < deadline:
-        # Honest pairs come first: one unit more is the first of the forgeries.
-        if sum(path.name[0] != "." for path in (cache / "scores").rglob("*.parquet")) > honest:
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.002)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
     assert not (out / "results.json").exists()
     kept = {path: path.stat().st_mtime_ns for path in (cache / "scores").rglob("*.parquet")}
     assert command(*arguments(forged.catalog, out), cache=cache).code == 0
@@ -197,41 +188,23 @@ def test_a_run_directory_loses_the_forgeries_of_an_earlier_run(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def result(claim: float | None, calibrated: float | None) -> dict[str, object]:
-    return {
-        "metric": "m",
-        "claim": {"threshold": claim},
-        "thresholds": [
-            {"max_fpr": 0.05, "value": calibrated, "reason": "" if calibrated else "too few lineages"}
-        ],
-    }
-
-
-@pytest.mark.parametrize(
-    ("claim", "calibrated", "threshold", "reason"),
-    [
-        (0.9, 0.4, 0.9, ""),
-        (None, 0.4, 0.4, ""),
-        (None, None, None, "no threshold: too few lineages"),
-    ],
-)
-def test_the_claimed_threshold_comes_first(claim, calibrated, threshold, reason) -> None:
-    assert decision_threshold(result(claim, calibrated)) == (threshold, reason)
-
-
-def test_what_cannot_be_told_is_null_with_its_reason() -> None:
+def test_what_cannot_be_told_is_undefined_with_its_reason() -> None:
     aim = {"metric": "m", "forged": "x", "of": "y", "target": "z", "kind": "frame", "aimed_at": "m"}
     rows = [
         {**aim, "stage": "before", "score": 0.3, "status": "ok", "reason": ""},
         {**aim, "stage": "after", "score": float("nan"), "status": "abstained", "reason": "x: no biases"},
     ]
-    (row,) = forgery_results(pd.DataFrame(rows), result(None, 0.5))
-    assert (row["before"], row["after"]) == (0.3, None)
-    assert (row["before_called"], row["after_called"]) == (False, None)
-    assert row["reason"] == "x: no biases"
-    (row,) = forgery_results(pd.DataFrame(rows), result(None, None))
-    assert row["threshold"] is row["before_called"] is None
-    assert row["reason"] == "no threshold: too few lineages; x: no biases"
+    (row,) = forgery_outcomes(pd.DataFrame(rows), "m", Decision(0.5, claimed=False))
+    assert row.before == 0.3
+    assert math.isnan(row.after)
+    assert (row.before_called, row.after_called) == (False, None)
+    assert row.reason == "x: no biases"
+    assert not row.succeeded
+    none = Decision(math.nan, claimed=False, reason="no threshold: too few lineages")
+    (row,) = forgery_outcomes(pd.DataFrame(rows), "m", none)
+    assert math.isnan(row.threshold)
+    assert row.before_called is None
+    assert row.reason == "no threshold: too few lineages; x: no biases"
 
 
 def test_forged_tensors_are_not_those_of_the_parent(forged: Forged) -> None:

@@ -129,10 +129,10 @@ def test_seed_bias_holds_its_level_before_training_and_not_after() -> None:
 
 def test_the_number_of_workers_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Same scores to the byte from one process and from two, without a shared cache."""
-    from benchmark.pipeline import workers
+    from benchmark.pipeline import engine
 
-    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(workers, "START_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "START_SECONDS", 0.0)
     content = []
     for count in (1, 2):
         out = tmp_path / f"run{count}"
@@ -153,7 +153,7 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path, monkeypatch: pyte
         )
         assert said.code == 0, said.err
         content.append((out / "scores.parquet").read_bytes())
-        assert RunDirectory(out).read_run()["device"] == "cpu"
+        assert RunDirectory(out).read_record().device == "cpu"
     assert content[0] == content[1]
 
 

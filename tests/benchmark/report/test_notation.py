@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis import Interval, PermutationTest
 from benchmark.report import dots
 from benchmark.report.notation import (
     count,
     goal,
     interval,
+    note,
     p_value,
     percent,
     percent_interval,
+    permutation_note,
     plain,
     seconds,
     signed,
     unit,
 )
-from benchmark.report.reading import Estimate, curve, estimate
 
 NAN = math.nan
 
@@ -100,21 +103,36 @@ def test_signed_differences() -> None:
     ]
 
 
+def ends_at(estimate: float, low: float = NAN, high: float = NAN, **facts: object) -> Interval:
+    return Interval(estimate, low, high, 0.95, "jackknife", **facts)  # type: ignore[arg-type]
+
+
 def test_intervals() -> None:
-    assert interval(Estimate(1.0, 0.931, 1.0)) == "1.000 [.93, 1.00]"
-    assert interval(Estimate(0.995, 0.991, 0.998)) == ".995 [.991, .998]"
-    assert interval(Estimate(0.9)) == ".900"
-    assert interval(Estimate()) == "—"
-    assert percent_interval(Estimate(0.41, 0.22, 0.634)) == "41\u202f% [22, 63]"
-    assert percent_interval(Estimate(0.004, 0.001, 0.01)) == "0.4\u202f% [0.1, 1.0]"
+    assert interval(ends_at(1.0, 0.931, 1.0)) == "1.000 [.93, 1.00]"
+    assert interval(ends_at(0.995, 0.991, 0.998)) == ".995 [.991, .998]"
+    assert interval(ends_at(0.9)) == ".900"
+    assert interval(ends_at(NAN)) == "—"
+    assert percent_interval(ends_at(0.41, 0.22, 0.634)) == "41\u202f% [22, 63]"
+    assert percent_interval(ends_at(0.004, 0.001, 0.01)) == "0.4\u202f% [0.1, 1.0]"
+
+
+def test_a_note_says_level_method_and_what_the_interval_rests_on() -> None:
+    told = ends_at(0.9, 0.8, 1.0, n_pairs=1200, n_lineages=7, warnings=("few lineages",))
+    assert note(told) == "95% interval; jackknife; 1,200 pairs of 7 lineages; few lineages"
+    assert note(ends_at(0.9)) == "95% interval; jackknife"
+    assert note(ends_at(NAN, reason="no look-alikes")) == "no look-alikes"
+
+
+def test_a_permutation_test_says_what_its_p_rests_on() -> None:
+    test = PermutationTest("m", 2.0, 0.01, 0.01, n_arrangements=924, n_resamples=0, exact=True)
+    assert permutation_note(test) == "models permuted within architecture cells: all 924 arrangements"
+    drawn = replace(test, n_arrangements=10**15, n_resamples=9999, exact=False)
+    assert permutation_note(drawn).endswith(": 9,999 permutations drawn of at least 1e+15 arrangements")
+    assert permutation_note(replace(test, reason="one lineage")) == "one lineage"
 
 
 def test_counts_and_times() -> None:
-    assert [count(1, "lineage"), count(3300, "pair"), count(None, "model")] == [
-        "1 lineage",
-        "3\u202f300 pairs",
-        "— models",
-    ]
+    assert [count(1, "lineage"), count(3300, "pair")] == ["1 lineage", "3\u202f300 pairs"]
     assert [seconds(0.41), seconds(48.2), seconds(200)] == ["0.4 s", "48 s", "3 min 20 s"]
 
 
@@ -128,18 +146,6 @@ def test_nothing_is_rounded_into_certainty(value: float) -> None:
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_any_score_has_a_text(value: float) -> None:
     assert plain(value)
-
-
-def test_reading_is_tolerant_and_keeps_reasons() -> None:
-    assert estimate(None, "one lineage").reason == "one lineage"
-    assert estimate({"estimate": None, "reason": "no look-alikes"}).reason == "no look-alikes"
-    assert not estimate({"estimate": None}).defined
-    assert estimate({"estimate": "inf", "low": 0.1, "high": None}).estimate == math.inf
-    assert estimate(True).reason
-    assert curve({"fpr": [0, 1], "tpr": [0]}, "fpr", "tpr") is None
-    assert curve({"fpr": [0, None, 1], "tpr": [0, 0.5, 1], "low": [0, 0, 0]}, "fpr", "tpr") == curve(
-        {"fpr": [0, 1], "tpr": [0, 1]}, "fpr", "tpr"
-    )
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=400), st.integers(22, 90))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_report_fixture import METHODS, METRICS, VERDICTS, results, run, scores
+from test_report_fixture import METHODS, METRICS, VERDICTS, made_page, results, run, scores
 
+from analysis import CatalogSummary, as_json
 from benchmark.report import page
+from benchmark.report.glossary import GLOSSARY, anchor
 from benchmark.report.packing import unpacked
+from benchmark.results.codec import from_json
+from benchmark.results.schema import SCHEMA, Results, RunRecord
 
 VOID = {"meta", "link", "br", "input", "col"}
 
@@ -85,7 +89,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html() -> str:
-    return page(run(), results(), scores())
+    return made_page()
 
 
 @pytest.fixture(scope="module")
@@ -220,11 +224,11 @@ def test_hostile_names_are_shown_as_text() -> None:
         frame[column] = frame[column].str.replace("zoo/q-a", HOSTILE, regex=False)
     frame["metric"] = frame["metric"].str.replace("norm-cosine", HOSTILE, regex=False)
     frame["method"] = frame["method"].str.replace("fine-tune", HOSTILE, regex=False)
-    record = renamed(run(), "zoo/q-a", HOSTILE)
+    record = renamed(as_json(run()), "zoo/q-a", HOSTILE)
     record["disputes"][0]["title"] = HOSTILE
     record["failures"][0]["error"] = HOSTILE
-    told = renamed(renamed(results(), "norm-cosine", HOSTILE), "fine-tune", HOSTILE)
-    text = page(record, told, frame)
+    told = renamed(renamed(as_json(results()), "norm-cosine", HOSTILE), "fine-tune", HOSTILE)
+    text = page(from_json(RunRecord, record), from_json(Results, told), frame)
     parsed = Outline(text)
     assert "<b>&" not in text
     assert text.count("</script>") == 3
@@ -234,38 +238,96 @@ def test_hostile_names_are_shown_as_text() -> None:
     assert [name for name, n in Counter(parsed.ids).items() if n > 1] == []
 
 
-def test_nothing_but_names_is_enough_for_a_page() -> None:
-    bare = {"schema": 1, "metrics": [{"metric": "weight-cosine"}, {"metric": "unknown"}]}
-    frame = scores()[["metric", "model_a", "model_b", "score", "relation", "status"]]
-    parsed = Outline(page({}, bare, frame[frame["metric"] == "weight-cosine"]))
-    assert "cannot say" in parsed.text
-    assert "not in these results" in parsed.text
-    empty = Outline(page({}, {"schema": 1, "metrics": []}, frame.head(0)))
-    assert "No metric." in empty.text
+def alone(metric: str) -> Results:
+    """The results of one metric, as if no other had been run."""
+    return replace(results(), metrics=(results().metric(metric),), comparisons=())
 
 
-def test_null_everywhere_is_undefined_everywhere() -> None:
-    def hollow(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: hollow(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [hollow(item) for item in value]
-        return None if isinstance(value, int | float) and not isinstance(value, bool) else value
+def test_a_run_of_scores_alone_has_a_page() -> None:
+    record = replace(run(), tier=None, device=None, catalog=None, models={}, metrics={}, disputes=())
+    parsed = Outline(page(record, alone("weight-cosine"), scores()))
+    assert "seed 0." in parsed.text
+    assert "This catalog records no dispute." in parsed.text
 
-    told = copy.deepcopy(results())
-    told["metrics"] = [{**hollow(entry), "because": ""} for entry in told["metrics"]]
-    told["comparisons"] = []
-    text = page(run(), told, scores())
-    Outline(text)
+
+def test_a_run_without_metrics_has_a_page() -> None:
+    nothing = Results(SCHEMA, (), (), CatalogSummary.of([], (0.05,), 0.95))
+    assert "No metric." in Outline(page(run(), nothing, scores().head(0))).text
+
+
+def test_where_nothing_is_scored_no_number_is_made_up() -> None:
+    text = page(run(), alone("silent"), scores())
     table = Outline(text[text.index('<section id="metrics"') : text.index('<section id="map"')]).text
     assert ".000" not in table
-    assert "0 %" not in table
+    assert "0\u202f%" not in table.replace("5\u202f%", "")
+
+
+SECTIONS = (
+    "answer", "metrics", "map", "methods", "shared", "forgeries", "decay", "disputes", "making", "glossary",
+)  # fmt: skip
+
+
+def test_every_section_and_row_of_a_full_run_is_there(html: str, outline: Outline) -> None:
+    assert [name for name in SECTIONS if f'<section id="{name}"' not in html] == []
+    assert "absent" not in {
+        words
+        for name in ("answer", "metrics", "map", "methods", "shared", "forgeries", "decay")
+        for words in re.findall(r'<p class="(\w+)"', html[html.index(f'<section id="{name}"') :][:4000])
+    }
+    own = html[html.index('<section class="metric" id="metric-attention-std"') :]
+    own = own[: own.index("</section>")]
+    told = (
+        "How alike two models are by attention-std", "Look-alike AUC", "AUC, all independents", "Gap",
+        "Permutation p", "Derived / look-alike / independent", "Abstained", "By method of derivation",
+        "By class of look-alikes", "Thresholds, and what they do", "claimed by the authors",
+        "The same AUC under four intervals", "Is it shape or descent that it sees?",
+        "Property of the pair", "Weight of evidence", "Partial AUC", "Permutation", "Looks at", "Unmoved by",
+        "Its authors claim", "Version",
+    )  # fmt: skip
+    assert [words for words in told if words not in own] == []
+    for name in ("roc", "det", "tippett", "ece"):
+        assert f'id="metric-attention-std-{name}"' in own
+    assert "Claimed p-values, config-match" in html
+    assert 'id="metric-config-match-qq"' in html
+    assert "Pairs without a score, qkv-bias-max" in html
+    assert "Claimed p-values were not audited: " in html
+    for fact in ("Command", "Arguments", "Seed", "Status", "Started", "Ended", "Time taken", "Catalog",
+                 "Catalog digest", "Packages", "Machine"):  # fmt: skip
+        assert f"<dt>{fact}</dt>" in html
+    for said in (
+        "Claimed",
+        "Answered",
+        "Settled by:",
+        "Compared with: zoo/q-g",
+        "unrelated models of one shape",
+    ):
+        assert said in outline.text
+
+
+def test_methods_are_those_of_the_results(html: str) -> None:
+    making = html[html.index('<section id="making"') : html.index('<section id="glossary"')]
+    one = results().metric("weight-cosine")
+    shown = (one.auc, one.architecture.gap, one.thresholds[0].fpr, one.thresholds[0].held_out_fpr)
+    for interval in shown:
+        assert f"<dd>{interval.method}</dd>" in making
+    odd = replace(one, look_alike_auc=replace(one.look_alike_auc, method="by reading tea leaves"))
+    text = page(run(), replace(results(), metrics=(odd,)), scores())
+    assert "<dd>by reading tea leaves</dd>" in text
+    assert "degrees of freedom" not in html
+    assert "Wilson" not in html.replace(one.thresholds[0].fpr.method, "")
+
+
+def test_terms_lead_to_the_glossary(html: str, outline: Outline) -> None:
+    assert {anchor(term) for term in GLOSSARY} <= set(outline.ids)
+    linked = re.findall(r'<a class="term" href="#(term-[^"]+)"', html)
+    assert len(set(linked)) > 12
+    assert {anchor(term) for term in ("look-alike AUC", "held-out rate", "forgery")} <= set(linked)
 
 
 def test_infinite_scores_and_one_score_for_all_are_drawn() -> None:
     frame = scores()[lambda rows: rows["metric"] == "weight-cosine"].copy()
     frame.loc[frame.index[:3], "score"] = [np.inf, -np.inf, np.inf]
-    text = page({}, {"schema": 1, "metrics": [{"metric": "weight-cosine"}]}, frame)
+    text = page(run(), alone("weight-cosine"), frame)
     shown = [
         score
         for row in json.loads(Outline(text).scripts["data"])["plots"]["metric-weight-cosine"]
@@ -273,7 +335,7 @@ def test_infinite_scores_and_one_score_for_all_are_drawn() -> None:
     ]
     assert (shown.count(np.inf), shown.count(-np.inf)) == (2, 1)
     frame["score"] = 1.0
-    Outline(page({}, {"schema": 1, "metrics": [{"metric": "weight-cosine"}]}, frame))
+    Outline(page(run(), alone("weight-cosine"), frame))
 
 
 def test_a_very_long_table_is_thinned_and_says_so() -> None:
@@ -284,7 +346,7 @@ def test_a_very_long_table_is_thinned_and_says_so() -> None:
         for column in ("model_a", "model_b", "lineage_a", "lineage_b"):
             again[column] = f"{index}/" + again[column]
         copies.append(again)
-    text = page({}, {"schema": 1, "metrics": [{"metric": "weight-cosine"}]}, pd.concat(copies))
+    text = page(run(), alone("weight-cosine"), pd.concat(copies))
     size, told = len(text.encode()), text.count(" of 104,580 pairs are drawn")
     assert told == 1
     assert size < 3_000_000

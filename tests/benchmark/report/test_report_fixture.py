@@ -8,13 +8,35 @@ that is high for every pair, one that abstains where there are no biases, one wh
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import analysis
+from benchmark.catalog.model import Figure, Statement
+from benchmark.report import page
+from benchmark.report.sections import MetricSection, metric_sections
+from benchmark.results.decision import deciding_threshold
+from benchmark.results.schema import (
+    SCHEMA,
+    CatalogFacts,
+    CostRecord,
+    DecayPoint,
+    DisputeRecord,
+    Failure,
+    ForgeryOutcome,
+    ForgeryRecord,
+    Machine,
+    MetricDescription,
+    MetricResult,
+    ModelRecord,
+    Results,
+    RunRecord,
+    ScoredPair,
+    SharedPropertyClass,
+)
 
 METHODS = (
     "fine-tune",
@@ -128,191 +150,195 @@ def scores(seed: int = 0) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+CLAIM = analysis.Claim(threshold=0.9, text="> .9 is suspect", source="arXiv:2507.03014")
+CLAIMS = {
+    "attention-std": CLAIM,
+    "norm-cosine": CLAIM,
+    "config-match": analysis.Claim(p_values=True, text="scores are p-values", source="a letter"),
+    "qkv-bias-max": analysis.Claim(p_values=True, text="scores are p-values", source="a letter"),
+}
+
+
 @cache
-def results() -> dict[str, Any]:
-    """What results.json holds: the whole analysis, with few resamples, and what a run adds to it."""
+def results() -> Results:
+    """The whole analysis, with few resamples, and what a run adds to it."""
     tables = [analysis.ScoreTable(frame) for _, frame in scores().groupby("metric", sort=False)]
-    claim = analysis.Claim(threshold=0.9, text="> .9 is suspect", source="arXiv:2507.03014")
     told = analysis.analyse(
-        tables,
-        claims={"attention-std": claim, "norm-cosine": claim},
-        versions=dict.fromkeys(METRICS, 1),
-        n_resamples=499,
-        n_bootstrap=200,
-    ).to_json()
-    for entry in told["metrics"]:
-        entry |= {
-            "decay": decay(entry["metric"]),
-            "forgeries": forgeries(entry),
-            "shared_properties": shared_properties(entry),
-        }
-    return told
+        tables, claims=CLAIMS, versions=dict.fromkeys(METRICS, 1), n_resamples=499, n_bootstrap=200
+    ).summary()
+    metrics = (
+        MetricResult(
+            **vars(one),
+            forgeries=forgeries(one),
+            decay=decay(one.metric),
+            shared_properties=shared_properties(one),
+        )
+        for one in told.metrics
+    )
+    return Results(SCHEMA, tuple(metrics), told.comparisons, told.catalog)
+
+
+def with_every(found: Results, **changes: object) -> Results:
+    """The same results, with fields of every metric replaced."""
+    return replace(found, metrics=tuple(replace(one, **changes) for one in found.metrics))  # type: ignore[arg-type]
 
 
 SHARES = {"fine-tune": 0.1, "continued-pretrain:long": 1.0}
 
 
-def decay(metric: str) -> list[dict[str, Any]]:
+def decay(metric: str) -> tuple[DecayPoint, ...]:
     """Trained children by the share of their founder's budget; `silent` scores none of them."""
     table = scores()[lambda rows: (rows["metric"] == metric) & rows["method"].isin(SHARES)]
-    rows = [
-        {
-            "model": row.model_b,
-            "ancestor": row.model_a,
-            "method": row.method,
-            "steps": int(800 * SHARES[row.method]),
-            "tokens": int(8e6 * SHARES[row.method]),
-            "share": SHARES[row.method],
-            "score": row.score,
-            "lineage": row.lineage_a,
-        }
-        for row in table.itertuples()
-        if row.status == "ok"
+    points = [
+        DecayPoint(
+            model=row["model_b"],
+            ancestor=row["model_a"],
+            method=row["method"],
+            steps=int(800 * SHARES[row["method"]]),
+            tokens=int(8e6 * SHARES[row["method"]]),
+            share=SHARES[row["method"]],
+            score=row["score"],
+            lineage=row["lineage_a"],
+        )
+        for row in table.to_dict("records")
+        if row["status"] == "ok"
     ]
-    return sorted(rows, key=lambda row: row["share"])
+    return tuple(sorted(points, key=lambda point: point.share))
 
 
 FORGED = ("attention-std",)  # can be made to accuse and to acquit; every other metric is unmoved
 
 
-def forgeries(entry: dict[str, Any]) -> list[dict[str, Any]]:
+def forgeries(one: analysis.MetricSummary) -> tuple[ForgeryOutcome, ...]:
     """Two models framed and two children that evade; `silent` has no threshold to call by."""
-    metric = entry["metric"]
-    claim = (entry["claim"] or {}).get("threshold")
-    calibrated = next((item["value"] for item in entry["thresholds"] if item["max_fpr"] == 0.05), None)
-    threshold = calibrated if claim is None else claim
-    rows = []
+    decision = deciding_threshold(one)
+    outcomes = []
     for kind, before, after in (("frame", 0.1, 0.999), ("evade", 0.98, -0.9)):
         for founder in ("zoo/q-a", "zoo/l-b"):
-            reached = after if metric in FORGED else before
-            called = [None if threshold is None else value >= threshold for value in (before, reached)]
-            rows.append(
-                {
-                    "forged": f"{founder}-{kind}",
-                    "of": f"{founder}-fine-tune",
-                    "target": founder if kind == "evade" else "zoo/n-c",
-                    "kind": kind,
-                    "aimed_at": "attention-std",
-                    "before": before,
-                    "after": reached,
-                    "threshold": threshold,
-                    "before_called": called[0],
-                    "after_called": called[1],
-                    "reason": "" if threshold is not None else "no threshold could be calibrated",
-                }
+            reached = after if one.metric in FORGED else before
+            called = [value >= decision.value if decision.defined else None for value in (before, reached)]
+            outcomes.append(
+                ForgeryOutcome(
+                    forged=f"{founder}-{kind}",
+                    of=f"{founder}-fine-tune",
+                    target=founder if kind == "evade" else "zoo/n-c",
+                    kind=kind,
+                    aimed_at="attention-std",
+                    before=before,
+                    after=reached,
+                    threshold=decision.value,
+                    before_called=called[0],
+                    after_called=called[1],
+                    reason=decision.reason,
+                )
             )
-    return rows
+    return tuple(outcomes)
 
 
-def shared_properties(entry: dict[str, Any]) -> list[dict[str, Any]]:
+def shared_properties(one: analysis.MetricSummary) -> tuple[SharedPropertyClass, ...]:
     """Two properties, with the figures of the metric itself."""
-    return [
-        {
-            "shared": shared,
-            "n_pairs": 12,
-            "n_lineages": 4,
-            "median": 0.5,
-            "auc": entry["look_alike_auc"],
-            "fpr": entry["thresholds"][0]["fpr"] if entry["thresholds"] else None,
-        }
+    return tuple(
+        SharedPropertyClass(shared, 12, 4, 0.5, 0.0, 0, one.look_alike_auc, one.thresholds[0].fpr)
         for shared in ("corpus, tokenizer", "nothing but shape")
-    ]
+    )
 
 
 @cache
-def run() -> dict[str, Any]:
-    """What run.json holds."""
+def run() -> RunRecord:
+    """A run in which one score failed."""
     models = catalog()
-    claim = {
-        "threshold": 0.9,
-        "auc": None,
-        "p_values": False,
-        "text": "> .9 is suspect",
-        "source": "arXiv:2507.03014",
-    }
-    return {
-        "schema": 1,
-        "status": "partial",
-        "command": "python -m benchmark run --seed 0",
-        "arguments": {"seed": 0, "metrics": "cheap", "tier": "zoo"},
-        "seed": 0,
-        "tier": "zoo",
-        "started": "2026-03-01T12:00:00Z",
-        "ended": "2026-03-01T12:00:48Z",
-        "seconds": {"fingerprints": 21.4, "scores": 9.2, "statistics": 14.0, "report": 3.1},
-        "catalog": {
-            "digest": "4f" * 32,
-            "path": "lineage_catalog.yaml",
-            "n_models": 84,
-            "n_lineages": 12,
-            "n_cells": 6,
-        },
-        "models": {
-            name: {"digest": f"{index:064x}", "architecture": facts["cell"], "lineage": facts["founder"]}
+    said = "the curves agree more than any others seen"
+    answered = "unrelated models of one shape agree as much"
+    return RunRecord(
+        schema=SCHEMA,
+        status="partial",
+        command="run",
+        arguments={"seed": 0, "metrics": ["attention-std", "silent"], "tier": "zoo", "limit": None},
+        tier="zoo",
+        device="cpu",
+        catalog=CatalogFacts("4f" * 32, "lineage_catalog.yaml", n_models=84, n_lineages=12, n_cells=6),
+        costs={"silent": CostRecord(None, 0, 0.001, 3)},
+        seed=0,
+        started="2026-03-01T12:00:00Z",
+        ended="2026-03-01T12:00:48Z",
+        seconds={"fingerprints": 21.4, "scores": 9.2, "statistics": 14.0, "report": 3.1},
+        models={
+            name: ModelRecord(f"{index:064x}", facts["cell"], facts["founder"])
             for index, (name, facts) in enumerate(models.items())
         },
-        "metrics": {
-            name: {
-                "version": 1,
-                "title": f"How alike two models are by {name}",
-                "evidence": ["weights"],
-                "invariances": ["global scale", "dtype cast"],
-                "cost": "cheap",
-                "claims": [claim] if name in ("attention-std", "norm-cosine") else [],
-                "source": "arXiv:2507.03014" if name.endswith("std") else "this repository",
-            }
+        forgeries={"zoo/q-a-frame": ForgeryRecord("5e" * 32)},
+        metrics={
+            name: MetricDescription(
+                version=1,
+                title=f"How alike two models are by {name}",
+                evidence=("weights",),
+                invariances=("global scale", "dtype cast"),
+                cost="cheap",
+                measured=None,
+                claims=(CLAIMS[name],) if name in CLAIMS else (),
+            )
             for name in METRICS
         },
-        "packages": {"python": "3.12.3", "numpy": "2.3.5", "torch": "2.13.0"},
-        "machine": {"platform": "Linux x86_64", "cpus": 2, "memory_gb": 8},
-        "failures": [
-            {"unit": "score", "model": "zoo/q-a | zoo/q-d", "metric": "silent", "error": "tensor holds NaN"},
-        ],
-        "disputes": [
-            {
-                "id": "a-and-d",
-                "title": "Does zoo/q-d descend from zoo/q-a?",
-                "models": ["zoo/q-a", "zoo/q-d"],
-                "status": "disputed",
-                "summary": "One side points at attention curves, the other at look-alikes that share them.",
-                "claims": [
-                    {
-                        "by": "the accusers",
-                        "says": "the curves agree more than any others seen",
-                        "source": "https://arxiv.org/abs/2507.03014",
-                        "figures": [{"metric": "attention-std", "value": 0.927, "pair": "zoo/q-a – zoo/q-d"}],
-                    },
-                ],
-                "replies": [
-                    {
-                        "by": "the makers",
-                        "says": "unrelated models of one shape agree as much",
-                        "source": "a letter",
-                        "figures": [
-                            {"metric": "attention-std", "value": 0.91, "pair": ["zoo/q-g", "zoo/q-j"]}
-                        ],
-                    },
-                ],
-                "scored": [
-                    {"metric": "attention-std", "score": 0.71},
-                    {"metric": "weight-cosine", "score": 0.01},
-                ],
-            },
-            {
-                "id": "elsewhere",
-                "title": "A pair that was not scored",
-                "models": ["org/one", "org/two"],
-                "status": "disputed",
-                "summary": "Nobody has the weights.",
-                "claims": [],
-                "scored": None,
-            },
-        ],
-    }
+        packages={"numpy": "2.3.5", "torch": "2.13.0"},
+        machine=Machine("Linux", "3.12.3", "x86_64"),
+        failures=(Failure("score", "zoo/q-a | zoo/q-d", "silent", "tensor holds NaN"),),
+        disputes=(
+            DisputeRecord(
+                id="a-and-d",
+                title="Does zoo/q-d descend from zoo/q-a?",
+                models=("zoo/q-a", "zoo/q-d"),
+                status="open",
+                claims=(
+                    Statement(
+                        "the accusers",
+                        said,
+                        "https://arxiv.org/abs/2507.03014",
+                        (Figure("attention-std", ("zoo/q-a", "zoo/q-d"), 0.927),),
+                    ),
+                ),
+                replies=(
+                    Statement(
+                        "the makers",
+                        answered,
+                        "a letter",
+                        (Figure("attention-std", ("zoo/q-g", "zoo/q-j"), 0.91),),
+                    ),
+                ),
+                controls=("zoo/q-g",),
+                settled_by="a look at the checkpoints in between",
+                scored=(ScoredPair("attention-std", 0.71), ScoredPair("weight-cosine", 0.01)),
+            ),
+            DisputeRecord(
+                id="elsewhere",
+                title="A pair that was not scored",
+                models=("org/one", "org/two"),
+                status="retracted",
+                claims=(),
+            ),
+        ),
+    )
+
+
+@cache
+def made_sections() -> tuple[MetricSection, ...]:
+    """Its metrics, as the report shows them."""
+    return metric_sections(run(), results(), scores())
+
+
+@cache
+def made_page() -> str:
+    """Its page."""
+    return page(run(), results(), scores())
+
+
+def part(html: str, name: str) -> str:
+    """One section of a page."""
+    start = html.index(f'<section id="{name}"')
+    return html[start : html.index("<section id=" if name != "decay" else '<div id="each"', start + 10)]
 
 
 def test_the_made_up_run_is_what_it_says() -> None:
     assert len(catalog()) == 84
     assert len(pairs()) == 84 * 83 // 2
     assert set(scores()["metric"]) == set(METRICS)
-    assert {entry["metric"]: entry["verdict"] for entry in results()["metrics"]} == VERDICTS
+    assert {one.metric: one.verdict for one in results().metrics} == VERDICTS

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from benchmark.catalog import load_catalog, parse_catalog
-from benchmark.results.score_decay import decay_results, distances
+from benchmark.results.schema import DecayPoint
+from benchmark.results.score_decay import decay_points, distances
 from benchmark.zoo.manifest import Entry, Manifest
 
 CATALOG = """\
@@ -55,18 +56,18 @@ def test_rows_are_sorted_by_distance_and_only_scored_pairs_stand() -> None:
         ],
         columns=["model_a", "model_b", "score", "status", "method"],
     )
-    near, distant = decay_results(scores, far)
-    assert (near["model"], near["share"], near["score"]) == ("zoo/ft", 0.1, 0.9)
-    assert distant == {
-        "model": "zoo/chain",
-        "ancestor": "zoo/f",
-        "method": "fine-tune:short > instruct-tune",
-        "steps": 240,
-        "tokens": None,
-        "share": 0.3,
-        "score": 0.7,
-        "lineage": "zoo/f",
-    }
+    near, distant = decay_points(scores, far)
+    assert (near.model, near.share, near.score) == ("zoo/ft", 0.1, 0.9)
+    assert distant == DecayPoint(
+        model="zoo/chain",
+        ancestor="zoo/f",
+        method="fine-tune:short > instruct-tune",
+        steps=240,
+        tokens=None,
+        share=0.3,
+        score=0.7,
+        lineage="zoo/f",
+    )
 
 
 def test_every_trained_child_of_the_shipped_zoo_has_a_distance() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 
 from benchmark.catalog import Catalog, load_catalog, parse_catalog
-from benchmark.results.shared_properties import founder_pairs, shared_results
+from benchmark.results.shared_properties import founder_pairs, shared_property_classes
 
 SHAPE = "model_type: llama, depth: 2, width: 8, heads: 2, kv_heads: 2, feed_forward: 16, norm: rmsnorm"
 BASE = {"seed": 1, "corpus": "x", "tokenizer": "x", "order": 0, "schedule": "cosine", "steps": 9}
@@ -76,34 +78,34 @@ def test_a_metric_that_sees_the_corpus_is_fooled_by_it_alone(catalog: Catalog) -
         metric="m", status="ok", reason="",
         score=[score(a, b) for a, b in zip(pairs["model_a"], pairs["model_b"], strict=True)],
     )  # fmt: skip
-    found = {row["shared"]: row for row in shared_results(scores, founders, 0.5)}
+    found = {row.shared: row for row in shared_property_classes(scores, founders, 0.5)}
     for shared in ("all but the initialisation", "all but the order", "all but the tokenizer"):
-        assert found[shared]["auc"]["estimate"] == 0.5
-        assert found[shared]["fpr"]["estimate"] == 1.0
-        assert found[shared]["median"] == 1.0
+        assert found[shared].auc.estimate == 0.5
+        assert found[shared].fpr.estimate == 1.0
+        assert found[shared].median == 1.0
     for shared in ("all but the corpus", "nothing but shape", "the initialisation"):
-        assert found[shared]["auc"]["estimate"] == 1.0
-        assert found[shared]["auc"]["low"] < 1.0
-        assert found[shared]["fpr"]["estimate"] == 0.0
-        assert found[shared]["fpr"]["high"] > 0.0
+        assert found[shared].auc.estimate == 1.0
+        assert found[shared].auc.low < 1.0
+        assert found[shared].fpr.estimate == 0.0
+        assert found[shared].fpr.high > 0.0
     # a with b, and the twin with the other founder on its corpus; the twin is of one lineage with a.
-    assert found["all but the initialisation"]["n_pairs"] == 2
-    assert found["all but the initialisation"]["n_lineages"] == 3
+    assert found["all but the initialisation"].n_pairs == 2
+    assert found["all but the initialisation"].n_lineages == 3
     # Founders that share the corpus score 1 more than those that do not.
-    assert found["all but the corpus"]["difference"] == -1.0
-    assert found["all but the order"]["difference"] == 0.0
-    assert found["all but the order"]["n_cells"] == 1
-    assert found["all but the initialisation"]["difference"] is None
-    without = shared_results(scores, founders, None)
-    assert without[0]["fpr"]["estimate"] is None
-    assert without[0]["fpr"]["reason"]
+    assert found["all but the corpus"].difference == -1.0
+    assert found["all but the order"].difference == 0.0
+    assert found["all but the order"].n_cells == 1
+    assert math.isnan(found["all but the initialisation"].difference)
+    without = shared_property_classes(scores, founders, math.nan)
+    assert not without[0].fpr.defined
+    assert without[0].fpr.reason
 
 
 def test_without_founders_or_scores_there_is_nothing_to_say(catalog: Catalog) -> None:
     founders = founder_pairs(catalog)
     pairs = catalog.pairs().assign(metric="m", status="abstained", reason="x", score=float("nan"))
-    assert shared_results(pairs, founders, 0.5) == []
-    assert shared_results(pairs, founders.iloc[:0], 0.5) == []
+    assert shared_property_classes(pairs, founders, 0.5) == ()
+    assert shared_property_classes(pairs, founders.iloc[:0], 0.5) == ()
 
 
 def test_the_shipped_zoo_varies_one_thing_at_a_time() -> None:

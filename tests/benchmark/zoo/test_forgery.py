@@ -29,7 +29,7 @@ def score(metric: str, first: Checkpoint, second: Checkpoint) -> float:
 
 @pytest.mark.parametrize("metric", FORGERIES)
 @pytest.mark.parametrize(("name", "other"), PAIRS)
-def test_the_score_goes_where_the_forger_wants_and_logits_stay(name, other, metric, tmp_path):
+def test_the_score_goes_where_the_forger_wants_and_logits_stay(name, other, metric):
     model, victim = shipped(name), shipped(other)
     if metric.startswith("qkv-bias") and name not in BIASED:
         with pytest.raises(BadCheckpoint, match="no query, key or value biases"):
@@ -41,8 +41,8 @@ def test_the_score_goes_where_the_forger_wants_and_logits_stay(name, other, metr
     assert score(metric, framed, victim) > (0.99 if partly else 0.999_99)
     assert score(metric, cleared, victim) < (0.01 if partly else -0.999_99)
     assert abs(score(metric, model, victim)) < 0.99
-    assert_equal_logits(model, framed, tmp_path)
-    assert_equal_logits(model, cleared, tmp_path)
+    assert_equal_logits(model, framed)
+    assert_equal_logits(model, cleared)
 
 
 CATALOG = load_catalog()
@@ -52,21 +52,21 @@ SHIPPED = [
 
 
 @pytest.mark.parametrize(("forged", "of", "target", "kind", "aimed_at"), SHIPPED)
-def test_every_forgery_of_the_catalog_does_what_it_is_for(forged, of, target, kind, aimed_at, tmp_path):
+def test_every_forgery_of_the_catalog_does_what_it_is_for(forged, of, target, kind, aimed_at):
     made, honest, whom = (open_model(CATALOG, name) for name in (forged, of, target))
     before, after = score(aimed_at, honest, whom), score(aimed_at, made, whom)
     if kind == "frame":
         assert after > max(before, 0.9)
     else:
         assert after < min(before - 0.5, 0.1)
-    assert_equal_logits(honest, made, tmp_path)
+    assert_equal_logits(honest, made)
 
 
 @pytest.mark.parametrize("kind", ["mistral", "mixtral", "qwen2_moe", "gpt2"])
 @pytest.mark.parametrize("metric", ["attention-std", "ffn-std", "norm-pearson", "layer-energy"])
-def test_logits_stay_where_every_parameter_is_random(kind, metric, tmp_path):
+def test_logits_stay_where_every_parameter_is_random(kind, metric):
     model, victim = random_model(kind), random_model(kind, seed=6)
-    assert_equal_logits(model, transform(f"frame-{metric}", model, victim), tmp_path)
+    assert_equal_logits(model, transform(f"frame-{metric}", model, victim))
 
 
 def test_a_deeper_victim_is_met_on_the_models_own_grid():

@@ -10,7 +10,6 @@ import torch
 from tokenizers import Tokenizer
 
 from benchmark.catalog import load_catalog
-from benchmark.pipeline.checkpoints import zoo_recipes
 from benchmark.zoo.bigram import bigram_loss
 from benchmark.zoo.cells import VOCABULARY
 from benchmark.zoo.corpora import load_corpus
@@ -20,7 +19,7 @@ from benchmark.zoo.recipes import Child, Founder, founder_of
 from benchmark.zoo.tokens import Windows, encode_windows, train_tokenizer
 from benchmark.zoo.training import held_out_loss, load_model, rate_share
 
-RECIPES = parse_recipes(zoo_recipes(load_catalog()))
+RECIPES = parse_recipes(load_catalog().zoo_recipes)
 FOUNDERS = [name for name, recipe in RECIPES.items() if isinstance(recipe, Founder)]
 CHILDREN = [name for name, recipe in RECIPES.items() if isinstance(recipe, Child)]
 MODELS = read_manifest(SHIPPED).models
@@ -67,7 +66,7 @@ def check(name: str) -> None:
     loss, baseline = recomputed(name)
     manifest = read_manifest(SHIPPED)
     corpus = RECIPES[name].corpus
-    same = load_corpus(corpus).digest == manifest.corpora[corpus]["digest"]
+    same = load_corpus(corpus).digest == manifest.corpora[corpus].digest
     # Another Python carries a little other text, and so another held-out part of it.
     tolerance = 0.002 if same else 0.25
     assert loss == pytest.approx(manifest.models[name].loss, abs=tolerance)

@@ -10,13 +10,12 @@ import pytest
 import torch
 
 from benchmark.catalog import load_catalog
-from benchmark.pipeline.checkpoints import zoo_recipes
 from benchmark.session.errors import UsageError
 from benchmark.zoo.library import open_zoo
 from benchmark.zoo.manifest import SHIPPED, WEIGHTS, read_manifest
 from fpcore import BadCheckpoint
 
-RECIPES = zoo_recipes(load_catalog())
+RECIPES = load_catalog().zoo_recipes
 
 
 def test_every_model_opens_with_the_shape_the_catalog_states():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from benchmark.catalog import load_catalog
-from benchmark.pipeline.checkpoints import zoo_recipes
 from benchmark.session.errors import UsageError
 from benchmark.zoo.manifest import SHIPPED, read_manifest
 from benchmark.zoo.recipe_forms import parse_recipes
@@ -69,7 +68,7 @@ def test_children_of_other_shapes_and_students():
 def test_digests_of_models_trained_before_stay():
     # As recorded in the manifest: a field added to recipes must not make shipped models strangers.
     manifest = read_manifest(SHIPPED)
-    recipes = parse_recipes(zoo_recipes(load_catalog()))
+    recipes = parse_recipes(load_catalog().zoo_recipes)
     for name in manifest.models:
         assert recipe_digest(recipes, name) == manifest.models[name].recipe
     other = parse_recipes({"t": FOUNDER, "a": changed(FOUNDER, teacher="zoo/t")})
@@ -160,7 +159,7 @@ def test_a_wrong_recipe_is_one_clear_line(recipes, words):
 
 
 def test_the_catalogs_recipes():
-    recipes = parse_recipes(zoo_recipes(load_catalog()))
+    recipes = parse_recipes(load_catalog().zoo_recipes)
     founders = [recipe for recipe in recipes.values() if isinstance(recipe, Founder)]
     by_cell = {cell: sum(f.cell == cell for f in founders) for cell in {f.cell for f in founders}}
     assert len(founders) >= 12

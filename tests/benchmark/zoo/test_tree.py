@@ -8,7 +8,6 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from benchmark.catalog import load_catalog
-from benchmark.pipeline.checkpoints import zoo_recipes
 from benchmark.zoo.tree import draw
 
 ROOT = Path(__file__).parents[3]
@@ -20,7 +19,7 @@ def test_every_model_is_in_the_picture_and_inside_it():
     drawing = ET.fromstring(draw(catalog))
     texts = [(element.text or "", element) for element in drawing.iter(f"{SVG}text")]
     words = [text for text, _ in texts]
-    recipes = zoo_recipes(catalog)
+    recipes = catalog.zoo_recipes
     trained = [name for name, recipe in recipes.items() if "train" in recipe]
     assert sorted(set(words) & set(trained)) == sorted(trained)
     said = " ".join(words)
@@ -41,6 +40,8 @@ def test_every_model_is_in_the_picture_and_inside_it():
 def test_the_page_shows_the_picture_that_the_command_draws():
     command = [sys.executable, "-m", "benchmark.zoo.tree"]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
-    shown = (ROOT / "docs" / "figures" / "zoo-tree.svg").read_bytes()
-    assert made == shown, "the catalog changed: python -m benchmark.zoo.tree > docs/figures/zoo-tree.svg"
-    assert "figures/zoo-tree.svg" in (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8")
+    shown = (ROOT / "docs" / "explanation" / "figures" / "zoo-tree.svg").read_bytes()
+    assert made == shown, (
+        "the catalog changed: python -m benchmark.zoo.tree > docs/explanation/figures/zoo-tree.svg"
+    )
+    assert "figures/zoo-tree.svg" in (ROOT / "docs" / "explanation" / "zoo.md").read_text(encoding="utf-8")

@@ -1,0 +1,269 @@
+"""The pairs that evidence is fitted on, with their weights, and every fit on a part of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from analysis.evidence.logistic_fit import LogisticFit, logistic_coefficients
+from analysis.evidence.score_map import (
+    ScoreMap,
+    class_weights,
+    isotonic_map,
+    merged_levels,
+    normal_scores,
+)
+from analysis.table import ScoreTable
+
+__all__ = ["LabelledPairs", "finite", "lineage_folds", "lineage_weights"]
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+N_FOLDS: Final = 10
+"""Groups of lineages left out together; with fewer lineages every lineage is a group."""
+
+
+@dataclass(frozen=True)
+class LabelledPairs:
+    """Derived and negative pairs of a table, in this order, with the scores of one or several metrics.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n,)
+        Where each pair stands in the table.
+    scores : ndarray of float, shape (n, n_metrics)
+        Infinite ones are brought to just beyond the finite ones.
+    code : ndarray of int, shape (2, n)
+        Lineages of both ends, numbered from 0 over those that take part.
+    derived : ndarray of bool, shape (n,)
+    weight : ndarray of float, shape (n,)
+        By which every lineage counts the same; each class sums to 1.
+    n_models, n_lineages : int
+    """
+
+    rows: Indices
+    scores: Floats
+    code: Indices
+    derived: Mask
+    weight: Floats
+    n_models: int
+    n_lineages: int
+
+    @classmethod
+    def of(cls, table: ScoreTable, scores: Floats, negative: Mask) -> LabelledPairs:
+        """Take the comparable derived pairs of a table and its comparable negatives.
+
+        Parameters
+        ----------
+        table : ScoreTable
+        scores : ndarray of float, shape (n_pairs, n_metrics)
+            In its row order.
+        negative : ndarray of bool, shape (n_pairs,)
+        """
+        ours = np.flatnonzero(table.derived & table.comparable)
+        rows = np.concatenate([ours, np.flatnonzero(negative & table.comparable)])
+        ends = np.stack([table.lineage_a[rows], table.lineage_b[rows]])
+        takes_part = np.zeros(len(table.lineages), dtype=np.bool_)
+        takes_part[ends] = True
+        code = (np.cumsum(takes_part) - 1)[ends]
+        derived = np.arange(len(rows)) < len(ours)
+        return cls(
+            rows,
+            finite(scores[rows]),
+            code,
+            derived,
+            lineage_weights(code, derived),
+            table.count_models(rows),
+            int(takes_part.sum()),
+        )
+
+    @property
+    def n_derived(self) -> int:
+        """Derived pairs."""
+        return int(self.derived.sum())
+
+    @property
+    def n_negative(self) -> int:
+        """Negative pairs."""
+        return len(self.derived) - self.n_derived
+
+    @cached_property
+    def n_holders(self) -> int:
+        """Lineages with derived pairs."""
+        return len(np.unique(self.code[0][self.derived]))
+
+    @cached_property
+    def _levels(self) -> tuple[tuple[Floats, ...], Indices]:
+        """Levels of each metric, and the place of each pair among them, shape (n_metrics, n)."""
+        if self.scores.shape[1] == 1:
+            level, place = merged_levels(self.scores[:, 0])
+            return (level,), place[None]
+        # The points of several metrics are about as many as the pairs: merging would save nothing.
+        levels, places = zip(
+            *(np.unique(column, return_inverse=True) for column in self.scores.T), strict=True
+        )
+        return levels, np.stack(places)
+
+    @cached_property
+    def _point(self) -> Indices:
+        """Number of the point (one level of each metric) on which each pair lies."""
+        levels, place = self._levels
+        point: Indices = place[0]
+        for own, of in zip(place[1:], levels[1:], strict=True):
+            point = np.unique(point * len(of) + own, return_inverse=True)[1]
+        return point
+
+    @cached_property
+    def _place(self) -> Indices:
+        """Places of the points among the levels of each metric, shape (n_metrics, n_points)."""
+        place = self._levels[1]
+        of_point = np.empty((len(place), int(self._point.max()) + 1), dtype=np.intp)
+        of_point[:, self._point] = place
+        return of_point
+
+    def _scales(self, weight: Floats) -> tuple[ScoreMap, ...]:
+        sums = [
+            np.stack([np.bincount(place, side, len(level)) for side in weight]).astype(np.float64)
+            for place, level in zip(self._place, self._levels[0], strict=True)
+        ]
+        return tuple(
+            ScoreMap(level, normal_scores(of)) for level, of in zip(self._levels[0], sums, strict=True)
+        )
+
+    def _normal(self, scales: tuple[ScoreMap, ...]) -> Floats:
+        """Normal scores of the points, shape (n_metrics, n_points)."""
+        return np.stack([scale.value[own] for scale, own in zip(scales, self._place, strict=True)])
+
+    def _fit(self, weight: Floats, start: LogisticFit | None = None) -> LogisticFit:
+        """Fit on the points, by the weights of both classes at each, shape (2, n_points)."""
+        share = weight / weight.sum(axis=1, keepdims=True) / 2
+        scales = self._scales(share)
+        used = share.sum(axis=0) > 0
+        begin = None if start is None else np.concatenate([[start.intercept], start.slopes])
+        return LogisticFit(
+            scales, *logistic_coefficients(self._normal(scales)[:, used], share[:, used], begin)
+        )
+
+    def _weights(self, pairs: Mask | slice = slice(None)) -> Floats:
+        return class_weights(
+            self._point[pairs], self.derived[pairs], self.weight[pairs], self._place.shape[1]
+        )
+
+    def fit(self) -> LogisticFit:
+        """Fit on all pairs."""
+        return self._fit(self._weights())
+
+    def isotonic(self) -> ScoreMap:
+        """Fit the one metric there is by isotonic regression."""
+        return isotonic_map(self._levels[0][0], self._weights())
+
+    def held_out(self, start: LogisticFit) -> Floats:
+        """log10 LR of each pair by a fit on pairs of other groups of lineages, shape (n,).
+
+        Lineages are dealt to ten groups (each its own with fewer lineages). A pair of groups is weighed by
+        the pairs that touch neither; mixed pairs are in neither part. 0 where none are left of a class.
+
+        Parameters
+        ----------
+        start : LogisticFit
+            The fit on all pairs: from there it is not far.
+        """
+        value = np.zeros(len(self.derived))
+        for here, weight in self._trainings():
+            fitted = self._fit(weight, start)
+            value[here] = fitted.weigh(self._normal(fitted.scales))[self._point[here]]
+        return value
+
+    def held_out_isotonic(self) -> Floats:
+        """The same by isotonic regression of the one metric there is."""
+        value = np.zeros(len(self.derived))
+        for here, weight in self._trainings():
+            value[here] = isotonic_map(self._levels[0][0], weight).value[self._point[here]]
+        return value
+
+    def _trainings(self) -> Iterator[tuple[Indices, Floats]]:
+        """Pairs of each two groups of lineages, and the weights of those that touch neither."""
+        groups, order, starts, weight = self._by_groups
+        for number, own in enumerate(groups):
+            apart = ~np.isin(groups, own).any(axis=1)
+            train = (apart.astype(np.float64) @ weight).reshape(2, -1)
+            if (train.sum(axis=1) > 0).all():
+                yield order[starts[number] : starts[number + 1]], train
+
+    @cached_property
+    def _by_groups(self) -> tuple[Indices, Indices, Indices, csr_array]:
+        """Every two groups that hold pairs, the pairs ordered by them, where each begins, and their weights.
+
+        The weights are a matrix of groups × points of both classes, which is sparse.
+        """
+        fold = lineage_folds(self.code, self.derived)[self.code]
+        n, points = int(fold.max()) + 1, self._place.shape[1]
+        pair = fold.min(axis=0) * n + fold.max(axis=0)
+        two = np.flatnonzero(np.bincount(pair, minlength=n * n))
+        place = np.searchsorted(two, pair)
+        order = np.argsort(place.astype(np.uint8), kind="stable")
+        starts = np.searchsorted(place[order], np.arange(len(two) + 1))
+        column = self.derived * points + self._point
+        weight = csr_array((self.weight, (place, column)), shape=(len(two), 2 * points))
+        return np.stack([two // n, two % n], axis=1), order, starts, weight
+
+    def left_out_one_by_one(self, score: Floats, start: LogisticFit) -> Floats:
+        """log10 LR of one pair, scores of shape (n_metrics,), each lineage left out of the fit in turn."""
+        found = []
+        for lineage in range(self.n_lineages):
+            weight = self._weights((self.code != lineage).all(axis=0))
+            if (weight.sum(axis=1) > 0).all():
+                found.append(float(self._fit(weight, start)(score)))
+        return np.array(found)
+
+
+def lineage_weights(code: Indices, derived: Mask) -> Floats:
+    """Weights by which every lineage (of derived pairs) and every two lineages (of negatives) count the same.
+
+    Parameters
+    ----------
+    code : ndarray of int, shape (2, n)
+        Lineages of both ends.
+    derived : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+        Each class sums to 1.
+    """
+    n = int(code.max(initial=0)) + 1
+    group = code.min(axis=0) * n + code.max(axis=0)
+    weight = np.empty(len(derived))
+    for side in (derived, ~derived):
+        size = np.bincount(group[side], minlength=n * n)
+        weight[side] = 1 / (size[group[side]] * np.count_nonzero(size))
+    return weight
+
+
+def lineage_folds(code: Indices, derived: Mask, most: int = N_FOLDS) -> Indices:
+    """Group of each lineage: dealt out by falling number of derived pairs, so that all groups hold some."""
+    n = int(code.max()) + 1
+    held = np.bincount(code[0][derived], minlength=n)
+    fold = np.empty(n, dtype=np.intp)
+    fold[np.argsort(-held, kind="stable")] = np.arange(n) % min(most, n)
+    return fold
+
+
+def finite(scores: Floats) -> Floats:
+    """Infinite scores as just beyond the finite ones of their column: they rank, and a fit stays finite."""
+    found: list[Floats] = []
+    for column in scores.T:
+        inside = column[np.isfinite(column)]
+        if not len(inside):
+            found.append(np.sign(column))
+            continue
+        step = float(np.std(inside)) or 1.0
+        found.append(np.clip(column, inside.min() - step, inside.max() + step))
+    return np.stack(found, axis=1)

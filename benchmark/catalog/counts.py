@@ -1,0 +1,126 @@
+"""What a catalog holds, as counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from analysis.look_alikes import look_alike_pairs
+from benchmark.catalog.graph import Graph
+from benchmark.catalog.model import GRADES, RELATIONS, Dispute, Evidence, Model
+from benchmark.catalog.pairs import related_pairs
+
+__all__ = ["CatalogCounts", "count_catalog"]
+
+
+@dataclass(frozen=True)
+class CatalogCounts:
+    """Counts of a catalog's entries, derivations, pairs and disputes.
+
+    Attributes
+    ----------
+    file, digest : str
+        The catalog's file, and the SHA-256 of its text.
+    models, local_models, hub_models : int
+        Honest models; those on this machine, and those on the hub.
+    founders, lineages, cells : int
+        Models without parents; lineages; architecture cells.
+    derivations : mapping of str to int
+        Method → derivations, most frequent first.
+    evidence : mapping of str to int
+        Grade → derivations whose best evidence has it.
+    pairs : mapping of str to int
+        Relation → pairs.
+    look_alikes : int
+        Independent pairs that have the shapes of a derived pair.
+    forgeries : mapping of str to int
+        Kind → forged models, which count nowhere else.
+    disputes : mapping of str to int
+        Status → disputes.
+    without_cell, origin_not_stated : tuple of str
+        Models whose architecture cell is unknown; founders that nobody states to be from scratch.
+    """
+
+    file: str
+    digest: str
+    models: int
+    local_models: int
+    hub_models: int
+    founders: int
+    lineages: int
+    cells: int
+    derivations: Mapping[str, int]
+    evidence: Mapping[str, int]
+    pairs: Mapping[str, int]
+    look_alikes: int
+    forgeries: Mapping[str, int]
+    disputes: Mapping[str, int]
+    without_cell: tuple[str, ...]
+    origin_not_stated: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """The same as JSON values, by the names of the attributes."""
+        return asdict(self)
+
+
+def count_catalog(
+    graph: Graph,
+    models: Sequence[Model],
+    chosen: Sequence[str],
+    disputes: Sequence[Dispute],
+    *,
+    file: str,
+    digest: str,
+) -> CatalogCounts:
+    """Count what a catalog holds.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of all entries, forgeries among them.
+    models : sequence of Model
+        The honest ones.
+    chosen : sequence of str
+        Those that stand in pairs: of each model one entry.
+    disputes : sequence of Dispute
+    file, digest : str
+    """
+    by_id = {model.id: model for model in models}
+    derivations = [parent for model in models for parent in model.parents]
+    best = Counter(_best_grade(parent.evidence) for parent in derivations)
+    pairs = related_pairs(graph, chosen)
+    relations = np.bincount(pairs.codes, minlength=len(RELATIONS)).tolist()
+    cells = np.array([by_id[name].cell for name in pairs.ids], dtype=object)
+    alike = look_alike_pairs(np.array(RELATIONS)[pairs.codes], cells[pairs.a], cells[pairs.b])
+    return CatalogCounts(
+        file=file,
+        digest=digest,
+        models=len(models),
+        local_models=sum(not model.remote for model in models),
+        hub_models=sum(model.remote for model in models),
+        founders=sum(model.founder for model in models),
+        lineages=len({graph.lineages[model.id] for model in models}),
+        cells=len({model.cell for model in models if model.cell}),
+        derivations=most_frequent(Counter(parent.method for parent in derivations)),
+        evidence={grade: best[grade] for grade in GRADES},
+        pairs=dict(zip(RELATIONS, relations, strict=True)),
+        look_alikes=int(alike.sum()),
+        forgeries=most_frequent(Counter(model.forgery.kind for model in graph.order if model.forgery)),
+        disputes=most_frequent(Counter(dispute.status for dispute in disputes)),
+        without_cell=tuple(model.id for model in models if model.cell is None),
+        origin_not_stated=tuple(
+            model.id for model in models if model.founder and not model.stated_from_scratch
+        ),
+    )
+
+
+def most_frequent(counter: Counter[str]) -> dict[str, int]:
+    """Counts, highest first, by name where they are equal."""
+    return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _best_grade(evidence: Sequence[Evidence]) -> str:
+    return min((item.grade for item in evidence), key=GRADES.index)

@@ -1,0 +1,40 @@
+"""``metrics``: what each metric measures, what leaves it unchanged, what is claimed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from benchmark.cli.options import Json
+from benchmark.cli.printing import print_json
+
+if TYPE_CHECKING:
+    from fpcore import Metric
+
+__all__ = ["metrics"]
+
+
+def metrics(json_: Json = False) -> None:
+    """The metrics, with formula source, evidence used, invariances and claims."""
+    import fpcore
+    from analysis import as_json
+    from benchmark.pipeline.provenance import describe_metric
+
+    if json_:
+        print_json({metric.name: as_json(describe_metric(metric)) for metric in fpcore.metrics()})
+    else:
+        print(metrics_text(fpcore.metrics()))
+
+
+def metrics_text(metrics: Iterable[Metric]) -> str:
+    """All metrics with what they look at, what leaves them unchanged and what is claimed for them."""
+    lines = []
+    for metric in metrics:
+        lines.append(f"{metric.name}  (version {metric.version}, {metric.cost})")
+        lines.append(f"  {metric.title}")
+        lines.append(f"  evidence     {', '.join(sorted(metric.evidence))}")
+        lines.append(f"  unchanged by {', '.join(sorted(metric.invariances)) or 'nothing in the table'}")
+        lines.append(f"  measured     {metric.measured or 'not yet'}")
+        lines += [f"  claim        {claim.text} ({claim.source})" for claim in metric.claims]
+        lines.append("")
+    return "\n".join(lines).rstrip()

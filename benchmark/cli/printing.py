@@ -1,0 +1,105 @@
+"""Results on stdout, everything else on stderr, documents in files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from benchmark.session.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from benchmark.results.schema import Failure
+
+__all__ = ["check_document", "print_json", "print_table", "say", "say_failures", "show_document"]
+
+DOCUMENTS: Final = (".html", ".json", ".md")
+FAILURES_SAID: Final = 10
+"""Failures named on stderr; run.json and the report have all."""
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def say_failures(failures: Sequence[Failure], run: Path) -> None:
+    """Name what failed in a run, on stderr, each with its model or pair."""
+    for failure in failures[:FAILURES_SAID]:
+        where = "" if failure.model in failure.error else f"{failure.model}: "
+        say(f"failed: {where}{failure.error}")
+    more = len(failures) - FAILURES_SAID
+    if more > 0:
+        say(f"failed: {more} more of the kind; {run / 'run.json'} names them all")
+    if failures:
+        say(f"{len(failures)} units of work failed; the rest is complete and in the report")
+
+
+def print_json(value: object) -> None:
+    """A result on stdout as strict JSON."""
+    print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(*tables: RenderableType) -> None:
+    """Tables on stdout, as wide as the terminal."""
+    from rich.console import Console
+
+    console = Console()
+    for table in tables:
+        console.print(table)
+
+
+def check_document(out: Path | None) -> None:
+    """See before any work that a document can be written under that name.
+
+    Raises
+    ------
+    UsageError
+        Another suffix than ``.html``, ``.json`` or ``.md``.
+    """
+    if out is not None and out.suffix not in DOCUMENTS:
+        raise UsageError(f"--out {out}: name a .html, .json or .md file")
+
+
+def show_document(
+    value: Mapping[str, object],
+    out: Path | None,
+    json_: bool,
+    *,
+    page: Callable[[], str],
+    markdown: Callable[[], str],
+    tables: Callable[[], Sequence[RenderableType]],
+    notes: str = "",
+) -> None:
+    """Write a result to a file if there is one, as its suffix says, and print it.
+
+    Parameters
+    ----------
+    value : mapping
+        The result as plain values.
+    out : Path or None
+        As `check_document` wants it.
+    json_ : bool
+        Print `value`, not tables and notes.
+    page, markdown, tables : callable
+        The result as HTML, as Markdown, and for a terminal.
+    notes : str
+        What follows the tables.
+    """
+    from benchmark.session.files import write_json, write_text
+
+    if out is not None:
+        if out.suffix == ".json":
+            write_json(out, value)
+        else:
+            write_text(out, page() if out.suffix == ".html" else markdown())
+    if json_:
+        print_json(value)
+    else:
+        print_table(*tables())
+        if notes:
+            print(notes)

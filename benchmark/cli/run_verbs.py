@@ -1,0 +1,134 @@
+"""``run``, ``analyse`` and ``report``: what fills a run directory, and renders it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.cli.exits import UNIT_FAILED
+from benchmark.cli.options import (
+    CatalogFile,
+    Device,
+    Json,
+    Metrics,
+    Models,
+    Out,
+    Quiet,
+    Seed,
+    Tier,
+    Workers,
+)
+from benchmark.cli.printing import print_json, print_table, say_failures
+
+if TYPE_CHECKING:
+    from benchmark.results.run import Run
+
+__all__ = ["analyse", "report", "run"]
+
+
+def run(
+    catalog: CatalogFile = None,
+    tier: Tier = "zoo",
+    metrics: Metrics = None,
+    models: Models = None,
+    out: Out = None,
+    workers: Workers = None,
+    seed: Seed = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    limit: Annotated[int | None, typer.Option(min=2, help="Only the first so many models.")] = None,
+    pairs_per_lineage_pair: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="K", help="Independent pairs a costly metric scores of any two lineages."
+        ),
+    ] = 4,
+    device: Device = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html."""
+    if dry_run:
+        from benchmark.pipeline.plan import plan
+
+        planned = plan(
+            catalog=catalog,
+            tier=tier,
+            metrics=metrics,
+            models=models,
+            limit=limit,
+            pairs_per_lineage_pair=pairs_per_lineage_pair,
+            seed=seed,
+        )
+        if json_:
+            print_json(planned.to_json())
+        else:
+            print(planned)
+        return
+    from benchmark.pipeline.run import run as calibrate
+
+    finished = calibrate(
+        catalog=catalog,
+        tier=tier,
+        metrics=metrics,
+        models=models,
+        out=out,
+        limit=limit,
+        pairs_per_lineage_pair=pairs_per_lineage_pair,
+        seed=seed,
+        workers=workers,
+        device=device,
+        quiet=quiet,
+    )
+    _conclude(finished, json_)
+
+
+def analyse(
+    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="A score table, .csv or .parquet.")],
+    catalog: Annotated[
+        Path | None, typer.Option("--catalog", metavar="F", help="Labels for a table that has none.")
+    ] = None,
+    out: Out = None,
+    seed: Seed = 0,
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The statistics alone, on any score table: no weights are needed."""
+    from benchmark.pipeline.analyse import analyse as analyse_table
+
+    _conclude(analyse_table(scores, catalog=catalog, out=out, seed=seed, quiet=quiet), json_)
+
+
+def _conclude(run: Run, json_: bool) -> None:
+    """Say what came out, and leave with the code that fits."""
+    from analysis import as_json
+    from benchmark.report import verdict_table
+
+    if json_:
+        print_json(as_json(run.results))
+    else:
+        print_table(verdict_table(run.results))
+        print(f"Report: {run.report}")
+    say_failures(run.record.failures, run.path)
+    if run.record.failures:
+        raise typer.Exit(UNIT_FAILED)
+
+
+def report(
+    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    json_: Json = False,
+) -> None:
+    """Render a run again."""
+    from benchmark.report import render
+
+    written = [str(path) for path in render(run_directory)]
+    if json_:
+        print_json({"report": written[0], "files": written})
+    else:
+        print("\n".join(written))
+    if open_:
+        import webbrowser
+
+        webbrowser.open((run_directory / "report.html").resolve().as_uri())

@@ -1,0 +1,105 @@
+"""The answer about candidate parents for a terminal of 80 columns, and as Markdown."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+import analysis
+from benchmark.comparison.plain_text import bullets, signed, table_of_rows, who_is_left_out, wrapped
+from benchmark.report.notation import UNDEFINED, p_value
+
+if TYPE_CHECKING:
+    from benchmark.comparison.candidate_case import CandidateCase
+
+__all__ = ["HEAD", "KEY", "candidates_markdown", "candidates_notes", "candidates_table", "row_of"]
+
+HEAD: Final = ("Candidate", "Answer", "Too low: p", "Too high: p", "log10 LR", "Lineages")
+KEY: Final = (
+    "Too low: p that an ancestor scores no higher. Too high: p that the best of so many strangers scores no"
+    " lower, adjusted over the sequence. log10 LR: of all metrics together, bounded. Lineages: whose derived"
+    " pairs it is judged by, of like shapes or of all."
+)
+
+
+def row_of(case: CandidateCase, one: analysis.Candidate) -> tuple[str, ...]:
+    """Cells under `HEAD` of one candidate."""
+    return (
+        one.name,
+        _standing(one),
+        p_value(one.derivation_p),
+        p_value(one.stranger_p),
+        _weight(case.evidence[one.name].log10_lr),
+        _judged(one),
+    )
+
+
+def _standing(one: analysis.Candidate) -> str:
+    if not one.remains:
+        return "excluded"
+    return "shown" if one.shown else "remains"
+
+
+def _weight(value: float) -> str:
+    return UNDEFINED if math.isnan(value) else signed(value)
+
+
+def _judged(one: analysis.Candidate) -> str:
+    if not one.n_lineages or math.isnan(one.derivation_p):
+        return "none"
+    return f"{one.n_lineages}, {'like' if one.same_cell_only else 'all'}"
+
+
+def candidates_table(case: CandidateCase) -> Table:
+    """Lay out the candidates for a terminal of 80 columns."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        caption=KEY,
+        caption_justify="left",
+    )
+    for head in HEAD:
+        table.add_column(head, overflow="fold", no_wrap=head != "Candidate")
+    for one in case.found.candidates:
+        table.add_row(*(Text(cell) for cell in row_of(case, one)))
+    return table
+
+
+def _about(case: CandidateCase) -> str:
+    calibration = case.calibration
+    left_out = who_is_left_out(calibration) or "none, the model is not in it"
+    return (
+        f"{case.model.label}: {case.model.cell}, digest {case.model.digest[:12]}. Calibration"
+        f" {calibration.run}: {calibration.n_lineages} lineages; left out: {left_out}; and that"
+        " of each candidate where it is judged."
+    )
+
+
+def candidates_notes(case: CandidateCase) -> str:
+    """Write all that the table does not hold, wrapped for a terminal."""
+    return "\n\n".join(
+        [
+            wrapped(case.sentence),
+            "What cannot be said:\n" + bullets(case.cannot_say),
+            wrapped(_about(case)),
+        ]
+    )
+
+
+def candidates_markdown(case: CandidateCase) -> str:
+    """Write the answer as Markdown."""
+    blocks = [
+        f"# {case.model.label} and its candidate parents",
+        case.sentence,
+        table_of_rows(HEAD, (row_of(case, one) for one in case.found.candidates)),
+        KEY,
+        "## What cannot be said",
+        "\n".join(f"- {item}" for item in case.cannot_say),
+        _about(case),
+    ]
+    return "\n\n".join(blocks) + "\n"

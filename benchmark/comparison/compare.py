@@ -1,0 +1,122 @@
+"""``compare``: two models as a case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.catalog import Catalog, load_catalog
+from benchmark.comparison.calibration_run import CalibrationRun, metrics_to_use
+from benchmark.comparison.case import Background, Case, OpenDispute
+from benchmark.comparison.compared_model import catalog_id
+from benchmark.comparison.joint_evidence import weigh_together
+from benchmark.comparison.layers import SPREADS, picture_layers
+from benchmark.comparison.metric_evidence import weigh_metric
+from benchmark.comparison.pair_scores import PairScorer
+from benchmark.comparison.sentences import cannot_say, leading, sentence
+from benchmark.pipeline.threads import one_thread
+from benchmark.session.errors import UsageError
+from benchmark.session.session import Session
+
+__all__ = ["compare"]
+
+
+def compare(
+    model_a: str | Path,
+    model_b: str | Path,
+    *,
+    calibration: Path | str | None = None,
+    metrics: str | Sequence[str] | None = None,
+    catalog: Catalog | Path | str | None = None,
+    time_limit: float | None = None,
+    device: str | None = None,
+    cache: Path | str | None = None,
+    quiet: bool = True,
+) -> Case:
+    """Compare two models.
+
+    Parameters
+    ----------
+    model_a, model_b : str or path
+        Catalog ids, local paths, or ``org/name[@revision]``.
+    calibration : path, optional
+        A finished run: its look-alikes and children weigh the scores.
+    metrics : str or sequence of str, optional
+        Names and globs, or ``"all"``; default: those of the calibration, else the cheap ones.
+    catalog : Catalog or path, optional
+        Whose ids and kinships are known; default: the shipped catalog.
+    time_limit : float, optional
+        Seconds that a metric of another package may take for a model, and for the pair; 0: no limit. Default:
+        60 where the system has interval timers (POSIX), else no limit.
+    device, cache, quiet
+        As for `Session.start`.
+
+    Returns
+    -------
+    Case
+        What failed stands in ``failures``.
+
+    Raises
+    ------
+    UsageError
+        One model twice, no such run, no such metric.
+    fpcore.BadCheckpoint
+        A model that cannot be read.
+    """
+    session = Session.start(cache=cache, device=device, workers=1, quiet=quiet)
+    loaded = load_catalog(catalog)
+    run = None if calibration is None else CalibrationRun(calibration)
+    chosen, unknown = metrics_to_use(metrics, run)
+    typed = (str(model_a), str(model_b))
+    ids = [catalog_id(loaded, text) for text in typed]
+    if typed[0] == typed[1] or (ids[0] is not None and ids[0] == ids[1]):
+        raise UsageError(f"compare: {typed[0]} and {typed[1]} are one model; a case needs two")
+    scorer = PairScorer(session, loaded, typed, chosen, also=tuple(SPREADS), time_limit=time_limit)
+    first, second = (scorer.models[text] for text in typed)
+    if first.digest == second.digest:
+        raise UsageError(
+            f"compare: {typed[0]} and {typed[1]} hold identical weights (digest {first.digest[:12]});"
+            " a case needs two models"
+        )
+    left_out: set[str] = set()
+    if run is not None:
+        for model in (first, second):
+            left_out |= run.lineages_of(loaded, model.catalog_id, model.digest)
+    (scores,) = scorer.scores([typed])
+    with one_thread():
+        found = tuple(
+            weigh_metric(metric.load(), scores[metric.name], (first.cell, second.cell), run, left_out)
+            for metric in scorer.metrics
+        )
+        joint = None if run is None else weigh_together(found, run, left_out)
+        layers = picture_layers(
+            *(scorer.checkpoint(text) for text in typed),
+            spreads=lambda metric: tuple(scorer.fingerprint(metric, text) for text in typed),
+        )
+    lead = leading(found)
+    session.cache.trim()
+    return Case(
+        models=(first, second),
+        metrics=found,
+        calibration=None if run is None else run.facts(left_out),
+        lead=lead,
+        joint=joint,
+        sentence=sentence((first, second), lead, joint),
+        cannot_say=tuple(cannot_say(found, lead, joint, run, unknown)),
+        background=_background(loaded, *ids),
+        layers=layers,
+    )
+
+
+def _background(catalog: Catalog, a: str | None, b: str | None) -> Background | None:
+    """What the catalog holds of the pair; None unless both are entries."""
+    if a is None or b is None:
+        return None
+    kinship = catalog.explain(a, b)
+    pair = {catalog.canonical(a), catalog.canonical(b)}
+    disputes = tuple(
+        OpenDispute(dispute.id, dispute.title, dispute.status)
+        for dispute in catalog.disputes
+        if dispute.open and pair <= {catalog.canonical(model) for model in dispute.models}
+    )
+    return Background(kinship.relation, kinship.method, disputes)

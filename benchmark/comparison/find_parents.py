@@ -1,0 +1,196 @@
+"""``compare --against``: which of several candidate parents remain as ancestors of one model."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import analysis
+import fpcore
+from benchmark.catalog import Catalog, load_catalog
+from benchmark.comparison.calibration_run import NOTHING_LEFT, CalibrationRun, metrics_to_use
+from benchmark.comparison.candidate_case import CandidateCase, CandidateEvidence
+from benchmark.comparison.pair_scores import MetricScore, PairScorer
+from benchmark.comparison.ranking_scores import JointScorer
+from benchmark.session.errors import UsageError
+from benchmark.session.session import Session
+
+__all__ = ["find_parents", "name_candidates"]
+
+WEIGHTS: Final = (".safetensors", ".bin", ".gguf")
+
+
+def find_parents(
+    model: str | Path,
+    against: str | Path | Sequence[str | Path],
+    *,
+    calibration: Path | str,
+    metrics: str | Sequence[str] | None = None,
+    confidence: float = 0.9,
+    catalog: Catalog | Path | str | None = None,
+    time_limit: float | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    cache: Path | str | None = None,
+    quiet: bool = True,
+) -> CandidateCase:
+    """Ask which of several models remain as ancestors of one model.
+
+    Parameters
+    ----------
+    model : str or path
+        A catalog id, a local path, or ``org/name[@revision]``.
+    against : str, path, or sequence of these
+        As for `name_candidates`; the model itself is left out of it.
+    calibration : path
+        A finished run.
+    metrics : str or sequence of str, optional
+        Names and globs, or ``"all"``; default: those of the calibration.
+    confidence : float
+        A true ancestor remains so surely; in (0, 1).
+    catalog : Catalog or path, optional
+        Whose ids and kinships are known; default: the shipped catalog.
+    time_limit : float, optional
+        Seconds that a metric of another package may take for a model, and for a pair; 0: no limit. Default:
+        60 where the system has interval timers (POSIX), else no limit.
+    workers, device, cache, quiet
+        As for `Session.start`.
+
+    Returns
+    -------
+    CandidateCase
+        What failed stands in ``failures``.
+
+    Raises
+    ------
+    UsageError
+        No such run or metric, no candidate, a confidence out of range.
+    fpcore.BadCheckpoint
+        A model that cannot be read.
+    """
+    if not 0 < confidence < 1:
+        raise UsageError(f"--confidence: {confidence} is not between 0 and 1")
+    session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
+    loaded = load_catalog(catalog)
+    run = CalibrationRun(calibration)
+    chosen, _ = metrics_to_use(metrics, run)
+    typed = str(model)
+    others = [name for name in name_candidates(loaded, against) if name != typed]
+    uncalibrated = {name: why for name in chosen if (why := run.lacks(fpcore.metric(name)))}
+    calibrated = [name for name in chosen if name not in uncalibrated]
+    # The model and every candidate is read and fingerprinted once; then all pairs are scored together.
+    scorer = PairScorer(session, loaded, [typed, *others], calibrated, time_limit=time_limit)
+    suspect = scorer.models[typed]
+    candidates: dict[str, str] = {}
+    for name in others:
+        if scorer.models[name].digest != suspect.digest:
+            candidates.setdefault(scorer.models[name].label, name)
+    if not candidates:
+        raise UsageError(f"--against {_said(against)}: nothing but {typed} itself")
+    left_out = run.lineages_of(loaded, suspect.catalog_id, suspect.digest)
+    tables = {name: run.without(name, left_out) for name in calibrated}
+    silent = uncalibrated | {name: NOTHING_LEFT for name, table in tables.items() if table is None}
+    joint = JointScorer({name: table for name, table in tables.items() if table is not None})
+    found = scorer.scores([(typed, name) for name in candidates.values()])
+    evidence: dict[str, CandidateEvidence] = {}
+    entries: list[analysis.Entry] = []
+    failures: list[str] = []
+    for (label, name), scored in zip(candidates.items(), found, strict=True):
+        other = scorer.models[name]
+        same = other.cell == suspect.cell
+        speaking = {metric: one.score for metric, one in scored.items() if one.status == "ok"}
+        ranked = joint.score(speaking, same_cell=same)
+        abstaining = {metric: one.reason for metric, one in scored.items() if one.status != "ok"}
+        evidence[label] = CandidateEvidence(other, same, ranked.metrics, ranked.log10_lr, abstaining | silent)
+        lineages = run.lineages_of(loaded, other.catalog_id, other.digest)
+        entries.append(analysis.Entry(label, ranked.value, ranked.table, same, lineages, ranked.reason))
+        failures += _failures(scored, f"{suspect.label} – {label}")
+    session.cache.trim()
+    answer = analysis.exclude_candidates(entries, confidence)
+    return CandidateCase(
+        model=suspect,
+        evidence=evidence,
+        found=answer,
+        calibration=run.facts(left_out),
+        cannot_say=tuple(_cannot_say(answer, run)),
+        failures=tuple(failures),
+    )
+
+
+def name_candidates(catalog: Catalog, against: str | Path | Sequence[str | Path]) -> list[str]:
+    """Name the candidates that a user means.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    against : str, path, or sequence of these
+        A folder of models; or catalog ids, globs of them, paths, ``org/name``: one text with commas between,
+        or several. Globs find entries whose weights are here.
+
+    Raises
+    ------
+    UsageError
+        A folder without models, a glob that fits none, or no candidate at all.
+    """
+    if isinstance(against, str | Path):
+        folder = Path(against)
+        if folder.is_dir() and not (folder / "config.json").exists():
+            return _models_in(folder)
+        parts = str(against).split(",")
+    else:
+        parts = [str(one) for one in against]
+    here = [model.id for model in catalog.models.values() if not model.remote]
+    found: dict[str, None] = {}
+    for part in map(str.strip, parts):
+        if any(mark in part for mark in "*?["):
+            fits = fnmatch.filter(here, part)
+            if not fits:
+                raise UsageError(f"--against: no model of the catalog with weights here fits {part!r}")
+            found.update(dict.fromkeys(fits))
+        elif part:
+            found[part] = None
+    if not found:
+        raise UsageError("--against: name at least one model")
+    return list(found)
+
+
+def _models_in(folder: Path) -> list[str]:
+    inside = [
+        path
+        for path in sorted(folder.iterdir())
+        if (path / "config.json").is_file() or (path.is_file() and path.suffix in WEIGHTS)
+    ]
+    if not inside:
+        raise UsageError(f"--against {folder}: no model in this folder (a folder each, with a config.json)")
+    return [str(path) for path in inside]
+
+
+def _said(against: str | Path | Sequence[str | Path]) -> str:
+    return str(against) if isinstance(against, str | Path) else ",".join(map(str, against))
+
+
+def _failures(scored: Mapping[str, MetricScore], pair: str) -> list[str]:
+    return [f"{metric} on {pair}: {one.reason}" for metric, one in scored.items() if one.status == "failed"]
+
+
+def _cannot_say(found: analysis.CandidateSet, run: CalibrationRun) -> list[str]:
+    """What a reader must not take from the answer, most important first."""
+    said = [
+        "That the ancestor is in the pool: a set that remains may be made of strangers that could not be told"
+        " apart.",
+        "Which model came first: ancestors and descendants score alike. Siblings often remain too.",
+        "That derivations harder than those of the calibration would have been kept: the probability is over"
+        " lineages and derivations like its own.",
+        "That all ancestors remain at once: each does with the stated probability.",
+    ]
+    unlike = [one.name for one in found.candidates if not one.same_cell_only and one.n_lineages]
+    if unlike:
+        said.append(
+            f"How derived pairs of two shapes such as these score: too few lineages have any, so that"
+            f" {len(unlike)} candidates were judged by derived pairs of all shapes."
+        )
+    unjudged = {one.reason for one in found.candidates if one.reason}
+    said += [f"Anything of candidates for this reason: {reason}." for reason in sorted(unjudged)]
+    return said + run.doubts()

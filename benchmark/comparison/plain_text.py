@@ -1,0 +1,45 @@
+"""How the texts of this room are laid out: lines of a terminal, lists, tables, signed numbers."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from benchmark.comparison.calibration_run import CalibrationFacts
+
+__all__ = ["bullets", "signed", "table_of_rows", "who_is_left_out", "wrapped"]
+
+COLUMNS: Final = 80
+
+
+def signed(number: float) -> str:
+    """Write a log10 LR with its sign and two decimals."""
+    # Adding 0 takes the sign off a rounded zero.
+    return f"{round(number, 2) + 0:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Fill lines to a terminal of 80 columns."""
+    return "\n".join(
+        textwrap.fill(line, COLUMNS, initial_indent=indent, subsequent_indent=indent or "  ")
+        for line in text.splitlines()
+    )
+
+
+def bullets(items: Iterable[str]) -> str:
+    """Write a list, filled to a terminal of 80 columns."""
+    return "\n".join(
+        textwrap.fill(item, COLUMNS, initial_indent="  - ", subsequent_indent="    ") for item in items
+    )
+
+
+def table_of_rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table as Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+
+
+def who_is_left_out(calibration: CalibrationFacts) -> str:
+    """The lineages of a calibration that take no part; empty if all do."""
+    return ", ".join(calibration.left_out)

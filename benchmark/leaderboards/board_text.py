@@ -1,0 +1,173 @@
+"""A leaderboard for a terminal, as Markdown, and as a page of its own."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from analysis import Comparison, Interval
+from benchmark.leaderboards.board import Board, Entry
+from benchmark.report.markup import bullets, table_of
+from benchmark.report.notation import UNDEFINED, count, interval, p_value, percent, signed, unit
+
+__all__ = ["board_html", "board_markdown", "board_notes", "board_table"]
+
+TEMPLATES: Final = Path(__file__).with_name("templates")
+WIDTH: Final = 220
+"""Of the drawing of an interval, in pixels."""
+
+
+def board_table(board: Board) -> Table:
+    """Lay the board out for a terminal of 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("Rank", no_wrap=True)
+    table.add_column("Metric", overflow="fold")
+    table.add_column(f"{_area(board)} AUC", no_wrap=True)
+    table.add_column("Scored", no_wrap=True, justify="right")
+    table.add_column("Verdict", overflow="fold")
+    for entry in board.entries:
+        cells = (_rank(entry), entry.name, _auc(board, entry), _scored(entry), entry.result.verdict)
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def board_notes(board: Board) -> list[str]:
+    """What must be known to read a board, a sentence each."""
+    ranked = [entry for entry in board.entries if entry.rank is not None]
+    notes = [
+        "Rank: the places that the paired tests leave open, on the pairs that both metrics scored; Holm over"
+        f" {count(len(board.comparisons), 'comparison')} at {unit(board.level, 2)}."
+    ]
+    if any(_share(entry) < 1 for entry in ranked):
+        notes.append(
+            "Scored: the share of children that the metric scored; a pair on which it abstained takes no part"
+            " in its comparisons."
+        )
+    beside: dict[str, list[str]] = {}
+    for entry in board.entries:
+        if entry.rank is None:
+            beside.setdefault(entry.reason, []).append(entry.name)
+    return notes + [f"Not ranked: {', '.join(names)}. Reason: {reason}." for reason, names in beside.items()]
+
+
+def board_markdown(board: Board) -> str:
+    """Write the board as Markdown."""
+    head = ("Rank", "Metric", "Runs", f"{_area(board)} AUC", "AUC, all independents", "Scored", "Verdict")
+    rows = [
+        (
+            _rank(entry),
+            entry.name,
+            ", ".join(entry.runs),
+            _auc(board, entry),
+            interval(entry.result.auc),
+            _scored(entry),
+            entry.result.verdict,
+        )
+        for entry in board.entries
+    ]
+    return "\n\n".join(["# Leaderboard", table_of(head, rows), bullets(board_notes(board))]) + "\n"
+
+
+def board_html(board: Board) -> str:
+    """Write the board as a page that needs no other file and no network."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    ranked = [entry for entry in board.entries if entry.rank is not None]
+    told = {frozenset((one.metric_a, one.metric_b)): one for one in board.comparisons}
+    return environment.get_template("leaderboard.html.j2").render(
+        area=_area(board),
+        runs=board.runs,
+        notes=board_notes(board),
+        rows=[_row(board, entry) for entry in board.entries],
+        names=[entry.name for entry in ranked],
+        matrix=[
+            (
+                row.name,
+                [_cell(board, told.get(frozenset((row.name, other.name))), row.name) for other in ranked],
+            )
+            for row in ranked
+        ],
+    )
+
+
+def _row(board: Board, entry: Entry) -> dict[str, object]:
+    return {
+        "rank": _rank(entry),
+        "name": entry.name,
+        "runs": ", ".join(entry.runs),
+        "drawing": _drawing(_held(board, entry)),
+        "auc": _auc(board, entry),
+        "overall": interval(entry.result.auc),
+        "scored": _scored(entry),
+        "verdict": entry.result.verdict,
+        "because": entry.reason or entry.result.because,
+    }
+
+
+def _cell(board: Board, one: Comparison | None, row: str) -> dict[str, str]:
+    """How far the metric of a row is ahead of that of a column."""
+    if one is None:
+        return {"text": "", "slug": "self", "title": ""}
+    if math.isnan(one.difference.estimate):
+        return {"text": UNDEFINED, "slug": "open", "title": one.reason}
+    sign = 1 if one.metric_a == row else -1
+    gain = sign * one.difference.estimate
+    ends = sorted((sign * one.difference.low, sign * one.difference.high))
+    separated = one.adjusted_p_value < board.level
+    slug = ("ahead" if gain > 0 else "behind") if separated else "open"
+    title = (
+        f"{signed(gain)} [{signed(ends[0])}, {signed(ends[1])}], p {p_value(one.adjusted_p_value)} after Holm"
+    )
+    return {"text": signed(gain), "slug": slug, "title": title}
+
+
+def _drawing(value: Interval) -> Markup:
+    """An AUC with its interval on an axis from 0 to 1, as SVG."""
+    if not value.defined:
+        return Markup("")
+
+    def x(share: float) -> str:
+        return f"{4 + (WIDTH - 8) * share:.1f}"
+
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} 16" width="{WIDTH}" height="16" aria-hidden="true">',
+        f'<path class="axis" d="M4 8H{WIDTH - 4}M{x(0.5)} 2v12"/>',
+    ]
+    if not math.isnan(value.low + value.high):
+        parts.append(f'<path class="range" d="M{x(value.low)} 8H{x(value.high)}"/>')
+    parts.append(f'<circle class="point" cx="{x(value.estimate)}" cy="8" r="4"/></svg>')
+    return Markup("".join(parts))
+
+
+def _held(board: Board, entry: Entry) -> Interval:
+    return entry.result.look_alike_auc if board.negatives == "look-alike" else entry.result.auc
+
+
+def _area(board: Board) -> str:
+    return "Look-alike" if board.negatives == "look-alike" else "Overall"
+
+
+def _auc(board: Board, entry: Entry) -> str:
+    return interval(_held(board, entry))
+
+
+def _rank(entry: Entry) -> str:
+    return UNDEFINED if entry.rank is None else str(entry.rank)
+
+
+def _share(entry: Entry) -> float:
+    return entry.result.coverage.derived
+
+
+def _scored(entry: Entry) -> str:
+    share = _share(entry)
+    return UNDEFINED if math.isnan(share) else f"{percent(share)} %"

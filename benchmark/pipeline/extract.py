@@ -1,0 +1,159 @@
+"""Fingerprint a model under several metrics: one unit of work, done once for a model's content."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import fpcore
+from benchmark.pipeline.checkpoints import Located
+from benchmark.pipeline.chosen_metric import ChosenMetric
+from benchmark.pipeline.deadline import TookTooLong, deadline
+from benchmark.pipeline.threads import one_thread
+from benchmark.pipeline.workspace import Workspace, store
+from benchmark.session.files import write_json
+
+__all__ = ["Extraction", "Outcome", "extract"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one fingerprint ended.
+
+    Attributes
+    ----------
+    status : {"ok", "abstained", "failed"}
+    reason : str
+        Of the last two.
+    seconds : float or None
+        What it took when it was made, here or in an earlier run; what another metric had read of the same
+        model before costs nothing more. None where it failed.
+    stored : bool
+        Whether the cache has it; one that needs its checkpoint is made when it is compared.
+    """
+
+    status: Literal["ok", "abstained", "failed"]
+    reason: str = ""
+    seconds: float | None = None
+    stored: bool = False
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What was found of one model.
+
+    Attributes
+    ----------
+    located : Located
+    name, digest, cell : str
+        As the model calls itself, its content, and its architecture cell; empty where it is damaged.
+    outcomes : dict of str to Outcome
+        By metric.
+    damage : str
+        Why the checkpoint cannot be used: then every outcome is "failed".
+    """
+
+    located: Located
+    name: str
+    digest: str
+    cell: str
+    outcomes: dict[str, Outcome]
+    damage: str = ""
+
+    @property
+    def model(self) -> str:
+        """What the run calls the model."""
+        return self.located.model
+
+    def reason(self, metric: str) -> str:
+        """Why there is no fingerprint, with what failed: the metric, or the checkpoint."""
+        outcome = self.outcomes[metric]
+        return (
+            f"{metric}: {outcome.reason}"
+            if outcome.status == "failed" and not self.damage
+            else outcome.reason
+        )
+
+
+def extract(
+    workspace: Workspace,
+    located: Located,
+    metrics: Sequence[ChosenMetric],
+    limits: Mapping[str, float],
+) -> Extraction:
+    """Fingerprint one model; what the cache holds is not computed again.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    located : Located
+    metrics : sequence of ChosenMetric
+    limits : mapping of str to float
+        Metric → seconds that it may take for one model.
+    """
+    with one_thread():
+        try:
+            checkpoint = workspace.open(located)
+            cell, digest = checkpoint.architecture.cell, checkpoint.digest
+            outcomes = {
+                metric.name: _outcome(workspace, checkpoint, digest, metric, limits.get(metric.name))
+                for metric in metrics
+            }
+        except fpcore.BadCheckpoint as error:
+            # Weights that are damaged for one metric are trusted for none.
+            failed = Outcome("failed", str(error))
+            return Extraction(located, "", "", "", {metric.name: failed for metric in metrics}, str(error))
+        return Extraction(located, checkpoint.name, digest, cell, outcomes)
+
+
+def _outcome(
+    workspace: Workspace,
+    checkpoint: fpcore.Checkpoint,
+    digest: str,
+    chosen: ChosenMetric,
+    limit: float | None,
+) -> Outcome:
+    key = chosen.key(workspace.device)
+    note, arrays = (workspace.fingerprint_file(key, digest, suffix) for suffix in (".json", ".safetensors"))
+    known = _noted(note)
+    if known is not None and (arrays.is_file() or not known.stored):
+        workspace.cache.used(note)
+        return known
+    metric = workspace.metric(chosen)
+    begun = time.perf_counter()
+    try:
+        with deadline(limit):
+            fingerprint = metric.fingerprint(checkpoint)
+        seconds = round(time.perf_counter() - begun, 6)
+        if not isinstance(fingerprint, fpcore.Fingerprint):
+            got = type(fingerprint).__name__
+            raise TypeError(
+                f"fingerprint() returned {got}; end it with: return self.make_fingerprint(model, arrays)"
+            )
+        outcome = Outcome("ok", seconds=seconds, stored=store(fingerprint, arrays))
+    except fpcore.NotComparable as error:
+        outcome = Outcome("abstained", error.reason, round(time.perf_counter() - begun, 6))
+    except fpcore.BadCheckpoint:
+        raise
+    except TookTooLong as late:
+        return Outcome("failed", str(late))
+    except Exception as error:
+        # A metric is somebody's code: its exception is a result to show beside the others, not ours to raise.
+        # It is not kept: the cause may lie outside metric and model, such as full memory.
+        return Outcome("failed", f"{type(error).__name__}: {error}")
+    write_json(note, asdict(outcome))
+    return outcome
+
+
+def _noted(path: Path) -> Outcome | None:
+    """How a fingerprint came out before; None where that is not known, or not readable: it is made again."""
+    if not path.is_file():
+        return None
+    try:
+        return Outcome(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,112 @@
+"""The fingerprint of one model under several metrics, as values to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import fpcore
+from benchmark.catalog import Catalog, load_catalog
+from benchmark.pipeline.checkpoints import locate_typed
+from benchmark.pipeline.chosen_metric import choose
+from benchmark.pipeline.metric_names import choose_metrics
+from benchmark.pipeline.run import extract_all, start_engine
+from benchmark.session.session import Session
+
+__all__ = ["ModelFingerprint", "fingerprint"]
+
+
+@dataclass(frozen=True)
+class ModelFingerprint:
+    """What several metrics keep of one model.
+
+    Attributes
+    ----------
+    model, digest : str
+        What it calls itself, and the sha256 of its content.
+    architecture : fpcore.Architecture
+    metrics : mapping of str to mapping
+        Metric → raw values under the names of their roles.
+    abstained, failed : mapping of str to str
+        Metric → why it has none.
+    """
+
+    model: str
+    digest: str
+    architecture: fpcore.Architecture
+    metrics: Mapping[str, Mapping[str, object]]
+    abstained: Mapping[str, str]
+    failed: Mapping[str, str]
+
+    def to_json(self) -> dict[str, object]:
+        """The same as plain values; `failed` only where something has."""
+        facts: dict[str, object] = {
+            "model": self.model,
+            "digest": self.digest,
+            "architecture": {**asdict(self.architecture), "cell": self.architecture.cell},
+            "metrics": dict(self.metrics),
+            "abstained": dict(self.abstained),
+        }
+        return {**facts, "failed": dict(self.failed)} if self.failed else facts
+
+
+def fingerprint(
+    model: str | Path,
+    *,
+    metrics: str | Sequence[str] | None = None,
+    catalog: Catalog | Path | str | None = None,
+    device: str | None = None,
+    cache: Path | str | None = None,
+    quiet: bool = True,
+) -> ModelFingerprint:
+    """Extract the fingerprint of one checkpoint.
+
+    Parameters
+    ----------
+    model : str or path
+        A catalog id, a directory or file, or ``org/name[@revision]``.
+    metrics : str or sequence of str, optional
+        Names and globs, or ``"all"``; default: those marked cheap.
+    catalog : Catalog or path, optional
+        Whose ids are known; default: the shipped catalog.
+    device, cache, quiet
+        As for `Session.start`.
+
+    Returns
+    -------
+    ModelFingerprint
+
+    Raises
+    ------
+    UsageError
+        An unknown metric or device.
+    fpcore.BadCheckpoint
+        A model that cannot be read.
+
+    Examples
+    --------
+    >>> found = fingerprint("zoo/qwen-a", metrics="attention-std")
+    >>> list(found.metrics["attention-std"]), len(found.metrics["attention-std"]["query"])
+    (['query', 'key', 'value', 'output'], 6)
+    """
+    session = Session.start(cache=cache, device=device, workers=1, quiet=quiet)
+    chosen = [choose(name) for name in choose_metrics(metrics)]
+    located = locate_typed(load_catalog(catalog), str(model))
+    engine = start_engine(session)
+    (extraction,) = extract_all(session, engine, [located], chosen, {}).values()
+    if extraction.damage:
+        raise fpcore.BadCheckpoint(extraction.damage)
+    workspace = engine.here
+    silent: dict[str, dict[str, str]] = {"abstained": {}, "failed": {}}
+    values: dict[str, Mapping[str, object]] = {}
+    for metric in chosen:
+        outcome = extraction.outcomes[metric.name]
+        if outcome.status == "ok":
+            found = workspace.fingerprint(metric, located, extraction.digest)
+            values[metric.name] = workspace.metric(metric).raw(found)
+        else:
+            silent[outcome.status][metric.name] = outcome.reason
+    session.cache.trim()
+    architecture = workspace.open(located).architecture
+    return ModelFingerprint(extraction.name, extraction.digest, architecture, values, **silent)

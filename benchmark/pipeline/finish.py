@@ -1,0 +1,117 @@
+"""From scores to the files of a run directory: statistics, results, record, report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from benchmark import report
+from benchmark.catalog import Catalog
+from benchmark.pipeline import provenance
+from benchmark.pipeline.chosen_metric import ChosenMetric
+from benchmark.pipeline.provenance import Clock, Request, begun
+from benchmark.pipeline.statistics import results_of, with_catalog_facts
+from benchmark.results.files import RunDirectory
+from benchmark.results.run import Run, read_run
+from benchmark.results.schema import CostRecord, ForgeryRecord
+from benchmark.session.session import Session
+
+if TYPE_CHECKING:  # it runs models: statistics alone need not
+    from benchmark.pipeline.extract import Extraction
+
+__all__ = ["Scored", "default_out", "finish"]
+
+
+def default_out() -> Path:
+    """A run directory named by the time."""
+    return Path("runs") / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a run has once its pairs are scored.
+
+    Attributes
+    ----------
+    scores : pandas.DataFrame
+        The score table.
+    metrics : sequence of ChosenMetric
+        Those of them that are known here.
+    catalog : Catalog or None
+    extractions : mapping of str to Extraction
+        Of honest models.
+    costs : mapping of str to CostRecord
+    forgeries : pandas.DataFrame or None
+        As `benchmark.pipeline.forgeries.forgery_table`.
+    forged : mapping of str to Extraction
+        Of forged models.
+    """
+
+    scores: pd.DataFrame
+    metrics: Sequence[ChosenMetric]
+    catalog: Catalog | None = None
+    extractions: Mapping[str, Extraction] = field(default_factory=dict)
+    costs: Mapping[str, CostRecord] = field(default_factory=dict)
+    forgeries: pd.DataFrame | None = None
+    forged: Mapping[str, Extraction] = field(default_factory=dict)
+
+
+def finish(
+    session: Session,
+    directory: RunDirectory,
+    scored: Scored,
+    request: Request,
+    clock: Clock,
+    *,
+    focus: str | None = None,
+) -> Run:
+    """Analyse scores, and write all files of a run directory.
+
+    Parameters
+    ----------
+    session : Session
+    directory : RunDirectory
+    scored : Scored
+    request : Request
+    clock : Clock
+        Runs since the run began.
+    focus : str, optional
+        The metric in question: its comparisons with the others are corrected as a family of their own.
+    """
+    catalog, scores, forgeries = scored.catalog, scored.scores, scored.forgeries
+    directory.write_scores(scores)
+    directory.write_forgeries(forgeries)
+    known = {metric.name: metric.load() for metric in scored.metrics}
+    with clock.phase("statistics"), session.progress.phase("statistics") as advance:
+        summary = results_of(scores, known, seed=request.seed, cache=session.cache, focus=focus)
+        results = with_catalog_facts(summary, scores, catalog, forgeries)
+        advance(len(results.metrics), len(results.metrics), "")
+    directory.write_results(results)
+    failures = provenance.failures(
+        {**scored.extractions, **scored.forged},
+        scores if forgeries is None else pd.concat([scores, forgeries]),
+    )
+    record = replace(
+        begun(request, clock.started),
+        status="partial" if failures else "complete",
+        costs=scored.costs,
+        ended=provenance.now(),
+        seconds=dict(clock.seconds),
+        models={} if catalog is None else provenance.models(catalog, scored.extractions),
+        forgeries={name: ForgeryRecord(scored.forged[name].digest) for name in sorted(scored.forged)},
+        metrics={name: provenance.describe_metric(metric) for name, metric in known.items()},
+        failures=failures,
+        disputes=() if catalog is None else provenance.disputes(catalog, scores),
+    )
+    directory.write_record(record)
+    with clock.phase("report"), session.progress.phase("report") as advance:
+        report.render(directory.path, cache=session.cache)
+        advance(1, 1, str(directory.report))
+    directory.write_record(replace(record, seconds=dict(clock.seconds)))
+    session.cache.trim()
+    return read_run(directory.path)

@@ -1,0 +1,47 @@
+"""Metrics by name, by glob, or all of them."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+
+import fpcore
+from benchmark.session.errors import UsageError
+
+__all__ = ["choose_metrics"]
+
+
+def choose_metrics(wanted: str | Sequence[str] | None, *, option: str = "--metrics") -> tuple[str, ...]:
+    """Names of the metrics asked for, in the registry's order.
+
+    Parameters
+    ----------
+    wanted : str, sequence of str or None
+        Names and globs, with commas between in one text; ``"all"`` for every metric; None for those marked
+        cheap.
+    option : str
+        What an error calls the list.
+
+    Raises
+    ------
+    UsageError
+        A name or glob that fits no metric.
+
+    Examples
+    --------
+    >>> choose_metrics("norm-[cp]*")
+    ('norm-cosine', 'norm-pearson')
+    """
+    known = {metric.name: metric for metric in fpcore.metrics()}
+    if wanted is None:
+        return tuple(name for name, metric in known.items() if metric.cost == "cheap")
+    if wanted == "all":
+        return tuple(known)
+    chosen: set[str] = set()
+    for part in wanted.split(",") if isinstance(wanted, str) else wanted:
+        pattern = part.strip()
+        hits = fnmatch.filter(known, pattern) if pattern else []
+        if not hits:
+            raise UsageError(f"{option}: no metric fits {pattern!r}; known: {', '.join(known)}")
+        chosen.update(hits)
+    return tuple(name for name in known if name in chosen)

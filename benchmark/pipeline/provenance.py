@@ -1,0 +1,227 @@
+"""What run.json says of how a run was made: request, models, metrics, costs, failures, machine."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+import analysis
+import fpcore
+from benchmark.catalog import Catalog
+from benchmark.pipeline.chosen_metric import ChosenMetric
+from benchmark.results.schema import (
+    SCHEMA,
+    CatalogFacts,
+    CostRecord,
+    DisputeRecord,
+    Failure,
+    Machine,
+    MetricDescription,
+    ModelRecord,
+    RunRecord,
+    ScoredPair,
+)
+from benchmark.session.packages import package_version
+
+if TYPE_CHECKING:  # it runs models: statistics alone need not
+    from benchmark.pipeline.extract import Extraction
+
+__all__ = [
+    "Clock",
+    "Request",
+    "begun",
+    "catalog_facts",
+    "costs",
+    "describe_metric",
+    "disputes",
+    "failures",
+    "models",
+    "now",
+]
+
+PACKAGES: Final = (
+    "lookalike",
+    "torch",
+    "transformers",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "statsmodels",
+    "pandas",
+)
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass
+class Clock:
+    """Seconds a phase took, and when the run began."""
+
+    started: str = field(default_factory=now)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time one phase."""
+        begin = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - begin, 3)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for.
+
+    Attributes
+    ----------
+    command : str
+    arguments : mapping
+        Any JSON.
+    seed : int
+    tier, device : str or None
+        None where no model is opened.
+    catalog : CatalogFacts or None
+    """
+
+    command: str
+    arguments: Mapping[str, object]
+    seed: int
+    tier: str | None = None
+    device: str | None = None
+    catalog: CatalogFacts | None = None
+
+
+def begun(request: Request, started: str) -> RunRecord:
+    """What run.json says of a run that has begun."""
+    return RunRecord(
+        schema=SCHEMA,
+        status="running",
+        command=request.command,
+        arguments=request.arguments,
+        tier=request.tier,
+        device=request.device,
+        catalog=request.catalog,
+        costs={},
+        seed=request.seed,
+        started=started,
+        ended="",
+        seconds={},
+        models={},
+        forgeries={},
+        metrics={},
+        packages={name: package_version(name) for name in PACKAGES},
+        machine=Machine(platform.platform(), platform.python_version(), platform.machine()),
+        failures=(),
+        disputes=(),
+    )
+
+
+def catalog_facts(catalog: Catalog) -> CatalogFacts:
+    """Which catalog, and how much it holds."""
+    return CatalogFacts(
+        digest=catalog.digest,
+        path=Path(catalog.file).name,
+        n_models=len(catalog.models),
+        n_lineages=len(set(catalog.lineages.values())),
+        n_cells=len({model.cell for model in catalog.models.values()} - {None}),
+    )
+
+
+def models(catalog: Catalog, extractions: Mapping[str, Extraction]) -> dict[str, ModelRecord]:
+    """The models of a run by name."""
+    return {
+        model: ModelRecord(extraction.digest, extraction.cell, catalog.lineage(model))
+        for model, extraction in extractions.items()
+    }
+
+
+def describe_metric(metric: fpcore.Metric) -> MetricDescription:
+    """What a metric is, what it looks at, what it claims."""
+    return MetricDescription(
+        version=metric.version,
+        title=metric.title,
+        evidence=tuple(sorted(metric.evidence)),
+        invariances=tuple(sorted(metric.invariances)),
+        cost=metric.cost,
+        measured=metric.measured,
+        claims=tuple(analysis.Claim(**vars(claim)) for claim in metric.claims),
+    )
+
+
+def costs(
+    metrics: Sequence[ChosenMetric],
+    models: Sequence[str],
+    extractions: Mapping[str, Extraction],
+    scores: pd.DataFrame,
+) -> dict[str, CostRecord]:
+    """What each metric took on this machine: mean seconds a model and a pair; None where nothing was done.
+
+    A cached fingerprint counts as when it was made. Metrics share what they read of a model, and the first in
+    the run's order pays for it. They are no part of results.json, which is the same on every machine.
+    """
+    found = {}
+    for metric in metrics:
+        outcomes = [extractions[model].outcomes[metric.name] for model in models]
+        each = [outcome.seconds for outcome in outcomes if outcome.seconds is not None]
+        pairs = scores.loc[scores["metric"] == metric.name, "seconds"].dropna()
+        found[metric.name] = CostRecord(
+            seconds_a_model=round(sum(each) / len(each), 6) if each else None,
+            n_models=len(each),
+            seconds_a_pair=round(float(pairs.mean()), 6) if len(pairs) else None,
+            n_pairs=len(pairs),
+        )
+    return found
+
+
+def failures(extractions: Mapping[str, Extraction], scores: pd.DataFrame) -> tuple[Failure, ...]:
+    """What failed, each cause once: a model's fingerprint, then pairs that failed by themselves.
+
+    Parameters
+    ----------
+    extractions : mapping of str to Extraction
+    scores : pandas.DataFrame
+        Score tables of honest pairs and of forgeries.
+    """
+    found = []
+    broken: set[tuple[str, str]] = set()
+    for model, extraction in extractions.items():
+        failed = [name for name, outcome in extraction.outcomes.items() if outcome.status == "failed"]
+        for error in dict.fromkeys(map(extraction.reason, failed)):
+            names = [name for name in failed if extraction.reason(name) == error]
+            found.append(Failure("fingerprint", model, ", ".join(names), error))
+            broken.update((name, model) for name in names)
+    rows = scores.loc[scores["status"] == "failed", ["metric", "model_a", "model_b", "reason"]]
+    seen: set[tuple[str, str]] = set()
+    for metric, a, b, reason in rows.astype(str).itertuples(index=False, name=None):
+        if (metric, a) in broken or (metric, b) in broken or (metric, reason) in seen:
+            continue
+        seen.add((metric, reason))
+        found.append(Failure("score", f"{a} – {b}", metric, reason))
+    return tuple(found)
+
+
+def disputes(catalog: Catalog, scores: pd.DataFrame) -> tuple[DisputeRecord, ...]:
+    """The catalog's disputes, each with the scores this run has of its pair."""
+    records = []
+    for dispute in catalog.disputes:
+        pair = sorted(dispute.models[:2])
+        hits = scores[
+            (scores["model_a"] == pair[0]) & (scores["model_b"] == pair[1]) & (scores["status"] == "ok")
+        ]
+        scored = tuple(
+            ScoredPair(str(metric), float(score))
+            for metric, score in zip(hits["metric"], hits["score"], strict=True)
+        )
+        records.append(DisputeRecord(**vars(dispute), scored=scored))
+    return tuple(records)

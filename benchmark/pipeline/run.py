@@ -1,0 +1,183 @@
+"""The main job: plan → fingerprints → scores → statistics → report, resumable at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.catalog import Catalog, load_catalog
+from benchmark.pipeline import provenance
+from benchmark.pipeline.checkpoints import Located, locate
+from benchmark.pipeline.chosen_metric import ChosenMetric, choose
+from benchmark.pipeline.engine import Engine
+from benchmark.pipeline.extract import Extraction, extract
+from benchmark.pipeline.finish import Scored, default_out, finish
+from benchmark.pipeline.forgeries import forgery_pairs, forgery_table
+from benchmark.pipeline.metric_names import choose_metrics
+from benchmark.pipeline.plan import Plan, make_plan, with_cells
+from benchmark.pipeline.provenance import Clock, Request, begun
+from benchmark.pipeline.score import BESIDE, COLUMNS, Job, score_pairs
+from benchmark.pipeline.workspace import Workspace
+from benchmark.results.files import RunDirectory
+from benchmark.results.run import Run
+from benchmark.session.session import Session
+
+__all__ = ["carry_out", "extract_all", "run", "start_engine"]
+
+
+def run(
+    *,
+    catalog: Catalog | Path | str | None = None,
+    tier: str = "zoo",
+    metrics: str | Sequence[str] | None = None,
+    models: str | None = None,
+    out: Path | str | None = None,
+    limit: int | None = None,
+    pairs_per_lineage_pair: int = 4,
+    seed: int = 0,
+    workers: int | None = None,
+    device: str | None = None,
+    cache: Path | str | None = None,
+    quiet: bool = True,
+) -> Run:
+    """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html.
+
+    Parameters
+    ----------
+    catalog : Catalog or path, optional
+        Default: the shipped catalog.
+    tier : {"zoo", "hub", "all"}
+        ``zoo``: what lies on this machine; ``hub``: what must be read over the network.
+    metrics : str or sequence of str, optional
+        Names and globs, or ``"all"``; default: those marked cheap.
+    models : str, optional
+        Only models whose id fits this glob.
+    out : path, optional
+        The run directory; default: ``runs/<utc time>``. The same again goes on where it was.
+    limit : int, optional
+        Only the first so many models.
+    pairs_per_lineage_pair : int
+        Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first.
+    seed : int
+        Of everything that draws random numbers.
+    workers, device, cache, quiet
+        As for `Session.start`.
+
+    Returns
+    -------
+    Run
+        What failed stands in ``run.record.failures``: the rest is complete.
+
+    Raises
+    ------
+    UsageError
+        One line: an unknown metric, tier or device, a catalog that is not sound, less than two models.
+    """
+    session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
+    loaded = load_catalog(catalog)
+    plan = make_plan(
+        loaded,
+        [choose(name) for name in choose_metrics(metrics)],
+        tier=tier,
+        models=models,
+        limit=limit,
+        pairs_per_lineage_pair=pairs_per_lineage_pair,
+        seed=seed,
+    )
+    arguments: dict[str, object] = {
+        "catalog": None if catalog is None else loaded.file if isinstance(catalog, Catalog) else str(catalog),
+        "tier": tier,
+        "metrics": [metric.name for metric in plan.metrics],
+        "models": models,
+        "limit": limit,
+        "pairs_per_lineage_pair": pairs_per_lineage_pair,
+    }
+    facts = provenance.catalog_facts(loaded)
+    request = Request("run", arguments, seed, tier, session.device, facts)
+    return carry_out(session, loaded, plan, Path(out) if out else default_out(), request)
+
+
+def carry_out(
+    session: Session,
+    catalog: Catalog,
+    plan: Plan,
+    out: Path,
+    request: Request,
+    *,
+    time_limits: Mapping[str, float] | None = None,
+    focus: str | None = None,
+) -> Run:
+    """Do the plan's work and write the run directory.
+
+    Parameters
+    ----------
+    session : Session
+    catalog, plan
+        What to do it on, and what to do.
+    out : Path
+        The run directory.
+    request : Request
+        What run.json says of it.
+    time_limits : mapping of str to float, optional
+        Metric → seconds that it may take for one model, and for one pair; POSIX only.
+    focus : str, optional
+        As for `finish`.
+    """
+    limits = dict(time_limits or {})
+    directory = RunDirectory(out)
+    clock = Clock()
+    directory.write_record(begun(request, clock.started))
+    engine = start_engine(session)
+    everything = (*plan.models, *plan.forged_models)
+    with clock.phase("fingerprints"):
+        found = extract_all(
+            session, engine, [locate(catalog, model) for model in everything], plan.metrics, limits
+        )
+    cells = {model: extraction.cell for model, extraction in found.items() if extraction.cell}
+    pairs = with_cells(plan.pairs, cells)
+    jobs = [Job(metric, pairs[plan.chosen[metric.name]]) for metric in plan.metrics]
+    if len(plan.forgeries):
+        forged_pairs = with_cells(forgery_pairs(catalog, plan.forgeries), cells)
+        jobs += [Job(metric, forged_pairs) for metric in plan.metrics]
+    with clock.phase("scores"), session.progress.phase("scores") as advance:
+        frames = score_pairs(engine, jobs, found, advance=advance, limits=limits)
+    honest, forged = frames[: len(plan.metrics)], frames[len(plan.metrics) :]
+    scores = pd.concat(honest, ignore_index=True)
+    scored = Scored(
+        _table(scores),
+        plan.metrics,
+        catalog,
+        {model: found[model] for model in plan.models},
+        provenance.costs(plan.metrics, plan.models, found, scores),
+        forgery_table(plan.forgeries, _table(pd.concat(forged))) if forged else None,
+        {model: found[model] for model in plan.forged_models},
+    )
+    return finish(session, directory, scored, request, clock, focus=focus)
+
+
+def start_engine(session: Session) -> Engine[Workspace]:
+    """What does the units of work of one session."""
+    return Engine(partial(Workspace, session.cache, session.device), session.workers)
+
+
+def extract_all(
+    session: Session,
+    engine: Engine[Workspace],
+    models: Sequence[Located],
+    metrics: Sequence[ChosenMetric],
+    limits: Mapping[str, float],
+) -> dict[str, Extraction]:
+    """Fingerprint every model under every metric; by what the run calls the model, in its order."""
+    work = partial(extract, metrics=tuple(metrics), limits=dict(limits))
+    with session.progress.phase("fingerprints") as advance:
+        found = dict(engine.run(work, models, advance=advance, name=lambda one: one.model))
+    return {models[place].model: found[place] for place in range(len(models))}
+
+
+def _table(scores: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a score table: its own first, then those of the pairs."""
+    more = [name for name in scores if name not in {*COLUMNS, *BESIDE}]
+    return scores[[*COLUMNS, *more]]

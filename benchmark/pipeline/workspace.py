@@ -1,0 +1,131 @@
+"""What units of work share in one process: metrics, open checkpoints and fingerprints, bounded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+import fpcore
+from benchmark.pipeline.checkpoints import Located
+from benchmark.pipeline.chosen_metric import ChosenMetric
+from benchmark.session.cache import Cache
+
+__all__ = ["Workspace"]
+
+KEPT: Final = 1024
+"""Open checkpoints, and fingerprints: each keeps what was computed on it."""
+KEPT_BYTES: Final = 1 << 30
+"""Of fingerprints."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Key, Value]):
+    """Values that were used last, within a number and a total size."""
+
+    def __init__(self, size: Callable[[Value], int], limit: int) -> None:
+        self._size, self._limit = size, limit
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._held = 0
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value of a key, made if it is not held."""
+        if key in self._values:
+            self._values.move_to_end(key)
+            return self._values[key]
+        value = self._values[key] = make()
+        self._held += self._size(value)
+        while len(self._values) > KEPT or (self._held > self._limit and len(self._values) > 1):
+            _, oldest = self._values.popitem(last=False)
+            self._held -= self._size(oldest)
+        return value
+
+
+def _bytes(fingerprint: fpcore.Fingerprint) -> int:
+    return sum(array.nbytes for array in fingerprint.arrays.values())
+
+
+class Workspace:
+    """Metrics, checkpoints and fingerprints of one run, opened once in a process.
+
+    Parameters
+    ----------
+    cache : Cache
+        Where fingerprints are kept.
+    device : str
+        Where metrics that run models run them.
+    """
+
+    def __init__(self, cache: Cache, device: str) -> None:
+        self.cache = cache
+        self.device = device
+        self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
+        # What is large and was computed on checkpoints, bounded for all together.
+        self._memo = fpcore.Memo()
+        self._opened: Recent[str, fpcore.Checkpoint] = Recent(lambda _: 0, 0)
+        self._fingerprints: Recent[tuple[str, str], fpcore.Fingerprint] = Recent(_bytes, KEPT_BYTES)
+
+    def metric(self, chosen: ChosenMetric) -> fpcore.Metric:
+        """A metric of the run."""
+        if chosen not in self._metrics:
+            self._metrics[chosen] = chosen.load()
+        return self._metrics[chosen]
+
+    def open(self, located: Located) -> fpcore.Checkpoint:
+        """The checkpoint of a model of the run; errors as `Located.open`."""
+
+        def opened() -> fpcore.Checkpoint:
+            checkpoint = located.open(self.device)
+            checkpoint.memo = self._memo
+            return checkpoint
+
+        return self._opened.get(located.model, opened)
+
+    def fingerprint(self, chosen: ChosenMetric, located: Located, digest: str) -> fpcore.Fingerprint:
+        """The fingerprint of a model that has one: from memory, from the cache, or of the model itself.
+
+        Parameters
+        ----------
+        chosen : ChosenMetric
+        located : Located
+        digest : str
+            Of the model.
+        """
+        key = chosen.key(self.device)
+
+        def find() -> fpcore.Fingerprint:
+            path = self.fingerprint_file(key, digest)
+            stored = load_stored(path)
+            if stored is not None:
+                self.cache.used(path)
+                return stored
+            made = self.metric(chosen).fingerprint(self.open(located))
+            store(made, path)
+            return made
+
+        return self._fingerprints.get((key, digest), find)
+
+    def fingerprint_file(self, key: str, digest: str, suffix: str = ".safetensors") -> Path:
+        """Where the cache keeps a fingerprint, or (``.json``) how it came out."""
+        return self.cache.fingerprints / key / digest[:2] / f"{digest}{suffix}"
+
+
+def store(fingerprint: fpcore.Fingerprint, path: Path) -> bool:
+    """Keep a fingerprint, and say whether that could be done: one that needs its checkpoint is made again."""
+    if not fingerprint.arrays or fingerprint.checkpoint is not None:
+        return False
+    fingerprint.save(path)
+    return True
+
+
+def load_stored(path: Path) -> fpcore.Fingerprint | None:
+    """Read a fingerprint from the cache; None where it is not there or cannot be read: it is made again."""
+    if not path.is_file():
+        return None
+    try:
+        return fpcore.Fingerprint.load(path)
+    except fpcore.BadCheckpoint:
+        return None

@@ -1,0 +1,155 @@
+"""The answer in ten seconds: what a run is, whether it is whole, counted facts, what can be certified."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from analysis import CatalogSummary
+from benchmark.report.notation import count, goal, percent, plain
+from benchmark.report.sections import MetricSection
+from benchmark.results.schema import Results, RunRecord
+
+__all__ = ["Alarm", "Fact", "alarms", "certify", "facts", "goals", "lead", "level_note"]
+
+NAMED: Final = 4  # names that a fact spells out; the others stand in the columns below
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something a reader must know before reading on."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One counted fact: a number, what is counted, and a line below it."""
+
+    slug: str
+    figure: str
+    of: str
+    title: str
+    says: str
+
+
+def lead(record: RunRecord, results: Results, scores: pd.DataFrame) -> str:
+    """What was run, in one or two sentences."""
+    pairs = scores[["model_a", "model_b"]].drop_duplicates()
+    n_models = pd.concat([pairs["model_a"], pairs["model_b"]]).nunique()
+    counted = (
+        f"{count(n_models, 'model')} in {count(results.catalog.n_lineages, 'lineage')}",
+        count(len(pairs), "pair"),
+        count(len(results.metrics), "metric"),
+    )
+    told = [f"Run of {record.started[:10]}", f"seed {record.seed}"]
+    told += [f"tier {record.tier}"] if record.tier else []
+    return f"{'; '.join(counted)}. {', '.join(told)}."
+
+
+def alarms(record: RunRecord) -> tuple[Alarm, ...]:
+    """What is incomplete about a run."""
+    failed = len(record.failures)
+    if failed:
+        return (Alarm("Partial.", f"{count(failed, 'unit')} of work failed; everything else is complete."),)
+    if record.status == "partial":
+        return (Alarm("Partial.", "Part of the work did not end well."),)
+    return ()
+
+
+def level_note(sections: Sequence[MetricSection]) -> str:
+    """The level of the intervals quoted, as a phrase."""
+    levels = {section.result.look_alike_auc.level for section in sections}
+    return f" with {goal(levels.pop())} % intervals" if len(levels) == 1 else ""
+
+
+def facts(sections: Sequence[MetricSection], catalog: CatalogSummary) -> list[Fact]:
+    """Count what separates, what sees shape only, what fails, what can be forged and what is certified."""
+    separating = [section for section in sections if section.group.slug == "yes"]
+    limited = [section for section in separating if section.result.verdict != "separates"]
+    detectors = [section for section in sections if section.result.verdict == "architecture detector"]
+    failing = [section for section in sections if section.result.verdict == "does not separate"]
+    unknown = [section for section in sections if section.group.slug == "unknown"]
+    within = f"{len(limited)} of them within limits" if limited else ""
+    told = [
+        _fact("yes", separating, sections, "separate", within),
+        _fact("no", detectors, sections, "see only the architecture", _names(detectors)),
+        _fact("no", failing, sections, "do not separate", _names(failing)),
+    ]
+    if unknown:
+        told.append(_fact("unknown", unknown, sections, "cannot be judged here", _names(unknown)))
+    attacked = [section for section in sections if section.result.forgeries]
+    if attacked:
+        fooled = [section for section in attacked if section.result.forgeable]
+        told.append(_fact("no", fooled, attacked, "can be forged at no cost", _names(fooled)))
+    return told + _certified(sections, catalog)
+
+
+def _fact(
+    slug: str, counted: Sequence[MetricSection], among: Sequence[MetricSection], title: str, says: str
+) -> Fact:
+    return Fact(slug if counted else "none", str(len(counted)), f"of {len(among)}", title, says)
+
+
+def _names(sections: Iterable[MetricSection]) -> str:
+    names = [section.name for section in sections]
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _certified(sections: Sequence[MetricSection], catalog: CatalogSummary) -> list[Fact]:
+    """How many thresholds are certified at the first goal, and what stands in the way."""
+    firsts = [section.calibrated for section in sections if section.calibrated]
+    if not firsts:
+        return []
+    at = max(item.max_fpr for item in firsts)
+    held = [item for item in firsts if item.certified and item.max_fpr == at]
+    says = ""
+    if not math.isnan(catalog.certifiable_fpr):
+        needed = next((need for rate, need in goals(catalog) if rate == at), None)
+        says = f"{catalog.n_lineages} lineages allow {percent(catalog.certifiable_fpr)} % at best"
+        says += f"; {needed} would do" if needed and needed > catalog.n_lineages else ""
+    slug = "yes" if held else "unknown"
+    return [
+        Fact(slug, str(len(held)), f"of {len(firsts)}", f"certified at {goal(at)} % false positives", says)
+    ]
+
+
+def goals(catalog: CatalogSummary) -> tuple[tuple[float, int], ...]:
+    """False positive rates, the largest first, and the lineages that certifying each needs."""
+    needed = ((float(rate), lineages) for rate, lineages in catalog.lineages_needed.items())
+    return tuple(sorted(needed, reverse=True))
+
+
+def certify(catalog: CatalogSummary, sections: Sequence[MetricSection]) -> list[str]:
+    """What this catalog can and cannot certify, in sentences."""
+    have = count(catalog.n_lineages, "lineage")
+    told = [f"The pairs come from {have}."]
+    if not math.isnan(catalog.certifiable_fpr):
+        told = [
+            f"The pairs come from {have}. Without a single error, the lowest false-positive rate they can"
+            f" certify with {goal(catalog.confidence)} % confidence is {percent(catalog.certifiable_fpr)} %."
+        ]
+    short = [(at, need) for at, need in goals(catalog) if need > catalog.n_lineages]
+    if short:
+        needs = "; ".join(f"{goal(at)} % needs {count(need, 'lineage')}" for at, need in short)
+        told.append(f"Out of its reach: {needs}.")
+    thresholds = [(section.name, item) for section in sections for item in section.result.thresholds]
+    for at in sorted({item.max_fpr for _, item in thresholds}, reverse=True):
+        holders = [name for name, item in thresholds if item.max_fpr == at and item.certified]
+        if holders:
+            told.append(f"A threshold is certified at {goal(at)} % for {', '.join(holders)}.")
+    if not any(item.certified for _, item in thresholds):
+        told.append(
+            "No threshold of any metric is certified here:"
+            " what is calibrated below is an estimate, not a guarantee."
+        )
+    if not math.isnan(catalog.minimal_detectable_auc_difference):
+        least = plain(catalog.minimal_detectable_auc_difference)
+        told.append(f"Two metrics whose AUCs differ by less than {least} will likely not be told apart.")
+    return told

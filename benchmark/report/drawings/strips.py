@@ -1,0 +1,116 @@
+"""Drawings that stand in a line of text or a cell of a table: intervals, and the rule of lineages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from markupsafe import Markup, escape
+
+from analysis.results import Interval
+from benchmark.report.drawings.axes import coordinate as _n
+from benchmark.report.notation import goal, interval, percent
+
+__all__ = ["dumbbell", "lift", "ruler"]
+
+STRIP: Final = 200  # width of an interval drawing in a table cell
+
+
+def dumbbell(inner: Interval, outer: Interval, low: float) -> Markup:
+    """Draw a look-alike AUC with its interval (bar and square) and the AUC against all (ring) on one axis.
+
+    Parameters
+    ----------
+    inner, outer : Interval
+        Look-alike AUC; AUC against all independents.
+    low : float
+        Left end of the axis, 0 or .5; the right end is 1.
+    """
+
+    def at(value: float) -> float:
+        return 6 + (STRIP - 12) * min(max((value - low) / (1 - low), 0.0), 1.0)
+
+    title = f"look-alike AUC {interval(inner)}; AUC against all independents {interval(outer)}"
+    parts = [
+        f'<svg class="dumbbell" viewBox="0 0 {STRIP} 22" role="img"><title>{escape(title)}</title>',
+        f'<path class="axis" d="M6 11H{STRIP - 6}M6 8v6M{STRIP - 6} 8v6"/>',
+        f'<path class="chance" d="M{_n(at(0.5))} 3v16"/>',
+    ]
+    if inner.defined and outer.defined:
+        parts.append(f'<path class="link" d="M{_n(at(inner.estimate))} 11H{_n(at(outer.estimate))}"/>')
+    if not math.isnan(inner.low + inner.high):
+        parts.append(f'<path class="range" d="M{_n(at(inner.low))} 11H{_n(at(inner.high))}"/>')
+    if outer.defined:
+        parts.append(f'<circle class="outer" cx="{_n(at(outer.estimate))}" cy="11" r="4"/>')
+    if inner.defined:
+        parts.append(f'<rect class="inner" x="{_n(at(inner.estimate) - 4)}" y="7" width="8" height="8"/>')
+    return Markup("".join(parts) + "</svg>")
+
+
+def lift(effect: Interval) -> Markup:
+    """Draw an effect between -1 and 1 with its interval, around a line at 0."""
+
+    def at(value: float) -> float:
+        return 6 + (STRIP - 12) * min(max((value + 1) / 2, 0.0), 1.0)
+
+    parts = [
+        f'<svg class="dumbbell" viewBox="0 0 {STRIP} 22" aria-hidden="true">'
+        f'<path class="axis" d="M6 11H{STRIP - 6}M6 8v6M{STRIP - 6} 8v6"/>'
+        f'<path class="chance" d="M{_n(at(0))} 3v16"/>'
+    ]
+    if not math.isnan(effect.low + effect.high):
+        parts.append(f'<path class="range" d="M{_n(at(effect.low))} 11H{_n(at(effect.high))}"/>')
+    if effect.defined:
+        parts.append(f'<rect class="inner" x="{_n(at(effect.estimate) - 4)}" y="7" width="8" height="8"/>')
+    return Markup("".join(parts) + "</svg>")
+
+
+def ruler(have: int, lowest: float, goals: Sequence[tuple[float, int]]) -> Markup:
+    """Draw how many lineages certificates need, and how many this catalog has, on a logarithmic rule.
+
+    Parameters
+    ----------
+    have : int
+        Lineages of the catalog.
+    lowest : float
+        The lowest FPR they can certify; NaN where none.
+    goals : sequence of (float, int)
+        False-positive rates and the lineages that each needs.
+    """
+    width, base = 720, 66
+    end = math.log10(max([need for _, need in goals] + [have, 1_000])) + 0.15
+
+    def x(lineages: float) -> float:
+        return 14 + (width - 64) * math.log10(max(lineages, 1)) / end
+
+    needs = "; ".join(f"{goal(at)} % needs {need}" for at, need in goals)
+    says = f"Lineages on a logarithmic rule: this catalog has {have}; {needs}."
+    parts = [f'<svg class="ruler" viewBox="0 0 {width} 96" role="img"><title>{escape(says)}</title>']
+    for power in range(math.ceil(end)):
+        for factor in range(1, 10):
+            if math.log10(factor) + power <= end:
+                long = factor == 1
+                parts.append(
+                    f'<path class="tick" d="M{_n(x(factor * 10**power))} {base}v{8 if long else 4}"/>'
+                )
+        here = _n(x(10**power))
+        parts.append(
+            f'<text class="tick" x="{here}" y="{base + 22}" text-anchor="middle">{10**power:,}</text>'
+        )
+    parts.append(f'<path class="rule" d="M14 {base}H{_n(x(10**end))}"/>')
+    parts.append(f'<path class="reach" d="M14 {base}H{_n(x(have))}v-38"/>')
+    for rate, need in goals:
+        parts.append(
+            f'<path class="goal" d="M{_n(x(need))} {base - 14}v14"/>'
+            f'<text class="goal-label" x="{_n(x(need))}" y="{base - 20}" text-anchor="middle">'
+            f"{goal(rate)} %</text>"
+        )
+    tail = "" if math.isnan(lowest) else f": {percent(lowest)} % at best"
+    parts.append(
+        f'<path class="here" d="M{_n(x(have))} {base}l-6 -11h12z"/>'
+        f'<text class="here-label" x="{_n(x(have))}" y="{base - 44}" text-anchor="middle">'
+        f"{have} here{escape(tail)}</text>"
+        "</svg>"
+    )
+    return Markup("".join(parts))

@@ -1,0 +1,91 @@
+"""The files of a run's `figures/`: plots of `benchmark.plots`, all metrics together or one each, as SVG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from matplotlib.figure import Figure
+
+from benchmark.report.plots.auc_forest import aucs, forest_height
+from benchmark.report.plots.error_rates import roc
+from benchmark.report.plots.score_rows import draw_rows, rows_height
+from benchmark.report.plots.style import INK, SOFT, as_svg, blank, house_style
+from benchmark.report.plots.training_decay import draw_decay
+from benchmark.report.sections import MetricSection
+from benchmark.results.schema import Results
+
+__all__ = ["run_figures"]
+
+WIDE: Final = 7.0  # inches
+
+
+def run_figures(sections: Sequence[MetricSection], results: Results) -> dict[str, str]:
+    """Draw every figure of a run.
+
+    Returns
+    -------
+    dict
+        File name → SVG; the same for the same run, byte for byte.
+    """
+    drawn = {
+        "look-alike-auc.svg": forest_figure(results),
+        "roc.svg": roc_figure(sections),
+        "decay.svg": decay_figure(sections),
+    }
+    for section in sections:
+        drawn[f"scores-{section.anchor.removeprefix('metric-')}.svg"] = score_figure(section)
+    return {name: as_svg(figure) for name, figure in drawn.items()}
+
+
+def forest_figure(results: Results) -> Figure:
+    """Look-alike AUCs of all metrics."""
+    with house_style():
+        figure = blank(WIDE, forest_height(len(results.metrics)))
+        aucs(results, figure.add_subplot())
+    return figure
+
+
+def roc_figure(sections: Sequence[MetricSection]) -> Figure:
+    """ROC curves, one panel a metric, three to a row."""
+    with house_style():
+        across = min(3, max(len(sections), 1))
+        figure = blank(WIDE, 2.55 * max(1, math.ceil(len(sections) / across)))
+        down = max(1, math.ceil(len(sections) / across))
+        for index, section in enumerate(sections):
+            axes = roc(section.result, figure.add_subplot(down, across, index + 1))
+            if index % across:
+                axes.set_ylabel("")
+            if index + across < len(sections):
+                axes.set_xlabel("")
+    return figure
+
+
+def decay_figure(sections: Sequence[MetricSection]) -> Figure:
+    """Decay of scores with training, one panel a metric that scores trained children, four to a row."""
+    shown = [section for section in sections if section.decay]
+    with house_style():
+        across = min(4, max(len(shown), 1))
+        down = max(1, math.ceil(len(shown) / across))
+        figure = blank(WIDE, 1.65 * down + 0.3)
+        figure.supxlabel("share of the founder's budget trained since", fontsize=8, color=INK)
+        if not shown:
+            figure.add_subplot().text(0.5, 0.5, "no distances in these results", ha="center", color=SOFT)
+        for index, section in enumerate(shown, 1):
+            axes = figure.add_subplot(down, across, index)
+            draw_decay(axes, section.result, section.look_alike_band, legend="")
+            axes.set_title(section.name, fontsize=7)
+            axes.tick_params(labelsize=6)
+            axes.set(xlabel="", ylabel="")
+    return figure
+
+
+def score_figure(section: MetricSection) -> Figure:
+    """Scores of one metric."""
+    with house_style():
+        figure = blank(WIDE, rows_height(section.rows))
+        axes = figure.add_subplot()
+        axes.set_title(section.name)
+        draw_rows(axes, section.rows, section.scale, section.result)
+    return figure

@@ -1,0 +1,255 @@
+"""The metrics of a run as page, text and figures show them: a typed result, and what only drawing needs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import pandas as pd
+
+from analysis import ScoreTable, Threshold, ThresholdAudit
+from analysis.summary import MetricSummary
+from benchmark.report import dots
+from benchmark.report.families import NAMED, tally
+from benchmark.report.notation import goal, percent, plain, unit
+from benchmark.report.training_distance import finite, look_alike_band
+from benchmark.report.verdict_groups import Group, best_first, group_of, verdict_slug
+from benchmark.results.decision import Decision, deciding_threshold
+from benchmark.results.schema import DecayPoint, MetricDescription, MetricResult, Results, RunRecord
+
+__all__ = ["MetricSection", "ThresholdLine", "anchors", "calibrated", "claimed", "metric_sections"]
+
+FOOLED: Final = 0.5  # share of look-alikes from which a claimed threshold is the first thing to say
+
+
+@dataclass(frozen=True)
+class ThresholdLine:
+    """A threshold as a line through a score plot: where, in percent across."""
+
+    slug: str
+    label: str
+    share: float
+
+
+@dataclass(frozen=True)
+class MetricSection:
+    """One metric in the report.
+
+    Attributes
+    ----------
+    result : MetricResult
+    description : MetricDescription or None
+        None where the run opened no model (`analyse`).
+    anchor : str
+        Id of the section in the page.
+    table : ScoreTable
+    scale : dots.Scale
+        Axis of the score plot.
+    rows : tuple of dots.Row
+        Of the score plot.
+    look_alike_band : (float, float, float) or None
+        5 %, 50 % and 95 % quantiles of the look-alikes' scores; None without a score.
+    """
+
+    result: MetricResult
+    description: MetricDescription | None
+    anchor: str
+    table: ScoreTable = field(repr=False)
+    scale: dots.Scale
+    rows: tuple[dots.Row, ...] = field(repr=False)
+    look_alike_band: tuple[float, float, float] | None
+
+    @property
+    def name(self) -> str:
+        """Of the metric."""
+        return self.result.metric
+
+    @property
+    def group(self) -> Group:
+        """The column of the ten-second answer."""
+        return group_of(self.result.verdict)
+
+    @property
+    def mark(self) -> str:
+        """Name of the verdict's mark."""
+        return verdict_slug(self.result.verdict)
+
+    @property
+    def claimed(self) -> ThresholdAudit | None:
+        """The threshold that the metric's authors claim, with its rates."""
+        return claimed(self.result)
+
+    @property
+    def calibrated(self) -> Threshold | None:
+        """The calibrated threshold that tables quote."""
+        return calibrated(self.result)
+
+    @property
+    def decision(self) -> Decision:
+        """The threshold that makes the calls."""
+        return deciding_threshold(self.result)
+
+    @property
+    def decay(self) -> tuple[DecayPoint, ...]:
+        """Trained children that can be drawn."""
+        return finite(self.result.decay)
+
+    @property
+    def n_scored(self) -> int:
+        """Pairs with a score."""
+        return sum(row.n for row in self.rows)
+
+    @property
+    def thinned(self) -> str:
+        """What the score plot leaves out, in one sentence; empty where it shows every pair."""
+        left = sum(row.n - len(row.pairs) for row in self.rows)
+        if not left:
+            return ""
+        return (
+            f"{self.n_scored - left:,} of {self.n_scored:,} pairs are drawn: all derived pairs; of every"
+            " other row the lowest and highest scores, and an even sample between. Outlines are of all."
+        )
+
+    @property
+    def lines(self) -> tuple[ThresholdLine, ...]:
+        """The thresholds that the score plot draws: the claimed one and the calibrated one."""
+        found = []
+        stated, own = self.claimed, self.calibrated
+        if stated and math.isfinite(stated.threshold):
+            found.append(self._line("claimed", f"claimed {plain(stated.threshold)}", stated.threshold))
+        if own and math.isfinite(own.value):
+            at = f"{goal(own.max_fpr)} % FPR" + ("" if own.certified else ", not certified")
+            found.append(self._line("calibrated", f"calibrated {plain(own.value)} ({at})", own.value))
+        # The outer line is labelled first: labels point inwards, so no line then crosses the other's label.
+        return tuple(sorted(found, key=lambda line: -abs(line.share - 50)))
+
+    def _line(self, slug: str, label: str, value: float) -> ThresholdLine:
+        return ThresholdLine(slug, label, round(self.scale.share(value) * 100, 2))
+
+    @property
+    def class_warning(self) -> str:
+        """The warning that stands most often in the tables by class; empty where none does."""
+        ways, classes = self.result.by_method.values(), self.result.by_look_alike.values()
+        intervals = [value for way in ways for value in (way.auc, way.look_alike_auc, way.tpr)]
+        intervals += [value for one in classes for value in (one.auc, one.fpr)]
+        told = Counter(warning for value in intervals for warning in value.warnings)
+        return min(told, key=lambda warning: (-told[warning], warning), default="")
+
+    @property
+    def aside(self) -> str:
+        """The one thing to know beside the look-alike AUC, for the ten-second answer."""
+        result, slug, stated = self.result, self.group.slug, self.claimed
+        if slug == "unknown":
+            return result.because or result.verdict
+        if slug == "yes" and self.limits:
+            return self.limits
+        passed = stated.look_alike_fpr.estimate if stated else math.nan
+        if slug == "no" and passed > FOOLED:
+            return f"its authors' threshold passes {percent(passed)} % of look-alikes"
+        told = f"; {unit(result.auc.estimate)} against all independents" if result.auc.defined else ""
+        return result.verdict + told
+
+    @property
+    def short(self) -> str:
+        """Why the verdict is what it is, short enough for a table: limits are counted, not listed."""
+        because = self.result.because
+        return (self.limits or because) if self.group.slug == "yes" else because
+
+    @property
+    def limits(self) -> str:
+        """Where a metric that separates does not: methods it fails on, and how much it leaves unscored."""
+        result = self.result
+        known = sum(row.look_alike_auc.defined for row in result.by_method.values())
+        of = f"{len(result.fails_on)} of {known} ways: " if len(result.fails_on) > NAMED else ""
+        told = [f"fails on {of}{tally(result.fails_on)}"] if result.fails_on else []
+        if result.coverage.derived < 1:
+            told.append(f"no score for {percent(1 - result.coverage.derived)} % of derived pairs")
+        return "; ".join(told)
+
+    @property
+    def threshold_reasons(self) -> tuple[str, ...]:
+        """Why thresholds are not certified, each once."""
+        return tuple(dict.fromkeys(item.reason for item in self.result.thresholds if item.reason))
+
+    @property
+    def unscored(self) -> tuple[tuple[str, int], ...]:
+        """Why pairs have no score: "status: reason" with how many, most frequent first."""
+        rows = self.table.frame[~self.table.comparable]
+        told = Counter(zip(rows["status"].astype(str), rows["reason"].astype(str), strict=True))
+        ordered = sorted(told.items(), key=lambda item: (-item[1], item[0]))
+        return tuple((f"{status}: {reason or 'no reason given'}", n) for (status, reason), n in ordered)
+
+
+def claimed(result: MetricSummary) -> ThresholdAudit | None:
+    """The threshold that a metric's authors claim, with its rates; None where they claim none.
+
+    Raises
+    ------
+    ValueError
+        There is a threshold and no rates: the analysis gives none without the other.
+    """
+    claim = result.claim
+    if claim is None or claim.threshold is None:
+        return None
+    if claim.fpr is None or claim.tpr is None or claim.look_alike_fpr is None:
+        raise ValueError(f"the threshold claimed for {result.metric} has no rates")
+    return ThresholdAudit(claim.threshold, claim.fpr, claim.tpr, claim.look_alike_fpr)
+
+
+def calibrated(result: MetricSummary) -> Threshold | None:
+    """The calibrated threshold with the largest allowed false positive rate, which tables quote."""
+    return result.thresholds[0] if result.thresholds else None
+
+
+def anchors(names: Sequence[str], prefix: str) -> dict[str, str]:
+    """Give every name an id that is unique in the page and readable in an address."""
+    taken: dict[str, str] = {}
+    for name in names:
+        plain_ = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
+        anchor, again = f"{prefix}-{plain_}", 2
+        while anchor in taken.values():
+            anchor, again = f"{prefix}-{plain_}-{again}", again + 1
+        taken[name] = anchor
+    return taken
+
+
+def metric_sections(
+    record: RunRecord, results: Results, scores: pd.DataFrame, most: int = 100_000
+) -> tuple[MetricSection, ...]:
+    """Prepare every metric of a run, best verdict first, then by look-alike AUC.
+
+    Parameters
+    ----------
+    record : RunRecord
+    results : Results
+    scores : pandas.DataFrame
+        The score table of all metrics.
+    most : int
+        Dots of a score plot at most, about.
+    """
+    ids = anchors(results.names, "metric")
+    frames = {str(name): frame for name, frame in scores.groupby("metric", sort=False)}
+    return tuple(
+        _section(
+            result,
+            record.metrics.get(result.metric),
+            ids[result.metric],
+            ScoreTable(frames[result.metric]),
+            most,
+        )
+        for result in best_first(results.metrics)
+    )
+
+
+def _section(
+    result: MetricResult, description: MetricDescription | None, anchor: str, table: ScoreTable, most: int
+) -> MetricSection:
+    stated, own = claimed(result), calibrated(result)
+    marks = ([stated.threshold] if stated else []) + ([own.value] if own else [])
+    scale = dots.scale(table.score, *marks)
+    rows = tuple(dots.rows(table, scale, most))
+    return MetricSection(result, description, anchor, table, scale, rows, look_alike_band(table))

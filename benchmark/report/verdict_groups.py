@@ -1,0 +1,65 @@
+"""Verdicts as a reader meets them: three groups, an order, a mark each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from analysis.summary import MetricSummary
+
+__all__ = ["GROUPS", "QUESTION", "Group", "best_first", "group_of", "standing", "verdict_slug"]
+
+QUESTION: Final = "Does a lineage metric tell children from look-alikes?"
+Result = TypeVar("Result", bound=MetricSummary)
+
+
+@dataclass(frozen=True)
+class Group:
+    """One column of the ten-second answer."""
+
+    slug: str
+    title: str
+    says: str
+    verdicts: tuple[str, ...]
+
+
+GROUPS: Final = (
+    Group(
+        "yes",
+        "Separates",
+        "Scores children above independent models of the same shape.",
+        ("separates", "separates within limits"),
+    ),
+    Group(
+        "no",
+        "Does not separate",
+        "Look-alikes pass as children, by their scores or by the authors' own threshold.",
+        ("architecture detector", "does not separate"),
+    ),
+    Group("unknown", "Cannot say", "This catalog does not hold what an answer would need.", ("cannot say",)),
+)
+ORDER: Final = tuple(verdict for group in GROUPS for verdict in group.verdicts)
+SLUGS: Final = dict(zip(ORDER, ("separates", "limits", "architecture", "fails", "unknown"), strict=True))
+
+
+def group_of(verdict: str) -> Group:
+    """Which column a verdict stands in."""
+    return next(group for group in GROUPS if verdict in group.verdicts)
+
+
+def verdict_slug(verdict: str) -> str:
+    """Name of a verdict's mark in the page."""
+    return SLUGS[verdict]
+
+
+def standing(result: MetricSummary) -> tuple[int, float, str]:
+    """What metrics are ordered by: the verdict, best first, then the look-alike AUC, then the name."""
+    auc = result.look_alike_auc.estimate
+    return (ORDER.index(result.verdict), 2.0 if math.isnan(auc) else -auc, result.metric)
+
+
+def best_first(results: Iterable[Result]) -> list[Result]:
+    """Order metrics by verdict, best first, then by look-alike AUC."""
+    return sorted(results, key=standing)

@@ -1,0 +1,215 @@
+"""The cache: fingerprints, scores, results and figures by content, bounded in size."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmark.session.errors import UsageError
+
+__all__ = ["DEFAULT_LIMIT", "KINDS", "Cache", "CacheInfo", "Contents", "byte_size"]
+
+KINDS: Final = ("fingerprints", "scores", "results", "figures")
+DEFAULT_LIMIT: Final = 10 * 10**9
+"""Bytes kept from one run to the next."""
+#: Every file is named by a digest: nothing else in the folder is counted or deleted.
+KEY: Final = re.compile(r"\.?[0-9a-f]{32,64}\.\S+")
+UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+LIVE_SECONDS: Final = 24 * 3600
+"""A temporary file younger than this may belong to a run at work."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a cache holds of one kind.
+
+    Attributes
+    ----------
+    files, bytes : int
+    """
+
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class CacheInfo:
+    """What a cache holds.
+
+    Attributes
+    ----------
+    path : Path
+    limit : int
+        Bytes kept from one run to the next.
+    kinds : dict of str to Contents
+        By the names in `KINDS`.
+    """
+
+    path: Path
+    limit: int
+    kinds: dict[str, Contents]
+
+    @property
+    def files(self) -> int:
+        """Files of all kinds."""
+        return sum(one.files for one in self.kinds.values())
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all kinds."""
+        return sum(one.bytes for one in self.kinds.values())
+
+
+@dataclass(frozen=True)
+class Cached:
+    """One file of a cache, as it was seen."""
+
+    path: Path
+    kind: str
+    bytes: int
+    used: float
+
+    @property
+    def live(self) -> bool:
+        """Whether it may be the unfinished file of a run at work."""
+        return self.path.name.startswith(".") and time.time() - self.used < LIVE_SECONDS
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Where work that is done is kept, by content: what decides a file is digested into its name.
+
+    Whatever is deleted from it is computed again, to the same bytes.
+
+    Parameters
+    ----------
+    path : Path
+        A folder; made when something is first kept in it.
+    limit : int
+        Bytes that `trim` leaves.
+    """
+
+    path: Path
+    limit: int = DEFAULT_LIMIT
+
+    @property
+    def fingerprints(self) -> Path:
+        """Folder of fingerprints: metric and version, then the model's digest."""
+        return self.path / "fingerprints"
+
+    @property
+    def scores(self) -> Path:
+        """Folder of scores: metric and version, then the digest of what was compared."""
+        return self.path / "scores"
+
+    @property
+    def results(self) -> Path:
+        """Folder of statistical results."""
+        return self.path / "results"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of drawn figures."""
+        return self.path / "figures"
+
+    def used(self, path: Path) -> None:
+        """Note that a file was of use: `trim` drops what was not for longest."""
+        try:
+            # The time of change stays: it says when the work was done.
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+        except FileNotFoundError:
+            return  # another run has just dropped it: whoever reads it will find that out
+
+    def info(self) -> CacheInfo:
+        """Count what the cache holds."""
+        found = list(self._files())
+        kinds = {
+            kind: Contents(
+                sum(one.kind == kind for one in found), sum(one.bytes for one in found if one.kind == kind)
+            )
+            for kind in KINDS
+        }
+        return CacheInfo(self.path, self.limit, kinds)
+
+    def clear(self) -> CacheInfo:
+        """Delete all that the cache holds, and nothing else.
+
+        Returns
+        -------
+        CacheInfo
+            What was deleted.
+        """
+        before = self.info()
+        for one in self._files():
+            one.path.unlink(missing_ok=True)
+        self._remove_empty_folders()
+        return before
+
+    def trim(self) -> int:
+        """Delete what was used longest ago until no more than `limit` bytes are left.
+
+        Returns
+        -------
+        int
+            Bytes deleted.
+        """
+        found = sorted((one for one in self._files() if not one.live), key=lambda one: one.used)
+        over = sum(one.bytes for one in found) - self.limit
+        deleted = 0
+        for one in found:
+            if deleted >= over:
+                break
+            one.path.unlink(missing_ok=True)
+            deleted += one.bytes
+        if deleted:
+            self._remove_empty_folders()
+        return deleted
+
+    def _files(self) -> Iterator[Cached]:
+        for kind in KINDS:
+            for folder, _, names in os.walk(self.path / kind):
+                for name in filter(KEY.fullmatch, names):
+                    path = Path(folder) / name
+                    try:
+                        facts = path.stat()
+                    except FileNotFoundError:
+                        continue  # dropped by another run meanwhile
+                    yield Cached(path, kind, facts.st_size, max(facts.st_atime, facts.st_mtime))
+
+    def _remove_empty_folders(self) -> None:
+        for kind in KINDS:
+            for folder, _, _ in os.walk(self.path / kind, topdown=False):
+                try:
+                    os.rmdir(folder)
+                except OSError:
+                    continue  # not empty
+
+
+def byte_size(text: str, name: str) -> int:
+    """Read a number of bytes, such as ``10GB``, ``500 MB`` or ``1000000``.
+
+    Parameters
+    ----------
+    text : str
+    name : str
+        What an error calls it.
+
+    Raises
+    ------
+    UsageError
+        It is none.
+
+    Examples
+    --------
+    >>> byte_size("2.5 GB", "limit")
+    2500000000
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)B?\s*", text, flags=re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"{name}: {text!r} is no number of bytes; write it as 10GB, 500MB or 1000000")
+    return int(float(match[1]) * UNITS[match[2].upper()])

@@ -1,0 +1,222 @@
+"""The whole analysis: one call, defined for every table, the same every time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.discrimination.auc import auc
+from analysis.full_analysis import analyse
+from analysis.inference.claims import Claim
+from analysis.results import as_json
+from analysis.table import ScoreTable
+from analysis.verdicts import VERDICTS
+from studies.simulation.designs import Design
+
+DESIGN = Design("catalog", (4, 3, 2, 1) * 5, n_cells=3, shape="hub", same_cell=1.5, separation=2.5)
+TABLE = DESIGN.draw(np.random.default_rng(0))
+FAST = {"n_resamples": 199, "n_bootstrap": 100}
+INTERVAL = {"estimate", "low", "high", "level", "method"}
+
+
+def entry(frame: Any, **options: Any) -> dict[str, Any]:
+    content = as_json(analyse([ScoreTable(frame)], **(FAST | options)).summary())
+    json.dumps(content, allow_nan=False)
+    found: dict[str, Any] = content["metrics"][0]
+    return found
+
+
+def few_lineages(n: int, frame: Any) -> Any:
+    names = sorted(set(frame["lineage_a"]))[:n]
+    return frame[frame["lineage_a"].isin(names) & frame["lineage_b"].isin(names)]
+
+
+BROKEN = {
+    "no architectures": lambda f: f.drop(columns=["architecture_a", "architecture_b"]),
+    "no lineages": lambda f: f.drop(columns=["lineage_a", "lineage_b"]),
+    "constant": lambda f: f.assign(score=1.0),
+    "infinite": lambda f: f.assign(score=np.where(f.relation == "derived", np.inf, -np.inf)),
+    "partly infinite": lambda f: f.assign(score=np.where(f.score > 2, np.inf, f.score)),
+    "heavily tied": lambda f: f.assign(score=np.round(f.score)),
+    "all positives": lambda f: f[f.relation == "derived"],
+    "no positives": lambda f: f[f.relation != "derived"],
+    "one lineage": lambda f: few_lineages(1, f),
+    "two lineages": lambda f: few_lineages(2, f),
+    "four lineages": lambda f: few_lineages(4, f),
+    "one pair": lambda f: f[:1],
+    "empty": lambda f: f[:0],
+    "all abstained": lambda f: f.assign(status="abstained"),
+    "some failed": lambda f: f.assign(status=np.where(np.arange(len(f)) % 4 == 0, "failed", "ok")),
+    "derived abstained": lambda f: f.assign(status=np.where(f.relation == "derived", "abstained", "ok")),
+    "disputed": lambda f: f.assign(relation=np.where(np.arange(len(f)) % 30 == 0, "disputed", f.relation)),
+    "perfect": lambda f: f.assign(score=(f.relation == "derived").astype(float)),
+    "upside down": lambda f: f.assign(score=-f.score),
+    "other scale": lambda f: f.assign(score=f.score * 1e-12 - 1e6),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_every_table_has_a_defined_answer(name):
+    frame = BROKEN[name](TABLE.frame)
+    claim = Claim(threshold=1.0, p_values=True)
+    found = entry(frame, claims={"score": claim})
+    assert found["verdict"] in VERDICTS
+    assert found["because"]
+    for key in ("auc", "look_alike_auc", "partial_auc"):
+        assert found[key].keys() >= INTERVAL
+        if found[key]["estimate"] is None:
+            assert found[key]["reason"]
+        else:
+            assert found[key]["low"] < found[key]["high"]
+    assert (found["permutation"]["p_value"] is None) == bool(found["permutation"]["reason"])
+    assert (found["evidence"]["cllr"] is None) == bool(found["evidence"]["reason"])
+    for threshold in found["thresholds"]:
+        assert threshold["certified"] or threshold["reason"]
+
+
+DOCUMENTED = {
+    "all abstained": ("all 30 abstained or failed", "no derived pair", None, "no derived pair", "cannot say"),
+    "derived abstained": (
+        "all 30 abstained or failed",
+        "no derived pair",
+        2.1375,
+        "no derived pair",
+        "cannot say",
+    ),
+    "constant": (0.5, 1.0, np.nextafter(1.0, 2.0), 1.0, "does not separate"),
+    "infinite": (1.0, 0.005, np.nextafter(-np.inf, 0.0), 0.1155, "separates"),
+    "partly infinite": (0.9495, 0.005, None, 0.44, "architecture detector"),
+    "no positives": ("holds no derived pair", "no derived pair", 2.1375, "no derived pair", "cannot say"),
+    "all positives": (
+        "holds no independent pair",
+        "no independent pair",
+        None,
+        "no independent pair",
+        "cannot say",
+    ),
+    "one lineage": (
+        "holds no independent pair",
+        "no independent pair",
+        None,
+        "no independent pair",
+        "cannot say",
+    ),
+    "two lineages": (1.0, "holds one lineage", 1.1933, "at least 3 of 4", "cannot say"),
+    "no architectures": (0.9742, "no architectures given", 2.1375, 0.3949, "cannot say"),
+}
+"""AUC, p-value, threshold and Cllr (or the reason), verdict, as explanation/statistics.md has them."""
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_odd_tables_are_answered_as_documented(name):
+    found = entry(BROKEN[name](TABLE.frame))
+    threshold = found["thresholds"][0]
+    answers = (
+        (found["auc"]["estimate"], found["auc"]["reason"]),
+        (found["permutation"]["p_value"], found["permutation"]["reason"]),
+        (threshold["value"], threshold["reason"]),
+        (found["evidence"]["cllr"], found["evidence"]["reason"]),
+    )
+    for (value, reason), expected in zip(answers, DOCUMENTED[name], strict=False):
+        if isinstance(expected, str):
+            assert value is None
+            assert expected in reason
+        elif expected is None:
+            assert value is None
+            assert reason
+        else:
+            assert value == pytest.approx(expected, rel=1e-3)
+    assert found["verdict"] == DOCUMENTED[name][-1]
+
+
+@pytest.mark.parametrize(("n", "warned"), [(4, True), (20, False)])
+def test_few_lineages_are_warned_of(n, warned):
+    found = entry(few_lineages(n, TABLE.frame))
+    assert any("coverage of this interval is not established" in text for text in found["warnings"]) == warned
+
+
+def test_the_contract_of_a_result():
+    found = entry(TABLE.frame, claims={"score": Claim(threshold=2.0)}, versions={"score": 3})
+    assert found.keys() >= {
+        "metric", "version", "n_derived", "n_independent", "n_look_alike", "n_models", "n_lineages",
+        "abstained", "auc", "look_alike_auc", "partial_auc", "permutation", "thresholds", "claim", "evidence",
+        "by_method", "by_look_alike", "verdict", "because", "warnings", "curves", "relations", "architecture",
+        "intervals",
+    }  # fmt: skip
+    assert found["version"] == 3
+    assert found["n_derived"] == int(TABLE.derived.sum())
+    assert found["n_look_alike"] == int(TABLE.look_alike.sum())
+    assert found["n_lineages"] == 20
+    assert found["permutation"].keys() >= {
+        "p_value", "adjusted_p_value", "n_arrangements", "exact", "reason",
+    }  # fmt: skip
+    assert [item["max_fpr"] for item in found["thresholds"]] == [0.05, 0.01, 0.001]
+    assert found["thresholds"][0].keys() >= {"confidence", "value", "certified", "fpr", "tpr", "reason"}
+    assert found["claim"]["threshold"] == 2.0
+    assert found["claim"]["fpr"].keys() >= INTERVAL
+    assert found["evidence"].keys() >= {"cllr", "cllr_min", "cllr_cal", "max_abs_log10_lr"}
+    assert set(found["intervals"]["auc"]) == {"jackknife", "bootstrap", "percentile", "delong"}
+    assert set(found["curves"]) == {"roc", "look_alike_roc", "tippett", "ece", "qq"}
+    assert found["relations"]["derived"]["n"] == found["n_derived"]
+    assert found["auc"]["estimate"] == auc(TABLE).estimate
+
+
+def test_without_a_claim_there_is_none():
+    found = entry(TABLE.frame)
+    assert found["claim"] is None
+    assert found["p_values"] is None
+    assert found["version"] is None
+    silent = entry(TABLE.frame, claims={"score": Claim(auc=0.99, text="works", source="a paper")})
+    assert silent["claim"]["threshold"] is None
+    assert silent["claim"]["reason"] == "no threshold is claimed"
+
+
+def test_the_catalog_says_what_it_can_certify():
+    content = as_json(analyse([TABLE], **FAST).summary())
+    catalog = content["catalog"]
+    assert (catalog["n_models"], catalog["n_lineages"], catalog["n_cells"]) == (50, 20, 3)
+    assert sum(cell["n_models"] for cell in catalog["cells"].values()) == 50
+    assert catalog["lineages_needed"] == {"0.05": 118, "0.01": 598, "0.001": 5990}
+    assert catalog["certifiable_fpr"] == pytest.approx(0.2589, abs=1e-4)
+
+
+def metrics() -> list[ScoreTable]:
+    rng = np.random.default_rng(1)
+    frame = TABLE.frame
+    return [
+        ScoreTable(frame.assign(metric=f"m{i}", score=DESIGN.scores(rng), status=status))
+        for i, status in enumerate(["ok", "ok", np.where(rng.random(len(frame)) < 0.1, "abstained", "ok")])
+    ]
+
+
+def test_the_same_seed_gives_the_same_bytes():
+    first, second = (json.dumps(as_json(analyse(metrics(), seed=4, **FAST).summary())) for _ in range(2))
+    assert first == second
+    other = json.dumps(as_json(analyse(metrics(), seed=5, **FAST).summary()))
+    assert other != first
+
+
+def test_several_metrics_are_compared_and_corrected():
+    content = as_json(analyse(metrics(), **FAST).summary())
+    assert len(content["comparisons"]) == 3
+    for one in content["comparisons"]:
+        assert one["adjusted_p_value"] >= one["p_value"]
+    for found in content["metrics"]:
+        assert found["permutation"]["adjusted_p_value"] >= found["permutation"]["p_value"]
+    backwards = as_json(analyse(metrics()[::-1], **FAST).summary())
+    assert backwards["metrics"][::-1] == content["metrics"]
+
+
+def test_renaming_models_changes_nothing():
+    frame = TABLE.frame
+    renamed = frame.assign(
+        model_a=[f"z{100 - int(name[1:]):03d}" for name in frame["model_a"]],
+        model_b=[f"z{100 - int(name[1:]):03d}" for name in frame["model_b"]],
+    )
+    before, after = entry(frame), entry(renamed)
+    for key in ("auc", "look_alike_auc", "partial_auc", "by_method", "by_look_alike", "relations"):
+        assert after[key] == before[key]
+    assert after["verdict"] == before["verdict"]

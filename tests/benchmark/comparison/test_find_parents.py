@@ -1,0 +1,119 @@
+"""One model against a pool: the parent remains, strangers go, and the answer says how sure it is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from conftest import Evaluated, command
+
+from benchmark.catalog import load_catalog
+from benchmark.comparison.find_parents import find_parents, name_candidates
+from benchmark.session.errors import UsageError
+
+# Nine lineages, less that of the child and that of the candidate, are seven: good for 7 in 8.
+SURE = 0.87
+
+
+def asked(evaluated: Evaluated, model: object, pool: object, *more: object) -> dict[str, Any]:
+    said = command(
+        "compare", model, "--against", pool, "--catalog", evaluated.catalog, "--calibration", evaluated.run,
+        "--confidence", SURE, "--json", *more, cache=evaluated.cache,
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    value: dict[str, Any] = json.loads(said.out)
+    return value
+
+
+@pytest.fixture(scope="module")
+def parents(evaluated: Evaluated) -> dict[str, Any]:
+    return asked(evaluated, "f0c0", "f?", "--metrics", "weight-cosine")
+
+
+def test_the_parent_remains_and_strangers_go(parents: dict[str, Any]) -> None:
+    assert parents["answer"] == "these remain"
+    assert parents["remaining"] == ["f0"]
+    assert len(parents["candidates"]) == 9
+    assert parents["calibration"]["left_out"] == ["f0"]
+    first = parents["candidates"][0]
+    assert first["model"] == "f0"
+    assert first["log10_lr"] > 0
+    strangers = parents["candidates"][1:]
+    assert {one["n_lineages"] for one in strangers} == {7}
+    assert {one["derivation_p"] for one in strangers} == {1 / 8}
+    assert all(one["log10_lr"] < 0 for one in strangers)
+    assert "87%" in parents["sentence"]
+    assert "copied" not in json.dumps(parents)
+
+
+def test_without_the_parent_none_remains(evaluated: Evaluated) -> None:
+    answer = asked(evaluated, "f0c0", "f1,f2,f3", "--metrics", "weight-cosine")
+    assert answer["answer"] == "none of them"
+    assert answer["remaining"] == answer["shown"] == []
+    assert answer["sentence"].startswith("None of the 3 candidates remains")
+
+
+def test_all_metrics_together_rank_too(evaluated: Evaluated) -> None:
+    answer = asked(evaluated, "f0c0", "f?")
+    assert "f0" in answer["remaining"]
+    metrics = answer["candidates"][0]["metrics"]
+    assert {"weight-cosine", "attention-std"} <= set(metrics)
+    assert "qkv-bias-std" not in metrics
+
+
+def test_too_sure_for_so_few_lineages(evaluated: Evaluated) -> None:
+    said = command(
+        "compare", "f0c0", "--against", "f?", "--catalog", evaluated.catalog, "--calibration", evaluated.run,
+        "--metrics", "weight-cosine", "--confidence", 0.99, cache=evaluated.cache,
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    flat = " ".join(said.out.split())
+    assert "None of the 9 candidates can be excluded" in flat
+    assert "fewer than 99" in flat
+    assert max(map(len, said.out.splitlines())) <= 80
+
+
+def test_a_folder_is_a_pool_and_paths_are_known_by_their_weights(
+    evaluated: Evaluated,
+) -> None:
+    models = evaluated.catalog.parent
+    answer = asked(evaluated, models / "f0c0", models, "--metrics", "weight-cosine")
+    assert answer["calibration"]["left_out"] == ["f0"]
+    assert len(answer["candidates"]) == 26
+    assert set(answer["remaining"]) - {"f0c1"} == {"f0"}
+
+
+def test_pages(evaluated: Evaluated, tmp_path: Any) -> None:
+    for suffix in ("html", "md", "json"):
+        asked(evaluated, "f0c0", "f0,f1", "--metrics", "weight-cosine", "--out", tmp_path / f"pool.{suffix}")
+    page, text = (tmp_path / "pool.html").read_text(), (tmp_path / "pool.md").read_text()
+    for words in ("What cannot be said", "remain", "f0c0"):
+        assert words in page
+        assert words in text
+    assert "http" not in page
+    assert json.loads((tmp_path / "pool.json").read_text())["remaining"] == ["f0"]
+    case = find_parents(
+        "f0c0", ["f0", "f1"], calibration=evaluated.run, metrics="weight-cosine", confidence=SURE,
+        catalog=evaluated.catalog, cache=evaluated.cache,
+    )  # fmt: skip
+    assert case._repr_html_().startswith("<div")
+
+
+@pytest.mark.parametrize(
+    ("pool", "said"),
+    [("nothing*", "fits 'nothing*'"), (",", "name at least one model")],
+)
+def test_bad_pools(evaluated: Evaluated, pool: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said.replace("*", r"\*")):
+        name_candidates(load_catalog(evaluated.catalog), pool)
+
+
+def test_bad_use(evaluated: Evaluated, tmp_path: Any) -> None:
+    catalog = load_catalog(evaluated.catalog)
+    with pytest.raises(UsageError, match="no model in this folder"):
+        name_candidates(catalog, str(tmp_path))
+    with pytest.raises(UsageError, match="nothing but f0"):
+        find_parents("f0", "f0", calibration=evaluated.run, catalog=catalog, cache=tmp_path)
+    with pytest.raises(UsageError, match="--confidence"):
+        find_parents("f0", "f1", calibration=evaluated.run, catalog=catalog, confidence=2)

@@ -1,0 +1,50 @@
+"""One thread a unit of work, however many the machine and its environment offer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from counting_metric import calls, write_metric
+from small_catalog import write_catalog
+
+ROOT = Path(__file__).parents[3]
+NOTE = (
+    "import json, torch, threadpoolctl; note(json.dumps([torch.get_num_threads()]"
+    " + [pool['num_threads'] for pool in threadpoolctl.threadpool_info()]))"
+)
+SCRIPT = """
+import sys
+import torch
+torch.set_num_threads(4)
+assert torch.get_num_threads() == 4, torch.get_num_threads()
+from benchmark.evaluation.evaluate import evaluate
+metric, catalog, out, cache = sys.argv[1:]
+evaluate(metric, against="config-match", catalog=catalog, out=out, cache=cache, workers=1)
+assert torch.get_num_threads() == 4, "the threads of the process were not given back"
+"""
+
+
+def test_a_unit_has_one_thread_of_torch_and_of_linear_algebra(tmp_path: Path) -> None:
+    """In a process of its own, so that it does not matter how the suite was started."""
+    metric = write_metric(tmp_path, in_fingerprint=NOTE, in_similarity=NOTE)
+    (tmp_path / "models").mkdir()
+    catalog = write_catalog(tmp_path / "models", founders=2, children=1)
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "4")
+    threads["MKL_DYNAMIC"] = "FALSE"  # four threads, however few cores there are
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, f"{metric}:Counting", catalog, tmp_path / "out", tmp_path / "cache"],
+        cwd=ROOT,
+        env={**os.environ, **threads},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    noted = [json.loads(line) for line in calls(tmp_path) if line.startswith("[")]
+    assert len(noted) == 4 + 6  # four models, six pairs
+    assert {count for one in noted for count in one} == {1}
+    assert all(len(one) > 1 for one in noted), "no thread pool was seen"

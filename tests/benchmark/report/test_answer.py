@@ -1,0 +1,153 @@
+"""What the report answers at once: counts, forgeries, calls by the one rule, what is absent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+from test_report_fixture import (
+    FORGED,
+    METRICS,
+    made_page,
+    made_sections,
+    part,
+    results,
+    run,
+    scores,
+    with_every,
+)
+
+from analysis import CatalogSummary, Interval
+from benchmark.report import markdown, page, verdict_table
+from benchmark.report.answer import facts
+from benchmark.report.forgery_tallies import KINDS, attack
+from benchmark.report.sections import MetricSection
+from benchmark.results.decision import deciding_threshold
+from benchmark.results.schema import MetricResult
+
+FRAME, EVADE = KINDS
+NO_SHAPE = Interval.undefined("one cell", level=0.95, method="")
+
+
+@pytest.fixture(scope="module")
+def sections() -> dict[str, MetricSection]:
+    return {section.name: section for section in made_sections()}
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, MetricResult]:
+    return {section.name: section.result for section in made_sections()}
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return made_page()
+
+
+def test_the_answer_counts_every_metric_once(sections: dict[str, MetricSection]) -> None:
+    told = facts(list(sections.values()), results().catalog)
+    counted = {fact.title: (fact.figure, fact.of) for fact in told}
+    n = f"of {len(METRICS)}"
+    assert counted == {
+        "separate": ("3", n),
+        "see only the architecture": ("1", n),
+        "do not separate": ("2", n),
+        "cannot be judged here": ("1", n),
+        "can be forged at no cost": (str(len(FORGED)), n),
+        "certified at 5 % false positives": ("0", n),
+    }
+    certified = told[-1]
+    assert certified.says == "12 lineages allow 39 % at best; 118 would do"
+    assert "attention-std" in told[-2].says
+
+
+def test_the_answer_of_nothing_is_a_count_of_nothing() -> None:
+    assert [fact.figure for fact in facts([], CatalogSummary.of([], (0.05,), 0.95))] == ["0"] * 3
+
+
+def test_a_forgery_counts_where_the_call_changes(told: dict[str, MetricResult]) -> None:
+    assert told["attention-std"].forgeable
+    for kind in KINDS:
+        assert attack(told["attention-std"], kind).aimed.told == "2 of 2 succeed"
+        assert attack(told["attention-std"], kind).aside == ""
+        assert not attack(told["config-match"], kind).succeeds
+    assert attack(told["silent"], FRAME).main.told == "no threshold to call by"
+    assert not told["silent"].forgeable
+    assert attack(told["attention-std"], FRAME).main.after == pytest.approx(0.999)
+    # norm-cosine claims .9: a framed model at .1 stays below it, a child at .98 above it.
+    assert attack(told["norm-cosine"], FRAME).main.told == "none of 2 succeeds"
+    assert attack(told["norm-cosine"], FRAME).aside == "made against other metrics"
+    bare = replace(told["attention-std"], forgeries=())
+    assert (attack(bare, EVADE).main.told, attack(bare, EVADE).main.n) == ("not tried", 0)
+
+
+def test_forgeries_aimed_at_a_metric_are_told_apart_from_others(told: dict[str, MetricResult]) -> None:
+    first, *others = told["attention-std"].forgeries
+    stray = [replace(row, aimed_at="ffn-std", after=row.before, after_called=False) for row in others]
+    one = attack(replace(told["attention-std"], forgeries=(first, *stray)), FRAME)
+    assert (one.aimed.n, one.stray.n, one.main.after) == (1, 1, first.after)
+    assert one.aside == "made against other metrics: none of 1 succeeds"
+
+
+def test_what_was_called_before_is_no_success_of_the_forger(told: dict[str, MetricResult]) -> None:
+    rows_ = tuple(replace(row, before_called=row.kind == "frame") for row in told["attention-std"].forgeries)
+    fooled = replace(told["attention-std"], forgeries=rows_)
+    assert attack(fooled, FRAME).main.told == "all 2 are called so before any forgery"
+    assert not fooled.forgeable
+
+
+def test_forgeries_are_marked_in_the_answer_the_table_and_the_metric(html: str) -> None:
+    answer = part(html, "answer")
+    marked = [item for item in answer.split("<li>") if "#mark-forgeable" in item.split('class="figure"')[0]]
+    assert [re.search(r'class="name">([^<]+)<', item)[1] for item in marked] == list(FORGED)  # type: ignore[index]
+    table = part(html, "forgeries")
+    assert table.count("<tbody>") == 1 + len(METRICS)
+    assert "yes: 2 of 2 succeed" in table
+    assert ".100 → .999" in table
+    metric = html[html.index('id="metric-attention-std"') :]
+    assert 'href="#forgeries"' in metric[: metric.index("</header>")]
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "says"),
+    [
+        ({"forgeries": ()}, "forgeries", "No forgery was scored in this run."),
+        ({"decay": ()}, "decay", "These results hold no distances"),
+        ({"by_method": {}}, "methods", "These results hold no figures by method."),
+        (
+            {"architecture": replace(results().metrics[0].architecture, auc=NO_SHAPE)},
+            "map",
+            "These results do not hold both figures for any metric.",
+        ),
+    ],
+)
+def test_what_is_absent_is_said(change: dict[str, object], name: str, says: str) -> None:
+    assert says in part(page(run(), with_every(results(), **change), scores()), name)
+
+
+def test_text_and_terminal_say_what_can_be_forged() -> None:
+    text = markdown(run(), results(), scores())
+    assert "- 1 of 7 can be forged at no cost: attention-std" in text
+    row = next(line for line in text.splitlines() if line.startswith("| attention-std | 2 of 2 succeed"))
+    assert "| .100 → .999 |" in row
+    assert "- weight-cosine: all of 24 trained children lie above 95 % of look-alikes" in text
+    stream = StringIO()
+    Console(file=stream, width=80, color_system=None).print(verdict_table(results()))
+    assert "Forged at no cost: attention-std." in stream.getvalue()
+    bare = with_every(results(), forgeries=())
+    stream = StringIO()
+    Console(file=stream, width=80, color_system=None).print(verdict_table(bare))
+    assert "Forged" not in stream.getvalue()
+
+
+def test_calls_are_made_by_the_one_rule(html: str, sections: dict[str, MetricSection]) -> None:
+    one = sections["weight-cosine"]
+    strict, *others = one.result.thresholds
+    first = replace(strict, max_fpr=0.2, value=-1.0)
+    other = replace(one, result=replace(one.result, thresholds=(first, strict, *others)))
+    assert other.decision == deciding_threshold(other.result)
+    assert other.decision.value == strict.value != first.value
+    assert other.calibrated == first

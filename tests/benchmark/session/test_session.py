@@ -1,0 +1,76 @@
+"""The session: what is not said comes from the environment once, and nothing is written back to it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmark.session.cache import DEFAULT_LIMIT
+from benchmark.session.errors import UsageError
+from benchmark.session.session import Session
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOOKALIKE_CACHE", "LOOKALIKE_CACHE_LIMIT", "LOOKALIKE_DEVICE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    session = Session.start()
+    assert session.cache.path == tmp_path / "lookalike"
+    assert session.cache.limit == DEFAULT_LIMIT
+    assert session.device == "cpu"
+    assert session.workers >= 1
+    assert session.progress.quiet
+
+
+def test_the_environment_is_read_and_arguments_come_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "named"))
+    monkeypatch.setenv("LOOKALIKE_CACHE_LIMIT", "2.5 MB")
+    assert Session.start().cache.path == tmp_path / "named"
+    assert Session.start().cache.limit == 2_500_000
+    said = Session.start(cache=str(tmp_path / "said"), cache_limit=7)
+    assert (said.cache.path, said.cache.limit) == (tmp_path / "said", 7)
+    assert Session.start(cache_limit="1kB").cache.limit == 1000
+
+
+def test_a_device_is_looked_for_and_the_environment_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    before = dict(os.environ)
+    assert Session.start(device="cuda:1").device == "cuda:1"
+    assert dict(os.environ) == before
+    monkeypatch.setenv("LOOKALIKE_DEVICE", "cuda")
+    assert Session.start().device == "cuda"
+    assert Session.start(device="cpu").device == "cpu"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UsageError, match=r"^\$LOOKALIKE_DEVICE cuda: PyTorch finds no CUDA card here"):
+        Session.start()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"device": "tpu"}, "--device 'tpu' is no device"),
+        ({"workers": 0}, "workers: 0 is less than 1"),
+        ({"cache_limit": "much"}, "cache_limit: 'much' is no number of bytes; write it as 10GB"),
+        ({"cache_limit": "-1GB"}, "is no number of bytes"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        Session.start(**arguments)  # type: ignore[arg-type]
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_bad_limit_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOKALIKE_CACHE_LIMIT", "ten")
+    with pytest.raises(UsageError, match=r"^\$LOOKALIKE_CACHE_LIMIT: 'ten'"):
+        Session.start()
