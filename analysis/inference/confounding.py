@@ -9,8 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata
-from scipy.stats import t as student
+from scipy.stats import rankdata, t as student
 
 from analysis.discrimination.intervals import difference_interval, effective_number, lineage_interval
 from analysis.discrimination.wins import Wins
