@@ -13,8 +13,7 @@ from tiny_models import TINY
 
 import fpcore
 from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
-from fpcore.features.flat_weights import flat_weights
-from fpcore.features.flat_weights import matrices as matrix_views
+from fpcore.features.flat_weights import flat_weights, matrices as matrix_views
 from fpcore.metrics.depth_profiles import DepthProfile
 
 FLOAT32 = 1e-5  # a hundred times what sums in float32 over 256 entries may be off by
