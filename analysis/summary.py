@@ -260,7 +260,17 @@ class CatalogSummary(Shown):
 
 @dataclass(frozen=True, eq=False)
 class Summary(WithArrays):
-    """All that a file keeps of an analysis: its metrics, paired differences, and what the models are."""
+    """All that a file keeps of an analysis: its metrics, paired differences, and what the models are.
+
+    Attributes
+    ----------
+    metrics : tuple of MetricSummary
+        In the order of the tables.
+    comparisons : tuple of Comparison
+        Every two metrics, paired.
+    catalog : CatalogSummary
+        Of all tables together.
+    """
 
     metrics: tuple[MetricSummary, ...]
     comparisons: tuple[Comparison, ...]

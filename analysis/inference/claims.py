@@ -117,12 +117,36 @@ def audit_p_values(
     Parameters
     ----------
     table : ScoreTable
+        Only comparable pairs are used.
     p_from_score : callable, optional
-        Turns scores into p-values in [0, 1], falling as scores grow. Default: the score is -log10 p.
+        Turns an array of scores into p-values in [0, 1], falling as scores grow. Default: the score is
+        -log10 p.
     levels : tuple of float
-        At which rejection rates are observed.
+        At which rejection rates are observed, each in (0, 1).
     level : float
-        Of the intervals, which respect lineages (see `rate`).
+        Nominal coverage of the intervals, which respect lineages (see `rate`); in (0, 1).
+
+    Returns
+    -------
+    PValueAudit
+        "cannot say", with the reason, where a score is no p-value or no independent pair has one.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    Scores of unrelated pairs that are anything but -log10 of a uniform number:
+
+    >>> from analysis import audit_p_values, example_table
+    >>> table = example_table()
+    >>> audit = audit_p_values(table.with_scores(table.score - table.score.min()))
+    >>> audit.verdict
+    'too small'
+    >>> print(audit.rates[0])
+    RejectionRate: level 0.05; observed 0.9...; look alike 0.9...
     """
     check_table(table)
     if p_from_score is not None and not callable(p_from_score):

@@ -54,6 +54,17 @@ class Catalog(Shown):
     forged : mapping of str to Model
         Forgeries: known by their names, and left out of every pair and count; see `forgeries`.
     disputes : tuple of Dispute
+
+    Examples
+    --------
+    >>> from benchmark.catalog import load_catalog
+    >>> catalog = load_catalog()
+    >>> catalog.model("zoo/qwen-a").cell
+    'qwen2 6x40 h4/2 f112 bias rmsnorm'
+    >>> catalog.lineage("zoo/qwen-a-ft-short-instruct"), catalog.ancestors("zoo/qwen-a-ft-short-instruct")
+    ('zoo/qwen-a', ('zoo/qwen-a', 'zoo/qwen-a-ft-short'))
+    >>> catalog.relation("zoo/qwen-a", "zoo/qwen-b")
+    'independent'
     """
 
     def __init__(
@@ -69,6 +80,9 @@ class Catalog(Shown):
 
     def __repr__(self) -> str:
         return f"Catalog({self.file}: {len(self.models)} models, {len(self.disputes)} disputes)"
+
+    def __str__(self) -> str:
+        return repr(self)
 
     def _facts(self) -> dict[str, object]:
         return self.counts().to_json()
@@ -86,6 +100,12 @@ class Catalog(Shown):
         ------
         CatalogError
             The catalog does not hold it.
+
+        Examples
+        --------
+        >>> from benchmark.catalog import load_catalog
+        >>> load_catalog().resolve("NousResearch/Llama-2-7b-hf")
+        'meta-llama/Llama-2-7b-hf'
         """
         if name in self.entries:
             return name
@@ -160,7 +180,15 @@ class Catalog(Shown):
         return self.explain(a, b).relation
 
     def explain(self, a: str, b: str) -> Kinship:
-        """Relation, method and reason of two models; as `relation`."""
+        """Relation, method and reason of two models; as `relation`.
+
+        Examples
+        --------
+        >>> from benchmark.catalog import load_catalog
+        >>> load_catalog().explain("zoo/qwen-a-ft-short-instruct", "zoo/qwen-a")
+        Kinship(relation='derived', method='fine-tune:short > instruct-tune',
+                reason='zoo/qwen-a-ft-short-instruct descends from zoo/qwen-a')
+        """
         first, second = self.canonical(a), self.canonical(b)
         if first == second:
             raise CatalogError(f"{a} and {b} are one model ({first}); a pair needs two")
@@ -185,6 +213,16 @@ class Catalog(Shown):
         pandas.DataFrame
             `model_a, model_b, relation, method, lineage_a, lineage_b, architecture_a, architecture_b, shared,
             dispute, same_depth, same_width, same_tokenizer, same_corpus`; model_a < model_b, sorted.
+
+        Examples
+        --------
+        >>> from benchmark.catalog import load_catalog
+        >>> pairs = load_catalog().pairs(["zoo/qwen-a", "zoo/qwen-b", "zoo/qwen-a-ft-short"])
+        >>> print(pairs[["model_a", "model_b", "relation"]].to_string(index=False))
+                    model_a             model_b    relation
+                 zoo/qwen-a zoo/qwen-a-ft-short     derived
+                 zoo/qwen-a          zoo/qwen-b independent
+        zoo/qwen-a-ft-short          zoo/qwen-b independent
         """
         wanted = self.models if ids is None else dict.fromkeys(map(self.resolve, ids))
         for name in wanted:
@@ -193,7 +231,15 @@ class Catalog(Shown):
         return pair_table(self.graph, self._one_each(wanted))
 
     def counts(self) -> CatalogCounts:
-        """What the catalog holds, as counts."""
+        """What the catalog holds, as counts.
+
+        Examples
+        --------
+        >>> from benchmark.catalog import load_catalog
+        >>> counts = load_catalog().counts()
+        >>> counts.models == counts.local_models + counts.hub_models, counts.look_alikes > 1000
+        (True, True)
+        """
         return count_catalog(
             self.graph,
             list(self.models.values()),
@@ -213,6 +259,13 @@ class Catalog(Shown):
             to look like (`kind` frame) or unlike (evade), and the metric that is to be deceived. Then what
             `pairs` says of the honest pair of `of` and `target`: `relation, method`, `lineage_of,
             lineage_target, architecture_of, architecture_target`.
+
+        Examples
+        --------
+        >>> from benchmark.catalog import load_catalog
+        >>> forgeries = load_catalog().forgeries()
+        >>> forgeries.set_index("forged").loc["zoo/llama-a-ft-short-evade-ffn-std", ["of", "target"]].tolist()
+        ['zoo/llama-a-ft-short', 'zoo/llama-a']
         """
         rows = []
         for name in sorted(self.forged):

@@ -52,7 +52,13 @@ NO_EVIDENCE: Final = "no evidence; add `evidence: {grade: …, source: …, says
 
 
 def shipped_catalog() -> Path:
-    """Path of the catalog that comes with the project (repository root, or inside the installed package)."""
+    """Path of the catalog that comes with the project (repository root, or inside the installed package).
+
+    Examples
+    --------
+    >>> shipped_catalog().name
+    'lineage_catalog.yaml'
+    """
     package = Path(__file__).resolve().parents[1]
     for place in (package.parent / "lineage_catalog.yaml", package / "lineage_catalog.yaml"):
         if place.is_file():
@@ -76,6 +82,15 @@ def load_catalog(path: Catalog | str | Path | None = None) -> Catalog:
     ------
     CatalogError
         With every problem found, each with file, line, field and what to do.
+
+    Examples
+    --------
+    >>> catalog = load_catalog()
+    >>> catalog.relation("zoo/qwen-a-ft-short", "zoo/qwen-a")
+    'derived'
+    >>> load_catalog("nowhere.yaml")
+    Traceback (most recent call last):
+    benchmark.catalog.problems.CatalogError: nowhere.yaml: no such file; give a catalog with --catalog, or ...
     """
     if isinstance(path, Catalog):
         return path
@@ -92,6 +107,22 @@ def parse_catalog(text: str, file: str = "catalog") -> Catalog:
         YAML.
     file : str
         Name for messages.
+
+    Examples
+    --------
+    >>> catalog = parse_catalog('''
+    ... schema: 1
+    ... models:
+    ...   - {id: base, source: {hub: org/base}}
+    ...   - id: chat
+    ...     source: {hub: org/chat}
+    ...     parents:
+    ...       - of: base
+    ...         method: fine-tune
+    ...         evidence: {grade: card, source: "https://example.org/chat", says: names base as its base}
+    ... ''')
+    >>> catalog.explain("chat", "base").reason
+    'chat descends from base'
     """
     document = read_document(text, file)
     if document.problems:

@@ -35,6 +35,13 @@ def open_zoo(
         The weights are missing, are not those of the manifest, or were trained by another recipe.
     UsageError
         The recipe, or one of an ancestor, is wrong.
+
+    Examples
+    --------
+    >>> from benchmark.catalog import load_catalog
+    >>> model = open_zoo("qwen-a-ft-short", load_catalog().zoo_recipes)
+    >>> model.name, model.architecture.depth
+    ('zoo/qwen-a-ft-short', 6)
     """
     return _open(name, _lineage(name, recipes), folder, read_manifest(folder), device)
 

@@ -46,6 +46,18 @@ def parse_recipes(raw: RawRecipes) -> dict[str, Recipe]:
     ------
     UsageError
         One line naming the recipe, the field and the remedy; also for an unknown parent and a cycle.
+
+    Examples
+    --------
+    >>> text = {"corpus": "code", "tokenizer": "code"}
+    >>> recipes = parse_recipes(
+    ...     {
+    ...         "a": {"train": {"cell": "qwen2-narrow", "seed": 1, **text, "steps": 3}},
+    ...         "b": {"transform": "int4", "of": "zoo/a"},
+    ...     }
+    ... )
+    >>> recipes["b"]
+    Exact(transform='int4', parents=('a',), parameters=(('group', 32),))
     """
     recipes = {name: parse_recipe(name, data) for name, data in raw.items()}
     for name, recipe in recipes.items():

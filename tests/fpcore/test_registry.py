@@ -12,8 +12,7 @@ import test_invariances
 from test_invariances import tabled
 
 import fpcore
-from fpcore import Fingerprint, Metric
-from fpcore import metric as by_name
+from fpcore import Fingerprint, Metric, metric as by_name
 from fpcore.protocol import INVARIANCES
 from fpcore.registry import load_metrics, registered
 

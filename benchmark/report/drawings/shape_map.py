@@ -8,8 +8,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from benchmark.report.drawings.axes import Axis
-from benchmark.report.drawings.axes import coordinate as at_
+from benchmark.report.drawings.axes import Axis, coordinate as at_
 from benchmark.report.notation import interval
 from benchmark.report.sections import MetricSection
 

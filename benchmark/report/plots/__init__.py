@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from benchmark.report.plots.auc_forest import aucs as aucs
 from benchmark.report.plots.claimed_p_values import qq as qq
-from benchmark.report.plots.error_rates import det as det
-from benchmark.report.plots.error_rates import roc as roc
-from benchmark.report.plots.evidence_curves import ece as ece
-from benchmark.report.plots.evidence_curves import tippett as tippett
+from benchmark.report.plots.error_rates import det as det, roc as roc
+from benchmark.report.plots.evidence_curves import ece as ece, tippett as tippett
 from benchmark.report.plots.score_rows import scores as scores
 from benchmark.report.plots.training_decay import decay as decay
 

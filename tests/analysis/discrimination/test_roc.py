@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
-from sklearn.metrics import roc_curve as reference_curve
+from sklearn.metrics import roc_auc_score, roc_curve as reference_curve
 
 import analysis
 from analysis import ScoreTable

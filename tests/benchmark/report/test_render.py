@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from test_report_fixture import METHODS, METRICS, results, run, scores
-from typed_results import metric_result, run_record
-from typed_results import results as small_results
+from typed_results import metric_result, results as small_results, run_record
 
 from benchmark.report import markdown, render, verdict_table
 from benchmark.results.files import RunDirectory
