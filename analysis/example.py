@@ -46,6 +46,7 @@ def example_table(
 
     Examples
     --------
+    >>> from analysis import example_table
     >>> print(example_table())
     ScoreTable(example: 630 pairs of 36 models in 12 lineages; 24 derived, 594 independent, 270 look-alikes)
     """

@@ -91,11 +91,11 @@ def analyse(
     seed : int
         The same seed gives the same result, whatever the order of the tables or the number of processes.
     level : float
-        Of the intervals.
+        Nominal coverage of the intervals, in (0, 1).
     max_fpr : tuple of float
-        False-positive rates for which thresholds are calibrated.
+        False-positive rates for which thresholds are calibrated, each in (0, 1).
     n_resamples, n_bootstrap : int
-        Permutations, and lineage bootstrap resamples.
+        Permutations, and lineage bootstrap resamples; 1 or more.
     focus : str, optional
         The metric that the question is about (a proposed one beside known ones): its comparisons with the
         others are corrected as a family of their own, see `compare_all`.
@@ -104,6 +104,20 @@ def analyse(
     -------
     Analysis
         What cannot be computed is undefined with its reason; nothing in a valid table makes this fail.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    >>> from analysis import analyse, example_table
+    >>> found = analyse([example_table("good"), example_table("noise", separation=0)], n_resamples=999)
+    >>> for report in found.metrics:
+    ...     print(f"{report.metric}: {report.verdict.verdict}")
+    good: separates
+    noise: does not separate
     """
     metrics = [table.metric for table in check_tables(tables)]
     if focus is not None:

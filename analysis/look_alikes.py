@@ -41,6 +41,7 @@ def look_alike_pairs(relation: Labels, cell_a: Labels, cell_b: Labels) -> npt.ND
 
     Examples
     --------
+    >>> from analysis import look_alike_pairs
     >>> relation = ["derived", "independent", "independent", "independent"]
     >>> look_alike_pairs(relation, ["dense", "moe", "dense", None], ["moe", "dense", "dense", "moe"])
     array([False,  True, False, False])
@@ -73,7 +74,7 @@ def cell_pairs(cell_a: Labels, cell_b: Labels) -> npt.NDArray[np.int64]:
     BadArgument
         The two differ in shape or are not one-dimensional.
     """
-    a, b = np.asarray(cell_a), np.asarray(cell_b)
+    a, b = _labels(cell_a), _labels(cell_b)
     if a.shape != b.shape or a.ndim != 1:
         raise BadArgument(f"cell_a and cell_b must have one shape (n_pairs,), not {a.shape} and {b.shape}")
     if not (np.issubdtype(a.dtype, np.integer) and np.issubdtype(b.dtype, np.integer)):
@@ -82,3 +83,9 @@ def cell_pairs(cell_a: Labels, cell_b: Labels) -> npt.NDArray[np.int64]:
     low, high = np.minimum(a, b).astype(np.int64), np.maximum(a, b).astype(np.int64)
     n = int(high.max(initial=0)) + 1
     return np.where(low < 0, -1, low * n + high)
+
+
+def _labels(cells: Labels) -> npt.NDArray[np.generic]:
+    """Codes as they are, names as objects: in an array of text a NaN would be the name "nan"."""
+    found: npt.NDArray[np.generic] = np.asarray(cells)
+    return found if np.issubdtype(found.dtype, np.integer) else np.asarray(cells, dtype=object)

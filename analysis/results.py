@@ -64,6 +64,14 @@ class Interval(Shown):
         Why a value is undefined; empty when it is defined.
     warnings : tuple of str
         What a reader must know before quoting the interval.
+
+    Examples
+    --------
+    >>> from analysis import Interval
+    >>> print(Interval(0.9231, 0.8104, 0.9692, 0.95, "lineage jackknife", 1234, 71, 36))
+    0.9231 [0.8104, 0.9692] (95%, lineage jackknife; 36 lineages, 1,234 pairs)
+    >>> print(Interval.undefined("the table holds no derived pair", level=0.95, method="lineage jackknife"))
+    undefined (the table holds no derived pair)
     """
 
     estimate: float
@@ -133,6 +141,13 @@ def as_json(value: object) -> JSON:
     ------
     BadArgument
         Something in it has no JSON form.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis import as_json
+    >>> as_json({"low": float("nan"), "high": float("inf"), "counts": np.array([1, 2])})
+    {'low': None, 'high': 'inf', 'counts': [1, 2]}
     """
     if is_dataclass(value) and not isinstance(value, type):
         # Not `asdict`, which would turn nested results into bare dicts.

@@ -71,6 +71,20 @@ class ScoreTable(Shown):
         Columns missing, a pair twice, a model paired with itself, a score that is not a number where
         status is ok, an unknown relation or status, a model with two lineages or two architectures,
         a derived pair across two lineages.
+    BadArgument
+        `frame` is no DataFrame.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from analysis import ScoreTable
+    >>> rows = [("llama", "llama-chat", 0.98, "derived"), ("llama", "qwen", 0.61, "independent")]
+    >>> frame = pd.DataFrame(rows, columns=["model_a", "model_b", "score", "relation"])
+    >>> table = ScoreTable(frame.assign(architecture_a="8B", architecture_b="8B"))
+    >>> print(table)
+    ScoreTable(score: 2 pairs of 3 models in 2 lineages; 1 derived, 1 independent, 1 look-alikes)
+    >>> table.lineages.tolist()
+    ['llama', 'qwen']
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -224,6 +238,14 @@ class ScoreTable(Shown):
         ------
         BadTable
             The shape differs, or a comparable pair gets NaN.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from analysis import auc, example_table
+        >>> table = example_table()
+        >>> auc(table.with_scores(np.exp(table.score))).estimate == auc(table).estimate
+        True
         """
         score = np.asarray(score, dtype=np.float64)
         if score.shape != self.score.shape:

@@ -219,7 +219,9 @@ class Metric(ABC):
             Keep the model itself, for metrics that compare whole tensors; never saved.
         """
         kept = model if keep_checkpoint else None
-        return Fingerprint(self.name, self.version, model.name, model.digest, arrays, kept)
+        # In memory as they come back from a file: products round by the order of what they multiply.
+        laid_out = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        return Fingerprint(self.name, self.version, model.name, model.digest, laid_out, kept)
 
     def take(
         self,

@@ -47,12 +47,17 @@ def ranks(metrics: Sequence[str], comparisons: Sequence[Comparison], level: floa
     comparisons : sequence of Comparison
         Of every two of them, adjusted together (`compare_all`, `holm`).
     level : float
-        Two metrics are separated where the adjusted p-value is below it.
+        Two metrics are separated where the adjusted p-value is below it; in (0, 1).
 
     Returns
     -------
     tuple of Rank
         In the order of `metrics`.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be: a comparison of a metric that is not among `metrics`.
 
     Notes
     -----
@@ -60,6 +65,13 @@ def ranks(metrics: Sequence[str], comparisons: Sequence[Comparison], level: floa
     beats. As Holm's procedure bounds the chance of any wrong separation, all ranges hold the true ranks
     together with confidence 1 - level (Mogstad, Romano, Shaikh & Wilhelm 2024, Review of Economic Studies
     91:476).
+
+    Examples
+    --------
+    >>> from analysis import compare_all, example_table, ranks
+    >>> tables = [example_table(name, separation=k) for k, name in enumerate(("noise", "weak", "good"))]
+    >>> [str(rank) for rank in ranks(["noise", "weak", "good"], compare_all(tables))]
+    ['3', '2', '1']
     """
     check_names(metrics, "metrics")
     check_probability(level, "level")

@@ -101,16 +101,33 @@ def roc_curve(
     Parameters
     ----------
     table : ScoreTable
+        Only comparable pairs are used.
     negatives : {"independent", "look-alike"}
         With look-alikes, all derived pairs meet all look-alikes here; only the matched AUC pairs them by
         cell.
     level : float
+        Nominal coverage of the band at each point, in (0, 1).
     n_points : int
-        At most so many points are kept, evenly along the curve.
+        At most so many points are kept, evenly along the curve; 3 or more.
 
     Returns
     -------
     RocCurve
+        Without points, and with the reason, where there is nothing to compare.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    >>> from analysis import example_table, roc_curve
+    >>> curve = roc_curve(example_table())
+    >>> print(curve)
+    RocCurve: n points 124; level 0.95; method lineage jackknife on the logit scale, pointwise
+    >>> float(curve.fpr[0]), float(curve.tpr[-1]), float(curve.threshold[0])
+    (0.0, 1.0, inf)
     """
     check_table(table)
     check_choice(negatives, "negatives", NEGATIVES)
@@ -157,17 +174,33 @@ def partial_auc(
     Parameters
     ----------
     table : ScoreTable
+        Only comparable pairs are used.
     max_fpr : float
         In (0, 1].
     negatives : {"independent", "look-alike"}
     level : float
+        Nominal coverage, in (0, 1).
 
     Returns
     -------
     Interval
         The mean true positive rate over false positive rates from 0 to `max_fpr`: 1 for a perfect metric,
-        `max_fpr`/2 for a useless one, and the AUC for `max_fpr` = 1. (Not McClish's standardisation, which
-        maps useless to 1/2.)
+        `max_fpr`/2 for a useless one, and the AUC for `max_fpr` = 1. (Not the standardisation of McClish
+        1989, doi:10.1177/0272989X8900900307, which maps useless to 1/2.)
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    >>> from analysis import auc, example_table, partial_auc
+    >>> table = example_table()
+    >>> print(partial_auc(table, 0.05)._cell())
+    0.7914 [0.5409, 0.9095]
+    >>> abs(partial_auc(table, 1.0).estimate - auc(table).estimate) < 1e-12
+    True
     """
     check_table(table)
     check_probability(max_fpr, "max_fpr", high=True)

@@ -162,9 +162,10 @@ def derivation_p_value(
     Parameters
     ----------
     table : ScoreTable
+        Its comparable derived pairs are looked at.
     score : float
     mask : ndarray of bool, shape (n_pairs,), optional
-        Derived pairs to look at.
+        Pairs to look at.
     without : collection of str
         Lineages left out.
 
@@ -175,6 +176,24 @@ def derivation_p_value(
         derived pair of a further lineage. At least 1/(G + 1).
     n_lineages : int
         G.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Notes
+    -----
+    Hierarchical conformal prediction: Lee, Barber & Willett 2023, arXiv:2306.06342.
+
+    Examples
+    --------
+    A score below those of all derived pairs, among twelve lineages:
+
+    >>> from analysis import derivation_p_value, example_table
+    >>> p_value, n_lineages = derivation_p_value(example_table(), -5.0)
+    >>> p_value == 1 / 13, n_lineages
+    (True, 12)
     """
     _check(table, score, mask, without)
     rows = table.derived & table.comparable & (True if mask is None else mask) & _kept(table, without)
@@ -200,12 +219,12 @@ def stranger_p_value(
     Parameters
     ----------
     table : ScoreTable
-        Its independent pairs are the strangers.
+        Its comparable independent pairs are the strangers.
     score : float
     n_candidates : int
-        Candidates in the pool.
+        Candidates in the pool, 1 or more.
     mask : ndarray of bool, shape (n_pairs,), optional
-        Independent pairs to look at.
+        Pairs to look at.
     without : collection of str
         Lineages left out.
 
@@ -217,6 +236,20 @@ def stranger_p_value(
         strangers has two ends: the highest of all pairs is the best that either of its lineages finds.
     n_lineages : int
         G, those of the case and of the candidate left out.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    The more candidates, the less surprising a high score of the best of them:
+
+    >>> from analysis import example_table, stranger_p_value
+    >>> table = example_table()
+    >>> [round(stranger_p_value(table, 3.0, n)[0], 3) for n in (1, 5)]
+    [0.15, 0.179]
     """
     _check(table, score, mask, without)
     check_count(n_candidates, "n_candidates")
@@ -293,12 +326,25 @@ def exclude_candidates(entries: Sequence[Entry], confidence: float = 0.9) -> Can
     -------
     CandidateSet
 
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
     Notes
     -----
     A candidate is judged by derived pairs that are like it in having one shape or two, if so many lineages
     have such pairs that one could be excluded at all (G + 1 ≥ 1/(1 - confidence)); else by all derived pairs;
     and remains if even those are too few, or if no metric speaks on it. Each true ancestor is kept with the
     stated probability by itself: a parent and its parent are two.
+
+    Examples
+    --------
+    >>> from analysis import Entry, example_table, exclude_candidates
+    >>> table = example_table()
+    >>> pool = [Entry("likely", 3.2, table, same_cell=True), Entry("stranger", 0.1, table, same_cell=True)]
+    >>> print(exclude_candidates(pool))
+    these remain: likely (confidence 0.9)
     """
     check_instances(entries, "entries", Entry)
     check_probability(confidence, "confidence")

@@ -114,6 +114,18 @@ class Combination(WithArrays):
         -------
         ndarray of float, shape (n,)
             log10 LR; NaN where a score is NaN, and everywhere without evidence.
+
+        Raises
+        ------
+        BadArgument
+            Not one column for each metric.
+
+        Examples
+        --------
+        >>> from analysis import combine_evidence, example_table
+        >>> joint = combine_evidence([example_table("one"), example_table("two")])
+        >>> float(joint.log10_lr([[9.0, 9.0]])[0]) == joint.upper
+        True
         """
         values = np.atleast_2d(check_scores(scores, "scores", ndim=None))
         if values.ndim > 2 or values.shape[1] != len(self.metrics):
@@ -139,6 +151,19 @@ class Combination(WithArrays):
         Interval
             Both ends are within the bounds. The fit is repeated with each lineage left out; besides, the end
             towards 0 is no surer than the exact limits of the shares of pairs that weigh at least as much.
+
+        Raises
+        ------
+        BadArgument
+            Not one score for each metric, or a level outside (0, 1).
+
+        Examples
+        --------
+        >>> from analysis import combine_evidence, example_table
+        >>> joint = combine_evidence([example_table("one"), example_table("two")])
+        >>> value = joint.interval([3.0, 3.0])
+        >>> joint.lower <= value.low <= value.estimate <= value.high <= joint.upper
+        True
         """
         point = check_scores(scores, "scores")
         check_probability(level, "level")
@@ -158,13 +183,19 @@ def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = "independ
     Parameters
     ----------
     tables : sequence of ScoreTable
-        One a metric, of the same run; labels are taken from the first.
+        One a metric, of the same run; labels are taken from the first. One or more.
     negatives : {"independent", "look-alike"}
         The alternative to derivation.
 
     Returns
     -------
     Combination
+        Undefined, with the reason, where too few pairs or lineages have all scores.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be: no table, or a metric twice.
 
     Notes
     -----
@@ -173,12 +204,17 @@ def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = "independ
     speaks on few pairs costs pairs, which `n_derived` and `n_lineages` show.
 
     Metrics are weighed by logistic regression on normal scores with slopes ≥ 0 and the penalty
-    ``RIDGE/2 (Σ slopes)²``. Exactly what one metric alone comes to is what two copies of it come to.
+    ``RIDGE/2 (Σ slopes)²``. What one metric alone comes to is what two copies of it come to; and what
+    `calibrate_evidence` gives it.
 
-    Raises
-    ------
-    ValueError
-        No table, or a metric twice.
+    Examples
+    --------
+    >>> from analysis import combine_evidence, example_table
+    >>> joint = combine_evidence([example_table("good"), example_table("noise", separation=0)])
+    >>> {metric: round(slope, 1) for metric, slope in joint.slopes.items()}
+    {'good': 3.2, 'noise': 0.5}
+    >>> joint.log10_lr([[3.0, 0.5], [0.0, 0.5]]).round(2).tolist()
+    [0.66, -0.7]
     """
     names = tuple(table.metric for table in check_tables(tables))
     check_choice(negatives, "negatives", NEGATIVES)

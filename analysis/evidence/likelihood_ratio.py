@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from analysis.evidence.evidence_summary import EvidenceSummary
 from analysis.evidence.labelled_pairs import LabelledPairs
 from analysis.evidence.logistic_fit import LogisticFit
 from analysis.evidence.out_of_lineage import OutOfLineage, too_few_lineages
 from analysis.evidence.quality import cllr, entropy_curves, tippett_curves
 from analysis.evidence.score_map import ScoreMap
 from analysis.notebook import number
-from analysis.results import WithArrays
 from analysis.table import ScoreTable, check_table
 from analysis.validation import check_choice, check_scores
 
@@ -32,29 +32,11 @@ Method = Literal["logistic", "isotonic"]
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence(WithArrays):
-    """Calibrated evidence of a metric, and its quality.
+class Evidence(EvidenceSummary):
+    """Calibrated evidence of a metric: its quality, as `EvidenceSummary` has it, and the fits behind it.
 
     Attributes
     ----------
-    cllr : float
-        Log-likelihood-ratio cost in bits of the out-of-lineage logistic LRs: 0 perfect, 1 as good as always
-        saying LR = 1, above 1 misleading.
-    cllr_min : float
-        The part that no monotone map of the score can take away (discrimination), by PAV on the score.
-    cllr_cal : float
-        The rest: cllr - cllr_min.
-    cllr_isotonic : float
-        The cost of out-of-lineage LRs by isotonic regression instead of the logistic.
-    lower, upper : float
-        Bounds that `log10_lr` keeps: the narrower of ±log10(number of lineages) and the empirical lower and
-        upper bound (ELUB).
-    max_abs_log10_lr : float
-        The larger of the two in size: no evidence from this catalog can weigh more.
-    n_derived, n_independent, n_lineages : int
-        Pairs and lineages it rests on.
-    reason : str
-        Why there is no evidence; everything else is then NaN or empty.
     tippett : dict of str to ndarray
         "log10_lr", and the shares of "derived" and "independent" weight with at least that LR.
     ece : dict of str to ndarray
@@ -65,17 +47,6 @@ class Evidence(WithArrays):
         The two fits on all pairs, before the bounds.
     """
 
-    cllr: float
-    cllr_min: float
-    cllr_cal: float
-    cllr_isotonic: float
-    lower: float
-    upper: float
-    max_abs_log10_lr: float
-    n_derived: int
-    n_independent: int
-    n_lineages: int
-    reason: str
     tippett: dict[str, Floats] = field(repr=False)
     ece: dict[str, Floats] = field(repr=False)
     held_out: Floats = field(repr=False)
@@ -95,6 +66,18 @@ class Evidence(WithArrays):
         ndarray of float
             Same shape; rising with the score, between `lower` and `upper`. NaN for NaN, and everywhere where
             there is no evidence (see `reason`).
+
+        Raises
+        ------
+        BadArgument
+            Scores that are no numbers, or another method.
+
+        Examples
+        --------
+        >>> from analysis import calibrate_evidence, example_table
+        >>> evidence = calibrate_evidence(example_table())
+        >>> float(evidence.log10_lr(9.0)) == evidence.upper
+        True
         """
         values = check_scores(scores, "scores", ndim=None)
         check_choice(method, "method", ("logistic", "isotonic"))
@@ -127,6 +110,12 @@ def calibrate_evidence(table: ScoreTable) -> Evidence:
     Returns
     -------
     Evidence
+        Undefined, with the reason, below 3 lineages with derived pairs of 4 in all.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
 
     Notes
     -----
@@ -138,9 +127,19 @@ def calibrate_evidence(table: ScoreTable) -> Evidence:
     pairs are in neither part. That is 55 fits, each on at most 2,000 levels of the score, so their cost does
     not grow with the table.
 
-    Bounds: with G lineages no LR beyond G can be backed by data; and the ELUB (Vergeer et al. 2016) is the
-    range in which acting on the LRs, plus one misleading lineage on each side, costs no more than ignoring
-    them at every prior odds. Independent lineage pairs count as G/2.
+    Bounds: with G lineages no LR beyond G can be backed by data; and the ELUB (Vergeer et al. 2016,
+    doi:10.1016/j.scijus.2016.06.003) is the range in which acting on the LRs, plus one misleading lineage on
+    each side, costs no more than ignoring them at every prior odds. Independent lineage pairs count as G/2.
+
+    Examples
+    --------
+    >>> from analysis import calibrate_evidence, example_table
+    >>> evidence = calibrate_evidence(example_table())
+    >>> print(evidence)
+    Cllr 0.4118 (min 0.1832, cal 0.2286); log10 LR from -0.74 to 0.66; 24 derived and 594 independent pairs of
+    12 lineages
+    >>> [round(float(value), 2) for value in evidence.log10_lr([0.0, 1.9, 3.0])]
+    [-0.74, -0.3, 0.66]
     """
     check_table(table)
     pairs = evidence_pairs(table)

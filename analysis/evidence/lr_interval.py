@@ -36,14 +36,29 @@ def evidence_interval(
     table : ScoreTable
         What `evidence` was calibrated on.
     score : float
+        NaN: no score, then no evidence.
     evidence : Evidence
         Of `calibrate_evidence`; its bounds are kept.
     level : float
+        Nominal coverage, in (0, 1).
 
     Returns
     -------
     Interval
-        As `Combination.interval`.
+        As `Combination.interval`: the fit is repeated with each lineage left out; besides, the end towards 0
+        is no surer than the exact limits of the shares of pairs that weigh at least as much.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    >>> from analysis import calibrate_evidence, evidence_interval, example_table
+    >>> table = example_table()
+    >>> print(evidence_interval(table, 3.0, calibrate_evidence(table))._cell())
+    0.66 [0.02483, 0.66]
     """
     check_table(table)
     check_number(score, "score", nan=True)

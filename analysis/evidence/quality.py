@@ -19,20 +19,40 @@ Floats = npt.NDArray[np.float64]
 def cllr(
     log10_lr: npt.ArrayLike, positive: npt.NDArray[np.bool_], weight: npt.ArrayLike | None = None
 ) -> float:
-    """Log-likelihood-ratio cost in bits (Brümmer & du Preez 2006), both classes weighing one half.
+    """Log-likelihood-ratio cost in bits, both classes weighing one half.
 
     Parameters
     ----------
-    log10_lr : array_like, shape (n,)
+    log10_lr : array_like of float, shape (n,)
         Infinite values are allowed; a misleading one costs infinity.
     positive : ndarray of bool, shape (n,)
-    weight : array_like, shape (n,), optional
-        Of the pairs inside their class.
+        True for derived pairs; both classes must be there.
+    weight : array_like of float, shape (n,), optional
+        Of the pairs inside their class, 0 or more.
+
+    Returns
+    -------
+    float
+        0 for perfect answers, 1 for LR = 1 throughout, above 1 where they mislead.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Notes
+    -----
+    Cllr = ½ mean log2(1 + 1/LR) over derived pairs + ½ mean log2(1 + LR) over the others: Brümmer & du Preez
+    2006, doi:10.1016/j.csl.2005.08.001.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from analysis import cllr
     >>> cllr(np.zeros(4), np.array([True, False, False, True]))
     1.0
+    >>> round(cllr([1.0, -1.0], np.array([True, False])), 4)
+    0.1375
     """
     value = check_scores(log10_lr, "log10_lr", nan=False)
     check_class(positive, "positive", len(value))
@@ -44,13 +64,36 @@ def cllr_min(
 ) -> float:
     """Least Cllr that any rising map of the score reaches on these very pairs (pool adjacent violators).
 
-    Unchanged by monotone maps of the score.
-
     Parameters
     ----------
-    score : array_like, shape (n,)
+    score : array_like of float, shape (n,)
+        Infinite ones rank.
     positive : ndarray of bool, shape (n,)
-    weight : array_like, shape (n,), optional
+        True for derived pairs; both classes must be there.
+    weight : array_like of float, shape (n,), optional
+        Of the pairs inside their class, 0 or more.
+
+    Returns
+    -------
+    float
+        In [0, 1]; unchanged by rising maps of the score.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Notes
+    -----
+    Brümmer & du Preez 2006, doi:10.1016/j.csl.2005.08.001.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis import cllr_min
+    >>> positive = np.array([True, True, False, False])
+    >>> cllr_min([4.0, 3.0, 2.0, 1.0], positive), round(cllr_min([4.0, 2.0, 3.0, 1.0], positive), 3)
+    (0.0, 0.5)
     """
     value = check_scores(score, "score", nan=False)
     check_class(positive, "positive", len(value))

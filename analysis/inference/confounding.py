@@ -84,11 +84,30 @@ def architecture_detector(table: ScoreTable, level: float = 0.95) -> Architectur
     Parameters
     ----------
     table : ScoreTable
+        With architectures; only comparable pairs are used.
     level : float
+        Nominal coverage of all intervals, in (0, 1).
 
     Returns
     -------
     ArchitectureAudit
+        What cannot be told is undefined with its reason.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    Every pair of one cell scores half a standard deviation higher in the example:
+
+    >>> from analysis import architecture_detector, example_table
+    >>> audit = architecture_detector(example_table())
+    >>> print(audit.auc._cell())
+    0.5888 [0.5414, 0.6342]
+    >>> [found.name for found in audit.regression]
+    ['derived', 'sibling', 'same cell']
     """
     check_table(table)
     check_probability(level, "level")
@@ -173,12 +192,19 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
     Parameters
     ----------
     table : ScoreTable
+        Only comparable pairs are used.
     level : float
+        Nominal coverage of the effects' intervals, in (0, 1).
 
     Returns
     -------
     tuple of Coefficient, str
         The coefficients, and why there are none or which predictors had to be left out.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
 
     Notes
     -----
@@ -186,6 +212,16 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
     lineages of the squared sums of scores over the pairs that touch it, less the sum over lineage pairs of
     their own (counted twice before), times G/(G - 1): Fafchamps & Gubert 2007; Cameron & Miller 2014;
     Aronow, Samii & Assenova 2015. Where that difference is not a variance the second sum is not taken off.
+
+    Examples
+    --------
+    >>> from analysis import dyadic_regression, example_table
+    >>> found, left_out = dyadic_regression(example_table())
+    >>> for one in found:
+    ...     print(f"{one.name}: {one.effect._cell()}")
+    derived: 0.4294 [0.3662, 0.4927]
+    sibling: -0.1648 [-0.3019, -0.02776]
+    same cell: 0.08591 [0.02323, 0.1486]
     """
     check_table(table)
     check_probability(level, "level")

@@ -103,10 +103,11 @@ def separation_test(
         Disputed pairs are left out; pairs that are not comparable, or not in the table, are unknown: a
         permuted derived pair that falls on one is left out of its mean.
     n_resamples : int
-        Permutations drawn; where fewer distinct arrangements exist they are all enumerated instead.
+        Permutations drawn, 1 or more; where fewer distinct arrangements exist they are all enumerated.
     seed : int
+        The same seed gives the same p-value.
     level : float
-        The test is refused where no p-value as small as this can be reached.
+        The test is refused where no p-value as small as this can be reached; in (0, 1).
 
     Returns
     -------
@@ -114,17 +115,25 @@ def separation_test(
         p = (1 + number of permutations with a statistic at least as large) / (1 + n_resamples) (Phipson &
         Smyth 2010), or the share of all arrangements.
 
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Notes
+    -----
+    A node permutation (Mantel 1967; Hubert 1987) of models inside architecture cells, of a studentised
+    statistic (Janssen 1997; Chung & Romano 2013): `analysis.inference.separation_statistic`.
+
     Examples
     --------
-    >>> import pandas as pd
-    >>> from analysis import ScoreTable, separation_test
-    >>> from itertools import combinations
-    >>> rows = [(a, b, a[0] == b[0], "derived" if a[0] == b[0] else "independent", a[0], b[0], "x", "x")
-    ...         for a, b in combinations(("p1", "p2", "q1", "q2", "r1", "r2", "s1", "s2"), 2)]
-    >>> names = "model_a model_b score relation lineage_a lineage_b architecture_a architecture_b".split()
-    >>> test = separation_test(ScoreTable(pd.DataFrame(rows, columns=names)))
-    >>> test.exact, test.n_arrangements, round(test.p_value, 4)
-    (True, 105, 0.0095)
+    >>> from analysis import example_table, separation_test
+    >>> test = separation_test(example_table(n_lineages=6), n_resamples=999)
+    >>> print(test)
+    p 0.001 (adjusted 0.001, statistic ...; 999 permutations of 18 models, 12 derived pairs in 6 lineages)
+    >>> print(separation_test(example_table(n_lineages=2)))
+    refused (every architecture cell that holds derived pairs holds one lineage: lineage cannot be told from
+    architecture)
     """
     check_table(table)
     return _together([table], n_resamples, seed, level)[0]
@@ -148,14 +157,21 @@ def separation_tests(
 
     Returns
     -------
-    dict
-        metric → PermutationTest. A metric on fewer models than the family has its own p-value from
-        permutations of its own models; its adjusted one is never smaller.
+    dict of str to PermutationTest
+        By metric. A metric on fewer models than the family has its own p-value from permutations of its own
+        models; its adjusted one is never smaller.
 
     Raises
     ------
-    ValueError
-        Two tables of one metric, or a model with two cells.
+    BadArgument
+        An argument is not what it must be: two tables of one metric, or a model with two cells.
+
+    Examples
+    --------
+    >>> from analysis import example_table, separation_tests
+    >>> tests = separation_tests([example_table("good"), example_table("noise", separation=0)], 999)
+    >>> {metric: test.adjusted_p_value <= 0.05 for metric, test in tests.items()}
+    {'good': True, 'noise': False}
     """
     names = [table.metric for table in check_tables(tables)]
     return dict(zip(names, _together(tables, n_resamples, seed, level), strict=True))

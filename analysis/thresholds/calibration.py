@@ -122,19 +122,26 @@ def calibrate_threshold(
     Parameters
     ----------
     table : ScoreTable
+        Only comparable pairs are used.
     max_fpr : float
         In (0, 1).
     confidence : float
-        In (0, 1).
+        Of the certificate, in (0, 1).
     negatives : {"independent", "look-alike"}
+        Which pairs a false positive is about.
     level : float
-        Of the intervals.
+        Nominal coverage of the intervals, in (0, 1).
     seed : int
         Of the matching that picks independent negatives.
 
     Returns
     -------
     Threshold
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
 
     Notes
     -----
@@ -143,6 +150,18 @@ def calibrate_threshold(
     and an order statistic of them with a binomial bound guarantees the rate (the Neyman-Pearson umbrella:
     Tong, Feng & Li 2018, doi:10.1126/sciadv.aao1659). A threshold above a certified one is certified as well,
     so the value is never below the one calibrated on all pairs.
+
+    Examples
+    --------
+    >>> from analysis import calibrate_threshold, example_table
+    >>> threshold = calibrate_threshold(example_table(), max_fpr=0.05)
+    >>> threshold.certified, threshold.lineages_needed
+    (False, 118)
+    >>> print(threshold.reason)
+    not certifiable with this catalog: 59 independent negatives are needed for 0.05 at confidence 0.95, its
+    lineages hold 6; 118 lineages would do
+    >>> calibrate_threshold(example_table(n_lineages=120), max_fpr=0.05).certified
+    True
     """
     check_table(table)
     check_choice(negatives, "negatives", NEGATIVES)
@@ -208,7 +227,33 @@ def certified_value(
 
 
 def audit_threshold(table: ScoreTable, threshold: float, level: float = 0.95) -> ThresholdAudit:
-    """Say what a threshold that was fixed beforehand (the authors') does on this table."""
+    """Say what a threshold that was fixed beforehand (the authors') does on this table.
+
+    Parameters
+    ----------
+    table : ScoreTable
+        Only comparable pairs are used.
+    threshold : float
+        A score at or above it means "derived". NaN: no threshold, then no rates.
+    level : float
+        Nominal coverage of the rates, in (0, 1).
+
+    Returns
+    -------
+    ThresholdAudit
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    >>> from analysis import audit_threshold, example_table
+    >>> audit = audit_threshold(example_table(), 2.0)
+    >>> print(audit.look_alike_fpr._cell())
+    0.1111 [0.06609, 0.1887]
+    """
     check_table(table)
     check_number(threshold, "threshold", nan=True)
     check_probability(level, "level")

@@ -22,16 +22,31 @@ __all__ = [
 def certifiable_fpr(n_lineages: int, confidence: float = 0.95) -> float:
     """Lowest false-positive rate that can be certified if no false positive is seen.
 
-    G lineages hold G/2 pairs that share no lineage (independent negatives); without an error among n of them
-    the rate is at most 1 - (1 - confidence)^(1/n).
+    Parameters
+    ----------
+    n_lineages : int
+        G, 0 or more.
+    confidence : float
+        Of the certificate, in (0, 1).
 
     Returns
     -------
     float
         In (0, 1); NaN below two lineages.
 
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Notes
+    -----
+    G lineages hold G/2 pairs that share no lineage (independent negatives); without an error among n of them
+    the rate is at most 1 - (1 - confidence)^(1/n), the exact binomial limit (Clopper & Pearson 1934).
+
     Examples
     --------
+    >>> from analysis import certifiable_fpr
     >>> round(certifiable_fpr(118), 4)
     0.0495
     """
@@ -44,10 +59,30 @@ def certifiable_fpr(n_lineages: int, confidence: float = 0.95) -> float:
 def lineages_needed(max_fpr: float, confidence: float = 0.95) -> int:
     """Lineages with which a false-positive rate can be certified: two for each independent negative.
 
+    Parameters
+    ----------
+    max_fpr : float
+        In (0, 1).
+    confidence : float
+        Of the certificate, in (0, 1).
+
+    Returns
+    -------
+    int
+        Even, 2 or more.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Notes
+    -----
     n ≥ ln(1 - confidence) / ln(1 - max_fpr) independent negatives without an error are needed.
 
     Examples
     --------
+    >>> from analysis import lineages_needed
     >>> [lineages_needed(rate) // 2 for rate in (0.05, 0.01, 0.001)]
     [59, 299, 2995]
     """
@@ -71,26 +106,44 @@ def minimal_detectable_auc_difference(
     Parameters
     ----------
     n_lineages : int
-        G.
+        G, 0 or more.
     models_per_lineage : int
-        m; each lineage then holds m - 1 derived pairs (one parent) and each pair of lineages m² negatives.
+        m, 1 or more; each lineage then holds m - 1 derived pairs (one parent) and each pair of lineages m²
+        negatives.
     intraclass_correlation : float
-        In [0, 1]: how alike the pairs of one lineage (or lineage pair) are; see `intraclass_correlation`.
+        In [0, 1]: how alike the pairs of one lineage (or lineage pair) are.
     auc : float
-        Around which the two metrics lie.
+        Around which the two metrics lie, in (0, 1).
     correlation : float
         In [0, 1): between the errors of the two metrics on the same lineages.
     level, power : float
-        Of the two-sided test, and its chance to find the difference.
+        Of the two-sided test, and its chance to find the difference; in (0, 1).
 
     Returns
     -------
     float
-        In AUC; NaN below three lineages. An approximation: Hanley & McNeil's (1982) variances of the two
-        sides, each with the design effect 1 + (k - 1)·ICC of clusters of k pairs: G clusters of derived pairs
-        and G(G - 1)/2 lineage pairs of negatives, whose shared lineages are left out because the same effect
-        lifts their derived pairs; t with G - 1 degrees of freedom. In simulated catalogs the true error of
-        the difference was .8 to 1.5 of it.
+        In AUC; NaN below three lineages or two models a lineage.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Notes
+    -----
+    An approximation: Hanley & McNeil's (1982, doi:10.1148/radiology.143.1.7063747) variances of the two
+    sides, each with the design effect 1 + (k - 1)·ICC of clusters of k pairs: G clusters of derived pairs
+    and G(G - 1)/2 lineage pairs of negatives, whose shared lineages are left out because the same effect
+    lifts their derived pairs; t with G - 1 degrees of freedom. In simulated catalogs the true error of
+    the difference was .8 to 1.5 of it.
+
+    Examples
+    --------
+    >>> from analysis import minimal_detectable_auc_difference
+    >>> round(minimal_detectable_auc_difference(30), 3)
+    0.044
+    >>> round(minimal_detectable_auc_difference(120), 3)
+    0.02
     """
     check_count(n_lineages, "n_lineages", least=0)
     check_count(models_per_lineage, "models_per_lineage")

@@ -44,6 +44,7 @@ def rate(
     mask : ndarray of bool, shape (n_pairs,), optional
         Restrict to these pairs (one method, one class of look-alikes).
     level : float
+        Nominal coverage, in (0, 1).
 
     Returns
     -------
@@ -51,6 +52,23 @@ def rate(
         In [0, 1]. The variance is dyadic: a lineage moves all pairs that touch it. With no false positive
         seen, the bound is Wilson's on half as many trials as there are effective lineages: G lineages hold
         G/2 pairs that share none. For true positives a lineage is one trial.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Notes
+    -----
+    Wilson 1927, doi:10.1080/01621459.1927.10502953; dyadic variance: Fafchamps & Gubert 2007,
+    doi:10.1016/j.jdeveco.2006.05.005.
+
+    Examples
+    --------
+    >>> from analysis import example_table, rate
+    >>> table = example_table()
+    >>> print(rate(table, 2.0)._cell(), rate(table, 2.0, "tpr")._cell())
+    0.07239 [0.04395, 0.1222] 0.9583 [0.4889, 0.9999599]
     """
     check_table(table)
     check_number(threshold, "threshold", nan=True)

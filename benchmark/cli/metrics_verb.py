@@ -17,10 +17,11 @@ __all__ = ["metrics"]
 def metrics(json_: Json = False) -> None:
     """The metrics, with formula source, evidence used, invariances and claims."""
     import fpcore
-    from analysis import as_json
-    from benchmark.pipeline.provenance import describe_metric
 
     if json_:
+        from analysis import as_json
+        from benchmark.pipeline.provenance import describe_metric
+
         print_json({metric.name: as_json(describe_metric(metric)) for metric in fpcore.metrics()})
     else:
         print(metrics_text(fpcore.metrics()))

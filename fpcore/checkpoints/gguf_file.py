@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,16 @@ from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.checkpoints.content import file_digest
+from fpcore.checkpoints.gguf_names import (
+    BLOCK,
+    CONFIG,
+    LAYER,
+    MODEL_TYPES,
+    NOT_WEIGHTS,
+    OTHERWISE,
+    STORED_AS_THEY_ARE,
+    TOP,
+)
 from fpcore.errors import BadCheckpoint
 from fpcore.storage.tensor_source import Config, Json, TensorInfo, integer
 
@@ -23,82 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["GgufCheckpoint", "gguf_in", "open_gguf"]
 
-# llama.cpp's architecture → the hub's model type. Llama files with experts are Mixtral's.
-MODEL_TYPES = {
-    "llama": "llama",
-    "qwen2": "qwen2",
-    "qwen2moe": "qwen2_moe",
-    "qwen3": "qwen3",
-    "qwen3moe": "qwen3_moe",
-    "phi3": "phi3",
-}
-
-# Config attribute → metadata key after the architecture's name.
-CONFIG = {
-    "hidden_size": "embedding_length",
-    "num_hidden_layers": "block_count",
-    "num_attention_heads": "attention.head_count",
-    "num_key_value_heads": "attention.head_count_kv",
-    "intermediate_size": "feed_forward_length",
-    "moe_intermediate_size": "expert_feed_forward_length",
-    "num_experts": "expert_count",
-    "head_dim": "attention.key_length",
-    "rms_norm_eps": "attention.layer_norm_rms_epsilon",
-    "rope_theta": "rope.freq_base",
-    "max_position_embeddings": "context_length",
-    "vocab_size": "vocab_size",
-}
-
-TOP = {
-    "token_embd.weight": "model.embed_tokens.weight",
-    "output_norm.weight": "model.norm.weight",
-    "output.weight": "lm_head.weight",
-}
-
-LAYER = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "attn_q_norm": "self_attn.q_norm",
-    "attn_k_norm": "self_attn.k_norm",
-    "attn_qkv": "self_attn.qkv_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-    "ffn_gate_inp": "mlp.gate",
-    "ffn_gate_exps": "mlp.experts.#.gate_proj",
-    "ffn_up_exps": "mlp.experts.#.up_proj",
-    "ffn_down_exps": "mlp.experts.#.down_proj",
-    "ffn_gate_shexp": "mlp.shared_expert.gate_proj",
-    "ffn_up_shexp": "mlp.shared_expert.up_proj",
-    "ffn_down_shexp": "mlp.shared_expert.down_proj",
-    "ffn_gate_inp_shexp": "mlp.shared_expert_gate",
-}
-
-# Where the hub's names of a model type are others.
-OTHERWISE = {
-    "phi3": {"ffn_up": "mlp.gate_up_proj"},
-    "mixtral": {
-        "ffn_gate_inp": "block_sparse_moe.gate",
-        "ffn_gate_exps": "block_sparse_moe.experts.#.w1",
-        "ffn_up_exps": "block_sparse_moe.experts.#.w3",
-        "ffn_down_exps": "block_sparse_moe.experts.#.w2",
-    },
-}
-
 # Types that the metadata describes completely enough to be run, unless their rotary embedding is scaled.
 RUNNABLE = ("llama", "qwen2", "qwen3")
 
 UNREAD = "unread"
 """Config attribute: what the file says of running the model, and the config does not."""
-
-NOT_WEIGHTS = re.compile(r"^(rope_(freqs|factors_long|factors_short)|blk\.\d+\.attn_rot_embd)\.")
-BLOCK = re.compile(r"^blk\.(\d+)\.(\w+)\.(weight|bias)$")
-
-KEPT = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 class Field(Protocol):
@@ -265,7 +203,7 @@ class GgufCheckpoint(Checkpoint):
                 )
             if NOT_WEIGHTS.match(tensor.name):
                 continue
-            info = TensorInfo(hub_shape(tensor), KEPT.get(tensor.tensor_type.name, "float32"))
+            info = TensorInfo(hub_shape(tensor), STORED_AS_THEY_ARE.get(tensor.tensor_type.name, "float32"))
             block = BLOCK.match(tensor.name)
             if tensor.name in TOP:
                 found.append((TOP[tensor.name], Place(tensor.name, info)))
@@ -283,7 +221,7 @@ class GgufCheckpoint(Checkpoint):
                 found.append((hub, Place(tensor.name, info, heads=self._reordered(part))))
             else:
                 raise BadCheckpoint(
-                    f"{self.path}: tensor {tensor.name} is not in the table of this reader (gguf_file.py)"
+                    f"{self.path}: tensor {tensor.name} is not in the table of this reader (gguf_names.py)"
                     f"; say there what the hub calls it in {model_type}"
                 )
         return found

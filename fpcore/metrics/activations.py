@@ -189,10 +189,10 @@ class KeptStates(ByLayer):
         NotComparable
             Attention keeps no plain keys and values.
         """
-        reading = forward_pass(model)
-        depth = len(reading.hidden)
-        require(len(reading.keys) == depth, "its attention keeps no keys and values in every layer")
-        return {"keys": reading.keys, "values": reading.values}
+        passed = forward_pass(model)
+        depth = len(passed.hidden)
+        require(len(passed.keys) == depth, "its attention keeps no keys and values in every layer")
+        return {"keys": passed.keys, "values": passed.values}
 
 
 @register
@@ -309,10 +309,10 @@ class ActivationMatching(Metric):
     cost = "costly"
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        reading = forward_pass(model)
-        require(len(reading.inner) == len(reading.hidden), "no feed-forward block of its own in each layer")
+        passed = forward_pass(model)
+        require(len(passed.inner) == len(passed.hidden), "no feed-forward block of its own in each layer")
         arrays: Arrays = {}
-        for layer, states in enumerate(reading.inner):
+        for layer, states in enumerate(passed.inner):
             for block, prefix in enumerate(gated_blocks(model, layer)):
                 for part in ("gate", "up"):
                     arrays[f"{layer}.{block}.{part}"] = activations(model, f"{prefix}{part}", states)

@@ -116,6 +116,19 @@ def test_many_abstentions_are_a_limit():
     assert "without a score" in found.because
 
 
+@pytest.mark.parametrize(("unscored", "limited"), [(4, False), (5, True), (12, True)])
+def test_a_tenth_of_the_derived_pairs_may_be_left_unscored(unscored, limited):
+    """Of 48, whatever their method."""
+    derived = np.flatnonzero(DESIGN.labels.derived)
+    status = np.full(len(DESIGN.labels), "ok", dtype=object)
+    status[derived[:: len(derived) // unscored][:unscored]] = "abstained"
+    judged = report(DERIVED + noise(), status=status)
+    assert judged.derived_coverage == 1 - unscored / len(derived)
+    found = judged.verdict
+    assert found.verdict == ("separates within limits" if limited else "separates")
+    assert ("without a score" in found.because) == limited
+
+
 @pytest.mark.parametrize(
     ("columns", "missing"),
     [

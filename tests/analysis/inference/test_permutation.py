@@ -256,6 +256,18 @@ def test_a_family_keeps_the_p_value_that_each_metric_has_alone():
     assert "no derived pair" in tests["none"].reason
 
 
+def test_an_adjusted_p_value_is_never_below_the_metric_s_own():
+    """A metric on fewer models is permuted by itself; the family may then look better, by chance."""
+    rng = np.random.default_rng(35)
+    design = Design("d", (4,) * 8, n_cells=2, separation=0.4, **NOISE)
+    one = redraw(design, rng, "one")
+    status = np.where((one.model_a == 3) | (one.model_b == 3), "abstained", "ok")
+    two = ScoreTable(one.frame.assign(metric="two", status=status))
+    tests = separation_tests([one, two], 199, seed=3)
+    assert tests["two"].p_value > 2 * tests["one"].adjusted_p_value
+    assert tests["two"].adjusted_p_value == tests["two"].p_value
+
+
 def test_one_table_a_metric():
     table = redraw(Design("d", (2,) * 4), np.random.default_rng(0))
     with pytest.raises(ValueError, match="stands twice"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -63,6 +64,18 @@ def test_certified_where_the_catalog_allows() -> None:
     assert found.fpr.estimate <= 0.05
     assert found == analysis.calibrate_threshold(table, 0.05)
     assert not analysis.calibrate_threshold(table, 0.05, 0.99).certified
+
+
+@pytest.mark.parametrize(("draw", "larger"), [(0, "bound"), (15, "value")])
+def test_a_certified_threshold_is_the_larger_of_its_value_and_its_bound(draw: int, larger: str) -> None:
+    """The bound guarantees the rate on fresh lineages; the value keeps it on the pairs of this catalog."""
+    table = next(itertools.islice(POPULATION.draws(draw + 1, 9), draw, None))
+    bound = _umbrella(independent_negatives(table, seed=draw), 0.05, 0.95)
+    value = smallest_threshold(np.sort(table.score[table.independent])[::-1], 0.05)
+    assert (bound > value) == (larger == "bound")
+    found, certified, _, _ = certified_value(table, 0.05, 0.95, seed=draw)
+    assert certified
+    assert found == max(value, bound)
 
 
 def test_independent_negatives_share_no_lineage() -> None:

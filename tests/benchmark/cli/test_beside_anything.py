@@ -111,22 +111,22 @@ def test_the_command_works_where_every_name_is_taken(folder: Path, on_path: bool
 
 def test_its_worker_processes_work_there_too(folder: Path) -> None:
     take_all_names(folder)
-    (folder / "my_metric.py").write_text(METRIC)
-    (folder / "my_helper.py").write_text("name = 'mine'\n")
-    (folder / "ran").mkdir()
+    (folder / "metrics" / "ran").mkdir(parents=True)
+    (folder / "metrics" / "my_metric.py").write_text(METRIC)
+    (folder / "metrics" / "my_helper.py").write_text("name = 'mine'\n")
     (folder / "models").mkdir()
     catalog = write_catalog(folder / "models", founders=3)
     script = folder.parent / "lookalike"
     script.write_text(SCRIPT_OF_WORKERS)
     ended = run(
         script,
-        *("evaluate", "my_metric.py:Mine", "--catalog", catalog, "--against", "config-match"),
+        *("evaluate", "metrics/my_metric.py:Mine", "--catalog", catalog, "--against", "config-match"),
         *("--out", folder / "out", "--workers", 2, "--quiet"),
         folder=folder,
         path=(folder, ROOT),
     )
     assert ended.returncode == 0, ended.stderr
-    said = [note.read_text().split() for note in (folder / "ran").iterdir()]
+    said = [note.read_text().split() for note in (folder / "metrics" / "ran").iterdir()]
     assert {module.partition(".")[0] for module, _ in said} == {"analysis"}
     assert len({parent for _, parent in said}) > 1, "no worker process took part"
 

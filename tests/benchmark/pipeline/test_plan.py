@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from small_catalog import as_yaml, write_catalog
 
-from benchmark.pipeline.plan import balanced_subset
+import analysis
+from benchmark.catalog import load_catalog
+from benchmark.pipeline.checkpoints import Located
+from benchmark.pipeline.chosen_metric import ChosenMetric
+from benchmark.pipeline.plan import balanced_subset, make_plan, plan, shapes, with_cells
 from benchmark.session.errors import UsageError
 
 
@@ -57,9 +66,112 @@ def test_subset_depends_on_the_seed_only() -> None:
     assert (balanced_subset(pairs, 2, seed=1) != balanced_subset(pairs, 2, seed=2)).any()
 
 
-def test_unknown_tier_is_refused() -> None:
-    from benchmark.catalog import load_catalog
-    from benchmark.pipeline.plan import make_plan
+def test_a_pair_with_an_unknown_cell_is_no_look_alike() -> None:
+    """A derived pair of unknown cells makes nothing a look-alike, and such a pair is none."""
+    pairs = table((2, 2, 2), ("x", "y"))
+    unknown = pairs.assign(
+        architecture_b=pairs["architecture_b"].where(pairs["relation"] != "derived", None),
+        architecture_a=pairs["architecture_a"].where(pairs["lineage_a"] != "L1", None),
+    )
+    lots = balanced_subset(unknown, 1, seed=3)
+    blank = pairs.assign(architecture_a=None, architecture_b=None)
+    np.testing.assert_array_equal(lots, balanced_subset(blank, 1, seed=3))
+    assert (lots != balanced_subset(pairs, 1, seed=3)).any()
 
-    with pytest.raises(UsageError, match="--tier"):
+
+COSTLY = ChosenMetric("some", 1, "costly", runs_model=False, foreign=False)
+CHEAP = ChosenMetric("other", 1, "cheap", runs_model=False, foreign=False)
+
+
+@pytest.fixture
+def two_shapes(tmp_path: Path) -> Path:
+    """Four lineages whose catalog states no shape: every second child is of another one, as its config says.
+
+    So pairs of two such children are no look-alikes, and all other independent pairs are.
+    """
+    path = write_catalog(tmp_path, founders=4, children=2)
+    for name in ("f0c1", "f1c1", "f2c1", "f3c1"):
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        (tmp_path / name / "config.json").write_text(json.dumps({**config, "model_type": "mistral"}))
+    return path
+
+
+def test_shapes_are_read_before_pairs_are_chosen(two_shapes: Path) -> None:
+    catalog = load_catalog(two_shapes)
+    assert {model.cell for model in catalog.models.values()} == {None}
+    made = make_plan(catalog, [COSTLY, CHEAP], pairs_per_lineage_pair=8)
+    assert set(made.pairs["architecture_a"]) == {
+        "llama 5x16 h2/2 f24 rmsnorm",
+        "mistral 5x16 h2/2 f24 rmsnorm",
+    }
+    assert made.chosen["other"].all()
+    chosen = made.pairs[made.chosen["some"]]
+    alike = analysis.look_alike_pairs(
+        made.pairs["relation"], made.pairs["architecture_a"], made.pairs["architecture_b"]
+    )
+    independent = (made.pairs["relation"] == "independent").to_numpy()
+    assert (~alike[independent]).sum() == 6
+    # Every two lineages have eight look-alikes: the ninth pair, which is none, is not scored.
+    counts = chosen[chosen["relation"] == "independent"].groupby(["lineage_a", "lineage_b"]).size()
+    assert counts.tolist() == [8] * 6
+    assert alike[made.chosen["some"] & independent].all()
+
+
+def test_shapes_are_not_read_where_all_pairs_are_scored(
+    two_shapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Located, "open", None)
+    made = make_plan(load_catalog(two_shapes), [CHEAP])
+    assert made.pairs["architecture_a"].isna().all()
+
+
+def test_a_model_that_cannot_be_opened_is_planned_with_an_unknown_shape(two_shapes: Path) -> None:
+    """Its fingerprint fails later, by name, and stops nothing else."""
+    (two_shapes.parent / "f2" / "config.json").unlink()
+    made = make_plan(load_catalog(two_shapes), [COSTLY], pairs_per_lineage_pair=2)
+    assert "f2" in made.models
+    ends = [made.pairs.loc[made.pairs[f"model_{end}"] == "f2", f"architecture_{end}"] for end in "ab"]
+    assert pd.concat(ends).isna().all()
+    others = made.pairs[(made.pairs["model_a"] != "f2") & (made.pairs["model_b"] != "f2")]
+    assert others[["architecture_a", "architecture_b"]].notna().all(axis=None)
+
+
+def test_what_a_catalog_states_is_taken_as_it_is(two_shapes: Path) -> None:
+    """The checkpoint is asked where the catalog says nothing, and held to the catalog when it is opened."""
+    catalog = load_catalog(two_shapes)
+    pairs = with_cells(
+        pd.DataFrame(
+            {"model_a": ["f0"], "model_b": ["f0c1"], "architecture_a": ["stated"], "architecture_b": [None]}
+        ),
+        shapes(catalog, ["f0", "f0c1"]),
+    )
+    assert pairs["architecture_a"].tolist() == ["stated"]
+    assert pairs["architecture_b"].tolist() == ["mistral 5x16 h2/2 f24 rmsnorm"]
+
+
+def test_withdrawn_models_are_not_planned(two_shapes: Path) -> None:
+    document = yaml.safe_load(two_shapes.read_text())
+    document["models"][0]["source"] = {"hub": "some/model", "unavailable": "withdrawn by its authors"}
+    document["models"][1]["source"] = {"hub": "some/child"}
+    two_shapes.write_text(as_yaml(document))
+    catalog = load_catalog(two_shapes)
+    assert set(make_plan(catalog, [CHEAP]).models) == set(catalog.models) - {"f0", "f0c0"}
+    assert set(make_plan(catalog, [CHEAP], tier="all").models) == set(catalog.models) - {"f0"}
+    with pytest.raises(UsageError, match="1 models fit --tier hub; at least two are needed"):
+        make_plan(catalog, [CHEAP], tier="hub")
+
+
+def test_unknown_tier_is_refused() -> None:
+    with pytest.raises(UsageError, match="--tier: 'moon'; known: zoo, hub, all"):
         make_plan(load_catalog(), (), tier="moon")
+
+
+def test_a_plan_counts_itself(two_shapes: Path) -> None:
+    made = plan(catalog=two_shapes, metrics="weight-cosine,canonical-similarity", pairs_per_lineage_pair=1)
+    facts = made.to_json()
+    assert facts["n_pairs"] == 66
+    assert facts["n_lineages"] == 4
+    assert facts["relations"] == {"independent": 54, "derived": 8, "sibling": 4}
+    assert facts["metrics"] == {"weight-cosine": 66, "canonical-similarity": 18}
+    assert facts["n_forgeries"] == 0
+    assert str(made).startswith("12 models in 4 lineages, 66 pairs: 54 independent, 8 derived, 4 sibling")

@@ -12,8 +12,10 @@ from counting_metric import calls, write_metric
 from small_catalog import write_catalog
 
 ROOT = Path(__file__).parents[3]
+# What torch counts (its linear algebra is linked into it, where threadpoolctl does not see it), and the rest.
 NOTE = (
-    "import json, torch, threadpoolctl; note(json.dumps([torch.get_num_threads()]"
+    "import json, re, torch, threadpoolctl; note(json.dumps("
+    "list(map(int, re.findall(r'get_(?:num|max)_threads\\(\\) : (\\d+)', torch.__config__.parallel_info())))"
     " + [pool['num_threads'] for pool in threadpoolctl.threadpool_info()]))"
 )
 SCRIPT = """

@@ -25,6 +25,7 @@ from benchmark.report import markdown, page, verdict_table
 from benchmark.report.answer import facts
 from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.sections import MetricSection
+from benchmark.report.verdict_groups import best_first
 from benchmark.results.decision import deciding_threshold
 from benchmark.results.schema import MetricResult
 
@@ -141,6 +142,21 @@ def test_text_and_terminal_say_what_can_be_forged() -> None:
     stream = StringIO()
     Console(file=stream, width=80, color_system=None).print(verdict_table(bare))
     assert "Forged" not in stream.getvalue()
+
+
+def test_metrics_stand_by_verdict_then_by_look_alike_auc(sections: dict[str, MetricSection]) -> None:
+    order = ("separates", "separates within limits", "architecture detector", "does not separate")
+    places = [
+        (order.index(one.result.verdict), -one.result.look_alike_auc.estimate)
+        for one in sections.values()
+        if one.result.verdict in order
+    ]
+    assert places == sorted(places)
+    assert list(sections)[-1] == "silent"
+    low, high = (replace(results().metrics[0], metric=name) for name in ("a", "b"))
+    low = replace(low, look_alike_auc=replace(low.look_alike_auc, estimate=0.6))
+    undefined = replace(low, metric="0", look_alike_auc=NO_SHAPE)
+    assert [one.metric for one in best_first((undefined, low, high))] == ["b", "a", "0"]
 
 
 def test_calls_are_made_by_the_one_rule(html: str, sections: dict[str, MetricSection]) -> None:

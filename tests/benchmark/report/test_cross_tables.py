@@ -64,6 +64,8 @@ def test_the_property_that_fools_a_metric_most_is_named(told: dict[str, MetricRe
     assert [item.split(":")[0] for item in fooled] == ["norm-cosine", "config-match", "attention-std"]
     assert re.fullmatch(r"config-match: corpus, tokenizer, \.5\d\d \[.*\]", fooled[1])
     assert most_fooled([replace(told["attention-std"], shared_properties=())]) == []
+    one_pair = tuple(replace(row, n_pairs=1) for row in told["attention-std"].shared_properties)
+    assert most_fooled([replace(told["attention-std"], shared_properties=one_pair)]) == []
 
 
 def test_families_cover_the_catalogs_methods() -> None:

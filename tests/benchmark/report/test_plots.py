@@ -73,6 +73,10 @@ def test_det_is_the_roc_on_normal_deviates(report: analysis.MetricReport) -> Non
     points = axes.lines[0].get_xydata()
     assert all(np.isclose(points, point).all(axis=1).any() for point in inside)
     assert np.abs(points).max() <= norm.ppf(0.999) + 1e-9
+    ends = np.clip([1 - curve.high, 1 - curve.low], 0.001, 0.999)
+    band = axes.collections[0].get_paths()[0].vertices
+    for side in norm.ppf(ends):
+        assert np.isclose(band[:, 1, None], side[np.isfinite(side)]).any(axis=0).all()
 
 
 @pytest.mark.parametrize("name", NAMES)

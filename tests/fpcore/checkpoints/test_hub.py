@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -139,6 +140,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     )
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     yield state
     close_session()
     server.shutdown()
@@ -196,7 +198,10 @@ def test_long_headers_take_a_second_request(
     assert remote.digest == fpcore.open_checkpoint(saved["single"]).digest
 
 
-def test_what_fails_for_a_moment_is_tried_again(hub: Hub, saved: dict[str, Path]) -> None:
+def test_what_fails_for_a_moment_is_tried_again(
+    hub: Hub, saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)
     hub.failures = 2
     remote = fpcore.open_checkpoint("org/single")
     assert hub.failures == 0
@@ -267,9 +272,12 @@ def test_offline_the_hubs_cache_serves(
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from huggingface_hub import constants
 
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(
-        fpcore.BadCheckpoint, match=r"^org/single: no such local path; the hub cannot be reached"
-    ):
-        fpcore.open_checkpoint("org/single")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and never listens: nobody else can have the port
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        with pytest.raises(
+            fpcore.BadCheckpoint, match=r"^org/single: no such local path; the hub cannot be reached"
+        ):
+            fpcore.open_checkpoint("org/single")

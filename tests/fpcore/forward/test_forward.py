@@ -143,20 +143,28 @@ def test_batches_are_bounded_and_hold_one_length() -> None:
     assert sorted(seen) == list(range(900))
 
 
+@pytest.fixture(scope="module")
+def llamas() -> list[MemoryCheckpoint]:
+    """One model twice, and another: each is run once for all tests."""
+    return [stored("llama", seed, num_hidden_layers=4) for seed in (0, 0, 1)]
+
+
 @pytest.mark.parametrize("metric", FORWARD, ids=lambda metric: metric.name)
-def test_two_runs_give_the_same_bytes(metric: fpcore.Metric, tmp_path: Path) -> None:
+def test_two_runs_give_the_same_bytes(
+    metric: fpcore.Metric, llamas: list[MemoryCheckpoint], tmp_path: Path
+) -> None:
     content = []
-    for run in range(2):
-        metric.fingerprint(stored("llama", num_hidden_layers=3)).save(tmp_path / str(run))
+    for run, model in enumerate(llamas[:2]):
+        metric.fingerprint(model).save(tmp_path / str(run))
         content.append((tmp_path / str(run)).read_bytes())
     assert content[0] == content[1]
 
 
 @pytest.mark.parametrize("metric", FORWARD, ids=lambda metric: metric.name)
 def test_fingerprints_survive_the_disk_and_scores_are_symmetric(
-    metric: fpcore.Metric, tmp_path: Path
+    metric: fpcore.Metric, llamas: list[MemoryCheckpoint], tmp_path: Path
 ) -> None:
-    a, b = (metric.fingerprint(stored("llama", seed, num_hidden_layers=4)) for seed in (0, 1))
+    a, b = (metric.fingerprint(model) for model in llamas[1:])
     a.save(tmp_path / "a")
     loaded = fpcore.Fingerprint.load(tmp_path / "a")
     assert metric.similarity(loaded, b) == metric.similarity(a, b)

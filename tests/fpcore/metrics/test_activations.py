@@ -10,12 +10,12 @@ import pytest
 import scipy.stats
 import torch
 from forward_models import stored
+from kernel_cka import kernel_cka, kernel_debiased_cka
 from scipy.optimize import linear_sum_assignment
 
 import fpcore
 from fpcore import Checkpoint, MemoryCheckpoint, NotComparable
 from fpcore.features import assignment
-from fpcore.features.cka import cka, debiased_cka, factor
 from fpcore.forward import forward_pass
 from fpcore.metrics.activations import paired_layers
 from fpcore.metrics.gradients import MOMENTS, gradient_moments, perturbed_inputs
@@ -28,47 +28,6 @@ def score(name: str, a: Checkpoint, b: Checkpoint) -> float:
 
 def centred(x: np.ndarray) -> np.ndarray:
     return x - x.mean(axis=0)
-
-
-def kernel_cka(x: np.ndarray, y: np.ndarray) -> float:
-    """By the kernels themselves."""
-    n = len(x)
-    h = np.eye(n) - 1 / n
-    k, m = (h @ (z @ z.T) @ h for z in (x, y))
-    return float(np.trace(k @ m) / math.sqrt(np.trace(k @ k) * np.trace(m @ m)))
-
-
-def kernel_debiased_cka(x: np.ndarray, y: np.ndarray) -> float:
-    """Song et al.'s formula, term by term, without centring."""
-    n = len(x)
-    one = np.ones(n)
-
-    def hsic(k: np.ndarray, m: np.ndarray) -> float:
-        product = (one @ k @ one) * (one @ m @ one) / ((n - 1) * (n - 2))
-        return float(np.trace(k @ m) + product - 2 / (n - 2) * one @ k @ m @ one)
-
-    k, m = (z @ z.T * (1 - np.eye(n)) for z in (x, y))
-    return hsic(k, m) / math.sqrt(hsic(k, k) * hsic(m, m))
-
-
-@pytest.mark.parametrize("width", [5, 60])
-def test_cka_by_its_definition(width: int) -> None:
-    rng = np.random.default_rng(width)
-    x, y = rng.normal(size=(30, width)) + 3.0, rng.normal(size=(30, 7))
-    y[:, 0] += x[:, 0]
-    a, b = factor(x), factor(y)
-    assert a.shape[1] <= 30
-    assert cka(a, b) == pytest.approx(kernel_cka(x, y), rel=1e-4)
-    assert debiased_cka(a, b) == pytest.approx(kernel_debiased_cka(x, y), rel=1e-3, abs=1e-5)
-    assert cka(a, a) == pytest.approx(1.0)
-    assert debiased_cka(a, a) == pytest.approx(1.0)
-
-
-def test_the_bias_of_few_prompts_in_many_dimensions_is_removed() -> None:
-    rng = np.random.default_rng(1)
-    drawn = [(factor(rng.normal(size=(20, 200))), factor(rng.normal(size=(20, 200)))) for _ in range(60)]
-    assert np.mean([cka(x, y) for x, y in drawn]) > 0.8
-    assert abs(np.mean([debiased_cka(x, y) for x, y in drawn])) < 0.02
 
 
 def test_representation_cka_of_two_models() -> None:

@@ -19,7 +19,7 @@ from fpcore import MemoryCheckpoint, NotComparable
 from fpcore.features import assignment, shared_tokens
 from fpcore.features.cka import unbiased_cka
 from fpcore.features.layer_weights import layers_of
-from fpcore.features.p_values import fisher, log_p_of_agreements, log_p_of_order
+from fpcore.features.p_values import log_p_of_agreements, log_p_of_order
 from fpcore.metrics.homology import homology
 
 UNITS = 24
@@ -86,20 +86,6 @@ def test_permuted_units_hide_from_one_and_not_from_the_other() -> None:
     assert score("aligned-unit-matching", a, model(seed=2)) < 3
 
 
-def test_p_values_of_orders_and_agreements() -> None:
-    rng = np.random.default_rng(1)
-    orders = np.array([rng.permutation(30) for _ in range(4000)])
-    rejected = np.mean([log_p_of_order(order) < math.log(0.05) for order in orders])
-    assert 0.035 < rejected < 0.065
-    agreements = (orders == np.arange(30)).sum(axis=1)
-    for count in (1, 2, 3):
-        expected = math.exp(log_p_of_agreements(count))
-        assert np.mean(agreements >= count) == pytest.approx(expected, abs=0.02)
-    assert log_p_of_agreements(0) == 0.0
-    tail = [log_p_of_agreements(count) for count in range(60)]
-    assert all(later < earlier for earlier, later in itertools.pairwise(tail))
-
-
 def test_a_sample_of_wide_layers_is_fair(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
     ways = [(rng.permutation(30)[:10], rng.permutation(30)[:10]) for _ in range(6000)]
@@ -107,40 +93,15 @@ def test_a_sample_of_wide_layers_is_fair(monkeypatch: pytest.MonkeyPatch) -> Non
     for count in (1, 2):
         expected = math.exp(log_p_of_agreements(count, 10 / 30))
         assert np.mean(agreements >= count) == pytest.approx(expected, abs=0.015)
-    monkeypatch.setattr(assignment, "MOST_UNITS", 12)
     a, stranger = model(seed=1), model(seed=2)
+    every_unit = score("unit-matching", a, a)
+    monkeypatch.setattr(assignment, "MOST_UNITS", 12)
+    assert 15 < score("unit-matching", a, a) < every_unit
     close, hidden = noisy(a, 0.3), shuffled_units(noisy(a, 0.3))
     for name, child in (("unit-matching", close), ("aligned-unit-matching", hidden)):
         assert score(name, a, child) > 15
         assert score(name, a, stranger) < 3
     assert score("unit-matching", a, hidden) < 4
-
-
-def test_fisher_is_scipy_where_scipy_can() -> None:
-    for values in ([0.5], [0.01, 0.3], [1e-5, 0.9, 0.2], [1.0, 1.0]):
-        expected = -np.log10(scipy.stats.combine_pvalues(values).pvalue)
-        assert fisher([math.log(p) for p in values]) == pytest.approx(max(expected, 0.0), abs=1e-9)
-    assert fisher([-5000.0] * 3) == pytest.approx(15000 / math.log(10), rel=0.01)
-
-
-def test_unbiased_cka_of_strangers_is_zero_on_average() -> None:
-    rng = np.random.default_rng(0)
-    found = [unbiased_cka(*rng.normal(size=(2, 6, 20))) for _ in range(600)]
-    assert abs(np.mean(found)) < 3 * np.std(found) / math.sqrt(600) + 1e-3
-    x = rng.normal(size=(6, 20))
-    assert unbiased_cka(x, x) == pytest.approx(1.0)
-    # By Song et al.'s formula, term by term.
-    y = rng.normal(size=(6, 20))
-
-    def by_hand(k: np.ndarray, m: np.ndarray) -> float:
-        one = np.ones(20)
-        return float(
-            np.trace(k @ m) + one @ k @ one * (one @ m @ one) / (19 * 18) - 2 / 18 * one @ k @ m @ one
-        )
-
-    k, m = (z.T @ z * (1 - np.eye(20)) for z in (x, y))
-    expected = by_hand(k, m) / math.sqrt(by_hand(k, k) * by_hand(m, m))
-    assert unbiased_cka(x, y) == pytest.approx(expected, abs=1e-12)
 
 
 def turned(base: MemoryCheckpoint, matrix: torch.Tensor, file: Path) -> MemoryCheckpoint:

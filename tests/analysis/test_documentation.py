@@ -1,0 +1,61 @@
+"""Every public function says what goes in, what comes out, what is refused, and shows it once.
+
+That the examples give what they say is tested in `tests/docs/test_docstrings.py`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+
+import pytest
+
+import analysis
+
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    name: value for name in analysis.__all__ if inspect.isfunction(value := getattr(analysis, name))
+}
+SECTION = re.compile(r"^(\w[\w ]*)\n-+$", re.MULTILINE)
+
+
+def sections(text: str) -> dict[str, str]:
+    """The sections of a numpydoc docstring, by their titles."""
+    parts = SECTION.split(text)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_public_function_documents_itself(name: str) -> None:
+    text = inspect.getdoc(FUNCTIONS[name]) or ""
+    found = sections(text)
+    assert list(found) == [
+        title for title in ("Parameters", "Returns", "Raises", "Notes", "Examples") if title in found
+    ]
+    assert {"Parameters", "Returns", "Raises", "Examples"} <= found.keys()
+    lines = re.findall(r"^(\w.*?) : ", found["Parameters"], re.MULTILINE)
+    lines += re.findall(r"^(\w+(?:, \w+)*)$", found["Parameters"], re.MULTILINE)
+    documented = [parameter for line in lines for parameter in line.split(", ")]
+    assert documented == list(inspect.signature(FUNCTIONS[name]).parameters)
+    assert found["Raises"].strip().startswith("BadArgument\n    ")
+    assert f"{name}(" in found["Examples"]
+    assert text.splitlines()[0].endswith(".")
+
+
+def test_all_names_what_there_is() -> None:
+    assert all(hasattr(analysis, name) for name in analysis.__all__)
+    assert analysis.__all__ == sorted(
+        analysis.__all__, key=lambda name: (not name.isupper(), name.islower(), name)
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in analysis.__all__ if inspect.isclass(getattr(analysis, n))])
+def test_a_public_class_documents_its_attributes(name: str) -> None:
+    kind = getattr(analysis, name)
+    text = inspect.getdoc(kind) or ""
+    assert text.splitlines()[0].endswith(".")
+    if hasattr(kind, "__dataclass_fields__"):
+        lines = re.findall(r"^(\w.*?) : ", sections(text)["Attributes"], re.MULTILINE)
+        documented = {attribute for line in lines for attribute in line.split(", ")}
+        fields = {field for field in kind.__dataclass_fields__ if not field.startswith("_")}
+        assert documented == fields
