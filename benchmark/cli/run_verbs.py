@@ -51,7 +51,9 @@ def run(
     """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html."""
     if dry_run:
         from benchmark.pipeline.plan import plan
+        from benchmark.session.session import Session
 
+        Session.start(device=device, workers=workers)  # refuses what the run would refuse
         planned = plan(
             catalog=catalog,
             tier=tier,
