@@ -60,6 +60,7 @@ def run(
             limit=limit,
             pairs_per_lineage_pair=pairs_per_lineage_pair,
             seed=seed,
+            device=device,
         )
         if json_:
             print_json(planned.to_json())
