@@ -113,6 +113,8 @@ def plan(
 ) -> Plan:
     """Decide the work of `run` without doing it; parameters and errors as there.
 
+    A device is looked for and not used: what could not be carried out is not planned.
+
     Returns
     -------
     Plan
