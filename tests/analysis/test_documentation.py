@@ -42,13 +42,6 @@ def test_a_public_function_documents_itself(name: str) -> None:
     assert text.splitlines()[0].endswith(".")
 
 
-def test_all_names_what_there_is() -> None:
-    assert all(hasattr(analysis, name) for name in analysis.__all__)
-    assert analysis.__all__ == sorted(
-        analysis.__all__, key=lambda name: (not name.isupper(), name.islower(), name)
-    )
-
-
 @pytest.mark.parametrize("name", [n for n in analysis.__all__ if inspect.isclass(getattr(analysis, n))])
 def test_a_public_class_documents_its_attributes(name: str) -> None:
     kind = getattr(analysis, name)
