@@ -79,7 +79,7 @@ def cell_pairs(cell_a: Labels, cell_b: Labels) -> npt.NDArray[np.int64]:
         raise BadArgument(f"cell_a and cell_b must have one shape (n_pairs,), not {a.shape} and {b.shape}")
     if not (np.issubdtype(a.dtype, np.integer) and np.issubdtype(b.dtype, np.integer)):
         a, b = np.split(pd.factorize(np.concatenate([a, b]), sort=True)[0], 2)
-    low, high = np.minimum(a, b).astype(np.int64), np.maximum(a, b).astype(np.int64)
+    low, high = np.minimum(a, b), np.maximum(a, b)
     n = int(high.max(initial=0)) + 1
     return np.where(low < 0, -1, low * n + high)
 
