@@ -213,9 +213,9 @@ def test_a_trace_beside_much_architecture_is_an_architecture_detector(
     assert given[0] == ("architecture detector" if detects else "does not separate")
     if detects:
         assert given[1:] == (
-            f"{FAINT}: a trace of lineage, too weak to rely on (below 0.9 on fine-tune (0.70),"
-            " merge (0.80)), while AUC 0.980 against all independent pairs; the same score tells independent models of"
-            " one shape from others with AUC 0.900.",
+            f"{FAINT}: a trace of lineage, too weak to rely on (below 0.9 on fine-tune (0.70), merge (0.80)),"
+            " while AUC 0.980 against all independent pairs; the same score tells independent models"
+            " of one shape from others with AUC 0.900.",
             ("fine-tune", "merge"),
         )
 
