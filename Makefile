@@ -1,6 +1,6 @@
 # Each alone on a fresh machine with Python 3.11 or newer:
 #   make run    the calibration report of the shipped catalog (report.html in runs/)
-#   make test   style, types and tests
+#   make test   style, types and tests, in minutes; make test-slow: the tests that take longer
 #   make docs   the documentation as a site (build/site/index.html)
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # A Linux machine without an NVIDIA GPU takes the pinned CPU build of torch; every other machine chooses freely.
 CONSTRAINT := $(shell [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 && echo "-c constraints.txt")
 
-.PHONY: run test docs setup clean
+.PHONY: run test test-slow docs setup clean
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -24,7 +24,10 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: setup
+	$(BIN)/python -m pytest -n 2 -m slow
 
 docs: setup
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/docs docs build/site

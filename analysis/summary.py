@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from analysis.breakdown import LookAlikeClass, MethodClass
 from analysis.discrimination.comparison import Comparison
+from analysis.evidence.evidence_summary import EvidenceSummary
 from analysis.evidence.likelihood_ratio import Evidence
-from analysis.inference.claims import PValueAudit
+from analysis.inference.claims import PValueAudit, PValueSummary
 from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
 from analysis.metric_report import MetricReport
@@ -23,8 +24,6 @@ from analysis.summary_parts import (
     ClaimAudit,
     Coverage,
     Curves,
-    EvidenceSummary,
-    PValueSummary,
     RelationScores,
 )
 from analysis.table import RELATIONS, ScoreTable

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.discrimination.roc import RocCurve
-from analysis.inference.claims import RejectionRate
 from analysis.metric_report import MetricReport
 from analysis.notebook import Shown
 from analysis.results import Interval, WithArrays
@@ -20,8 +19,6 @@ __all__ = [
     "Coverage",
     "Curves",
     "EceCurve",
-    "EvidenceSummary",
-    "PValueSummary",
     "QuantileCurve",
     "RelationScores",
     "TippettCurve",
@@ -103,67 +100,6 @@ class ClaimAudit(Shown):
             look_alike_fpr=audit.look_alike_fpr if audit else None,
             reason="" if audit else "no threshold is claimed",
         )
-
-
-@dataclass(frozen=True)
-class PValueSummary(Shown):
-    """How often claimed p-values of independent pairs lie at or below usual levels.
-
-    Attributes
-    ----------
-    rates : tuple of RejectionRate
-        One per level.
-    verdict : str
-        "too small", "too large", "uniform" (not refuted here), or "cannot say".
-    because : str
-        The numbers that decided.
-    n_pairs : int
-        Independent pairs with a p-value.
-    reason : str
-        Why there is no verdict; empty otherwise.
-    """
-
-    rates: tuple[RejectionRate, ...]
-    verdict: str
-    because: str
-    n_pairs: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class EvidenceSummary(Shown):
-    """The quality of a metric's likelihood ratios; the fields of `Evidence` that are numbers.
-
-    Attributes
-    ----------
-    cllr : float
-        Cost in bits of the likelihood ratios on lineages that took no part in the fit: 0 is perfect, 1 is
-        worth nothing.
-    cllr_min, cllr_cal : float
-        Of it, what no calibration can take away, and what calibration loses; they add up to `cllr`.
-    cllr_isotonic : float
-        The cost with isotonic instead of logistic regression.
-    lower, upper : float
-        Bounds of log10 LR that so many lineages can back.
-    max_abs_log10_lr : float
-        The larger of the two in size.
-    n_derived, n_independent, n_lineages : int
-        Pairs and lineages it rests on.
-    reason : str
-        Why there is no evidence; empty otherwise.
-    """
-
-    cllr: float
-    cllr_min: float
-    cllr_cal: float
-    cllr_isotonic: float
-    lower: float
-    upper: float
-    max_abs_log10_lr: float
-    n_derived: int
-    n_independent: int
-    n_lineages: int
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One small catalog, one evaluated metric: what the tests of a proposed metric and of a case stand on."""
+"""What all tests stand on: one thread, and a small catalog on which one metric is evaluated."""
 
 from __future__ import annotations
 
@@ -6,10 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import scipy.linalg
+import torch
 from command_line import Said, command
 from small_catalog import write_catalog
+from threadpoolctl import threadpool_limits
 
 __all__ = ["Evaluated", "Said", "command", "evaluated"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Of several test processes each has one core; what the product limits itself has tests of its own."""
+    scipy.linalg.get_blas_funcs("gemm")  # the library is loaded: it can be limited
+    torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 @dataclass(frozen=True)

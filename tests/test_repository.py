@@ -28,7 +28,7 @@ ROOMS = (
     {"evaluation", "comparison", "leaderboards"},
     {"cli"},
 )
-ANY_AT_MOST = 109
+ANY_AT_MOST = 20
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from analysis.evidence.evidence_summary import EvidenceSummary
 from analysis.evidence.labelled_pairs import LabelledPairs
 from analysis.evidence.logistic_fit import LogisticFit
 from analysis.evidence.out_of_lineage import OutOfLineage, too_few_lineages
 from analysis.evidence.quality import cllr, entropy_curves, tippett_curves
 from analysis.evidence.score_map import ScoreMap
 from analysis.notebook import number
-from analysis.results import WithArrays
 from analysis.table import ScoreTable, check_table
 from analysis.validation import check_choice, check_scores
 
@@ -32,29 +32,11 @@ Method = Literal["logistic", "isotonic"]
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence(WithArrays):
-    """Calibrated evidence of a metric, and its quality.
+class Evidence(EvidenceSummary):
+    """Calibrated evidence of a metric: its quality, as `EvidenceSummary` has it, and the fits behind it.
 
     Attributes
     ----------
-    cllr : float
-        Log-likelihood-ratio cost in bits of the out-of-lineage logistic LRs: 0 perfect, 1 as good as always
-        saying LR = 1, above 1 misleading.
-    cllr_min : float
-        The part that no monotone map of the score can take away (discrimination), by PAV on the score.
-    cllr_cal : float
-        The rest: cllr - cllr_min.
-    cllr_isotonic : float
-        The cost of out-of-lineage LRs by isotonic regression instead of the logistic.
-    lower, upper : float
-        Bounds that `log10_lr` keeps: the narrower of ±log10(number of lineages) and the empirical lower and
-        upper bound (ELUB).
-    max_abs_log10_lr : float
-        The larger of the two in size: no evidence from this catalog can weigh more.
-    n_derived, n_independent, n_lineages : int
-        Pairs and lineages it rests on.
-    reason : str
-        Why there is no evidence; everything else is then NaN or empty.
     tippett : dict of str to ndarray
         "log10_lr", and the shares of "derived" and "independent" weight with at least that LR.
     ece : dict of str to ndarray
@@ -65,17 +47,6 @@ class Evidence(WithArrays):
         The two fits on all pairs, before the bounds.
     """
 
-    cllr: float
-    cllr_min: float
-    cllr_cal: float
-    cllr_isotonic: float
-    lower: float
-    upper: float
-    max_abs_log10_lr: float
-    n_derived: int
-    n_independent: int
-    n_lineages: int
-    reason: str
     tippett: dict[str, Floats] = field(repr=False)
     ece: dict[str, Floats] = field(repr=False)
     held_out: Floats = field(repr=False)

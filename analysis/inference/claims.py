@@ -15,7 +15,7 @@ from analysis.table import ScoreTable, check_table
 from analysis.thresholds.rates import rate
 from analysis.validation import BadArgument, check_instances, check_probability
 
-__all__ = ["Claim", "PValueAudit", "RejectionRate", "audit_p_values"]
+__all__ = ["Claim", "PValueAudit", "PValueSummary", "RejectionRate", "audit_p_values"]
 
 Floats = npt.NDArray[np.float64]
 LEVELS: Final = (0.05, 0.01, 0.001)
@@ -70,8 +70,8 @@ class RejectionRate(Shown):
 
 
 @dataclass(frozen=True, eq=False)
-class PValueAudit(WithArrays):
-    """Whether claimed p-values are uniform over independent pairs.
+class PValueSummary(WithArrays):
+    """Whether claimed p-values are uniform over independent pairs: what a file keeps of the audit.
 
     Attributes
     ----------
@@ -83,12 +83,10 @@ class PValueAudit(WithArrays):
         its level, as far as this catalog can tell.
     because : str
         The verdict's reason with its numbers.
-    expected, observed : ndarray of float, shape (n_points,)
-        QQ plot: -log10 of uniform quantiles and of the p-values, ascending, at most 200 points. A p-value of
-        0 is infinite here.
     n_pairs : int
+        Independent pairs with a p-value.
     reason : str
-        Why there is no audit.
+        Why there is no audit; empty otherwise.
     """
 
     _headline = "verdict"
@@ -96,10 +94,23 @@ class PValueAudit(WithArrays):
     rates: tuple[RejectionRate, ...]
     verdict: str
     because: str
+    n_pairs: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class PValueAudit(PValueSummary):
+    """Whether claimed p-values are uniform over independent pairs: `PValueSummary`, and the plot.
+
+    Attributes
+    ----------
+    expected, observed : ndarray of float, shape (n_points,)
+        QQ plot: -log10 of uniform quantiles and of the p-values, ascending, at most 200 points. A p-value of
+        0 is infinite here.
+    """
+
     expected: Floats = field(repr=False)
     observed: Floats = field(repr=False)
-    n_pairs: int
-    reason: str = ""
 
     def __str__(self) -> str:
         return f"{self.verdict} ({self.because}; {self.n_pairs:,} pairs)"
@@ -169,7 +180,7 @@ def audit_p_values(
         )
     if reason:
         nothing = np.empty(0)
-        return PValueAudit((), "cannot say", reason, nothing, nothing, int(rows.sum()), reason)
+        return PValueAudit((), "cannot say", reason, int(rows.sum()), reason, nothing, nothing)
     smallness = table.with_scores(-p)
     rates = tuple(
         RejectionRate(
@@ -181,7 +192,7 @@ def audit_p_values(
     )
     verdict, because = _uniform(rates)
     expected, observed = _quantiles(p[rows])
-    return PValueAudit(rates, verdict, because, expected, observed, int(rows.sum()))
+    return PValueAudit(rates, verdict, because, int(rows.sum()), "", expected, observed)
 
 
 def _p_values(score: Floats, p_from_score: Callable[[Floats], Floats] | None) -> Floats:

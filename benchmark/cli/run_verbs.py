@@ -51,7 +51,9 @@ def run(
     """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html."""
     if dry_run:
         from benchmark.pipeline.plan import plan
+        from benchmark.session.session import Session
 
+        Session.start(device=device, workers=workers)  # refuses what the run would refuse
         planned = plan(
             catalog=catalog,
             tier=tier,
@@ -60,6 +62,7 @@ def run(
             limit=limit,
             pairs_per_lineage_pair=pairs_per_lineage_pair,
             seed=seed,
+            device=device,
         )
         if json_:
             print_json(planned.to_json())

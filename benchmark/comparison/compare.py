@@ -62,6 +62,14 @@ def compare(
         One model twice, no such run, no such metric.
     fpcore.BadCheckpoint
         A model that cannot be read.
+
+    Examples
+    --------
+    >>> case = compare("zoo/qwen-a", "zoo/qwen-b", metrics="norm-pearson")
+    >>> [one.metric for one in case.metrics], case.background.relation, case.sentence
+    (['norm-pearson'], 'independent', '')
+    >>> case.cannot_say
+    ('How much any of these scores weighs: there is no calibration (--calibration RUN).',)
     """
     session = Session.start(cache=cache, device=device, workers=1, quiet=quiet)
     loaded = load_catalog(catalog)

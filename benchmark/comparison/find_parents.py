@@ -69,6 +69,15 @@ def find_parents(
         No such run or metric, no candidate, a confidence out of range.
     fpcore.BadCheckpoint
         A model that cannot be read.
+
+    Examples
+    --------
+    >>> from benchmark import run
+    >>> calibration = run(models="zoo/qwen-[a-d]*", metrics="norm-pearson", limit=24, out="runs/small")
+    >>> asked = find_parents("zoo/qwen-a-ft-short", "zoo/qwen-[ab]", calibration=calibration.path)
+    >>> print(asked.sentence)
+    None of the 2 candidates can be excluded as an ancestor of zoo/qwen-a-ft-short at 90%. None of them stands
+    out from strangers: the pool may hold no kin of it.
     """
     if not 0 < confidence < 1:
         raise UsageError(f"--confidence: {confidence} is not between 0 and 1")

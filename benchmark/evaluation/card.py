@@ -12,7 +12,8 @@ from rich.text import Text
 
 from analysis import Comparison, Interval, Threshold
 from analysis.breakdown import MethodClass
-from analysis.summary_parts import ClaimAudit, EvidenceSummary
+from analysis.evidence.evidence_summary import EvidenceSummary
+from analysis.summary_parts import ClaimAudit
 from benchmark.report.markup import bullets, safe, table_of
 from benchmark.report.notation import (
     UNDEFINED,

@@ -160,6 +160,15 @@ def evaluate(
     UsageError
         One line: the file or what is named in it is no metric, a gate that there is not, a time limit where
         there are no timers; and as for `benchmark.run`.
+
+    Examples
+    --------
+    >>> write_template(Path("my_metric.py"))
+    >>> judged = evaluate(
+    ...     "my_metric.py:MyMetric", against="norm-pearson", models="zoo/qwen-[ab]*", gates=["auc=0.5"]
+    ... )
+    >>> judged.metric, judged.result.verdict, judged.passed, judged.card.name
+    ('my-metric', 'cannot say', True, 'card.md')
     """
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
     conditions = tuple(parse_gate(gate) if isinstance(gate, str) else gate for gate in gates)

@@ -58,6 +58,14 @@ def analyse(
         The file cannot be read, lacks a column, or names models that the catalog does not know.
     analysis.BadTable
         Labels that contradict each other, or a pair twice.
+
+    Examples
+    --------
+    >>> pairs = [("zoo/qwen-a", "zoo/qwen-a-ft-short", 0.99), ("zoo/qwen-a", "zoo/qwen-b", 0.01)]
+    >>> table = pd.DataFrame(pairs, columns=["model_a", "model_b", "score"])
+    >>> found = analyse(table, catalog=load_catalog(), out="runs/of-a-table")
+    >>> found.results.metric("score").n_derived, found.results.metric("score").look_alike_auc.estimate
+    (1, 1.0)
     """
     session = Session.start(cache=cache, quiet=quiet)
     labels = None if catalog is None else load_catalog(catalog)

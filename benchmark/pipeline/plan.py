@@ -20,6 +20,7 @@ from benchmark.pipeline.chosen_metric import ChosenMetric, choose
 from benchmark.pipeline.forgeries import planned_forgeries
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.session.errors import UsageError
+from benchmark.session.session import Session
 
 __all__ = ["Plan", "PlanFacts", "balanced_subset", "make_plan", "plan"]
 
@@ -108,8 +109,11 @@ def plan(
     limit: int | None = None,
     pairs_per_lineage_pair: int = 4,
     seed: int = 0,
+    device: str | None = None,
 ) -> Plan:
     """Decide the work of `run` without doing it; parameters and errors as there.
+
+    A device is looked for and not used: what could not be carried out is not planned.
 
     Returns
     -------
@@ -122,6 +126,7 @@ def plan(
     >>> [metric.name for metric in small.metrics], int(small.chosen["norm-std"].sum()) == len(small.pairs)
     (['norm-std'], True)
     """
+    Session.start(device=device)  # what the run would refuse is refused here
     return make_plan(
         load_catalog(catalog),
         [choose(name) for name in choose_metrics(metrics)],

@@ -75,6 +75,12 @@ def run(
     ------
     UsageError
         One line: an unknown metric, tier or device, a catalog that is not sound, less than two models.
+
+    Examples
+    --------
+    >>> found = run(models="zoo/qwen-[ab]*", metrics="norm-pearson", limit=8, out="runs/two-lineages")
+    >>> found.record.status, len(found.record.models), found.report.name
+    ('complete', 8, 'report.html')
     """
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
     loaded = load_catalog(catalog)

@@ -176,7 +176,7 @@ class WeightCosine(Metric):
             source="published comparisons of parameter-space similarity (PCS)",
         ),
     )
-    measured = Cost(1.4, 0.32)
+    measured = Cost(6.0, 0.32)
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         require(bool(matrices(model)), "no weight matrices within layers")
@@ -204,7 +204,7 @@ class WeightDistance(Metric):
     title = "relative distance of matched weight matrices, negated"
     invariances = frozenset({"dtype cast"})
     cost = "costly"
-    measured = Cost(2.1, 0.41)
+    measured = Cost(6.7, 0.41)
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         require(bool(matrices(model)), "no weight matrices within layers")

@@ -34,6 +34,8 @@ def test_an_unknown_cell_makes_no_look_alike_and_is_none(unknown: object) -> Non
     first = pd.Series([unknown, "x", unknown, "x", unknown], dtype=object)
     second = pd.Series([unknown, unknown, unknown, unknown, "x"], dtype=object)
     assert not look_alike_pairs(relation, first, second).any()
+    # In a plain list too, of which numpy would make text: NaN is not a cell named "nan".
+    assert not look_alike_pairs(relation, list(first), list(second)).any()
 
 
 def test_codes_and_names_agree() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -88,12 +89,11 @@ def test_the_plugin_page_makes_a_metric_known(tmp_path: Path) -> None:
     (facts / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
     said = typed(tmp_path, "metrics")
     assert re.search(r"^output-tails ", said, re.MULTILINE)
-    out = tmp_path / "out"
-    said = typed(
-        tmp_path, *f"run --metrics output-tails --models zoo/llama-[ab]* --out {out} --quiet".split()
-    )
-    assert "output-tails" in said
-    assert (out / "results.json").is_file()
+    pair = ("zoo/llama-a", "zoo/llama-a-ft-short")
+    said = typed(tmp_path, "compare", *pair, "--metrics", "output-tails", "--json")
+    (judged,) = json.loads(said)["metrics"]
+    assert judged["status"] == "ok"
+    assert judged["score"] > 0.9
 
 
 def typed(installed: Path, *arguments: str) -> str:

@@ -57,6 +57,14 @@ def test_an_array_in_another_order_of_memory(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Fingerprint.load(tmp_path / "print").arrays["b"], ARRAYS["b"])
 
 
+def test_metrics_keep_arrays_as_a_file_gives_them_back() -> None:
+    """Products round by the order of what they multiply: a stored fingerprint must score the same."""
+    model = fpcore.MemoryCheckpoint("m", "d", {}, {})
+    made = fpcore.metric("attention-std").make_fingerprint(model, {"b": np.asfortranarray(ARRAYS["b"])})
+    assert made.arrays["b"].flags.c_contiguous
+    np.testing.assert_array_equal(made.arrays["b"], ARRAYS["b"])
+
+
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "print"
     make().save(path)

@@ -192,6 +192,17 @@ def test_damage_is_said_in_one_line(tmp_path: Path) -> None:
     check(r"architecture 'mamba' cannot be read yet \(only llama, qwen2")
 
 
+def test_a_llama_without_its_number_of_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of query and key are in another order there, head by head."""
+    MODELS["llama"].save(tmp_path / "hub")
+    monkeypatch.setattr(gguf.GGUFWriter, "add_head_count", lambda self, count: None)
+    write(tmp_path / "model.gguf", fpcore.open_checkpoint(tmp_path / "hub"), "llama")
+    with pytest.raises(
+        fpcore.BadCheckpoint, match=r"model\.gguf: no llama\.attention\.head_count in its metadata"
+    ):
+        fpcore.open_checkpoint(tmp_path / "model.gguf")
+
+
 def test_the_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF")

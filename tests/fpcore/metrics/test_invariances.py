@@ -13,7 +13,6 @@ import pytest
 import torch
 from double_precision import logits_in_double
 from tiny_models import TINY
-from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
 
 import fpcore
 from fpcore.protocol import INVARIANCES
@@ -188,16 +187,9 @@ def test_every_invariance_has_its_transform() -> None:
     assert set(TRANSFORMS) == set(INVARIANCES)
 
 
-def exact_norm(self: Any, x: torch.Tensor) -> torch.Tensor:
-    return self.weight * x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.variance_epsilon)
-
-
 @pytest.mark.parametrize("transform", [t for t in TRANSFORMS if t not in {"global scale", "dtype cast"}])
-def test_the_transforms_keep_the_function(transform: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In float64 throughout: transformers takes norms, and softmax in its own attention, in float32."""
+def test_the_transforms_keep_the_function(transform: str) -> None:
     model, tensors = built(1)
-    monkeypatch.setattr(Qwen2RMSNorm, "forward", exact_norm)
-    monkeypatch.setattr(model.config, "_attn_implementation", "sdpa")
     tokens = torch.tensor([[3, 17, 5, 28, 9]])
     before = logits_in_double(model, tokens)
     model.load_state_dict(dict(checkpoint(1, transform)._weights))
@@ -206,7 +198,6 @@ def test_the_transforms_keep_the_function(transform: str, monkeypatch: pytest.Mo
     assert not all(
         torch.equal(tensor, checkpoint(1, transform).read(name)) for name, tensor in tensors.items()
     )
-    assert before.dtype == torch.float64
     torch.testing.assert_close(before, after, rtol=1e-9, atol=1e-9)
 
 

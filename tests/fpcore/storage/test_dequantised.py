@@ -55,6 +55,16 @@ def test_blocks_at_the_border_may_be_smaller() -> None:
     torch.testing.assert_close(stored.roles[ROLE].read(), weight.to(torch.float8_e4m3fn).float() * spread)
 
 
+@pytest.mark.parametrize("stated", [[8], [8, 0], ["8", "8"], 8])
+def test_a_block_size_that_is_none_is_refused(stated: Any) -> None:
+    config = {"quantization_config": {"quant_method": "fp8", "weight_block_size": stated}}
+    stored, _ = model(
+        {QUERY: query().to(torch.float8_e4m3fn), f"{QUERY}_scale_inv": torch.ones(2, 2)}, **config
+    )
+    with pytest.raises(fpcore.BadCheckpoint, match=r"m: weight_block_size in its config is .*; correct it"):
+        stored.roles[ROLE].read()
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (16, 1)])
 def test_one_scale_a_tensor_or_a_row(shape: tuple[int, ...]) -> None:
     weight = query()

@@ -31,6 +31,7 @@ FOLLOWED = (
     "reference/score-tables.md",
     "reference/results-json.md",
     "reference/run-json.md",
+    "reference/run-directory.md",
 )
 NOT_FOLLOWED = {
     "how-to/judge-other-tools.md": "installs other people's packages",
