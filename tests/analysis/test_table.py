@@ -79,6 +79,7 @@ def test_new_scores_keep_labels_and_abstentions() -> None:
 def test_lineages_are_connected_components_named_by_their_first_member() -> None:
     found = connected_components("abcdef", [("b", "a"), ("e", "d"), ("d", "b")])
     assert found == {"a": "a", "b": "a", "c": "c", "d": "a", "e": "a", "f": "f"}
+    assert connected_components("dcba", [("a", "c"), ("b", "d")]) == {"a": "c", "b": "d", "c": "c", "d": "d"}
     with pytest.raises(ValueError, match="'z' is not among the models"):
         connected_components("ab", [("a", "z")])
 

@@ -199,7 +199,7 @@ def test_a_signal_below_good_is_a_trace() -> None:
 
 @pytest.mark.parametrize(
     ("gap", "low", "overall", "detects"),
-    [(0.1, 0.05, 0.9, True), (0.0999, 0.05, 0.9, False), (0.3, 0.0, 0.9, False), (0.3, 0.1, 0.5, False)],
+    [(1 - GOOD, 0.05, 0.9, True), (0.0999, 0.05, 0.9, False), (0.3, 0.0, 0.9, False), (0.3, 0.1, 0.5, False)],
 )
 def test_a_trace_beside_much_architecture_is_an_architecture_detector(
     gap: float, low: float, overall: float, detects: bool
