@@ -79,6 +79,7 @@ def test_new_scores_keep_labels_and_abstentions() -> None:
 def test_lineages_are_connected_components_named_by_their_first_member() -> None:
     found = connected_components("abcdef", [("b", "a"), ("e", "d"), ("d", "b")])
     assert found == {"a": "a", "b": "a", "c": "c", "d": "a", "e": "a", "f": "f"}
+    assert connected_components("dcba", [("a", "c"), ("b", "d")]) == {"a": "c", "b": "d", "c": "c", "d": "d"}
     with pytest.raises(ValueError, match="'z' is not among the models"):
         connected_components("ab", [("a", "z")])
 
@@ -90,3 +91,96 @@ def test_results_become_plain_json() -> None:
     assert found["i"]["warnings"] == []
     assert found["x"] == [1, 2]
     assert found["3"] == [True, None]
+
+
+def test_names_are_sorted_and_coded_small() -> None:
+    frame = GOOD.assign(lineage_a=["z", "z", "k", "z"], lineage_b=["z", "k", "k", "k"])
+    table = ScoreTable(frame)
+    assert table.models.tolist() == ["a", "b", "c", "d"]
+    assert table.lineages.tolist() == ["k", "z"]
+    assert table.cells.tolist() == ["X", "Y"]
+    assert table.lineage_of.tolist() == [1, 1, 0, 0]
+    for codes in (table.model_a, table.lineage_b, table.cell_a, table.lineage_of, table.cell_of):
+        assert codes.dtype == np.int32
+    for names in (table.models, table.lineages, table.cells, table.relation):
+        assert names.dtype == object
+    assert table.frame.index.tolist() == [0, 1, 2, 3]
+    assert (table.model_a.tolist(), table.model_b.tolist()) == ([0, 0, 0, 2], [1, 2, 3, 3])
+
+
+def test_a_cell_may_be_unknown_and_a_lineage_may_not() -> None:
+    unknown = ScoreTable(
+        GOOD.assign(architecture_a=["X", None, "X", None], architecture_b=[None, "X", "Y", "Y"])
+    )
+    assert unknown.cell_of.tolist() == [-1, 0, 0, 1]
+    assert unknown.cell_pair.tolist() == [-1, -1, -1, 1]
+    lineage = {"lineage_a": ["1", "1", "2", "1"], "lineage_b": ["1", "2", "2", None]}
+    with pytest.raises(BadTable, match=r"score table: row 3 has no lineage; fill it or leave the column out"):
+        ScoreTable(GOOD.assign(**lineage))
+    with pytest.raises(BadTable, match=r"row 1 has no lineage"):
+        ScoreTable(GOOD.assign(lineage_a=[None, "1", "2", "1"], lineage_b=["1", "2", "2", "2"]))
+
+
+def test_contradictions_name_the_model_and_pairs_the_pair() -> None:
+    with pytest.raises(BadTable, match="model a stands with two values of architecture; it has one"):
+        ScoreTable(GOOD.assign(architecture_a=["X", "X", "X", "Y"]))
+    with pytest.raises(BadTable, match="pair a – b stands twice"):
+        ScoreTable(GOOD.assign(model_a=["b", "a", "c", "b"], model_b=["a", "c", "d", "a"]))
+    with pytest.raises(BadTable, match=r"derived pair a – b spans two lineages \(2, 1\)"):
+        ScoreTable(GOOD.assign(lineage_a=["1", "2", "2", "2"], lineage_b=["2", "2", "2", "2"]))
+    with pytest.raises(BadTable, match="row 2 has no model_b"):
+        ScoreTable(GOOD.assign(model_b=["a", None, "d", "d"]))
+    with pytest.raises(
+        BadTable, match="row 2 has relation 'unrelated'; known: derived, sibling, independent, "
+    ):
+        ScoreTable(GOOD.assign(relation=["derived", "unrelated", "sibling", "independent"]))
+    with pytest.raises(BadTable, match="a is paired with itself"):
+        ScoreTable(GOOD.assign(model_a=["a", "a", "c", "a"]))
+
+
+def test_half_a_label_is_no_label() -> None:
+    """A lineage of one end only says nothing; lineages then come from the table's own pairs."""
+    table = ScoreTable(GOOD.assign(lineage_a="one"))
+    assert table.lineages.tolist() == ["a", "c"]
+    assert ScoreTable(GOOD.drop(columns="architecture_b")).cells.tolist() == []
+
+
+def test_coverage_is_the_share_with_a_score() -> None:
+    table = ScoreTable(GOOD.assign(status=["ok", "failed", "ok", "abstained"]))
+    assert table.coverage(table.derived) == 1.0
+    assert table.coverage(table.independent) == 0.0
+    assert table.coverage(np.ones(4, dtype=bool)) == 0.5
+    assert math.isnan(table.coverage(np.zeros(4, dtype=bool)))
+
+
+def test_facts_count_pairs_with_a_score() -> None:
+    table = ScoreTable(GOOD.assign(status=["ok", "ok", "ok", "abstained"], metric="m"))
+    assert table._facts() == {
+        "metric": "m",
+        "pairs": "3 of 4 have a score",
+        "models": "4 in 2 lineages",
+        "derived": 1,
+        "look_alikes": 1,
+        "other_independent": 0,
+    }
+    assert str(table) == (
+        "ScoreTable(m: 4 pairs of 4 models in 2 lineages; 1 derived, 2 independent, 1 look-alikes)"
+    )
+
+
+def test_scores_are_doubles_and_other_columns_stay() -> None:
+    table = ScoreTable(GOOD.assign(note=["w", "x", "y", "z"], method=["ft", None, "", "m"]))
+    assert table.frame["note"].tolist() == ["w", "x", "z", "y"]
+    assert table.frame["method"].tolist() == ["ft", "", "m", ""]
+    assert table.frame["reason"].tolist() == [""] * 4
+    assert (table.metric, table.frame["metric"].tolist()) == ("score", ["score"] * 4)
+    other = table.with_scores(np.array([1, 2, 3, 4], dtype=np.float32))
+    assert other.score.dtype == table.score.dtype == np.float64
+    assert table.count_models(np.array([0, 1])) == 3
+    assert ScoreTable(GOOD.assign(score=["0.5", "1", "inf", "2"])).score.tolist() == [0.5, 1.0, 2.0, math.inf]
+
+
+def test_an_empty_table_is_a_table() -> None:
+    table = ScoreTable(GOOD[:0])
+    assert (len(table), table.metric, len(table.models)) == (0, "score", 0)
+    assert not table.look_alike.any()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from analysis import Interval, PermutationTest, verdict
+from analysis import BadArgument, Interval, PermutationTest, verdict
 from analysis.breakdown import MethodClass
 from analysis.inference.confounding import ArchitectureAudit
 from analysis.thresholds.calibration import ThresholdAudit
@@ -138,19 +138,19 @@ def test_what_excludes_neither_chance_nor_a_good_metric_cannot_say(
 
 def test_methods_that_fail_are_limits_where_half_of_the_pairs_hold() -> None:
     methods = {
-        "prune": method(0.8),
-        "merge": method(0.75),
+        "prune": method(0.75),
+        "merge": method(0.8),
         "fine-tune": method(n=20),
         "cast": method(GOOD, n=0),
     }
     found = replace(SEPARATES, by_method=methods)
-    because = f"{STANDING}. Fails on merge (0.75), prune (0.80)."
-    assert judged(found) == ("separates within limits", because, ("merge", "prune"))
+    because = f"{STANDING}. Fails on prune (0.75), merge (0.80)."
+    assert judged(found) == ("separates within limits", because, ("prune", "merge"))
     fewer = replace(found, by_method=methods | {"fine-tune": method(n=19)})
     assert judged(fewer) == (
         "does not separate",
-        f"{STANDING}: a trace of lineage, too weak to rely on (below 0.9 on merge (0.75), prune (0.80)).",
-        ("merge", "prune"),
+        f"{STANDING}: a trace of lineage, too weak to rely on (below 0.9 on prune (0.75), merge (0.80)).",
+        ("prune", "merge"),
     )
 
 
@@ -199,7 +199,7 @@ def test_a_signal_below_good_is_a_trace() -> None:
 
 @pytest.mark.parametrize(
     ("gap", "low", "overall", "detects"),
-    [(0.1, 0.05, 0.9, True), (0.0999, 0.05, 0.9, False), (0.3, 0.0, 0.9, False), (0.3, 0.1, 0.5, False)],
+    [(1 - GOOD, 0.05, 0.9, True), (0.0999, 0.05, 0.9, False), (0.3, 0.0, 0.9, False), (0.3, 0.1, 0.5, False)],
 )
 def test_a_trace_beside_much_architecture_is_an_architecture_detector(
     gap: float, low: float, overall: float, detects: bool
@@ -252,3 +252,15 @@ def test_a_threshold_is_useless_only_below_a_tenth_of_difference(
             f"{STANDING}. Not at its claimed threshold: 0.5 calls {alike:.1%} [{low:.1%}, 100.0%] of"
             f" look-alikes derived and {tpr:.1%} [20.0%, 100.0%] of children."
         )
+
+
+def test_the_level_is_five_percent_unless_another_is_asked_for() -> None:
+    weak = replace(SEPARATES, permutation=replace(SEPARATES.permutation, adjusted_p_value=0.0501))
+    assert verdict(SEPARATES).verdict == "separates"
+    assert verdict(weak).verdict == "does not separate"
+    assert verdict(weak, 0.1).verdict == "separates"
+
+
+def test_what_is_no_report_is_named() -> None:
+    with pytest.raises(BadArgument, match="MetricReport, or have its attributes, not a dict"):
+        verdict({})  # type: ignore[arg-type]
