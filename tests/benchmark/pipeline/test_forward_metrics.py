@@ -141,7 +141,7 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path, monkeypatch: pyte
             "--models",
             "zoo/qwen-[ab]*",
             "--limit",
-            6,
+            4,
             "--metrics",
             "representation-cka,activation-matching,output-divergence,seed-bias",
             "--out",

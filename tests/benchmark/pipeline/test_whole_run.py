@@ -17,6 +17,7 @@ from small_catalog import as_yaml, child_of, tensors, write_catalog, write_check
 from benchmark.session.cache import Cache
 
 ROOT = Path(__file__).parents[3]
+METRICS = "weight-cosine,attention-std,qkv-bias-std,norm-pearson,config-match"  # one of a kind
 COLUMNS = ["metric", "model_a", "model_b", "score", "status", "reason", "relation", "method"] + [
     f"{what}_{end}" for what in ("lineage", "architecture") for end in "ab"
 ]
@@ -26,6 +27,10 @@ def benchmark(*arguments: object, cache: Path, check: int = 0) -> Said:
     said = command(*arguments, cache=cache)
     assert said.code == check, said.err + said.out
     return said
+
+
+def calibration(catalog: Path, out: Path, *, workers: int = 1) -> tuple[object, ...]:
+    return ("run", "--catalog", catalog, "--out", out, "--workers", workers, "--metrics", METRICS)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(catalog: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "whole"
-    done = benchmark("run", "--catalog", catalog, "--out", out, "--workers", 1, cache=cache)
+    done = benchmark(*calibration(catalog, out), cache=cache)
     assert "weight-cosine" in done.out
     return out
 
@@ -80,15 +85,13 @@ def test_results_tell_children_from_look_alikes(whole: Path) -> None:
 
 
 def test_two_workers_same_bytes(whole: Path, catalog: Path, tmp_path: Path) -> None:
-    benchmark(
-        "run", "--catalog", catalog, "--out", tmp_path / "two", "--workers", 2, cache=tmp_path / "cache"
-    )
+    benchmark(*calibration(catalog, tmp_path / "two", workers=2), cache=tmp_path / "cache")
     for name in ("results.json", "scores.parquet"):
         assert (tmp_path / "two" / name).read_bytes() == (whole / name).read_bytes(), name
 
 
 def test_seed_is_used(whole: Path, catalog: Path, cache: Path, tmp_path: Path) -> None:
-    benchmark("run", "--catalog", catalog, "--out", tmp_path / "other", "--seed", 5, cache=cache)
+    benchmark(*calibration(catalog, tmp_path / "other"), "--seed", 5, cache=cache)
     assert (tmp_path / "other" / "results.json").read_bytes() != (whole / "results.json").read_bytes()
 
 
@@ -99,13 +102,13 @@ def test_killed_run_resumes_to_the_same_files(
     out, cache = tmp_path / "out", tmp_path / "cache"
     # The outcome is written after the fingerprint itself, and a piece of scores after all its pairs.
     suffix = ".json" if stop_when == "fingerprints" else ".parquet"
-    arguments = ("run", "--catalog", catalog, "--out", out, "--workers", 1)
+    arguments = calibration(catalog, out)
     run_until_killed(arguments, cache / stop_when, suffix, kept=1, cache=cache, scratch=tmp_path)
     assert not (out / "results.json").exists()
     kept = set(cache.rglob("*.json"))
     assert kept
     times = {path: path.stat().st_mtime_ns for path in kept}
-    benchmark("run", "--catalog", catalog, "--out", out, "--workers", 1, cache=cache)
+    benchmark(*arguments, cache=cache)
     assert {path: path.stat().st_mtime_ns for path in kept} == times, "work already done was done again"
     for name in ("results.json", "scores.parquet"):
         assert (out / name).read_bytes() == (whole / name).read_bytes(), name
@@ -198,7 +201,7 @@ def broken(folder: Path, what: str) -> Path:
 def test_broken_checkpoint_fails_one_unit(tmp_path: Path, what: str, said: str) -> None:
     catalog = broken(tmp_path / "models", what)
     out = tmp_path / "out"
-    done = benchmark("run", "--catalog", catalog, "--out", out, "--quiet", cache=tmp_path / "cache", check=1)
+    done = benchmark(*calibration(catalog, out), "--quiet", cache=tmp_path / "cache", check=1)
     lines = [line for line in done.err.splitlines() if line.startswith("failed:")]
     assert any(re.search(said, line) for line in lines), done.err
     run = json.loads((out / "run.json").read_text())
