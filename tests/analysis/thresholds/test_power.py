@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import f_oneway, rankdata, t as student
 
 from analysis.discrimination.comparison import compare_metrics
 from analysis.table import ScoreTable
@@ -74,3 +76,85 @@ def test_intraclass_correlation_needs_two_lineages_and_two_pairs():
     assert "two lineages" in intraclass_correlation(table).reason
     constant = Design("three", (3,) * 5).labels
     assert "score the same" in intraclass_correlation(constant).reason
+
+
+def test_the_formula_by_hand():
+    """Hanley & McNeil's variances of both sides, each with the design effect of its clusters."""
+    for g, m, icc, auc, correlation, level, power in (
+        (30, 4, 0.3, 0.8, 0.0, 0.05, 0.8),
+        (3, 2, 1.0, 0.6, 0.4, 0.1, 0.9),
+        (7, 5, 0.0, 0.95, 0.9, 0.01, 0.5),
+    ):
+        one_sided = (auc / (2 - auc) - auc**2) / (g * (m - 1)) * (1 + (m - 2) * icc)
+        other = (2 * auc**2 / (1 + auc) - auc**2) / (g * (g - 1) / 2 * m**2) * (1 + (m**2 - 1) * icc)
+        error = math.sqrt(2 * (1 - correlation) * (one_sided + other))
+        reach = student(g - 1).isf(level / 2) + student(g - 1).ppf(power)
+        found = minimal_detectable_auc_difference(
+            g, m, icc, auc=auc, correlation=correlation, level=level, power=power
+        )
+        assert found == pytest.approx(reach * error)
+    stated = minimal_detectable_auc_difference(30, 4, 0.5, auc=0.9, correlation=0.5, level=0.05, power=0.8)
+    assert minimal_detectable_auc_difference(30) == stated
+
+
+def test_the_smallest_catalogs():
+    assert certifiable_fpr(2) == pytest.approx(0.95)
+    assert certifiable_fpr(3) == pytest.approx(0.95)
+    assert minimal_detectable_auc_difference(3, 2) > 0
+    assert math.isnan(minimal_detectable_auc_difference(3, 1))
+
+
+@pytest.mark.parametrize("name", ["auc", "level", "power"])
+def test_a_share_that_is_none_is_named(name):
+    with pytest.raises(ValueError, match=f"^{name} must"):
+        minimal_detectable_auc_difference(30, **{name: 1.0})
+
+
+def derived_pairs(scores: list[list[float]]) -> ScoreTable:
+    """Lineages by the scores of their derived pairs: one founder and its children."""
+    rows = [
+        (f"{g}", f"{g}.{i}", score, "derived", f"{g}", f"{g}")
+        for g, own in enumerate(scores)
+        for i, score in enumerate(own)
+    ]
+    names = ["model_a", "model_b", "score", "relation", "lineage_a", "lineage_b"]
+    return ScoreTable(pd.DataFrame(rows, columns=names))
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        [[0.1, 0.3, 0.35], [0.9], [0.5, 0.7, 0.7, 0.8]],
+        [[0.1, 0.4], [0.3, 0.9]],
+        [[0.0, 1.0], [0.1, 0.9, 0.5]],
+        [[0.0, 0.0], [1.0, 1.0]],
+    ],
+)
+def test_intraclass_correlation_from_the_f_ratio(scores):
+    """(F - 1) / (F - 1 + n₀), where n₀ is the size of a lineage, less for unequal ones."""
+    found = intraclass_correlation(derived_pairs(scores))
+    sizes = [len(own) for own in scores]
+    n, k = sum(sizes), len(sizes)
+    ranks = np.split(rankdata(np.concatenate(scores), method="dense"), np.cumsum(sizes)[:-1])
+    n0 = (n - sum(size * size for size in sizes) / n) / (k - 1)
+    if all(len(set(own)) == 1 for own in scores):
+        expected = 1.0
+    else:
+        ratio = f_oneway(*ranks).statistic
+        expected = max(0.0, (ratio - 1) / (ratio - 1 + n0))
+    assert found.estimate == pytest.approx(expected)
+    assert (found.n_pairs, found.n_lineages) == (n, k)
+    assert (found.level, found.method) == (0.95, "analysis of variance over lineages")
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+
+
+def test_no_intraclass_correlation_says_why():
+    for scores, reason in (
+        ([[0.1], [0.2], [0.3]], "it takes two lineages, and one with two derived pairs, to tell"),
+        ([[0.1, 0.2]], "it takes two lineages, and one with two derived pairs, to tell"),
+        ([[0.5, 0.5], [0.5]], "all derived pairs score the same"),
+    ):
+        found = intraclass_correlation(derived_pairs(scores))
+        assert found.reason.startswith(reason)
+        assert (found.level, found.method) == (0.95, "analysis of variance over lineages")
