@@ -175,7 +175,7 @@ def sparse(table: ScoreTable, one_pair: int, none: int) -> ScoreTable:
     "table",
     [
         draw(0, Design("middle", (2, 3, 1, 2, 4, 1, 3, 2, 2), n_cells=3, same_cell=1.0)),
-        sparse(draw(0, Design("sparse", (2, 3, 1, 2, 4, 1, 3, 2, 2), n_cells=3, same_cell=1.0)), 8, 2),
+        sparse(draw(0, Design("sparse", (2, 3, 1, 2, 4, 1, 3, 2, 2), n_cells=3, same_cell=1.0)), 2, 8),
         draw(1, Design("high", (2,) * 6, n_cells=2, same_cell=4.0)),
         draw(1, Design("low", (2,) * 6, n_cells=2, same_cell=-4.0)),
         draw(1, Design("three", (3, 2, 3), n_cells=2, same_cell=1.0)),
@@ -346,6 +346,8 @@ def test_a_regression_takes_two_lineages_more_than_properties() -> None:
     table = draw(0, design)
     frame = table.frame.assign(same_luck=np.arange(len(table)) % 2 == 0)
     assert dyadic_regression(ScoreTable(frame)) == ((), "3 lineages are too few for 2 coefficients")
+    disputed = ScoreTable(table.frame.assign(relation="disputed"))
+    assert dyadic_regression(disputed) == ((), "no property differs between the pairs: nothing to regress on")
     alone = ScoreTable(table.frame[table.independent])
     assert dyadic_regression(alone) == ((), "no property differs between the pairs: nothing to regress on")
 
@@ -355,6 +357,7 @@ def test_which_columns_are_properties() -> None:
     n = len(table)
     rng = np.random.default_rng(3)
     frame = table.frame.assign(
+        same_shape=table.cell_a == table.cell_b,
         same_head_width=rng.random(n) < 0.5,
         same_depth=[None, None, *(rng.random(n - 2) < 0.5)],
         hidden_act_a=rng.choice(["relu", "silu"], n),
@@ -363,11 +366,15 @@ def test_which_columns_are_properties() -> None:
         corpus_b=[*["web"] * (n - 1), None],
         licence_a="mit",
         remark=rng.random(n),
+        same_vendor=rng.choice(["yes", "no"], n),
         same_era=True,
     )
     found, reason = dyadic_regression(ScoreTable(frame))
     assert [one.name for one in found] == ["derived", "same cell", "same head width", "same hidden act"]
-    assert reason == "left out: same depth (unknown for 2 pairs), same corpus (unknown for 2 pairs)"
+    assert reason == (
+        "left out: same depth (unknown for 2 pairs), same corpus (unknown for 2 pairs),"
+        f" same vendor (unknown for {n} pairs), same shape (the others tell it)"
+    )
     alike = frame["hidden_act_a"] == frame["hidden_act_b"]
     x = np.column_stack(
         [np.ones(n), table.derived, table.cell_a == table.cell_b, frame["same_head_width"], alike]
