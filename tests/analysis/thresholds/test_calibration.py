@@ -7,6 +7,7 @@ import math
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
@@ -296,3 +297,40 @@ def test_an_audit_has_the_level_that_was_asked_for() -> None:
     assert found.fpr == rate(table, 0.9, level=0.8)
     assert found.tpr == rate(table, 0.9, "tpr", level=0.8)
     assert found.look_alike_fpr == rate(table, 0.9, negatives="look-alike", level=0.8)
+
+
+@pytest.mark.parametrize(
+    ("lineages", "sizes", "tried", "used"),
+    [
+        (6, [2, 3, 3], 2, 1),  # three pairs of six lineages: no more can be had
+        (7, [2, 3, 3], 2, 1),  # of seven neither
+        (9, [3, 1, 3, *[2] * 20], 16, 0),  # four could be had: all are tried, and the first largest is used
+    ],
+)
+def test_the_largest_of_a_few_matchings_is_used(
+    lineages: int, sizes: list[int], tried: int, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Design("", (2,) * lineages).draw(np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    matchings = [rng.choice(lineages * (lineages - 1) // 2, size, replace=False).tolist() for size in sizes]
+    given: list[npt.NDArray[np.int64]] = []
+
+    def matching(pairs: npt.NDArray[np.int64], n_lineages: int, _: np.random.Generator) -> list[int]:
+        assert n_lineages == lineages
+        given.append(pairs)
+        chosen: list[int] = matchings[len(given) - 1]
+        return chosen
+
+    monkeypatch.setattr("analysis.thresholds.calibration._matching", matching)
+    found = independent_negatives(table)
+    assert len(given) == tried
+    lineage_pairs = [set(given[0][i].tolist()) for i in matchings[used]]
+    rows = [int(np.flatnonzero(table.score == score)[0]) for score in found]
+    assert [{int(table.lineage_a[row]), int(table.lineage_b[row])} for row in rows] == lineage_pairs
+
+
+def test_independent_negatives_of_seed_0_and_of_nothing() -> None:
+    table = POPULATION.draw(np.random.default_rng(1))
+    assert independent_negatives(table).tolist() == independent_negatives(table, seed=0).tolist()
+    assert independent_negatives(table).tolist() != independent_negatives(table, seed=1).tolist()
+    assert len(independent_negatives(ScoreTable(table.frame[table.derived]))) == 0
