@@ -92,7 +92,7 @@ def held_out_rates(
 
     def judged(rows: Ints, pairs_of: Literal["fpr", "tpr"]) -> Interval:
         ends = np.sort(np.stack([group_a[rows], group_b[rows]]), axis=0)
-        code = np.where(ends[0] < 0, -1, ends[0] * n_groups + ends[1])
+        code = ends[0] * n_groups + ends[1]  # Below 0 where a group is unknown.
         limit = np.full(n_groups * n_groups, np.nan)
         for each in np.unique(code[code >= 0]).tolist():
             limit[each] = thresholds.without(*divmod(each, n_groups))

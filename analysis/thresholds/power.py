@@ -192,5 +192,5 @@ def intraclass_correlation(table: ScoreTable) -> Interval:
     total = between + (typical - 1) * inside
     if total <= 0:
         return Interval.undefined("all derived pairs score the same", level=0.95, method=method)
-    value = min(1.0, max(0.0, (between - inside) / total))
+    value = max(0.0, (between - inside) / total)
     return Interval(value, math.nan, math.nan, 0.95, method, n_pairs=n, n_lineages=k)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from analysis.inference.claims import Claim, audit_p_values
+from analysis.inference.claims import Claim, RejectionRate, _quantiles, _uniform, audit_p_values
+from analysis.results import Interval
 from analysis.table import ScoreTable
+from analysis.thresholds.rates import rate
 from studies.simulation.designs import Design
 
 DESIGN = Design("claims", (3,) * 20, n_cells=2)
@@ -95,3 +97,97 @@ def test_what_is_no_p_value_is_refused_by_name():
 def test_a_claim_states_nothing_by_default():
     claim = Claim()
     assert (claim.threshold, claim.auc, claim.p_values) == (None, None, False)
+
+
+def rejected(level: float, low: float, estimate: float, high: float) -> RejectionRate:
+    found = Interval(estimate, low, high, 0.95, "")
+    return RejectionRate(level, found, found)
+
+
+def test_the_verdict_and_its_reason():
+    fits = rejected(0.05, 0.05, 0.06, 0.07), rejected(0.01, 0.005, 0.0075, 0.01)
+    assert _uniform(fits) == (
+        "uniform",
+        "0.06 [0.05, 0.07] of independent pairs have p ≤ 0.05;"
+        " 0.0075 [0.005, 0.01] of independent pairs have p ≤ 0.01",
+    )
+    small = rejected(0.001, 0.002, 0.003, 0.004), rejected(0.01, 0.02, 0.03, 0.04)
+    large = rejected(0.05, 0.01, 0.02, 0.03), rejected(0.2, 0.1, 0.12345, 0.15)
+    assert _uniform((*fits, *large)) == (
+        "too large",
+        "0.02 [0.01, 0.03] of independent pairs have p ≤ 0.05;"
+        " 0.123 [0.1, 0.15] of independent pairs have p ≤ 0.2",
+    )
+    assert _uniform((*large, *fits, *small)) == (
+        "too small",
+        "0.003 [0.002, 0.004] of independent pairs have p ≤ 0.001;"
+        " 0.03 [0.02, 0.04] of independent pairs have p ≤ 0.01",
+    )
+
+
+@pytest.mark.parametrize("n", [1, 7, 200, 5_000])
+def test_qq_points_are_quantiles_even_in_the_logarithm(n: int):
+    p = np.random.default_rng(n).permutation((np.arange(n) + 0.25) / n)
+    expected, observed = _quantiles(p)
+    # The rank of each point, from its value; ranks 1 and n are always kept.
+    rank = np.round(10.0**-expected * n + 0.5).astype(int)[::-1]
+    assert rank[0] == 1
+    assert rank[-1] == n
+    points = min(n, 200)
+    wanted = sorted({round(n ** (k / max(points - 1, 1))) for k in range(points)})
+    assert len(set(rank.tolist()) ^ set(wanted)) <= 2  # a rank half-way may be rounded either way
+    assert 10.0 ** -observed[::-1] == pytest.approx((rank - 0.75) / n)
+
+
+def test_a_p_value_of_one_is_plus_nought():
+    observed = _quantiles(np.array([1.0, 0.5]))[1]
+    assert observed[0] == 0
+    assert math.copysign(1.0, observed[0]) == 1.0
+
+
+def test_an_audit_is_its_rates_at_the_level_asked():
+    p = uniform(3)
+    audit = audit_p_values(table_of(p), levels=(0.2, 0.5), level=0.8)
+    smallness = DESIGN.labels.with_scores(-p)
+    assert [found.level for found in audit.rates] == [0.2, 0.5]
+    for found in audit.rates:
+        for seen, negatives in ((found.observed, "independent"), (found.look_alike, "look-alike")):
+            expected = rate(smallness, -found.level, negatives=negatives, level=0.8)
+            assert (seen.estimate, seen.low, seen.high) == pytest.approx(
+                (expected.estimate, expected.low, expected.high)
+            )
+            assert seen.level == 0.8
+    assert audit.n_pairs == DESIGN.labels.independent.sum()
+    assert audit.reason == ""
+    assert str(audit) == f"{audit.verdict} ({audit.because}; {audit.n_pairs:,} pairs)"
+    assert [found.level for found in audit_p_values(table_of(p)).rates] == [0.05, 0.01, 0.001]
+    assert audit_p_values(table_of(p)).rates[0].observed.level == 0.95
+
+
+def test_what_is_no_p_value_is_told_with_its_pair():
+    labels = DESIGN.labels
+    row = int(np.flatnonzero(labels.independent)[5])
+    pair = f"{labels.models[labels.model_a[row]]} – {labels.models[labels.model_b[row]]}"
+    for score, value in ((1.5, 1.5), (-0.25, -0.25), (9.0, math.nan)):
+        p = uniform(3)
+        p[row] = score
+        audit = audit_p_values(labels.with_scores(p), lambda s: np.where(s == 9.0, math.nan, s))
+        assert audit.reason == f"the score {score:g} of {pair} is no p-value: it would be {value:g}"
+        assert (audit.verdict, audit.because, audit.rates) == ("cannot say", audit.reason, ())
+        assert audit.n_pairs == labels.independent.sum()
+        assert len(audit.expected) == len(audit.observed) == 0
+    p = uniform(3)
+    p[row] = 0.0
+    p[np.flatnonzero(labels.independent)[6]] = 1.0
+    p[np.flatnonzero(labels.derived)[0]] = 7.0
+    assert audit_p_values(labels.with_scores(p), lambda s: s).reason == ""
+    with pytest.raises(ValueError, match="p_from_score must be a function of scores, not a int"):
+        audit_p_values(labels, 3)
+
+
+def test_a_score_far_below_nought_overflows_nothing():
+    scores = np.full(len(DESIGN.labels), -1e6)
+    assert "it would be 1e+300" in audit_p_values(DESIGN.labels.with_scores(scores)).reason
+    gone = np.where(DESIGN.labels.independent, "abstained", "ok")
+    table = ScoreTable(DESIGN.labels.frame.assign(status=gone))
+    assert audit_p_values(table).reason == "no independent pair has a score"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from dataclasses import astuple, replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from scipy.stats import binomtest, rankdata
+from scipy.stats import binomtest, rankdata, t as student
 from sklearn.metrics import roc_auc_score
 
+from analysis.discrimination.intervals import difference_interval, lineage_interval
 from analysis.discrimination.wins import Wins
 from analysis.inference.confounding import architecture_detector, auc_gap, dyadic_regression, same_cell_auc
 from analysis.table import ScoreTable
@@ -156,3 +161,227 @@ def test_an_architecture_detector_has_a_high_auc_and_a_gap():
     audit = architecture_detector(draw(9, design))
     assert audit.auc.low > 0.9
     assert audit.gap.low > 0.2
+
+
+def sparse(table: ScoreTable, one_pair: int, none: int) -> ScoreTable:
+    """Take the scores of all independent pairs of one lineage away, and all but one of another."""
+    touched = table.independent & ((table.lineage_a == one_pair) | (table.lineage_b == one_pair))
+    gone = touched & (np.cumsum(touched) > 1)
+    gone |= table.independent & ((table.lineage_a == none) | (table.lineage_b == none))
+    return ScoreTable(table.frame.assign(status=np.where(gone, "abstained", "ok")))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        draw(0, Design("middle", (2, 3, 1, 2, 4, 1, 3, 2, 2), n_cells=3, same_cell=1.0)),
+        sparse(draw(0, Design("sparse", (2, 3, 1, 2, 4, 1, 3, 2, 2), n_cells=3, same_cell=1.0)), 2, 8),
+        draw(1, Design("high", (2,) * 6, n_cells=2, same_cell=4.0)),
+        draw(1, Design("low", (2,) * 6, n_cells=2, same_cell=-4.0)),
+        draw(1, Design("three", (3, 2, 3), n_cells=2, same_cell=1.0)),
+    ],
+    ids=["middle", "sparse", "high", "low", "three"],
+)
+def test_the_interval_of_the_same_cell_auc_pair_by_pair(table: ScoreTable) -> None:
+    table = table.with_scores(np.round(table.score, 1))
+    rows = np.flatnonzero(table.independent & table.comparable).tolist()
+    same = {row: table.cell_a[row] == table.cell_b[row] for row in rows}
+    sides = [[row for row in rows if same[row]], [row for row in rows if not same[row]]]
+
+    def wins(one: int, other: int) -> float:
+        return float(table.score[one] > table.score[other]) + 0.5 * (table.score[one] == table.score[other])
+
+    auc = np.mean([wins(one, other) for one, other in itertools.product(*sides)])
+    share = {
+        one: (np.mean([wins(one, other) for other in sides[1]]) - auc) / len(sides[0]) for one in sides[0]
+    }
+    share |= {
+        other: (np.mean([wins(one, other) for one in sides[0]]) - auc) / len(sides[1]) for other in sides[1]
+    }
+    pairs: dict[int, int] = {}
+    touching: dict[int, float] = {}
+    together: dict[tuple[int, int], float] = {}
+    for row in rows:
+        ends = int(table.lineage_a[row]), int(table.lineage_b[row])
+        key = min(ends), max(ends)
+        together[key] = together.get(key, 0.0) + share[row]
+        for end in ends:
+            pairs[end] = pairs.get(end, 0) + 1
+            touching[end] = touching.get(end, 0.0) + share[row]
+    counts = np.array(list(pairs.values()))
+    expected = lineage_interval(
+        float(auc),
+        [min(1.0, max(0.0, float(auc) - value)) for value in touching.values()],
+        units=max(1.0, counts.sum() ** 2 / (counts**2).sum() / 2),
+        level=0.8,
+        method=same_cell_auc(table).method,
+        excess=sum(value**2 for value in together.values()) / 2,
+        area=True,
+        n_pairs=len(rows),
+        n_models=table.count_models(np.array(rows)),
+        n_lineages=len(pairs),
+    )
+    found = same_cell_auc(table, 0.8)
+    assert astuple(found)[3:] == astuple(expected)[3:]
+    assert astuple(found)[:3] == pytest.approx(astuple(expected)[:3])
+
+
+def test_why_there_is_no_same_cell_auc() -> None:
+    one = same_cell_auc(draw(0, Design("one cell", (3,) * 6)), 0.8)
+    assert one.reason == "no independent pair across two known architecture cells has a score"
+    frame = draw(0).frame.drop(columns=["architecture_a", "architecture_b"])
+    none = same_cell_auc(ScoreTable(frame), 0.8)
+    assert none.reason == "no independent pair inside one known architecture cell has a score"
+    assert one.method == none.method == same_cell_auc(draw(0)).method
+    assert one.method == "infinitesimal lineage jackknife on the logit scale, dyadic"
+    assert one.level == none.level == 0.8
+
+
+def test_the_folds_of_the_gap_leave_one_lineage_out() -> None:
+    table = draw(3, Design("gap", (3, 2, 4, 2, 3, 2, 2, 3, 1), n_cells=3, same_cell=1.0, separation=0.5))
+    everybody, alike = Wins.of(table), Wins.of(table, "look-alike")
+    folds = []
+    for lineage in range(len(table.lineages)):
+        rest = ScoreTable(table.frame[(table.lineage_a != lineage) & (table.lineage_b != lineage)])
+        folds.append(Wins.of(rest).estimate - Wins.of(rest, "look-alike").estimate)
+    expected = difference_interval(
+        everybody.estimate - alike.estimate,
+        np.array(folds),
+        0.8,
+        auc_gap(everybody, alike).method,
+        units=min(everybody.units, alike.units),
+        n_pairs=int(table.derived.sum() + table.independent.sum()),
+        n_models=len(table.models),
+        n_lineages=len(table.lineages),
+    )
+    found = auc_gap(everybody, alike, 0.8)
+    assert astuple(found)[:3] == pytest.approx(astuple(expected)[:3])
+    assert astuple(found)[3:] == astuple(expected)[3:]
+    assert "jackknife" in found.method
+
+
+@pytest.mark.parametrize("side", ["n_positive", "n_negative"])
+def test_there_is_no_gap_without_both_aucs(side: str) -> None:
+    table = draw(3)
+    everybody, alike = Wins.of(table), Wins.of(table, "look-alike")
+    for one, other in (
+        (replace(everybody, **{side: 0}), alike),
+        (everybody, replace(alike, **{side: 0})),
+    ):
+        found = auc_gap(one, other, 0.8)
+        assert found.reason == "one of the two AUCs is undefined"
+        assert (found.level, found.method) == (0.8, auc_gap(everybody, alike).method)
+
+
+def test_an_audit_is_its_three_looks() -> None:
+    table = draw(3)
+    found = architecture_detector(table, 0.8)
+    assert found.auc == same_cell_auc(table, 0.8)
+    assert found.gap == auc_gap(Wins.of(table), Wins.of(table, "look-alike"), 0.8)
+    frame = table.frame.assign(same_shape=table.cell_a == table.cell_b)
+    found = architecture_detector(ScoreTable(frame), 0.8)
+    assert (found.regression, found.reason) == dyadic_regression(ScoreTable(frame), 0.8)
+    assert found.reason == "left out: same shape (the others tell it)"
+
+
+@pytest.mark.parametrize(
+    ("design", "off"),
+    [
+        (Design("strong effects", (3,) * 12, 2, "hub", 1.0, 1.0, lineage_sd=1.5, lineage_pair_sd=2.0), True),
+        (Design("few", (2, 3, 2, 2, 3), 2, "hub", 1.0, 1.0), False),
+    ],
+    ids=lambda value: value.name if isinstance(value, Design) else None,
+)
+def test_dyadic_errors_pair_of_pairs_by_pair_of_pairs(design: Design, off: bool) -> None:
+    """Each two pairs with a lineage in common count once; by lineages where that is no variance."""
+    table = draw(1, design)
+    status = np.where(np.arange(len(table)) % 7 == 3, "abstained", "ok")
+    relation = np.where(np.arange(len(table)) % 11 == 5, "disputed", table.relation)
+    table = ScoreTable(table.frame.assign(status=status, relation=relation))
+    rows = np.flatnonzero(table.comparable & (table.relation != "disputed"))
+    relation = table.relation[rows]
+    same = table.cell_a[rows] == table.cell_b[rows]
+    x = np.column_stack([np.ones(len(rows)), relation == "derived", relation == "sibling", same]).astype(
+        float
+    )
+    fit = sm.OLS(rankdata(table.score[rows]) / len(rows), x).fit()
+    scores = x * fit.resid[:, None]
+    ends = [{int(table.lineage_a[row]), int(table.lineage_b[row])} for row in rows]
+    shared = np.array([[len(one & other) for other in ends] for one in ends])
+    once = scores.T @ (shared > 0) @ scores
+    assert (np.linalg.eigvalsh(once).min() > 0) == off
+    meat = once if off else scores.T @ shared @ scores
+    bread = np.linalg.inv(x.T @ x)
+    g = len(set().union(*ends))
+    error = np.sqrt(np.diag(bread @ meat @ bread) * g / (g - 1))
+    found, reason = dyadic_regression(table, 0.8)
+    assert reason == ""
+    assert [one.name for one in found] == ["derived", "sibling", "same cell"]
+    for k, one in enumerate(found, 1):
+        assert one.effect.estimate == pytest.approx(fit.params[k])
+        reach = student(g - 1).isf(0.1) * error[k]
+        assert one.effect.low == pytest.approx(fit.params[k] - reach)
+        assert one.effect.high == pytest.approx(fit.params[k] + reach)
+        assert one.p_value == pytest.approx(2 * student(g - 1).sf(abs(fit.params[k]) / error[k]))
+        assert (one.effect.level, one.effect.n_pairs, one.effect.n_lineages) == (0.8, len(rows), g)
+        assert "dyadic" in one.effect.method
+
+
+def test_a_score_that_its_properties_tell_has_no_errors() -> None:
+    table = draw(0)
+    found, reason = dyadic_regression(table.with_scores(table.derived.astype(float)), 0.8)
+    assert reason == ""
+    for one in found:
+        assert one.effect.estimate == pytest.approx(0.5 if one.name == "derived" else 0.0, abs=1e-9)
+        assert one.effect.reason == "the residuals do not vary"
+        assert (one.effect.level, one.effect.method) == (0.8, dyadic_regression(table)[0][0].effect.method)
+        assert math.isnan(one.effect.low)
+        assert math.isnan(one.effect.high)
+        assert math.isnan(one.p_value)
+
+
+def test_a_regression_takes_two_lineages_more_than_properties() -> None:
+    design = Design("three", (4, 4, 4), n_cells=1)
+    assert [one.name for one in dyadic_regression(draw(0, design))[0]] == ["derived"]
+    table = draw(0, design)
+    frame = table.frame.assign(same_luck=np.arange(len(table)) % 2 == 0)
+    assert dyadic_regression(ScoreTable(frame)) == ((), "3 lineages are too few for 2 coefficients")
+    disputed = ScoreTable(table.frame.assign(relation="disputed"))
+    assert dyadic_regression(disputed) == ((), "no property differs between the pairs: nothing to regress on")
+    alone = ScoreTable(table.frame[table.independent])
+    assert dyadic_regression(alone) == ((), "no property differs between the pairs: nothing to regress on")
+
+
+def test_which_columns_are_properties() -> None:
+    table = draw(0)
+    n = len(table)
+    rng = np.random.default_rng(3)
+    frame = table.frame.assign(
+        same_shape=table.cell_a == table.cell_b,
+        same_head_width=rng.random(n) < 0.5,
+        same_depth=[None, None, *(rng.random(n - 2) < 0.5)],
+        hidden_act_a=rng.choice(["relu", "silu"], n),
+        hidden_act_b=rng.choice(["relu", "silu"], n),
+        corpus_a=[None, *["web"] * (n - 1)],
+        corpus_b=[*["web"] * (n - 1), None],
+        licence_a="mit",
+        remark=rng.random(n),
+        same_vendor=rng.choice(["yes", "no"], n),
+        same_era=True,
+    )
+    found, reason = dyadic_regression(ScoreTable(frame))
+    assert [one.name for one in found] == ["derived", "same cell", "same head width", "same hidden act"]
+    assert reason == (
+        "left out: same depth (unknown for 2 pairs), same corpus (unknown for 2 pairs),"
+        f" same vendor (unknown for {n} pairs), same shape (the others tell it)"
+    )
+    alike = frame["hidden_act_a"] == frame["hidden_act_b"]
+    x = np.column_stack(
+        [np.ones(n), table.derived, table.cell_a == table.cell_b, frame["same_head_width"], alike]
+    )
+    fit = sm.OLS(rankdata(table.score) / n, x.astype(float)).fit()
+    assert [one.effect.estimate for one in found] == pytest.approx(fit.params[1:])
+    partly = table.frame.copy()
+    for end in "ab":
+        partly.loc[partly[f"model_{end}"] == table.models[0], f"architecture_{end}"] = None
+    assert [one.name for one in dyadic_regression(ScoreTable(partly))[0]] == ["derived"]

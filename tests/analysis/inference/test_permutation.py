@@ -14,7 +14,13 @@ from hypothesis import given, settings, strategies as st
 from scipy.stats import binomtest
 
 from analysis.inference.arrangements import Arrangements
-from analysis.inference.permutation import separation_test, separation_tests
+from analysis.inference.permutation import (
+    PermutationTest,
+    _adjusted,
+    _Family,
+    separation_test,
+    separation_tests,
+)
 from analysis.table import ScoreTable
 from studies.simulation.designs import UNEQUAL, Design, spread
 
@@ -272,3 +278,161 @@ def test_one_table_a_metric():
     table = redraw(Design("d", (2,) * 4), np.random.default_rng(0))
     with pytest.raises(ValueError, match="stands twice"):
         separation_tests([table, table])
+
+
+def family_of(observed: np.ndarray, permuted: np.ndarray, *, exact: bool) -> _Family:
+    arrangements = Arrangements(*(np.zeros(1, dtype=np.intp) for _ in range(4)))
+    return _Family(observed, permuted, arrangements, permuted.shape[1], exact)
+
+
+def test_p_counts_permutations_at_least_as_large_with_and_without_the_observed_one():
+    permuted = np.array([[1.0, 4.0, 3.0, 2.0], [10.0, 30.0, 20.0, 30.0]])
+    asked = np.array([[3.0, 5.0], [30.0, 0.0]])
+    exact, drawn = (family_of(asked[:, 0], permuted, exact=exact) for exact in (True, False))
+    assert exact.p_values(asked).tolist() == [[2 / 4, 0.0], [2 / 4, 1.0]]
+    assert drawn.p_values(asked).tolist() == [[3 / 5, 1 / 5], [3 / 5, 1.0]]
+
+
+def test_rounding_never_makes_p_smaller():
+    for size in (0.5, 1.0, 1e6):
+        near = size + 0.5e-7 * max(1.0, size)
+        far = size + 2e-7 * max(1.0, size)
+        family = family_of(np.array([size]), np.array([[size]]), exact=True)
+        assert family.p_values(np.array([[near, far]])).tolist() == [[1.0, 0.0]]
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_adjusted_p_is_how_often_the_best_metric_does_as_well(exact: bool):
+    rng = np.random.default_rng(0)
+    permuted = rng.normal(size=(3, 40)) * [[1.0], [5.0], [0.2]]
+    observed = permuted[:, 0] if exact else np.array([1.5, 4.0, 0.1])
+    one = 0 if exact else 1
+
+    def p(k: int, value: float) -> float:
+        return (one + sum(other >= value for other in permuted[k])) / (one + 40)
+
+    best = [min(p(k, permuted[k, i]) for k in range(3)) for i in range(40)]
+    expected = [(one + sum(x <= p(k, observed[k]) + 1e-12 for x in best)) / (one + 40) for k in range(3)]
+    assert _adjusted(family_of(observed, permuted, exact=exact)).tolist() == pytest.approx(expected)
+
+
+def test_what_is_asked_by_default():
+    table = redraw(Design("d", (3,) * 6, separation=0.4, **NOISE), np.random.default_rng(1))
+    stated = separation_test(table, 9_999, 0, level=0.05)
+    assert separation_test(table) == stated
+    assert stated.p_value != separation_test(table, 9_999, 1).p_value
+    assert stated.n_resamples == 9_999
+    assert separation_tests([table])["score"] == stated
+    assert "level is 0.05" in separation_test(table, 10).reason
+    assert "level is 0.05" in separation_tests([table], 10)["score"].reason
+
+
+def test_a_test_in_one_line_and_in_one_cell():
+    test = PermutationTest(
+        "m", 2.5, 0.01, 0.02, 5_000, 999, exact=False, n_pairs=12, n_models=8, n_lineages=4
+    )
+    what = "8 models, 12 derived pairs in 4 lineages"
+    assert str(test) == f"p 0.01 (adjusted 0.02, statistic 2.5; 999 permutations of {what})"
+    assert test._cell() == "p 0.02"
+    exact = replace(test, exact=True, n_resamples=0)
+    assert str(exact) == f"p 0.01 (adjusted 0.02, statistic 2.5; all 5,000 arrangements of {what})"
+    assert str(replace(test, reason="too few")) == "refused (too few)"
+
+
+def test_a_p_value_as_small_as_the_level_is_small_enough():
+    table = families({"x": (2, 2)}, lambda a, b, same: float(same))
+    assert separation_test(table, level=1 / 3).p_value == pytest.approx(1 / 3)
+    refused = separation_test(table, level=0.33)
+    assert refused.reason == (
+        "only 3 arrangements of the labels inside architecture cells: no p-value below 0.33 can be reached,"
+        " the level is 0.33"
+    )
+    assert (refused.n_arrangements, refused.n_resamples, refused.exact) == (3, 0, True)
+    assert (refused.n_pairs, refused.n_models, refused.n_lineages) == (2, 4, 2)
+    assert not math.isnan(refused.statistic)
+    many = families({"x": (4, 4, 4, 4)}, lambda a, b, same: float(same))
+    assert separation_test(many, 19).reason == ""
+    drawn = separation_test(many, 18)
+    assert drawn.reason == (
+        "only 18 permutations were drawn: no p-value below 0.053 can be reached, the level is 0.05"
+    )
+    assert (drawn.n_resamples, drawn.exact) == (18, False)
+    assert drawn.n_arrangements == math.factorial(16) // math.factorial(4) ** 5
+    never = separation_test(families({"x": (1, 1, 1)}, lambda a, b, same: 1.0))
+    assert (never.n_arrangements, never.n_resamples, never.exact) == (1, 0, True)
+    assert never.reason == "no derived pair has a score"
+    assert math.isnan(never.statistic)
+
+
+def test_only_cells_with_look_alikes_take_part():
+    table = families({"x": (3, 3), "y": (4,), "z": (1, 1)}, lambda a, b, same: float(same))
+    test = separation_test(table, level=0.5)
+    assert (test.n_pairs, test.n_models, test.n_lineages) == (6, 6, 2)
+    assert test.n_arrangements == 10
+    gone = (table.frame["model_a"] == "x.0.0") | (table.frame["model_b"] == "x.0.0")
+    test = separation_test(
+        ScoreTable(table.frame.assign(status=np.where(gone, "abstained", "ok"))), level=0.5
+    )
+    assert (test.n_pairs, test.n_models, test.n_lineages) == (4, 5, 2)
+
+
+def test_tables_must_agree_on_cells():
+    one = families({"x": (3, 3)}, lambda a, b, same: float(same))
+    frame = one.frame.assign(metric="other", architecture_a="w", architecture_b="w")
+    with pytest.raises(ValueError, match=r"tables must agree on cells: model x\.0\.0 stands in x and in w"):
+        separation_tests([one, ScoreTable(frame)])
+
+
+def arrangements(table: ScoreTable) -> Arrangements:
+    rows = np.flatnonzero(table.derived)
+    rows = rows[np.argsort(table.lineage_a[rows], kind="stable")]
+    ends = table.model_a[rows].astype(np.intp), table.model_b[rows].astype(np.intp)
+    return Arrangements(table.cell_of.astype(np.intp), *ends, table.lineage_a[rows].astype(np.intp))
+
+
+@pytest.mark.parametrize("sizes", [{"x": (2, 2, 1)}, {"x": (2, 1), "y": (2, 2)}, {"x": (3, 2)}])
+def test_every_arrangement_is_walked_once(sizes):
+    found = arrangements(families(sizes, lambda a, b, same: 0.0))
+    members = [np.flatnonzero(found.cell == cell).tolist() for cell in np.unique(found.cell)]
+
+    def named(a, b):
+        groups = {}
+        for g, i, j in zip(found.lineage.tolist(), a, b, strict=True):
+            groups.setdefault(g, set()).add(frozenset((int(i), int(j))))
+        return frozenset(map(frozenset, groups.values()))
+
+    every = set()
+    for orders in itertools.product(*(itertools.permutations(group) for group in members)):
+        to = dict(zip(itertools.chain(*members), itertools.chain(*orders), strict=True))
+        every.add(named([to[i] for i in found.a.tolist()], [to[j] for j in found.b.tolist()]))
+    a, b = found.enumerate(len(every))
+    assert (a[0].tolist(), b[0].tolist()) == (found.a.tolist(), found.b.tolist())
+    assert [named(*row) for row in zip(a, b, strict=True)].count(named(a[0], b[0])) == 1
+    assert {named(*row) for row in zip(a, b, strict=True)} == every
+    assert len(a) == len(every)
+    assert found.enumerate(len(every) - 1) is None
+
+
+def test_the_lower_bound_is_capped():
+    assert arrangements(Design("d", (4,) * 20).labels).at_least == 10**15
+    # Two cells, two models of each lineage in each: 6 ways a cell, two orders of the lineages.
+    cell = np.array([0, 0, 1, 1, 0, 0, 1, 1, 2])
+    found = Arrangements(
+        cell, np.array([0, 1, 2, 4, 5, 6]), np.array([1, 2, 3, 5, 6, 7]), np.repeat([0, 1], 3)
+    )
+    assert found.at_least == 6 * 6 // 2
+
+
+def test_draws_come_in_blocks_and_stay_inside_cells(monkeypatch):
+    monkeypatch.setattr("analysis.inference.arrangements.BLOCK", 50)
+    table = families({"x": (2, 1), "y": (2, 2), "z": (1,)}, lambda a, b, same: 0.0)
+    found = arrangements(table)
+    blocks = list(found.draw(6_002, np.random.default_rng(0)))
+    assert [len(a) for a, _ in blocks] == [50 // 8] * (6_002 // 6) + [6_002 % 6]
+    a, b = (np.concatenate(ends) for ends in zip(*blocks, strict=True))
+    assert (found.cell[a] == found.cell[found.a]).all()
+    assert (found.cell[b] == found.cell[found.b]).all()
+    pairs = np.sort(np.stack([a[:, 0], b[:, 0]]), axis=0)
+    counts = np.unique(pairs, axis=1, return_counts=True)[1]
+    assert len(counts) == 3
+    assert (np.abs(counts - 6_002 / 3) < 5 * math.sqrt(6_002 * 2 / 9)).all()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
@@ -14,6 +16,7 @@ import analysis
 from analysis import ScoreTable
 from analysis.thresholds.calibration import _umbrella, certified_value, independent_negatives
 from analysis.thresholds.heldout import held_out_rates, smallest_threshold
+from analysis.thresholds.rates import rate, share_interval
 from studies.simulation.designs import Design
 
 POPULATION = Design("", (2,) * 124, 3, separation=2.0, same_cell=0.4)
@@ -41,6 +44,9 @@ def test_order_statistic_of_the_certificate() -> None:
         sample = np.random.default_rng(n).permutation(np.arange(n, dtype=float))
         assert _umbrella(sample, 0.05, 0.95) == np.nextafter(rank - 1.0, np.inf)
     assert math.isnan(_umbrella(np.append(np.zeros(58), np.inf), 0.05, 0.95))
+    # One negative exceeds the true threshold with probability .95 or .5, at least the confidence asked.
+    assert _umbrella(np.array([3.0]), 0.95, 0.9) == np.nextafter(3.0, np.inf)
+    assert _umbrella(np.array([3.0]), 0.5, 0.5) == np.nextafter(3.0, np.inf)
 
 
 @pytest.mark.parametrize(("max_fpr", "needed"), [(0.05, 118), (0.01, 598), (0.001, 5990)])
@@ -100,31 +106,88 @@ def test_a_certified_threshold_keeps_its_promise() -> None:
     assert binomtest(sum(exceeded), len(exceeded), 0.05, alternative="greater").pvalue > 0.01
 
 
-@pytest.mark.parametrize("by", ["lineage", "architecture"])
-def test_held_out_rates_are_those_of_the_definition(by: str) -> None:
-    table = Design("", (3, 1, 2, 4, 2, 3, 1), 4, separation=1.0).draw(np.random.default_rng(2))
-    table = table.with_scores(np.round(table.score, 1))
-    member = {}
+def held_out_by_definition(table: ScoreTable, max_fpr: float, by: str) -> dict[str, dict[int, bool]]:
+    """Independent and derived rows that can be judged, and whether they pass the threshold of the others."""
     of_model = table.lineage_of if by == "lineage" else table.cell_of
-    for model, group in enumerate(of_model):
-        member.setdefault(int(group), set()).add(int(table.lineage_of[model]))
-    hits: dict[str, list[bool]] = {"independent": [], "derived": []}
+    member: dict[int, set[int]] = {}
+    for model, group in enumerate(of_model.tolist()):
+        member.setdefault(group, set()).add(int(table.lineage_of[model]))
+    limits: dict[tuple[int, int], float] = {}
+    hits: dict[str, dict[int, bool]] = {"independent": {}, "derived": {}}
     for row in range(len(table)):
-        if table.relation[row] in hits:
-            ends = of_model[table.model_a[row]], of_model[table.model_b[row]]
-            out = member[int(ends[0])] | member[int(ends[1])]
-            left = [
-                table.score[i]
-                for i in np.flatnonzero(table.independent)
-                if not {int(table.lineage_a[i]), int(table.lineage_b[i])} & out
-            ]
-            if left:
-                threshold = smallest_threshold(np.sort(left)[::-1], 0.2)
-                hits[table.relation[row]].append(bool(table.score[row] >= threshold))
-    fpr, tpr = held_out_rates(table, 0.2, by=by)  # type: ignore[arg-type]
-    assert fpr.n_pairs == len(hits["independent"])
-    assert fpr.estimate == pytest.approx(np.mean(hits["independent"]))
-    assert tpr.estimate == pytest.approx(np.mean(hits["derived"]))
+        ends = int(of_model[table.model_a[row]]), int(of_model[table.model_b[row]])
+        if table.relation[row] not in hits or min(ends) < 0:
+            continue
+        if ends not in limits:
+            out = list(member[ends[0]] | member[ends[1]])
+            left = table.independent & ~np.isin(table.lineage_a, out) & ~np.isin(table.lineage_b, out)
+            limits[ends] = smallest_threshold(np.sort(table.score[left])[::-1], max_fpr)
+        if not math.isnan(limits[ends]):
+            hits[table.relation[row]][row] = bool(table.score[row] >= limits[ends])
+    return hits
+
+
+def assert_held_out(table: ScoreTable, max_fpr: float, by: Literal["lineage", "architecture"]) -> None:
+    """Compare estimates, intervals and what they are called with those of the definition."""
+    hits = held_out_by_definition(table, max_fpr, by)
+    kinds: tuple[tuple[Literal["fpr", "tpr"], str], ...] = (("fpr", "independent"), ("tpr", "derived"))
+    for found, (kind, relation) in zip(held_out_rates(table, max_fpr, by=by, level=0.8), kinds, strict=True):
+        rows = np.array(list(hits[relation]))
+        passed = np.array(list(hits[relation].values()))
+        expected = share_interval(table, rows, passed, pairs_of=kind, level=0.8)
+        assert found.n_pairs == len(rows)
+        assert found.estimate == pytest.approx(np.mean(passed))
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+        assert found.level == 0.8
+        assert found.method == f"calibrated with the {by} left out"
+
+
+@pytest.mark.parametrize("max_fpr", [0.01, 0.2])
+@pytest.mark.parametrize("by", ["lineage", "architecture"])
+def test_held_out_rates_are_those_of_the_definition(by: Any, max_fpr: float) -> None:
+    table = Design("", (3, 1, 2, 4, 2, 3, 1), 4, separation=1.0).draw(np.random.default_rng(2))
+    assert_held_out(table.with_scores(np.round(table.score, 1)), max_fpr, by)
+
+
+def test_held_out_rates_where_the_best_thousand_pairs_are_held_out() -> None:
+    """Two lineages hold the 1,088 highest scores: the threshold without them lies far down the list."""
+    table = Design("", (8,) * 10, separation=1.0).draw(np.random.default_rng(5))
+    high = (table.lineage_a < 2) | (table.lineage_b < 2)
+    assert_held_out(table.with_scores(table.score + 20.0 * high), 0.05, "lineage")
+
+
+def test_held_out_rates_leave_models_of_unknown_architecture_out() -> None:
+    table = Design("", (3, 2, 2, 4, 2, 3), 4, separation=1.0).draw(np.random.default_rng(2))
+    frame = table.frame.copy()
+    for end in "ab":
+        frame.loc[frame[f"model_{end}"].isin(table.models[[0, 3, 8]]), f"architecture_{end}"] = None
+    unknown = ScoreTable(frame)
+    assert (unknown.cell_of < 0).sum() == 3
+    assert_held_out(unknown, 0.2, "architecture")
+
+
+def test_three_lineages_can_be_held_out_and_two_cannot() -> None:
+    three = Design("", (3, 3, 3), separation=1.0).draw(np.random.default_rng(2))
+    _, tpr = held_out_rates(three, 0.2, by="lineage")
+    assert tpr.n_pairs == three.derived.sum()
+    assert tpr.level == 0.95
+    two = Design("", (3, 3), separation=1.0).draw(np.random.default_rng(2))
+    for found in held_out_rates(two, 0.2, by="lineage", level=0.8):
+        assert found.reason == "fewer than three groups (2) by lineage: none is left to calibrate on"
+        assert (found.level, found.method) == (0.8, "calibrated with the lineage left out")
+    no_negatives = ScoreTable(three.frame[three.derived])
+    for found in held_out_rates(no_negatives, 0.2, by="lineage", level=0.8):
+        assert found.reason == "no pair is left to judge with its lineage left out"
+        assert (found.level, found.method) == (0.8, "calibrated with the lineage left out")
+
+
+def test_a_held_out_score_on_its_threshold_passes() -> None:
+    labels = Design("", (3,) * 6).labels
+    table = labels.with_scores(np.where(labels.derived, np.nextafter(0.0, 1.0), 0.0))
+    fpr, tpr = held_out_rates(table, 0.05, by="lineage")
+    assert (fpr.estimate, tpr.estimate) == (0.0, 1.0)
+    everything = held_out_rates(table, 1.0, by="lineage")
+    assert [found.estimate for found in everything] == [1.0, 1.0]
 
 
 def test_many_lineages_are_held_out_in_groups() -> None:
@@ -169,96 +232,105 @@ def test_audit_of_a_claimed_threshold() -> None:
 
 
 @pytest.mark.parametrize("negatives", ["independent", "look-alike"])
-def test_a_threshold_is_made_of_its_parts(negatives: str) -> None:
-    """Every argument reaches what it is for."""
-    table = Design("", (3,) * 30, 4, separation=2.0, same_cell=0.6).draw(np.random.default_rng(4))
-    found = analysis.calibrate_threshold(table, 0.2, 0.7, negatives=negatives, level=0.8, seed=5)
-    value, certified, reason, n = certified_value(table, 0.2, 0.7, negatives=negatives, seed=5)
-    assert (found.value, found.certified, found.reason, found.n_independent) == (value, certified, reason, n)
+def test_a_threshold_holds_what_its_parts_find(negatives: str) -> None:
+    table = Design("", (3, 4) * 12, 4, separation=1.0, same_cell=0.8).draw(np.random.default_rng(4))
+    found = analysis.calibrate_threshold(table, 0.2, 0.8, negatives=negatives, level=0.7, seed=5)
+    value, certified, reason, n = certified_value(table, 0.2, 0.8, negatives=negatives, seed=5)
     assert certified
-    assert (found.max_fpr, found.confidence, found.negatives) == (0.2, 0.7, negatives)
-    assert found.lineages_needed == analysis.lineages_needed(0.2, 0.7)
-    assert found.fpr == analysis.rate(table, value, "fpr", negatives=negatives, level=0.8)
-    assert found.tpr == analysis.rate(table, value, "tpr", level=0.8)
-    lineage = held_out_rates(table, 0.2, negatives=negatives, by="lineage", level=0.8)
-    cell = held_out_rates(table, 0.2, negatives=negatives, by="architecture", level=0.8)
-    assert (found.held_out_fpr, found.held_out_tpr) == lineage
-    assert (found.new_architecture_fpr, found.new_architecture_tpr) == cell
-    assert "lineage left out" in lineage[0].method
-    assert "architecture left out" in cell[0].method
-    assert len({found.fpr, found.tpr, *lineage, *cell}) == 6
+    assert (found.value, found.certified, found.reason, found.n_independent) == (value, True, reason, n)
+    assert (found.max_fpr, found.confidence, found.negatives) == (0.2, 0.8, negatives)
+    assert found.lineages_needed == analysis.lineages_needed(0.2, 0.8)
+    assert found.fpr == rate(table, value, "fpr", negatives=negatives, level=0.7)
+    assert found.tpr == rate(table, value, "tpr", level=0.7)
+    by_lineage = held_out_rates(table, 0.2, negatives=negatives, by="lineage", level=0.7)
+    by_cell = held_out_rates(table, 0.2, negatives=negatives, by="architecture", level=0.7)
+    assert (found.held_out_fpr, found.held_out_tpr) == by_lineage
+    assert (found.new_architecture_fpr, found.new_architecture_tpr) == by_cell
 
 
-def test_defaults_of_a_threshold() -> None:
-    table = Design("", (3,) * 12, 3, separation=2.0, same_cell=0.6).draw(np.random.default_rng(4))
-    stated = analysis.calibrate_threshold(table, 0.05, 0.95, negatives="independent", level=0.95, seed=0)
-    assert analysis.calibrate_threshold(table) == stated
-    assert certified_value(table, 0.3, 0.9) == certified_value(
-        table, 0.3, 0.9, negatives="independent", seed=0
-    )
-    by_lineage = held_out_rates(table, 0.1, by="lineage")
-    assert by_lineage == held_out_rates(table, 0.1, negatives="independent", by="lineage", level=0.95)
+def test_the_seed_of_a_certificate_is_0_unless_given() -> None:
+    table = POPULATION.draw(np.random.default_rng(1))
+    for negatives in ("independent", "look-alike"):
+        found = [certified_value(table, 0.05, 0.95, negatives=negatives, seed=seed)[0] for seed in range(6)]
+        assert len(set(found)) > 1
+        assert certified_value(table, 0.05, 0.95, negatives=negatives)[0] == found[0]
+        for seed in (0, 1, 2):
+            sample = independent_negatives(table, negatives, seed=seed)
+            value = smallest_threshold(np.sort(table.score[table.negatives(negatives)])[::-1], 0.05)
+            assert found[seed] == max(value, _umbrella(sample, 0.05, 0.95))
+    few = Design("", (2,) * 24).draw(np.random.default_rng(1))
+    values = [analysis.calibrate_threshold(few, 0.3, 0.9, seed=seed).value for seed in range(6)]
+    assert len(set(values)) > 1
+    assert values[0] != values[1]
+    assert analysis.calibrate_threshold(few, 0.3, 0.9).value == values[0]
 
 
-def test_other_seeds_and_other_negatives_certify_other_values() -> None:
-    table = Design("", (3,) * 30, 2, separation=2.0, same_cell=2.0).draw(np.random.default_rng(6))
-    values = {
-        certified_value(table, 0.2, 0.9, negatives=negatives, seed=seed)[0]
-        for negatives in ("independent", "look-alike")
-        for seed in (0, 1)
-    }
-    assert len(values) == 4
-
-
-@pytest.mark.parametrize(("lineages", "enough"), [(118, True), (116, False)])
-def test_a_certificate_takes_as_many_negatives_as_it_says_and_no_more(lineages: int, enough: bool) -> None:
-    table = Design("", (1,) * lineages).draw(np.random.default_rng(0))
-    _, certified, reason, n = certified_value(table, 0.05, 0.95)
-    assert (certified, n) == (enough, lineages // 2)
-    assert bool(reason) != enough
-
-
-def test_an_infinite_negative_leaves_no_certificate() -> None:
-    table = Design("", (1,) * 130).draw(np.random.default_rng(0))
-    score = np.where((table.lineage_a == 0) | (table.lineage_b == 0), np.inf, table.score)
-    value, certified, reason, _ = certified_value(table.with_scores(score), 0.05, 0.95)
+def test_as_many_negatives_as_are_needed_certify() -> None:
+    """Four without an error bound the rate by 1/2 at confidence .9 (1/16 is at most .1); three do not."""
+    table = Design("", (2,) * 8).draw(np.random.default_rng(0))
+    assert certified_value(table, 0.5, 0.9)[1:] == (True, "", 4)
+    assert not certified_value(Design("", (2,) * 7).draw(np.random.default_rng(0)), 0.5, 0.9)[1]
+    first = (table.lineage_a == 0) | (table.lineage_b == 0)
+    infinite = table.with_scores(np.where(first, np.inf, table.score))
+    value, certified, reason, n = certified_value(infinite, 0.5, 0.9)
     assert math.isfinite(value)
-    assert not certified
+    assert (certified, n) == (False, 4)
     assert reason == "an independent pair scores +infinity: no threshold can exclude it"
 
 
-@pytest.mark.parametrize(
-    ("n", "max_fpr", "confidence", "rank"),
-    [(1, 0.5, 0.5, 1), (3, 0.5, 0.5, 2), (3, 0.5, 0.8, 3), (10, 0.9, 0.5, 2)],
-)
-def test_ranks_of_small_certificates(n: int, max_fpr: float, confidence: float, rank: int) -> None:
-    """Least r with P(at least r of n are above the 1 - max_fpr quantile's place) ≤ 1 - confidence."""
-    assert _umbrella(np.arange(float(n)), max_fpr, confidence) == np.nextafter(rank - 1.0, np.inf)
+def test_a_threshold_in_one_line() -> None:
+    table = Design("", (2,) * 8, separation=2.0).draw(np.random.default_rng(0))
+    found = analysis.calibrate_threshold(table, 0.5, 0.9)
+    rates = f"FPR {found.fpr._cell()}, TPR {found.tpr._cell()}"
+    assert str(found) == f"{found.value:.4g} (certified for FPR ≤ 0.5 at confidence 0.9; {rates})"
+    found = analysis.calibrate_threshold(table, 0.4, 0.99)
+    rates = f"FPR {found.fpr._cell()}, TPR {found.tpr._cell()}"
+    held = f"not certified for FPR ≤ 0.4 at confidence 0.99: {found.reason}"
+    assert str(found) == f"{found.value:.4g} ({held}; {rates})"
+    nothing = analysis.calibrate_threshold(ScoreTable(table.frame[table.derived]), 0.4, 0.99)
+    assert str(nothing) == f"no threshold for FPR ≤ 0.4 at confidence 0.99 ({nothing.reason})"
 
 
-def test_an_audit_has_the_level_asked_for() -> None:
+def test_an_audit_has_the_level_that_was_asked_for() -> None:
     table = Design("", (4,) * 10, 2, separation=1.0, same_cell=0.8).draw(np.random.default_rng(0))
     found = analysis.audit_threshold(table, 0.9, 0.8)
-    assert found.fpr == analysis.rate(table, 0.9, "fpr", level=0.8)
-    assert found.tpr == analysis.rate(table, 0.9, "tpr", level=0.8)
-    assert found.look_alike_fpr == analysis.rate(table, 0.9, "fpr", negatives="look-alike", level=0.8)
+    assert found.fpr == rate(table, 0.9, level=0.8)
+    assert found.tpr == rate(table, 0.9, "tpr", level=0.8)
+    assert found.look_alike_fpr == rate(table, 0.9, negatives="look-alike", level=0.8)
 
 
-def test_three_groups_are_the_fewest_that_can_be_held_out() -> None:
-    three, two = (Design("", (2,) * n, separation=1.0).draw(np.random.default_rng(0)) for n in (3, 2))
-    assert held_out_rates(three, 0.2, by="lineage")[1].n_pairs == 3
-    fpr, tpr = held_out_rates(two, 0.2, by="lineage", level=0.8)
-    assert fpr == tpr
-    assert fpr.reason == "fewer than three groups (2) by lineage: none is left to calibrate on"
-    assert (fpr.level, fpr.method) == (0.8, "calibrated with the lineage left out")
+@pytest.mark.parametrize(
+    ("lineages", "sizes", "tried", "used"),
+    [
+        (6, [2, 3, 3], 2, 1),  # three pairs of six lineages: no more can be had
+        (7, [2, 3, 3], 2, 1),  # of seven neither
+        (9, [3, 1, 3, *[2] * 20], 16, 0),  # four could be had: all are tried, and the first largest is used
+    ],
+)
+def test_the_largest_of_a_few_matchings_is_used(
+    lineages: int, sizes: list[int], tried: int, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Design("", (2,) * lineages).draw(np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    matchings = [rng.choice(lineages * (lineages - 1) // 2, size, replace=False).tolist() for size in sizes]
+    given: list[npt.NDArray[np.int64]] = []
+
+    def matching(pairs: npt.NDArray[np.int64], n_lineages: int, _: np.random.Generator) -> list[int]:
+        assert n_lineages == lineages
+        given.append(pairs)
+        chosen: list[int] = matchings[len(given) - 1]
+        return chosen
+
+    monkeypatch.setattr("analysis.thresholds.calibration._matching", matching)
+    found = independent_negatives(table)
+    assert len(given) == tried
+    lineage_pairs = [set(given[0][i].tolist()) for i in matchings[used]]
+    rows = [int(np.flatnonzero(table.score == score)[0]) for score in found]
+    assert [{int(table.lineage_a[row]), int(table.lineage_b[row])} for row in rows] == lineage_pairs
 
 
-def test_pairs_of_unknown_cells_are_not_judged_on_new_architectures() -> None:
-    table = Design("", (2,) * 8, 4, separation=1.0).draw(np.random.default_rng(0))
-    frame = table.frame.astype({"architecture_a": object, "architecture_b": object})
-    for end in "ab":
-        frame.loc[frame[f"lineage_{end}"] == table.lineages[0], f"architecture_{end}"] = None
-    fpr, tpr = held_out_rates(ScoreTable(frame), 0.2, by="architecture")
-    untouched = (table.lineage_a > 0) & (table.lineage_b > 0)
-    assert fpr.n_pairs == (table.independent & untouched).sum()
-    assert tpr.n_pairs == (table.derived & untouched).sum()
+def test_independent_negatives_of_seed_0_and_of_nothing() -> None:
+    table = POPULATION.draw(np.random.default_rng(1))
+    assert independent_negatives(table).tolist() == independent_negatives(table, seed=0).tolist()
+    assert independent_negatives(table).tolist() != independent_negatives(table, seed=1).tolist()
+    assert len(independent_negatives(ScoreTable(table.frame[table.derived]))) == 0

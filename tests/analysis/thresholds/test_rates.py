@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from scipy.stats import binomtest
 import analysis
 from analysis import ScoreTable
 from analysis.discrimination.intervals import wilson
+from analysis.thresholds.rates import METHOD, share_interval
 from studies.simulation.coverage import design
 from studies.simulation.designs import Design
 
@@ -78,3 +81,75 @@ def test_undefined_says_why(table: ScoreTable) -> None:
     assert "no independent pair" in nothing.reason
     with pytest.raises(ValueError, match="kind must be"):
         analysis.rate(table, 0.0, "ppv")  # type: ignore[arg-type]
+
+
+def test_every_number_of_a_rate_lineage_by_lineage(table: ScoreTable) -> None:
+    from analysis.discrimination.intervals import lineage_interval
+
+    status = np.where((np.arange(len(table)) % 5 == 1) | (table.lineage_b == 9), "abstained", "ok")
+    table = ScoreTable(table.frame.assign(status=status))
+    mask = (table.model_a % 3 != 0) & (table.model_b != 39)
+    kinds: tuple[tuple[Literal["fpr", "tpr"], str], ...] = (
+        ("fpr", "independent"),
+        ("fpr", "look-alike"),
+        ("tpr", "independent"),
+    )
+    for kind, negatives in kinds:
+        asked = (table.derived if kind == "tpr" else table.negatives(negatives)) & table.comparable & mask
+        rows = np.flatnonzero(asked)
+        touched = [
+            [row for row in rows if g in (table.lineage_a[row], table.lineage_b[row])]
+            for g in range(len(table.lineages))
+        ]
+        hit = table.score >= 0.3
+        held = np.array([len(own) for own in touched])
+        folds = [
+            float(np.mean([hit[row] for row in rows if row not in set(own)])) for own in touched if len(own)
+        ]
+        effective = held.sum() ** 2 / (held**2).sum()
+        expected = lineage_interval(
+            float(hit[rows].mean()),
+            folds,
+            units=max(1.0, effective / 2) if kind == "fpr" else effective,
+            degrees=math.inf if kind == "fpr" else effective,
+            level=0.8,
+            method=METHOD,
+            n_pairs=len(rows),
+            n_models=len(set(table.model_a[rows]) | set(table.model_b[rows])),
+            n_lineages=int((held > 0).sum()),
+        )
+        found = analysis.rate(table, 0.3, kind, negatives=negatives, mask=mask, level=0.8)
+        assert astuple(found)[:3] == pytest.approx(astuple(expected)[:3])
+        assert astuple(found)[3:] == astuple(expected)[3:]
+
+
+def test_a_single_lineage_or_pair_is_one_trial() -> None:
+    labels = Design("", (3, 1), 1).labels
+    found = analysis.rate(labels, 0.0, "tpr")
+    assert (found.estimate, found.n_pairs, found.n_models, found.n_lineages) == (1.0, 3, 3, 1)
+    assert "worth 1.0 independent trials" in " ".join(found.warnings)
+    assert "worth 1.0 independent trials" in " ".join(analysis.rate(labels, 0.0).warnings)
+
+
+def test_an_undefined_rate_keeps_its_level_and_method(table: ScoreTable) -> None:
+    method = analysis.rate(table, 0.3).method
+    nothing = np.zeros(len(table), dtype=bool)
+    for found, reason in (
+        (analysis.rate(table, math.nan, level=0.8), "there is no threshold"),
+        (analysis.rate(table, 0.0, "tpr", mask=nothing, level=0.8), "no derived pair with a score"),
+        (analysis.rate(table, 0.0, mask=nothing, level=0.8), "no independent pair with a score"),
+        (
+            analysis.rate(table, 0.0, negatives="look-alike", mask=nothing, level=0.8),
+            "no look-alike pair with a score",
+        ),
+    ):
+        assert (found.reason, found.level, found.method) == (reason, 0.8, method)
+    stated = analysis.rate(table, 0.3, "fpr", negatives="independent", level=0.95)
+    assert analysis.rate(table, 0.3) == stated
+
+
+def test_warnings_and_method_are_passed_on(table: ScoreTable) -> None:
+    rows = np.flatnonzero(table.derived)
+    hit = table.score[rows] >= 0.3
+    found = share_interval(table, rows, hit, pairs_of="tpr", method="mine", warnings=("look",))
+    assert (found.method, found.warnings[0], found.level) == ("mine", "look", 0.95)
