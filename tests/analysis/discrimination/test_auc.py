@@ -291,6 +291,24 @@ def test_the_jackknife_interval_is_the_rule_on_the_folds(table: ScoreTable, nega
 
 
 @pytest.mark.parametrize("negatives", ["independent", "look-alike"])
+def test_two_cells_are_enough_to_take_off_what_pairs_of_lineages_add(negatives: str) -> None:
+    drawn = Design("", spread(12, (4, 2, 3)), 2, separation=1.2).draw(np.random.default_rng(5))
+    wins = Wins.of(drawn, negatives)
+    assert wins.n_strata == (2 if negatives == "look-alike" else 1)
+    expected = lineage_interval(
+        wins.estimate,
+        wins.jackknife(),
+        units=wins.units,
+        level=0.95,
+        method=LABELS["jackknife"],
+        excess=wins.pair_variance() if negatives == "look-alike" else 0.0,
+        area=True,
+        **settings_of(wins),
+    )
+    assert analysis.auc(drawn, negatives) == expected
+
+
+@pytest.mark.parametrize("negatives", ["independent", "look-alike"])
 def test_the_bootstraps_rest_on_the_resamples_of_their_seed(table: ScoreTable, negatives: str) -> None:
     wins = Wins.of(table, negatives)
 
@@ -390,6 +408,7 @@ def test_delong_stays_between_zero_and_one() -> None:
     [
         (1, "1 derived pairs without any look-alike are not used: x0 – y0"),
         (3, "3 derived pairs without any look-alike are not used: x0 – y0, x1 – y1, x2 – y2"),
+        (4, "4 derived pairs without any look-alike are not used: x0 – y0, x1 – y1, x2 – y2 and 1 more"),
         (5, "5 derived pairs without any look-alike are not used: x0 – y0, x1 – y1, x2 – y2 and 2 more"),
     ],
 )
@@ -426,6 +445,9 @@ def test_reasons_are_exact() -> None:
     )
     far = "no derived pair has a look-alike: no independent pair with a score shares its pair of cells"
     assert reason(both, "look-alike") == far
+    assert analysis.auc_with_abstentions_worst(rows(*pairs), "look-alike").reason == (
+        "architectures are unknown, so that no pair is known to be a look-alike"
+    )
     none = ScoreTable(both.frame.assign(status="failed"))
     worst = analysis.auc_with_abstentions_worst(none, "look-alike", 0.9)
     assert (worst.reason, worst.level, worst.method) == (far, 0.9, LABELS["jackknife"])

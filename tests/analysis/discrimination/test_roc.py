@@ -124,7 +124,7 @@ def test_a_curve_keeps_as_many_points_as_said() -> None:
     drawn = DESIGNS[0].draw(np.random.default_rng(1))
     for n in (3, 10, 50):
         assert analysis.roc_curve(drawn, n_points=n).n_points <= n
-    assert 40 <= analysis.roc_curve(drawn, n_points=50).n_points
+    assert analysis.roc_curve(drawn, n_points=50).n_points >= 40
     with pytest.raises(ValueError, match="n_points"):
         analysis.roc_curve(drawn, n_points=2)
     empty = analysis.roc_curve(ScoreTable(drawn.frame[drawn.derived]), level=0.9)
