@@ -274,3 +274,33 @@ def test_a_difference_that_one_lineage_carries_has_no_ends(folds: list[float]) -
     assert (found.estimate, found.level, found.method) == (0.1, 0.9, "any")
     assert (found.n_pairs, found.n_models, found.n_lineages) == (9, 8, 6)
     assert found.reason == "one lineage carries all there is to compare"
+
+
+def test_nothing_seen_and_nothing_missed_end_exactly_at_zero_and_one() -> None:
+    for n in range(1, 80):
+        for level in (0.5, 0.9, 0.95, 0.99):
+            for interval in (wilson, clopper_pearson):
+                assert interval(0.0, n, level)[0] == 0
+                assert interval(1.0, n, level)[1] == 1
+
+
+def test_narrow_numbers_are_widened_before_anything_is_computed() -> None:
+    assert effective_number(np.array([200, 200], dtype=np.uint8)) == 2
+    narrow = np.array(WAVE, dtype=np.float32)
+    wide = ends(0.8, narrow.astype(float).tolist(), area=True)
+    found = lineage_interval(
+        0.8, narrow, units=12.0, level=0.95, method="any", n_lineages=len(WAVE), area=True
+    )
+    assert (found.low, found.high) == pytest.approx(wide, rel=1e-12)
+
+
+def test_folds_that_do_not_vary_are_not_steep() -> None:
+    """A bootstrap can see variation where no fold does."""
+    area, count = (ends(0.75, [0.75] * 8, variance=0.001, area=area) for area in (True, False))
+    assert area[0] == count[0]
+    assert 0.75 < area[1] < count[1]
+
+
+def test_what_is_not_said_is_zero() -> None:
+    found = lineage_interval(0.8, WAVE, units=5.0, level=0.95, method="any")
+    assert (found.n_pairs, found.n_models, found.n_lineages) == (0, 0, 0)
