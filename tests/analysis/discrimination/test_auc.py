@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
+from scipy.stats import norm
 
 import analysis
 from analysis import Interval, ScoreTable
-from analysis.discrimination.auc import auc_interval
+from analysis.discrimination.auc import METHODS as LABELS, auc_interval, pairs_without_look_alikes
 from analysis.discrimination.delong import delong_variance
 from analysis.discrimination.intervals import effective_number, lineage_interval, wilson
 from analysis.discrimination.wins import Wins
@@ -257,3 +258,197 @@ def test_unknown_words_are_refused(table: ScoreTable) -> None:
         analysis.auc(table, "siblings")
     with pytest.raises(ValueError, match="give it a generator"):
         auc_interval(Wins.of(table), method="bootstrap")
+
+
+def settings_of(wins: Wins) -> dict[str, int]:
+    return {
+        "n_pairs": wins.n_positive + wins.n_negative,
+        "n_models": wins.n_models,
+        "n_lineages": wins.n_lineages,
+    }
+
+
+@pytest.mark.parametrize("negatives", ["independent", "look-alike"])
+def test_the_jackknife_interval_is_the_rule_on_the_folds(table: ScoreTable, negatives: str) -> None:
+    """Only inside cells is what lineage pairs add on their own taken off."""
+    wins = Wins.of(table, negatives)
+    expected = lineage_interval(
+        wins.estimate,
+        wins.jackknife(),
+        units=wins.units,
+        level=0.9,
+        method=LABELS["jackknife"],
+        excess=wins.pair_variance() if negatives == "look-alike" else 0.0,
+        area=True,
+        **settings_of(wins),
+    )
+    assert analysis.auc(table, negatives, 0.9) == expected
+    if negatives == "look-alike":
+        assert analysis.look_alike_auc(table, 0.9) == expected
+    assert analysis.auc_with_abstentions_worst(table, negatives, 0.9) == expected
+    assert auc_interval(wins).level == analysis.auc(table, negatives).level == 0.95
+    assert analysis.look_alike_auc(table).level == analysis.auc_with_abstentions_worst(table).level == 0.95
+
+
+@pytest.mark.parametrize("negatives", ["independent", "look-alike"])
+def test_two_cells_are_enough_to_take_off_what_pairs_of_lineages_add(negatives: str) -> None:
+    drawn = Design("", spread(12, (4, 2, 3)), 2, separation=1.2).draw(np.random.default_rng(5))
+    wins = Wins.of(drawn, negatives)
+    assert wins.n_strata == (2 if negatives == "look-alike" else 1)
+    expected = lineage_interval(
+        wins.estimate,
+        wins.jackknife(),
+        units=wins.units,
+        level=0.95,
+        method=LABELS["jackknife"],
+        excess=wins.pair_variance() if negatives == "look-alike" else 0.0,
+        area=True,
+        **settings_of(wins),
+    )
+    assert analysis.auc(drawn, negatives) == expected
+
+
+@pytest.mark.parametrize("negatives", ["independent", "look-alike"])
+def test_the_bootstraps_rest_on_the_resamples_of_their_seed(table: ScoreTable, negatives: str) -> None:
+    wins = Wins.of(table, negatives)
+
+    def drawn(method: str) -> np.ndarray:
+        return wins.bootstrap(41, generator(7, table.metric, f"auc {negatives} {method}"))
+
+    found = analysis.auc(table, negatives, 0.9, method="percentile", seed=7, n_resamples=41)
+    assert (found.low, found.high) == pytest.approx(np.quantile(drawn("percentile"), [0.05, 0.95]))
+    assert (found.level, found.method, found.reason) == (0.9, LABELS["percentile"], "")
+    assert (found.estimate, found.warnings) == (wins.estimate, ())
+    assert {name: getattr(found, name) for name in settings_of(wins)} == settings_of(wins)
+
+    found = analysis.auc(table, negatives, 0.9, method="bootstrap", seed=7, n_resamples=41)
+    expected = lineage_interval(
+        wins.estimate,
+        wins.jackknife(),
+        units=wins.units,
+        level=0.9,
+        method=LABELS["bootstrap"],
+        variance=float(np.var(drawn("bootstrap"))),
+        area=True,
+        **settings_of(wins),
+    )
+    assert found == expected
+
+
+def test_as_many_resamples_as_said(table: ScoreTable) -> None:
+    class Counting(Wins):
+        def bootstrap(self, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
+            assert n_resamples == 2_000
+            return super().bootstrap(n_resamples, rng)
+
+    wins = Counting.of(table)
+    assert auc_interval(wins, method="percentile", rng=np.random.default_rng(0)).defined
+    default = analysis.auc(table, method="percentile")
+    assert default == analysis.auc(table, method="percentile", seed=0, n_resamples=2_000)
+
+
+def test_a_single_resample_tells_no_variance(table: ScoreTable) -> None:
+    one = analysis.auc(table, method="bootstrap", n_resamples=1)
+    same(one, analysis.auc(table))
+    two = analysis.auc(table, method="bootstrap", n_resamples=2)
+    assert "no variation" not in " ".join(two.warnings)
+    assert two.low != pytest.approx(one.low, rel=1e-6)
+
+
+def test_resamples_without_anything_to_compare_are_left_out() -> None:
+    """Of two lineages, half of all resamples hold one only."""
+    found = rows(("a", "b", 0.9, "derived"), ("a", "c", 0.8, "independent"))
+    for seed in range(8):
+        for n in (1, 20):
+            area = analysis.auc(found, method="percentile", seed=seed, n_resamples=n)
+            assert area.estimate == 1
+            assert math.isnan(area.low)
+            assert math.isnan(area.high)
+            assert area.reason == (
+                "this method sees no variation here and would give an interval without width"
+            )
+
+
+@pytest.mark.parametrize("negatives", ["independent", "look-alike"])
+def test_delong_is_the_normal_interval_of_its_variance(table: ScoreTable, negatives: str) -> None:
+    derived, others = table.derived & table.comparable, table.independent & table.comparable
+    groups = [(table.score[derived], table.score[others])]
+    if negatives == "look-alike":
+        cells = np.intersect1d(table.cell_pair[derived], table.cell_pair[others])
+        groups = [
+            (table.score[derived & (table.cell_pair == c)], table.score[others & (table.cell_pair == c)])
+            for c in cells
+        ]
+    reach = norm.ppf(0.95) * math.sqrt(delong_variance(groups))
+    wins = Wins.of(table, negatives)
+    found = analysis.auc(table, negatives, 0.9, method="delong")
+    assert (found.low, found.high) == pytest.approx((wins.estimate - reach, wins.estimate + reach))
+    assert (found.level, found.method, found.reason) == (0.9, LABELS["delong"], "")
+    assert (found.estimate, found.warnings) == (wins.estimate, ())
+    assert {name: getattr(found, name) for name in settings_of(wins)} == settings_of(wins)
+    lost = ScoreTable(table.frame.assign(status=np.where(np.arange(len(table)) % 3 == 0, "failed", "ok")))
+    kept = ScoreTable(table.frame[np.arange(len(table)) % 3 != 0])
+    same(
+        analysis.auc(lost, negatives, method="delong"),
+        analysis.auc(kept, negatives, method="delong"),
+    )
+
+
+def test_delong_stays_between_zero_and_one() -> None:
+    pairs = [(f"a{i}", f"b{i}", 0.5 + 0.1 * (i % 4), "derived") for i in range(5)]
+    pairs += [(f"a{i}", f"a{i + 1}", 0.1 * (i % 6), "independent") for i in range(8)]
+    for sign, end in ((1, "high"), (-1, "low")):
+        found = analysis.auc(rows(*((a, b, sign * s, r) for a, b, s, r in pairs)), method="delong")
+        assert getattr(found, end) == (1.0 if sign > 0 else 0.0)
+        assert 0 < found.high - found.low < 1
+
+
+@pytest.mark.parametrize(
+    ("n_alone", "told"),
+    [
+        (1, "1 derived pairs without any look-alike are not used: x0 – y0"),
+        (3, "3 derived pairs without any look-alike are not used: x0 – y0, x1 – y1, x2 – y2"),
+        (4, "4 derived pairs without any look-alike are not used: x0 – y0, x1 – y1, x2 – y2 and 1 more"),
+        (5, "5 derived pairs without any look-alike are not used: x0 – y0, x1 – y1, x2 – y2 and 2 more"),
+    ],
+)
+def test_unmatched_pairs_are_named(n_alone: int, told: str) -> None:
+    pairs = [("a", "b", 0.9, "derived"), ("c", "d", 0.5, "derived"), ("a", "c", 0.4, "independent")]
+    pairs += [("b", "d", 0.6, "independent"), ("a", "d", 0.2, "independent")]
+    pairs += [(f"x{i}", f"y{i}", 0.7, "derived") for i in range(n_alone)]
+    cells = dict.fromkeys("abcd", "X") | {f"{e}{i}": f"Y{i}" for e in "xy" for i in range(n_alone)}
+    found = rows(*pairs, cells=cells)
+    alone = [(f"x{i}", f"y{i}") for i in range(n_alone)]
+    assert pairs_without_look_alikes(found) == alone
+    assert all(type(name) is str for pair in pairs_without_look_alikes(found) for name in pair)
+    for method in METHODS:
+        assert told in analysis.auc(found, "look-alike", method=method).warnings  # type: ignore[arg-type]
+    assert told in analysis.auc_with_abstentions_worst(found, "look-alike").warnings
+
+
+def test_reasons_are_exact() -> None:
+    pairs = [("a", "b", 0.9, "derived"), ("a", "c", 0.8, "independent"), ("b", "c", 0.8, "independent")]
+    both = rows(*pairs, cells={"a": "X", "b": "X", "c": "Y"})
+
+    def reason(found: ScoreTable, negatives: str = "independent") -> str:
+        areas = [analysis.auc(found, negatives, 0.9, method=m) for m in METHODS]  # type: ignore[arg-type]
+        assert [area.method for area in areas] == [LABELS[m] for m in METHODS]
+        assert {area.level for area in areas} == {0.9}
+        assert len({area.reason for area in areas}) == 1
+        return areas[0].reason
+
+    silent = ScoreTable(both.frame.assign(status=["ok", "failed", "abstained"]))
+    assert reason(silent) == "no independent pair has a score: all 2 abstained or failed"
+    assert reason(ScoreTable(both.frame[1:])) == "the table holds no derived pair"
+    assert reason(rows(*pairs), "look-alike") == (
+        "architectures are unknown, so that no pair is known to be a look-alike"
+    )
+    far = "no derived pair has a look-alike: no independent pair with a score shares its pair of cells"
+    assert reason(both, "look-alike") == far
+    assert analysis.auc_with_abstentions_worst(rows(*pairs), "look-alike").reason == (
+        "architectures are unknown, so that no pair is known to be a look-alike"
+    )
+    none = ScoreTable(both.frame.assign(status="failed"))
+    worst = analysis.auc_with_abstentions_worst(none, "look-alike", 0.9)
+    assert (worst.reason, worst.level, worst.method) == (far, 0.9, LABELS["jackknife"])
+    assert analysis.auc_with_abstentions_worst(none).estimate == 0

@@ -6,11 +6,15 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t as student
 
 from analysis.discrimination.auc import auc
-from analysis.discrimination.comparison import compare_all, compare_metrics
+from analysis.discrimination.comparison import METHOD, Comparison, compare_all, compare_metrics, holm
+from analysis.discrimination.intervals import difference_interval
+from analysis.discrimination.wins import Wins
+from analysis.results import Interval
 from analysis.table import ScoreTable
 from studies.simulation.designs import Design
 
@@ -112,3 +116,126 @@ def test_a_metric_in_focus_is_corrected_for_its_own_comparisons_only():
     assert any(one.adjusted_p_value < was.adjusted_p_value for one, was in zip(ours, before, strict=True))
     with pytest.raises(ValueError, match=r"focus must be .* not 'm9'"):
         compare_all(tables, focus="m9")
+
+
+SMALL = Design("small", (3,) * 8, n_cells=2, separation=1.0)
+
+
+@pytest.mark.parametrize("negatives", ["look-alike", "independent"])
+def test_interval_and_p_value_come_from_the_folds_of_the_difference(negatives: str) -> None:
+    rng = np.random.default_rng(11)
+    one, two = draw(rng, "one", SMALL), draw(rng, "two", replace(SMALL, separation=1.5))
+    wins = Wins.of(one, negatives), Wins.of(two, negatives)
+    folds = wins[0].jackknife() - wins[1].jackknife()
+    estimate = wins[0].estimate - wins[1].estimate
+    expected = difference_interval(
+        estimate,
+        folds,
+        0.9,
+        METHOD,
+        units=wins[0].units,
+        n_pairs=wins[0].n_positive + wins[0].n_negative,
+        n_models=24,
+        n_lineages=8,
+    )
+    found = compare_metrics(one, two, negatives, 0.9)
+    assert found.difference == expected
+    error = math.sqrt(sum((f - sum(folds) / 8) ** 2 for f in folds) * 7 / 8)
+    assert found.p_value == pytest.approx(2 * student.cdf(-abs(estimate) / error, 7), rel=1e-9)
+    assert (found.metric_a, found.metric_b, found.negatives, found.reason) == ("one", "two", negatives, "")
+    default = compare_metrics(one, two)
+    assert (default.negatives, default.difference.level) == ("look-alike", 0.95)
+    both = compare_all([one, two], negatives, 0.9)
+    assert both == (found,)
+    (by_default,) = compare_all([one, two])
+    assert by_default == default
+
+
+def test_pairs_are_matched_by_name_in_any_order() -> None:
+    rng = np.random.default_rng(12)
+    one, two = draw(rng, "one", SMALL), draw(rng, "two", SMALL)
+    shuffled = ScoreTable(two.frame.sample(frac=1, random_state=1))
+    assert compare_metrics(one, shuffled) == compare_metrics(one, two)
+    kept = two.frame["model_a"].to_numpy() != two.frame["model_a"].iloc[-1]
+    fewer = ScoreTable(two.frame[kept].iloc[::-1])
+    expected = compare_metrics(ScoreTable(one.frame[kept]), ScoreTable(two.frame[kept]))
+    found = compare_metrics(one, fewer)
+    assert (found.auc_a, found.auc_b) == pytest.approx((expected.auc_a, expected.auc_b), rel=1e-12)
+    assert (
+        found.difference.n_pairs == expected.difference.n_pairs < compare_metrics(one, two).difference.n_pairs
+    )
+    empty = compare_metrics(one, ScoreTable(two.frame[:0]))
+    assert not empty.difference.defined
+
+
+def test_nothing_in_common_is_nothing_anywhere() -> None:
+    one = draw(np.random.default_rng(4), "one", SMALL)
+    for relation in ("derived", "independent"):
+        status = np.where(one.relation == relation, "failed", "ok")
+        found = compare_metrics(one, ScoreTable(one.frame.assign(metric="two", status=status)), level=0.9)
+        reason = "no derived pair and look-alike pair that both metrics scored can be compared"
+        assert found.reason == found.difference.reason == reason
+        assert (found.metric_a, found.metric_b, found.negatives) == ("one", "two", "look-alike")
+        assert (found.difference.level, found.difference.method) == (0.9, METHOD)
+        values = (found.auc_a, found.auc_b, found.p_value, found.adjusted_p_value)
+        assert all(math.isnan(value) for value in values)
+        assert str(found) == f"one less two: undefined ({reason})"
+
+
+def test_the_same_difference_in_every_fold_has_no_p_value() -> None:
+    """All right against all wrong, in every fold."""
+    labels = SMALL.labels
+    right = ScoreTable(labels.frame.assign(score=labels.derived * 1.0, metric="right"))
+    wrong = ScoreTable(labels.frame.assign(score=labels.derived * -1.0, metric="wrong"))
+    found = compare_metrics(right, wrong)
+    assert (found.auc_a, found.auc_b, found.difference.estimate) == (1, 0, 1)
+    assert math.isnan(found.p_value)
+    assert math.isnan(found.adjusted_p_value)
+    assert found.reason == "the difference is the same in every jackknife fold: its error cannot be told"
+
+
+def test_one_lineage_of_derived_pairs_bears_no_comparison() -> None:
+    frame = pd.DataFrame(
+        [("a", "b", 0.9, "derived"), ("a", "c", 0.8, "independent"), ("b", "d", 0.7, "independent")],
+        columns=["model_a", "model_b", "score", "relation"],
+    )
+    one, two = ScoreTable(frame.assign(metric="one")), ScoreTable(frame.assign(metric="two"))
+    found = compare_metrics(one, two, "independent")
+    assert found.reason == found.difference.reason == "one lineage carries all there is to compare"
+    assert (found.auc_a, found.auc_b) == (1, 1)
+    assert math.isnan(found.p_value)
+
+
+def made_up(p: float) -> Comparison:
+    interval = Interval(0.1234, 0.05, 0.2, 0.95, "made up")
+    return Comparison("a", "b", "look-alike", 0.75, 0.625, interval, p, p)
+
+
+def test_a_comparison_reads_as_a_sentence() -> None:
+    assert str(replace(made_up(0.01), adjusted_p_value=0.02)) == (
+        "a less b: 0.1234 [0.05, 0.2] (AUC 0.75 and 0.625 against look-alike pairs; p 0.01, adjusted 0.02)"
+    )
+
+
+def test_holm_by_hand() -> None:
+    family = [made_up(p) for p in (0.03, math.nan, 0.01, 0.04, 0.9)]
+    adjusted = [one.adjusted_p_value for one in holm(family)]
+    assert adjusted == pytest.approx([0.09, math.nan, 0.04, 0.09, 0.9], nan_ok=True)
+    assert [one.p_value for one in holm(family)] == pytest.approx(
+        [0.03, math.nan, 0.01, 0.04, 0.9], nan_ok=True
+    )
+    assert holm([]) == ()
+    silent = holm([made_up(math.nan)])
+    assert math.isnan(silent[0].adjusted_p_value)
+
+
+def test_the_focus_comes_first_and_is_a_family_of_its_own() -> None:
+    rng = np.random.default_rng(13)
+    tables = [draw(rng, name, replace(SMALL, separation=0.5 + i)) for i, name in enumerate("xyz")]
+    found = compare_all(tables, focus="z")
+    assert [(one.metric_a, one.metric_b) for one in found] == [("z", "x"), ("z", "y"), ("x", "y")]
+    assert found[2].adjusted_p_value == found[2].p_value
+    smallest = min(found[:2], key=lambda one: one.p_value)
+    assert smallest.adjusted_p_value == pytest.approx(min(1.0, 2 * smallest.p_value))
+    plain = compare_all(tables)
+    assert [(one.metric_a, one.metric_b) for one in plain] == [("x", "y"), ("x", "z"), ("y", "z")]

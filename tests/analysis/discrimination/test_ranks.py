@@ -58,3 +58,30 @@ def test_equal_metrics_are_rarely_separated_and_a_bad_one_is() -> None:
     ]
     found = {rank.metric: str(rank) for rank in ranks(("one", "two", "noise"), compare_all(tables))}
     assert found == {"one": "1–2", "two": "1–2", "noise": "3"}
+
+
+def test_separations_are_listed_in_the_order_of_the_metrics() -> None:
+    told = family(ab=(-0.1, 0.01), ac=(0.2, 0.01), ad=(0.2, 0.01))
+    found = ranks(NAMES, told[::-1])
+    assert found[0].beats == ("c", "d")
+    assert found[0].beaten_by == ("b",)
+    assert (found[0].best, found[0].worst) == (2, 2)
+    assert [rank.metric for rank in found] == list(NAMES)
+
+
+def test_the_level_is_that_of_the_separation() -> None:
+    told = family(ab=(0.2, 0.05))
+    assert {str(rank) for rank in ranks(NAMES, told)} == {"1–4"}
+    assert [str(rank) for rank in ranks(NAMES, told, 0.06)] == ["1–3", "2–4", "1–4", "1–4"]
+    assert {str(rank) for rank in ranks(NAMES, family(ab=(0.2, 0.04)), 0.04)} == {"1–4"}
+    undefined = family(ab=(0.2, math.nan), ac=(0.2, 0.01))
+    assert ranks(NAMES, undefined)[0].beats == ("c",)
+
+
+def test_an_unknown_metric_is_named() -> None:
+    with pytest.raises(ValueError, match=r"of the metrics given \(a, b, c, d\), not of 'x'"):
+        ranks(NAMES, [comparison("y", "x", 0.1, 0.5)])
+    with pytest.raises(ValueError, match="not of 'x'"):
+        ranks(NAMES, [comparison("a", "x", 0.1, 0.5)])
+    with pytest.raises(ValueError, match="level"):
+        ranks(NAMES, [], 1.0)

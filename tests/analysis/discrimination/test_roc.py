@@ -8,6 +8,8 @@ from sklearn.metrics import roc_auc_score, roc_curve as reference_curve
 
 import analysis
 from analysis import ScoreTable
+from analysis.discrimination.intervals import lineage_interval
+from analysis.discrimination.roc import METHOD, _reaching, _thinned
 from analysis.discrimination.wins import Wins
 from studies.simulation.designs import UNEQUAL, Design, spread
 
@@ -86,3 +88,94 @@ def test_partial_area_of_extremes() -> None:
     assert analysis.partial_auc(labels.with_scores(labels.derived * -1.0)).estimate == 0
     with pytest.raises(ValueError, match="max_fpr"):
         analysis.partial_auc(labels, 0.0)
+
+
+def curve_at(truth: np.ndarray, scores: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """True positive rate where the curve of all thresholds passes these false positive rates."""
+    fpr, tpr, _ = reference_curve(truth, scores, drop_intermediate=False)
+    return np.interp(at, fpr, tpr)
+
+
+@pytest.mark.parametrize("negatives", ["independent", "look-alike"])
+def test_the_band_is_the_rule_on_the_curves_of_the_folds(table: ScoreTable, negatives: str) -> None:
+    wins = Wins.of(table, negatives)
+    curve = analysis.roc_curve(table, negatives, 0.9)
+    assert (curve.level, curve.method, curve.reason) == (0.9, METHOD, "")
+    assert curve.n_points == len(curve.fpr) <= 200
+    used = table.derived | table.negatives(negatives)
+    held = np.unique(np.append(table.lineage_a[used], table.lineage_b[used]))
+    folds = []
+    for g in held:
+        rest = used & (table.lineage_a != g) & (table.lineage_b != g)
+        folds.append(curve_at(table.derived[rest], table.score[rest], curve.fpr[1:]))
+    ends = [
+        lineage_interval(float(t), f, units=wins.units, level=0.9, method="")
+        for t, f in zip(curve.tpr[1:], np.transpose(folds), strict=True)
+    ]
+    low = np.maximum.accumulate([end.low for end in ends])
+    high = np.maximum.accumulate([end.high for end in ends])
+    np.testing.assert_allclose(curve.low, np.append(0.0, low), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(curve.high, np.append(high[0], high), rtol=1e-9, atol=1e-12)
+    assert (curve.fpr[0], curve.tpr[0], curve.threshold[0]) == (0, 0, np.inf)
+    assert analysis.roc_curve(table, negatives).level == 0.95
+
+
+def test_a_curve_keeps_as_many_points_as_said() -> None:
+    drawn = DESIGNS[0].draw(np.random.default_rng(1))
+    for n in (3, 10, 50):
+        assert analysis.roc_curve(drawn, n_points=n).n_points <= n
+    assert analysis.roc_curve(drawn, n_points=50).n_points >= 40
+    with pytest.raises(ValueError, match="n_points"):
+        analysis.roc_curve(drawn, n_points=2)
+    empty = analysis.roc_curve(ScoreTable(drawn.frame[drawn.derived]), level=0.9)
+    assert (empty.n_points, empty.level) == (0, 0.9)
+    assert all(len(v) == 0 for v in (empty.fpr, empty.tpr, empty.low, empty.high, empty.threshold))
+
+
+def test_values_are_thinned_evenly_with_both_ends() -> None:
+    values = np.arange(10.0)
+    np.testing.assert_array_equal(_thinned(values, 10), values)
+    np.testing.assert_array_equal(_thinned(values, 4), [0, 3, 6, 9])
+    np.testing.assert_array_equal(_thinned(values[:9], 2), [0, 8])
+
+
+def test_shares_that_reach_a_cut_are_counted_one_by_one() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.integers(0, 6, size=40).astype(float)
+    first, second = rng.integers(0, 4, size=(2, 40))
+    cuts = np.array([5.0, 3.5, 2.0, 0.5])
+    share, folds = _reaching(cuts, scores, first, second, 5)
+    for k, cut in enumerate(cuts):
+        assert share[k] == pytest.approx(sum(s >= cut for s in scores) / 40)
+        for g in range(5):
+            kept = [s for s, a, b in zip(scores, first, second, strict=True) if g not in (a, b)]
+            assert folds[g, k] == pytest.approx(sum(s >= cut for s in kept) / len(kept))
+    _, alone = _reaching(cuts, scores, np.zeros(40, dtype=int), np.zeros(40, dtype=int), 2)
+    assert np.isnan(alone[0]).all()
+    assert not np.isnan(alone[1]).any()
+
+
+@pytest.mark.parametrize("negatives", ["independent", "look-alike"])
+def test_a_partial_area_says_what_it_rests_on(table: ScoreTable, negatives: str) -> None:
+    wins = Wins.of(table, negatives)
+    found = analysis.partial_auc(table, 0.1, negatives, 0.9)
+    kept = [(table.lineage_a != g) & (table.lineage_b != g) for g in range(len(table.lineages))]
+    folds = [analysis.partial_auc(ScoreTable(table.frame[k]), 0.1, negatives).estimate for k in kept]
+    used = table.derived | table.negatives(negatives)
+    expected = lineage_interval(
+        found.estimate,
+        folds,
+        units=wins.units,
+        level=0.9,
+        method="mean true positive rate over false positive rates up to 0.1; lineage jackknife, logit scale",
+        area=True,
+        n_pairs=int(used.sum()),
+        n_models=wins.n_models,
+        n_lineages=len(folds),
+    )
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+    for name in ("level", "method", "n_pairs", "n_models", "n_lineages", "warnings", "reason"):
+        assert getattr(found, name) == getattr(expected, name)
+    assert analysis.partial_auc(table) == analysis.partial_auc(table, 0.05, "independent", 0.95)
+    none = analysis.partial_auc(ScoreTable(table.frame[table.derived]), 0.1, level=0.9)
+    assert (none.level, none.method) == (0.9, expected.method)

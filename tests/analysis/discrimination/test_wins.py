@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from analysis import ScoreTable
 from analysis.discrimination import wins
-from analysis.discrimination.wins import Wins
+from analysis.discrimination.wins import Block, Wins, comparisons
 from studies.simulation.designs import UNEQUAL, Design, spread
 
 DESIGNS = (
@@ -109,3 +109,134 @@ def test_estimate_is_the_auc_of_scikit_learn(scores: list[float]) -> None:
     table = design.labels.with_scores(scores)
     finite = np.clip(table.score, -9, 9)  # the same order, which is all that counts
     assert Wins.of(table).estimate == pytest.approx(roc_auc_score(table.derived, finite), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["independent", "look-alike"])
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda d: d.name)
+def test_what_takes_part_is_counted(design: Design, kind: str) -> None:
+    """Everything that `Wins` counts, counted again pair by pair."""
+    table = design.draw(np.random.default_rng(6))
+    silent = np.arange(len(table)) % 4 == 1
+    table = ScoreTable(table.frame.assign(status=np.where(silent, "abstained", "ok")))
+    ours = [i for i in range(len(table)) if table.derived[i] and not silent[i]]
+    theirs = [i for i in range(len(table)) if table.independent[i] and not silent[i]]
+
+    def meet(i: int, j: int) -> bool:
+        return kind == "independent" or table.cell_pair[i] == table.cell_pair[j]
+
+    positive = [i for i in ours if any(meet(i, j) for j in theirs)]
+    negative = [j for j in theirs if any(meet(i, j) for i in ours)]
+    counted = Wins.of(table, kind)
+    assert (counted.n_positive, counted.n_negative) == (len(positive), len(negative))
+    used = positive + negative
+    models = {int(m) for i in used for m in (table.model_a[i], table.model_b[i])}
+    assert counted.n_models == len(models)
+    held = sorted({int(g) for i in used for g in (table.lineage_a[i], table.lineage_b[i])})
+    assert counted.lineages.tolist() == held
+    assert counted.n_lineages == len(held)
+    assert counted.unmatched.tolist() == [i for i in ours if i not in positive]
+    own = [sum(table.lineage_a[i] == g for i in positive) for g in held]
+    assert counted.positives.tolist() == own
+    touching = [sum(g in (table.lineage_a[i], table.lineage_b[i]) for i in negative) for g in held]
+    assert counted.negatives.tolist() == touching
+    effective = [sum(c) ** 2 / sum(x * x for x in c) for c in (own, touching)]
+    assert counted.units == pytest.approx(max(1.0, min(effective[0], effective[1] / 2)))
+    assert counted.n_strata == (
+        len({int(table.cell_pair[i]) for i in positive}) if kind == "look-alike" else 1
+    )
+
+    excess: dict[tuple[int, int, int], float] = {}
+    cells = table.cell_pair if kind == "look-alike" else np.zeros(len(table), dtype=int)
+    for cell in set(cells[positive].tolist()):
+        stratum = [i for i in positive if cells[i] == cell]
+        others = [j for j in negative if cells[j] == cell]
+        won = np.array([(table.score[stratum] > table.score[j]).sum() for j in others])
+        for j, deviation in zip(others, won - won.mean(), strict=True):
+            g, h = sorted((int(table.lineage_a[j]), int(table.lineage_b[j])))
+            excess[g, h, cell] = excess.get((g, h, cell), 0.0) + deviation / len(others) / len(positive)
+    expected = sum(value**2 for (g, h, _), value in excess.items() if g != h)
+    assert counted.pair_variance() == pytest.approx(expected, rel=1e-9)
+
+
+def test_other_sets_and_scores_can_be_counted() -> None:
+    table = DESIGNS[0].draw(np.random.default_rng(8))
+    silent = np.arange(len(table)) % 5 == 0
+    table = ScoreTable(table.frame.assign(status=np.where(silent, "failed", "ok")))
+    some = np.arange(len(table)) % 2 == 0
+    counted = Wins.of(table, positive=table.derived & some, negative=table.independent & ~some)
+    assert counted.n_positive == (table.derived & some & ~silent).sum()
+    assert counted.n_negative == (table.independent & ~some & ~silent).sum()
+    score = np.random.default_rng(9).normal(size=len(table))
+    everything = Wins.of(table, score=score)
+    assert everything.n_positive == table.derived.sum()
+    assert everything.n_negative == table.independent.sum()
+    assert everything.estimate == pytest.approx(
+        roc_auc_score(
+            table.derived[table.derived | table.independent], score[table.derived | table.independent]
+        )
+    )
+
+
+def test_lineages_numbered_beyond_a_byte_keep_their_columns() -> None:
+    """Pairs of 300 lineages have codes above 65,535."""
+    n = 300
+    pairs = [(f"{g:03d}a", f"{g:03d}b", float(g % 7), "derived") for g in range(n)]
+    pairs += [(f"{g:03d}a", f"{(g * 7 + 1) % n:03d}b", float(g % 5), "independent") for g in range(n)]
+    table = ScoreTable(pd.DataFrame(pairs, columns=["model_a", "model_b", "score", "relation"]))
+    counted = Wins.of(table)
+    assert counted.n_lineages == n
+    left_out = [pair_by_pair(table, 1.0 - np.eye(n)[g], "independent") for g in (0, 150, 299)]
+    np.testing.assert_allclose(counted.jackknife()[[0, 150, 299]], left_out, rtol=1e-12)
+
+
+def test_a_column_weighs_the_product_of_its_lineages_or_one_of_them_inside() -> None:
+    block = Block(0, np.array([0, 1, 2]), np.array([1, 1, 0]), np.ones(3), np.ones((1, 3)))
+    np.testing.assert_array_equal(block.weights(np.array([2.0, 3.0, 5.0])), [6.0, 3.0, 10.0])
+    np.testing.assert_array_equal(block.weights(np.array([[2.0, 3.0, 5.0], [1.0, 0.0, 4.0]]))[1], [0, 0, 4])
+
+
+@pytest.mark.parametrize("kind", ["independent", "look-alike"])
+def test_a_table_without_one_kind_has_no_wins(kind: str) -> None:
+    table = DESIGNS[0].draw(np.random.default_rng(0))
+    for relation in ("derived", "independent"):
+        counted = Wins.of(ScoreTable(table.frame[table.relation == relation]), kind)
+        assert (counted.n_positive, counted.n_negative, counted.n_models, counted.n_strata) == (0, 0, 0, 0)
+        assert len(counted.unmatched) == (table.derived.sum() if relation == "derived" else 0)
+        assert np.isnan(counted.estimate)
+
+
+def test_groups_are_all_pairs_or_those_of_one_cell_pair() -> None:
+    table = DESIGNS[0].draw(np.random.default_rng(0))
+    ours, theirs = np.flatnonzero(table.derived), np.flatnonzero(table.independent)
+    ((one, two),) = comparisons(table, ours, theirs)
+    np.testing.assert_array_equal(one, ours)
+    np.testing.assert_array_equal(two, theirs)
+    assert comparisons(table, ours[:0], theirs) == comparisons(table, ours, theirs[:0]) == []
+    groups = comparisons(table, ours, theirs, "look-alike")
+    assert len(groups) == 3
+    for p, n in groups:
+        code = table.cell_pair[p[0]]
+        np.testing.assert_array_equal(p, ours[table.cell_pair[ours] == code])
+        np.testing.assert_array_equal(n, theirs[table.cell_pair[theirs] == code])
+    unknown = ScoreTable(table.frame.drop(columns=["architecture_a", "architecture_b"]))
+    assert comparisons(unknown, ours, theirs, "look-alike") == []
+    with pytest.raises(ValueError, match="negatives must be"):
+        comparisons(table, ours, theirs, "siblings")
+
+
+def test_the_bootstrap_draws_as_many_lineages_as_there_are() -> None:
+    counted = Wins.of(DESIGNS[1].draw(np.random.default_rng(2)))
+    n = counted.n_lineages
+    drawn = np.random.default_rng(4).multinomial(n, [1 / n] * n, size=30)
+    np.testing.assert_array_equal(counted.bootstrap(30, np.random.default_rng(4)), counted.auc(drawn))
+
+
+def test_small_tables_are_kept_and_large_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = DESIGNS[0].draw(np.random.default_rng(0))
+    entries = sum(block.wins.size for block in Wins.of(table, "look-alike").blocks())
+    monkeypatch.setattr(wins, "KEPT_ENTRIES", entries)
+    kept = Wins.of(table, "look-alike")
+    assert all(a is b for a, b in zip(kept.blocks(), kept.blocks(), strict=True))
+    monkeypatch.setattr(wins, "KEPT_ENTRIES", entries - 1)
+    rebuilt = Wins.of(table, "look-alike")
+    assert not any(a is b for a, b in zip(rebuilt.blocks(), rebuilt.blocks(), strict=True))
