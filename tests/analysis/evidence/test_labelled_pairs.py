@@ -194,7 +194,7 @@ def test_held_out_pairs_are_weighed_by_those_that_touch_neither_group(
     fold = groups(pairs)
     found = pairs.held_out(pairs.fit())
     for here in np.linspace(0, len(fold[0]) - 1, 12).astype(int):
-        train = ~np.isin(fold, fold[:, here]).any(axis=0)
+        train = np.asarray(~np.isin(fold, fold[:, here]).any(axis=0))
         if pairs.derived[train].all() or not pairs.derived[train].any():
             assert found[here] == 0.0
             continue
@@ -208,7 +208,7 @@ def test_held_out_isotonic_is_the_regression_on_those_pairs() -> None:
     found = pairs.held_out_isotonic()
     level = np.unique(pairs.scores[:, 0])
     for here in range(0, len(fold[0]), 9):
-        train = ~np.isin(fold, fold[:, here]).any(axis=0)
+        train = np.asarray(~np.isin(fold, fold[:, here]).any(axis=0))
         sums = [
             np.array([pairs.weight[train & side & (pairs.scores[:, 0] == one)].sum() for one in level])
             for side in (~pairs.derived, pairs.derived)
@@ -237,7 +237,7 @@ def test_lineages_are_left_out_one_by_one(n_metrics: int) -> None:
     found = pairs.left_out_one_by_one(at, pairs.fit())
     expected = []
     for lineage in range(pairs.n_lineages):
-        train = ~np.isin(pairs.code, lineage).any(axis=0)
+        train = np.asarray(~np.isin(pairs.code, lineage).any(axis=0))
         expected.append(weighed(pairs, train, at[None])[0])
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
