@@ -166,3 +166,99 @@ def test_audit_of_a_claimed_threshold() -> None:
     assert found.tpr == analysis.rate(table, 0.9, "tpr")
     assert found.look_alike_fpr == analysis.rate(table, 0.9, negatives="look-alike")
     assert found.look_alike_fpr.estimate > found.fpr.estimate
+
+
+@pytest.mark.parametrize("negatives", ["independent", "look-alike"])
+def test_a_threshold_is_made_of_its_parts(negatives: str) -> None:
+    """Every argument reaches what it is for."""
+    table = Design("", (3,) * 30, 4, separation=2.0, same_cell=0.6).draw(np.random.default_rng(4))
+    found = analysis.calibrate_threshold(table, 0.2, 0.7, negatives=negatives, level=0.8, seed=5)
+    value, certified, reason, n = certified_value(table, 0.2, 0.7, negatives=negatives, seed=5)
+    assert (found.value, found.certified, found.reason, found.n_independent) == (value, certified, reason, n)
+    assert certified
+    assert (found.max_fpr, found.confidence, found.negatives) == (0.2, 0.7, negatives)
+    assert found.lineages_needed == analysis.lineages_needed(0.2, 0.7)
+    assert found.fpr == analysis.rate(table, value, "fpr", negatives=negatives, level=0.8)
+    assert found.tpr == analysis.rate(table, value, "tpr", level=0.8)
+    lineage = held_out_rates(table, 0.2, negatives=negatives, by="lineage", level=0.8)
+    cell = held_out_rates(table, 0.2, negatives=negatives, by="architecture", level=0.8)
+    assert (found.held_out_fpr, found.held_out_tpr) == lineage
+    assert (found.new_architecture_fpr, found.new_architecture_tpr) == cell
+    assert "lineage left out" in lineage[0].method
+    assert "architecture left out" in cell[0].method
+    assert len({found.fpr, found.tpr, *lineage, *cell}) == 6
+
+
+def test_defaults_of_a_threshold() -> None:
+    table = Design("", (3,) * 12, 3, separation=2.0, same_cell=0.6).draw(np.random.default_rng(4))
+    stated = analysis.calibrate_threshold(table, 0.05, 0.95, negatives="independent", level=0.95, seed=0)
+    assert analysis.calibrate_threshold(table) == stated
+    assert certified_value(table, 0.3, 0.9) == certified_value(
+        table, 0.3, 0.9, negatives="independent", seed=0
+    )
+    by_lineage = held_out_rates(table, 0.1, by="lineage")
+    assert by_lineage == held_out_rates(table, 0.1, negatives="independent", by="lineage", level=0.95)
+
+
+def test_other_seeds_and_other_negatives_certify_other_values() -> None:
+    table = Design("", (3,) * 30, 2, separation=2.0, same_cell=2.0).draw(np.random.default_rng(6))
+    values = {
+        certified_value(table, 0.2, 0.9, negatives=negatives, seed=seed)[0]
+        for negatives in ("independent", "look-alike")
+        for seed in (0, 1)
+    }
+    assert len(values) == 4
+
+
+@pytest.mark.parametrize(("lineages", "enough"), [(118, True), (116, False)])
+def test_a_certificate_takes_as_many_negatives_as_it_says_and_no_more(lineages: int, enough: bool) -> None:
+    table = Design("", (1,) * lineages).draw(np.random.default_rng(0))
+    _, certified, reason, n = certified_value(table, 0.05, 0.95)
+    assert (certified, n) == (enough, lineages // 2)
+    assert bool(reason) != enough
+
+
+def test_an_infinite_negative_leaves_no_certificate() -> None:
+    table = Design("", (1,) * 130).draw(np.random.default_rng(0))
+    score = np.where((table.lineage_a == 0) | (table.lineage_b == 0), np.inf, table.score)
+    value, certified, reason, _ = certified_value(table.with_scores(score), 0.05, 0.95)
+    assert math.isfinite(value)
+    assert not certified
+    assert reason == "an independent pair scores +infinity: no threshold can exclude it"
+
+
+@pytest.mark.parametrize(
+    ("n", "max_fpr", "confidence", "rank"),
+    [(1, 0.5, 0.5, 1), (3, 0.5, 0.5, 2), (3, 0.5, 0.8, 3), (10, 0.9, 0.5, 2)],
+)
+def test_ranks_of_small_certificates(n: int, max_fpr: float, confidence: float, rank: int) -> None:
+    """Least r with P(at least r of n are above the 1 - max_fpr quantile's place) ≤ 1 - confidence."""
+    assert _umbrella(np.arange(float(n)), max_fpr, confidence) == np.nextafter(rank - 1.0, np.inf)
+
+
+def test_an_audit_has_the_level_asked_for() -> None:
+    table = Design("", (4,) * 10, 2, separation=1.0, same_cell=0.8).draw(np.random.default_rng(0))
+    found = analysis.audit_threshold(table, 0.9, 0.8)
+    assert found.fpr == analysis.rate(table, 0.9, "fpr", level=0.8)
+    assert found.tpr == analysis.rate(table, 0.9, "tpr", level=0.8)
+    assert found.look_alike_fpr == analysis.rate(table, 0.9, "fpr", negatives="look-alike", level=0.8)
+
+
+def test_three_groups_are_the_fewest_that_can_be_held_out() -> None:
+    three, two = (Design("", (2,) * n, separation=1.0).draw(np.random.default_rng(0)) for n in (3, 2))
+    assert held_out_rates(three, 0.2, by="lineage")[1].n_pairs == 3
+    fpr, tpr = held_out_rates(two, 0.2, by="lineage", level=0.8)
+    assert fpr == tpr
+    assert fpr.reason == "fewer than three groups (2) by lineage: none is left to calibrate on"
+    assert (fpr.level, fpr.method) == (0.8, "calibrated with the lineage left out")
+
+
+def test_pairs_of_unknown_cells_are_not_judged_on_new_architectures() -> None:
+    table = Design("", (2,) * 8, 4, separation=1.0).draw(np.random.default_rng(0))
+    frame = table.frame.astype({"architecture_a": object, "architecture_b": object})
+    for end in "ab":
+        frame.loc[frame[f"lineage_{end}"] == table.lineages[0], f"architecture_{end}"] = None
+    fpr, tpr = held_out_rates(ScoreTable(frame), 0.2, by="architecture")
+    untouched = (table.lineage_a > 0) & (table.lineage_b > 0)
+    assert fpr.n_pairs == (table.independent & untouched).sum()
+    assert tpr.n_pairs == (table.derived & untouched).sum()
