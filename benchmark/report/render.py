@@ -15,6 +15,7 @@ from benchmark.report.figures import run_figures
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
 from benchmark.report.sections import MetricSection, claimed, metric_sections
+from benchmark.results.codec import from_json
 from benchmark.results.files import RunDirectory
 from benchmark.results.schema import Results, RunRecord
 from benchmark.session.cache import Cache
@@ -87,13 +88,22 @@ def _figures(
     """Every figure by its file name, as SVG."""
     if cache is None:
         return run_figures(sections, results)
-    kept = cache.figures / f"{key}.json"
-    if kept.is_file():
-        cache.used(kept)
-        return dict(json.loads(kept.read_text(encoding="utf-8")))
-    drawn = run_figures(sections, results)
-    write_json(kept, drawn)
+    path = cache.figures / f"{key}.json"
+    drawn = _kept(path)
+    if drawn is None:
+        drawn = run_figures(sections, results)
+        write_json(path, drawn)
+    else:
+        cache.used(path)
     return drawn
+
+
+def _kept(path: Path) -> dict[str, str] | None:
+    """Figures from the cache; None where they are not there, or not readable: they are drawn again."""
+    try:
+        return from_json(dict[str, str], json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, ValueError):
+        return None
 
 
 def _key(directory: RunDirectory, record: RunRecord) -> str:

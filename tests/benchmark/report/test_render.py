@@ -16,6 +16,7 @@ from typed_results import metric_result, results as small_results, run_record
 from benchmark.report import markdown, render, verdict_table
 from benchmark.results.files import RunDirectory
 from benchmark.results.schema import SCHEMA, Failure, MetricResult
+from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
 
 
@@ -63,6 +64,16 @@ def test_figures_are_drawings_without_a_date(rendered: tuple[Path, list[Path]]) 
             assert "<dc:date>" not in text
             assert text.count("<path") > 5
             assert len(text) < 400_000
+
+
+@pytest.mark.parametrize("damage", ["", "[1]", '{"roc.svg": 1}'])
+def test_a_damaged_cache_of_figures_is_drawn_again(tmp_path: Path, damage: str) -> None:
+    cache, path = Cache(tmp_path / "cache"), written(tmp_path / "run")
+    first = {file.name: file.read_bytes() for file in render(path, cache=cache)}
+    (kept,) = cache.figures.glob("*.json")
+    kept.write_text(damage)
+    assert {file.name: file.read_bytes() for file in render(path, cache=cache)} == first
+    assert json.loads(kept.read_text()).keys() <= first.keys()
 
 
 @pytest.mark.parametrize("name", ["run.json", "results.json", "scores.parquet"])
