@@ -74,18 +74,20 @@ def cell_pairs(cell_a: Labels, cell_b: Labels) -> npt.NDArray[np.int64]:
     BadArgument
         The two differ in shape or are not one-dimensional.
     """
-    a, b = _labels(cell_a), _labels(cell_b)
+    a, b = _codes_or_names(cell_a), _codes_or_names(cell_b)
     if a.shape != b.shape or a.ndim != 1:
         raise BadArgument(f"cell_a and cell_b must have one shape (n_pairs,), not {a.shape} and {b.shape}")
     if not (np.issubdtype(a.dtype, np.integer) and np.issubdtype(b.dtype, np.integer)):
-        names = np.concatenate([a.astype(object), b.astype(object)])
-        a, b = np.split(pd.factorize(names, sort=True)[0], 2)
-    low, high = np.minimum(a, b).astype(np.int64), np.maximum(a, b).astype(np.int64)
+        a, b = np.split(pd.factorize(np.concatenate([a, b]), sort=True)[0], 2)
+    low, high = np.minimum(a, b), np.maximum(a, b)
     n = int(high.max(initial=0)) + 1
     return np.where(low < 0, -1, low * n + high)
 
 
-def _labels(cells: Labels) -> npt.NDArray[np.generic]:
-    """Codes as they are, names as objects: in an array of text a NaN would be the name "nan"."""
-    found: npt.NDArray[np.generic] = np.asarray(cells)
-    return found if np.issubdtype(found.dtype, np.integer) else np.asarray(cells, dtype=object)
+def _codes_or_names(cell: Labels) -> npt.NDArray[np.int64] | npt.NDArray[np.object_]:
+    if isinstance(cell, np.ndarray) and np.issubdtype(cell.dtype, np.integer):
+        return cell.astype(np.int64)
+    # As objects: numpy makes the name "nan" of a NaN that stands among the names of a list.
+    values = np.asarray(cell, dtype=object)
+    whole = pd.api.types.infer_dtype(values.ravel(), skipna=False) == "integer"
+    return values.astype(np.int64) if whole else values

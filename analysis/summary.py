@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.breakdown import LookAlikeClass, MethodClass
+from analysis.columns import RELATIONS
 from analysis.discrimination.comparison import Comparison
 from analysis.evidence.evidence_summary import EvidenceSummary
 from analysis.evidence.likelihood_ratio import Evidence
@@ -26,7 +27,7 @@ from analysis.summary_parts import (
     Curves,
     RelationScores,
 )
-from analysis.table import RELATIONS, ScoreTable
+from analysis.table import ScoreTable
 from analysis.thresholds.calibration import Threshold
 from analysis.thresholds.power import certifiable_fpr, lineages_needed, minimal_detectable_auc_difference
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.columns import RELATIONS, STATUSES
 from analysis.lineages import connected_components
 from analysis.look_alikes import cell_pairs, look_alike_pairs
 from analysis.notebook import Shown
@@ -18,10 +19,8 @@ from analysis.validation import BadArgument, check_choice, check_instance, check
 
 __all__ = ["NEGATIVES", "BadTable", "ScoreTable", "check_table", "check_tables"]
 
-RELATIONS: Final = ("derived", "sibling", "independent", "shared-init", "distilled", "disputed")
 NEGATIVES: Final = ("independent", "look-alike")
 """What derived pairs can be told from."""
-STATUSES: Final = ("ok", "abstained", "failed")
 REQUIRED: Final = ("model_a", "model_b", "score", "relation")
 ENDS: Final = (("model_a", "model_b"), ("lineage_a", "lineage_b"), ("architecture_a", "architecture_b"))
 

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from analysis.columns import RELATIONS
 from analysis.look_alikes import look_alike_pairs
 from benchmark.catalog.graph import Graph
-from benchmark.catalog.model import GRADES, RELATIONS, Dispute, Evidence, Model
+from benchmark.catalog.model import GRADES, Dispute, Evidence, Model
 from benchmark.catalog.pairs import related_pairs
 
 __all__ = ["CatalogCounts", "count_catalog"]

@@ -10,9 +10,10 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
+from analysis.columns import RELATIONS
 from analysis.lineages import connected_components
 from benchmark.catalog.integrity import date_span, topological
-from benchmark.catalog.model import CALIBRATING_GRADES, RELATIONS, Dispute, Evidence, Model, Parent
+from benchmark.catalog.model import CALIBRATING_GRADES, Dispute, Evidence, Model, Parent
 from benchmark.catalog.reachability import Matrix, closure, product
 
 __all__ = ["Graph", "Kinship"]

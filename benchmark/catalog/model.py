@@ -14,7 +14,6 @@ __all__ = [
     "FORGERIES",
     "GRADES",
     "METHODS",
-    "RELATIONS",
     "SHAPE_KEEPING",
     "STATUSES",
     "TRAINING_METHODS",
@@ -31,8 +30,6 @@ __all__ = [
     "Teacher",
     "ZooSource",
 ]
-
-RELATIONS: Final = ("derived", "sibling", "independent", "shared-init", "distilled", "disputed")
 
 METHODS: Final = (
     "fine-tune",

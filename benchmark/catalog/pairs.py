@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.columns import LABELS, RELATIONS
 from benchmark.catalog.graph import DERIVED, DISPUTED, INDEPENDENT, SIBLING, Graph
-from benchmark.catalog.model import RELATIONS, Model
+from benchmark.catalog.model import Model
 from benchmark.catalog.reachability import Matrix, product
 
 __all__ = ["COLUMNS", "RelatedPairs", "pair_table", "related_pairs"]
@@ -18,12 +19,7 @@ __all__ = ["COLUMNS", "RelatedPairs", "pair_table", "related_pairs"]
 COLUMNS = (
     "model_a",
     "model_b",
-    "relation",
-    "method",
-    "lineage_a",
-    "lineage_b",
-    "architecture_a",
-    "architecture_b",
+    *LABELS,
     "shared",
     "dispute",
     "same_depth",

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from analysis.columns import RELATIONS
 from benchmark.catalog.catalog import Catalog
 from benchmark.catalog.counts import most_frequent
 from benchmark.catalog.model import (
-    RELATIONS,
     Dispute,
     Evidence,
     Model,

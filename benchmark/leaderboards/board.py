@@ -18,7 +18,7 @@ from benchmark.results.run import Run, read_run
 from benchmark.results.schema import MetricResult
 from benchmark.session.errors import UsageError
 
-__all__ = ["Board", "Entry", "leaderboard"]
+__all__ = ["Board", "BoardEntry", "leaderboard"]
 
 LEVEL: Final = 0.05
 PAIR: Final = ["model_a", "model_b"]
@@ -33,7 +33,7 @@ Advance = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
-class Entry(Shown):
+class BoardEntry(Shown):
     """One metric of one run, or of several that agree on it.
 
     Attributes
@@ -77,7 +77,7 @@ class Board(Shown):
 
     Attributes
     ----------
-    entries : tuple of Entry
+    entries : tuple of BoardEntry
         Ranked ones first, best place first; then the others.
     comparisons : tuple of Comparison
         Of every two ranked metrics, on the pairs that both scored; adjusted together.
@@ -88,7 +88,7 @@ class Board(Shown):
     runs : tuple of str
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[BoardEntry, ...]
     comparisons: tuple[analysis.Comparison, ...] = field(repr=False)
     negatives: str
     level: float
@@ -107,13 +107,13 @@ class Board(Shown):
 
 
 def leaderboard(
-    paths: Sequence[Path], *, level: float = LEVEL, advance: Advance = lambda done, total, text: None
+    runs: Sequence[Path | str], *, level: float = LEVEL, advance: Advance = lambda done, total, text: None
 ) -> Board:
     """Put the metrics of runs side by side.
 
     Parameters
     ----------
-    paths : sequence of Path
+    runs : sequence of Path or str
         Run directories. The first decides what is ranked: the metrics of another run take part if it stands
         on the same models, weights and labels, and stand beside with the reason if not.
     level : float
@@ -126,17 +126,18 @@ def leaderboard(
     UsageError
         No run, a run twice, or a directory that is no finished run.
     """
+    paths = [Path(run) for run in runs]
     if not paths:
         raise UsageError("leaderboard: name at least one run directory")
     resolved = [path.resolve() for path in paths]
     for path, place in zip(paths, resolved, strict=True):
         if resolved.count(place) > 1:
             raise UsageError(f"leaderboard: {path} is named twice")
-    runs = [read_run(path) for path in paths]
+    read = [read_run(path) for path in paths]
     labels = _labels(paths)
-    stands = _Stands.of(runs[0])
-    reasons = ["", *(stands.difference(_Stands.of(run)) for run in runs[1:])]
-    found = _merged(runs, labels, reasons)
+    stands = _Stands.of(read[0])
+    reasons = ["", *(stands.difference(_Stands.of(run)) for run in read[1:])]
+    found = _merged(read, labels, reasons)
     negatives = _negatives(found)
     for one in found:
         one.reason = one.reason or _undefined(one.result, negatives)
@@ -144,7 +145,7 @@ def leaderboard(
     comparisons = _compared(judged, negatives, advance)
     places = {rank.metric: rank for rank in analysis.ranks([one.name for one in judged], comparisons, level)}
     entries = [
-        Entry(one.name, one.metric, tuple(one.runs), one.result, places.get(one.name), one.reason)
+        BoardEntry(one.name, one.metric, tuple(one.runs), one.result, places.get(one.name), one.reason)
         for one in found
     ]
     return Board(tuple(sorted(entries, key=_order)), comparisons, negatives, level, tuple(labels))
@@ -282,7 +283,7 @@ def _labels(paths: Sequence[Path]) -> list[str]:
     return [str(path) if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
 
 
-def _order(entry: Entry) -> tuple[bool, int, int, float, str]:
+def _order(entry: BoardEntry) -> tuple[bool, int, int, float, str]:
     """Ranked before unranked, better before worse, then by the estimate."""
     areas = (entry.result.look_alike_auc, entry.result.auc)
     estimate = next((-area.estimate for area in areas if area.defined), math.inf)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis import Comparison, Interval
-from benchmark.leaderboards.board import Board, Entry
+from benchmark.leaderboards.board import Board, BoardEntry
 from benchmark.report.markup import bullets, table_of
 from benchmark.report.notation import UNDEFINED, count, interval, p_value, percent, signed, unit
 
@@ -99,7 +99,7 @@ def board_html(board: Board) -> str:
     )
 
 
-def _row(board: Board, entry: Entry) -> dict[str, object]:
+def _row(board: Board, entry: BoardEntry) -> dict[str, object]:
     return {
         "rank": _rank(entry),
         "name": entry.name,
@@ -148,7 +148,7 @@ def _drawing(value: Interval) -> Markup:
     return Markup("".join(parts))
 
 
-def _held(board: Board, entry: Entry) -> Interval:
+def _held(board: Board, entry: BoardEntry) -> Interval:
     return entry.result.look_alike_auc if board.negatives == "look-alike" else entry.result.auc
 
 
@@ -156,18 +156,18 @@ def _area(board: Board) -> str:
     return "Look-alike" if board.negatives == "look-alike" else "Overall"
 
 
-def _auc(board: Board, entry: Entry) -> str:
+def _auc(board: Board, entry: BoardEntry) -> str:
     return interval(_held(board, entry))
 
 
-def _rank(entry: Entry) -> str:
+def _rank(entry: BoardEntry) -> str:
     return UNDEFINED if entry.rank is None else str(entry.rank)
 
 
-def _share(entry: Entry) -> float:
+def _share(entry: BoardEntry) -> float:
     return entry.result.coverage.derived
 
 
-def _scored(entry: Entry) -> str:
+def _scored(entry: BoardEntry) -> str:
     share = _share(entry)
     return UNDEFINED if math.isnan(share) else f"{percent(share)} %"

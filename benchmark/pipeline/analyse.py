@@ -9,6 +9,7 @@ import pandas as pd
 
 import analysis
 import fpcore
+from analysis.columns import LABELS
 from benchmark.catalog import Catalog, load_catalog
 from benchmark.pipeline.chosen_metric import choose
 from benchmark.pipeline.finish import Scored, default_out, finish
@@ -21,7 +22,6 @@ from benchmark.session.session import Session
 __all__ = ["analyse", "read_scores"]
 
 NEEDED: Final = ("model_a", "model_b", "score")
-LABELS: Final = ("relation", "method", "lineage_a", "lineage_b", "architecture_a", "architecture_b")
 
 
 def analyse(

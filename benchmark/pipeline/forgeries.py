@@ -7,16 +7,15 @@ from typing import Final
 
 import pandas as pd
 
+from analysis.columns import COLUMNS, LABELS
 from benchmark.catalog import Catalog
 from benchmark.catalog.pairs import pair_table
-from benchmark.pipeline.score import COLUMNS
 from benchmark.results.forgery_outcomes import AIM
 
 __all__ = ["forgery_pairs", "forgery_table", "planned_forgeries"]
 
 #: Which model stands against the target.
 STAGES: Final = {"before": "of", "after": "forged"}
-LABELS: Final = COLUMNS[COLUMNS.index("relation") :]
 
 
 def planned_forgeries(catalog: Catalog, models: Collection[str]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.columns import COLUMNS
 from benchmark.catalog import Catalog, load_catalog
 from benchmark.pipeline import provenance
 from benchmark.pipeline.checkpoints import Located, locate
@@ -19,7 +20,7 @@ from benchmark.pipeline.forgeries import forgery_pairs, forgery_table
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.plan import Plan, make_plan, with_cells
 from benchmark.pipeline.provenance import Clock, Request, begun
-from benchmark.pipeline.score import BESIDE, COLUMNS, Job, score_pairs
+from benchmark.pipeline.score import BESIDE, Job, score_pairs
 from benchmark.pipeline.workspace import Workspace
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run

@@ -28,24 +28,9 @@ from benchmark.pipeline.workspace import Workspace
 from benchmark.session.files import atomic_path
 from benchmark.session.progress import Advance
 
-__all__ = ["BESIDE", "COLUMNS", "Job", "PairScore", "score_pairs"]
+__all__ = ["BESIDE", "Job", "PairScore", "score_pairs"]
 
 PAIRS_PER_UNIT: Final = 1000
-COLUMNS: Final = (
-    "metric",
-    "model_a",
-    "model_b",
-    "score",
-    "status",
-    "reason",
-    "relation",
-    "method",
-    "lineage_a",
-    "lineage_b",
-    "architecture_a",
-    "architecture_b",
-)
-
 
 #: What stands beside the columns of a score table where its pairs have been scored.
 BESIDE: Final = ("bare_reason", "damaged", "seconds")

@@ -137,9 +137,9 @@ class Fields(SphinxDirective):
         head = nodes.row()
         for title in ("key", "type", "meaning"):
             head += nodes.entry("", nodes.paragraph(text=title))
-        columns = [nodes.colspec(colwidth=width) for width in (20, 25, 55)]
+        columns = [nodes.colspec(colwidth=width) for width in (28, 22, 50)]
         group = nodes.tgroup("", *columns, nodes.thead("", head), body, cols=len(columns))
-        section += nodes.table("", group)
+        section += nodes.table("", group, classes=["colwidths-given"])
         return section
 
 

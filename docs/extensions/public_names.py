@@ -1,4 +1,7 @@
-"""``{public} package``: what a package offers, grouped by where it is defined, from its docstrings."""
+"""``{public} package``: what a package offers, grouped by where it is defined, from its docstrings.
+
+The body may name sub-packages, one per line, that come first.
+"""
 
 from __future__ import annotations
 
@@ -37,17 +40,24 @@ class Public(SphinxDirective):
     """A section for each sub-package, an entry for each name."""
 
     required_arguments = 1
+    has_content = True
 
     def run(self) -> list[nodes.Node]:
         """Let autodoc describe every name."""
         package = self.arguments[0]
         lines: list[str] = []
-        for module, names in groups(package).items():
+        first = list(self.content)
+
+        def place(module: ModuleType) -> int:
+            return first.index(module.__name__) if module.__name__ in first else len(first)
+
+        found = groups(package)
+        for module in sorted(found, key=place):
             if module.__name__ != package:
                 said = inspect.getdoc(module) or ""
                 lines += [f"## `{module.__name__}`", "", said.splitlines()[0], ""]
             lines += ["```{eval-rst}"]
-            for name, value in names.items():
+            for name, value in found[module].items():
                 kind = "autofunction" if inspect.isfunction(value) else "autoclass"
                 lines += [f".. {kind}:: {package}.{name}"]
                 lines += ["   :members:", ""] if kind == "autoclass" else [""]

@@ -13,14 +13,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from analysis.columns import LABELS
 from benchmark.session.errors import UsageError
 
 __all__ = ["BothWays", "Layout", "ScoreColumn", "read_exported"]
 
 ENDS: Final = ("model", "lineage", "architecture")
-LABELS: Final = (
-    *("relation", "method", "lineage_a", "lineage_b", "architecture_a", "architecture_b", "shared"),
-)
 
 
 class BothWays(StrEnum):
@@ -132,7 +130,7 @@ def _named(path: Path, layout: Layout) -> pd.DataFrame:
     if layout.square:
         return _unfolded(table, layout.scores[0], path)
     pairs = _pairs(table, layout, path)
-    kept = table[[name for name in LABELS if name in table]]
+    kept = table[[name for name in (*LABELS, "shared") if name in table]]
     metrics = []
     for wanted in layout.scores:
         values = _numbers(_column(table, wanted.column, path), path)

@@ -10,6 +10,8 @@ import pytest
 
 import analysis
 from analysis import ScoreTable
+from analysis.discrimination.auc import METHODS, auc_interval
+from analysis.discrimination.wins import Wins
 from studies.simulation.designs import Design
 
 
@@ -75,3 +77,36 @@ def test_a_method_whose_pairs_all_abstained() -> None:
     assert math.isnan(row.median)
     assert row.auc.reason
     assert row.tpr.reason
+
+
+def test_parts_are_the_matched_auc_and_the_rates_of_their_pairs(table: ScoreTable) -> None:
+    """At the level asked for; a class of look-alikes is met by all derived pairs."""
+    (found,) = analysis.by_method(table, 0.5, 0.8).values()
+    assert found.look_alike_auc == analysis.auc(table, "look-alike", 0.8)
+    assert found.auc == analysis.auc(table, level=0.8)
+    assert found.tpr == analysis.rate(table, 0.5, "tpr", level=0.8)
+    assert found.look_alike_auc.estimate != found.auc.estimate
+    for name, alike in analysis.by_look_alike(table, 0.5, 0.8).items():
+        theirs = table.look_alike & (table.frame["architecture_a"] == name).to_numpy()
+        wins = Wins.of(table, negative=theirs)
+        assert alike.auc == auc_interval(wins, 0.8)
+        assert alike.fpr == analysis.rate(table, 0.5, negatives="look-alike", mask=theirs, level=0.8)
+
+
+def test_pairs_without_a_method_are_unnamed(table: ScoreTable) -> None:
+    assert list(analysis.by_method(table)) == ["unnamed"]
+
+
+def test_a_median_is_a_score_that_is_there() -> None:
+    rows = [("a", "b", 0.1, "derived"), ("c", "d", 0.7, "derived"), ("a", "c", 0.0, "independent")]
+    columns = ["model_a", "model_b", "score", "relation"]
+    (found,) = analysis.by_method(ScoreTable(pd.DataFrame(rows, columns=columns))).values()
+    assert (found.n_pairs, found.n_lineages, found.median) == (2, 2, 0.1)
+
+
+def test_a_part_without_pairs_on_one_side_says_so(table: ScoreTable) -> None:
+    alone = ScoreTable(table.frame[table.derived])
+    (found,) = analysis.by_method(alone, level=0.8).values()
+    assert found.auc == analysis.Interval.undefined(
+        "no pair with a score on one of the two sides", level=0.8, method=METHODS["jackknife"]
+    )

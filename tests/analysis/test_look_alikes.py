@@ -54,6 +54,17 @@ def test_codes_and_names_agree() -> None:
     assert 0 < by_name.sum() < (relation == "independent").sum()
 
 
+def test_pairs_of_cells_are_numbered_in_the_order_of_their_names() -> None:
+    found = cell_pairs(["b", "a", "c", "c", None, "a"], ["a", "a", "c", "b", "a", np.nan])
+    np.testing.assert_array_equal(found, [1, 0, 8, 5, -1, -1])
+    assert found.dtype == np.int64
+    code = np.array([0, 2], dtype=np.int8), np.array([1, 2], dtype=np.int32)
+    assert cell_pairs(*code).dtype == np.int64
+    np.testing.assert_array_equal(cell_pairs(*code), [1, 8])
+    many = np.full(2, 100_000, dtype=np.int32)
+    assert cell_pairs(many, many).tolist() == [100_000 * 100_001 + 100_000] * 2
+
+
 def test_a_score_table_has_the_same_look_alikes() -> None:
     rng = np.random.default_rng(1)
     models = [f"m{k:02d}" for k in range(24)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,15 +109,3 @@ def test_estimate_is_the_auc_of_scikit_learn(scores: list[float]) -> None:
     table = design.labels.with_scores(scores)
     finite = np.clip(table.score, -9, 9)  # the same order, which is all that counts
     assert Wins.of(table).estimate == pytest.approx(roc_auc_score(table.derived, finite), rel=1e-12)
-
-
-def test_a_quarter_of_a_million_pairs_in_a_second() -> None:
-    design = Design("large", (24,) * 30, 5, separation=1.5)
-    table = design.draw(np.random.default_rng(0))
-    assert len(table) > 250_000
-    began = time.process_time()
-    for kind in ("independent", "look-alike"):
-        counted = Wins.of(table, kind)
-        counted.jackknife()
-        counted.bootstrap(2_000, np.random.default_rng(0))
-    assert time.process_time() - began < 1.5  # .15 s; a million pairs take .4 s

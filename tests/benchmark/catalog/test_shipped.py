@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from analysis.columns import RELATIONS
 from analysis.look_alikes import look_alike_pairs
 from benchmark.catalog import Catalog, CatalogError, Facts, load_catalog, parse_catalog, shipped_catalog
-from benchmark.catalog.model import GRADES, METHODS, RELATIONS, STATUSES
+from benchmark.catalog.model import GRADES, METHODS, STATUSES
 from benchmark.catalog.schema import json_schema
 from benchmark.catalog.show import (
     check_text,

@@ -49,7 +49,7 @@ def stranger(evaluated: Evaluated, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def board(evaluated: Evaluated, second: Path, stranger: Path) -> Board:
-    return leaderboard([evaluated.run, second, stranger])
+    return leaderboard([str(evaluated.run), second, stranger])
 
 
 def test_one_entry_a_metric_where_runs_agree(board: Board) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from small_catalog import as_yaml, write_catalog
+from small_catalog import write_catalog
 
 import analysis
 from benchmark.catalog import load_catalog
@@ -147,18 +146,6 @@ def test_what_a_catalog_states_is_taken_as_it_is(two_shapes: Path) -> None:
     )
     assert pairs["architecture_a"].tolist() == ["stated"]
     assert pairs["architecture_b"].tolist() == ["mistral 5x16 h2/2 f24 rmsnorm"]
-
-
-def test_withdrawn_models_are_not_planned(two_shapes: Path) -> None:
-    document = yaml.safe_load(two_shapes.read_text())
-    document["models"][0]["source"] = {"hub": "some/model", "unavailable": "withdrawn by its authors"}
-    document["models"][1]["source"] = {"hub": "some/child"}
-    two_shapes.write_text(as_yaml(document))
-    catalog = load_catalog(two_shapes)
-    assert set(make_plan(catalog, [CHEAP]).models) == set(catalog.models) - {"f0", "f0c0"}
-    assert set(make_plan(catalog, [CHEAP], tier="all").models) == set(catalog.models) - {"f0"}
-    with pytest.raises(UsageError, match="1 models fit --tier hub; at least two are needed"):
-        make_plan(catalog, [CHEAP], tier="hub")
 
 
 def test_unknown_tier_is_refused() -> None:

@@ -14,6 +14,8 @@ from conftest import Said, command
 from killed import run_until_killed
 from small_catalog import as_yaml, child_of, tensors, write_catalog, write_checkpoint
 
+from benchmark.session.cache import Cache
+
 ROOT = Path(__file__).parents[3]
 COLUMNS = ["metric", "model_a", "model_b", "score", "status", "reason", "relation", "method"] + [
     f"{what}_{end}" for what in ("lineage", "architecture") for end in "ab"
@@ -107,6 +109,16 @@ def test_killed_run_resumes_to_the_same_files(
     assert {path: path.stat().st_mtime_ns for path in kept} == times, "work already done was done again"
     for name in ("results.json", "scores.parquet"):
         assert (out / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_a_cache_without_room_keeps_nothing_and_changes_nothing(
+    whole: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOKALIKE_CACHE_LIMIT", "0")
+    benchmark("run", "--catalog", catalog, "--out", tmp_path / "out", cache=tmp_path / "cache")
+    for name in ("results.json", "scores.parquet"):
+        assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes(), name
+    assert Cache(tmp_path / "cache").info().files == 0
 
 
 def test_dry_run_prints_the_plan_only(catalog: Path, cache: Path, tmp_path: Path) -> None:
