@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 import analysis
 from analysis import ScoreTable
-from analysis.thresholds.calibration import _umbrella, certified_value, independent_negatives
+from analysis.thresholds.calibration import _matching, _umbrella, certified_value, independent_negatives
 from analysis.thresholds.heldout import held_out_rates, smallest_threshold
 from analysis.thresholds.rates import share_interval
 from studies.simulation.designs import Design
@@ -352,3 +352,14 @@ def test_independent_negatives_of_seed_0_and_of_nothing() -> None:
     assert independent_negatives(table).tolist() == independent_negatives(table, seed=0).tolist()
     assert independent_negatives(table).tolist() != independent_negatives(table, seed=1).tolist()
     assert len(independent_negatives(ScoreTable(table.frame[table.derived]))) == 0
+
+
+@pytest.mark.parametrize(
+    ("pairs", "matching"),
+    [([[0, 1]], [0]), ([[0, 1], [1, 2], [2, 3]], [0, 2]), ([[0, 3], [0, 4], [1, 3], [2, 3]], None)],
+)
+def test_lineages_with_few_partners_choose_first(pairs: list[list[int]], matching: list[int] | None) -> None:
+    """A path is matched from its ends; of a star with a tail the tail is always used."""
+    for seed in range(10):
+        found = _matching(np.array(pairs), 6, np.random.default_rng(seed))
+        assert sorted(found) == matching if matching else len(found) == 2
