@@ -14,9 +14,9 @@ from scipy.stats import binomtest
 
 import analysis
 from analysis import ScoreTable
-from analysis.thresholds.calibration import _umbrella, certified_value, independent_negatives
+from analysis.thresholds.calibration import _matching, _umbrella, certified_value, independent_negatives
 from analysis.thresholds.heldout import held_out_rates, smallest_threshold
-from analysis.thresholds.rates import rate, share_interval
+from analysis.thresholds.rates import share_interval
 from studies.simulation.designs import Design
 
 POPULATION = Design("", (2,) * 124, 3, separation=2.0, same_cell=0.4)
@@ -44,9 +44,6 @@ def test_order_statistic_of_the_certificate() -> None:
         sample = np.random.default_rng(n).permutation(np.arange(n, dtype=float))
         assert _umbrella(sample, 0.05, 0.95) == np.nextafter(rank - 1.0, np.inf)
     assert math.isnan(_umbrella(np.append(np.zeros(58), np.inf), 0.05, 0.95))
-    # One negative exceeds the true threshold with probability .95 or .5, at least the confidence asked.
-    assert _umbrella(np.array([3.0]), 0.95, 0.9) == np.nextafter(3.0, np.inf)
-    assert _umbrella(np.array([3.0]), 0.5, 0.5) == np.nextafter(3.0, np.inf)
 
 
 @pytest.mark.parametrize(("max_fpr", "needed"), [(0.05, 118), (0.01, 598), (0.001, 5990)])
@@ -232,50 +229,79 @@ def test_audit_of_a_claimed_threshold() -> None:
 
 
 @pytest.mark.parametrize("negatives", ["independent", "look-alike"])
-def test_a_threshold_holds_what_its_parts_find(negatives: str) -> None:
-    table = Design("", (3, 4) * 12, 4, separation=1.0, same_cell=0.8).draw(np.random.default_rng(4))
-    found = analysis.calibrate_threshold(table, 0.2, 0.8, negatives=negatives, level=0.7, seed=5)
-    value, certified, reason, n = certified_value(table, 0.2, 0.8, negatives=negatives, seed=5)
+def test_a_threshold_is_made_of_its_parts(negatives: str) -> None:
+    """Every argument reaches what it is for."""
+    table = Design("", (3,) * 30, 4, separation=2.0, same_cell=0.6).draw(np.random.default_rng(4))
+    found = analysis.calibrate_threshold(table, 0.2, 0.7, negatives=negatives, level=0.8, seed=5)
+    value, certified, reason, n = certified_value(table, 0.2, 0.7, negatives=negatives, seed=5)
+    assert (found.value, found.certified, found.reason, found.n_independent) == (value, certified, reason, n)
     assert certified
-    assert (found.value, found.certified, found.reason, found.n_independent) == (value, True, reason, n)
-    assert (found.max_fpr, found.confidence, found.negatives) == (0.2, 0.8, negatives)
-    assert found.lineages_needed == analysis.lineages_needed(0.2, 0.8)
-    assert found.fpr == rate(table, value, "fpr", negatives=negatives, level=0.7)
-    assert found.tpr == rate(table, value, "tpr", level=0.7)
-    by_lineage = held_out_rates(table, 0.2, negatives=negatives, by="lineage", level=0.7)
-    by_cell = held_out_rates(table, 0.2, negatives=negatives, by="architecture", level=0.7)
-    assert (found.held_out_fpr, found.held_out_tpr) == by_lineage
-    assert (found.new_architecture_fpr, found.new_architecture_tpr) == by_cell
+    assert (found.max_fpr, found.confidence, found.negatives) == (0.2, 0.7, negatives)
+    assert found.lineages_needed == analysis.lineages_needed(0.2, 0.7)
+    assert found.fpr == analysis.rate(table, value, "fpr", negatives=negatives, level=0.8)
+    assert found.tpr == analysis.rate(table, value, "tpr", level=0.8)
+    lineage = held_out_rates(table, 0.2, negatives=negatives, by="lineage", level=0.8)
+    cell = held_out_rates(table, 0.2, negatives=negatives, by="architecture", level=0.8)
+    assert (found.held_out_fpr, found.held_out_tpr) == lineage
+    assert (found.new_architecture_fpr, found.new_architecture_tpr) == cell
+    assert "lineage left out" in lineage[0].method
+    assert "architecture left out" in cell[0].method
+    assert len({found.fpr, found.tpr, *lineage, *cell}) == 6
 
 
-def test_the_seed_of_a_certificate_is_0_unless_given() -> None:
-    table = POPULATION.draw(np.random.default_rng(1))
-    for negatives in ("independent", "look-alike"):
-        found = [certified_value(table, 0.05, 0.95, negatives=negatives, seed=seed)[0] for seed in range(6)]
-        assert len(set(found)) > 1
-        assert certified_value(table, 0.05, 0.95, negatives=negatives)[0] == found[0]
-        for seed in (0, 1, 2):
-            sample = independent_negatives(table, negatives, seed=seed)
-            value = smallest_threshold(np.sort(table.score[table.negatives(negatives)])[::-1], 0.05)
-            assert found[seed] == max(value, _umbrella(sample, 0.05, 0.95))
-    few = Design("", (2,) * 24).draw(np.random.default_rng(1))
-    values = [analysis.calibrate_threshold(few, 0.3, 0.9, seed=seed).value for seed in range(6)]
-    assert len(set(values)) > 1
-    assert values[0] != values[1]
-    assert analysis.calibrate_threshold(few, 0.3, 0.9).value == values[0]
+def test_defaults_of_a_threshold() -> None:
+    table = Design("", (3,) * 12, 3, separation=2.0, same_cell=0.6).draw(np.random.default_rng(4))
+    stated = analysis.calibrate_threshold(table, 0.05, 0.95, negatives="independent", level=0.95, seed=0)
+    assert analysis.calibrate_threshold(table) == stated
+    assert certified_value(table, 0.3, 0.9) == certified_value(
+        table, 0.3, 0.9, negatives="independent", seed=0
+    )
+    by_lineage = held_out_rates(table, 0.1, by="lineage")
+    assert by_lineage == held_out_rates(table, 0.1, negatives="independent", by="lineage", level=0.95)
 
 
-def test_as_many_negatives_as_are_needed_certify() -> None:
-    """Four without an error bound the rate by 1/2 at confidence .9 (1/16 is at most .1); three do not."""
-    table = Design("", (2,) * 8).draw(np.random.default_rng(0))
-    assert certified_value(table, 0.5, 0.9)[1:] == (True, "", 4)
-    assert not certified_value(Design("", (2,) * 7).draw(np.random.default_rng(0)), 0.5, 0.9)[1]
-    first = (table.lineage_a == 0) | (table.lineage_b == 0)
-    infinite = table.with_scores(np.where(first, np.inf, table.score))
-    value, certified, reason, n = certified_value(infinite, 0.5, 0.9)
+def test_other_seeds_and_other_negatives_certify_other_values() -> None:
+    table = Design("", (3,) * 30, 2, separation=2.0, same_cell=2.0).draw(np.random.default_rng(6))
+    values = {
+        certified_value(table, 0.2, 0.9, negatives=negatives, seed=seed)[0]
+        for negatives in ("independent", "look-alike")
+        for seed in (0, 1)
+    }
+    assert len(values) == 4
+
+
+@pytest.mark.parametrize(("lineages", "enough"), [(118, True), (116, False)])
+def test_a_certificate_takes_as_many_negatives_as_it_says_and_no_more(lineages: int, enough: bool) -> None:
+    table = Design("", (1,) * lineages).draw(np.random.default_rng(0))
+    _, certified, reason, n = certified_value(table, 0.05, 0.95)
+    assert (certified, n) == (enough, lineages // 2)
+    assert bool(reason) != enough
+
+
+def test_an_infinite_negative_leaves_no_certificate() -> None:
+    table = Design("", (1,) * 130).draw(np.random.default_rng(0))
+    score = np.where((table.lineage_a == 0) | (table.lineage_b == 0), np.inf, table.score)
+    value, certified, reason, _ = certified_value(table.with_scores(score), 0.05, 0.95)
     assert math.isfinite(value)
-    assert (certified, n) == (False, 4)
+    assert not certified
     assert reason == "an independent pair scores +infinity: no threshold can exclude it"
+
+
+@pytest.mark.parametrize(
+    ("n", "max_fpr", "confidence", "rank"),
+    [(1, 0.5, 0.5, 1), (3, 0.5, 0.5, 2), (3, 0.5, 0.8, 3), (10, 0.9, 0.5, 2)],
+)
+def test_ranks_of_small_certificates(n: int, max_fpr: float, confidence: float, rank: int) -> None:
+    """Least r with P(at least r of n are above the 1 - max_fpr quantile's place) ≤ 1 - confidence."""
+    assert _umbrella(np.arange(float(n)), max_fpr, confidence) == np.nextafter(rank - 1.0, np.inf)
+
+
+def test_an_audit_has_the_level_asked_for() -> None:
+    table = Design("", (4,) * 10, 2, separation=1.0, same_cell=0.8).draw(np.random.default_rng(0))
+    found = analysis.audit_threshold(table, 0.9, 0.8)
+    assert found.fpr == analysis.rate(table, 0.9, "fpr", level=0.8)
+    assert found.tpr == analysis.rate(table, 0.9, "tpr", level=0.8)
+    assert found.look_alike_fpr == analysis.rate(table, 0.9, "fpr", negatives="look-alike", level=0.8)
 
 
 def test_a_threshold_in_one_line() -> None:
@@ -289,14 +315,6 @@ def test_a_threshold_in_one_line() -> None:
     assert str(found) == f"{found.value:.4g} ({held}; {rates})"
     nothing = analysis.calibrate_threshold(ScoreTable(table.frame[table.derived]), 0.4, 0.99)
     assert str(nothing) == f"no threshold for FPR ≤ 0.4 at confidence 0.99 ({nothing.reason})"
-
-
-def test_an_audit_has_the_level_that_was_asked_for() -> None:
-    table = Design("", (4,) * 10, 2, separation=1.0, same_cell=0.8).draw(np.random.default_rng(0))
-    found = analysis.audit_threshold(table, 0.9, 0.8)
-    assert found.fpr == rate(table, 0.9, level=0.8)
-    assert found.tpr == rate(table, 0.9, "tpr", level=0.8)
-    assert found.look_alike_fpr == rate(table, 0.9, negatives="look-alike", level=0.8)
 
 
 @pytest.mark.parametrize(
@@ -334,3 +352,14 @@ def test_independent_negatives_of_seed_0_and_of_nothing() -> None:
     assert independent_negatives(table).tolist() == independent_negatives(table, seed=0).tolist()
     assert independent_negatives(table).tolist() != independent_negatives(table, seed=1).tolist()
     assert len(independent_negatives(ScoreTable(table.frame[table.derived]))) == 0
+
+
+@pytest.mark.parametrize(
+    ("pairs", "matching"),
+    [([[0, 1]], [0]), ([[0, 1], [1, 2], [2, 3]], [0, 2]), ([[0, 3], [0, 4], [1, 3], [2, 3]], None)],
+)
+def test_lineages_with_few_partners_choose_first(pairs: list[list[int]], matching: list[int] | None) -> None:
+    """A path is matched from its ends; of a star with a tail the tail is always used."""
+    for seed in range(10):
+        found = _matching(np.array(pairs), 6, np.random.default_rng(seed))
+        assert sorted(found) == matching if matching else len(found) == 2

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import f_oneway, rankdata, t as student
+from scipy.stats import t
 
 from analysis.discrimination.comparison import compare_metrics
+from analysis.results import Interval
 from analysis.table import ScoreTable
 from analysis.thresholds.power import (
     certifiable_fpr,
@@ -78,83 +80,101 @@ def test_intraclass_correlation_needs_two_lineages_and_two_pairs():
     assert "score the same" in intraclass_correlation(constant).reason
 
 
-def test_the_formula_by_hand():
-    """Hanley & McNeil's variances of both sides, each with the design effect of its clusters."""
-    for g, m, icc, auc, correlation, level, power in (
-        (30, 4, 0.3, 0.8, 0.0, 0.05, 0.8),
-        (3, 2, 1.0, 0.6, 0.4, 0.1, 0.9),
-        (7, 5, 0.0, 0.95, 0.9, 0.01, 0.5),
-    ):
-        one_sided = (auc / (2 - auc) - auc**2) / (g * (m - 1)) * (1 + (m - 2) * icc)
-        other = (2 * auc**2 / (1 + auc) - auc**2) / (g * (g - 1) / 2 * m**2) * (1 + (m**2 - 1) * icc)
-        error = math.sqrt(2 * (1 - correlation) * (one_sided + other))
-        reach = student(g - 1).isf(level / 2) + student(g - 1).ppf(power)
-        found = minimal_detectable_auc_difference(
-            g, m, icc, auc=auc, correlation=correlation, level=level, power=power
-        )
-        assert found == pytest.approx(reach * error)
-    stated = minimal_detectable_auc_difference(30, 4, 0.5, auc=0.9, correlation=0.5, level=0.05, power=0.8)
-    assert minimal_detectable_auc_difference(30) == stated
-
-
-def test_the_smallest_catalogs():
-    assert certifiable_fpr(2) == pytest.approx(0.95)
-    assert certifiable_fpr(3) == pytest.approx(0.95)
-    assert minimal_detectable_auc_difference(3, 2) > 0
-    assert math.isnan(minimal_detectable_auc_difference(3, 1))
-
-
-@pytest.mark.parametrize("name", ["auc", "level", "power"])
-def test_a_share_that_is_none_is_named(name):
-    with pytest.raises(ValueError, match=f"^{name} must"):
-        minimal_detectable_auc_difference(30, **{name: 1.0})
-
-
-def derived_pairs(scores: list[list[float]]) -> ScoreTable:
-    """Lineages by the scores of their derived pairs: one founder and its children."""
-    rows = [
-        (f"{g}", f"{g}.{i}", score, "derived", f"{g}", f"{g}")
-        for g, own in enumerate(scores)
-        for i, score in enumerate(own)
-    ]
-    names = ["model_a", "model_b", "score", "relation", "lineage_a", "lineage_b"]
-    return ScoreTable(pd.DataFrame(rows, columns=names))
+def known_difference(g: int, m: int, icc: float, auc: float, correlation: float, level: float, power: float):
+    """The formula of Hanley & McNeil with clusters, written down once more."""
+    derived, lineage_pairs, pairs = m - 1, g * (g - 1) / 2, m * m
+    q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
+    of_derived = (q1 - auc * auc) * (1 + (derived - 1) * icc) / (g * derived)
+    of_negatives = (q2 - auc * auc) * (1 + (pairs - 1) * icc) / (lineage_pairs * pairs)
+    reach = t.ppf(1 - level / 2, df=g - 1) + t.ppf(power, df=g - 1)
+    return reach * math.sqrt(2 * (1 - correlation) * (of_derived + of_negatives))
 
 
 @pytest.mark.parametrize(
-    "scores",
-    [
-        [[0.1, 0.3, 0.35], [0.9], [0.5, 0.7, 0.7, 0.8]],
-        [[0.1, 0.4], [0.3, 0.9]],
-        [[0.0, 1.0], [0.1, 0.9, 0.5]],
-        [[0.0, 0.0], [1.0, 1.0]],
-    ],
+    ("g", "m", "icc", "auc", "correlation", "level", "power"),
+    [(30, 4, 0.5, 0.9, 0.5, 0.05, 0.8), (3, 2, 0.3, 0.7, 0.0, 0.1, 0.6), (12, 5, 1.0, 0.8, 0.9, 0.01, 0.9)],
 )
-def test_intraclass_correlation_from_the_f_ratio(scores):
-    """(F - 1) / (F - 1 + n₀), where n₀ is the size of a lineage, less for unequal ones."""
-    found = intraclass_correlation(derived_pairs(scores))
-    sizes = [len(own) for own in scores]
-    n, k = sum(sizes), len(sizes)
-    ranks = np.split(rankdata(np.concatenate(scores), method="dense"), np.cumsum(sizes)[:-1])
-    n0 = (n - sum(size * size for size in sizes) / n) / (k - 1)
-    if all(len(set(own)) == 1 for own in scores):
-        expected = 1.0
-    else:
-        ratio = f_oneway(*ranks).statistic
-        expected = max(0.0, (ratio - 1) / (ratio - 1 + n0))
-    assert found.estimate == pytest.approx(expected)
-    assert (found.n_pairs, found.n_lineages) == (n, k)
-    assert (found.level, found.method) == (0.95, "analysis of variance over lineages")
+def test_the_formula_is_what_it_is_said_to_be(g, m, icc, auc, correlation, level, power):
+    found = minimal_detectable_auc_difference(
+        g, m, icc, auc=auc, correlation=correlation, level=level, power=power
+    )
+    assert found == pytest.approx(known_difference(g, m, icc, auc, correlation, level, power), rel=1e-12)
+
+
+def test_defaults_of_the_formula_and_its_limits():
+    assert minimal_detectable_auc_difference(20) == pytest.approx(
+        known_difference(20, 4, 0.5, 0.9, 0.5, 0.05, 0.8), rel=1e-12
+    )
+    assert math.isnan(minimal_detectable_auc_difference(20, 1))
+    assert math.isfinite(minimal_detectable_auc_difference(3, 2))
+
+
+def test_two_lineages_certify_something():
+    assert certifiable_fpr(2, 0.9) == pytest.approx(0.9)
+    assert certifiable_fpr(3, 0.9) == certifiable_fpr(2, 0.9)
+    assert certifiable_fpr(20) == certifiable_fpr(20, 0.95)
+    assert lineages_needed(0.05) == lineages_needed(0.05, 0.95)
+    # Exactly one negative, which rounding would make two.
+    assert lineages_needed(0.9, 0.9) == 2
+
+
+def scored(scores: dict[str, list[float]]) -> ScoreTable:
+    """Derived pairs of some lineages, each pair of two models of its own, with these scores."""
+    rows = [
+        (f"{lineage}{i}", f"{lineage}{i}x", score, "derived", lineage, lineage)
+        for lineage, own in scores.items()
+        for i, score in enumerate(own)
+    ]
+    columns = ["model_a", "model_b", "score", "relation", "lineage_a", "lineage_b"]
+    return ScoreTable(pd.DataFrame(rows, columns=columns))
+
+
+def test_intraclass_correlation_is_the_analysis_of_variance_of_ranks():
+    """Unequal sizes, Donner & Koval 1980: n0 = (n - Σ nᵢ²/n)/(k - 1)."""
+    scores = {"a": [0.1, 0.4, 0.5], "b": [0.6, 0.3], "c": [0.9, 0.8, 0.7, 0.2], "d": [0.95]}
+    ranks = {
+        lineage: [sorted(chain(*scores.values())).index(x) for x in own] for lineage, own in scores.items()
+    }
+    n, k = 10, 4
+    mean = np.mean(list(chain(*ranks.values())))
+    within = sum((x - np.mean(own)) ** 2 for own in ranks.values() for x in own) / (n - k)
+    between = sum(len(own) * (np.mean(own) - mean) ** 2 for own in ranks.values()) / (k - 1)
+    typical = (n - sum(len(own) ** 2 for own in ranks.values()) / n) / (k - 1)
+    found = intraclass_correlation(scored(scores))
+    assert found.estimate == pytest.approx((between - within) / (between + (typical - 1) * within))
+    assert 0.1 < found.estimate < 0.9
+    assert (found.n_pairs, found.n_lineages, found.level) == (10, 4, 0.95)
+    assert found.method == "analysis of variance over lineages"
     assert math.isnan(found.low)
     assert math.isnan(found.high)
 
 
-def test_no_intraclass_correlation_says_why():
-    for scores, reason in (
-        ([[0.1], [0.2], [0.3]], "it takes two lineages, and one with two derived pairs, to tell"),
-        ([[0.1, 0.2]], "it takes two lineages, and one with two derived pairs, to tell"),
-        ([[0.5, 0.5], [0.5]], "all derived pairs score the same"),
-    ):
-        found = intraclass_correlation(derived_pairs(scores))
-        assert found.reason.startswith(reason)
-        assert (found.level, found.method) == (0.95, "analysis of variance over lineages")
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ({"a": [1.0, 1.0], "b": [2.0, 2.0]}, 1.0),
+        ({"a": [1.0, 4.0], "b": [2.0, 3.0]}, 0.0),
+        ({"a": [1.0, 2.0], "b": [3.0]}, 0.6),
+    ],
+)
+def test_intraclass_correlation_lies_between_0_and_1(scores, expected):
+    assert intraclass_correlation(scored(scores)).estimate == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        (
+            {"a": [1.0, 2.0]},
+            "it takes two lineages, and one with two derived pairs, to tell lineages from pairs",
+        ),
+        (
+            {"a": [1.0], "b": [2.0]},
+            "it takes two lineages, and one with two derived pairs, to tell lineages from pairs",
+        ),
+        ({"a": [1.0, 1.0], "b": [1.0, 1.0]}, "all derived pairs score the same"),
+    ],
+)
+def test_intraclass_correlation_is_undefined_with_the_reason(scores, reason):
+    expected = Interval.undefined(reason, level=0.95, method="analysis of variance over lineages")
+    assert intraclass_correlation(scored(scores)) == expected
