@@ -226,6 +226,7 @@ def test_what_a_reader_is_told() -> None:
     for estimate in (0.0, 0.8, 1.0):
         assert told(estimate, [estimate] * 3, 4.0, 8) == (still,)
     assert told(1.0, [0.9, 1.0, 0.8], 4.0, 8) == (still,)
+    assert told(0.0, [0.1, 0.0, 0.2], 4.0, 8) == (still,)
     assert told(0.8, [0.8, 0.81], 4.0, 8) == ()
 
 
