@@ -254,3 +254,9 @@ def test_multiplicities_in_narrow_numbers_do_not_overflow() -> None:
     counted = Wins.of(DESIGNS[0].draw(np.random.default_rng(0)))
     many = np.full((1, counted.n_lineages), 200, dtype=np.uint8)
     assert counted.auc(many)[0] == pytest.approx(counted.estimate, rel=1e-12)
+
+
+def test_a_single_positive_has_an_auc() -> None:
+    pairs = [("a", "b", 0.5, "derived"), ("a", "c", 0.4, "independent"), ("a", "d", 0.6, "independent")]
+    table = ScoreTable(pd.DataFrame(pairs, columns=["model_a", "model_b", "score", "relation"]))
+    assert Wins.of(table).estimate == 0.5
