@@ -102,6 +102,7 @@ def test_moments_of_folds_worked_by_hand() -> None:
     assert jackknife_variance(np.array([0.0, 0.0, 0.0, 4.0])) == pytest.approx(12 * 3 / 4)
     assert degrees_of_freedom(np.array([0.0, 0.0, 0.0, 4.0])) == 3  # 6 by the kurtosis: no more than G - 1
     assert degrees_of_freedom(np.array([0.0] * 9 + [10.0])) == pytest.approx(2 * 90**2 / (6570 - 810))
+    assert degrees_of_freedom(np.array([0.0] * 9 + [0.01])) == pytest.approx(2.8125)  # whatever the scale
     assert degrees_of_freedom(np.array([1.0, -1.0, 1.0, -1.0])) == 3  # no spread of the squares
     assert degrees_of_freedom(np.zeros(5)) == 4
     assert effective_number([0.1, 0.3]) == pytest.approx(1.6)
@@ -226,6 +227,7 @@ def test_what_a_reader_is_told() -> None:
     for estimate in (0.0, 0.8, 1.0):
         assert told(estimate, [estimate] * 3, 4.0, 8) == (still,)
     assert told(1.0, [0.9, 1.0, 0.8], 4.0, 8) == (still,)
+    assert told(0.0, [0.1, 0.0, 0.2], 4.0, 8) == (still,)
     assert told(0.8, [0.8, 0.81], 4.0, 8) == ()
 
 

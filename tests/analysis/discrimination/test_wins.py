@@ -240,3 +240,23 @@ def test_small_tables_are_kept_and_large_ones_are_not(monkeypatch: pytest.Monkey
     monkeypatch.setattr(wins, "KEPT_ENTRIES", entries - 1)
     rebuilt = Wins.of(table, "look-alike")
     assert not any(a is b for a, b in zip(rebuilt.blocks(), rebuilt.blocks(), strict=True))
+
+
+def test_negatives_inside_one_lineage_are_not_counted_twice() -> None:
+    """Of (a, b), inside a lineage, and (a, c), across, only the second is credited to two lineages."""
+    pairs = [("a", "b", 0.3, "independent"), ("a", "c", 0.6, "independent"), ("a", "m", 0.9, "derived")]
+    pairs += [("b", "m", 0.4, "derived"), ("c", "d", 0.7, "derived")]
+    table = ScoreTable(pd.DataFrame(pairs, columns=["model_a", "model_b", "score", "relation"]))
+    assert Wins.of(table).pair_variance() == pytest.approx(((2 - 2.5) / (2 * 3)) ** 2, rel=1e-12)
+
+
+def test_multiplicities_in_narrow_numbers_do_not_overflow() -> None:
+    counted = Wins.of(DESIGNS[0].draw(np.random.default_rng(0)))
+    many = np.full((1, counted.n_lineages), 200, dtype=np.uint8)
+    assert counted.auc(many)[0] == pytest.approx(counted.estimate, rel=1e-12)
+
+
+def test_a_single_positive_has_an_auc() -> None:
+    pairs = [("a", "b", 0.5, "derived"), ("a", "c", 0.4, "independent"), ("a", "d", 0.6, "independent")]
+    table = ScoreTable(pd.DataFrame(pairs, columns=["model_a", "model_b", "score", "relation"]))
+    assert Wins.of(table).estimate == 0.5
