@@ -10,6 +10,7 @@ import pytest
 
 from analysis import BadTable, Interval, ScoreTable, as_json
 from analysis.lineages import connected_components
+from analysis.table import check_table, check_tables
 
 GOOD = pd.DataFrame(
     {
@@ -184,3 +185,46 @@ def test_an_empty_table_is_a_table() -> None:
     table = ScoreTable(GOOD[:0])
     assert (len(table), table.metric, len(table.models)) == (0, "score", 0)
     assert not table.look_alike.any()
+
+
+@pytest.mark.parametrize("relation", ["derived", "sibling", "shared-init", "distilled"])
+def test_what_ties_two_models_makes_them_one_lineage(relation: str) -> None:
+    assert ScoreTable(GOOD.assign(relation=[relation, *["independent"] * 3])).lineages.tolist() == [
+        "a",
+        "c",
+        "d",
+    ]
+
+
+@pytest.mark.parametrize("relation", ["independent", "disputed"])
+def test_other_relations_tie_nothing(relation: str) -> None:
+    assert ScoreTable(GOOD.assign(relation=relation)).lineages.tolist() == ["a", "b", "c", "d"]
+
+
+def test_the_index_of_a_frame_does_not_matter() -> None:
+    mixed = ScoreTable(GOOD.set_axis(pd.Index([7, 7, 7, 7]), axis=0)).frame
+    pd.testing.assert_frame_equal(mixed, ScoreTable(GOOD).frame)
+    assert ScoreTable(GOOD.assign(score=[1, 2, 3, 4])).frame["score"].dtype == np.float64
+
+
+def test_negatives_are_those_asked_for() -> None:
+    table = ScoreTable(GOOD)
+    np.testing.assert_array_equal(table.negatives("independent"), table.independent)
+    np.testing.assert_array_equal(table.negatives("look-alike"), table.look_alike)
+    assert table.independent.sum() > table.look_alike.sum() > 0
+
+
+def test_tables_of_a_family_are_checked_by_name() -> None:
+    table = ScoreTable(GOOD)
+    assert check_table(table) is table
+    assert check_tables([table]) == (table,)
+    with pytest.raises(
+        ValueError, match=r"^table must be a ScoreTable \(analysis.ScoreTable\(frame\) makes one\)"
+    ):
+        check_table(GOOD)
+    with pytest.raises(ValueError, match=r"^a must be a ScoreTable"):
+        check_table(GOOD, "a")
+    with pytest.raises(ValueError, match=r"^tables\[1\] must be a ScoreTable"):
+        check_tables([table, GOOD])
+    with pytest.raises(ValueError, match=r"^family must hold one table a metric; 'score' stands twice"):
+        check_tables([table, table], "family")
