@@ -118,7 +118,7 @@ def test_a_cache_without_room_keeps_nothing_and_changes_nothing(
     whole: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOOKALIKE_CACHE_LIMIT", "0")
-    benchmark("run", "--catalog", catalog, "--out", tmp_path / "out", cache=tmp_path / "cache")
+    benchmark(*calibration(catalog, tmp_path / "out"), cache=tmp_path / "cache")
     for name in ("results.json", "scores.parquet"):
         assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes(), name
     assert Cache(tmp_path / "cache").info().files == 0
