@@ -363,3 +363,38 @@ def test_lineages_with_few_partners_choose_first(pairs: list[list[int]], matchin
     for seed in range(10):
         found = _matching(np.array(pairs), 6, np.random.default_rng(seed))
         assert sorted(found) == matching if matching else len(found) == 2
+
+
+@pytest.mark.parametrize("max_fpr", [0.001, 0.2, 0.5, 0.9])
+def test_thresholds_without_lineages_are_found_however_deep_they_lie(max_fpr: float) -> None:
+    """The pairs that are left out score highest, so that several stretches of pairs are passed over."""
+    labels = Design("", (20,) * 5).labels
+    rng = np.random.default_rng(3)
+    touching = (labels.lineage_a < 2).astype(float) + (labels.lineage_b < 2)
+    table = labels.with_scores(rng.normal(size=len(labels)) + 0.8 * touching)
+    fpr, _ = held_out_rates(table, max_fpr, by="lineage")
+    hits = []
+    for a, b in itertools.combinations(range(5), 2):
+        here = table.independent & (table.lineage_a == a) & (table.lineage_b == b)
+        ends = np.stack([table.lineage_a, table.lineage_b])
+        left = table.score[table.independent & ~np.isin(ends, [a, b]).any(axis=0)]
+        hits.append(table.score[here] >= smallest_threshold(np.sort(left)[::-1], max_fpr))
+    assert fpr.estimate == pytest.approx(np.concatenate(hits).mean(), abs=1e-12)
+
+
+def test_a_stretch_may_end_at_the_last_negative_that_is_allowed() -> None:
+    labels = Design("", (16,) * 4).labels
+    negative = np.flatnonzero(labels.independent)
+    kept = (labels.lineage_a[negative] > 1) & (labels.lineage_b[negative] > 1)
+    # Of 256 kept pairs 51 are allowed: all of them in the first stretch of 1,024 pairs, the others below it.
+    order = np.concatenate([np.flatnonzero(kept)[:51], np.flatnonzero(~kept)[:973]])
+    order = np.concatenate([order, np.flatnonzero(kept)[51:], np.flatnonzero(~kept)[973:]])
+    score = np.zeros(len(labels))
+    score[negative[order]] = np.arange(len(order), 0, -1)
+    table = labels.with_scores(score)
+    fpr, _ = held_out_rates(table, 0.2, by="lineage")
+    first = np.isin(np.arange(len(table)), negative[~kept]) & (table.lineage_a == 0) & (table.lineage_b == 1)
+    limit = np.sort(score[negative[kept]])[::-1][51]
+    assert limit == len(order) - 1024
+    assert (score[first] > limit).all()
+    assert fpr.n_pairs == len(negative)
