@@ -274,6 +274,21 @@ def test_an_adjusted_p_value_is_never_below_the_metric_s_own():
     assert tests["two"].adjusted_p_value == tests["two"].p_value
 
 
+@pytest.mark.parametrize("change", [{"status": "abstained"}, {"relation": "sibling"}])
+def test_a_metric_without_derived_pairs_of_a_lineage_is_judged_by_the_others(change):
+    """The family knows those of the first lineage; this metric has no score of them, or another label."""
+    table = redraw(Design("d", (3,) * 8, n_cells=2, separation=1.0, **NOISE), np.random.default_rng(1), "one")
+    silent = table.derived & (table.lineage_a == 0)
+    frame = table.frame.assign(metric="two")
+    for column, value in change.items():
+        frame[column] = np.where(silent, value, frame[column])
+    two = ScoreTable(frame)
+    together, alone = separation_tests([table, two], 99)["two"], separation_test(two, 99)
+    assert together.n_models == alone.n_models == 24
+    assert together.n_lineages == 7
+    assert together.statistic == pytest.approx(alone.statistic, rel=1e-12)
+
+
 def test_one_table_a_metric():
     table = redraw(Design("d", (2,) * 4), np.random.default_rng(0))
     with pytest.raises(ValueError, match="stands twice"):
