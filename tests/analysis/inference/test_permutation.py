@@ -289,6 +289,15 @@ def test_a_metric_without_derived_pairs_of_a_lineage_is_judged_by_the_others(cha
     assert together.statistic == pytest.approx(alone.statistic, rel=1e-12)
 
 
+def test_models_of_cells_without_derived_pairs_take_no_part():
+    rng = np.random.default_rng(2)
+    table = families({"a": (1, 1), "x": (3, 3, 2), "z": (1, 1, 1)}, lambda a, b, same: rng.normal() + same)
+    inside = table.frame["architecture_a"].eq("x") & table.frame["architecture_b"].eq("x")
+    alone = ScoreTable(table.frame[inside])
+    assert len(alone) < len(table)
+    assert separation_test(table) == separation_test(alone)
+
+
 def test_one_table_a_metric():
     table = redraw(Design("d", (2,) * 4), np.random.default_rng(0))
     with pytest.raises(ValueError, match="stands twice"):
