@@ -12,7 +12,7 @@ from analysis.notebook import Shown
 from benchmark.catalog.counts import CatalogCounts, count_catalog
 from benchmark.catalog.graph import Graph, Kinship
 from benchmark.catalog.model import Dispute, Forgery, Model, ZooSource
-from benchmark.catalog.pairs import pair_table
+from benchmark.catalog.pairs import pair_table, shared_facts
 from benchmark.catalog.problems import CatalogError
 
 __all__ = ["Catalog"]
@@ -229,6 +229,28 @@ class Catalog(Shown):
             if name in self.forged:
                 raise CatalogError(f"{name} is a forgery and stands in no honest pair; leave it out")
         return pair_table(self.graph, self._one_each(wanted))
+
+    def shared_facts(self, ids: Iterable[str]) -> dict[tuple[str, str], frozenset[str]]:
+        """What every two of some models have in common beside their shape.
+
+        Parameters
+        ----------
+        ids : iterable of str
+            Ids or aliases.
+
+        Returns
+        -------
+        dict
+            (model_a, model_b), model_a < model_b → those of "corpus", "tokenizer", "order", "schedule" and
+            "seed" that are stated for both and equal.
+
+        Examples
+        --------
+        >>> from benchmark.catalog import load_catalog
+        >>> sorted(load_catalog().shared_facts(["zoo/qwen-a", "zoo/qwen-b"])["zoo/qwen-a", "zoo/qwen-b"])
+        ['corpus', 'order', 'schedule', 'tokenizer']
+        """
+        return shared_facts(self.graph, self._one_each(dict.fromkeys(map(self.resolve, ids))))
 
     def counts(self) -> CatalogCounts:
         """What the catalog holds, as counts.

@@ -14,7 +14,7 @@ from benchmark.catalog.graph import DERIVED, DISPUTED, INDEPENDENT, SIBLING, Gra
 from benchmark.catalog.model import Model
 from benchmark.catalog.reachability import Matrix, product
 
-__all__ = ["COLUMNS", "RelatedPairs", "pair_table", "related_pairs"]
+__all__ = ["COLUMNS", "RelatedPairs", "pair_table", "related_pairs", "shared_facts"]
 
 COLUMNS = (
     "model_a",
@@ -116,6 +116,22 @@ def pair_table(graph: Graph, chosen: Sequence[str]) -> pd.DataFrame:
         "same_corpus": _nullable(both["corpus"][a, b], same["corpus"][a, b]),
     }
     return pd.DataFrame(table, columns=list(COLUMNS))
+
+
+def shared_facts(graph: Graph, chosen: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
+    """What every two of the chosen models have in common, of `COMMON_GROUND`.
+
+    Returns
+    -------
+    dict
+        (model_a, model_b), model_a < model_b → the facts; empty where nothing is shared, or stated.
+    """
+    pairs = related_pairs(graph, chosen)
+    _, same = _common_ground(graph, [graph.order[row] for row in pairs.rows])
+    return {
+        (pairs.ids[a], pairs.ids[b]): frozenset(fact for fact in COMMON_GROUND if same[fact][a, b])
+        for a, b in zip(pairs.a.tolist(), pairs.b.tolist(), strict=True)
+    }
 
 
 def _common_ground(graph: Graph, models: Sequence[Model]) -> tuple[dict[str, Matrix], dict[str, Matrix]]:

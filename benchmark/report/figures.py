@@ -13,7 +13,7 @@ from benchmark.report.plots.error_rates import roc
 from benchmark.report.plots.score_rows import draw_rows, rows_height
 from benchmark.report.plots.style import INK, SOFT, as_svg, blank, house_style
 from benchmark.report.plots.training_decay import draw_decay
-from benchmark.report.sections import MetricSection
+from benchmark.report.sections import MetricSection, anchors
 from benchmark.results.schema import Results
 
 __all__ = ["run_figures"]
@@ -34,8 +34,9 @@ def run_figures(sections: Sequence[MetricSection], results: Results) -> dict[str
         "roc.svg": roc_figure(sections),
         "decay.svg": decay_figure(sections),
     }
+    files = anchors(results.names, "scores")
     for section in sections:
-        drawn[f"scores-{section.anchor.removeprefix('metric-')}.svg"] = score_figure(section)
+        drawn[f"{files[section.name]}.svg"] = score_figure(section)
     return {name: as_svg(figure) for name, figure in drawn.items()}
 
 

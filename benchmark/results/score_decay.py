@@ -34,7 +34,7 @@ def distances(catalog: Catalog, manifest: Manifest | None = None) -> pd.DataFram
         steps, tokens, here = 0, [], model
         while (parent := _trained_from(catalog, here)) is not None:
             steps += here.training_steps or 0
-            entry = trained.get(str(here.source).removeprefix("zoo:"))
+            entry = trained.get(here.source.name) if isinstance(here.source, ZooSource) else None
             tokens.append(entry.tokens if entry else None)
             budget = _budget(catalog, here)
             if budget is None:

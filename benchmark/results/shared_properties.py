@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -49,23 +49,18 @@ def founder_pairs(catalog: Catalog) -> pd.DataFrame:
         (pairs["architecture_a"] == pairs["architecture_b"])
         & pairs["relation"].isin(["independent", "shared-init"])
     ]
+    facts = catalog.shared_facts(recipes)
     rows = [
-        (
-            pair["model_a"],
-            pair["model_b"],
-            START if pair["relation"] == "shared-init" else _words(pair, recipes),
-        )
-        for pair in pairs.to_dict("records")
+        (a, b, START if relation == "shared-init" else _words(facts[a, b], recipes[a], recipes[b]))
+        for a, b, relation in pairs[["model_a", "model_b", "relation"]].itertuples(index=False)
     ]
     rows.sort(key=lambda row: (_rank(row[2]), row))
     return pd.DataFrame(rows, columns=["model_a", "model_b", "shared"])
 
 
-def _words(pair: Mapping[Hashable, str], recipes: Mapping[str, Mapping[str, object]]) -> str:
-    shared = frozenset(pair["shared"].split(", "))
+def _words(shared: frozenset[str], first: Mapping[str, object], second: Mapping[str, object]) -> str:
     missing = frozenset(FACTS) - shared
     missing = IMPLIED.get(missing, missing)
-    first, second = recipes[pair["model_a"]], recipes[pair["model_b"]]
     others = {*first, *second} - {*FACTS, "seed"}
     missing |= {fact for fact in others if first.get(fact) != second.get(fact)}
     if not missing:
