@@ -64,6 +64,10 @@ class Interval(Shown):
         Why a value is undefined; empty when it is defined.
     warnings : tuple of str
         What a reader must know before quoting the interval.
+    unseen : float
+        How bad it may be if a kind of lineage exists that is not among those seen: the end in the
+        unfavourable direction when such a kind is as frequent as can stay unseen among so many lineages, and
+        everything goes wrong on it. NaN where that has no meaning.
 
     Examples
     --------
@@ -84,6 +88,7 @@ class Interval(Shown):
     n_lineages: int = 0
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    unseen: float = math.nan
 
     @classmethod
     def undefined(

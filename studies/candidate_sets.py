@@ -24,7 +24,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 import analysis
-from analysis.discrimination.intervals import lineage_interval
+from analysis.discrimination.intervals import TRUE_POSITIVES, lineage_interval
 from analysis.evidence.candidates import CandidateSet, Entry, exclude_candidates
 from analysis.evidence.combination import combine_evidence
 from benchmark.comparison.joint_evidence import choose_for_combination
@@ -250,7 +250,13 @@ def _over_lineages(heads: npt.NDArray[np.str_], hit: npt.NDArray[np.bool_]) -> a
     n = len(shares)
     folds = (shares.sum() - shares) / (n - 1) if n > 1 else np.full(1, np.nan)
     return lineage_interval(
-        float(shares.mean()), folds, units=n, level=0.95, method="mean over lineages", n_lineages=n
+        float(shares.mean()),
+        folds,
+        kind=TRUE_POSITIVES,
+        units=n,
+        level=0.95,
+        method="mean over lineages",
+        n_lineages=n,
     )
 
 

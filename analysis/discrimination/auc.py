@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from analysis.discrimination.delong import delong_variance
-from analysis.discrimination.intervals import lineage_interval
+from analysis.discrimination.intervals import AREA, lineage_interval
 from analysis.discrimination.wins import Wins, comparisons
 from analysis.randomness import generator
 from analysis.results import Interval
@@ -30,8 +30,8 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Method = Literal["jackknife", "bootstrap", "percentile", "delong"]
 METHODS: Final[dict[str, str]] = {
-    "jackknife": "lineage jackknife on the logit scale, Satterthwaite t: lineages independent",
-    "bootstrap": "lineage bootstrap on the logit scale, Satterthwaite t: lineages independent",
+    "jackknife": "lineage jackknife, one lineage more that tells nothing: lineages independent",
+    "bootstrap": "lineage bootstrap, one lineage more that tells nothing: lineages independent",
     "percentile": "lineage bootstrap, percentiles: lineages independent and many, AUC far from 1",
     "delong": "DeLong: assumes that all pairs are independent, which they are not",
 }
@@ -79,8 +79,8 @@ def auc(
     Notes
     -----
     The estimate is Mann & Whitney's (1947); matched by cells it is the covariate-adjusted AUC of Janes & Pepe
-    (2009, doi:10.1093/biomet/asp002). The default interval comes from the delete-one-lineage jackknife on the
-    logit scale with corrections (`analysis.discrimination.intervals`); DeLong's from DeLong, DeLong &
+    (2009, doi:10.1093/biomet/asp002). The default interval weighs the pseudo-values of the lineages at
+    random, with one lineage more (`analysis.discrimination.intervals`); DeLong's from DeLong, DeLong &
     Clarke-Pearson (1988, doi:10.2307/2531595).
 
     Examples
@@ -142,11 +142,8 @@ def auc_interval(
         "n_models": wins.n_models,
         "n_lineages": wins.n_lineages,
     }
-    variance, excess = None, 0.0
-    if method == "jackknife":
-        # Inside cells lineage pairs are few, so that what they add on their own matters.
-        excess = wins.pair_variance() if wins.n_strata > 1 else 0.0
-    else:
+    variance = None
+    if method != "jackknife":
         if rng is None:
             raise ValueError(f"method {method!r} draws at random: give it a generator")
         resampled = wins.bootstrap(n_resamples, rng)
@@ -157,12 +154,11 @@ def auc_interval(
     return lineage_interval(
         wins.estimate,
         wins.jackknife(),
+        kind=AREA,
         units=wins.units,
         level=level,
         method=METHODS[method],
         variance=variance,
-        excess=excess,
-        area=True,
         warnings=warnings,
         **counts,
     )

@@ -11,10 +11,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import t as student
-from statsmodels.stats.multitest import multipletests
 
-from analysis.discrimination.intervals import NOTHING, difference_interval, jackknife_variance
+from analysis.discrimination.intervals import difference_interval, difference_p_value
 from analysis.discrimination.wins import Wins
 from analysis.notebook import Shown, number
 from analysis.results import Interval
@@ -24,7 +22,9 @@ from analysis.validation import check_choice, check_instances, check_probability
 __all__ = ["Comparison", "compare_all", "compare_metrics", "holm"]
 
 Floats = npt.NDArray[np.float64]
-METHOD: Final = "paired difference on the same lineage jackknife folds, t(G - 1)"
+METHOD: Final = (
+    "paired difference, same lineage jackknife, random weights, one lineage more that tells them apart"
+)
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ def compare_metrics(
 
     Notes
     -----
-    The difference's error comes from the same delete-one-lineage folds of both AUCs, with a t quantile of
-    G - 1 degrees of freedom: pairs that share a lineage are neither independent within a metric nor between
-    metrics.
+    The difference's error comes from the same delete-one-lineage folds of both AUCs: pairs that share a
+    lineage are neither independent within a metric nor between metrics. Their pseudo-values are weighed at
+    random, with one lineage more on which the AUCs are a half apart (`analysis.discrimination.intervals`).
 
     Examples
     --------
@@ -203,8 +203,10 @@ def holm(family: Sequence[Comparison]) -> tuple[Comparison, ...]:
 
     Notes
     -----
-    Holm 1979, Scandinavian Journal of Statistics 6:65: the family-wise error is at most the level, whatever
-    the dependence.
+    Holm's procedure (1979, Scandinavian Journal of Statistics 6:65) over the two one-sided hypotheses of each
+    comparison: the chance of any wrong statement, a wrong direction included, is at most the level, whatever
+    the dependence. (Over two-sided p-values it is not known to bound wrong directions: Shaffer 1980,
+    doi:10.1214/aos/1176345205.)
 
     Examples
     --------
@@ -216,9 +218,13 @@ def holm(family: Sequence[Comparison]) -> tuple[Comparison, ...]:
     adjusted = list(check_instances(family, "family", Comparison))
     tested = [i for i, one in enumerate(family) if not math.isnan(one.p_value)]
     if tested:
-        found = multipletests([family[i].p_value for i in tested], method="holm")[1]
-        for i, p in zip(tested, found.tolist(), strict=True):
-            adjusted[i] = replace(family[i], adjusted_p_value=p)
+        # Of the two directions of a comparison one p-value is half the two-sided one; the other is larger
+        # than 1/2 and never rejected, so that it only counts.
+        order = sorted(tested, key=lambda i: family[i].p_value)
+        worst = 0.0
+        for rejected, i in enumerate(order):
+            worst = max(worst, min(1.0, (2 * len(order) - rejected) * family[i].p_value / 2))
+            adjusted[i] = replace(family[i], adjusted_p_value=worst)
     return tuple(adjusted)
 
 
@@ -248,18 +254,12 @@ def _compared(metric_a: str, metric_b: str, negatives: str, a: Wins, b: Wins, le
         folds,
         level,
         METHOD,
-        units=a.units,
+        units=min(a.units, b.units),
         n_pairs=a.n_positive + a.n_negative,
         n_models=a.n_models,
         n_lineages=a.n_lineages,
     )
     p, reason = math.nan, difference.reason
     if not reason:
-        variance = jackknife_variance(folds)
-        if variance > NOTHING:
-            p = 2 * float(student.sf(abs(difference.estimate) / math.sqrt(variance), len(folds) - 1))
-        elif abs(difference.estimate) < 1e-12:
-            p = 1.0
-        else:
-            reason = "the difference is the same in every jackknife fold: its error cannot be told"
+        p = difference_p_value(difference.estimate, folds, min(a.units, b.units))
     return Comparison(metric_a, metric_b, negatives, a.estimate, b.estimate, difference, p, p, reason)

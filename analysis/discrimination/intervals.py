@@ -1,58 +1,93 @@
 """From lineage jackknife folds to an interval that covers: the one rule behind every proportion and AUC.
 
-The variance over lineages is taken to the logit scale (delta method) and a t quantile applied. Measured on
-simulated catalogs (`python -m studies.simulation`), six corrections turn this into an interval that covers:
+Every lineage has a pseudo-value: what it makes of the share, by what the share becomes without it. An end of
+the interval is a quantile of their mean under random weights, with one lineage more on which things go wrong
+(`analysis.discrimination.random_weights`):
 
-- degrees of freedom from the kurtosis of the folds (Satterthwaite), never above G - 1, nor above the
-  effective number of lineages where each pair lies inside one: when one or two lineages decide, the variance
-  itself is hardly known;
-- the end towards 1/2 is moved outwards by the variance times |2θ - 1|, twice the bias that the curvature of
-  the logit brings: near 0 and 1 most catalogs show too few errors and too small a variance;
-- for an AUC, which comes closer to 1 than a count can, the variance on the logit scale is the geometric mean
-  of the delta method's and of that of the folds' logits where this is larger, and the other end is moved by
-  the bias, too;
-- what is known to be counted twice is taken off the variance, up to a share of it;
-- where nothing varies, the interval is that of Wilson for as many independent trials as there are effective
-  lineages; where a single lineage decides (a fold reaches 0 or 1), at least the exact one (Clopper-Pearson),
-  because Wilson's falls short with one miss in few trials;
-- no interval is wider than the exact one of half as many trials.
+- for a rate, all its pairs are on the wrong side; for an AUC, it wins half of what the others win (at an AUC
+  of 1 it tells nothing: its children are no better than chance);
+- uneven lineages are worth fewer, so that the further one weighs more: as many times as lineages are short of
+  their effective number.
+
+So no share is known better than its number of lineages allows, whatever the estimate, and an imperfect table
+never has a narrower interval than a perfect one. Skewed lineages and the few that fail are covered without an
+estimate of their variance, which such catalogs do not hold.
+
+Beside every interval stands `unseen`: what the share becomes if there is a kind of lineage that this catalog
+happens not to hold, as frequent as can stay unseen in so many lineages, on which everything goes wrong.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv, expit, logit, ndtri, stdtrit
-from scipy.stats import t as student
+from scipy.special import betaincinv
 
+from analysis.discrimination.random_weights import share_below, weighted_mean_quantile
 from analysis.results import Interval
 
 __all__ = [
+    "AREA",
+    "FALSE_POSITIVES",
+    "SAME_CELL_AREA",
+    "TRUE_POSITIVES",
+    "Share",
     "clopper_pearson",
     "degrees_of_freedom",
     "difference_interval",
+    "difference_p_value",
     "effective_number",
     "jackknife_variance",
     "lineage_interval",
-    "wilson",
+    "lineage_intervals",
+    "pseudo_values",
+    "unseen_bound",
 ]
 
 Floats = npt.NDArray[np.float64]
-NOTHING: Final = 1e-18
-"""A variance below this is rounding."""
 FEW_LINEAGES: Final = 8
 """Below so many lineages the coverage of the intervals was not established."""
 FEW_UNITS: Final = 3.0
-"""Below so many independent trials the interval says how few they are."""
-COUNTED_TWICE: Final = 0.4
-"""Most of a variance that is taken off as counted twice: the estimate of that part varies, too. Without this
-limit, intervals of single designs cover less than .9."""
-STEEPER: Final = 1.5
-"""Most by which the variance of the folds' logits counts as larger than the delta method's: a fold next to 0
-or 1 would make it as large as one likes."""
+"""Below so many effective lineages the interval says how few they are."""
+APART: Final = 0.5
+"""Difference of two AUCs on one lineage more: one metric tells nothing there, the other all."""
+DECIDES: Final = 0.5
+"""Share of the squared deviations of all lineages from which one is said to decide."""
+NOTHING: Final = 1e-18
+"""A variance below this is rounding."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What kind of share an interval is about.
+
+    Attributes
+    ----------
+    lost : float
+        What a lineage on which things go wrong loses of a comparison, as a share.
+    ends : int
+        Lineages that a pair has: 2 where pairs lie between lineages, 1 where they lie inside.
+    touched : int
+        Lineages that a comparison has: an AUC compares a pair inside one with a pair between two.
+    bad : {"low", "high"}
+        The end at which a metric is worse than it seems.
+    """
+
+    lost: float
+    ends: int
+    touched: int
+    bad: str
+
+
+AREA: Final = Share(lost=0.5, ends=1, touched=3, bad="low")
+SAME_CELL_AREA: Final = Share(lost=0.5, ends=2, touched=4, bad="high")
+TRUE_POSITIVES: Final = Share(lost=1.0, ends=1, touched=1, bad="low")
+FALSE_POSITIVES: Final = Share(lost=1.0, ends=2, touched=2, bad="high")
 
 
 def effective_number(counts: npt.ArrayLike) -> float:
@@ -66,16 +101,6 @@ def effective_number(counts: npt.ArrayLike) -> float:
     c = np.asarray(counts, dtype=np.float64)
     squares = float(np.sum(c**2))
     return float(np.sum(c)) ** 2 / squares if squares > 0 else 0.0
-
-
-def wilson(share: float, n: float, level: float) -> tuple[float, float]:
-    """Wilson's score interval of a share seen in n independent trials (n need not be whole)."""
-    z2 = float(ndtri((1 + level) / 2)) ** 2
-    middle = (share * n + z2 / 2) / (n + z2)
-    half = math.sqrt(z2 * (share * (1 - share) * n + z2 / 4)) / (n + z2)
-    low = 0.0 if share <= 0 else max(0.0, middle - half)
-    high = 1.0 if share >= 1 else min(1.0, middle + half)
-    return low, high
 
 
 def clopper_pearson(share: float, n: float, level: float) -> tuple[float, float]:
@@ -101,33 +126,32 @@ def degrees_of_freedom(folds: Floats) -> float:
     return min(n - 1.0, 2 * total**2 / spread) if spread > 0 else n - 1.0
 
 
-def _steepness(folds: Floats, scale: float) -> float:
-    """By how much the variance exceeds the delta method's on the logit scale, at least 1.
+def pseudo_values(estimate: float, folds: Floats) -> Floats:
+    """What each lineage makes of an estimate: Gθ - (G - 1)θ₍₋g₎, brought to the mean θ; shape (G,)."""
+    n = len(folds)
+    value: Floats = estimate + (n - 1) * (folds.mean() - folds)
+    return value
 
-    Parameters
-    ----------
-    folds : ndarray of float, shape (G,)
-    scale : float
-        θ(1 - θ).
+
+def unseen_bound(estimate: float, units: float, level: float, kind: Share) -> float:
+    """The share if a kind of lineage exists that is not among those seen, and on which everything goes wrong.
+
+    It is as frequent as can stay unseen among `units` lineages with probability (1 - level)/2, and it spoils
+    every comparison that it takes part in.
     """
-    linear = jackknife_variance(folds)
-    if linear <= 0 or folds.min() <= 0 or folds.max() >= 1:
-        return 1.0
-    ratio = jackknife_variance(logit(folds)) * scale**2 / linear
-    return math.sqrt(min(max(ratio, 1.0), STEEPER))
+    kept = ((1 - level) / 2) ** (kind.touched / units)
+    return float(estimate * kept if kind.bad == "low" else 1 - (1 - estimate) * kept)
 
 
 def lineage_interval(
     estimate: float,
     folds: npt.ArrayLike,
     *,
+    kind: Share,
     units: float,
     level: float,
     method: str,
     variance: float | None = None,
-    excess: float = 0.0,
-    degrees: float = math.inf,
-    area: bool = False,
     n_pairs: int = 0,
     n_models: int = 0,
     n_lineages: int = 0,
@@ -141,65 +165,112 @@ def lineage_interval(
         The share from all lineages; not NaN.
     folds : array_like, shape (G,)
         The share with each lineage left out; NaN where nothing was left.
+    kind : Share
+        What goes wrong in the further lineage.
     units : float
-        Independent trials that the catalog is worth where its folds cannot tell (effective lineages, or half
-        of them for what concerns pairs of lineages).
+        Effective number of lineages, at least 1.
     level : float
         Nominal coverage.
     method : str
         What to call it.
     variance : float, optional
-        In place of the jackknife's (the lineage bootstrap's).
-    excess : float
-        Part of the variance known to be counted twice, taken off; at most `COUNTED_TWICE` of it.
-    degrees : float
-        Upper bound of the degrees of freedom, at least 1.
-    area : bool
-        The share is an AUC and not a count of pairs.
+        In place of the jackknife's (the lineage bootstrap's): the pseudo-values are spread to have it.
     n_pairs, n_models, n_lineages, warnings
         Passed on.
     """
-    values = np.asarray(folds, dtype=np.float64)
+    return lineage_intervals(
+        [estimate],
+        np.asarray(folds, dtype=np.float64)[None],
+        kind=kind,
+        units=units,
+        level=level,
+        method=method,
+        variance=variance,
+        n_pairs=n_pairs,
+        n_models=n_models,
+        n_lineages=n_lineages,
+        warnings=warnings,
+    )[0]
+
+
+def lineage_intervals(
+    estimates: Sequence[float],
+    folds: Floats,
+    *,
+    kind: Share,
+    units: float,
+    level: float,
+    method: str,
+    variance: float | None = None,
+    n_pairs: int = 0,
+    n_models: int = 0,
+    n_lineages: int = 0,
+    warnings: tuple[str, ...] = (),
+) -> list[Interval]:
+    """Intervals of several shares of the same pairs, as `lineage_interval`; folds of shape (n_shares, G)."""
+    tail = (1 - level) / 2
     said = list(warnings)
     if n_lineages < FEW_LINEAGES:
         said.append(
             f"{n_lineages} lineages: below {FEW_LINEAGES} the coverage of this interval is not established"
         )
     if units < FEW_UNITS:
-        said.append(f"few or very uneven lineages: they are worth {units:.1f} independent trials")
+        said.append(f"few or very uneven lineages: they are worth {units:.1f} even ones")
+    theta = np.asarray(estimates, dtype=np.float64)
+    held = np.logical_and(~np.isnan(folds).any(axis=1), folds.shape[1] > 1)
+    values = np.tile(theta[:, None], (1, max(folds.shape[1], 1)))
+    for row in np.flatnonzero(held).tolist():
+        values[row] = _spread(pseudo_values(float(theta[row]), folds[row]), float(theta[row]), variance)
+    mass = max(1.0, values.shape[1] / units)
+    fall = kind.ends * kind.lost
+    lows = weighted_mean_quantile(values, theta * (1 - fall), mass, tail)
+    highs = 1 - weighted_mean_quantile(1 - values, (1 - theta) * (1 - fall), mass, tail)
+    found = []
+    for row, value in enumerate(theta.tolist()):
+        low, high = max(0.0, float(lows[row])), min(1.0, float(highs[row]))
+        told = list(said)
+        if not held[row]:
+            low, high = clopper_pearson(value, 1.0, level)
+            told.append("one lineage carries all there is to compare: a bound for a single trial")
+        else:
+            told += _who_decides(values[row])
+        bound = unseen_bound(value, units, level, kind)
+        bound = min(low, bound) if kind.bad == "low" else max(high, bound)
+        found.append(
+            Interval(
+                value,
+                min(low, value),
+                max(high, value),
+                level,
+                method,
+                n_pairs,
+                n_models,
+                n_lineages,
+                warnings=tuple(told),
+                unseen=bound,
+            )
+        )
+    return found
 
-    held = len(values) > 1 and not np.isnan(values).any()
-    spread = 0.0
-    if held:
-        own = jackknife_variance(values) if variance is None else variance
-        spread = max(own - excess, own * (1 - COUNTED_TWICE))
-    inside = 0 < estimate < 1
-    ceiling = clopper_pearson(estimate, units / 2, level)
-    if not held:
-        low, high = ceiling
-        said.append("one lineage carries all there is to compare: a bound for so few trials, not a variance")
-    elif not inside or spread <= NOTHING:
-        low, high = wilson(estimate, units, level)
-        said.append(f"no variation to measure: the bound is that of {units:.1f} independent trials")
-    else:
-        scale = estimate * (1 - estimate)
-        square = spread / scale**2 * (_steepness(values, scale) if area else 1.0)
-        freedom = min(degrees_of_freedom(values), degrees)
-        reach = float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(square)
-        bend = (2 * estimate - 1) * square
-        # No further than half the reach, so that the interval holds its estimate.
-        both = math.copysign(min(abs(bend), reach) / 2, bend) if area else 0.0
-        centre = float(logit(estimate))
-        low = float(expit(centre - max(bend, both) - reach))
-        high = float(expit(centre - min(bend, both) + reach))
-        if values.min() <= 0 or values.max() >= 1:
-            exact = clopper_pearson(estimate, units, level)
-            low, high = min(low, exact[0]), max(high, exact[1])
-            said.append(f"a single lineage decides: at least the bound of {units:.1f} independent trials")
-        low, high = max(low, ceiling[0]), min(high, ceiling[1])
-    return Interval(
-        float(estimate), low, high, level, method, n_pairs, n_models, n_lineages, warnings=tuple(said)
-    )
+
+def _spread(values: Floats, estimate: float, variance: float | None) -> Floats:
+    """Pseudo-values with a stated variance of their mean."""
+    n = len(values)
+    own = float(np.sum((values - estimate) ** 2)) / (n * (n - 1))
+    if variance is None or own <= NOTHING:
+        return values
+    scaled: Floats = estimate + (values - estimate) * math.sqrt(variance / own)
+    return scaled
+
+
+def _who_decides(values: Floats) -> list[str]:
+    squares = (values - values.mean()) ** 2
+    total = float(squares.sum())
+    if total <= NOTHING:
+        return ["no lineage differs from another: the interval is what one lineage more can change"]
+    if len(values) >= FEW_LINEAGES and squares.max() > DECIDES * total:
+        return [f"one lineage of {len(values)} makes {squares.max() / total:.0%} of the variation"]
+    return []
 
 
 def difference_interval(
@@ -222,22 +293,36 @@ def difference_interval(
     level : float
     method : str
     units : float
-        Independent trials the catalog is worth: where no fold differs, the difference of the two AUCs could
-        still be what one error in so many trials makes it.
+        Effective number of lineages. One lineage more may set the two AUCs apart by a half, either way.
     n_pairs, n_models, n_lineages
         Passed on.
     """
-    said: tuple[str, ...] = ()
     if len(folds) < 2 or np.isnan(folds).any():
         reason = "one lineage carries all there is to compare"
         return Interval(
             estimate, math.nan, math.nan, level, method, n_pairs, n_models, n_lineages, reason=reason
         )
-    variance = jackknife_variance(folds)
-    if variance <= NOTHING:
-        reach = 1 - (1 - level) ** (1 / max(units, 1.0))
-        said = (f"no variation to measure: the bound is that of {units:.1f} independent trials",)
-    else:
-        reach = float(student.ppf((1 + level) / 2, len(folds) - 1)) * math.sqrt(variance)
-    low, high = max(-1.0, estimate - reach), min(1.0, estimate + reach)
-    return Interval(estimate, low, high, level, method, n_pairs, n_models, n_lineages, warnings=said)
+    values, mass = pseudo_values(estimate, folds), max(1.0, len(folds) / units)
+    tail = (1 - level) / 2
+    low = float(weighted_mean_quantile(values[None], [estimate - APART], mass, tail)[0])
+    high = -float(weighted_mean_quantile(-values[None], [-estimate - APART], mass, tail)[0])
+    return Interval(
+        estimate,
+        max(-1.0, min(low, estimate)),
+        min(1.0, max(high, estimate)),
+        level,
+        method,
+        n_pairs,
+        n_models,
+        n_lineages,
+        warnings=tuple(_who_decides(values)),
+    )
+
+
+def difference_p_value(estimate: float, folds: Floats, units: float) -> float:
+    """Two-sided p-value of no difference: twice the tail at which an end of the interval reaches 0."""
+    values, mass = pseudo_values(estimate, folds), max(1.0, len(folds) / units)
+    below = share_below(values, estimate - APART, mass, 0.0)
+    above = share_below(-values, -estimate - APART, mass, 0.0)
+    # A difference of 0 lies inside both halves.
+    return min(1.0, 2 * min(below, above))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.discrimination.auc import why_undefined
-from analysis.discrimination.intervals import lineage_interval
+from analysis.discrimination.intervals import AREA, TRUE_POSITIVES, lineage_interval, lineage_intervals
 from analysis.discrimination.wins import Wins
 from analysis.results import Interval, WithArrays
 from analysis.table import NEGATIVES, ScoreTable, check_table
@@ -150,10 +150,9 @@ def roc_curve(
     for fold, x, y in zip(folds, fpr_folds, tpr_folds, strict=True):
         if not (np.isnan(x).any() or np.isnan(y).any()):
             fold[:] = np.interp(fpr[kept], np.append(0.0, x), np.append(0.0, y))
-    band = [
-        lineage_interval(float(t), f, units=wins.units, level=level, method=METHOD)
-        for t, f in zip(tpr[kept], folds.T, strict=True)
-    ]
+    band = lineage_intervals(
+        tpr[kept].tolist(), folds.T, kind=TRUE_POSITIVES, units=wins.units, level=level, method=METHOD
+    )
     low = np.array([b.low for b in band])
     high = np.array([b.high for b in band])
     return RocCurve(
@@ -216,10 +215,10 @@ def partial_auc(
     return lineage_interval(
         estimate,
         folds,
+        kind=AREA,
         units=wins.units,
         level=level,
         method=method,
-        area=True,
         n_pairs=len(sides.positive) + len(sides.negative),
         n_models=wins.n_models,
         n_lineages=len(folds),

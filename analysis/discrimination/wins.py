@@ -241,11 +241,8 @@ class Wins:
 
     @cached_property
     def units(self) -> float:
-        """Independent trials the catalog is worth, at least 1.
-
-        The effective number of lineages of the positives, or half that of the negatives if fewer.
-        """
-        ours, theirs = effective_number(self.positives), effective_number(self.negatives) / 2
+        """Effective number of lineages, at least 1: that of the positives, or of the negatives if fewer."""
+        ours, theirs = effective_number(self.positives), effective_number(self.negatives)
         return max(1.0, min(ours, theirs))
 
     @cached_property
@@ -300,27 +297,6 @@ class Wins:
             held[i] = stratum.positives.sum()
             held[i, stratum.rows] -= stratum.positives
         return _mean_share(won, met, held)
-
-    def pair_variance(self) -> float:
-        """Variance that the jackknife counts twice: what lineage pairs add on their own.
-
-        The jackknife credits the deviation of a lineage pair's negatives to both its lineages. The sum of the
-        squared deviations (linearised, each pair once) is the excess, as in dyadic-robust variances.
-
-        Source: Aronow, Samii & Assenova 2015, doi:10.1093/pan/mpv018.
-        """
-        met = np.zeros(len(self._strata))
-        won = np.zeros_like(met)
-        for block in self.blocks():
-            met[block.stratum] += block.negatives.sum()
-            won[block.stratum] += block.wins.sum()
-        excess = 0.0
-        for block in self.blocks():
-            i = block.stratum
-            apart = block.first != block.second
-            part = block.wins.sum(axis=0) - block.negatives * (won[i] / met[i])
-            excess += float(np.sum((part[apart] / (met[i] * self.n_positive)) ** 2))
-        return excess
 
     def bootstrap(self, n_resamples: int, rng: np.random.Generator) -> Floats:
         """AUC of lineage bootstrap resamples, shape (n_resamples,); NaN where one is undefined."""

@@ -11,7 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import rankdata, t as student
 
-from analysis.discrimination.intervals import difference_interval, effective_number, lineage_interval
+from analysis.discrimination.intervals import (
+    SAME_CELL_AREA,
+    difference_interval,
+    effective_number,
+    lineage_interval,
+)
 from analysis.discrimination.wins import Wins
 from analysis.notebook import Shown
 from analysis.results import Interval
@@ -142,15 +147,14 @@ def same_cell_auc(table: ScoreTable, level: float = 0.95) -> Interval:
     g = len(table.lineages)
     touching, pairs = _lineage_sums(np.stack([share, np.ones(len(rows))], axis=1), a, b, g).T
     present = pairs > 0
-    units = max(1.0, effective_number(pairs) / 2)
+    units = max(1.0, effective_number(pairs))
     return lineage_interval(
         auc,
         np.clip(auc - touching[present], 0.0, 1.0),
+        kind=SAME_CELL_AREA,
         units=units,
         level=level,
         method=SAME_CELL,
-        excess=_lineage_pair_squares(share[:, None], a, b, g)[0, 0] / 2,
-        area=True,
         n_pairs=len(rows),
         n_models=table.count_models(rows),
         n_lineages=int(present.sum()),

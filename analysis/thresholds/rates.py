@@ -8,7 +8,12 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from analysis.discrimination.intervals import effective_number, lineage_interval
+from analysis.discrimination.intervals import (
+    FALSE_POSITIVES,
+    TRUE_POSITIVES,
+    effective_number,
+    lineage_interval,
+)
 from analysis.results import Interval
 from analysis.table import NEGATIVES, ScoreTable, check_table
 from analysis.validation import check_choice, check_mask, check_number, check_probability
@@ -16,9 +21,7 @@ from analysis.validation import check_choice, check_mask, check_number, check_pr
 __all__ = ["rate", "share_interval"]
 
 Mask = npt.NDArray[np.bool_]
-METHOD: Final = (
-    "lineage jackknife on the logit scale, Satterthwaite t; Wilson on effective lineages at the edges"
-)
+METHOD: Final = "lineage jackknife, random weights, one lineage more that is all errors: lineages independent"
 
 
 def rate(
@@ -49,9 +52,9 @@ def rate(
     Returns
     -------
     Interval
-        In [0, 1]. The variance is dyadic: a lineage moves all pairs that touch it. With no false positive
-        seen, the bound is Wilson's on half as many trials as there are effective lineages: G lineages hold
-        G/2 pairs that share none. For true positives a lineage is one trial.
+        In [0, 1]. The variance is dyadic: a lineage moves all pairs that touch it. Whatever is
+        seen, one lineage more could be all errors: at no false positive of G even lineages the upper end is
+        about 2·(1 - (1/40)^(1/G)), as for G/2 independent pairs.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def rate(
 
     Notes
     -----
-    Wilson 1927, doi:10.1080/01621459.1927.10502953; dyadic variance: Fafchamps & Gubert 2007,
+    The ends: `analysis.discrimination.random_weights`. Dyadic variance: Fafchamps & Gubert 2007,
     doi:10.1016/j.jdeveco.2006.05.005.
 
     Examples
@@ -106,7 +109,7 @@ def share_interval(
         At least one row.
     hit : ndarray of bool, shape (n,)
     pairs_of : {"fpr", "tpr"}
-        Pairs across lineages are worth half as many trials as there are lineages; pairs inside, as many.
+        Pairs between lineages have two ends, pairs inside one.
     level, method, warnings
         Passed on.
     """
@@ -124,10 +127,10 @@ def share_interval(
     return lineage_interval(
         found / total,
         folds,
-        units=max(1.0, effective / 2) if pairs_of == "fpr" else effective,
+        kind=FALSE_POSITIVES if pairs_of == "fpr" else TRUE_POSITIVES,
+        units=effective,
         level=level,
         method=method,
-        degrees=math.inf if pairs_of == "fpr" else effective,
         n_pairs=total,
         n_models=table.count_models(rows),
         n_lineages=int(present.sum()),
