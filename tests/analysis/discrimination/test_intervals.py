@@ -139,7 +139,7 @@ def test_shares_of_the_same_pairs_are_found_together() -> None:
 
 
 def test_a_kind_of_lineage_that_is_not_among_those_seen() -> None:
-    """As frequent as stays unseen with probability 1/40 among 36: all comparisons that it touches are lost."""
+    """As frequent as stays unseen among 36 with probability 1/40: all comparisons that it touches are lost."""
     hidden = 1 - 0.025 ** (1 / 36)
     assert unseen_bound(0.9, 36, 0.95, AREA) == pytest.approx(0.9 * (1 - hidden) ** 3)
     assert unseen_bound(0.9, 36, 0.95, TRUE_POSITIVES) == pytest.approx(0.9 * (1 - hidden))
