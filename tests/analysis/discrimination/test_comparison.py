@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, t as student
 
+from analysis.discrimination import comparison
 from analysis.discrimination.auc import auc
 from analysis.discrimination.comparison import METHOD, Comparison, compare_all, compare_metrics, holm
-from analysis.discrimination.intervals import difference_interval
+from analysis.discrimination.intervals import difference_interval, jackknife_variance
 from analysis.discrimination.wins import Wins
 from analysis.results import Interval
 from analysis.table import ScoreTable
@@ -25,7 +26,7 @@ def draw(rng: np.random.Generator, metric: str, design: Design = DESIGN) -> Scor
     return ScoreTable(design.labels.frame.assign(score=design.scores(rng), metric=metric))
 
 
-def test_the_difference_is_that_of_the_two_aucs():
+def test_the_difference_is_that_of_the_two_aucs() -> None:
     rng = np.random.default_rng(0)
     one, two = draw(rng, "one"), draw(rng, "two")
     for negatives in ("look-alike", "independent"):
@@ -39,7 +40,7 @@ def test_the_difference_is_that_of_the_two_aucs():
         assert found.adjusted_p_value == found.p_value
 
 
-def test_a_better_metric_is_found_and_an_equal_one_is_not():
+def test_a_better_metric_is_found_and_an_equal_one_is_not() -> None:
     rng = np.random.default_rng(1)
     better = replace(DESIGN, separation=4.0)
     n, found, false = 60, 0, 0
@@ -51,7 +52,7 @@ def test_a_better_metric_is_found_and_an_equal_one_is_not():
     assert found / n > 0.8
 
 
-def test_only_pairs_that_both_scored_count():
+def test_only_pairs_that_both_scored_count() -> None:
     rng = np.random.default_rng(2)
     one, two = draw(rng, "one"), draw(rng, "two")
     lost = rng.random(len(two)) < 0.3
@@ -62,7 +63,7 @@ def test_only_pairs_that_both_scored_count():
     assert compare_metrics(one, shorter).difference == compare_metrics(one, two).difference
 
 
-def test_a_metric_against_itself_is_no_difference():
+def test_a_metric_against_itself_is_no_difference() -> None:
     rng = np.random.default_rng(3)
     one = draw(rng, "one")
     same = ScoreTable(one.frame.assign(metric="same", score=np.exp(one.score)))
@@ -72,7 +73,7 @@ def test_a_metric_against_itself_is_no_difference():
     assert found.p_value == 1.0
 
 
-def test_nothing_in_common_is_said():
+def test_nothing_in_common_is_said() -> None:
     rng = np.random.default_rng(4)
     one = draw(rng, "one")
     two = ScoreTable(one.frame.assign(metric="two", status="failed"))
@@ -82,7 +83,7 @@ def test_nothing_in_common_is_said():
     assert not found.difference.defined
 
 
-def test_holm_over_the_family():
+def test_holm_over_the_family() -> None:
     rng = np.random.default_rng(5)
     tables = [draw(rng, f"m{i}", replace(DESIGN, separation=1.0 + i)) for i in range(4)]
     tables.append(ScoreTable(tables[0].frame.assign(metric="silent", status="abstained")))
@@ -96,7 +97,7 @@ def test_holm_over_the_family():
         assert one.adjusted_p_value == pytest.approx(worst)
 
 
-def test_a_metric_in_focus_is_corrected_for_its_own_comparisons_only():
+def test_a_metric_in_focus_is_corrected_for_its_own_comparisons_only() -> None:
     rng = np.random.default_rng(5)
     tables = [draw(rng, f"m{i}", replace(DESIGN, separation=1.0 + i)) for i in range(4)]
     together = {(one.metric_a, one.metric_b): one for one in compare_all(tables)}
@@ -168,6 +169,28 @@ def test_pairs_are_matched_by_name_in_any_order() -> None:
     assert not empty.difference.defined
 
 
+def test_as_many_pairs_need_not_be_the_same_pairs() -> None:
+    rng = np.random.default_rng(12)
+    one, two = draw(rng, "one", SMALL), draw(rng, "two", SMALL)
+    found = compare_metrics(ScoreTable(one.frame[5:]), ScoreTable(two.frame[:-5]))
+    expected = compare_metrics(ScoreTable(one.frame[5:-5]), ScoreTable(two.frame[5:-5]))
+    assert (found.auc_a, found.auc_b) == pytest.approx((expected.auc_a, expected.auc_b), rel=1e-12)
+    assert found.difference.n_pairs == expected.difference.n_pairs
+
+
+def test_a_variance_no_larger_than_rounding_has_no_p_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound itself counts as nothing, as it does for the interval."""
+    rng = np.random.default_rng(11)
+    one, two = draw(rng, "one", SMALL), draw(rng, "two", replace(SMALL, separation=1.5))
+    variance = jackknife_variance(
+        Wins.of(one, "look-alike").jackknife() - Wins.of(two, "look-alike").jackknife()
+    )
+    monkeypatch.setattr(comparison, "NOTHING", variance)
+    assert math.isnan(compare_metrics(one, two).p_value)
+    monkeypatch.setattr(comparison, "NOTHING", 0.99 * variance)
+    assert not math.isnan(compare_metrics(one, two).p_value)
+
+
 def test_nothing_in_common_is_nothing_anywhere() -> None:
     one = draw(np.random.default_rng(4), "one", SMALL)
     for relation in ("derived", "independent"):
@@ -225,6 +248,8 @@ def test_holm_by_hand() -> None:
         [0.03, math.nan, 0.01, 0.04, 0.9], nan_ok=True
     )
     assert holm([]) == ()
+    with pytest.raises(ValueError, match=r"^family\[1\] must be a Comparison"):
+        holm([made_up(0.5), 0.5])  # type: ignore[list-item]
     silent = holm([made_up(math.nan)])
     assert math.isnan(silent[0].adjusted_p_value)
 

@@ -67,8 +67,9 @@ def test_small_blocks_give_the_same(monkeypatch: pytest.MonkeyPatch, kind: str) 
     monkeypatch.setattr(wins, "KEPT_ENTRIES", 0)
     parts = Wins.of(table, kind)
     assert sum(1 for _ in parts.blocks()) > sum(1 for _ in whole.blocks())
-    for got, value in zip((parts.auc(m), parts.jackknife(), parts.pair_variance()), expected, strict=True):
-        np.testing.assert_allclose(got, value, rtol=1e-13)
+    np.testing.assert_allclose(parts.auc(m), expected[0], rtol=1e-13)
+    np.testing.assert_allclose(parts.jackknife(), expected[1], rtol=1e-13)
+    assert parts.pair_variance() == pytest.approx(expected[2], rel=1e-13)
 
 
 def test_negatives_inside_one_lineage_weigh_m_not_m_squared() -> None:
@@ -252,8 +253,51 @@ def test_negatives_inside_one_lineage_are_not_counted_twice() -> None:
 
 def test_multiplicities_in_narrow_numbers_do_not_overflow() -> None:
     counted = Wins.of(DESIGNS[0].draw(np.random.default_rng(0)))
-    many = np.full((1, counted.n_lineages), 200, dtype=np.uint8)
-    assert counted.auc(many)[0] == pytest.approx(counted.estimate, rel=1e-12)
+    many = np.random.default_rng(1).integers(100, 256, size=(5, counted.n_lineages), dtype=np.uint8)
+    expected = counted.auc(many.astype(float))
+    assert len(set(expected)) == 5
+    np.testing.assert_allclose(counted.auc(many), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 17, 40, 1000])
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda d: d.name)
+def test_blocks_are_as_wide_as_the_limit_allows(
+    design: Design, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a single column may be larger than the limit, and nothing is lost between blocks."""
+    counted = Wins.of(design.draw(np.random.default_rng(2)))
+    (whole,) = counted.blocks()
+    n_rows, n_columns = whole.wins.shape
+    monkeypatch.setattr(wins, "BLOCK_ENTRIES", limit)
+    parts = list(Wins.of(design.draw(np.random.default_rng(2))).blocks())
+    width = max(1, limit // n_rows)
+    widths = [width] * (n_columns // width) + [n_columns % width] * (n_columns % width > 0)
+    assert [part.wins.shape for part in parts] == [(n_rows, width) for width in widths]
+    for name in ("first", "second", "negatives", "wins"):
+        joined = np.concatenate([getattr(part, name) for part in parts], axis=-1)
+        np.testing.assert_array_equal(joined, getattr(whole, name))
+
+
+@pytest.mark.parametrize("limit", [1, 3, 12])
+def test_resamples_are_weighed_no_more_at_a_time_than_the_limit(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Design("", (4, 1, 1, 1, 1), 1).draw(np.random.default_rng(0))  # one row
+    m = np.random.default_rng(1).integers(0, 3, size=(20, 5))
+    expected = Wins.of(table).auc(m)
+    sizes: list[int] = []
+    weights = Block.weights
+
+    def noted(block: Block, multiplicities: np.ndarray) -> np.ndarray:
+        weight = weights(block, multiplicities)
+        sizes.append(weight.size)
+        return weight
+
+    monkeypatch.setattr(Block, "weights", noted)
+    monkeypatch.setattr(wins, "BLOCK_ENTRIES", limit)
+    np.testing.assert_allclose(Wins.of(table).auc(m), expected, rtol=1e-13)
+    assert max(sizes) <= limit
+    assert len(sizes) > 1
 
 
 def test_a_single_positive_has_an_auc() -> None:
