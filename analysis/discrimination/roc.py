@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -269,14 +270,14 @@ def _partial_folds(sides: _Sides, max_fpr: float) -> tuple[float, Floats]:
 
     def area(counts: Ints, held: int, above: Ints, reaching: Ints, of: int) -> float:
         if not held or not of:
-            return float("nan")
+            return math.nan
         width = counts / held
         used = np.clip(max_fpr - (np.cumsum(width) - width), 0.0, width)
-        part = np.divide(used, width, out=np.zeros_like(width), where=width > 0)
+        part = used / np.where(width > 0, width, 1.0)
         return float(np.sum(used * (above + (reaching - above) * part / 2))) / (of * max_fpr)
 
     above, reaching = passing(sides.positive)
-    counts = np.bincount(level, minlength=len(levels))
+    counts = np.bincount(level)
     folds = np.empty(n)
     for g in range(n):
         mine = sides.positive[sides.lineage == g]

@@ -95,13 +95,13 @@ def curve_at(truth: np.ndarray, scores: np.ndarray, at: np.ndarray) -> np.ndarra
     return np.asarray(np.interp(at, fpr, tpr))
 
 
-@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("highest", [np.inf, 0.5])
 @pytest.mark.parametrize("negatives", ["independent", "look-alike"])
 def test_the_band_is_the_rule_on_the_curves_of_the_folds(
-    table: ScoreTable, negatives: str, sign: int
+    table: ScoreTable, negatives: str, highest: float
 ) -> None:
-    """With the signs turned, the curve starts along the axis of false positives."""
-    table = table.with_scores(sign * table.score)
+    """Where many share the highest score, the curves start with a slope."""
+    table = table.with_scores(np.minimum(table.score, highest))
     wins = Wins.of(table, negatives)
     curve = analysis.roc_curve(table, negatives, 0.9)
     assert (curve.level, curve.method, curve.reason) == (0.9, METHOD, "")
@@ -253,3 +253,42 @@ def test_a_curve_and_a_partial_area_give_the_reason_of_the_auc() -> None:
     for found in (without, far):
         curve, part = analysis.roc_curve(found, "look-alike"), analysis.partial_auc(found, 0.1, "look-alike")
         assert curve.reason == part.reason == analysis.auc(found, "look-alike").reason != ""
+
+
+def test_the_ends_of_a_pair_are_alike(table: ScoreTable) -> None:
+    ends = {
+        f"{what}_{a}": f"{what}_{b}" for what in ("model", "lineage", "architecture") for a, b in ("ab", "ba")
+    }
+    turned = ScoreTable(table.frame.rename(columns=ends))
+    for max_fpr in (0.05, 1.0):
+        ours, theirs = (analysis.partial_auc(t, max_fpr) for t in (table, turned))
+        assert (ours.estimate, ours.low, ours.high) == pytest.approx(
+            (theirs.estimate, theirs.low, theirs.high), rel=1e-12
+        )
+    curves = [analysis.roc_curve(t) for t in (table, turned)]
+    for name in ("fpr", "tpr", "low", "high"):
+        np.testing.assert_allclose(getattr(curves[0], name), getattr(curves[1], name), rtol=1e-12)
+
+
+@pytest.mark.parametrize("max_fpr", [0.01, 0.5, 1.0])
+def test_a_single_negative_is_a_curve_of_one_step(max_fpr: float) -> None:
+    derived = [("a1", "a2", 0.9), ("b1", "b2", 0.5), ("c1", "c2", 0.3), ("d1", "d2", 0.2)]
+    share = analysis.partial_auc(of_few([*derived, ("a1", "b1", 0.4)]), max_fpr).estimate
+    assert share == pytest.approx(0.5)
+    tied = analysis.partial_auc(of_few([*derived, ("a1", "b1", 0.5)]), max_fpr).estimate
+    assert tied == pytest.approx(0.25 + 0.25 * max_fpr / 2)
+
+
+def test_a_fold_without_the_highest_negatives_uses_those_below() -> None:
+    """A ring of 39 lineages, each in two of 39 negatives; the first lineage holds the two highest.
+
+    A false positive rate of .05 is 1.95 negatives of 39, and 1.85 of the 37 that are left without it.
+    """
+    names = [chr(ord("A") + i) for i in range(39)]
+    ring = [(f"{a}1", f"{b}1", 0.0) for a, b in zip(names, names[1:] + names[:1], strict=True)]
+    scores = {0: 0.9, 38: 0.8, 10: 0.6, 20: 0.4}
+    pairs = [(a, b, scores.get(i, 0.1 - i / 1000)) for i, (a, b, _) in enumerate(ring)]
+    pairs += [(f"{a}1", f"{a}2", score) for a, score in zip(names[1:5], (0.85, 0.7, 0.5, 0.3), strict=True)]
+    estimate, folds = _partial_folds(_sides(of_few(pairs), "independent"), 0.05)
+    assert estimate == pytest.approx((0 * 1 + 0.25 * 0.95) / 1.95)
+    assert folds[0] == pytest.approx((0.5 * 1 + 0.75 * 0.85) / 1.85)
