@@ -73,9 +73,8 @@ def wilson(share: float, n: float, level: float) -> tuple[float, float]:
     z2 = float(ndtri((1 + level) / 2)) ** 2
     middle = (share * n + z2 / 2) / (n + z2)
     half = math.sqrt(z2 * (share * (1 - share) * n + z2 / 4)) / (n + z2)
-    low = 0.0 if share <= 0 else max(0.0, middle - half)
-    high = 1.0 if share >= 1 else min(1.0, middle + half)
-    return low, high
+    # For a share of 0 the two are the same number; for a share of 1 their sum can miss 1 by rounding.
+    return max(0.0, middle - half), 1.0 if share >= 1 else min(1.0, middle + half)
 
 
 def clopper_pearson(share: float, n: float, level: float) -> tuple[float, float]:
@@ -115,6 +114,12 @@ def _steepness(folds: Floats, scale: float) -> float:
         return 1.0
     ratio = jackknife_variance(logit(folds)) * scale**2 / linear
     return math.sqrt(min(max(ratio, 1.0), STEEPER))
+
+
+def _spread(folds: Floats, variance: float | None, excess: float) -> float:
+    """Variance without what is counted twice."""
+    own = jackknife_variance(folds) if variance is None else variance
+    return max(own - excess, own * (1 - COUNTED_TWICE))
 
 
 def lineage_interval(
@@ -169,16 +174,12 @@ def lineage_interval(
         said.append(f"few or very uneven lineages: they are worth {units:.1f} independent trials")
 
     held = len(values) > 1 and not np.isnan(values).any()
-    spread = 0.0
-    if held:
-        own = jackknife_variance(values) if variance is None else variance
-        spread = max(own - excess, own * (1 - COUNTED_TWICE))
     inside = 0 < estimate < 1
     ceiling = clopper_pearson(estimate, units / 2, level)
     if not held:
         low, high = ceiling
         said.append("one lineage carries all there is to compare: a bound for so few trials, not a variance")
-    elif not inside or spread <= NOTHING:
+    elif not inside or (spread := _spread(values, variance, excess)) <= NOTHING:
         low, high = wilson(estimate, units, level)
         said.append(f"no variation to measure: the bound is that of {units:.1f} independent trials")
     else:

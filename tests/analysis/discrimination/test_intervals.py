@@ -11,6 +11,7 @@ from scipy.stats import binomtest, t as student
 
 from analysis.discrimination.intervals import (
     COUNTED_TWICE,
+    NOTHING,
     clopper_pearson,
     degrees_of_freedom,
     difference_interval,
@@ -91,7 +92,7 @@ def test_rates_of_very_uneven_lineages_cover() -> None:
 def test_intervals_of_a_share_are_those_of_scipy(hits: int, n: int, level: float) -> None:
     trial = binomtest(hits, n)
     for ours, name in ((clopper_pearson, "exact"), (wilson, "wilson")):
-        theirs = trial.proportion_ci(level, method=name)  # type: ignore[arg-type]
+        theirs = trial.proportion_ci(level, method=name)
         low, high = ours(hits / n, n, level)
         assert (low, high) == pytest.approx((theirs.low, theirs.high), rel=1e-9, abs=1e-12)
         assert (low == 0) == (hits == 0)
@@ -284,6 +285,25 @@ def test_nothing_seen_and_nothing_missed_end_exactly_at_zero_and_one() -> None:
             for interval in (wilson, clopper_pearson):
                 assert interval(0.0, n, level)[0] == 0
                 assert interval(1.0, n, level)[1] == 1
+
+
+def test_shares_next_to_zero_and_one_stay_between_them() -> None:
+    """Rounding alone would bring the upper end above 1, with 2 trials and a share of 1 - 2⁻²⁹ for one."""
+    for n in range(1, 40):
+        for level in (0.5, 0.9, 0.95, 0.99):
+            for k in range(20, 54):
+                assert wilson(2.0**-k, n, level)[0] >= 0
+                assert wilson(1 - 2.0**-k, n, level)[1] <= 1
+
+
+def test_a_variance_that_is_rounding_at_most_is_no_variation() -> None:
+    assert ends(0.8, WAVE, variance=NOTHING, units=5.0) == wilson(0.8, 5.0, 0.95)
+    assert ends(0.8, WAVE, variance=2 * NOTHING, units=5.0) == pytest.approx((0.8, 0.8), abs=1e-6)
+    folds = np.array([1e-9, -1e-9])
+    assert jackknife_variance(folds) == NOTHING
+    basis = {"units": 4.0, "n_pairs": 9, "n_models": 8, "n_lineages": 2}
+    assert difference_interval(0.0, folds, 0.9, "any", **basis).warnings  # type: ignore[arg-type]
+    assert not difference_interval(0.0, folds * 2, 0.9, "any", **basis).warnings  # type: ignore[arg-type]
 
 
 def test_narrow_numbers_are_widened_before_anything_is_computed() -> None:
