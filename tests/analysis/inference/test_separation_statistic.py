@@ -257,8 +257,8 @@ def test_an_error_of_nothing_makes_the_statistic_zero() -> None:
     none = np.array([], dtype=np.intp)
     start = np.zeros(1, dtype=np.intp)
     one = SeparationStatistic(centred.ravel(), None, start, start, 0.0, none, none, np.array([]))
-    a, b = np.array([[0], [1], [0]]), np.array([[1], [2], [2]])
-    assert one((a, b)).tolist() == [0.0, 0.0, 0.0]
+    a, b = np.array([[0], [1], [0]] * 80), np.array([[1], [2], [2]] * 80)
+    assert one((a, b)).tolist() == [0.0] * 240
 
 
 def prepared(table: ScoreTable, models: list[str], derived: list[list[tuple[str, str]]]) -> Prepared:
