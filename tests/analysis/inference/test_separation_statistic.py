@@ -169,6 +169,19 @@ def test_the_exact_p_value_is_the_share_of_all_arrangements(
     assert found.p_value == pytest.approx(as_large / len(every))
 
 
+def test_the_models_of_a_lineage_need_not_stand_together() -> None:
+    """Names in any order: lineages are told apart by their names, not by where their models stand."""
+    frame = Design("d", (3, 2, 4, 2, 3), 2, separation=0.5).draw(np.random.default_rng(2)).frame
+    models = sorted({*frame["model_a"], *frame["model_b"]})
+    mixed = np.random.default_rng(0).permutation(models)
+    to = dict(zip(models, mixed, strict=True))
+    table = ScoreTable(frame.assign(model_a=frame["model_a"].map(to), model_b=frame["model_b"].map(to)))
+    own = table.lineage_a[table.derived]
+    assert (np.diff(own) < 0).any()
+    expected, _ = statistic(table)
+    assert separation_test(table, 99, level=0.5).statistic == pytest.approx(expected, rel=1e-9)
+
+
 def test_one_lineage_is_judged_by_the_variance_of_all_pairs() -> None:
     table = Design("d", (3, 1, 1, 1), separation=1.0).draw(np.random.default_rng(0))
     expected, _ = statistic(table)
