@@ -237,8 +237,16 @@ def test_why_there_is_no_same_cell_auc() -> None:
     assert one.level == none.level == 0.8
 
 
-def test_the_folds_of_the_gap_leave_one_lineage_out() -> None:
+@pytest.mark.parametrize("alone", [False, True], ids=["in cells", "one in a cell of its own"])
+def test_the_folds_of_the_gap_leave_one_lineage_out(*, alone: bool) -> None:
+    """A lineage without look-alikes counts as well: without it the look-alike AUC is as it was."""
     table = draw(3, Design("gap", (3, 2, 4, 2, 3, 2, 2, 3, 1), n_cells=3, same_cell=1.0, separation=0.5))
+    if alone:
+        frame = table.frame.copy()
+        for end in "ab":
+            frame.loc[frame[f"lineage_{end}"] == table.lineages[8], f"architecture_{end}"] = "another"
+        table = ScoreTable(frame)
+        assert 8 not in Wins.of(table, "look-alike").lineages
     everybody, alike = Wins.of(table), Wins.of(table, "look-alike")
     folds = []
     for lineage in range(len(table.lineages)):
@@ -331,6 +339,7 @@ def test_a_score_that_its_properties_tell_has_no_errors() -> None:
     table = draw(0)
     found, reason = dyadic_regression(table.with_scores(table.derived.astype(float)), 0.8)
     assert reason == ""
+    assert [one.name for one in found] == ["derived", "same cell"]
     for one in found:
         assert one.effect.estimate == pytest.approx(0.5 if one.name == "derived" else 0.0, abs=1e-9)
         assert one.effect.reason == "the residuals do not vary"
@@ -385,3 +394,13 @@ def test_which_columns_are_properties() -> None:
     for end in "ab":
         partly.loc[partly[f"model_{end}"] == table.models[0], f"architecture_{end}"] = None
     assert [one.name for one in dyadic_regression(ScoreTable(partly))[0]] == ["derived"]
+
+
+@pytest.mark.parametrize(("hair", "told"), [(1e-6, True), (1e-3, False)])
+def test_a_property_that_differs_by_a_hair_from_another_is_told_by_it(hair: float, told: bool) -> None:
+    table = draw(0)
+    noise = np.random.default_rng(1).normal(size=len(table))
+    frame = table.frame.assign(same_depth=(table.cell_a == table.cell_b) + hair * noise)
+    found, reason = dyadic_regression(ScoreTable(frame))
+    assert ("same depth" in [one.name for one in found]) != told
+    assert (reason == "left out: same depth (the others tell it)") == told
