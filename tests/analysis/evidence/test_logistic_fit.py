@@ -45,6 +45,17 @@ def test_no_other_coefficients_do_better(seed: int, effects: list[float]) -> Non
     assert found[1:][slopes == 0].min(initial=0.0) > -1e-6
 
 
+@pytest.mark.parametrize(
+    ("seed", "effects"),
+    [(15, [6.0, 2.0, 2.0, 0.3]), (28, [6.0, 2.0, 2.0, 0.3]), (56, [2.0, 0.3, 0.0, 0.3])],
+)
+def test_a_slope_that_is_zero_on_the_way_does_not_stay_so(seed: int, effects: list[float]) -> None:
+    """The search must not end while steps still are long: it would take that metric for one of no use."""
+    design, weight = drawn(seed, effects, 100)
+    intercept, slopes = logistic_coefficients(design, weight)
+    assert gradient(design, weight, intercept, slopes)[1:].min() > -1e-9
+
+
 def test_one_metric_is_the_ridge_regression_of_scikit_learn() -> None:
     design, weight = drawn(0, [1.5])
     sides = np.repeat([0, 1], design.shape[1])
