@@ -64,7 +64,7 @@ def number(value: float) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "\N{MINUS SIGN}∞"
     text = f"{value:.4g}"
-    return f"{value:.7g}" if float(text) == 1.0 and value != 1.0 else text
+    return f"{value:.7g}" if float(text) == 1.0 else text
 
 
 def table_html(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
