@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from patchy_tables import CLAIM, patchy_report
 
-from analysis.inference.claims import Claim
+from analysis.inference.claims import Claim, audit_p_values
 from analysis.results import as_json
 from analysis.summary_parts import ClaimAudit, Curves
 
@@ -46,13 +46,18 @@ def test_curves_are_those_of_the_report() -> None:
     assert curves.look_alike_roc is report.look_alike_roc
     assert curves.tippett is not None
     assert curves.ece is not None
-    assert curves.qq is not None
     for curve, arrays in ((curves.tippett, report.evidence.tippett), (curves.ece, report.evidence.ece)):
         assert vars(curve).keys() == arrays.keys()
         for name, array in arrays.items():
             np.testing.assert_array_equal(getattr(curve, name), array)
-    audit = report.p_values
-    assert audit is not None
+
+
+def test_claimed_p_values_are_drawn_beside_those_expected() -> None:
+    report = patchy_report()
+    audit = audit_p_values(report.table, lambda score: 1 / (1 + np.exp(score)))
+    assert len(audit.expected) > 10
+    curves = Curves.of(replace(report, p_values=audit))
+    assert curves.qq is not None
     np.testing.assert_array_equal(curves.qq.expected, audit.expected)
     np.testing.assert_array_equal(curves.qq.observed, audit.observed)
 
