@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import functools
+import gc
 import importlib.machinery
 import importlib.util
 import json
@@ -130,6 +131,9 @@ class Runner:
         waiting = list(reversed(self.mutants))
         running: dict[int, str] = {}
         done = 0
+        # What is never collected is never copied by the children.
+        gc.collect()
+        gc.freeze()
         while waiting or running:
             while waiting and len(running) < self.options.jobs:
                 mutant = waiting.pop()
