@@ -191,16 +191,16 @@ def _auc(
 
 
 def _classes(table: ScoreTable) -> Names:
-    """Class of every pair, for look-alikes."""
-    names = np.append(table.cells, "unknown")
-    low, high = np.minimum(table.cell_a, table.cell_b), np.maximum(table.cell_a, table.cell_b)
-    cells = np.array(
-        [str(names[i]) if i == j else f"{names[i]} × {names[j]}" for i, j in zip(low, high, strict=True)],
-        dtype=object,
-    )
+    """Class of every look-alike."""
+    rows, names = np.flatnonzero(table.look_alike), table.cells
+    a, b = table.cell_a[rows], table.cell_b[rows]
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    classes: Names = np.empty(len(table), dtype=object)
+    classes[rows] = [
+        str(names[i]) if i == j else f"{names[i]} × {names[j]}" for i, j in zip(low, high, strict=True)
+    ]
     if "shared" not in table.frame:
-        return cells
+        return classes
     column = table.frame["shared"].astype(object)
     shared = column.where(column.notna(), "").astype(str).to_numpy(dtype=object)
-    classes: Names = np.where(shared == "", cells, shared)
-    return classes
+    return np.where(shared == "", classes, shared)

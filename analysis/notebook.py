@@ -52,7 +52,7 @@ class Shown:
 
 
 def number(value: float) -> str:
-    """Write a number with four significant digits, and more where four would make it 0 or 1.
+    """Write a number with four significant digits, and more where four would make it 1.
 
     >>> number(0.98765), number(0.999996), number(float("nan")), number(3)
     ('0.9877', '0.999996', '—', '3')
@@ -64,7 +64,7 @@ def number(value: float) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "\N{MINUS SIGN}∞"
     text = f"{value:.4g}"
-    return f"{value:.7g}" if float(text) in (0.0, 1.0) and float(text) != value else text
+    return f"{value:.7g}" if float(text) == 1.0 else text
 
 
 def table_html(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

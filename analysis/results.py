@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 import numpy as np
 
 from analysis.notebook import Shown, number
-from analysis.validation import BadArgument
+from analysis.validation import BadArgument, with_article
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -168,4 +168,6 @@ def as_json(value: object) -> JSON:
         return None if math.isnan(value) else "inf" if value > 0 else "-inf"
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise BadArgument(f"value must hold results, numbers and text only, not a {type(value).__name__}")
+    raise BadArgument(
+        f"value must hold results, numbers and text only, not {with_article(type(value).__name__)}"
+    )

@@ -141,7 +141,7 @@ class MetricSummary(WithArrays):
         table = report.table
         known = np.concatenate([table.model_a[table.comparable], table.model_b[table.comparable]])
         lineages = np.concatenate([table.lineage_a[table.comparable], table.lineage_b[table.comparable]])
-        status = table.frame["status"].to_numpy(dtype=object)
+        status = table.frame["status"].to_numpy()
         judged = report.verdict
         return cls(
             metric=report.metric,
@@ -292,10 +292,7 @@ def _relations(table: ScoreTable) -> dict[str, RelationScores]:
             continue
         scores = table.score[mask & table.comparable]
         # "lower" takes a score that is there, so that infinite ones make no NaN.
-        at = {
-            q: float(np.quantile(scores, q, method="lower")) if len(scores) else float("nan")
-            for q in QUANTILES
-        }
+        at = {q: float(np.quantile(scores, q, method="lower")) if len(scores) else np.nan for q in QUANTILES}
         found[relation] = RelationScores(
             int(mask.sum()), len(scores), at[0.5], {f"{q:g}": value for q, value in at.items()}
         )

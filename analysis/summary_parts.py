@@ -164,7 +164,7 @@ class QuantileCurve(WithArrays):
     Attributes
     ----------
     expected, observed : ndarray of float
-        Of equal length, rising, in [0, 1].
+        -log10 of uniform quantiles and of the p-values: of equal length, rising.
     """
 
     expected: Floats

@@ -25,6 +25,7 @@ __all__ = [
     "check_scores",
     "check_seed",
     "check_weight",
+    "with_article",
 ]
 
 T = TypeVar("T")
@@ -50,7 +51,12 @@ def _quoted(value: object) -> str:
     text = repr(plain)
     kind = type(value).__name__
     simple = isinstance(plain, bool | int | float | str | type(None) | tuple | list | dict)
-    return text if simple and len(text) <= LONGEST else f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+    return text if simple and len(text) <= LONGEST else with_article(kind)
+
+
+def with_article(name: str) -> str:
+    """Put "a" or "an" before the name of a class."""
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def check_instance(value: object, name: str, kind: type[T], hint: str = "") -> T:
@@ -71,8 +77,7 @@ def check_instance(value: object, name: str, kind: type[T], hint: str = "") -> T
         It is not.
     """
     if not isinstance(value, kind):
-        article = "an" if kind.__name__[0] in "AEIOUaeiou" else "a"
-        raise _refused(name, f"{article} {kind.__name__}{f' ({hint})' if hint else ''}", value)
+        raise _refused(name, f"{with_article(kind.__name__)}{f' ({hint})' if hint else ''}", value)
     return value
 
 
@@ -82,8 +87,7 @@ def check_instances(value: object, name: str, kind: type[T], hint: str = "") -> 
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise _refused(name, allowed, value)
     for place, item in enumerate(value):
-        if not isinstance(item, kind):
-            raise _refused(f"{name}[{place}]", f"a {kind.__name__}{f' ({hint})' if hint else ''}", item)
+        check_instance(item, f"{name}[{place}]", kind, hint)
     return tuple(value)
 
 
@@ -93,7 +97,7 @@ def check_mapping(value: object, name: str, kind: type[T]) -> Mapping[str, T]:
         raise _refused(name, f"a mapping of str to {kind.__name__}", value)
     for key, item in value.items():
         if not isinstance(key, str) or not isinstance(item, kind) or isinstance(item, bool):
-            raise _refused(f"{name}[{key!r}]", f"a {kind.__name__} by its metric's name", item)
+            raise _refused(f"{name}[{key!r}]", f"{with_article(kind.__name__)} by its metric's name", item)
     return value
 
 

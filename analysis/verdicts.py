@@ -231,7 +231,7 @@ def _architecture(report: Findings) -> str:
 
 def _no_signal(report: Findings) -> Verdict:
     alike, test = report.look_alike_auc, report.permutation
-    if alike.low <= CHANCE < GOOD <= alike.high and test.p_value < CHANCE:
+    if alike.low <= CHANCE and alike.high >= GOOD and test.p_value < CHANCE:
         return Verdict(
             "cannot say",
             f"{_standing(report)}: the interval excludes neither chance nor {GOOD:g}. Missing: more lineages"

@@ -9,10 +9,15 @@ import pytest
 import scipy.linalg
 import torch
 from command_line import Said, command
+from hypothesis import settings
 from small_catalog import write_catalog
 from threadpoolctl import threadpool_limits
 
 __all__ = ["Evaluated", "Said", "command", "evaluated"]
+
+# No example is judged by the clock of a busy machine.
+settings.register_profile("without a clock", deadline=None)
+settings.load_profile("without a clock")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -278,7 +278,7 @@ def pairs_without_look_alikes(table: ScoreTable) -> list[tuple[str, str]]:
 
 def why_undefined(table: ScoreTable, negatives: str, wins: Wins, *, comparable: bool = True) -> str:
     """Reason why an AUC does not exist; empty when it does."""
-    if wins.n_positive and wins.n_negative:
+    if wins.n_positive:  # and then negatives, too: wins hold only positives that meet some
         return ""
     usable = table.comparable if comparable else np.ones(len(table), dtype=bool)
     for mask, name in ((table.derived, "derived"), (table.independent, "independent")):

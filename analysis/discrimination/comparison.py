@@ -242,7 +242,7 @@ def _scores_in_rows_of(table: ScoreTable, other: ScoreTable) -> Floats:
 
 
 def _compared(metric_a: str, metric_b: str, negatives: str, a: Wins, b: Wins, level: float) -> Comparison:
-    if not (a.n_positive and a.n_negative):
+    if not a.n_positive:
         reason = f"no derived pair and {negatives} pair that both metrics scored can be compared"
         nothing = Interval.undefined(reason, level=level, method=METHOD)
         return Comparison(

@@ -55,7 +55,8 @@ FEW_LINEAGES: Final = 8
 FEW_UNITS: Final = 3.0
 """Below so many effective lineages the interval says how few they are."""
 APART: Final = 0.5
-"""Difference of two AUCs on one lineage more: one metric tells nothing there, the other all."""
+"""Least difference of two AUCs on one lineage more, against the one seen: one metric tells nothing there, the
+other all."""
 DECIDES: Final = 0.5
 """Share of the squared deviations of all lineages from which one is said to decide."""
 NOTHING: Final = 1e-18
@@ -230,8 +231,8 @@ def lineage_intervals(
         low, high = max(0.0, float(lows[row])), min(1.0, float(highs[row]))
         told = list(said)
         if not held[row]:
-            low, high = clopper_pearson(value, 1.0, level)
-            told.append("one lineage carries all there is to compare: a bound for a single trial")
+            low, high = clopper_pearson(value, units / 2, level)
+            told.append("one lineage carries all there is to compare: a bound for so few trials")
         else:
             told += _who_decides(values[row])
         bound = unseen_bound(value, units, level, kind)
@@ -304,8 +305,8 @@ def difference_interval(
         )
     values, mass = pseudo_values(estimate, folds), max(1.0, len(folds) / units)
     tail = (1 - level) / 2
-    low = float(weighted_mean_quantile(values[None], [estimate - APART], mass, tail)[0])
-    high = -float(weighted_mean_quantile(-values[None], [-estimate - APART], mass, tail)[0])
+    low = float(weighted_mean_quantile(values[None], [_against(estimate)], mass, tail)[0])
+    high = -float(weighted_mean_quantile(-values[None], [_against(-estimate)], mass, tail)[0])
     return Interval(
         estimate,
         max(-1.0, min(low, estimate)),
@@ -319,10 +320,15 @@ def difference_interval(
     )
 
 
+def _against(difference: float) -> float:
+    """Difference on one lineage more: half a step further down, and never in favour of the metric ahead."""
+    return min(-APART, difference - APART * (1 + difference))
+
+
 def difference_p_value(estimate: float, folds: Floats, units: float) -> float:
     """Two-sided p-value of no difference: twice the tail at which an end of the interval reaches 0."""
     values, mass = pseudo_values(estimate, folds), max(1.0, len(folds) / units)
-    below = share_below(values, estimate - APART, mass, 0.0)
-    above = share_below(-values, -estimate - APART, mass, 0.0)
+    below = share_below(values, _against(estimate), mass, 0.0)
+    above = share_below(-values, _against(-estimate), mass, 0.0)
     # A difference of 0 lies inside both halves.
     return min(1.0, 2 * min(below, above))

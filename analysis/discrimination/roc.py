@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,9 +22,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 FINE: Final = 2_000
 """Thresholds at which the curve of every jackknife fold is known."""
-METHOD: Final = "lineage jackknife on the logit scale, pointwise"
+METHOD: Final = "lineage jackknife, one lineage more that is all errors, pointwise"
 PARTIAL: Final = (
-    "mean true positive rate over false positive rates up to {:g}; lineage jackknife, logit scale"
+    "mean true positive rate over false positive rates up to {:g}; lineage jackknife, one lineage more"
 )
 
 
@@ -73,23 +74,21 @@ class _Sides:
     negative: Floats
     first: Ints
     second: Ints
-    wins: Wins
+    n_lineages: int
 
 
-def _sides(table: ScoreTable, negatives: str, wins: Wins) -> _Sides:
+def _sides(table: ScoreTable, negatives: str) -> _Sides:
     ours = np.flatnonzero(table.derived & table.comparable)
     theirs = np.flatnonzero(table.negatives(negatives) & table.comparable)
-    unit = np.full(len(table.lineages), -1, dtype=np.int64)
     rows = np.concatenate([ours, theirs])
     held = np.unique(np.concatenate([table.lineage_a[rows], table.lineage_b[rows]]))
-    unit[held] = np.arange(len(held))
     return _Sides(
         table.score[ours],
-        unit[table.lineage_a[ours]],
+        np.searchsorted(held, table.lineage_a[ours]),
         table.score[theirs],
-        unit[table.lineage_a[theirs]],
-        unit[table.lineage_b[theirs]],
-        wins,
+        np.searchsorted(held, table.lineage_a[theirs]),
+        np.searchsorted(held, table.lineage_b[theirs]),
+        len(held),
     )
 
 
@@ -138,14 +137,14 @@ def roc_curve(
     if reason:
         none = np.empty(0)
         return RocCurve(none, none, none, none, none, level, reason=reason)
-    sides = _sides(table, negatives, wins)
+    sides = _sides(table, negatives)
     cuts = _thinned(np.unique(np.concatenate([sides.positive, sides.negative]))[::-1], FINE)
-    n = int(max(sides.lineage.max(), sides.first.max(), sides.second.max())) + 1
+    n = sides.n_lineages
     tpr, tpr_folds = _reaching(cuts, sides.positive, sides.lineage, sides.lineage, n)
     fpr, fpr_folds = _reaching(cuts, sides.negative, sides.first, sides.second, n)
 
     along = np.linspace(0, 2, n_points - 1)
-    kept = np.unique(np.searchsorted(fpr + tpr, along, side="left").clip(0, len(cuts) - 1))
+    kept = np.unique(np.searchsorted(fpr + tpr, along))
     folds = np.full((n, len(kept)), np.nan)
     for fold, x, y in zip(folds, fpr_folds, tpr_folds, strict=True):
         if not (np.isnan(x).any() or np.isnan(y).any()):
@@ -210,7 +209,7 @@ def partial_auc(
     reason = why_undefined(table, negatives, wins)
     if reason:
         return Interval.undefined(reason, level=level, method=method)
-    sides = _sides(table, negatives, wins)
+    sides = _sides(table, negatives)
     estimate, folds = _partial_folds(sides, max_fpr)
     return lineage_interval(
         estimate,
@@ -227,8 +226,6 @@ def partial_auc(
 
 def _thinned(values: Floats, n: int) -> Floats:
     """At most n of the values, evenly by rank, both ends kept."""
-    if len(values) <= n:
-        return values
     return values[np.unique(np.linspace(0, len(values) - 1, n).round().astype(np.int64))]
 
 
@@ -243,7 +240,7 @@ def _reaching(cuts: Floats, scores: Floats, first: Ints, second: Ints, n: int) -
     apart = first != second
     np.add.at(counts, (second[apart], level[apart]), 1.0)
     touching = np.cumsum(counts, axis=1)[:, : len(cuts)]
-    total = np.cumsum(np.bincount(level, minlength=len(cuts) + 1))[: len(cuts)].astype(np.float64)
+    total = np.cumsum(np.bincount(level, minlength=len(cuts)))[: len(cuts)]
     left = len(scores) - counts.sum(axis=1, keepdims=True)
     folds = np.full(touching.shape, np.nan)
     np.divide(total - touching, left, out=folds, where=left > 0)
@@ -252,7 +249,7 @@ def _reaching(cuts: Floats, scores: Floats, first: Ints, second: Ints, n: int) -
 
 def _partial_folds(sides: _Sides, max_fpr: float) -> tuple[float, Floats]:
     """Standardised partial area of all, and with each lineage left out (NaN where nothing is left)."""
-    n = int(max(sides.lineage.max(), sides.first.max(), sides.second.max())) + 1
+    n = sides.n_lineages
     apart = sides.first != sides.second
     touching = np.bincount(sides.first, minlength=n) + np.bincount(sides.second[apart], minlength=n)
     n_negative = len(sides.negative)
@@ -272,14 +269,14 @@ def _partial_folds(sides: _Sides, max_fpr: float) -> tuple[float, Floats]:
 
     def area(counts: Ints, held: int, above: Ints, reaching: Ints, of: int) -> float:
         if not held or not of:
-            return float("nan")
+            return math.nan
         width = counts / held
         used = np.clip(max_fpr - (np.cumsum(width) - width), 0.0, width)
-        part = np.divide(used, width, out=np.zeros_like(width), where=width > 0)
+        part = used / np.where(width > 0, width, 1.0)
         return float(np.sum(used * (above + (reaching - above) * part / 2))) / (of * max_fpr)
 
     above, reaching = passing(sides.positive)
-    counts = np.bincount(level, minlength=len(levels))
+    counts = np.bincount(level)
     folds = np.empty(n)
     for g in range(n):
         mine = sides.positive[sides.lineage == g]

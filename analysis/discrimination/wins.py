@@ -268,7 +268,7 @@ class Wins:
         met = np.zeros_like(won)
         for block in self.blocks():
             rows = self._strata[block.stratum].rows
-            step = max(1, BLOCK_ENTRIES // len(block.first))
+            step = BLOCK_ENTRIES // len(block.first)
             for begin in range(0, len(m), step):
                 part = slice(begin, begin + step)
                 weight = block.weights(m[part])
@@ -314,7 +314,7 @@ def _touching(block: Block, values: Floats, n_lineages: int) -> Floats:
 
 def _mean_share(won: Floats, met: Floats, held: Floats) -> Floats:
     """Mean over positives of the share of negatives beaten; strata without negatives take no part."""
-    used = (met > 0) & (held > 0)
+    used = met > 0
     share = np.divide(won, met, out=np.zeros_like(won), where=used).sum(axis=0)
     count = np.where(used, held, 0.0).sum(axis=0)
     mean: Floats = np.divide(share, count, out=np.full_like(share, np.nan), where=count > 0)

@@ -268,8 +268,8 @@ def stranger_p_value(
         return 1.0, 0
     reached = _any_of(hits[used], held[used], n_candidates)
     lineage = table.lineage_of[used]
-    count = np.bincount(lineage, minlength=n)
-    share = np.bincount(lineage, reached, minlength=n)[count > 0] / count[count > 0]
+    count = np.bincount(lineage)
+    share = np.bincount(lineage, reached)[count > 0] / count[count > 0]
     return (2 + float(share.sum())) / (len(share) + 2), len(share)
 
 
@@ -284,7 +284,7 @@ def _check(table: ScoreTable, score: float, mask: Mask | None, without: Collecti
 def _any_of(hits: Floats, held: npt.NDArray[np.int64], draws: int) -> Floats:
     """Chance that one of `draws` lineages, drawn without return, reaches: per row of (models, lineages)."""
     present = held > 0
-    missed = np.where(present, 1 - hits / np.maximum(held, 1), 0.0)
+    missed = 1 - hits / np.maximum(held, 1)
     n = present.sum(axis=1)
     draws = max(1, min(draws, present.shape[1]))
     # Elementary symmetric polynomials of the chances to miss, over their number of terms: built up as the
@@ -296,16 +296,16 @@ def _any_of(hits: Floats, held: npt.NDArray[np.int64], draws: int) -> Floats:
     for column in range(present.shape[1]):
         here = present[:, column]
         seen = seen + here
-        part = np.minimum(size / np.maximum(seen, 1)[:, None], 1.0)
+        part = size / np.maximum(seen, 1)[:, None]
         mixed = part * missed[:, [column]] * mean[:, :-1] + (1 - part) * mean[:, 1:]
-        # With fewer lineages than draws all of them are taken.
         mean[:, 1:] = np.where(here[:, None], mixed, mean[:, 1:])
+    # With fewer lineages than draws all of them are taken.
     value: Floats = 1 - mean[np.arange(len(held)), np.minimum(draws, n)]
-    return np.clip(value, 0.0, 1.0)
+    return value
 
 
 def _kept(table: ScoreTable, without: Collection[str]) -> Mask:
-    gone = np.isin(table.lineages.astype(str), list(without)) if len(without) else np.zeros(0, dtype=bool)
+    gone = np.isin(table.lineages.astype(str), np.array(list(without), dtype=str))
     if not gone.any():
         return np.ones(len(table), dtype=bool)
     kept: Mask = ~(gone[table.lineage_a] | gone[table.lineage_b])
@@ -349,22 +349,23 @@ def exclude_candidates(entries: Sequence[Entry], confidence: float = 0.9) -> Can
     check_instances(entries, "entries", Entry)
     check_probability(confidence, "confidence")
     judged = [_judge(entry, confidence) for entry in entries]
-    adjusted = _one_by_one(entries, 1 - confidence)
+    level = 1 - confidence + TOLERANCE
+    adjusted = _one_by_one(entries, level)
     found = [
         Candidate(
             name=entry.name,
             score=entry.score,
             derivation_p=p,
             stranger_p=stranger,
-            remains=not p <= 1 - confidence + TOLERANCE,
-            shown=stranger <= 1 - confidence + TOLERANCE,
+            remains=not p <= level,
+            shown=stranger <= level,
             n_lineages=n,
             same_cell_only=alike,
             reason=reason,
         )
         for entry, (p, n, alike, reason), stranger in zip(entries, judged, adjusted, strict=True)
     ]
-    found.sort(key=lambda one: (not one.remains, not one.shown, *_last(one), one.name))
+    found.sort(key=lambda one: (not one.remains, not one.shown, _last(one), one.name))
     remaining = sum(one.remains for one in found)
     answer: Answer = "these remain"
     if remaining == 0:
@@ -374,10 +375,9 @@ def exclude_candidates(entries: Sequence[Entry], confidence: float = 0.9) -> Can
     return CandidateSet(confidence, tuple(found), answer)
 
 
-def _last(one: Candidate) -> tuple[float, float]:
-    """Order among equals: by p-values, what cannot be judged at the end."""
-    unknown = math.isnan(one.derivation_p)
-    return (1.0, 0.0) if unknown else (0.0, -one.derivation_p)
+def _last(one: Candidate) -> float:
+    """Order among equals: by p-values, which are above 0; what cannot be judged at the end."""
+    return 0.0 if math.isnan(one.derivation_p) else -one.derivation_p
 
 
 def _judge(entry: Entry, confidence: float) -> tuple[float, int, bool, str]:

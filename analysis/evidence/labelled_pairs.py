@@ -130,8 +130,8 @@ class LabelledPairs:
 
     def _scales(self, weight: Floats) -> tuple[ScoreMap, ...]:
         sums = [
-            np.stack([np.bincount(place, side, len(level)) for side in weight]).astype(np.float64)
-            for place, level in zip(self._place, self._levels[0], strict=True)
+            np.stack([np.bincount(place, side) for side in weight]).astype(np.float64)
+            for place in self._place
         ]
         return tuple(
             ScoreMap(level, normal_scores(of)) for level, of in zip(self._levels[0], sums, strict=True)
@@ -242,7 +242,7 @@ def lineage_weights(code: Indices, derived: Mask) -> Floats:
     group = code.min(axis=0) * n + code.max(axis=0)
     weight = np.empty(len(derived))
     for side in (derived, ~derived):
-        size = np.bincount(group[side], minlength=n * n)
+        size = np.bincount(group[side])
         weight[side] = 1 / (size[group[side]] * np.count_nonzero(size))
     return weight
 

@@ -160,7 +160,7 @@ def calibrate_evidence(table: ScoreTable) -> Evidence:
         cllr_isotonic=cllr(isotonic, pairs.derived, pairs.weight),
         lower=found.lower,
         upper=found.upper,
-        max_abs_log10_lr=max(-found.lower, found.upper),
+        max_abs_log10_lr=max(found.upper, -found.lower),
         n_derived=pairs.n_derived,
         n_independent=pairs.n_negative,
         n_lineages=pairs.n_lineages,

@@ -120,7 +120,7 @@ def _exact_limit(pairs: LabelledPairs, fit: LogisticFit, value: float, level: fl
     weighs = fit(pairs.scores)
     beyond = weighs >= value - 1e-9 if value >= 0 else weighs <= value + 1e-9
     ours, theirs = (
-        float(np.clip(pairs.weight[side & beyond].sum() / pairs.weight[side].sum(), 0.0, 1.0))
+        float(pairs.weight[side & beyond].sum() / pairs.weight[side].sum())
         for side in (pairs.derived, ~pairs.derived)
     )
     mine = clopper_pearson(ours, pairs.n_holders, level)

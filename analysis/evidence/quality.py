@@ -145,8 +145,8 @@ def empirical_bounds(
     worse_up = np.flatnonzero(cost(grid) > slack)
     worse_down = np.flatnonzero(cost(-grid) > 10**-grid * slack)
     upper = grid[worse_up[0]] - 0.01 if len(worse_up) else grid[-1]
-    lower = -(grid[worse_down[0]] - 0.01) if len(worse_down) else -grid[-1]
-    return float(min(lower, 0.0)), float(max(upper, 0.0))
+    lower = 0.01 - grid[worse_down[0]] if len(worse_down) else -grid[-1]
+    return float(lower), float(upper)
 
 
 def tippett_curves(log10_lr: Floats, positive: npt.NDArray[np.bool_], weight: Floats) -> dict[str, Floats]:
@@ -172,7 +172,7 @@ def tippett_curves(log10_lr: Floats, positive: npt.NDArray[np.bool_], weight: Fl
         order = np.argsort(log10_lr[side], kind="stable")
         above = np.append(np.cumsum(share[side][order][::-1])[::-1], 0.0)
         reached = above[np.searchsorted(log10_lr[side][order], grid - 1e-12, side="left")]
-        curves[name] = np.clip(reached, 0.0, 1.0)
+        curves[name] = np.minimum(reached, 1.0)
     return curves
 
 

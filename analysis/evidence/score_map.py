@@ -51,14 +51,11 @@ class ScoreMap(WithArrays):
 
 def merged_levels(score: Floats) -> tuple[Floats, Indices]:
     """Distinct scores, merged by rank to at most `N_LEVELS` means; and each score's place among them."""
-    distinct, place = np.unique(score, return_inverse=True)
+    distinct, place, count = np.unique(score, return_inverse=True, return_counts=True)
     if len(distinct) <= N_LEVELS:
         return distinct, place
-    order = np.argsort(place, kind="stable")
-    rank = np.empty(len(score))
-    rank[order] = np.arange(len(score))
     # Equal scores stay together: each distinct score goes where its first one falls.
-    first = np.minimum.reduceat(rank[order], np.flatnonzero(np.diff(place[order], prepend=-1)))
+    first = np.cumsum(count) - count
     merged = np.unique((first * N_LEVELS / len(score)).astype(np.intp), return_inverse=True)[1]
     place = merged[place]
     means = np.bincount(place, score) / np.bincount(place)
@@ -103,7 +100,7 @@ def isotonic_map(level: Floats, weight: Floats) -> ScoreMap:
     weight : ndarray of float, shape (2, n_levels)
         Of independent and derived pairs.
     """
-    share = weight / weight.sum(axis=1, keepdims=True) / 2
+    share = weight / weight.sum(axis=1, keepdims=True)
     return ScoreMap(level, log10_odds(rising_share(level, share[1], share.sum(axis=0))))
 
 

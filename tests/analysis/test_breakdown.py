@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -110,3 +112,86 @@ def test_a_part_without_pairs_on_one_side_says_so(table: ScoreTable) -> None:
     assert found.auc == analysis.Interval.undefined(
         "no pair with a score on one of the two sides", level=0.8, method=METHODS["jackknife"]
     )
+
+
+def small(**columns: object) -> ScoreTable:
+    """Two derived pairs, "x" with "x" and "x" with "y", and their look-alikes; "z" has none."""
+    cells = {"a": "x", "b": "x", "c": "y", "d": "x", "e": "y", "f": "x", "g": "z", "h": None}
+    lineage = dict(zip("abcdefgh", "AAADEFGH", strict=True))
+    derived = {("a", "b"): 9.0, ("a", "c"): 8.0}
+    frame = pd.DataFrame(
+        [
+            (
+                one,
+                other,
+                derived.get((one, other), float(k)),
+                "derived" if (one, other) in derived else "independent",
+            )
+            for k, (one, other) in enumerate(
+                pair for pair in itertools.combinations(cells, 2) if pair != ("b", "c")
+            )
+        ],
+        columns=["model_a", "model_b", "score", "relation"],
+    )
+    for end in "ab":
+        frame[f"architecture_{end}"] = frame[f"model_{end}"].map(cells)
+        frame[f"lineage_{end}"] = frame[f"model_{end}"].map(lineage)
+    return ScoreTable(frame.assign(**columns))
+
+
+def test_classes_of_look_alikes_count_their_pairs_and_lineages() -> None:
+    table = small()
+    found = analysis.by_look_alike(table, 0.5)
+    kind = {"x": {("x", "x")}, "x × y": {("x", "y"), ("y", "x")}}
+    assert list(found) == list(kind)
+    cells = list(zip(table.frame["architecture_a"], table.frame["architecture_b"], strict=True))
+    for name, row in found.items():
+        theirs = table.independent & np.array([pair in kind[name] for pair in cells])
+        ends = table.frame.loc[theirs, ["lineage_a", "lineage_b"]].to_numpy()
+        assert (row.n_pairs, row.n_abstained) == (theirs.sum(), 0)
+        assert row.n_lineages == len(set(ends.ravel()))
+        assert row.median == sorted(table.score[theirs])[(row.n_pairs - 1) // 2]
+        assert type(name) is str
+
+
+def test_what_is_shared_names_the_class_where_it_is_filled() -> None:
+    table = small()
+    shared = np.full(len(table), None, dtype=object)
+    first, second, third, fourth = np.flatnonzero(table.look_alike)[:4]
+    shared[[first, second, third, fourth]] = "corpus", "", np.nan, 7
+    shared[np.flatnonzero(~table.look_alike)] = "nothing to do with it"
+    found = analysis.by_look_alike(small(shared=shared))
+    assert list(found) == ["7", "corpus", "x", "x × y"]
+    assert [found[name].median for name in ("7", "corpus")] == [table.score[fourth], table.score[first]]
+    assert sum(row.n_pairs for row in found.values()) == table.look_alike.sum()
+
+
+def test_abstentions_are_counted_apart_in_a_class() -> None:
+    table = small()
+    rows = np.flatnonzero(table.look_alike & (table.frame["architecture_a"] == table.frame["architecture_b"]))
+    status = np.full(len(table), "ok", dtype=object)
+    status[rows[:2]] = "abstained"
+    row = analysis.by_look_alike(small(status=status))["x"]
+    assert (row.n_pairs, row.n_abstained) == (len(rows) - 2, 2)
+
+
+def test_without_architectures_there_is_no_class() -> None:
+    nothing = small(architecture_a=None, architecture_b=None, shared="corpus")
+    assert analysis.by_look_alike(nothing) == {}
+    assert list(analysis.by_method(nothing)) == ["unnamed"]
+
+
+@pytest.mark.parametrize("call", [analysis.by_method, analysis.by_look_alike])
+def test_an_undefined_threshold_is_none_and_bad_arguments_are_named(
+    call: Callable[..., dict[str, object]],
+) -> None:
+    table = small()
+    assert repr(call(table, math.nan)) == repr(call(table)) != repr(call(table, 5.0))
+    assert repr(call(table, level=0.95)) == repr(call(table)) != repr(call(table, level=0.9))
+    for refused, words in (
+        ((table.frame,), "table must be a ScoreTable"),
+        ((table, "high"), "threshold must be a number"),
+        ((table, 0.5, 95), "level must be a number between 0 and 1"),
+    ):
+        with pytest.raises(analysis.BadArgument, match=f"^{words}"):
+            call(*refused)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from patchy_tables import CLAIM, GOALS, LEVEL, SEED, patchy_report
 
+import analysis
 from analysis.discrimination.auc import auc
 from analysis.full_analysis import analyse
 from analysis.inference.claims import Claim
 from analysis.results import as_json
 from analysis.table import ScoreTable
+from analysis.thresholds.power import intraclass_correlation
 from analysis.verdicts import VERDICTS
 from studies.simulation.designs import Design
 
@@ -220,3 +224,151 @@ def test_renaming_models_changes_nothing():
     for key in ("auc", "look_alike_auc", "partial_auc", "by_method", "by_look_alike", "relations"):
         assert after[key] == before[key]
     assert after["verdict"] == before["verdict"]
+
+
+DIRECT: dict[str, Callable[[ScoreTable], object]] = {
+    "metric": lambda t: "patchy",
+    "version": lambda t: 3,
+    "auc": lambda t: analysis.auc(t, level=LEVEL),
+    "look_alike_auc": lambda t: analysis.auc(t, "look-alike", LEVEL),
+    "partial_auc": lambda t: analysis.partial_auc(t, level=LEVEL),
+    "worst_auc": lambda t: analysis.auc_with_abstentions_worst(t, level=LEVEL),
+    "worst_look_alike_auc": lambda t: analysis.auc_with_abstentions_worst(t, "look-alike", LEVEL),
+    "intervals": lambda t: {
+        method: analysis.auc(t, level=LEVEL, method=method, seed=SEED, n_resamples=30)
+        for method in ("jackknife", "bootstrap", "percentile", "delong")
+    },
+    "permutation": lambda t: analysis.separation_test(t, 99, SEED),
+    "thresholds": lambda t: tuple(
+        analysis.calibrate_threshold(t, rate, 0.95, level=LEVEL, seed=SEED) for rate in GOALS
+    ),
+    "claim": lambda t: CLAIM,
+    "claim_audit": lambda t: analysis.audit_threshold(t, 1.0, LEVEL),
+    "p_values": lambda t: analysis.audit_p_values(t, level=LEVEL),
+    "evidence": analysis.calibrate_evidence,
+    "architecture": lambda t: analysis.architecture_detector(t, LEVEL),
+    "by_method": lambda t: analysis.by_method(t, first_threshold(t), LEVEL),
+    "by_look_alike": lambda t: analysis.by_look_alike(t, first_threshold(t), LEVEL),
+    "roc": lambda t: analysis.roc_curve(t, level=LEVEL),
+    "look_alike_roc": lambda t: analysis.roc_curve(t, "look-alike", LEVEL),
+    "unmatched": lambda t: (("05-a", "05-b"), ("05-a", "05-c")),
+}
+"""Fields of a report → the public function that gives the same on its own."""
+
+
+def first_threshold(table: ScoreTable) -> float:
+    return analysis.calibrate_threshold(table, GOALS[0], level=LEVEL, seed=SEED).value
+
+
+@pytest.mark.parametrize("name", DIRECT)
+def test_a_report_holds_what_each_procedure_says_alone(name):
+    report = patchy_report()
+    assert as_json(getattr(report, name)) == as_json(DIRECT[name](report.table))
+
+
+def test_alikeness_inside_lineages_is_that_of_the_table():
+    table = analysis.example_table("m", n_lineages=4)
+    (report,) = analyse([table], max_fpr=(), n_resamples=99, n_bootstrap=9).metrics
+    found = report.intraclass_correlation
+    assert found.defined
+    assert found == intraclass_correlation(table)
+
+
+def test_the_defaults_are_those_that_are_documented():
+    table = analysis.example_table("m", n_lineages=6)
+    (report,) = analyse([table]).metrics
+    assert report.permutation == analysis.separation_test(table, 9_999, 0)
+    assert report.intervals["percentile"] == analysis.auc(
+        table, level=0.95, method="percentile", n_resamples=2_000, seed=0
+    )
+    assert [item.max_fpr for item in report.thresholds] == [0.05, 0.01, 0.001]
+    assert [item.confidence for item in report.thresholds] == [0.95] * 3
+    assert (report.claim, report.claim_audit, report.p_values, report.version) == (None,) * 4
+
+
+def test_a_claim_is_audited_as_far_as_it_goes():
+    tables = [analysis.example_table(name, n_lineages=3) for name in ("silent", "cut", "p")]
+    claims = {"cut": Claim(threshold=0.0), "p": Claim(p_values=True)}
+    found = analyse(tables, claims=claims, versions={"p": 2}, max_fpr=(), n_resamples=99, n_bootstrap=9)
+    silent, cut, p = found.metrics
+    assert (silent.claim, silent.claim_audit, silent.p_values, silent.version) == (None,) * 4
+    assert cut.claim == claims["cut"]
+    assert cut.claim_audit.threshold == 0.0
+    assert cut.p_values is None
+    assert p.claim_audit is None
+    assert p.p_values == analysis.audit_p_values(tables[2])
+    assert p.version == 2
+
+
+def test_without_goals_there_are_no_thresholds_and_no_rates_at_them():
+    table = analysis.example_table("m", n_lineages=4)
+    (report,) = analyse([table], max_fpr=(), n_resamples=99, n_bootstrap=9).metrics
+    assert report.thresholds == ()
+    assert as_json(report.by_method) == as_json(analysis.by_method(table))
+    assert as_json(report.by_look_alike) == as_json(analysis.by_look_alike(table))
+    assert not report.by_method["fine-tune"].tpr.defined
+
+
+def compared(tables: list[ScoreTable], focus: str | None = None) -> Any:
+    quick = {"max_fpr": (), "n_resamples": 19, "n_bootstrap": 9}
+    return as_json(analyse(tables, level=0.8, focus=focus, **quick).comparisons)
+
+
+def test_metrics_are_compared_on_look_alikes_with_the_focus_first():
+    tables = [analysis.example_table(name, n_lineages=4, separation=k) for k, name in enumerate("abc")]
+    for focus in (None, "b"):
+        assert compared(tables, focus) == as_json(
+            analysis.compare_all(tables, "look-alike", 0.8, focus=focus)
+        )
+
+
+def test_metrics_are_compared_on_independent_pairs_where_no_look_alike_has_a_score():
+    tables = [analysis.example_table(name, n_lineages=3, separation=k) for k, name in enumerate("ab")]
+    plain = [
+        ScoreTable(table.frame.assign(status=np.where(table.look_alike, "abstained", "ok")))
+        for table in tables
+    ]
+    assert compared(plain) == as_json(analysis.compare_all(plain, "independent", 0.8))
+    mixed = [plain[0], tables[1]]
+    assert compared(mixed) == as_json(analysis.compare_all(mixed, "look-alike", 0.8))
+
+
+def test_an_analysis_prints_its_verdicts_and_keeps_reports_in_the_order_of_the_tables():
+    tables = [analysis.example_table(name, n_lineages=3) for name in ("z", "a")]
+    found = analyse(tables, max_fpr=(), n_resamples=19, n_bootstrap=9)
+    assert [report.metric for report in found.metrics] == ["z", "a"]
+    assert all(report.table is table for report, table in zip(found.metrics, tables, strict=True))
+    first, second = (report.verdict.verdict for report in found.metrics)
+    assert str(found) == f"z: {first}; a: {second}"
+    summary = found.summary()
+    assert as_json(summary.comparisons) == as_json(found.comparisons)
+    assert [item.metric for item in summary.metrics] == ["z", "a"]
+    assert summary.catalog.confidence == 0.95
+    assert list(summary.catalog.lineages_needed) == ["0.05", "0.01", "0.001"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"focus": "b"}, "focus must be \"a\", not 'b'"),
+        ({"claims": [1]}, "claims must be a mapping of str to Claim, not [1]"),
+        ({"claims": {"a": 1}}, "claims['a'] must be a Claim by its metric's name, not 1"),
+        ({"versions": [1]}, "versions must be a mapping of str to int, not [1]"),
+        ({"versions": {"a": "1"}}, "versions['a'] must be an int by its metric's name, not '1'"),
+        (
+            {"seed": -1},
+            "seed must be an integer, 0 or more (each procedure makes its own random stream from it)",
+        ),
+        ({"level": 1.0}, "level must be a number between 0 and 1, in (0, 1), not 1.0"),
+        ({"max_fpr": 0.05}, "max_fpr must be a sequence of float, not 0.05"),
+        ({"max_fpr": (0.05, "1")}, "max_fpr[1] must be a float, not '1'"),
+        ({"max_fpr": (0.05, 0.0)}, "max_fpr[1] must be a number between 0 and 1, in (0, 1), not 0.0"),
+        ({"n_resamples": 0}, "n_resamples must be an integer, 1 or more, not 0"),
+        ({"n_bootstrap": 0}, "n_bootstrap must be an integer, 1 or more, not 0"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_computed(options, message, monkeypatch):
+    monkeypatch.setattr("analysis.full_analysis.ThreadPoolExecutor", None)
+    with pytest.raises(analysis.BadArgument) as caught:
+        analyse([analysis.example_table("a", n_lineages=2)], **options)
+    assert str(caught.value).startswith(message)

@@ -24,6 +24,22 @@ def test_the_names_for_type_checkers_are_those_at_run_time() -> None:
     assert all(hasattr(analysis, name) for name in stated)
 
 
+def test_a_name_is_fetched_from_its_module_once_and_then_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    import analysis.validation as home
+
+    monkeypatch.delitem(vars(analysis), "BadArgument", raising=False)
+    assert "BadArgument" in dir(analysis)
+    assert analysis.BadArgument is home.BadArgument
+    monkeypatch.setattr(home, "BadArgument", None)
+    assert analysis.BadArgument is not None
+
+
+def test_a_directory_lists_the_names_and_what_is_loaded_in_order() -> None:
+    listed = dir(analysis)
+    assert listed == sorted(set(listed))
+    assert {"__doc__", "separation_test", "ranks", "auc"} <= set(listed)
+
+
 def test_a_name_that_is_not_there_is_named() -> None:
     with pytest.raises(AttributeError, match="'analysis' has no attribute 'nothing'"):
         _ = analysis.nothing

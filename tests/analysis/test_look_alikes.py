@@ -65,6 +65,11 @@ def test_pairs_of_cells_are_numbered_in_the_order_of_their_names() -> None:
     assert cell_pairs(many, many).tolist() == [100_000 * 100_001 + 100_000] * 2
 
 
+def test_numbers_name_cells_where_the_other_end_has_an_unknown_one() -> None:
+    np.testing.assert_array_equal(cell_pairs([0, 1, 1], [1, None, 1]), [1, -1, 3])
+    np.testing.assert_array_equal(cell_pairs([1, None, 1], [0, 1, 1]), [1, -1, 3])
+
+
 def test_a_score_table_has_the_same_look_alikes() -> None:
     rng = np.random.default_rng(1)
     models = [f"m{k:02d}" for k in range(24)]

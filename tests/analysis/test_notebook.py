@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.notebook import Shown, number
+from analysis.notebook import Shown, number, rows_html, table_html
 
 VOID = {"br", "hr", "img"}
 
@@ -123,7 +123,8 @@ def test_results_that_are_computed_twice_are_equal(table: analysis.ScoreTable) -
     alone = analysis.ScoreTable(table.frame.query("relation == 'independent'"))
 
     def uniform(score: np.ndarray) -> np.ndarray:
-        return 1 / (1 + np.exp(score))
+        p_values: np.ndarray = 1 / (1 + np.exp(score))
+        return p_values
 
     for procedure in (
         analysis.auc,
@@ -205,8 +206,164 @@ def test_undefined_is_a_dash_with_its_reason(table: analysis.ScoreTable) -> None
         (12345, "12,345"),
         (math.nan, "—"),
         (-math.inf, "−∞"),
+        (math.inf, "∞"),
+        (-12345, "-12,345"),
+        (0.99994, "0.9999"),
+        (0.99995, "0.99995"),
+        (1.00001, "1.00001"),
+        (0.99999996, "1"),
+        (-0.25, "-0.25"),
         (0.0, "0"),
     ],
 )
 def test_numbers_are_never_rounded_into_certainty(value: float, text: str) -> None:
     assert number(value) == text
+
+
+@dataclasses.dataclass
+class Small(Shown):
+    """A result of two numbers."""
+
+    best_auc: float
+    count: int
+    hidden: str = dataclasses.field(default="secret", repr=False)
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass
+class Chosen(Shown):
+    """A result that says what is shown, and what stands for it in one cell."""
+
+    _shown = ("twice", "reason")
+    _headline = "twice"
+
+    once: float
+    reason: str = ""
+
+    @property
+    def twice(self) -> float:
+        """Shown, though it is no field."""
+        return 2 * self.once
+
+
+CELL = '<td style="text-align:left">'
+
+
+def row(*cells: str) -> str:
+    return "<tr>" + "".join(f"{CELL}{cell}</td>" for cell in cells) + "</tr>"
+
+
+def head(*names: str) -> str:
+    cells = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in names)
+    return f"<thead><tr>{cells}</tr></thead>"
+
+
+def body(*rows: str) -> str:
+    return f"<tbody>{''.join(rows)}</tbody>"
+
+
+def test_a_result_is_one_line_of_its_facts() -> None:
+    assert str(Small(0.98765, 1234)) == "Small: best AUC 0.9877; count 1,234"
+    assert str(Small(math.nan, 1, reason="none", warnings=("few", "odd"))) == (
+        "Small: best AUC —; count 1; reason none; warnings few, odd"
+    )
+    assert str(Chosen(1.5)) == "Chosen: twice 3"
+    assert str(Chosen(1.5, "guessed")) == "Chosen: twice 3; reason guessed"
+
+
+def test_a_result_is_a_table_of_its_facts() -> None:
+    caption = '<caption style="text-align:left">Small</caption>'
+    rows = body(row("<b>best AUC</b>", "0.5"), row("<b>count</b>", "7"))
+    assert Small(0.5, 7)._repr_html_() == f"<table>{caption}{rows}</table>"
+
+
+def test_labels_are_words_and_abbreviations_are_capitals() -> None:
+    row_of = dict.fromkeys(("look_alike_auc", "fpr", "max_tpr", "log10_lr", "roc", "auction"), 1)
+    assert rows_html([row_of]) == (
+        "<table>"
+        + head("look alike AUC", "FPR", "max TPR", "log10 LR", "ROC", "auction")
+        + body(row(*"111111"))
+        + "</table>"
+    )
+
+
+def test_rows_are_set_under_the_keys_of_all_of_them_and_gaps_stay_empty() -> None:
+    rows: list[dict[str, object]] = [{"a": 1, "b": "<x>"}, {"b": None, "c": True}]
+    assert rows_html(rows) == (
+        "<table>" + head("a", "b", "c") + body(row("1", "&lt;x&gt;", ""), row("", "—", "yes")) + "</table>"
+    )
+    assert rows_html(rows, ["one", "<two>"]) == (
+        "<table>"
+        + head("", "a", "b", "c")
+        + body(row("<b>one</b>", "1", "&lt;x&gt;", ""), row("<b>&lt;two&gt;</b>", "", "—", "yes"))
+        + "</table>"
+    )
+    with pytest.raises(ValueError, match="argument 2 is"):
+        rows_html(rows, ["one"])
+
+
+def test_captions_and_heads_are_escaped_and_cells_are_html_already() -> None:
+    assert table_html("a < b", ["<c>"], [["<i>d</i>"]]) == (
+        '<table><caption style="text-align:left">a &lt; b</caption>'
+        + head("&lt;c&gt;")
+        + body(row("<i>d</i>"))
+        + "</table>"
+    )
+    assert table_html("", (), []) == "<table><tbody></tbody></table>"
+
+
+def facts(value: object) -> str:
+    """The HTML of a single fact."""
+    whole = dataclasses.make_dataclass("Whole", [("fact", object)], bases=(Shown,))(value)._repr_html_()
+    before, after = f"{CELL}<b>fact</b></td>{CELL}", "</td></tr></tbody></table>"
+    assert before in whole
+    assert whole.endswith(after)
+    found: str = whole.partition(before)[2].removesuffix(after)
+    return found
+
+
+def test_several_results_are_a_table_inside() -> None:
+    small = [Small(0.5, 1), Small(0.25, 2, reason="few")]
+    inside = head("best AUC", "count", "reason") + body(row("0.5", "1", ""), row("0.25", "2", "few"))
+    assert facts(small) == facts(tuple(small)) == f"<table>{inside}</table>"
+    assert facts([Small(0.5, 1), "text"]) == "Small, text"
+    assert facts([]) == ""
+
+
+def test_a_mapping_of_results_or_of_mappings_is_a_table_inside_by_its_keys() -> None:
+    assert facts({"x": Small(0.5, 1), 2: {"count": 3}}) == (
+        "<table>"
+        + head("", "best AUC", "count")
+        + body(row("<b>x</b>", "0.5", "1"), row("<b>2</b>", "", "3"))
+        + "</table>"
+    )
+    assert facts({"x": Small(0.5, 1), "<y>": 2}) == "x: Small, &lt;y&gt;: 2"
+    assert facts({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "—"),
+        (True, "yes"),
+        (False, "no"),
+        (0.123456, "0.1235"),
+        (1234, "1,234"),
+        ("a & b", "a &amp; b"),
+        (Small(0.5, 1), "Small"),
+        (Chosen(0.25), "0.5"),
+        ({"a": 1, "b": None}, "a: 1, b: —"),
+        ([1, [2.0, True]], "1, 2, yes"),
+        ({0.5}, "0.5"),
+        (frozenset({"one"}), "one"),
+        (list(range(12)), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"),
+        (list(range(14)), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more"),
+        (np.zeros((2, 3)), "ndarray of shape (2, 3)"),
+        (np.float64(0.5), "0.5"),
+        (np.int64(5), "5"),
+        (1 + 2j, "(1+2j)"),
+    ],
+)
+def test_values_in_one_cell(value: object, text: str) -> None:
+    assert facts(value) == text

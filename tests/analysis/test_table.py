@@ -60,9 +60,79 @@ def test_bad_tables_are_refused_in_one_line(change: dict[str, list[object]], wor
     assert "\n" not in str(caught.value)
 
 
+LABELS = {"lineage_a": ["1", "1", "2", "1"], "lineage_b": ["1", "2", "2", "2"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"model_a": ["b", "a", "c", "b"], "model_b": ["a", "c", "d", "a"]},
+            "pair a – b stands twice; a pair stands once a metric",
+        ),
+        ({"model_a": ["b", "c", "d", "c"]}, "c is paired with itself; drop such rows"),
+        (
+            {"score": [0.9, 0.1, 0.8, np.nan]},
+            "pair a – d has no score though its status is ok; mark it abstained or failed, with a reason",
+        ),
+        (
+            {"relation": ["derived", "unrelated", "odd", "independent"]},
+            "row 2 has relation 'unrelated'; known: derived, sibling, independent, shared-init, distilled,"
+            " disputed",
+        ),
+        ({"status": ["ok", "ok", "lost", "ok"]}, "row 3 has status 'lost'; known: ok, abstained, failed"),
+        ({"metric": ["p", "n", "m", "m"]}, "3 metrics (m, n, p); give one metric a table"),
+        ({"model_a": ["b", "a", "c", None]}, "row 4 has no model_a"),
+        ({"model_b": ["a", None, None, "d"]}, "row 2 has no model_b"),
+        (
+            {"architecture_b": ["Y", "X", "Y", "X"]},
+            "model d stands with two values of architecture; it has one",
+        ),
+        (
+            LABELS | {"lineage_b": ["1", "2", "2", "1"]},
+            "model d stands with two values of lineage; it has one",
+        ),
+        (
+            LABELS | {"lineage_b": ["1", None, "2", "2"]},
+            "row 2 has no lineage; fill it or leave the column out",
+        ),
+        (
+            {"relation": ["independent", "derived", "sibling", "derived"]} | LABELS,
+            "derived pair a – c spans two lineages (1, 2); a derivation joins them into one",
+        ),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_and_what_to_do(change: dict[str, list[object]], sentence: str) -> None:
+    with pytest.raises(BadTable) as caught:
+        ScoreTable(GOOD.assign(**change))
+    assert str(caught.value) == f"score table: {sentence}"
+
+
+def test_a_score_that_is_no_number_is_told_with_the_place() -> None:
+    score = pd.Series([1, "high", 2, 3], dtype=object)
+    with pytest.raises(ValueError, match="high") as why:
+        pd.to_numeric(score)
+    with pytest.raises(BadTable) as caught:
+        ScoreTable(GOOD.assign(score=score))
+    assert str(caught.value) == (f"score table: column score holds something that is no number: {why.value}")
+
+
+def test_some_of_many_metrics_are_named() -> None:
+    many = pd.concat([GOOD.assign(metric=f"m{k}") for k in range(6)])
+    with pytest.raises(BadTable) as caught:
+        ScoreTable(many)
+    assert str(caught.value) == "score table: 6 metrics (m0, m1, m2, m3, m4); give one metric a table"
+
+
 def test_missing_columns_are_named() -> None:
-    with pytest.raises(BadTable, match="no column score, relation"):
+    with pytest.raises(BadTable) as caught:
         ScoreTable(GOOD[["model_a", "model_b"]])
+    assert str(caught.value) == (
+        "score table: no column score, relation; it needs model_a, model_b, score, relation"
+        " (labels can come from a catalog)"
+    )
+    with pytest.raises(ValueError, match=r"^frame must be a DataFrame, not a list$"):
+        ScoreTable([GOOD])  # type: ignore[arg-type]
 
 
 def test_new_scores_keep_labels_and_abstentions() -> None:

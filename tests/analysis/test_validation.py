@@ -15,7 +15,22 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.validation import check_count, check_names, check_number, check_probability, check_scores
+from analysis.validation import (
+    check_choice,
+    check_class,
+    check_count,
+    check_instance,
+    check_instances,
+    check_mapping,
+    check_mask,
+    check_names,
+    check_number,
+    check_probability,
+    check_scores,
+    check_seed,
+    check_weight,
+    with_article,
+)
 
 TABLE = analysis.example_table(n_lineages=5)
 FUNCTIONS: dict[str, Callable[..., object]] = {
@@ -183,6 +198,122 @@ def test_what_is_refused_is_quoted_with_what_is_allowed(message: str) -> None:
     assert str(caught.value) == message
 
 
+NAN = math.nan
+THREE = np.array([True, False, True])
+REFUSALS: dict[str, Callable[[], object]] = {
+    "x must be an object (o() makes one), not 1": lambda: check_instance(
+        1, "x", _named("object"), "o() makes one"
+    ),
+    "x must be a Table, not None": lambda: check_instance(None, "x", _named("Table")),
+    "x must be a sequence of int, not 3": lambda: check_instances(3, "x", int),
+    "x must be a sequence of str (names), not 'ab'": lambda: check_instances("ab", "x", str, "names"),
+    "x[1] must be an int, not 'b'": lambda: check_instances([1, "b"], "x", int),
+    "x[0] must be a str (a name), not 1": lambda: check_instances((1, 2), "x", str, "a name"),
+    "x must be a mapping of str to float, not [1]": lambda: check_mapping([1], "x", float),
+    "x['a'] must be an int by its metric's name, not 'b'": lambda: check_mapping({"a": "b"}, "x", int),
+    "x['b'] must be an int by its metric's name, not True": lambda: check_mapping(
+        {"a": 1, "b": True}, "x", int
+    ),
+    "x[3] must be a float by its metric's name, not 0.5": lambda: check_mapping({3: 0.5}, "x", float),
+    "x must be a collection of str, not 'ab'": lambda: check_names("ab", "x"),
+    "x must be a collection of str, not 7": lambda: check_names(7, "x"),
+    "x must be a collection of str, not ['a', 1]": lambda: check_names(["a", 1], "x"),
+    'x must be "a" or "b", not \'c\'': lambda: check_choice("c", "x", ("a", "b")),
+    "x must be left out, not 'c'": lambda: check_choice("c", "x", ()),
+    "x must be a number, not nan": lambda: check_number(NAN, "x"),
+    "x must be a number, not '1'": lambda: check_number("1", "x"),
+    "x must be a number between 0 and 1, in [0, 1), not 1.0": lambda: check_probability(1.0, "x", low=True),
+    "x must be a number between 0 and 1, in (0, 1], not 0": lambda: check_probability(0, "x", high=True),
+    "x must be a number between 0 and 1, in [0, 1], not '0.5'": (
+        lambda: check_probability("0.5", "x", low=True, high=True)
+    ),
+    "x must be a number between 0 and 1, in (0, 1) (write 1.5 % as 0.015), not 1.5": (
+        lambda: check_probability(1.5, "x")
+    ),
+    "x must be a number between 0 and 1, in (0, 1) (write 100 % as 1), not 100": lambda: check_probability(
+        100, "x"
+    ),
+    "x must be a number between 0 and 1, in (0, 1), not 100.5": lambda: check_probability(100.5, "x"),
+    "x must be a number between 0 and 1, in (0, 1), not 1": lambda: check_probability(1, "x"),
+    "x must be an integer, 2 or more, not 1": lambda: check_count(np.int64(1), "x", least=2),
+    "x must be an integer, 0 or more (each procedure makes its own random stream from it), not -1": (
+        lambda: check_seed(-1, "x")
+    ),
+    "x must be an array of bool of shape (3,), not 'yes'": lambda: check_mask("yes", "x", 3),
+    "x must be an array of bool of shape (3,), not one of int64 of shape (1, 3)": (
+        lambda: check_mask(np.ones((1, 3), dtype=np.int64), "x", 3)
+    ),
+    "x must be an array of numbers, not 'high'": lambda: check_scores("high", "x", ndim=None),
+    "x must be an array of numbers with 1 dimension, not ['a', 'b']": lambda: check_scores(["a", "b"], "x"),
+    "x must be an array of numbers with 2 dimensions, not one of int64 of shape (1,)": (
+        lambda: check_scores(np.ones(1, dtype=np.int64), "x", ndim=2)
+    ),
+    "x must be an array of numbers with 1 dimension, not one of <U1 of shape (2,)": (
+        lambda: check_scores(["1", "2"], "x")
+    ),
+    "x must be an array of numbers with 1 dimension, not one of |S1 of shape (1,)": lambda: check_scores(
+        [b"1"], "x"
+    ),
+    "x must be an array of numbers with 1 dimension, not one of timedelta64[s] of shape (2,)": (
+        lambda: check_scores(np.array([1, 2], dtype="m8[s]"), "x")
+    ),
+    "x must be an array of numbers with 1 dimension, not one of datetime64[s] of shape (2,)": (
+        lambda: check_scores(np.array([1, 2], dtype="M8[s]"), "x")
+    ),
+    "x must be an array of numbers with 2 dimensions without NaN; element (1, 0) is NaN": (
+        lambda: check_scores([[1.0, 2.0], [NAN, NAN]], "x", ndim=2, nan=False)
+    ),
+    "x must hold both classes, True and False, not 3 of one": lambda: check_class(
+        np.ones(3, dtype=bool), "x", 3
+    ),
+    "x must be an array of numbers with 1 dimension without NaN; element 2 is NaN": (
+        lambda: check_weight([1.0, 1.0, NAN], "x", THREE)
+    ),
+    "x must be finite numbers, 0 or more, of shape (3,)": lambda: check_weight([1.0, 1.0, -1.0], "x", THREE),
+    "x must give both classes some weight, not 0 to one of them": lambda: check_weight(
+        [0.0, 1.0, 0.0], "x", THREE
+    ),
+}
+"""What each check says, as far as no public function above has said it."""
+
+
+def _named(name: str) -> type:
+    return type(name, (), {})
+
+
+@pytest.mark.parametrize("message", REFUSALS)
+def test_every_check_says_what_it_wants_and_what_it_got(message: str) -> None:
+    with pytest.raises(analysis.BadArgument) as caught:
+        REFUSALS[message]()
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("class_name", ["array", "Evidence", "int", "Object", "UsageError"])
+def test_classes_that_begin_with_a_vowel_are_an(class_name: str) -> None:
+    assert with_article(class_name) == f"an {class_name}"
+
+
+@pytest.mark.parametrize("class_name", ["ndarray", "Table", "Xylophone", "str"])
+def test_other_classes_are_a(class_name: str) -> None:
+    assert with_article(class_name) == f"a {class_name}"
+
+
+def test_values_are_quoted_up_to_60_characters_and_named_beyond() -> None:
+    for text, told in (("x" * 58, repr("x" * 58)), ("x" * 59, "a str")):
+        with pytest.raises(analysis.BadArgument) as caught:
+            check_number(text, "x")
+        assert str(caught.value) == f"x must be a number, not {told}"
+
+
+def test_what_passes_comes_back_as_plain_values() -> None:
+    scores = check_scores([1, 2], "x")
+    assert scores.dtype == np.float64
+    np.testing.assert_array_equal(check_scores(np.array([1, 2], dtype=np.uint8), "x"), [1.0, 2.0])
+    np.testing.assert_array_equal(check_scores([1.0, NAN], "x"), [1.0, NAN])
+    np.testing.assert_array_equal(check_weight([0, 1, 1], "x", THREE), [0.0, 1.0, 1.0])
+    assert check_instances([1, 2], "x", int) == (1, 2)
+
+
 @pytest.mark.parametrize("kind", [ValueError, TypeError])
 def test_either_kind_of_error_catches_it(kind: type[Exception]) -> None:
     with pytest.raises(kind, match="level"):
@@ -204,14 +335,15 @@ def test_numbers_of_numpy_are_numbers() -> None:
 
 def test_methods_of_results_refuse_bad_arguments_too() -> None:
     evidence, joint = analysis.calibrate_evidence(TABLE), analysis.combine_evidence([TABLE])
-    for parameter, call in {
+    calls: dict[str, Callable[[], object]] = {
         "method": lambda: evidence.log10_lr([1.0], "linear"),  # type: ignore[arg-type]
         "scores": lambda: evidence.log10_lr("high"),
         "scores ": lambda: joint.log10_lr([[1.0, 2.0]]),
         " scores": lambda: joint.interval([1.0, 2.0]),
         "level": lambda: joint.interval([1.0], level=95),
         "negatives": lambda: TABLE.negatives("all"),
-    }.items():
+    }
+    for parameter, call in calls.items():
         with pytest.raises(analysis.BadArgument, match=parameter.strip()):
             call()
 

@@ -74,6 +74,7 @@ def test_the_level_is_that_of_the_separation() -> None:
     assert {str(rank) for rank in ranks(NAMES, told)} == {"1–4"}
     assert [str(rank) for rank in ranks(NAMES, told, 0.06)] == ["1–3", "2–4", "1–4", "1–4"]
     assert {str(rank) for rank in ranks(NAMES, family(ab=(0.2, 0.04)), 0.04)} == {"1–4"}
+    assert ranks(NAMES, family(ab=(0.0, 0.01)))[0].beats == ("b",)  # no direction: the first stands ahead
     undefined = family(ab=(0.2, math.nan), ac=(0.2, 0.01))
     assert ranks(NAMES, undefined)[0].beats == ("c",)
 
@@ -85,3 +86,5 @@ def test_an_unknown_metric_is_named() -> None:
         ranks(NAMES, [comparison("a", "x", 0.1, 0.5)])
     with pytest.raises(ValueError, match="level"):
         ranks(NAMES, [], 1.0)
+    with pytest.raises(ValueError, match=r"^comparisons\[0\] must be a Comparison"):
+        ranks(NAMES, ["a"])  # type: ignore[list-item]

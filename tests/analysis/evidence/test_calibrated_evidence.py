@@ -73,6 +73,14 @@ def test_the_larger_bound_is_the_largest_evidence(table: ScoreTable) -> None:
     assert evidence.max_abs_log10_lr == -evidence.lower > evidence.upper > 0
 
 
+def test_scores_that_mislead_are_no_evidence_either_way(table: ScoreTable) -> None:
+    evidence = calibrate_evidence(table.with_scores(-table.score))
+    assert "; log10 LR from 0 to 0; " in str(evidence)
+    ends = [evidence.lower, evidence.upper, evidence.max_abs_log10_lr]
+    assert [math.copysign(1.0, end) for end in ends] == [1.0, 1.0, 1.0]
+    assert evidence.log10_lr([-9.0, 9.0]).tolist() == [0.0, 0.0]
+
+
 def test_scores_of_any_shape_are_weighed_within_the_bounds(by_hand: Evidence) -> None:
     scores = np.array([[-7.0, -0.25, 0.0], [0.75, 3.0, math.nan]])
     np.testing.assert_allclose(by_hand.log10_lr(scores), [[-0.5, -0.25, 0.0], [0.75, 1.25, math.nan]])

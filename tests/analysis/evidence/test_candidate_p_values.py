@@ -21,6 +21,8 @@ from analysis.table import ScoreTable
 from analysis.validation import BadArgument
 
 SIZES = (2, 3, 1, 4, 2)
+EXACT = 0.900000000001
+"""Just more than 0.9: within the tolerance its level is 2/20 to the last digit."""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,22 @@ def table() -> ScoreTable:
             }
         )
     )
+
+
+def made(low: int, of: int, strangers: int, loud: int = 0) -> ScoreTable:
+    """For a score of 0.5: lineages with a derived pair, some of them below; and a ring of strangers.
+
+    Of the pairs of strangers some are loud: they reach 0.5. None do: the best of any pool then has
+    2 / (strangers + 2); all do: it has 1.
+    """
+    rows: list[tuple[str, str, float, str, str, str]] = [
+        (f"d{k}", f"e{k}", float(k >= low), "derived", f"d{k}", f"d{k}") for k in range(of)
+    ]
+    for k in range(strangers if strangers > 2 else 1):
+        a, b = f"s{k}", f"s{(k + 1) % strangers}"
+        rows.append((a, b, float(k < loud), "independent", a, b))
+    columns = ["model_a", "model_b", "score", "relation", "lineage_a", "lineage_b"]
+    return ScoreTable(pd.DataFrame(rows, columns=columns))
 
 
 def pairs(table: ScoreTable, mask: np.ndarray | None, without: set[str]) -> list[dict[str, object]]:
@@ -108,6 +126,13 @@ def test_scores_within_rounding_are_ties_against_the_case(table: ScoreTable) -> 
         assert stranger_p_value(table, 0.5 + nudge, 2) == stranger_p_value(table, 0.5, 2)
 
 
+def test_the_tolerance_itself_still_is_a_tie() -> None:
+    table = made(low=1, of=1, strangers=2)
+    at = table.frame.assign(score=np.where(table.derived, 1e-12, -1e-12))
+    assert derivation_p_value(ScoreTable(at), 0.0) == (1.0, 1)
+    assert stranger_p_value(ScoreTable(at), 0.0, 1) == (1.0, 2)
+
+
 def test_without_strangers_nothing_is_surprising(table: ScoreTable) -> None:
     none = np.zeros(len(table), dtype=bool)
     assert stranger_p_value(table, 9.0, 1, mask=none) == (1.0, 0)
@@ -121,6 +146,8 @@ def test_bad_arguments_are_refused_by_name(table: ScoreTable) -> None:
         stranger_p_value(table, 1.0, 0)
     with pytest.raises(BadArgument, match=r"^mask must"):
         derivation_p_value(table, 1.0, mask=np.array([True]))
+    with pytest.raises(BadArgument, match=r"^mask must"):
+        stranger_p_value(table, 1.0, 1, mask=np.array([True]))
     with pytest.raises(BadArgument, match=r"^without must"):
         derivation_p_value(table, 1.0, without="l0")
     with pytest.raises(BadArgument, match=r"^table must"):
@@ -135,12 +162,12 @@ def test_candidates_are_judged_by_pairs_like_them(table: ScoreTable) -> None:
     same = table.cell_a == table.cell_b
     for alike in (True, False):
         mask = same == alike
-        entry = Entry("x", 0.3, table, alike, {"l2"})
-        p, n = as_derived(table, 0.3, mask, {"l2"})
+        entry = Entry("x", 0.3, table, alike, {"l1"})
+        p, n = as_derived(table, 0.3, mask, {"l1"})
         (one,) = exclude_candidates([entry], 1 - 1 / (n + 1)).candidates
         assert (one.name, one.score, one.reason) == ("x", 0.3, "")
         assert one.derivation_p == pytest.approx(p)
-        assert one.stranger_p == pytest.approx(as_stranger(table, 0.3, 1, mask, {"l2"})[0])
+        assert one.stranger_p == pytest.approx(as_stranger(table, 0.3, 1, mask, {"l1"})[0])
         assert (one.n_lineages, one.same_cell_only) == (n, True)
     # Too few lineages of either kind to exclude one at all.
     (one,) = exclude_candidates([Entry("x", 0.3, table, True, ())], 0.95).candidates
@@ -148,6 +175,94 @@ def test_candidates_are_judged_by_pairs_like_them(table: ScoreTable) -> None:
     assert one.remains
     assert (one.n_lineages, one.same_cell_only) == (4, False)
     assert one.reason == "4 lineages with derived pairs: none can be excluded at 95% by fewer than 19"
+
+
+def test_candidates_without_strangers_like_them_are_judged_by_all(table: ScoreTable) -> None:
+    other = table.cell_a != table.cell_b
+    silent = other & table.independent & ~table.comparable
+    some = ScoreTable(table.frame[~(other & table.independent) | silent])
+    assert silent.any()
+    (one,) = exclude_candidates([Entry("x", 0.3, some, False)], 0.5).candidates
+    assert one.stranger_p == pytest.approx(as_stranger(some, 0.3, 1, None, set())[0])
+    assert 0.3 < one.stranger_p < 0.9
+
+
+def test_as_many_lineages_as_could_exclude_one_are_enough() -> None:
+    for confidence, of, judged in ((0.75, 3, True), (0.75, 2, False), (0.83, 4, False), (0.83, 5, True)):
+        entry = Entry("x", 0.5, made(low=0, of=of, strangers=3), True)
+        (one,) = exclude_candidates([entry], confidence).candidates
+        assert one.derivation_p == pytest.approx(1 / (of + 1) if judged else math.nan, nan_ok=True)
+        assert one.remains != judged
+    # As many as it takes but for a billionth, exactly.
+    confidence = 0.7500000000625
+    assert 1 / (1 - confidence) - 1 - 1e-9 == 3
+    (one,) = exclude_candidates(
+        [Entry("x", 0.5, made(low=0, of=3, strangers=3), True)], confidence
+    ).candidates
+    assert one.derivation_p == 1 / 4
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.5 + 1e-12])
+def test_a_p_value_at_the_level_counts_as_below(confidence: float) -> None:
+    entry = Entry("x", 0.5, made(low=0, of=1, strangers=2), True)
+    (one,) = exclude_candidates([entry], confidence).candidates
+    assert (one.derivation_p, one.stranger_p) == (1 / 2, 2 / 4)
+    assert (one.remains, one.shown) == (False, True)
+
+
+def test_the_sequence_goes_on_from_a_p_value_at_the_level() -> None:
+    """2/20 is more than 1 - 0.9 by a rounding error: who is shown to be kin is taken from the pool."""
+    mixed = made(low=1, of=10, strangers=18, loud=5)
+    pool = [Entry("a", 0.5, made(low=1, of=10, strangers=18), True), Entry("b", 0.5, mixed, True)]
+    alone, in_pool = (as_stranger(mixed, 0.5, n, None, set())[0] for n in (1, 2))
+    assert 0.1 < alone < in_pool
+    assert 1 - EXACT + 1e-12 == 2 / 20 > 1 - 0.9
+    for confidence in (0.9, EXACT):
+        kin, other = exclude_candidates(pool, confidence).candidates
+        assert (kin.name, kin.shown, other.shown) == ("a", True, False)
+        assert [kin.stranger_p, other.stranger_p] == pytest.approx([0.1, alone])
+
+
+def test_the_best_is_taken_out_as_long_as_it_stands_out(table: ScoreTable) -> None:
+    same = table.cell_a == table.cell_b
+    pool = [Entry(f"{score:g}", score, table, True) for score in (1.2, 0.5, 9.0, 1.5)]
+
+    def p(score: float, n: int) -> float:
+        return as_stranger(table, score, n, same, set())[0]
+
+    first, second, third = p(9.0, 4), p(1.5, 3), p(1.2, 2)
+    assert first == second == pytest.approx(2 / 7)
+    assert second < p(0.5, 1) < third < p(0.5, 2)
+    for confidence, last in ((0.5, third), (0.55, p(0.5, 2))):
+        assert (third > 1 - confidence) == (last != third)
+        found = {one.name: one.stranger_p for one in exclude_candidates(pool, confidence).candidates}
+        assert found == pytest.approx({"9": first, "1.5": second, "1.2": third, "0.5": last})
+
+
+def test_the_likeliest_come_first() -> None:
+    quiet, loud = 0, 10
+    wanted = [
+        # Name, low and all lineages of derived pairs, loud strangers; whether it remains and is shown.
+        ("z", 4, 5, quiet, True, True),
+        ("y", 1, 5, quiet, True, True),
+        ("x", 2, 2, quiet, True, True),  # too few lineages: not judged
+        ("w", 5, 5, loud, True, False),
+        ("u", 1, 5, loud, True, False),
+        ("v", 1, 5, loud, True, False),
+        ("t", 2, 2, loud, True, False),
+        ("s", 0, 9, quiet, False, True),
+        ("r", 1, 9, loud, False, False),
+        ("q", 0, 9, loud, False, False),
+    ]
+    pool = [Entry(name, 0.5, made(low, of, 10, noise), True) for name, low, of, noise, _, _ in wanted]
+    found = exclude_candidates(pool[::-1], 0.75)
+    assert [(one.name, one.remains, one.shown) for one in found.candidates] == [
+        (name, remains, shown) for name, _, _, _, remains, shown in wanted
+    ]
+    assert found.answer == "these remain"
+    assert exclude_candidates(pool[:7], 0.75).answer == "cannot exclude any"
+    assert exclude_candidates(pool[7:], 0.75).answer == "none of them"
+    assert exclude_candidates(pool[:1]).confidence == 0.9
 
 
 def test_silent_candidates_say_why(table: ScoreTable) -> None:

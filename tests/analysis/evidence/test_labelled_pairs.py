@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from analysis.evidence.logistic_fit import logistic_coefficients
 from analysis.evidence.out_of_lineage import OutOfLineage, too_few_lineages
 from analysis.evidence.quality import cllr, cllr_min, empirical_bounds
 from analysis.evidence.score_map import TAIL, rising_share
+from tests.support.loss_evaluations import evaluations
 
 Floats = np.ndarray
 SIZES = (3, 2, 4, 1, 2, 3, 1, 2, 2, 3, 2, 2)
@@ -134,6 +136,7 @@ def test_lineages_without_a_pair_take_no_part() -> None:
     pairs = LabelledPairs.of(some, scores[keep], asked[keep])
     assert len(some.lineages) == 12
     assert pairs.n_lineages == 11
+    assert (len(some.models), pairs.n_models) == (sum(SIZES), sum(SIZES) - SIZES[4])
     np.testing.assert_array_equal(np.unique(pairs.code), np.arange(11))
 
 
@@ -145,6 +148,9 @@ def test_every_lineage_weighs_the_same() -> None:
     np.testing.assert_allclose(lineage_weights(code, derived), expected)
     code = np.array([[0, 1, 2, 1], [1, 2, 1, 0]])
     np.testing.assert_allclose(lineage_weights(code, np.zeros(4, dtype=bool)), [1 / 4] * 4)
+    # Pairs inside a lineage, where they are negatives, are a group as any other.
+    code = np.array([[0, 2, 1], [2, 0, 1]])
+    np.testing.assert_allclose(lineage_weights(code, np.zeros(3, dtype=bool)), [1 / 4, 1 / 4, 1 / 2])
     assert lineage_weights(np.empty((2, 0), dtype=np.intp), np.empty(0, dtype=bool)).shape == (0,)
 
 
@@ -221,6 +227,23 @@ def test_held_out_isotonic_is_the_regression_on_those_pairs() -> None:
         assert np.clip(found[here], -9, 9) == pytest.approx(np.clip(expected, -9, 9), abs=1e-9)
 
 
+def test_isotonic_is_the_regression_on_all_pairs() -> None:
+    pairs = labelled(4, sizes=(3, 2, 3, 2, 1))
+    found = pairs.isotonic()
+    level = np.unique(pairs.scores[:, 0])
+    np.testing.assert_array_equal(found.score, level)
+    # The smallest of the largest means of the class from a level down, and up to a level: min-max formula.
+    at = pairs.scores[:, 0]
+    for low, value in zip(level, found.value, strict=True):
+        least = []
+        for stop in level[level >= low]:
+            blocks = [(at >= start) & (at <= stop) for start in level[level <= low]]
+            least.append(max(pairs.weight[b & pairs.derived].sum() / pairs.weight[b].sum() for b in blocks))
+        p = min(least)
+        expected = np.log10(p / (1 - p)) if 1e-12 < p < 1 - 1e-12 else math.copysign(9, p - 0.5)
+        assert np.clip(value, -9, 9) == pytest.approx(expected, abs=1e-9)
+
+
 def test_a_class_without_training_pairs_says_nothing() -> None:
     """Lineages with derived pairs are two: between them, nothing is left to weigh by."""
     pairs = labelled(5, sizes=(3, 3, 1, 1, 1))
@@ -240,6 +263,22 @@ def test_lineages_are_left_out_one_by_one(n_metrics: int) -> None:
         train = np.asarray(~np.isin(pairs.code, lineage).any(axis=0))
         expected.append(weighed(pairs, train, at[None])[0])
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_metrics", [1, 2])
+def test_fits_on_a_part_begin_at_the_fit_on_all(n_metrics: int) -> None:
+    """Which changes no result, but saves steps."""
+    pairs = labelled(6, n_metrics, (3, 2, 3, 2, 1))
+    fit = pairs.fit()
+    elsewhere = replace(fit, intercept=9.0, slopes=np.full(n_metrics, 20.0))
+    at = np.full(n_metrics, 0.7)
+    for run in (pairs.held_out, lambda start: pairs.left_out_one_by_one(at, start)):
+        with evaluations() as from_there:
+            near = run(fit)
+        with evaluations() as from_elsewhere:
+            far = run(elsewhere)
+        np.testing.assert_allclose(near, far, atol=1e-9)
+        assert from_there["loss"] < 0.8 * from_elsewhere["loss"]
 
 
 def test_a_lineage_whose_loss_leaves_no_class_is_not_counted() -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import beta, t as student
 
 from analysis.discrimination.intervals import degrees_of_freedom, jackknife_variance
+from analysis.evidence.labelled_pairs import LabelledPairs, lineage_weights
 from analysis.evidence.likelihood_ratio import Evidence, calibrate_evidence, evidence_pairs
+from analysis.evidence.logistic_fit import LogisticFit
 from analysis.evidence.lr_interval import METHOD, evidence_interval, lr_interval
+from analysis.evidence.score_map import ScoreMap
 from analysis.table import ScoreTable
 from analysis.validation import BadArgument
 from studies.simulation.designs import Design
+from tests.support.loss_evaluations import evaluations
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +69,72 @@ def test_interval_is_put_together_from_its_parts(
     assert found.n_pairs == int(table.derived.sum() + table.independent.sum())
     assert found.n_models == 23
     assert found.n_lineages == 8
+
+
+LOG10 = math.log(10)
+EDGE = 0.25 - 1e-9
+"""The last value that still weighs as much as 0.25."""
+
+
+@pytest.fixture(scope="module")
+def turned() -> LabelledPairs:
+    """One pair a lineage, whose scores are log10 LRs below; refits say 0, as derived pairs score lower."""
+    ours = [-1.0, -0.25, EDGE, -0.25 + 5e-10, 0.25, 1.0, -1.0, -EDGE]
+    theirs = [-1.0, 0.25 - 5e-10, -0.25 - 5e-10, -EDGE, EDGE, 2.0, 2.0, 2.0, 2.0, 2.0, 0.25, 0.0]
+    lineage = np.arange(8)
+    a = np.concatenate([lineage, np.repeat(lineage[:4], 3)])
+    b = np.concatenate([lineage, np.tile(lineage[5:8], 4)])
+    derived = np.arange(20) < 8
+    scores = np.array([*ours, *theirs])[:, None]
+    code = np.stack([a, b])
+    return LabelledPairs(np.arange(20), scores, code, derived, lineage_weights(code, derived), 8, 8)
+
+
+def as_is(pairs: LabelledPairs) -> LogisticFit:
+    """A fit by which scores are log10 LRs."""
+    level = np.unique(pairs.scores)
+    return LogisticFit((ScoreMap(level, level),), 0.0, np.array([LOG10]))
+
+
+@pytest.mark.parametrize("value", [-0.25, 0.0, 0.25, 1.0])
+def test_without_a_spread_of_refits_the_exact_limit_is_the_end(turned: LabelledPairs, value: float) -> None:
+    """An end that is no surer than the shares beyond; 0 is looked at as evidence for derivation."""
+    fit = as_is(turned)
+    assert float(fit(np.array([value]))) == value
+    np.testing.assert_allclose(turned.left_out_one_by_one(np.array([value]), fit), 0.0, atol=1e-12)
+    found = lr_interval(turned, fit, np.array([value]), (-9.0, 9.0), 0.9)
+    # Derived and independent pairs (8 and 12) that weigh at least as much, those at the edge among them.
+    ours, theirs = {-0.25: (5, 3), 0.0: (3, 9), 0.25: (3, 8), 1.0: (1, 5)}[value]
+    mine, other = exact(ours / 8, 8, 0.9), exact(theirs / 12, 4, 0.9)
+    if value >= 0:
+        expected = (min(value, math.log10(mine[0] / other[1])), value)
+    else:
+        expected = (value, max(value, math.log10(mine[1] / other[0])))
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-9)
+    assert found.high - found.low > 0.1
+
+
+def test_only_shares_of_the_weight_count(table: ScoreTable) -> None:
+    pairs = evidence_pairs(table)
+    other = replace(pairs, weight=3 * pairs.weight)
+    for score in (0.4, 2.0):
+        found, again = (
+            lr_interval(one, pairs.fit(), np.array([score]), (-4.0, 5.0), 0.95) for one in (pairs, other)
+        )
+        assert (again.estimate, again.low, again.high) == pytest.approx(
+            (found.estimate, found.low, found.high), abs=1e-9
+        )
+
+
+def test_refits_begin_at_the_fit(table: ScoreTable) -> None:
+    """Which changes no result, but saves steps."""
+    pairs = evidence_pairs(table)
+    fit, at = pairs.fit(), np.array([1.0])
+    with evaluations() as known:
+        pairs.left_out_one_by_one(at, fit)
+    with evaluations() as asked:
+        lr_interval(pairs, fit, at, (-4.0, 5.0), 0.95)
+    assert asked == known
 
 
 def test_evidence_interval_is_that_of_its_fit(table: ScoreTable, evidence: Evidence) -> None:

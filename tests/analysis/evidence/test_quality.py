@@ -125,6 +125,22 @@ def test_a_value_at_the_cut_is_beyond_it() -> None:
     assert found == pytest.approx((-0.49, 0.5), abs=1e-9)
 
 
+def test_lrs_that_mislead_may_not_be_used_at_all() -> None:
+    positive = np.arange(20) < 10
+    found = empirical_bounds(np.where(positive, -1.0, 1.0), positive, np.ones(20), 10, 10)
+    assert found == (0.0, 0.0)
+    assert [math.copysign(1.0, end) for end in found] == [1.0, 1.0]  # not "-0"
+
+
+@pytest.mark.parametrize("n", [9, 11, 21, 39])
+def test_a_share_is_at_most_one(n: int) -> None:
+    # n times 1/n sum to more than 1 here.
+    assert np.cumsum(np.full(n, 1 / n))[-1] > 1
+    curves = tippett_curves(np.zeros(2 * n), np.arange(2 * n) < n, np.ones(2 * n))
+    for name in ("derived", "independent"):
+        np.testing.assert_array_equal(curves[name], [1.0] * 81 + [0.0] * 80)
+
+
 @pytest.mark.parametrize(("factor", "reach"), [(0.1, 1.0), (1.0, 2.3), (-1.0, 2.3)])
 def test_tippett_curves_are_shares_at_least_as_high(factor: float, reach: float) -> None:
     log10_lr, positive, weight = drawn(1)

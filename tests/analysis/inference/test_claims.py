@@ -12,6 +12,7 @@ from analysis.inference.claims import Claim, RejectionRate, _quantiles, _uniform
 from analysis.results import Interval
 from analysis.table import ScoreTable
 from analysis.thresholds.rates import rate
+from analysis.validation import BadArgument
 from studies.simulation.designs import Design
 
 DESIGN = Design("claims", (3,) * 20, n_cells=2)
@@ -191,3 +192,8 @@ def test_a_score_far_below_nought_overflows_nothing():
     gone = np.where(DESIGN.labels.independent, "abstained", "ok")
     table = ScoreTable(DESIGN.labels.frame.assign(status=gone))
     assert audit_p_values(table).reason == "no independent pair has a score"
+
+
+def test_levels_that_are_no_numbers_are_named() -> None:
+    with pytest.raises(BadArgument, match=r"^levels\b"):
+        audit_p_values(table_of(uniform(2)), levels=("five percent",))  # type: ignore[arg-type]

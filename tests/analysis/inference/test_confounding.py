@@ -13,7 +13,7 @@ import statsmodels.api as sm
 from scipy.stats import binomtest, rankdata, t as student
 from sklearn.metrics import roc_auc_score
 
-from analysis.discrimination.intervals import difference_interval, lineage_interval
+from analysis.discrimination.intervals import SAME_CELL_AREA, difference_interval, lineage_interval
 from analysis.discrimination.wins import Wins
 from analysis.inference.confounding import architecture_detector, auc_gap, dyadic_regression, same_cell_auc
 from analysis.table import ScoreTable
@@ -159,7 +159,7 @@ def test_too_few_lineages_for_a_regression():
 def test_an_architecture_detector_has_a_high_auc_and_a_gap():
     design = Design("detector", (4,) * 20, n_cells=4, same_cell=4.0)
     audit = architecture_detector(draw(9, design))
-    assert audit.auc.low > 0.9
+    assert audit.auc.low > 0.8
     assert audit.gap.low > 0.2
 
 
@@ -200,11 +200,8 @@ def test_the_interval_of_the_same_cell_auc_pair_by_pair(table: ScoreTable) -> No
     }
     pairs: dict[int, int] = {}
     touching: dict[int, float] = {}
-    together: dict[tuple[int, int], float] = {}
     for row in rows:
         ends = int(table.lineage_a[row]), int(table.lineage_b[row])
-        key = min(ends), max(ends)
-        together[key] = together.get(key, 0.0) + share[row]
         for end in ends:
             pairs[end] = pairs.get(end, 0) + 1
             touching[end] = touching.get(end, 0.0) + share[row]
@@ -212,18 +209,17 @@ def test_the_interval_of_the_same_cell_auc_pair_by_pair(table: ScoreTable) -> No
     expected = lineage_interval(
         float(auc),
         [min(1.0, max(0.0, float(auc) - value)) for value in touching.values()],
-        units=max(1.0, counts.sum() ** 2 / (counts**2).sum() / 2),
+        units=max(1.0, counts.sum() ** 2 / (counts**2).sum()),
         level=0.8,
         method=same_cell_auc(table).method,
-        excess=sum(value**2 for value in together.values()) / 2,
-        area=True,
+        kind=SAME_CELL_AREA,
         n_pairs=len(rows),
         n_models=table.count_models(np.array(rows)),
         n_lineages=len(pairs),
     )
     found = same_cell_auc(table, 0.8)
-    assert astuple(found)[3:] == astuple(expected)[3:]
-    assert astuple(found)[:3] == pytest.approx(astuple(expected)[:3])
+    assert astuple(found)[3:-1] == astuple(expected)[3:-1]
+    assert astuple(found)[:3] == pytest.approx(astuple(expected)[:3], abs=1e-6)
 
 
 def test_why_there_is_no_same_cell_auc() -> None:
@@ -233,12 +229,20 @@ def test_why_there_is_no_same_cell_auc() -> None:
     none = same_cell_auc(ScoreTable(frame), 0.8)
     assert none.reason == "no independent pair inside one known architecture cell has a score"
     assert one.method == none.method == same_cell_auc(draw(0)).method
-    assert one.method == "infinitesimal lineage jackknife on the logit scale, dyadic"
+    assert one.method == "infinitesimal lineage jackknife, dyadic, one lineage more that tells nothing"
     assert one.level == none.level == 0.8
 
 
-def test_the_folds_of_the_gap_leave_one_lineage_out() -> None:
+@pytest.mark.parametrize("alone", [False, True], ids=["in cells", "one in a cell of its own"])
+def test_the_folds_of_the_gap_leave_one_lineage_out(*, alone: bool) -> None:
+    """A lineage without look-alikes counts as well: without it the look-alike AUC is as it was."""
     table = draw(3, Design("gap", (3, 2, 4, 2, 3, 2, 2, 3, 1), n_cells=3, same_cell=1.0, separation=0.5))
+    if alone:
+        frame = table.frame.copy()
+        for end in "ab":
+            frame.loc[frame[f"lineage_{end}"] == table.lineages[8], f"architecture_{end}"] = "another"
+        table = ScoreTable(frame)
+        assert 8 not in Wins.of(table, "look-alike").lineages
     everybody, alike = Wins.of(table), Wins.of(table, "look-alike")
     folds = []
     for lineage in range(len(table.lineages)):
@@ -255,8 +259,8 @@ def test_the_folds_of_the_gap_leave_one_lineage_out() -> None:
         n_lineages=len(table.lineages),
     )
     found = auc_gap(everybody, alike, 0.8)
-    assert astuple(found)[:3] == pytest.approx(astuple(expected)[:3])
-    assert astuple(found)[3:] == astuple(expected)[3:]
+    assert astuple(found)[:3] == pytest.approx(astuple(expected)[:3], abs=1e-6)
+    assert astuple(found)[3:-1] == astuple(expected)[3:-1]
     assert "jackknife" in found.method
 
 
@@ -331,6 +335,7 @@ def test_a_score_that_its_properties_tell_has_no_errors() -> None:
     table = draw(0)
     found, reason = dyadic_regression(table.with_scores(table.derived.astype(float)), 0.8)
     assert reason == ""
+    assert [one.name for one in found] == ["derived", "same cell"]
     for one in found:
         assert one.effect.estimate == pytest.approx(0.5 if one.name == "derived" else 0.0, abs=1e-9)
         assert one.effect.reason == "the residuals do not vary"
@@ -385,3 +390,13 @@ def test_which_columns_are_properties() -> None:
     for end in "ab":
         partly.loc[partly[f"model_{end}"] == table.models[0], f"architecture_{end}"] = None
     assert [one.name for one in dyadic_regression(ScoreTable(partly))[0]] == ["derived"]
+
+
+@pytest.mark.parametrize(("hair", "told"), [(1e-6, True), (1e-3, False)])
+def test_a_property_that_differs_by_a_hair_from_another_is_told_by_it(hair: float, told: bool) -> None:
+    table = draw(0)
+    noise = np.random.default_rng(1).normal(size=len(table))
+    frame = table.frame.assign(same_depth=(table.cell_a == table.cell_b) + hair * noise)
+    found, reason = dyadic_regression(ScoreTable(frame))
+    assert ("same depth" in [one.name for one in found]) != told
+    assert (reason == "left out: same depth (the others tell it)") == told
