@@ -165,7 +165,7 @@ def counted(pairs: list[tuple[str, str, int, int]]) -> ScoreTable:
 
 
 def test_few_effective_lineages_limit_the_degrees_of_freedom_of_true_positives_alone() -> None:
-    """A rate of 1/2, where the logit has no bend: folds of 1/2 without a large lineage, 1/n off without others.
+    """A rate of 1/2 (no bend of the logit): without a large lineage it is 1/2, without a small one 1/n off.
 
     The 11 lineages of derived pairs are worth 40²/(20² + 10·2²) = 3.6, fewer than the 10 degrees that the
     even folds leave; pairs across lineages are not limited by the 4.8 that their 14 lineages are worth.
