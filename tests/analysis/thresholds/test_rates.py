@@ -7,12 +7,14 @@ from dataclasses import astuple
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.special import expit
+from scipy.stats import binomtest, t
 
 import analysis
 from analysis import ScoreTable
-from analysis.discrimination.intervals import wilson
+from analysis.discrimination.intervals import lineage_interval, wilson
 from analysis.thresholds.rates import METHOD, share_interval
 from studies.simulation.coverage import design
 from studies.simulation.designs import Design
@@ -35,8 +37,6 @@ def test_estimates_count_scores_at_or_above(table: ScoreTable) -> None:
 
 def test_folds_are_the_rate_without_a_lineage(table: ScoreTable) -> None:
     """The interval is that of the folds computed naively."""
-    from analysis.discrimination.intervals import lineage_interval
-
     hit = table.score >= 0.3
     folds = [
         np.mean(hit[table.independent & (table.lineage_a != g) & (table.lineage_b != g)])
@@ -84,8 +84,6 @@ def test_undefined_says_why(table: ScoreTable) -> None:
 
 
 def test_every_number_of_a_rate_lineage_by_lineage(table: ScoreTable) -> None:
-    from analysis.discrimination.intervals import lineage_interval
-
     status = np.where((np.arange(len(table)) % 5 == 1) | (table.lineage_b == 9), "abstained", "ok")
     table = ScoreTable(table.frame.assign(status=status))
     mask = (table.model_a % 3 != 0) & (table.model_b != 39)
@@ -153,3 +151,50 @@ def test_warnings_and_method_are_passed_on(table: ScoreTable) -> None:
     hit = table.score[rows] >= 0.3
     found = share_interval(table, rows, hit, pairs_of="tpr", method="mine", warnings=("look",))
     assert (found.method, found.warnings[0], found.level) == ("mine", "look", 0.95)
+
+
+def counted(pairs: list[tuple[str, str, int, int]]) -> ScoreTable:
+    """Pairs (lineage, lineage, how many, how many of them score 1), each pair of two models of its own."""
+    rows = [
+        (f"{a}-{b}-{i}", f"{b}-{a}-{i}x", float(i < hits), "derived" if a == b else "independent", a, b)
+        for a, b, n, hits in pairs
+        for i in range(n)
+    ]
+    columns = ["model_a", "model_b", "score", "relation", "lineage_a", "lineage_b"]
+    return ScoreTable(pd.DataFrame(rows, columns=columns))
+
+
+def test_few_effective_lineages_limit_the_degrees_of_freedom_of_true_positives_alone() -> None:
+    """A rate of 1/2 (no bend of the logit): without a large lineage it is 1/2, without a small one 1/n off.
+
+    The 11 lineages of derived pairs are worth 40²/(20² + 10·2²) = 3.6, fewer than the 10 degrees that the
+    even folds leave; pairs across lineages are not limited by the 4.8 that their 14 lineages are worth.
+    """
+    derived = counted([("z", "z", 20, 10), *((f"d{i}", f"d{i}", 2, 2 * (i % 2)) for i in range(10))])
+    across = counted([("y", "z", 20, 10), *((f"a{i}", f"b{i}", 2, 2 * (i % 2)) for i in range(6))])
+    cases: tuple[tuple[ScoreTable, Literal["fpr", "tpr"], float, float], ...] = (
+        (derived, "tpr", 10 / 11 * 10 / 38**2, 40**2 / 440),
+        (across, "fpr", 13 / 14 * 12 / 30**2, 13),
+    )
+    for pairs, kind, variance, degrees in cases:
+        reach = t.ppf(0.95, degrees) * math.sqrt(variance) / 0.25
+        found = analysis.rate(pairs, 0.5, kind, level=0.9)
+        assert (found.low, found.estimate, found.high) == pytest.approx((expit(-reach), 0.5, expit(reach)))
+
+
+def test_a_lineage_with_a_single_pair_is_a_lineage() -> None:
+    """Its fold is the rate of all others, and theirs is its own: 2 of 3 and 1 of 1."""
+    found = analysis.rate(counted([("a", "a", 3, 2), ("b", "b", 1, 1)]), 0.5, "tpr")
+    expected = lineage_interval(
+        0.75,
+        [1.0, 2 / 3],
+        units=1.6,
+        degrees=1.6,
+        level=0.95,
+        method=METHOD,
+        n_pairs=4,
+        n_models=8,
+        n_lineages=2,
+    )
+    assert astuple(found)[:3] == pytest.approx(astuple(expected)[:3])
+    assert astuple(found)[3:] == astuple(expected)[3:]
