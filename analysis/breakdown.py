@@ -184,7 +184,7 @@ def _auc(
     negative: Mask | None = None,
 ) -> Interval:
     wins = Wins.of(table, negatives, positive=positive, negative=negative)
-    if not (wins.n_positive and wins.n_negative):
+    if not wins.n_positive:  # none has a negative to meet
         reason = "no pair with a score on one of the two sides"
         return Interval.undefined(reason, level=level, method=METHODS["jackknife"])
     return auc_interval(wins, level)
@@ -203,5 +203,4 @@ def _classes(table: ScoreTable) -> Names:
         return classes
     column = table.frame["shared"].astype(object)
     shared = column.where(column.notna(), "").astype(str).to_numpy(dtype=object)
-    classes = np.where(shared == "", classes, shared)
-    return classes
+    return np.where(shared == "", classes, shared)
