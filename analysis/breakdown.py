@@ -184,7 +184,7 @@ def _auc(
     negative: Mask | None = None,
 ) -> Interval:
     wins = Wins.of(table, negatives, positive=positive, negative=negative)
-    if not (wins.n_positive and wins.n_negative):
+    if not wins.n_positive:  # none has a negative to meet
         reason = "no pair with a score on one of the two sides"
         return Interval.undefined(reason, level=level, method=METHODS["jackknife"])
     return auc_interval(wins, level)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,7 @@ def test_a_part_without_pairs_on_one_side_says_so(table: ScoreTable) -> None:
     )
 
 
-def small(**columns: object) -> ScoreTable:
+def small(**columns: Any) -> ScoreTable:
     """Two derived pairs, "x" with "x" and "x" with "y", and their look-alikes; "z" has none."""
     cells = {"a": "x", "b": "x", "c": "y", "d": "x", "e": "y", "f": "x", "g": "z", "h": None}
     lineage = dict(zip("abcdefgh", "AAADEFGH", strict=True))
@@ -173,6 +174,31 @@ def test_abstentions_are_counted_apart_in_a_class() -> None:
     status[rows[:2]] = "abstained"
     row = analysis.by_look_alike(small(status=status))["x"]
     assert (row.n_pairs, row.n_abstained) == (len(rows) - 2, 2)
+
+
+def test_a_class_whose_pairs_all_abstained_has_no_rate() -> None:
+    table = small()
+    status = np.where(table.look_alike, "abstained", "ok")
+    for row in analysis.by_look_alike(small(status=status), 0.5).values():
+        assert row.n_pairs == 0
+        assert row.fpr.reason == "no look-alike pair with a score"
+        assert row.auc.reason == "no pair with a score on one of the two sides"
+
+
+def test_a_method_is_judged_by_its_own_pairs() -> None:
+    table = small()
+    pairs = list(zip(table.frame["model_a"], table.frame["model_b"], strict=True))
+    score, method = table.score.copy(), np.full(len(table), "", dtype=object)
+    for pair, name, value in ((("a", "b"), "cast", 99.0), (("a", "c"), "merge", -1.0)):
+        score[pairs.index(pair)], method[pairs.index(pair)] = value, name
+    found = analysis.by_method(small(score=score, method=method), 0.5)
+    assert [(row.look_alike_auc.estimate, row.auc.estimate, row.tpr.estimate) for row in found.values()] == [
+        (1.0, 1.0, 1.0),
+        (0.0, 0.0, 0.0),
+    ]
+    alike = {name: row.look_alike_auc.n_pairs for name, row in found.items()}
+    classes = analysis.by_look_alike(table)
+    assert alike == {"cast": 1 + classes["x"].n_pairs, "merge": 1 + classes["x × y"].n_pairs}
 
 
 def test_without_architectures_there_is_no_class() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,7 +103,7 @@ LABELS = {"lineage_a": ["1", "1", "2", "1"], "lineage_b": ["1", "2", "2", "2"]}
         ),
     ],
 )
-def test_a_refusal_says_what_is_wrong_and_what_to_do(change: dict[str, list[object]], sentence: str) -> None:
+def test_a_refusal_says_what_is_wrong_and_what_to_do(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BadTable) as caught:
         ScoreTable(GOOD.assign(**change))
     assert str(caught.value) == f"score table: {sentence}"

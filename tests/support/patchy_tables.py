@@ -8,11 +8,11 @@ import numpy as np
 
 import analysis
 
-LEVEL, SEED, GOALS = 0.9, 5, (0.2, 0.05)
+LEVEL, SEED, GOALS = 0.9, 5, (0.7, 0.05)
 CLAIM = analysis.Claim(threshold=1.0, auc=0.99, p_values=True, text="≥ 1 is derived", source="a paper")
 
 
-def patchy_table(metric: str = "patchy", n_lineages: int = 6, separation: float = 2.0) -> analysis.ScoreTable:
+def patchy_table(metric: str = "patchy", n_lineages: int = 6, separation: float = 0.5) -> analysis.ScoreTable:
     """Scores of which some are missing; the last lineage has an architecture of its own."""
     frame = analysis.example_table(metric, n_lineages=n_lineages, separation=separation).frame
     for end in "ab":

@@ -7,6 +7,7 @@ from dataclasses import astuple
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
@@ -163,3 +164,32 @@ def test_warnings_and_method_are_passed_on(table: ScoreTable) -> None:
     hit = table.score[rows] >= 0.3
     found = share_interval(table, rows, hit, pairs_of="tpr", method="mine", warnings=("look",))
     assert (found.method, found.warnings[0], found.level) == ("mine", "look", 0.95)
+
+
+def counted(pairs: list[tuple[str, str, int, int]]) -> ScoreTable:
+    """Pairs (lineage, lineage, how many, how many of them score 1), each pair of two models of its own."""
+    rows = [
+        (f"{a}-{b}-{i}", f"{b}-{a}-{i}x", float(i < hits), "derived" if a == b else "independent", a, b)
+        for a, b, n, hits in pairs
+        for i in range(n)
+    ]
+    columns = ["model_a", "model_b", "score", "relation", "lineage_a", "lineage_b"]
+    return ScoreTable(pd.DataFrame(rows, columns=columns))
+
+
+def test_a_lineage_with_a_single_pair_is_a_lineage() -> None:
+    """Its fold is the rate of all others, and theirs is its own: 2 of 3 and 1 of 1."""
+    found = analysis.rate(counted([("a", "a", 3, 2), ("b", "b", 1, 1)]), 0.5, "tpr")
+    expected = lineage_interval(
+        0.75,
+        [1.0, 2 / 3],
+        units=1.6,
+        kind=TRUE_POSITIVES,
+        level=0.95,
+        method=METHOD,
+        n_pairs=4,
+        n_models=8,
+        n_lineages=2,
+    )
+    assert astuple(found)[:3] == pytest.approx(astuple(expected)[:3], abs=1e-6)
+    assert astuple(found)[3:-1] == astuple(expected)[3:-1]

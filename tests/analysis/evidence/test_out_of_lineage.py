@@ -1,0 +1,93 @@
+"""Out-of-lineage values, their bounds and their costs, from pairs whose held-out values are given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pytest
+
+from analysis.evidence.labelled_pairs import LabelledPairs
+from analysis.evidence.logistic_fit import LogisticFit
+from analysis.evidence.out_of_lineage import OutOfLineage, too_few_lineages
+from analysis.evidence.quality import cllr, cllr_min, empirical_bounds
+
+Floats = np.ndarray
+FIT = LogisticFit((), 0.25, np.empty(0))
+
+
+@dataclass
+class Given:
+    """What is asked of labelled pairs."""
+
+    scores: Floats
+    weighed: Floats
+    derived: Floats
+    weight: Floats
+    n_holders: int
+    n_lineages: int
+
+    def held_out(self, fit: LogisticFit) -> Floats:
+        assert fit is FIT
+        return self.weighed
+
+
+def given(weighed: Floats, n_holders: int, n_lineages: int, n_metrics: int = 1) -> LabelledPairs:
+    """Twelve pairs, the first five derived, of unequal weight, with scores in an order of their own."""
+    rng = np.random.default_rng(5)
+    derived = np.arange(12) < 5
+    pairs = Given(
+        rng.normal(size=(12, n_metrics)), weighed, derived, 1.0 + np.arange(12), n_holders, n_lineages
+    )
+    return cast(LabelledPairs, pairs)
+
+
+CERTAIN = np.where(np.arange(12) < 5, 3.0, -3.0)
+MIXED = np.array([0.9, -0.2, 0.6, 1.4, 0.3, -0.8, 0.2, -1.1, -0.4, -1.6, -0.7, -0.1])
+
+
+@pytest.mark.parametrize("n_metrics", [1, 2])
+def test_values_are_kept_within_the_bounds_and_cost_what_they_then_cost(n_metrics: int) -> None:
+    pairs = given(MIXED, 8, 11, n_metrics)
+    found = OutOfLineage.of(pairs, FIT)
+    ends = empirical_bounds(MIXED, pairs.derived, pairs.weight, 8, 5.5)
+    assert (found.lower, found.upper) == ends
+    assert -1 < found.lower < 0 < found.upper < 1
+    np.testing.assert_array_equal(found.weighed, MIXED)
+    np.testing.assert_array_equal(found.bounded, np.clip(MIXED, *ends))
+    assert found.cllr == cllr(found.bounded, pairs.derived, pairs.weight)
+    # One metric ranks by its score; of several, only what was fitted ranks pairs.
+    ranking = pairs.scores[:, 0] if n_metrics == 1 else MIXED
+    assert found.cllr_min == cllr_min(ranking, pairs.derived, pairs.weight)
+
+
+@pytest.mark.parametrize(("holders", "lineages"), [(3, 4), (6, 6), (40, 50), (1000, 1000)])
+def test_what_is_never_wrong_may_weigh_less_than_the_number_of_lineages(holders: int, lineages: int) -> None:
+    """One misleading value a class costs 1 / (n + 1) + r / (G/2 + 1): at most 1, or r if that is less."""
+    found = OutOfLineage.of(given(CERTAIN, holders, lineages), FIT)
+    high = math.log10(holders / (holders + 1) * (lineages / 2 + 1))
+    low = math.log10((holders + 1) * (lineages / 2) / (lineages / 2 + 1))
+    assert 0 <= high - found.upper < 0.01 + 1e-9
+    assert 0 <= low + found.lower < 0.01 + 1e-9
+    assert max(found.upper, -found.lower) < math.log10(lineages)
+
+
+def test_no_bound_goes_beyond_the_number_of_lineages() -> None:
+    """Whatever each of them is worth: more independent values than lineages do not widen it."""
+    found = OutOfLineage.of(given(CERTAIN, 10**6, 4), FIT)
+    assert found.lower == -math.log10(4)
+    assert 0 < found.upper < math.log10(4)
+    assert OutOfLineage.of(given(CERTAIN, 10**6, 1), FIT).upper == 0.0
+
+
+@pytest.mark.parametrize(("holders", "lineages", "few"), [(3, 4, False), (2, 4, True), (3, 3, True)])
+def test_three_lineages_of_four_can_weigh_one_by_the_others(holders: int, lineages: int, few: bool) -> None:
+    pairs = given(MIXED, holders, lineages)
+    told = (
+        f"{holders} lineages with derived pairs, of {lineages} in all, far away:"
+        " it takes at least 3 of 4 to weigh one by the others"
+    )
+    assert too_few_lineages(pairs, ", far away") == (told if few else "")
+    assert too_few_lineages(pairs) == (told.replace(", far away", "") if few else "")
