@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmark.catalog import Catalog, load_catalog
+from benchmark.comparison.alternatives import weigh_alternatives
 from benchmark.comparison.calibration_run import CalibrationRun, metrics_to_use
 from benchmark.comparison.case import Background, Case, OpenDispute
-from benchmark.comparison.compared_model import catalog_id
+from benchmark.comparison.compared_model import ComparedModel, catalog_id
 from benchmark.comparison.joint_evidence import weigh_together
 from benchmark.comparison.layers import SPREADS, picture_layers
-from benchmark.comparison.metric_evidence import weigh_metric
+from benchmark.comparison.metric_evidence import MetricEvidence, weigh_metric
 from benchmark.comparison.pair_scores import PairScorer
-from benchmark.comparison.sentences import cannot_say, leading, sentence
+from benchmark.comparison.posterior_odds import odds_table
+from benchmark.comparison.sentences import cannot_say, leading, quoted, sentence
 from benchmark.pipeline.threads import one_thread
 from benchmark.session.errors import UsageError
+from benchmark.session.packages import package_version
 from benchmark.session.session import Session
 
 __all__ = ["compare"]
@@ -96,24 +101,65 @@ def compare(
             weigh_metric(metric.load(), scores[metric.name], (first.cell, second.cell), run, left_out)
             for metric in scorer.metrics
         )
-        joint = None if run is None else weigh_together(found, run, left_out)
+        found = _judged(found, run, left_out)
+        joint = None if run is None else weigh_together(found, (first.cell, second.cell), run, left_out)
+        lead = leading(found)
+        together = quoted(lead, joint)
+        names = together.combination.metrics if together else (lead.metric,) if lead else ()
+        values = [next(one.score for one in found if one.metric == name) for name in names]
+        against = () if run is None or not names else weigh_alternatives(names, values, run, left_out)
         layers = picture_layers(
             *(scorer.checkpoint(text) for text in typed),
             spreads=lambda metric: tuple(scorer.fingerprint(metric, text) for text in typed),
         )
-    lead = leading(found)
     session.cache.trim()
+    forged = tuple(note for model in (first, second) if (note := _forgery(loaded, run, model)))
+    facts = None if run is None else run.facts(left_out)
+    version, date = package_version("lookalike"), datetime.now(UTC).date().isoformat()
+    spoken = together or lead
     return Case(
         models=(first, second),
         metrics=found,
-        calibration=None if run is None else run.facts(left_out),
+        calibration=facts,
         lead=lead,
         joint=joint,
-        sentence=sentence((first, second), lead, joint),
+        alternatives=against,
+        odds=odds_table(spoken.weight) if spoken and not forged else None,
+        forged=forged,
+        version=version,
+        date=date,
+        sentence="" if forged else sentence((first, second), lead, joint, facts, version, date),
         cannot_say=tuple(cannot_say(found, lead, joint, run, unknown)),
         background=_background(loaded, *ids),
         layers=layers,
     )
+
+
+def _judged(
+    found: tuple[MetricEvidence, ...], run: CalibrationRun | None, left_out: Collection[str]
+) -> tuple[MetricEvidence, ...]:
+    """Metrics with their standing in the run; judged anew where they weigh anything."""
+    if run is None:
+        return found
+    weighing = [one.metric for one in found if one.weight.defined]
+    known = [one.metric for one in found if one.metric in run.metrics]
+    standings = run.standings(known, ()) | run.standings(weighing, left_out)
+    return tuple(
+        replace(one, standing=standings[one.metric]) if one.metric in standings else one for one in found
+    )
+
+
+def _forgery(catalog: Catalog, run: CalibrationRun | None, model: ComparedModel) -> str:
+    """What is known of a forged model; empty of an honest one."""
+    named = None if model.catalog_id is None else catalog.model(model.catalog_id)
+    if named is not None and named.forgery is not None:
+        return f"{model.label} is a known forgery: it {named.forgery}"
+    same = (
+        []
+        if run is None
+        else [name for name, one in run.record.forgeries.items() if one.digest == model.digest]
+    )
+    return f"{model.label} is a known forgery: {same[0]} of the calibration" if same else ""
 
 
 def _background(catalog: Catalog, a: str | None, b: str | None) -> Background | None:
