@@ -1,7 +1,7 @@
 """Which of several candidate parents remain: a set that keeps a true one with a stated probability.
 
-One question a candidate: is its score too low for an ancestor? Its place among derived pairs of other lineages
-answers, every lineage counting once. A candidate below is excluded. A true ancestor is excluded with
+One question a candidate: is its score too low for an ancestor? Its place among derived pairs of other
+lineages answers, every lineage counting once. A candidate below is excluded. A true ancestor is excluded with
 probability at most 1 - confidence, whatever the distribution of scores, if the lineage of the case is
 exchangeable with those of the calibration (hierarchical conformal prediction: Lee, Barber & Willett 2023,
 arXiv:2306.06342).

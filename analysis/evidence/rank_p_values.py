@@ -1,8 +1,8 @@
-"""The place of one pair's score among derived pairs and among strangers, as p-values that hold for any scores.
+"""The place of a score among derived pairs and among strangers, as p-values that hold for any scores.
 
-Both count every lineage once and assume one thing: that the lineages of the case are exchangeable with those
-of the table. Their inverse bounds a likelihood ratio: a ratio that never exceeds 1/p misleads by a factor k in
-at most one case of k.
+Both count every lineage once and assume one thing: that the lineages of the case are exchangeable with
+those of the table. Their inverse bounds a likelihood ratio: a ratio that never exceeds 1/p misleads by a
+factor of k in at most one case of k.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The quoted evidence against other explanations than independence: siblings, shared starts, distillation.
 
-"Both come from the same public ancestor" is the usual defence. Where the calibration has enough such pairs the
-same scores are weighed against them; such pairs lie inside a lineage, so that their place is counted by
+"Both come from the same public ancestor" is the usual defence. Where the calibration has enough such pairs
+the same scores are weighed against them; such pairs lie inside a lineage, so that their place is counted by
 lineages as that of derived pairs is.
 """
 

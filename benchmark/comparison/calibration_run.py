@@ -24,6 +24,8 @@ __all__ = ["NOTHING_LEFT", "CalibrationFacts", "CalibrationRun", "metrics_to_use
 
 N_RESAMPLES: Final = 999
 """Permutations where metrics are judged anew: p has three decimals, and a verdict asks for .05."""
+MOST_TABLES: Final = 64
+"""Kept between cases: those of one pair of models are asked for several times."""
 NOTHING_LEFT: Final = "without the lineages of both models the calibration has no pair left"
 
 
@@ -91,6 +93,8 @@ class CalibrationRun:
             str(metric): analysis.ScoreTable(frame).frame for metric, frame in scores.groupby("metric")
         }
 
+        self._tables: dict[tuple[str, frozenset[str]], analysis.ScoreTable | None] = {}
+
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of its metrics, in its order."""
@@ -128,6 +132,14 @@ class CalibrationRun:
 
     def without(self, metric: str, lineages: Collection[str]) -> analysis.ScoreTable | None:
         """The table of a metric less every pair that touches one of the lineages; None if none is left."""
+        key = metric, frozenset(lineages)
+        if key not in self._tables:
+            if len(self._tables) >= MOST_TABLES:
+                self._tables.clear()
+            self._tables[key] = self._without(metric, lineages)
+        return self._tables[key]
+
+    def _without(self, metric: str, lineages: Collection[str]) -> analysis.ScoreTable | None:
         frame = self._frames[metric]
         touched = frame["lineage_a"].isin(list(lineages)) | frame["lineage_b"].isin(list(lineages))
         return None if touched.all() else analysis.ScoreTable(frame[~touched])

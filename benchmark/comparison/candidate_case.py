@@ -71,12 +71,13 @@ class CandidateCase:
         n_judged = len(found.candidates) - len(found.not_judged)
         sure, wrong = f"{found.confidence:.0%}", f"{1 - found.confidence:.0%}"
         if not n_judged:
-            said = f"None of the {len(found.candidates)} candidates could be judged: nothing can be said of them."
+            n = len(found.candidates)
+            said = f"None of the {n} candidates could be judged: nothing can be said of them."
         elif not found.remaining:
             said = (
-                f"None of the {n_judged} candidates that could be judged remains as an ancestor of {label}: each"
-                f" scores lower than nearly all derived pairs of other lineages do. A true one would have been"
-                f" excluded with a probability of {wrong} at most."
+                f"None of the {n_judged} candidates that could be judged remains as an ancestor of {label}:"
+                " each scores lower than nearly all derived pairs of other lineages do. A true one would have"
+                f" been excluded with a probability of {wrong} at most."
             )
         elif not found.excluded:
             said = (
@@ -86,8 +87,8 @@ class CandidateCase:
         else:
             said = (
                 f"{len(found.remaining)} of {n_judged} candidates that could be judged are not excluded as"
-                f" ancestors of {label}: {', '.join(found.remaining)}. A true ancestor among those judged is one"
-                f" of these with a probability of at least {sure}."
+                f" ancestors of {label}: {', '.join(found.remaining)}. A true ancestor among those judged is"
+                f" one of these with a probability of at least {sure}."
             )
         if n_judged and found.not_judged:
             said += f" {len(found.not_judged)} more could not be judged."

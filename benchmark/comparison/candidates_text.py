@@ -20,8 +20,8 @@ __all__ = ["HEAD", "KEY", "candidates_markdown", "candidates_notes", "candidates
 
 HEAD: Final = ("Candidate", "Answer", "Too low: p", "Look-alikes", "Derived", "Judged by")
 KEY: Final = (
-    "Too low: p that an ancestor scores no higher. Look-alikes, Derived: pairs of the same shapes that score at"
-    " least as high, of all there are. Judged by: lineages with derived pairs, of like shapes or of all."
+    "Too low: p that an ancestor scores no higher. Look-alikes, Derived: pairs of the same shapes that score"
+    " at least as high, of all there are. Judged by: lineages with derived pairs, of like shapes or of all."
 )
 
 

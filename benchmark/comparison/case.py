@@ -1,9 +1,10 @@
 """One case: two models, what every metric says of them, what that weighs, and what cannot be said.
 
 The two propositions are that one of the models descends from the other, and that they are independent models
-of the same shapes (look-alikes). Without look-alikes of these very shapes nothing is weighed. Evidence is fitted on a calibration run from which the lineages of both
-models are left out. Metrics look at the same weights and depend on one another: their likelihood ratios are
-never multiplied; their scores are weighed jointly, on the same terms.
+of the same shapes (look-alikes). Without look-alikes of these very shapes nothing is
+weighed. Evidence is fitted on a calibration run from which the lineages of both models are left out. Metrics
+look at the same weights and depend on one another: their likelihood ratios are never multiplied; their scores
+are weighed jointly, on the same terms.
 """
 
 from __future__ import annotations

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmark.catalog import Catalog, load_catalog
-from benchmark.comparison.alternatives import weigh_alternatives
 from benchmark.comparison.calibration_run import CalibrationRun, metrics_to_use
 from benchmark.comparison.case import Background, Case, OpenDispute
 from benchmark.comparison.compared_model import ComparedModel, catalog_id
-from benchmark.comparison.joint_evidence import weigh_together
 from benchmark.comparison.layers import SPREADS, picture_layers
-from benchmark.comparison.metric_evidence import MetricEvidence, weigh_metric
 from benchmark.comparison.pair_scores import PairScorer
 from benchmark.comparison.posterior_odds import odds_table
-from benchmark.comparison.sentences import cannot_say, leading, quoted, sentence
+from benchmark.comparison.sentences import cannot_say, sentence
+from benchmark.comparison.weighing import weigh_pair
 from benchmark.pipeline.threads import one_thread
 from benchmark.session.errors import UsageError
 from benchmark.session.packages import package_version
@@ -97,17 +94,9 @@ def compare(
             left_out |= run.lineages_of(loaded, model.catalog_id, model.digest)
     (scores,) = scorer.scores([typed])
     with one_thread():
-        found = tuple(
-            weigh_metric(metric.load(), scores[metric.name], (first.cell, second.cell), run, left_out)
-            for metric in scorer.metrics
+        weighed = weigh_pair(
+            [metric.load() for metric in scorer.metrics], scores, (first.cell, second.cell), run, left_out
         )
-        found = _judged(found, run, left_out)
-        joint = None if run is None else weigh_together(found, (first.cell, second.cell), run, left_out)
-        lead = leading(found)
-        together = quoted(lead, joint)
-        names = together.combination.metrics if together else (lead.metric,) if lead else ()
-        values = [next(one.score for one in found if one.metric == name) for name in names]
-        against = () if run is None or not names else weigh_alternatives(names, values, run, left_out)
         layers = picture_layers(
             *(scorer.checkpoint(text) for text in typed),
             spreads=lambda metric: tuple(scorer.fingerprint(metric, text) for text in typed),
@@ -116,36 +105,23 @@ def compare(
     forged = tuple(note for model in (first, second) if (note := _forgery(loaded, run, model)))
     facts = None if run is None else run.facts(left_out)
     version, date = package_version("lookalike"), datetime.now(UTC).date().isoformat()
-    spoken = together or lead
     return Case(
         models=(first, second),
-        metrics=found,
+        metrics=weighed.metrics,
         calibration=facts,
-        lead=lead,
-        joint=joint,
-        alternatives=against,
-        odds=odds_table(spoken.weight) if spoken and not forged else None,
+        lead=weighed.lead,
+        joint=weighed.joint,
+        alternatives=weighed.alternatives,
+        odds=odds_table(weighed.quoted.weight) if weighed.quoted and not forged else None,
         forged=forged,
         version=version,
         date=date,
-        sentence="" if forged else sentence((first, second), lead, joint, facts, version, date),
-        cannot_say=tuple(cannot_say(found, lead, joint, run, unknown)),
+        sentence=""
+        if forged
+        else sentence((first, second), weighed.lead, weighed.joint, facts, version, date),
+        cannot_say=tuple(cannot_say(weighed.metrics, weighed.lead, weighed.joint, run, unknown)),
         background=_background(loaded, *ids),
         layers=layers,
-    )
-
-
-def _judged(
-    found: tuple[MetricEvidence, ...], run: CalibrationRun | None, left_out: Collection[str]
-) -> tuple[MetricEvidence, ...]:
-    """Metrics with their standing in the run; judged anew where they weigh anything."""
-    if run is None:
-        return found
-    weighing = [one.metric for one in found if one.weight.defined]
-    known = [one.metric for one in found if one.metric in run.metrics]
-    standings = run.standings(known, ()) | run.standings(weighing, left_out)
-    return tuple(
-        replace(one, standing=standings[one.metric]) if one.metric in standings else one for one in found
     )
 
 

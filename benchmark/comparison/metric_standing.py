@@ -26,8 +26,8 @@ class Forgeability:
     n_tried, n_succeeded : int
         Those that have a call before and after, and those that turned it.
     best : float
-        The score that they were brought to: the highest of framed models, the lowest of hidden ones; NaN where
-        none moved that way.
+        The score that they were brought to: the highest of framed models, the lowest of hidden ones; NaN
+        where none moved that way.
     """
 
     n_tried: int

@@ -33,7 +33,7 @@ def alternative_lines(alternatives: tuple[Alternative, ...]) -> list[str]:
 
 def odds_rows(table: OddsTable) -> list[tuple[str, ...]]:
     """Cells under `ODDS_HEAD`."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for one in table.posteriors:
         shares = _range(*map(_percent, one.probability))
         rows.append((_odds(one.prior), _range(_odds(one.low), _odds(one.high)), shares))

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 import analysis
-from analysis.look_alikes import cell_pairs
 
 __all__ = ["FEWEST", "NO_CALIBRATION", "Place", "ReferencePairs", "ShapeCalibration", "place_of"]
 
@@ -135,12 +134,13 @@ def place_of(table: analysis.ScoreTable, cells: tuple[str, str], score: float) -
 
 def _same_cells(table: analysis.ScoreTable, cells: tuple[str, str]) -> Mask:
     """Pairs of the same two cells; none where a cell is unknown."""
-    if not all(cells):
+    code = {str(name): place for place, name in enumerate(table.cells)}
+    if any(cell not in code for cell in cells):
         return np.zeros(len(table), dtype=np.bool_)
-    a = [*table.frame["architecture_a"], cells[0]]
-    b = [*table.frame["architecture_b"], cells[1]]
-    code = cell_pairs(a, b)
-    here: Mask = code[:-1] == code[-1]
+    low, high = sorted(code[cell] for cell in cells)
+    here: Mask = (np.minimum(table.cell_a, table.cell_b) == low) & (
+        np.maximum(table.cell_a, table.cell_b) == high
+    )
     return here
 
 
