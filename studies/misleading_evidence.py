@@ -21,7 +21,7 @@ from benchmark.comparison.calibration_run import CalibrationRun
 from benchmark.comparison.evidence_weight import ranking, shape_bounds
 from benchmark.comparison.reference_pairs import ShapeCalibration
 
-__all__ = ["DESIGNS", "Misled", "held_out_of_run", "misled"]
+__all__ = ["DESIGNS", "Misled", "held_out_of_run", "misled", "simulated_table"]
 
 Floats = npt.NDArray[np.float64]
 FACTORS: Final = (2.0, 3.0, 5.0)
@@ -165,7 +165,9 @@ def misled(
     number = list(DESIGNS).index(design)
     weights: dict[str, list[tuple[float, float, float]]] = {"independent": [], "derived": []}
     for k in range(n):
-        table = _catalog(DESIGNS[design], np.random.default_rng([seed, number, k]), cells, per_cell, size)
+        table = simulated_table(
+            DESIGNS[design], np.random.default_rng([seed, number, k]), cells, per_cell, size
+        )
         for side, found in weights.items():
             found += _held_out(table, side, np.random.default_rng([seed, number, k, side == "derived"]))
     for side, found in weights.items():
@@ -184,9 +186,10 @@ def misled(
             )
 
 
-def _catalog(
+def simulated_table(
     design: Callable[[Lineages], Floats], rng: np.random.Generator, cells: int, per_cell: int, size: int
 ) -> analysis.ScoreTable:
+    """Draw a catalog and its scores; parameters as for `misled`."""
     sizes = np.tile([size] * (per_cell - 1) + [3 * size], cells)
     lineage = np.repeat(np.arange(len(sizes)), sizes)
     a, b = np.triu_indices(len(lineage), 1)

@@ -184,8 +184,9 @@ def _answer(standings: Collection[Standing]) -> Answer:
 
 def _place(one: Candidate) -> tuple[float, float]:
     """Order within a standing: the highest place among derived pairs first, then the highest score."""
-    known = (-one.derivation_p, -one.score)
-    return (0.0, 0.0) if math.isnan(sum(known)) else known
+    if math.isnan(one.score):
+        return (0.0, math.inf)
+    return (0.0 if math.isnan(one.derivation_p) else -one.derivation_p, -one.score)
 
 
 def _judge(entry: Entry, confidence: float) -> Candidate:

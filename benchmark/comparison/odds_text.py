@@ -12,7 +12,7 @@ from benchmark.comparison.verbal_scale import NEITHER
 __all__ = ["COST_HEAD", "ODDS_HEAD", "alternative_lines", "cost_rows", "odds_rows"]
 
 ODDS_HEAD: Final = ("Odds of descent before the scores", "After them", "As a probability")
-COST_HEAD: Final = ("A false accusation costs", "Acting is rational from prior odds of", "So at")
+COST_HEAD: Final = ("A false accusation costs", "Act from prior odds of", "So at")
 
 
 def alternative_lines(alternatives: tuple[Alternative, ...]) -> list[str]:

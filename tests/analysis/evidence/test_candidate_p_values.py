@@ -1,4 +1,4 @@
-"""Both p-values of a candidate and the order of the answer, counted out pair by pair."""
+"""The places of scores among derived pairs and strangers, and the order of the answer, counted out."""
 
 from __future__ import annotations
 
@@ -9,14 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.evidence.candidates import (
-    Candidate,
-    CandidateSet,
-    Entry,
-    derivation_p_value,
-    exclude_candidates,
-    stranger_p_value,
-)
+from analysis.evidence.candidates import Candidate, CandidateSet, Entry, Standing, exclude_candidates
+from analysis.evidence.rank_p_values import derivation_p_value, stranger_p_value
 from analysis.table import ScoreTable
 from analysis.validation import BadArgument
 
@@ -57,25 +51,23 @@ def pairs(table: ScoreTable, mask: np.ndarray | None, without: set[str]) -> list
 
 
 def as_stranger(
-    table: ScoreTable, score: float, n: int, mask: np.ndarray | None, without: set[str]
+    table: ScoreTable, score: float, mask: np.ndarray | None, without: set[str]
 ) -> tuple[float, int]:
-    reach: dict[str, dict[str, list[bool]]] = {}
-    home: dict[str, str] = {}
+    reach: dict[frozenset[str], list[bool]] = {}
+    sides: dict[str, set[str]] = {}
+    across = True
     for row in pairs(table, mask, without):
         if row["relation"] == "independent":
-            for x, y in ("ab", "ba"):
-                model, other = str(row[f"model_{x}"]), str(row[f"lineage_{y}"])
-                home[model] = str(row[f"lineage_{x}"])
-                hit = float(str(row["score"])) >= score - 1e-9
-                reach.setdefault(model, {}).setdefault(other, []).append(hit)
-    chance: dict[str, list[float]] = {}
-    for model, others in reach.items():
-        misses = [1 - float(np.mean(hits)) for hits in others.values()]
-        draws = list(itertools.combinations(misses, min(n, len(misses))))
-        chance.setdefault(home[model], []).append(1 - float(np.mean([math.prod(one) for one in draws])))
-    if not chance:
+            two = frozenset((str(row["lineage_a"]), str(row["lineage_b"])))
+            reach.setdefault(two, []).append(float(str(row["score"])) >= score - 1e-9)
+            across &= row["architecture_a"] != row["architecture_b"]
+            for end in "ab":
+                sides.setdefault(str(row[f"architecture_{end}"]), set()).add(str(row[f"lineage_{end}"]))
+    if not reach:
         return 1.0, 0
-    return (2 + sum(float(np.mean(one)) for one in chance.values())) / (len(chance) + 2), len(chance)
+    n = min(map(len, sides.values())) if across else len(set().union(*sides.values()))
+    share = float(np.mean([np.mean(hits) for hits in reach.values()]))
+    return min(1.0, 2 * (1 + n * share) / (n + 2)), n
 
 
 def as_derived(
@@ -96,29 +88,76 @@ def test_p_values_are_counted_out(table: ScoreTable, without: set[str], masked: 
         assert derivation_p_value(table, score, mask=mask, without=without) == pytest.approx(
             as_derived(table, score, mask, without)
         )
-        for n in (1, 2, 3, 9):
-            assert stranger_p_value(table, score, n, mask=mask, without=without) == pytest.approx(
-                as_stranger(table, score, n, mask, without)
-            )
+        assert stranger_p_value(table, score, mask=mask, without=without) == pytest.approx(
+            as_stranger(table, score, mask, without)
+        )
+
+
+def test_between_two_shapes_the_shape_with_fewer_lineages_counts(table: ScoreTable) -> None:
+    across = table.cell_a != table.cell_b
+    for score in (-1.0, 0.2, 9.0):
+        found = stranger_p_value(table, score, mask=across)
+        assert found == pytest.approx(as_stranger(table, score, across, set()))
+    # Lineage l2 has one model, of one shape: it stands on one side only.
+    assert found[1] == 4
+
+
+@pytest.mark.parametrize("n_lineages", [5, 7, 10])
+def test_no_arrangement_of_scores_makes_strangers_high_too_often(n_lineages: int) -> None:
+    """A hub, and orders found by climbing: of all pairs no more than a share a has p of a or less."""
+    edges = list(itertools.combinations(range(n_lineages), 2))
+    rng = np.random.default_rng(n_lineages)
+    by_hub = np.array([-10.0 * min(edge) + rng.random() for edge in edges])
+    order = by_hub
+    worst = excess(edges, order)
+    for _ in range(150):
+        other = order.copy()
+        i, j = rng.integers(len(edges), size=2)
+        other[[i, j]] = other[[j, i]]
+        if (found := excess(edges, other)) >= worst:
+            worst, order = found, other
+    assert excess(edges, by_hub) <= 1 + 1e-9
+    assert 0.5 < worst <= 1 + 1e-9
+
+
+def excess(edges: list[tuple[int, int]], score: np.ndarray) -> float:
+    """Most that the share of pairs with p of a or less exceeds a."""
+    table = ScoreTable(
+        pd.DataFrame(
+            {
+                "model_a": [f"m{a}" for a, _ in edges],
+                "model_b": [f"m{b}" for _, b in edges],
+                "score": score,
+                "relation": "independent",
+            }
+        )
+    )
+    ps = np.array(
+        [
+            stranger_p_value(table, value, without={f"m{a}", f"m{b}"})[0]
+            for (a, b), value in zip(edges, score, strict=True)
+        ]
+    )
+    return max(float((ps <= a + 1e-9).mean() / a) for a in np.unique(ps))
 
 
 def test_scores_within_rounding_are_ties_against_the_case(table: ScoreTable) -> None:
     for nudge in (-1e-13, 1e-13):
         assert derivation_p_value(table, 0.5 + nudge) == derivation_p_value(table, 0.5)
-        assert stranger_p_value(table, 0.5 + nudge, 2) == stranger_p_value(table, 0.5, 2)
+        assert stranger_p_value(table, 0.5 + nudge) == stranger_p_value(table, 0.5)
 
 
 def test_without_strangers_nothing_is_surprising(table: ScoreTable) -> None:
     none = np.zeros(len(table), dtype=bool)
-    assert stranger_p_value(table, 9.0, 1, mask=none) == (1.0, 0)
+    assert stranger_p_value(table, 9.0, mask=none) == (1.0, 0)
     assert derivation_p_value(table, -9.0, mask=none) == (1.0, 0)
 
 
 def test_bad_arguments_are_refused_by_name(table: ScoreTable) -> None:
     with pytest.raises(BadArgument, match=r"^score must"):
-        stranger_p_value(table, "1", 1)  # type: ignore[arg-type]
-    with pytest.raises(BadArgument, match=r"^n_candidates must"):
-        stranger_p_value(table, 1.0, 0)
+        stranger_p_value(table, "1")  # type: ignore[arg-type]
+    with pytest.raises(BadArgument, match=r"^table must"):
+        stranger_p_value(table.frame, 1.0)  # type: ignore[arg-type]
     with pytest.raises(BadArgument, match=r"^mask must"):
         derivation_p_value(table, 1.0, mask=np.array([True]))
     with pytest.raises(BadArgument, match=r"^without must"):
@@ -140,12 +179,12 @@ def test_candidates_are_judged_by_pairs_like_them(table: ScoreTable) -> None:
         (one,) = exclude_candidates([entry], 1 - 1 / (n + 1)).candidates
         assert (one.name, one.score, one.reason) == ("x", 0.3, "")
         assert one.derivation_p == pytest.approx(p)
-        assert one.stranger_p == pytest.approx(as_stranger(table, 0.3, 1, mask, {"l2"})[0])
+        assert one.standing == ("excluded" if p <= 1 / (n + 1) + 1e-9 else "remains")
         assert (one.n_lineages, one.same_cell_only) == (n, True)
     # Too few lineages of either kind to exclude one at all.
     (one,) = exclude_candidates([Entry("x", 0.3, table, True, ())], 0.95).candidates
     assert math.isnan(one.derivation_p)
-    assert one.remains
+    assert one.standing == "not judged"
     assert (one.n_lineages, one.same_cell_only) == (4, False)
     assert one.reason == "4 lineages with derived pairs: none can be excluded at 95% by fewer than 19"
 
@@ -156,19 +195,32 @@ def test_silent_candidates_say_why(table: ScoreTable) -> None:
     assert [(one.name, one.reason) for one in found.candidates] == [("a", "no score"), ("b", "other depth")]
     for one in found.candidates:
         assert math.isnan(one.derivation_p)
-        assert math.isnan(one.stranger_p)
-        assert (one.remains, one.shown, one.n_lineages, one.same_cell_only) == (True, False, 0, False)
+        assert (one.standing, one.n_lineages, one.same_cell_only) == ("not judged", 0, False)
     assert found.answer == "cannot exclude any"
-    assert str(found) == "cannot exclude any: a, b (confidence 0.5)"
+    assert str(found) == "cannot exclude any: —; not judged: a, b (confidence 0.5)"
 
 
-def test_the_set_lists_who_remains_and_who_is_shown() -> None:
-    def one(name: str, remains: bool, shown: bool) -> Candidate:
-        return Candidate(name, 1.0, 0.5, 0.5, remains, shown, 9, True, "")
+def test_the_set_lists_who_remains_and_who_is_not_judged() -> None:
+    def one(name: str, standing: Standing) -> Candidate:
+        return Candidate(name, 1.0, 0.5, standing, 9, True, "")
 
     found = CandidateSet(
-        0.9, (one("a", True, True), one("b", True, False), one("c", False, False)), "these remain"
+        0.9, (one("a", "remains"), one("b", "not judged"), one("c", "excluded")), "these remain"
     )
-    assert (found.remaining, found.excluded, found.shown) == (("a", "b"), ("c",), ("a",))
-    assert str(found) == "these remain: a, b (confidence 0.9)"
+    assert (found.remaining, found.not_judged, found.excluded) == (("a",), ("b",), ("c",))
+    assert str(found) == "these remain: a; not judged: b (confidence 0.9)"
     assert str(CandidateSet(0.95, (), "none of them")) == "none of them: — (confidence 0.95)"
+
+
+def test_candidates_are_listed_by_their_place(table: ScoreTable) -> None:
+    pool = [
+        Entry("low", -9.0, table, True), Entry("silent", math.nan, None, True),
+        Entry("middle", 0.2, table, True), Entry("high", 9.0, table, True),
+        Entry("higher", 10.0, table, True),
+    ]  # fmt: skip
+    found = exclude_candidates(pool, 0.8)
+    assert [one.name for one in found.candidates] == ["higher", "high", "middle", "silent", "low"]
+    assert found.answer == "these remain"
+    assert exclude_candidates(pool[:1], 0.8).answer == "none of them"
+    assert exclude_candidates(pool[:2], 0.8).answer == "none of those judged"
+    assert exclude_candidates(pool[1:], 0.8).answer == "cannot exclude any"
