@@ -38,9 +38,7 @@ if TYPE_CHECKING:
         Candidate as Candidate,
         CandidateSet as CandidateSet,
         Entry as Entry,
-        derivation_p_value as derivation_p_value,
         exclude_candidates as exclude_candidates,
-        stranger_p_value as stranger_p_value,
     )
     from analysis.evidence.combination import (
         Combination as Combination,
@@ -56,6 +54,10 @@ if TYPE_CHECKING:
     from analysis.evidence.quality import (
         cllr as cllr,
         cllr_min as cllr_min,
+    )
+    from analysis.evidence.rank_p_values import (
+        derivation_p_value as derivation_p_value,
+        stranger_p_value as stranger_p_value,
     )
     from analysis.example import (
         example_table as example_table,
@@ -132,18 +134,12 @@ _CONTENTS: Final = {
     "analysis.discrimination.comparison": ("Comparison", "compare_all", "compare_metrics", "holm"),
     "analysis.discrimination.ranks": ("Rank", "ranks"),
     "analysis.discrimination.roc": ("RocCurve", "partial_auc", "roc_curve"),
-    "analysis.evidence.candidates": (
-        "Candidate",
-        "CandidateSet",
-        "Entry",
-        "derivation_p_value",
-        "exclude_candidates",
-        "stranger_p_value",
-    ),
+    "analysis.evidence.candidates": ("Candidate", "CandidateSet", "Entry", "exclude_candidates"),
     "analysis.evidence.combination": ("Combination", "combine_evidence"),
     "analysis.evidence.likelihood_ratio": ("Evidence", "calibrate_evidence"),
     "analysis.evidence.lr_interval": ("evidence_interval",),
     "analysis.evidence.quality": ("cllr", "cllr_min"),
+    "analysis.evidence.rank_p_values": ("derivation_p_value", "stranger_p_value"),
     "analysis.example": ("example_table",),
     "analysis.full_analysis": ("Analysis", "analyse"),
     "analysis.inference.claims": ("Claim", "PValueAudit", "audit_p_values"),

@@ -5,7 +5,10 @@ table; with ``--cost look-alike`` that of the evidence of each metric and of all
 
 Every lineage is left out in turn. Its *head* is the model that it is named by (the founder, in the zoo); each
 of its models that descends from the head is asked about against all heads, with its own among them and
-without it. Everything is weighed by the other lineages alone.
+without it. Everything is weighed by the other lineages alone. A table in which no shape is stated counts
+as one of one shape.
+
+With ``--design "hubs"`` and so on the tables are simulated (`studies.misleading_evidence.DESIGNS`).
 """
 
 from __future__ import annotations
@@ -33,12 +36,22 @@ from benchmark.pipeline.analyse import read_scores
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.report.notation import percent, percent_interval, plain
 from benchmark.results.files import RunDirectory
+from studies.misleading_evidence import DESIGNS, simulated_table
 
-__all__ = ["Outcome", "PoolStudy", "ask_pools", "cost_rows", "main", "study_pools", "summary"]
+__all__ = [
+    "Outcome",
+    "PoolStudy",
+    "ask_pools",
+    "cost_rows",
+    "main",
+    "simulated_frames",
+    "study_pools",
+    "summary",
+]
 
 HEAD: Final = (
-    "By", "Children", "Lineages", "Parent remains", "Strangers that remain", "Set, of the pool",
-    "Parent shown", "A stranger shown", "Parent not there: none remain", "a stranger shown",
+    "By", "Children", "Lineages", "Not judged", "Parent not excluded", "Strangers not excluded",
+    "Set, of those judged", "Parent not there: none remain",
 )  # fmt: skip
 COST_HEAD: Final = ("Evidence of", "Cllr", "of it, least", "Bounds of log10 LR", "Slope together")
 PAIR: Final = ["model_a", "model_b"]
@@ -56,19 +69,15 @@ class PoolStudy:
     n_children, n_lineages : int
         Children whose head is scored with them.
     coverage : Interval
-        The head remains.
+        The head is not excluded, of the cases in which it is judged.
     strangers : float
-        Share of strangers that remain.
+        Share of strangers, of those judged, that remain.
     size, pool : float
-        Mean size of the set, and of the pool.
-    shown : float
-        Share of cases whose head is shown to be kin.
-    wrongly_shown : float
-        Share of cases in which any stranger is.
+        Mean size of the set, and of those judged.
+    not_judged : float
+        Share of candidates that are not judged.
     emptied : float
         Pool without the head: share of cases in which none remains.
-    wrongly_shown_without : float
-        Pool without the head: share of cases in which any stranger is shown.
     """
 
     by: str
@@ -79,22 +88,20 @@ class PoolStudy:
     strangers: float
     size: float
     pool: float
-    shown: float
-    wrongly_shown: float
+    not_judged: float
     emptied: float
-    wrongly_shown_without: float
 
     def row(self) -> tuple[str, ...]:
         """Cells under `HEAD`."""
-        shares = (self.shown, self.wrongly_shown, self.emptied, self.wrongly_shown_without)
         return (
             self.by,
             str(self.n_children),
             str(self.n_lineages),
+            f"{percent(self.not_judged)} %",
             percent_interval(self.coverage),
             f"{percent(self.strangers)} %",
             f"{plain(self.size, 2)} of {plain(self.pool, 2)}",
-            *(f"{percent(share)} %" for share in shares),
+            f"{percent(self.emptied)} %",
         )
 
 
@@ -133,6 +140,7 @@ def study_pools(
 
 def ask_pools(frames: Mapping[str, pd.DataFrame], confidence: float, workers: int = 1) -> list[Outcome]:
     """Ask about every child of every lineage, by some metrics together."""
+    frames = _of_one_shape(frames)
     pairs = pd.concat(frames.values())
     ends = [pairs[["model_" + end, "lineage_" + end]].set_axis(PAIR, axis=1) for end in "ab"]
     lineage_of: dict[str, str] = dict(pd.concat(ends).drop_duplicates().itertuples(index=False))
@@ -172,9 +180,10 @@ def _ask_lineage(
             if not any(pair in known for known in scores.values()):
                 continue  # not scored: neither an abstention nor a candidate
             spoken = {name: known[pair] for name, known in scores.items() if pair in known}
-            same = cells.get(child) == cells.get(other)
+            pair_of_cells = (cells.get(child, ""), cells.get(other, ""))
+            same = pair_of_cells[0] == pair_of_cells[1]
             ranked = scorer.score(
-                {name: value for name, value in spoken.items() if not math.isnan(value)}, same_cell=same
+                {name: value for name, value in spoken.items() if not math.isnan(value)}, pair_of_cells
             )
             entries.append(Entry(other, ranked.value, ranked.table, same, {other}, ranked.reason))
         if head in {entry.name for entry in entries} and len(entries) > 1:
@@ -195,8 +204,29 @@ def _by_pair(frame: pd.DataFrame) -> dict[frozenset[str], float]:
     return dict(zip(keys, frame["score"].where(frame["status"] == "ok"), strict=True))
 
 
+def _of_one_shape(frames: Mapping[str, pd.DataFrame]) -> Mapping[str, pd.DataFrame]:
+    """Tables as they are; where no shape is stated, all models get the same one."""
+    if any(frame["architecture_a"].notna().any() for frame in frames.values()):
+        return frames
+    return {name: frame.assign(architecture_a="any", architecture_b="any") for name, frame in frames.items()}
+
+
+def simulated_frames(design: str, seed: int, cells: int = 3) -> dict[str, pd.DataFrame]:
+    """One simulated catalog of 12 lineages in each of some shapes; each is named by its first model."""
+    rng = np.random.default_rng([seed, list(DESIGNS).index(design), 36])
+    frame = simulated_table(DESIGNS[design], rng, cells, 12, 3).frame
+    models = pd.concat([frame[["model_" + end, "lineage_" + end]].set_axis(PAIR, axis=1) for end in "ab"])
+    head = dict(models.groupby("model_b")["model_a"].min().items())
+    names = {model: lineage for lineage, model in head.items()}
+    for end in "ab":
+        frame[f"model_{end}"] = frame[f"model_{end}"].replace(names)
+    apart = ~frame["model_a"].isin(head) & ~frame["model_b"].isin(head)
+    frame.loc[apart & (frame["relation"] == "derived"), "relation"] = "sibling"
+    return {"score": analysis.ScoreTable(frame).frame}
+
+
 def _cells(pairs: pd.DataFrame) -> dict[str, str]:
-    """Cell of each model; where none is known all count as one."""
+    """Cell of each model."""
     found: dict[str, str] = {}
     if "architecture_a" in pairs:
         for end in "ab":
@@ -214,7 +244,10 @@ def _children(pairs: pd.DataFrame, head: str) -> list[str]:
 
 
 def summary(outcomes: Sequence[Outcome], confidence: float, by: str) -> PoolStudy | None:
-    """Sum up; None without any outcome."""
+    """Sum up; None without any outcome in which the head is judged."""
+    every = sum(len(one.found.candidates) for one in outcomes)
+    not_judged = sum(len(one.found.not_judged) for one in outcomes) / max(every, 1)
+    outcomes = [one for one in outcomes if one.head not in one.found.not_judged]
     if not outcomes:
         return None
     heads = np.array([one.head for one in outcomes])
@@ -228,16 +261,18 @@ def summary(outcomes: Sequence[Outcome], confidence: float, by: str) -> PoolStud
         n_children=len(outcomes),
         n_lineages=len(set(heads)),
         coverage=_over_lineages(heads, np.array([one.head in one.found.remaining for one in outcomes])),
-        strangers=mean(
-            [len(set(one.found.remaining) - {one.head}) / (len(one.found.candidates) - 1) for one in outcomes]
-        ),
+        strangers=mean([_strangers(one.found, one.head) for one in outcomes]),
         size=mean([len(one.found.remaining) for one in outcomes]),
-        pool=mean([len(one.found.candidates) for one in outcomes]),
-        shown=mean([one.head in one.found.shown for one in outcomes]),
-        wrongly_shown=mean([bool(set(one.found.shown) - {one.head}) for one in outcomes]),
+        pool=mean([len(one.found.candidates) - len(one.found.not_judged) for one in outcomes]),
+        not_judged=not_judged,
         emptied=mean([not one.without.remaining for one in outcomes]),
-        wrongly_shown_without=mean([bool(one.without.shown) for one in outcomes]),
     )
+
+
+def _strangers(found: CandidateSet, head: str) -> float:
+    """Share of the strangers that are judged and remain; 0 without any."""
+    judged = {one.name for one in found.candidates} - set(found.not_judged) - {head}
+    return len(judged & set(found.remaining)) / max(len(judged), 1)
 
 
 def _lineage_means(heads: npt.NDArray[np.str_], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -306,15 +341,26 @@ def frames_of(path: Path) -> dict[str, pd.DataFrame]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m studies.candidate_sets", description=__doc__)
-    parser.add_argument("source", nargs="+", type=Path, help="a run directory, or score tables")
+    parser.add_argument("source", nargs="*", type=Path, help="a run directory, or score tables")
     parser.add_argument("--confidence", type=float, default=0.9)
     parser.add_argument("--metrics", help="names and globs; default: those marked cheap")
     parser.add_argument(
         "--cost", choices=("look-alike", "independent"), help="what the evidence costs, in place of pools"
     )
+    parser.add_argument("--design", choices=list(DESIGNS), help="simulated tables, in place of a source")
+    parser.add_argument("--tables", type=int, default=5, help="how many of them")
     parser.add_argument("--together-only", action="store_true", help="not each metric by itself")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     asked = parser.parse_args()
+    if asked.design:
+        found: list[Outcome] = []
+        for seed in range(asked.tables):
+            drawn = ask_pools(simulated_frames(asked.design, seed), asked.confidence, asked.workers)
+            found += drawn
+        _print_studies([summary(found, asked.confidence, asked.design)])
+        return
+    if not asked.source:
+        parser.error("name a run, a table, or --design")
     frames = {name: frame for path in asked.source for name, frame in frames_of(path).items()}
     wanted = set(choose_metrics(asked.metrics)) if asked.source[0].is_dir() else set(frames)
     frames = {name: frame for name, frame in frames.items() if name in wanted}
@@ -334,6 +380,10 @@ def main() -> None:
             study_pools({name: frame}, asked.confidence, name, asked.workers)
             for name, frame in frames.items()
         ]
+    _print_studies(studies)
+
+
+def _print_studies(studies: Sequence[PoolStudy | None]) -> None:
     _print([HEAD, ("---",) * len(HEAD), *(study.row() for study in studies if study is not None)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +14,18 @@ import pandas as pd
 import analysis
 import fpcore
 from benchmark.catalog import Catalog
+from benchmark.comparison.metric_standing import MetricStanding
 from benchmark.pipeline.metric_names import choose_metrics
+from benchmark.results.decision import MAX_FPR
 from benchmark.results.files import RunDirectory
 from benchmark.session.errors import UsageError
 
 __all__ = ["NOTHING_LEFT", "CalibrationFacts", "CalibrationRun", "metrics_to_use"]
 
+N_RESAMPLES: Final = 999
+"""Permutations where metrics are judged anew: p has three decimals, and a verdict asks for .05."""
+MOST_TABLES: Final = 64
+"""Kept between cases: those of one pair of models are asked for several times."""
 NOTHING_LEFT: Final = "without the lineages of both models the calibration has no pair left"
 
 
@@ -28,23 +35,37 @@ class CalibrationFacts:
 
     Attributes
     ----------
-    run : str
-        Its directory.
-    catalog : str or None
-        Digest of its catalog.
+    run, digest : str
+        Its directory, and sha256 of its scores and results.
+    tier : str or None
+        Of the catalog, that it took.
+    catalog, catalog_digest : str or None
+        File name of its catalog, and sha256.
     seed : int
     ended : str
-    n_lineages : int
+        UTC, ISO 8601.
+    n_models, n_lineages : int
         In all.
     left_out : tuple of str
+        Lineages.
     """
 
     run: str
+    digest: str
+    tier: str | None
     catalog: str | None
+    catalog_digest: str | None
     seed: int
     ended: str
+    n_models: int
     n_lineages: int
     left_out: tuple[str, ...]
+
+    @property
+    def population(self) -> str:
+        """Whom it speaks for."""
+        where = f"the {self.tier} tier of {self.catalog}" if self.tier and self.catalog else "a score table"
+        return f"{self.n_models} models of {self.n_lineages} lineages, {where}"
 
 
 class CalibrationRun:
@@ -66,10 +87,13 @@ class CalibrationRun:
         self.path = directory.path
         self.record = directory.read_record()
         self.results = {one.metric: one for one in directory.read_results().metrics}
+        self.digest = hashlib.sha256(b"".join(directory.digest_parts())).hexdigest()
         scores = directory.read_scores()
         self._frames: dict[str, pd.DataFrame] = {
             str(metric): analysis.ScoreTable(frame).frame for metric, frame in scores.groupby("metric")
         }
+
+        self._tables: dict[tuple[str, frozenset[str]], analysis.ScoreTable | None] = {}
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -108,9 +132,44 @@ class CalibrationRun:
 
     def without(self, metric: str, lineages: Collection[str]) -> analysis.ScoreTable | None:
         """The table of a metric less every pair that touches one of the lineages; None if none is left."""
+        key = metric, frozenset(lineages)
+        if key not in self._tables:
+            if len(self._tables) >= MOST_TABLES:
+                self._tables.clear()
+            self._tables[key] = self._without(metric, lineages)
+        return self._tables[key]
+
+    def _without(self, metric: str, lineages: Collection[str]) -> analysis.ScoreTable | None:
         frame = self._frames[metric]
         touched = frame["lineage_a"].isin(list(lineages)) | frame["lineage_b"].isin(list(lineages))
         return None if touched.all() else analysis.ScoreTable(frame[~touched])
+
+    def standings(self, metrics: Sequence[str], lineages: Collection[str]) -> dict[str, MetricStanding]:
+        """How the run judges some metrics, judged anew without some lineages.
+
+        Forgeries are those of the whole run: one that deceived a metric is known, whosever it was.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+        lineages : collection of str
+        """
+        tables = [table for name in metrics if (table := self.without(name, lineages)) is not None]
+        judged: dict[str, analysis.Verdict] = {}
+        if lineages and tables:
+            described = self.record.metrics
+            # The first of a metric's claims is the one that a run audits.
+            claims = {name: described[name].claims[0] for name in metrics if described[name].claims}
+            found = analysis.analyse(
+                tables,
+                claims=claims,
+                seed=self.record.seed,
+                max_fpr=(MAX_FPR,),
+                n_resamples=N_RESAMPLES,
+                n_bootstrap=1,
+            )
+            judged = {report.metric: report.verdict for report in found.metrics}
+        return {name: MetricStanding.of(self.results[name], judged.get(name)) for name in metrics}
 
     def lacks(self, metric: fpcore.Metric) -> str:
         """Why it says nothing of a metric; empty if it does."""
@@ -126,9 +185,13 @@ class CalibrationRun:
         catalog = self.record.catalog
         return CalibrationFacts(
             run=str(self.path),
-            catalog=catalog.digest if catalog else None,
+            digest=self.digest,
+            tier=self.record.tier,
+            catalog=catalog.path if catalog else None,
+            catalog_digest=catalog.digest if catalog else None,
             seed=self.record.seed,
             ended=self.record.ended,
+            n_models=len(self.lineage_of),
             n_lineages=len(set(self.lineage_of.values())),
             left_out=tuple(sorted(left_out)),
         )

@@ -8,10 +8,12 @@ from typing import Final
 import analysis
 from benchmark.comparison.calibration_run import CalibrationFacts
 from benchmark.comparison.compared_model import ComparedModel
+from benchmark.comparison.reference_pairs import Place
 
 __all__ = ["CandidateCase", "CandidateEvidence"]
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+NO_ACCUSATION: Final = "Not being excluded is no sign of kinship: a pool of strangers leaves some as well."
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class CandidateEvidence:
         Whether it has the shape of the model in question.
     metrics : tuple of str
         What is weighed together on this pair.
-    log10_lr : float
-        Bounded; NaN where there is none.
+    place : Place or None
+        Where its score falls among pairs of the same two shapes; None where it is not judged.
     silent : dict of str to str
         Metrics that say nothing on this pair, and why.
     """
@@ -34,7 +36,7 @@ class CandidateEvidence:
     model: ComparedModel
     same_cell: bool
     metrics: tuple[str, ...]
-    log10_lr: float
+    place: Place | None
     silent: dict[str, str]
 
 
@@ -65,27 +67,32 @@ class CandidateCase:
     @property
     def sentence(self) -> str:
         """The answer, as it may be quoted."""
-        found, n = self.found, len(self.found.candidates)
-        sure = f"{found.confidence:.0%}"
-        label = self.model.label
-        if found.answer == "none of them":
+        found, label = self.found, self.model.label
+        n_judged = len(found.candidates) - len(found.not_judged)
+        sure, wrong = f"{found.confidence:.0%}", f"{1 - found.confidence:.0%}"
+        if not n_judged:
+            n = len(found.candidates)
+            said = f"None of the {n} candidates could be judged: nothing can be said of them."
+        elif not found.remaining:
             said = (
-                f"None of the {n} candidates remains as kin by derivation of {label}: each scores lower than"
-                f" such pairs of other lineages do. A true one would have been excluded with probability"
-                f" {1 - found.confidence:.0%} at most."
+                f"None of the {n_judged} candidates that could be judged remains as an ancestor of {label}:"
+                " each scores lower than nearly all derived pairs of other lineages do. A true one would have"
+                f" been excluded with a probability of {wrong} at most."
             )
-        elif found.answer == "cannot exclude any":
-            said = f"None of the {n} candidates can be excluded as an ancestor of {label} at {sure}."
+        elif not found.excluded:
+            said = (
+                f"None of the {n_judged} candidates that could be judged can be excluded as an ancestor of"
+                f" {label} at {sure}."
+            )
         else:
             said = (
-                f"{len(found.remaining)} of {n} candidates remain. If an ancestor of {label} is in the pool,"
-                f" it is among these with a probability of at least {sure}: {', '.join(found.remaining)}."
+                f"{len(found.remaining)} of {n_judged} candidates that could be judged are not excluded as"
+                f" ancestors of {label}: {', '.join(found.remaining)}. A true ancestor among those judged is"
+                f" one of these with a probability of at least {sure}."
             )
-        if found.shown:
-            return f"{said} Standing out from strangers: {', '.join(found.shown)}."
-        if found.remaining:
-            return f"{said} None of them stands out from strangers: the pool may hold no kin of it."
-        return said
+        if n_judged and found.not_judged:
+            said += f" {len(found.not_judged)} more could not be judged."
+        return f"{said} {NO_ACCUSATION}" if found.remaining else said
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -96,7 +103,8 @@ class CandidateCase:
             "confidence": self.found.confidence,
             "answer": self.found.answer,
             "remaining": list(self.found.remaining),
-            "shown": list(self.found.shown),
+            "excluded": list(self.found.excluded),
+            "not_judged": list(self.found.not_judged),
             "candidates": [self._row(one) for one in self.found.candidates],
             "sentence": self.sentence,
             "cannot_say": list(self.cannot_say),
@@ -109,13 +117,12 @@ class CandidateCase:
             "digest": evidence.model.digest,
             "cell": evidence.model.cell,
             "same_cell": evidence.same_cell,
-            "log10_lr": analysis.as_json(evidence.log10_lr),
             "metrics": list(evidence.metrics),
             "score": analysis.as_json(one.score),
             "derivation_p": analysis.as_json(one.derivation_p),
-            "stranger_p": analysis.as_json(one.stranger_p),
-            "remains": one.remains,
-            "shown": one.shown,
+            "look_alikes": evidence.place.look_alikes.to_json() if evidence.place else None,
+            "derived": evidence.place.derived.to_json() if evidence.place else None,
+            "standing": one.standing,
             "n_lineages": one.n_lineages,
             "same_cell_only": one.same_cell_only,
             "reason": one.reason,

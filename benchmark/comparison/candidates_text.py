@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 from rich import box
@@ -10,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 import analysis
-from benchmark.comparison.plain_text import bullets, signed, table_of_rows, who_is_left_out, wrapped
+from benchmark.comparison.plain_text import bullets, table_of_rows, who_is_left_out, wrapped
+from benchmark.comparison.reference_pairs import NO_CALIBRATION, ReferencePairs
 from benchmark.report.notation import UNDEFINED, p_value
 
 if TYPE_CHECKING:
@@ -18,38 +18,38 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "KEY", "candidates_markdown", "candidates_notes", "candidates_table", "row_of"]
 
-HEAD: Final = ("Candidate", "Answer", "Too low: p", "Too high: p", "log10 LR", "Lineages")
+HEAD: Final = ("Candidate", "Answer", "Too low: p", "Look-alikes", "Derived", "Judged by")
 KEY: Final = (
-    "Too low: p that an ancestor scores no higher. Too high: p that the best of so many strangers scores no"
-    " lower, adjusted over the sequence. log10 LR: of all metrics together, bounded. Lineages: whose derived"
-    " pairs it is judged by, of like shapes or of all."
+    "Too low: p that an ancestor scores no higher. Look-alikes, Derived: pairs of the same shapes that score"
+    " at least as high, of all there are. Judged by: lineages with derived pairs, of like shapes or of all."
 )
 
 
 def row_of(case: CandidateCase, one: analysis.Candidate) -> tuple[str, ...]:
     """Cells under `HEAD` of one candidate."""
+    place = case.evidence[one.name].place
     return (
         one.name,
         _standing(one),
         p_value(one.derivation_p),
-        p_value(one.stranger_p),
-        _weight(case.evidence[one.name].log10_lr),
+        _share(place.look_alikes) if place else UNDEFINED,
+        _share(place.derived) if place else UNDEFINED,
         _judged(one),
     )
 
 
 def _standing(one: analysis.Candidate) -> str:
-    if not one.remains:
-        return "excluded"
-    return "shown" if one.shown else "remains"
+    if one.standing == "not judged":
+        return f"not judged: {NO_CALIBRATION}" if one.reason.startswith(NO_CALIBRATION) else "not judged"
+    return "not excluded" if one.standing == "remains" else "excluded"
 
 
-def _weight(value: float) -> str:
-    return UNDEFINED if math.isnan(value) else signed(value)
+def _share(pairs: ReferencePairs) -> str:
+    return f"{pairs.n_at_or_above}/{pairs.n_pairs}" if pairs.n_pairs else "none"
 
 
 def _judged(one: analysis.Candidate) -> str:
-    if not one.n_lineages or math.isnan(one.derivation_p):
+    if one.standing == "not judged":
         return "none"
     return f"{one.n_lineages}, {'like' if one.same_cell_only else 'all'}"
 
@@ -64,7 +64,7 @@ def candidates_table(case: CandidateCase) -> Table:
         caption_justify="left",
     )
     for head in HEAD:
-        table.add_column(head, overflow="fold", no_wrap=head != "Candidate")
+        table.add_column(head, overflow="fold", no_wrap=head not in {"Candidate", "Answer"})
     for one in case.found.candidates:
         table.add_row(*(Text(cell) for cell in row_of(case, one)))
     return table

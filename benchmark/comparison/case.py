@@ -1,9 +1,10 @@
 """One case: two models, what every metric says of them, what that weighs, and what cannot be said.
 
 The two propositions are that one of the models descends from the other, and that they are independent models
-of the same shapes (look-alikes). Evidence is fitted on a calibration run from which the lineages of both
-models are left out. Metrics look at the same weights and depend on one another: their likelihood ratios are
-never multiplied; their scores are weighed jointly, on the same terms.
+of the same shapes (look-alikes). Without look-alikes of these very shapes nothing is
+weighed. Evidence is fitted on a calibration run from which the lineages of both models are left out. Metrics
+look at the same weights and depend on one another: their likelihood ratios are never multiplied; their scores
+are weighed jointly, on the same terms.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ from dataclasses import dataclass
 from typing import Final
 
 import analysis
+from benchmark.comparison.alternatives import Alternative
 from benchmark.comparison.calibration_run import CalibrationFacts
 from benchmark.comparison.compared_model import ComparedModel
 from benchmark.comparison.joint_evidence import JointEvidence
 from benchmark.comparison.layers import LayerPicture
 from benchmark.comparison.metric_evidence import MetricEvidence
+from benchmark.comparison.posterior_odds import OddsTable
+from benchmark.comparison.sentences import quoted
 from benchmark.comparison.verbal_scale import DERIVATION, INDEPENDENCE, SOURCE
 
 __all__ = ["Background", "Case", "OpenDispute"]
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+
+NOTHING: Final = "nothing that an expert could sign"
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,15 @@ class Case:
         The metric whose evidence the sentence quotes: the one that costs least (Cllr) on pairs of other
         lineages, of those that separate; chosen by the calibration, never by what it says of this case.
     joint : JointEvidence or None
-        What the metrics that speak weigh together.
+        What the metrics that can be relied on weigh together.
+    alternatives : tuple of Alternative
+        What is quoted, against other explanations than independence; empty without a lead.
+    odds : OddsTable or None
+        What is quoted, for some priors and costs.
+    forged : tuple of str
+        What the catalog, or the calibration, knows of a model of the pair that was forged.
+    version, date : str
+        Of the program, and of the day (UTC) that the case was made.
     sentence : str
         What an expert could sign; empty if nothing. It quotes the metrics together where that costs no more
         on other lineages than the lead alone.
@@ -77,6 +91,11 @@ class Case:
     calibration: CalibrationFacts | None
     lead: MetricEvidence | None
     joint: JointEvidence | None
+    alternatives: tuple[Alternative, ...]
+    odds: OddsTable | None
+    forged: tuple[str, ...]
+    version: str
+    date: str
     sentence: str
     cannot_say: tuple[str, ...]
     background: Background | None
@@ -102,8 +121,25 @@ class Case:
             elif not one.weight.defined:
                 groups["no evidence"].append(one.metric)
             else:
-                groups[one.weight.supports or "neither"].append(one.metric)
+                groups[one.supports or "neither"].append(one.metric)
         return groups
+
+    @property
+    def quoted(self) -> MetricEvidence | JointEvidence | None:
+        """What the sentence quotes."""
+        return quoted(self.lead, self.joint) or self.lead
+
+    @property
+    def supports(self) -> str | None:
+        """The proposition that what is quoted supports; None for neither, and where nothing can be said."""
+        return self.quoted.supports if self.quoted and not self.forged else None
+
+    @property
+    def answer(self) -> str:
+        """The answer in a few words."""
+        if self.forged:
+            return self.forged[0]
+        return self.quoted.words if self.quoted and self.sentence else NOTHING
 
     def to_json(self) -> dict[str, object]:
         """The case as plain values."""
@@ -115,7 +151,14 @@ class Case:
             "agreement": self.agreement,
             "lead": self.lead.metric if self.lead else None,
             "combined": self.joint.to_json() if self.joint else None,
+            "supports": self.supports,
+            "alternatives": [analysis.as_json(one) for one in self.alternatives],
+            "odds": analysis.as_json(self.odds),
+            "known_forgeries": list(self.forged),
+            "answer": self.answer,
             "sentence": self.sentence or None,
+            "program": self.version,
+            "date": self.date,
             "scale": SOURCE,
             "cannot_say": list(self.cannot_say),
             "background": analysis.as_json(self.background),

@@ -13,10 +13,10 @@ from benchmark.comparison.case_text import notes_of
 from benchmark.comparison.html import render
 from benchmark.comparison.layer_picture import agreement_svg, curves_svg
 from benchmark.comparison.metric_evidence import MetricEvidence
+from benchmark.comparison.odds_text import COST_HEAD, ODDS_HEAD, cost_rows, odds_rows
 from benchmark.comparison.plain_text import signed
 from benchmark.comparison.reference_pairs import ReferencePairs
 from benchmark.comparison.score_strips import place_strip, weight_axis, weight_strip
-from benchmark.comparison.sentences import quoted
 from benchmark.comparison.verbal_scale import SOURCE
 from benchmark.report import notation
 
@@ -53,18 +53,23 @@ class Row:
 def _context(case: Case) -> dict[str, object]:
     reach = _reach(case)
     joint = case.joint if case.joint is not None and case.joint.weight.defined else None
-    speaking = quoted(case.lead, case.joint) or case.lead
     notes = notes_of(case)
-    rest = replace(notes, together=[], cannot_say=[])
+    rest = replace(notes, together=[], alternatives=[], cannot_say=[])
     return {
         "title": f"{case.models[0].label} and {case.models[1].label}",
         "case": case,
-        "words": speaking.weight.words if speaking else "",
+        "words": case.answer,
         "joint": joint,
-        "joint_strip": Markup("") if joint is None else weight_strip("together", joint.weight, reach),
+        "joint_strip": Markup("")
+        if joint is None
+        else weight_strip("together", joint.weight, joint.supports, reach),
         "rows": [_row(one, reach) for one in case.metrics],
         "axis": weight_axis(reach),
         "together": notes.together,
+        "alternatives": notes.alternatives,
+        "odds": []
+        if case.odds is None
+        else [(ODDS_HEAD, odds_rows(case.odds)), (COST_HEAD, cost_rows(case.odds))],
         "cannot_say": notes.cannot_say,
         "sections": rest.titled(),
         "agreement": Markup(_inline(agreement_svg(case.layers), "agreement")),
@@ -100,9 +105,9 @@ def _row(one: MetricEvidence, reach: float) -> Row:
         alike=_share(place.look_alikes) if place else "",
         kin=_share(place.derived) if place else "",
         place=place_strip(place, one.score) if place and not math.isnan(one.score) else Markup(""),
-        weight=weight_strip(one.metric, weight, reach) if weight.defined else Markup(""),
+        weight=weight_strip(one.metric, weight, one.supports, reach) if weight.defined else Markup(""),
         ends=f"{signed(low)} to {signed(high)}" if weight.defined else "",
-        why=one.reason or ("" if weight.defined else weight.reason),
+        why=one.withheld or one.reason or ("" if weight.defined else weight.reason),
     )
 
 

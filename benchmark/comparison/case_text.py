@@ -11,6 +11,13 @@ from rich.text import Text
 
 from benchmark.comparison.evidence_weight import EvidenceWeight
 from benchmark.comparison.metric_evidence import MetricEvidence
+from benchmark.comparison.odds_text import (
+    COST_HEAD,
+    ODDS_HEAD,
+    alternative_lines,
+    cost_rows,
+    odds_rows,
+)
 from benchmark.comparison.plain_text import bullets, signed, table_of_rows, who_is_left_out, wrapped
 from benchmark.comparison.reference_pairs import ReferencePairs
 from benchmark.comparison.verbal_scale import SOURCE
@@ -39,8 +46,14 @@ class CaseNotes:
     ----------
     together : list of str
         The metrics weighed together.
+    alternatives : list of str
+        Other explanations than independence.
     support : list of str
         Which metrics support what.
+    withheld : list of str
+        Why some support nothing though they weigh something.
+    forgeable : list of str
+        How each metric stood up to forgeries.
     silent : list of str
         Why some say nothing.
     background : list of str
@@ -49,7 +62,10 @@ class CaseNotes:
     """
 
     together: list[str]
+    alternatives: list[str]
     support: list[str]
+    withheld: list[str]
+    forgeable: list[str]
     silent: list[str]
     background: list[str]
     cannot_say: list[str]
@@ -58,7 +74,10 @@ class CaseNotes:
         """Those that hold something, with their titles."""
         found = [
             ("All metrics together", self.together),
+            ("Other explanations", self.alternatives),
             ("What the metrics support", self.support),
+            ("Shown, without support", self.withheld),
+            ("Forgeries of the calibration", self.forgeable),
             ("Why some say nothing", self.silent),
             ("Background, not used", self.background),
             ("What cannot be said", self.cannot_say),
@@ -91,7 +110,7 @@ def _row(one: MetricEvidence) -> tuple[str, ...]:
         _share(place.look_alikes) if place else UNDEFINED,
         _share(place.derived) if place else UNDEFINED,
         _weight(one.weight),
-        one.verdict or UNDEFINED,
+        one.standing.verdict or UNDEFINED,
     )
 
 
@@ -109,20 +128,44 @@ def _weight(weight: EvidenceWeight) -> str:
 
 def case_notes(case: Case) -> str:
     """All that the table does not hold, wrapped for a terminal."""
-    blocks = [wrapped(_who(case))]
+    blocks = [wrapped(f"{note}.") for note in case.forged]
+    blocks.append(wrapped(_who(case)))
     blocks += [wrapped(f"{title}:") + "\n" + bullets(items) for title, items in notes_of(case).titled()]
-    sentence = case.sentence or "none: see above."
+    blocks += ["\n".join(_padded(table)) for table in _odds_tables(case)]
+    sentence = case.sentence or f"none: {_why_none(case)}"
     blocks.append("A sentence an expert could sign:\n" + wrapped(sentence, "  "))
     blocks.append(wrapped(f"Scale: {SOURCE}."))
     return "\n\n".join(blocks)
 
 
+def _why_none(case: Case) -> str:
+    return f"{case.forged[0]}." if case.forged else case.cannot_say[0]
+
+
+def _odds_tables(case: Case) -> list[list[tuple[str, ...]]]:
+    if case.odds is None:
+        return []
+    return [[ODDS_HEAD, *odds_rows(case.odds)], [COST_HEAD, *cost_rows(case.odds)]]
+
+
+def _padded(table: list[tuple[str, ...]]) -> list[str]:
+    """Rows as lines of equal columns."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+
+
 def _who(case: Case) -> str:
     lines = [f"{model.label}: {model.cell}, digest {model.digest[:12]}" for model in case.models]
     if case.calibration:
-        run, n = case.calibration.run, case.calibration.n_lineages
-        left_out = who_is_left_out(case.calibration) or "none, neither model is in it"
-        lines.append(f"Calibration {run}: {n} lineages; left out: {left_out}.")
+        run = case.calibration
+        left_out = who_is_left_out(run) or "none, neither model is in it"
+        lines.append(
+            f"Calibration {run.run} (digest {run.digest[:12]}, {run.ended[:10]}, seed {run.seed}):"
+            f" {run.population}; left out: {left_out}."
+        )
     return "\n".join(lines)
 
 
@@ -136,7 +179,12 @@ def notes_of(case: Case) -> CaseNotes:
     ]
     return CaseNotes(
         together=_together(case),
+        alternatives=alternative_lines(case.alternatives),
         support=[f"{name}: {', '.join(metrics)}" for name, metrics in case.agreement.items() if metrics],
+        withheld=[f"{one.metric}: {one.withheld}." for one in case.metrics if one.withheld],
+        forgeable=[f"{one.metric}: {one.standing.forgeability}." for one in case.metrics]
+        if case.calibration
+        else [],
         silent=silent,
         background=_background(case),
         cannot_say=list(case.cannot_say),
@@ -167,7 +215,7 @@ def _together(case: Case) -> list[str]:
     low, high = weight.ends
     return [
         f"log10 LR {signed(weight.log10_lr)} [{signed(low)}, {signed(high)}], within"
-        f" [{signed(weight.lower)}, {signed(weight.upper)}]: {weight.words}.",
+        f" [{signed(weight.lower)}, {signed(weight.upper)}]: {joint.words}.",
         f"Cllr {plain(both.cllr)} on lineages that took no part ({rival}); 0 is perfect, 1 says nothing."
         f" Fitted on {both.n_derived} derived and {both.n_independent} {both.negatives} pairs of"
         f" {both.n_lineages} lineages.",
@@ -181,15 +229,19 @@ def case_markdown(case: Case) -> str:
     """The case as Markdown."""
     blocks = [
         f"# {case.models[0].label} and {case.models[1].label}",
+        *(f"**{note}.**" for note in case.forged),
         "\n".join(f"- {line}" for line in _who(case).splitlines()),
         table_of_rows(HEAD, map(_row, case.metrics)),
         COUNTED,
     ]
     for title, items in notes_of(case).titled():
         blocks += [f"## {title}", "\n".join(f"- {item}" for item in items)]
+    if case.odds is not None:
+        blocks += ["## Odds and costs", case.odds.note]
+        blocks += [table_of_rows(head, rows) for head, *rows in _odds_tables(case)]
     blocks += [
         "## A sentence an expert could sign",
-        case.sentence or "None: see above.",
+        case.sentence or f"None: {_why_none(case)}",
         f"Scale: {SOURCE}.",
     ]
     return "\n\n".join(blocks) + "\n"

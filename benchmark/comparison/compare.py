@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmark.catalog import Catalog, load_catalog
 from benchmark.comparison.calibration_run import CalibrationRun, metrics_to_use
 from benchmark.comparison.case import Background, Case, OpenDispute
-from benchmark.comparison.compared_model import catalog_id
-from benchmark.comparison.joint_evidence import weigh_together
+from benchmark.comparison.compared_model import ComparedModel, catalog_id
 from benchmark.comparison.layers import SPREADS, picture_layers
-from benchmark.comparison.metric_evidence import weigh_metric
 from benchmark.comparison.pair_scores import PairScorer
-from benchmark.comparison.sentences import cannot_say, leading, sentence
+from benchmark.comparison.posterior_odds import odds_table
+from benchmark.comparison.sentences import cannot_say, sentence
+from benchmark.comparison.weighing import weigh_pair
 from benchmark.pipeline.threads import one_thread
 from benchmark.session.errors import UsageError
+from benchmark.session.packages import package_version
 from benchmark.session.session import Session
 
 __all__ = ["compare"]
@@ -92,28 +94,48 @@ def compare(
             left_out |= run.lineages_of(loaded, model.catalog_id, model.digest)
     (scores,) = scorer.scores([typed])
     with one_thread():
-        found = tuple(
-            weigh_metric(metric.load(), scores[metric.name], (first.cell, second.cell), run, left_out)
-            for metric in scorer.metrics
+        weighed = weigh_pair(
+            [metric.load() for metric in scorer.metrics], scores, (first.cell, second.cell), run, left_out
         )
-        joint = None if run is None else weigh_together(found, run, left_out)
         layers = picture_layers(
             *(scorer.checkpoint(text) for text in typed),
             spreads=lambda metric: tuple(scorer.fingerprint(metric, text) for text in typed),
         )
-    lead = leading(found)
     session.cache.trim()
+    forged = tuple(note for model in (first, second) if (note := _forgery(loaded, run, model)))
+    facts = None if run is None else run.facts(left_out)
+    version, date = package_version("lookalike"), datetime.now(UTC).date().isoformat()
     return Case(
         models=(first, second),
-        metrics=found,
-        calibration=None if run is None else run.facts(left_out),
-        lead=lead,
-        joint=joint,
-        sentence=sentence((first, second), lead, joint),
-        cannot_say=tuple(cannot_say(found, lead, joint, run, unknown)),
+        metrics=weighed.metrics,
+        calibration=facts,
+        lead=weighed.lead,
+        joint=weighed.joint,
+        alternatives=weighed.alternatives,
+        odds=odds_table(weighed.quoted.weight) if weighed.quoted and not forged else None,
+        forged=forged,
+        version=version,
+        date=date,
+        sentence=""
+        if forged
+        else sentence((first, second), weighed.lead, weighed.joint, facts, version, date),
+        cannot_say=tuple(cannot_say(weighed.metrics, weighed.lead, weighed.joint, run, unknown)),
         background=_background(loaded, *ids),
         layers=layers,
     )
+
+
+def _forgery(catalog: Catalog, run: CalibrationRun | None, model: ComparedModel) -> str:
+    """What is known of a forged model; empty of an honest one."""
+    named = None if model.catalog_id is None else catalog.model(model.catalog_id)
+    if named is not None and named.forgery is not None:
+        return f"{model.label} is a known forgery: it {named.forgery}"
+    same = (
+        []
+        if run is None
+        else [name for name, one in run.record.forgeries.items() if one.digest == model.digest]
+    )
+    return f"{model.label} is a known forgery: {same[0]} of the calibration" if same else ""
 
 
 def _background(catalog: Catalog, a: str | None, b: str | None) -> Background | None:

@@ -14,6 +14,7 @@ from benchmark.comparison.calibration_run import NOTHING_LEFT, CalibrationRun, m
 from benchmark.comparison.candidate_case import CandidateCase, CandidateEvidence
 from benchmark.comparison.pair_scores import MetricScore, PairScorer
 from benchmark.comparison.ranking_scores import JointScorer
+from benchmark.comparison.reference_pairs import NO_CALIBRATION, place_of
 from benchmark.session.errors import UsageError
 from benchmark.session.session import Session
 
@@ -76,8 +77,7 @@ def find_parents(
     >>> calibration = run(models="zoo/qwen-[a-d]*", metrics="norm-pearson", limit=24, out="runs/small")
     >>> asked = find_parents("zoo/qwen-a-ft-short", "zoo/qwen-[ab]", calibration=calibration.path)
     >>> print(asked.sentence)
-    None of the 2 candidates can be excluded as an ancestor of zoo/qwen-a-ft-short at 90%. None of them stands
-    out from strangers: the pool may hold no kin of it.
+    XX
     """
     if not 0 < confidence < 1:
         raise UsageError(f"--confidence: {confidence} is not between 0 and 1")
@@ -110,9 +110,11 @@ def find_parents(
         other = scorer.models[name]
         same = other.cell == suspect.cell
         speaking = {metric: one.score for metric, one in scored.items() if one.status == "ok"}
-        ranked = joint.score(speaking, same_cell=same)
+        cells = (suspect.cell, other.cell)
+        ranked = joint.score(speaking, cells)
         abstaining = {metric: one.reason for metric, one in scored.items() if one.status != "ok"}
-        evidence[label] = CandidateEvidence(other, same, ranked.metrics, ranked.log10_lr, abstaining | silent)
+        place = None if ranked.table is None else place_of(ranked.table, cells, ranked.value)
+        evidence[label] = CandidateEvidence(other, same, ranked.metrics, place, abstaining | silent)
         lineages = run.lineages_of(loaded, other.catalog_id, other.digest)
         entries.append(analysis.Entry(label, ranked.value, ranked.table, same, lineages, ranked.reason))
         failures += _failures(scored, f"{suspect.label} – {label}")
@@ -187,19 +189,25 @@ def _failures(scored: Mapping[str, MetricScore], pair: str) -> list[str]:
 def _cannot_say(found: analysis.CandidateSet, run: CalibrationRun) -> list[str]:
     """What a reader must not take from the answer, most important first."""
     said = [
-        "That the ancestor is in the pool: a set that remains may be made of strangers that could not be told"
-        " apart.",
+        "That a candidate that is not excluded is a parent: strangers score high, too, and the best of many"
+        " strangers highest. To weigh one pair: compare MODEL CANDIDATE.",
         "Which model came first: ancestors and descendants score alike. Siblings often remain too.",
         "That derivations harder than those of the calibration would have been kept: the probability is over"
         " lineages and derivations like its own.",
         "That all ancestors remain at once: each does with the stated probability.",
     ]
-    unlike = [one.name for one in found.candidates if not one.same_cell_only and one.n_lineages]
+    unlike = [one.name for one in found.candidates if not one.same_cell_only and one.standing != "not judged"]
     if unlike:
         said.append(
             f"How derived pairs of two shapes such as these score: too few lineages have any, so that"
             f" {len(unlike)} candidates were judged by derived pairs of all shapes."
         )
-    unjudged = {one.reason for one in found.candidates if one.reason}
-    said += [f"Anything of candidates for this reason: {reason}." for reason in sorted(unjudged)]
+    unjudged = [one.reason for one in found.candidates if one.reason]
+    if any(reason.startswith(NO_CALIBRATION) for reason in unjudged):
+        said.append(
+            "Anything of candidates without calibration for these shapes: it takes a run with derived pairs"
+            " of these shapes, and independent models of them."
+        )
+    others = {reason for reason in unjudged if not reason.startswith(NO_CALIBRATION)}
+    said += [f"Anything of candidates for this reason: {reason}." for reason in sorted(others)]
     return said + run.doubts()

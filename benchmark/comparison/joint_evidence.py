@@ -9,8 +9,9 @@ from typing import Final
 
 import analysis
 from benchmark.comparison.calibration_run import CalibrationRun
-from benchmark.comparison.evidence_weight import EvidenceWeight, weight_of_scores
+from benchmark.comparison.evidence_weight import EvidenceWeight, weigh_scores
 from benchmark.comparison.metric_evidence import MetricEvidence
+from benchmark.comparison.verbal_scale import DERIVATION, INDEPENDENCE, NEITHER
 
 __all__ = ["JointEvidence", "choose_for_combination", "weigh_together"]
 
@@ -33,6 +34,8 @@ class JointEvidence:
     best_alone_cllr : float
     left_aside : dict of str to str
         Metrics that speak on the case and yet take no part, and why.
+    withheld : str
+        Why it supports nothing though it weighs something; empty otherwise.
     """
 
     combination: analysis.Combination
@@ -40,6 +43,17 @@ class JointEvidence:
     best_alone: str
     best_alone_cllr: float
     left_aside: dict[str, str]
+    withheld: str
+
+    @property
+    def supports(self) -> str | None:
+        """The proposition that they support; None for neither."""
+        return None if self.withheld else self.weight.supports
+
+    @property
+    def words(self) -> str:
+        """What they support, on the verbal scale."""
+        return f"{NEITHER}: {self.withheld}" if self.withheld else self.weight.words
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -48,48 +62,80 @@ class JointEvidence:
             "metrics": list(joint.metrics),
             "slopes": analysis.as_json(joint.slopes),
             "negatives": joint.negatives,
-            "log10_lr": analysis.as_json(self.weight.interval),
-            "lower": analysis.as_json(joint.lower),
-            "upper": analysis.as_json(joint.upper),
-            "words": self.weight.words,
-            "cllr": analysis.as_json(joint.cllr),
+            "weight": analysis.as_json(self.weight),
+            "supports": self.supports,
+            "words": self.words,
             "cllr_min": analysis.as_json(joint.cllr_min),
-            "n_derived": joint.n_derived,
-            "n_independent": joint.n_independent,
-            "n_lineages": joint.n_lineages,
             "best_alone": {"metric": self.best_alone, "cllr": analysis.as_json(self.best_alone_cllr)},
             "left_aside": self.left_aside,
-            "reason": joint.reason,
         }
 
 
 def weigh_together(
-    found: Sequence[MetricEvidence], calibration: CalibrationRun, left_out: Collection[str]
+    found: Sequence[MetricEvidence],
+    cells: tuple[str, str],
+    calibration: CalibrationRun,
+    left_out: Collection[str],
 ) -> JointEvidence | None:
-    """Combine the metrics that speak on the case and have evidence; None if none does."""
+    """Combine the metrics that have evidence on the case and can be relied on.
+
+    Parameters
+    ----------
+    found : sequence of MetricEvidence
+        With their standings.
+    cells : tuple of two str
+        Architecture cells of the pair.
+    calibration : CalibrationRun
+    left_out : collection of str
+        Lineages of the two models.
+
+    Returns
+    -------
+    JointEvidence or None
+        None if no metric does.
+    """
     speaking = [one for one in found if one.status == "ok" and one.weight.defined]
+    useless = {one.metric: why for one in speaking if (why := _of_no_use(one))}
     tables = {
         one.metric: table
         for one in speaking
-        if (table := calibration.without(one.metric, left_out)) is not None
+        if one.metric not in useless and (table := calibration.without(one.metric, left_out)) is not None
     }
     if not tables:
         return None
-    alike = all(one.against_look_alikes.defined for one in speaking)
     chosen, aside = choose_for_combination(tables)
-    joint = analysis.combine_evidence(
-        [tables[name] for name in chosen], negatives="look-alike" if alike else "independent"
+    by_name = {one.metric: one for one in found}
+    weight, joint = weigh_scores(
+        [tables[name] for name in chosen], [by_name[name].score for name in chosen], cells
     )
-    scores = {one.metric: one.score for one in found}
+    if joint is None:
+        return None
     alone = {name: _cost_alone(tables[name], joint) for name in chosen} if joint.defined else {}
     best = min(alone, key=lambda name: alone[name], default="")
     return JointEvidence(
         combination=joint,
-        weight=weight_of_scores(joint, [scores[name] for name in chosen]),
+        weight=weight,
         best_alone=best,
         best_alone_cllr=alone.get(best, math.nan),
-        left_aside=aside,
+        left_aside=useless | aside,
+        withheld=_withheld([by_name[name] for name in chosen], weight.supports),
     )
+
+
+def _of_no_use(one: MetricEvidence) -> str:
+    if not one.standing.trusted:
+        return f"in the calibration: {one.standing.verdict}"
+    framed = one.standing.framed
+    return f"forgeable: {framed.n_succeeded} of {framed.n_tried} framed" if framed.n_succeeded else ""
+
+
+def _withheld(taking_part: Sequence[MetricEvidence], side: str | None) -> str:
+    """Why metrics together support nothing: one of them that forgeries deceive towards this side suffices."""
+    if side not in (DERIVATION, INDEPENDENCE):
+        return ""
+    deceived = [one.metric for one in taking_part if one.standing.withheld(side, one.score)]
+    what = "an unrelated model was forged" if side == DERIVATION else "a descendant was altered"
+    return f"in the calibration {what} to deceive {', '.join(deceived)}" if deceived else ""
 
 
 def choose_for_combination(
@@ -113,4 +159,4 @@ def _cost_alone(table: analysis.ScoreTable, joint: analysis.Combination) -> floa
     assert joint.table is not None
     pairs = joint.table.frame[["model_a", "model_b"]]
     same = analysis.ScoreTable(table.frame.merge(pairs, on=["model_a", "model_b"]))
-    return analysis.calibrate_evidence(same).cllr
+    return analysis.combine_evidence([same], negatives="independent").cllr

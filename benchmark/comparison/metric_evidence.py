@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import analysis
 import fpcore
 from benchmark.comparison.calibration_run import NOTHING_LEFT, CalibrationRun
-from benchmark.comparison.evidence_weight import EvidenceWeight, weight_of_score
+from benchmark.comparison.evidence_weight import EvidenceWeight, weigh_scores
+from benchmark.comparison.metric_standing import MetricStanding
 from benchmark.comparison.pair_scores import MetricScore
 from benchmark.comparison.reference_pairs import Place, place_of
+from benchmark.comparison.verbal_scale import NEITHER
 
 __all__ = ["MetricEvidence", "weigh_metric"]
 
@@ -26,12 +28,11 @@ class MetricEvidence:
     status : str
         ok, abstained, failed; with `reason` for the last two.
     score : float
-    verdict, because : str
-        How the calibration run judged the metric; empty without one.
-    fails_on : tuple of str
-        Derivations on which it failed there: a low score says nothing against these.
+    standing : MetricStanding
+        How the calibration run judges the metric, without the lineages of the case.
     place : Place or None
-    against_look_alikes, against_independents : EvidenceWeight
+    weight : EvidenceWeight
+        Against look-alikes of these shapes.
     """
 
     metric: str
@@ -40,23 +41,24 @@ class MetricEvidence:
     status: str
     reason: str
     score: float
-    verdict: str
-    because: str
-    fails_on: tuple[str, ...]
+    standing: MetricStanding
     place: Place | None
-    against_look_alikes: EvidenceWeight
-    against_independents: EvidenceWeight
+    weight: EvidenceWeight
 
     @property
-    def weight(self) -> EvidenceWeight:
-        """The weight to quote: against look-alikes; against all independents where there are none."""
-        one = self.against_look_alikes
-        return one if one.defined or not self.against_independents.defined else self.against_independents
+    def withheld(self) -> str:
+        """Why it supports nothing though it weighs something; empty otherwise."""
+        return self.standing.withheld(self.weight.supports, self.score) if self.weight.defined else ""
 
     @property
-    def extrapolated(self) -> bool:
-        """Whether the calibration has no look-alikes of these shapes, or none that this metric scores."""
-        return self.place is None or not self.place.look_alikes.n_pairs
+    def supports(self) -> str | None:
+        """The proposition that it supports; None for neither."""
+        return None if self.withheld else self.weight.supports
+
+    @property
+    def words(self) -> str:
+        """What it supports, on the verbal scale."""
+        return f"{NEITHER}: {self.withheld}" if self.withheld else self.weight.words
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -67,19 +69,12 @@ class MetricEvidence:
             "status": self.status,
             "reason": self.reason,
             "score": analysis.as_json(self.score),
-            "verdict": self.verdict,
-            "because": self.because,
-            "fails_on": list(self.fails_on),
+            "in_the_calibration": analysis.as_json(self.standing),
             "look_alikes": self.place.look_alikes.to_json() if self.place else None,
             "derived": self.place.derived.to_json() if self.place else None,
-            "extrapolating": self.place is not None and self.extrapolated,
-            "log10_lr": analysis.as_json(self.weight.log10_lr),
-            "interval": analysis.as_json(self.weight.interval),
-            "words": self.weight.words,
-            "evidence": {
-                "look-alike": analysis.as_json(self.against_look_alikes),
-                "independent": analysis.as_json(self.against_independents),
-            },
+            "weight": analysis.as_json(self.weight),
+            "supports": self.supports,
+            "words": self.words,
         }
 
 
@@ -102,22 +97,22 @@ def weigh_metric(
     calibration : CalibrationRun or None
     left_out : collection of str
         Lineages of the calibration that take no part: those of the two models.
+
+    Returns
+    -------
+    MetricEvidence
+        Its standing is not known yet.
     """
-    judged = calibration.results.get(metric.name) if calibration else None
     place = None
-    alike = others = EvidenceWeight.none(scored.reason)
+    weight = EvidenceWeight.none(scored.reason)
     if scored.status == "ok":
         missing = "no calibration" if calibration is None else calibration.lacks(metric)
         table = None if missing or calibration is None else calibration.without(metric.name, left_out)
         if table is None:
-            alike = others = EvidenceWeight.none(missing or NOTHING_LEFT)
+            weight = EvidenceWeight.none(missing or NOTHING_LEFT)
         else:
             place = place_of(table, cells, scored.score)
-            alike = weight_of_score(table, scored.score, negatives="look-alike")
-            # An interval for the weight that is quoted.
-            others = weight_of_score(
-                table, scored.score, negatives="independent", with_interval=not alike.defined
-            )
+            weight, _ = weigh_scores([table], [scored.score], cells)
     return MetricEvidence(
         metric=metric.name,
         title=metric.title,
@@ -125,10 +120,7 @@ def weigh_metric(
         status=scored.status,
         reason=scored.reason,
         score=scored.score,
-        verdict=judged.verdict if judged else "",
-        because=judged.because if judged else "",
-        fails_on=judged.fails_on if judged else (),
+        standing=MetricStanding.unknown(),
         place=place,
-        against_look_alikes=alike,
-        against_independents=others,
+        weight=weight,
     )

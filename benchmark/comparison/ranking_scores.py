@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import analysis
+from benchmark.comparison.evidence_weight import ranking
 from benchmark.comparison.joint_evidence import choose_for_combination
+from benchmark.comparison.reference_pairs import ShapeCalibration
 
 __all__ = ["JointScorer", "RankingScore"]
 
@@ -22,8 +24,6 @@ class RankingScore:
         The same kind of score on pairs of other lineages; None without one.
     value : float
         The pair's own; NaN without one.
-    log10_lr : float
-        Its bounded weight.
     metrics : tuple of str
         What is weighed together.
     reason : str
@@ -32,7 +32,6 @@ class RankingScore:
 
     table: analysis.ScoreTable | None
     value: float
-    log10_lr: float
     metrics: tuple[str, ...]
     reason: str
 
@@ -48,42 +47,30 @@ class JointScorer:
 
     def __init__(self, tables: Mapping[str, analysis.ScoreTable]) -> None:
         self.tables = tables
-        self._fitted: dict[tuple[tuple[str, ...], bool], analysis.Combination] = {}
+        self._fitted: dict[tuple[str, ...], analysis.Combination] = {}
 
-    def score(self, scores: Mapping[str, float], *, same_cell: bool) -> RankingScore:
+    def score(self, scores: Mapping[str, float], cells: tuple[str, str]) -> RankingScore:
         """Weigh the metrics that speak on a pair together.
 
         Parameters
         ----------
         scores : mapping of str to float
             Those that speak.
-        same_cell : bool
-            Whether the pair is of one shape: it is then weighed against look-alikes, else against all
-            independent pairs.
+        cells : tuple of two str
+            Architecture cells of the pair: without look-alikes of them nothing is weighed.
         """
         speaking = tuple(name for name in self.tables if name in scores)
         if not speaking:
-            nan = math.nan
-            return RankingScore(None, nan, nan, (), "no metric that the calibration has speaks on it")
-        joint = self._joint(speaking, same_cell)
+            return RankingScore(None, math.nan, (), "no metric that the calibration has speaks on it")
+        chosen, _ = choose_for_combination({name: self.tables[name] for name in speaking})
+        tables = [self.tables[name] for name in chosen]
+        refused = next((why for table in tables if (why := ShapeCalibration.of(table, cells).reason)), "")
+        if refused:
+            return RankingScore(None, math.nan, chosen, refused)
+        if chosen not in self._fitted:
+            self._fitted[chosen] = analysis.combine_evidence(tables, negatives="look-alike")
+        joint = self._fitted[chosen]
         if not joint.defined:
-            return RankingScore(None, math.nan, math.nan, joint.metrics, joint.reason)
-        point = [[scores[name] for name in joint.metrics]]
-        log10_lr = float(joint.log10_lr(point)[0])
-        if len(joint.metrics) == 1:
-            # One metric ranks by itself, and then by nothing that was fitted.
-            (name,) = joint.metrics
-            return RankingScore(self.tables[name], scores[name], log10_lr, joint.metrics, "")
-        value = float(joint.log10_lr(point, bounded=False)[0])
-        return RankingScore(joint.table, value, log10_lr, joint.metrics, "")
-
-    def _joint(self, speaking: tuple[str, ...], same_cell: bool) -> analysis.Combination:
-        key = (speaking, same_cell)
-        if key not in self._fitted:
-            chosen, _ = choose_for_combination({name: self.tables[name] for name in speaking})
-            tables = [self.tables[name] for name in chosen]
-            joint = analysis.combine_evidence(tables, negatives="look-alike" if same_cell else "independent")
-            if same_cell and not joint.defined:
-                joint = analysis.combine_evidence(tables, negatives="independent")
-            self._fitted[key] = joint
-        return self._fitted[key]
+            return RankingScore(None, math.nan, chosen, joint.reason)
+        values = [scores[name] for name in chosen]
+        return RankingScore(*ranking(joint, tables, values), chosen, "")

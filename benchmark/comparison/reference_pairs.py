@@ -1,17 +1,23 @@
-"""Where a score falls among the calibration's pairs of the same two shapes."""
+"""Where a score falls among the calibration's pairs of the same two shapes, and whether there are enough."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 import analysis
-from analysis.look_alikes import cell_pairs
 
-__all__ = ["Place", "ReferencePairs", "place_of"]
+__all__ = ["FEWEST", "NO_CALIBRATION", "Place", "ReferencePairs", "ShapeCalibration", "place_of"]
+
+Mask = npt.NDArray[np.bool_]
+FEWEST: Final = 3
+"""Lineages of look-alikes of the very shapes. With G of them no ratio above (G + 2)/2 is backed
+(`analysis.stranger_p_value`): with fewer than three none above 2, where the verbal scale begins."""
+NO_CALIBRATION: Final = "no calibration for these shapes"
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,58 @@ class Place:
     derived: ReferencePairs
 
 
+@dataclass(frozen=True)
+class ShapeCalibration:
+    """The pairs of a calibration that have the shapes of the pair in question.
+
+    Attributes
+    ----------
+    cells : tuple of two str
+        Empty where a shape is unknown.
+    here : ndarray of bool, shape (n_pairs,)
+        Pairs of the table of the same (unordered) two cells.
+    n_pairs, n_lineages : int
+        Scored look-alikes among them; and their lineages: where two shapes differ, of the one that has fewer.
+    n_derived : int
+        Scored derived pairs among them.
+    """
+
+    cells: tuple[str, str]
+    here: Mask = field(repr=False)
+    n_pairs: int
+    n_lineages: int
+    n_derived: int
+
+    @classmethod
+    def of(cls, table: analysis.ScoreTable, cells: tuple[str, str]) -> ShapeCalibration:
+        """Look for the shapes of a pair in a table.
+
+        Parameters
+        ----------
+        table : ScoreTable
+            Without the lineages of the pair in question.
+        cells : tuple of two str
+            Of the pair.
+        """
+        here = _same_cells(table, cells)
+        alike = here & table.look_alike
+        _, lineages = analysis.stranger_p_value(table, 0.0, mask=alike)
+        scored = table.comparable
+        return cls(
+            cells, here, int((alike & scored).sum()), lineages, int((here & table.derived & scored).sum())
+        )
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be weighed; empty where it can."""
+        if not all(self.cells):
+            return f"{NO_CALIBRATION}: a shape is unknown"
+        if self.n_lineages >= FEWEST:
+            return ""
+        held = f"look-alikes of {self.n_lineages} lineages" if self.n_pairs else "no look-alike"
+        return f"{NO_CALIBRATION}: it has {held} of these shapes, and it takes {FEWEST} lineages"
+
+
 def place_of(table: analysis.ScoreTable, cells: tuple[str, str], score: float) -> Place:
     """Where a score falls among the pairs of a table that stand in the same (unordered) two cells.
 
@@ -67,18 +125,26 @@ def place_of(table: analysis.ScoreTable, cells: tuple[str, str], score: float) -
         whether or not the table has a derived pair of them.
     score : float
     """
-    a = [*table.frame["architecture_a"], cells[0]]
-    b = [*table.frame["architecture_b"], cells[1]]
-    code = cell_pairs(a, b)
-    here = code[:-1] == code[-1]
-    alike = analysis.look_alike_pairs([*table.frame["relation"], "derived"], a, b)[:-1]
+    here = _same_cells(table, cells)
     return Place(
-        look_alikes=_reference(table, here & alike, score),
+        look_alikes=_reference(table, here & table.independent, score),
         derived=_reference(table, here & table.derived, score),
     )
 
 
-def _reference(table: analysis.ScoreTable, of: npt.NDArray[np.bool_], score: float) -> ReferencePairs:
+def _same_cells(table: analysis.ScoreTable, cells: tuple[str, str]) -> Mask:
+    """Pairs of the same two cells; none where a cell is unknown."""
+    code = {str(name): place for place, name in enumerate(table.cells)}
+    if any(cell not in code for cell in cells):
+        return np.zeros(len(table), dtype=np.bool_)
+    low, high = sorted(code[cell] for cell in cells)
+    here: Mask = (np.minimum(table.cell_a, table.cell_b) == low) & (
+        np.maximum(table.cell_a, table.cell_b) == high
+    )
+    return here
+
+
+def _reference(table: analysis.ScoreTable, of: Mask, score: float) -> ReferencePairs:
     of = of & table.comparable
     lineages = np.union1d(table.lineage_a[of], table.lineage_b[of])
     scores = np.sort(table.score[of])

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from benchmark.comparison.evidence_weight import EvidenceWeight
 from benchmark.comparison.plain_text import signed
 from benchmark.comparison.reference_pairs import Place
-from benchmark.comparison.verbal_scale import BANDS
+from benchmark.comparison.verbal_scale import BANDS, DERIVATION, INDEPENDENCE, NEITHER
 from benchmark.report.notation import plain
 
 __all__ = ["place_strip", "weight_axis", "weight_strip"]
@@ -68,7 +68,7 @@ def _where(value: float, reach: float) -> float:
     return EDGE + (WIDTH - 2 * EDGE) * (min(max(value, -reach), reach) + reach) / (2 * reach)
 
 
-def weight_strip(name: str, weight: EvidenceWeight, reach: float) -> Markup:
+def weight_strip(name: str, weight: EvidenceWeight, supports: str | None, reach: float) -> Markup:
     """Draw a log10 LR (dot), its interval (bar) and its bounds (thin line) on one axis around 0.
 
     Parameters
@@ -76,16 +76,20 @@ def weight_strip(name: str, weight: EvidenceWeight, reach: float) -> Markup:
     name : str
         Whose weight it is.
     weight : EvidenceWeight
+    supports : str or None
+        The proposition whose colour it has; none where it supports neither.
     reach : float
         Both ends of the axis.
     """
     (low, high), (least, most) = weight.ends, weight.bounds
-    says = f"{name}: log10 LR {signed(weight.log10_lr)}, {signed(low)} to {signed(high)}"
+    says = (
+        f"{name}: log10 LR {signed(weight.log10_lr)}, {signed(low)} to {signed(high)}; {supports or NEITHER}"
+    )
     middle = HEIGHT / 2
     x = {name: f"{_where(value, reach):.1f}" for name, value in {
         "zero": 0.0, "at": weight.log10_lr, "low": low, "high": high, "least": least, "most": most,
     }.items()}  # fmt: skip
-    side = "kin" if weight.log10_lr > 0 else "alike"
+    side = {DERIVATION: "kin", INDEPENDENCE: "alike"}.get(supports or "", "neither")
     parts = [
         f'<line class="zero" x1="{x["zero"]}" x2="{x["zero"]}" y1="2" y2="{HEIGHT - 2}"/>',
         f'<line class="bound" x1="{x["least"]}" x2="{x["most"]}" y1="{middle}" y2="{middle}"/>',

@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from benchmark.comparison.calibration_run import CalibrationRun
+from benchmark.comparison.calibration_run import CalibrationFacts, CalibrationRun
 from benchmark.comparison.compared_model import ComparedModel
+from benchmark.comparison.evidence_weight import EvidenceWeight
 from benchmark.comparison.joint_evidence import JointEvidence
 from benchmark.comparison.metric_evidence import MetricEvidence
+from benchmark.comparison.posterior_odds import NO_PROBABILITY
+from benchmark.comparison.reference_pairs import FEWEST, NO_CALIBRATION
+from benchmark.comparison.verbal_scale import DERIVATION, INDEPENDENCE, NEITHER
 
-__all__ = ["cannot_say", "leading", "quoted", "sentence"]
+__all__ = ["cannot_say", "leading", "quoted", "sentence", "times"]
 
-TRUSTED: Final = ("separates", "separates within limits")
 FEW_LINEAGES: Final = 8
+DERIVED: Final = "one of the two models descends from the other"
+INDEPENDENT: Final = "they are independent models of the same shapes"
 
 
 def leading(found: Sequence[MetricEvidence]) -> MetricEvidence | None:
     """The metric to quote: of those that separate, the one whose evidence costs least on other lineages.
 
-    Chosen by the calibration, never by what it says of the case.
+    One that no forgery of the calibration framed goes before one that was. Chosen by the calibration without
+    the lineages of the case, never by what it says of the case.
     """
-    able = [one for one in found if one.verdict in TRUSTED and one.weight.defined]
-    return min(able, key=lambda one: one.weight.cllr, default=None)
+    able = [one for one in found if one.standing.trusted and one.weight.defined]
+    return min(able, key=lambda one: (one.standing.framed.n_succeeded > 0, one.weight.cllr), default=None)
 
 
 def quoted(lead: MetricEvidence | None, joint: JointEvidence | None) -> JointEvidence | None:
@@ -35,44 +41,84 @@ def quoted(lead: MetricEvidence | None, joint: JointEvidence | None) -> JointEvi
     return joint if joint.weight.cllr <= lead.weight.cllr else None
 
 
+def times(low: float, high: float) -> str:
+    """Say a range of log10 ratios in plain numbers.
+
+    Examples
+    --------
+    >>> times(0.6, 1.2), times(0.4771, 0.4771), times(-0.3, 0.6)
+    ('between 4 and 16 times', 'about 3 times', 'between 0.5 and 4 times')
+    """
+    first, last = (_plain(10**end) for end in (low, high))
+    return f"about {first} times" if first == last else f"between {first} and {last} times"
+
+
+def _plain(ratio: float) -> str:
+    """Two digits, never as a power of ten."""
+    return f"{float(f'{ratio:.2g}'):,.10g}"
+
+
 def sentence(
-    models: Sequence[ComparedModel], lead: MetricEvidence | None, joint: JointEvidence | None
+    models: Sequence[ComparedModel],
+    lead: MetricEvidence | None,
+    joint: JointEvidence | None,
+    calibration: CalibrationFacts | None,
+    version: str,
+    date: str,
 ) -> str:
-    """What the evidence comes to, in words of the scale; empty where no metric can be trusted."""
-    if lead is None:
+    """What the evidence comes to, in words of the scale; empty where no metric can be trusted.
+
+    Parameters
+    ----------
+    models : sequence of two ComparedModel
+    lead : MetricEvidence or None
+    joint : JointEvidence or None
+    calibration : CalibrationFacts or None
+    version, date : str
+        Of the program, and of the day.
+    """
+    if lead is None or calibration is None:
         return ""
     together = quoted(lead, joint)
     if together is not None and len(together.combination.metrics) > 1:
-        such = f"{len(together.combination.metrics)} metrics weighed together: scores such as these are"
+        such = f"{len(together.combination.metrics)} metrics weighed together give scores that are"
     else:
-        named = lead.metric if together is None else together.combination.metrics[0]
-        such = f"{named} gives {lead.score:.4g}: it is"
-    if together is not None:
-        weight, negatives = together.weight, together.combination.negatives
-    else:
-        weight = lead.weight
-        negatives = "look-alike" if lead.against_look_alikes.defined else "independent"
-    low, high = weight.ends
-    derived = "one of the two models descends from the other"
-    independent = "they are independent models" + (" of the same shapes" if negatives == "look-alike" else "")
-    likelier, other = (derived, independent) if weight.log10_lr >= 0 else (independent, derived)
-    held = ", which is as far as this calibration can go" if weight.at_bound else ""
-    unsure = (
-        " The interval holds even odds: a calibration on other lineages might not bear this out."
-        if low < 0 < high and weight.supports is not None
-        else ""
-    )
-    extrapolated = (
-        " The calibration has no independent pair of these shapes, so this is extrapolated."
-        if lead.extrapolated
-        else ""
-    )
+        named = lead if together is None else None
+        name = named.metric if named else together.combination.metrics[0] if together else ""
+        such = f"{name} gives a score that is" if named is None else f"{name} gives {lead.score:.4g}: it is"
+    evidence = lead if together is None else together
+    weight = evidence.weight
     return (
-        f"On {models[0].label} and {models[1].label}, {such} about {10 ** abs(weight.log10_lr):.2g} times"
-        f" more probable if {likelier} than if {other} (log10 LR {weight.log10_lr:+.2f},"
-        f" {weight.level:.0%} interval {low:+.2f} to {high:+.2f}, never beyond {weight.lower:+.2f} to"
-        f" {weight.upper:+.2f}{held}; {weight.n_lineages} lineages, those of the two models left out)."
-        f" In words: {weight.words}.{unsure}{extrapolated}"
+        f"On {models[0].label} and {models[1].label}, {such} {_range(weight, evidence.supports)}"
+        f" In words: {evidence.words}. {_rests_on(weight, calibration)} {NO_PROBABILITY}"
+        f" {_made(models, calibration, version, date)}"
+    )
+
+
+def _range(weight: EvidenceWeight, side: str | None) -> str:
+    low, high = weight.ends
+    held = " (as far as this calibration can go)" if weight.at_bound else ""
+    if side == INDEPENDENCE:
+        return f"{times(-high, -low)}{held} more probable if {INDEPENDENT} than if {DERIVED}."
+    if side == DERIVATION:
+        return f"{times(low, high)}{held} more probable if {DERIVED} than if {INDEPENDENT}."
+    return f"{times(low, high)}{held} as probable if {DERIVED} as if {INDEPENDENT}: {NEITHER}."
+
+
+def _rests_on(weight: EvidenceWeight, calibration: CalibrationFacts) -> str:
+    return (
+        f"Calibrated on {calibration.population}: {weight.n_derived} derived pairs and {weight.n_independent}"
+        f" look-alikes of {weight.n_lineages} lineages, of which {weight.n_of_these_shapes} look-alikes of"
+        f" {weight.n_lineages_of_these_shapes} lineages have these shapes; the lineages of the two models are"
+        f" left out; {weight.level:.0%} interval."
+    )
+
+
+def _made(models: Sequence[ComparedModel], calibration: CalibrationFacts, version: str, date: str) -> str:
+    digests = " and ".join(model.digest[:12] for model in models)
+    return (
+        f"(Made on {date} by lookalike {version}; models {digests}; calibration {calibration.digest[:12]} of"
+        f" {calibration.ended[:10]}, seed {calibration.seed}.)"
     )
 
 
@@ -96,46 +142,58 @@ def cannot_say(
     """
     if calibration is None:
         return ["How much any of these scores weighs: there is no calibration (--calibration RUN)."]
-    said = []
-    if lead is None:
-        said.append(
-            "How much these scores weigh: no metric both separates in the calibration and has evidence here."
-        )
+    said = _shapes_and_trust(found, lead)
     place = next((one.place for one in found if one.place is not None), None)
-    if place is not None and not place.look_alikes.n_pairs:
-        said.append("How look-alikes of this shape score: no look-alikes of this shape: extrapolating.")
-    elif place is not None and place.look_alikes.n_lineages < FEW_LINEAGES:
+    if lead is not None and lead.weight.n_lineages_of_these_shapes < FEW_LINEAGES:
         said.append(
             f"How look-alikes of this shape score in general: the calibration has"
-            f" {place.look_alikes.n_pairs} pairs of {place.look_alikes.n_lineages} lineages only."
+            f" {lead.weight.n_of_these_shapes} pairs of {lead.weight.n_lineages_of_these_shapes} lineages"
+            " only."
         )
-    if place is not None and not place.derived.n_pairs:
-        said.append("How children of this shape score: the calibration has none.")
+    if lead is not None and place is not None and not place.derived.n_pairs:
+        said.append(
+            "How children of this shape score: without the lineages of the case the calibration has none."
+        )
     if lead is not None:
         said.append(
             f"More than a ratio of {10**lead.weight.upper:.2g} for derivation or {10**-lead.weight.lower:.2g}"
-            f" for independence by {lead.metric}: {lead.weight.n_lineages} lineages back no more."
+            f" for independence by {lead.metric}: so many lineages back no more."
         )
         if lead.weight.beyond:
             said.append("What a score outside the calibrated range weighs: the nearest one was taken.")
-        if lead.fails_on:
-            said.append(
-                f"That a low score of {lead.metric} excludes {', '.join(lead.fails_on)}: it fails on these."
-            )
-    if joint is None or not joint.weight.defined:
-        why = joint.weight.reason if joint is not None else "no metric has evidence here"
+        if lead.standing.fails_on:
+            failing = ", ".join(lead.standing.fails_on)
+            said.append(f"That a low score of {lead.metric} excludes {failing}: it fails on these.")
+    if lead is not None and (joint is None or not joint.weight.defined):
+        why = (
+            joint.weight.reason if joint is not None else "no metric that can be relied on is left to combine"
+        )
         said.append(f"What the metrics weigh together ({why}); their ratios are not multiplied.")
-    else:
+    elif joint is not None and joint.weight.defined:
         said.append(
             "That metrics which agree are so many witnesses: they look at the same weights, so their ratios"
             " are not multiplied but fitted together."
         )
         low, high = joint.weight.ends
-        if low < 0 < high:
-            said.append("Which way the metrics together point: the interval holds both sides of 0.")
+        if low <= 0 <= high:
+            said.append("Which way the metrics together point: the interval holds even odds.")
     said.append(
         "Which model came first, by what act, or whether a common ancestor, a shared initialisation or"
-        " distillation explains it: only derivation and independence are weighed."
+        " distillation explains it: only derivation and independence are weighed by what is quoted."
     )
     said += [f"{name}: calibrated in this run, but not registered here." for name in unknown]
     return said + calibration.doubts()
+
+
+def _shapes_and_trust(found: Sequence[MetricEvidence], lead: MetricEvidence | None) -> list[str]:
+    """Why nothing is weighed; empty where something is."""
+    if lead is not None:
+        return []
+    refused = [one.weight.reason for one in found if one.weight.reason.startswith(NO_CALIBRATION)]
+    if refused and not any(one.weight.defined for one in found):
+        return [
+            f"How much these scores weigh: {refused[0]}. What is needed: a run with derived pairs of these"
+            f" shapes and independent models of {FEWEST} further lineages or more of them; for a ratio of up"
+            " to k, 2k - 2 lineages."
+        ]
+    return ["How much these scores weigh: no metric both separates in the calibration and has evidence here."]

@@ -60,10 +60,9 @@ def test_a_metric_that_knows_nothing_excludes_at_random() -> None:
     assert found.strangers >= 0.9
 
 
-def test_few_lineages_keep_all() -> None:
+def test_few_lineages_judge_none() -> None:
     found = study_pools({"m": frame("m", 20.0, lineages=8)}, 0.9, "m")
-    assert found is not None
-    assert (found.coverage.estimate, found.strangers, found.size) == (1, 1, 8)
+    assert found is None  # nothing can be judged at .9
 
 
 def test_two_metrics_together_and_one_that_is_silent() -> None:
@@ -76,6 +75,30 @@ def test_two_metrics_together_and_one_that_is_silent() -> None:
     assert alone is not None
     assert found.n_children == alone.n_children == 9
     assert found.strangers <= alone.strangers
+
+
+def test_heads_of_a_simulated_catalog_are_asked_about() -> None:
+    outcomes = study.ask_pools(study.simulated_frames("hubs", 0, cells=1), 0.9)
+    assert len({one.head for one in outcomes}) == 12
+    assert {len(one.found.candidates) for one in outcomes} == {12}
+    found = study.summary(outcomes, 0.9, "hubs")
+    assert found is not None
+    # Three models of a lineage, nine of the last: all but the head descend from it.
+    assert found.n_children == len(outcomes) == 11 * 2 + 8
+    assert found.coverage.high >= 0.9
+    assert found.not_judged == 0
+
+
+def test_shapes_without_look_alikes_are_not_judged() -> None:
+    table = frame("m", 20.0)
+    odd = "h00"
+    for end in "ab":
+        table[f"architecture_{end}"] = np.where(table[f"lineage_{end}"] == odd, "odd", "common")
+    found = study_pools({"m": table}, 0.9, "m")
+    assert found is not None
+    # The twelve other lineages have one shape: their children are judged against their twelve heads.
+    assert (found.n_lineages, found.pool) == (12, 12)
+    assert found.not_judged == pytest.approx((12 * 2 + 2 * 13) / (13 * 2 * 13))
 
 
 def test_table_of_costs_ranks_the_combination_with_the_metrics() -> None:
@@ -96,7 +119,7 @@ def test_command_prints_a_table(
     study.main()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert {line.count("|") for line in lines} == {11}
+    assert {line.count("|") for line in lines} == {9}
     assert lines[2].startswith("| m | 26 | 13 |")
 
 

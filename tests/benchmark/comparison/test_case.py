@@ -19,6 +19,7 @@ from small_catalog import CONFIG, as_yaml, tensors
 
 import analysis
 import fpcore
+from benchmark.comparison.compare import compare
 from benchmark.comparison.verbal_scale import in_words
 
 METRICS = "config-match,attention-std,qkv-bias-std,weight-cosine"
@@ -60,19 +61,23 @@ def test_score_and_place_are_those_of_the_run(evaluated: Evaluated, independent:
             assert crowd["n_at_or_above"] == (those >= score).sum()
             assert crowd["share"] == pytest.approx((those >= score).mean())
             assert crowd["n_lineages"] == 7
-        for kind in ("look-alike", "independent"):
-            evidence = analysis.calibrate_evidence(analysis.ScoreTable(left))
-            weight = one["evidence"][kind]
-            # All models have one shape here: every independent pair is a look-alike.
-            assert weight["log10_lr"] == pytest.approx(float(evidence.log10_lr([score])[0]))
-            assert (weight["lower"], weight["upper"]) == (evidence.lower, evidence.upper)
-            assert weight["lower"] <= weight["log10_lr"] <= weight["upper"] <= np.log10(7)
-        assert one["log10_lr"] == one["evidence"]["look-alike"]["log10_lr"]
+        table = analysis.ScoreTable(left)
+        evidence = analysis.combine_evidence([table], negatives="look-alike")
+        # All models have one shape here. Of that shape: seven lineages of look-alikes, and of derived pairs.
+        low = np.log10(analysis.derivation_p_value(table, score)[0])
+        high = -np.log10(analysis.stranger_p_value(table, score)[0])
+        weight = one["weight"]
+        assert weight["lower"] == pytest.approx(max(evidence.lower, low))
+        assert weight["upper"] == pytest.approx(min(evidence.upper, high))
+        value = float(evidence.log10_lr([[score]])[0])
+        assert weight["log10_lr"] == pytest.approx(np.clip(value, weight["lower"], weight["upper"]))
+        assert 10 ** weight["upper"] <= 9 / 2 + 1e-9
+        assert weight["n_lineages_of_these_shapes"] == 7
 
 
 def test_child_weighs_more_than_look_alike(independent: dict[str, Any], derived: dict[str, Any]) -> None:
     child, alike = (by_metric(case)["weight-cosine"] for case in (derived, independent))
-    assert child["log10_lr"] > 0 > alike["log10_lr"]
+    assert child["weight"]["log10_lr"] > 0 > alike["weight"]["log10_lr"]
     assert child["look_alikes"]["n_at_or_above"] == 0
     assert alike["derived"]["share"] == 1
     assert derived["calibration"]["left_out"] == ["f0"]
@@ -80,20 +85,25 @@ def test_child_weighs_more_than_look_alike(independent: dict[str, Any], derived:
     assert derived["agreement"]["abstained"] == ["qkv-bias-std"]
     assert by_metric(derived)["qkv-bias-std"]["reason"]
     # The shape alone decides nothing between look-alikes.
-    assert by_metric(derived)["config-match"]["words"] == "no support for either"
+    assert by_metric(derived)["config-match"]["words"].startswith("no support either way")
 
 
 def test_sentence_quotes_the_metric_that_the_calibration_trusts(derived: dict[str, Any]) -> None:
     lead = by_metric(derived)[derived["lead"]]
-    assert lead["verdict"] in {"separates", "separates within limits"}
-    trusted = [one for one in derived["metrics"] if one["verdict"].startswith("separates")]
-    costs = [one["evidence"]["look-alike"]["cllr"] for one in trusted if one["log10_lr"] is not None]
-    assert lead["evidence"]["look-alike"]["cllr"] == min(costs)
+    trusted = [
+        one for one in derived["metrics"] if one["in_the_calibration"]["verdict"].startswith("separates")
+    ]
+    assert lead in trusted
+    costs = [one["weight"]["cllr"] for one in trusted if one["weight"]["log10_lr"] is not None]
+    assert lead["weight"]["cllr"] == min(costs)
     joint = derived["combined"]
-    together = joint["cllr"] <= lead["evidence"]["look-alike"]["cllr"]
+    together = joint["weight"]["cllr"] <= lead["weight"]["cllr"] and len(joint["metrics"]) > 1
     said = f"{len(joint['metrics'])} metrics weighed together" if together else f"{derived['lead']} gives"
     assert said in derived["sentence"]
-    assert (joint["words"] if together else lead["words"]) in derived["sentence"]
+    spoken = joint if together else lead
+    assert spoken["words"] in derived["sentence"]
+    assert derived["supports"] == spoken["supports"] == "derivation"
+    assert derived["answer"] == spoken["words"]
     assert "ENFSI" in derived["scale"]
     told = " ".join(derived["cannot_say"])
     for words in (
@@ -103,6 +113,50 @@ def test_sentence_quotes_the_metric_that_the_calibration_trusts(derived: dict[st
         "common ancestor",
     ):
         assert words in told
+
+
+def test_metrics_are_judged_without_the_lineages_of_the_case(
+    evaluated: Evaluated, derived: dict[str, Any]
+) -> None:
+    scores = pd.read_parquet(evaluated.run / "scores.parquet")
+    left = scores[(scores["lineage_a"] != "f0") & (scores["lineage_b"] != "f0")]
+    weighing = [one for one in derived["metrics"] if one["weight"]["log10_lr"] is not None]
+    tables = [analysis.ScoreTable(left[left["metric"] == one["metric"]]) for one in weighing]
+    claims = {
+        name: [analysis.Claim(**claim) for claim in told["claims"]]
+        for name, told in json.loads((evaluated.run / "run.json").read_text())["metrics"].items()
+    }
+    first = {name: told[0] for name, told in claims.items() if told and name in {t.metric for t in tables}}
+    expected = analysis.analyse(tables, claims=first, n_resamples=999, n_bootstrap=1, max_fpr=(0.05,))
+    assert [one["in_the_calibration"]["verdict"] for one in weighing] == [
+        report.verdict.verdict for report in expected.metrics
+    ]
+    whole = json.loads((evaluated.run / "results.json").read_text())["metrics"]
+    because = {one["metric"]: one["because"] for one in whole}
+    lead = by_metric(derived)[derived["lead"]]
+    assert lead["in_the_calibration"]["because"] != because[derived["lead"]]
+
+
+def test_odds_and_other_explanations_stand_beside_the_ratio(derived: dict[str, Any]) -> None:
+    odds = derived["odds"]
+    assert "not the probability" in odds["note"]
+    quoted = by_metric(derived)[derived["lead"]]["weight"]
+    if len(derived["combined"]["metrics"]) > 1 and derived["combined"]["weight"]["cllr"] <= quoted["cllr"]:
+        quoted = derived["combined"]["weight"]
+    assert [one["prior"] for one in odds["posteriors"]] == [0.1, 0.01, 0.001, 0.0001]
+    for one in odds["posteriors"]:
+        assert one["estimate"] == pytest.approx(one["prior"] * 10 ** quoted["log10_lr"])
+        assert one["low"] == pytest.approx(one["prior"] * 10 ** quoted["interval"]["low"])
+    for one in odds["decisions"]:
+        assert one["prior_needed"] == pytest.approx(one["cost"] / 10 ** quoted["interval"]["low"])
+        assert one["acts_at"] == [p for p in (0.1, 0.01, 0.001, 0.0001) if p >= one["prior_needed"]]
+    kinds = {one["relation"]: one for one in derived["alternatives"]}
+    assert list(kinds) == ["sibling", "shared-init", "distilled"]
+    assert kinds["sibling"]["n_lineages"] == 8
+    assert kinds["sibling"]["weight"]["upper"] <= np.log10(9) + 1e-9
+    for relation in ("shared-init", "distilled"):
+        assert kinds[relation]["weight"]["log10_lr"] is None
+        assert "it takes 3 lineages" in kinds[relation]["weight"]["reason"]
 
 
 def test_background_is_told_and_not_used(
@@ -142,29 +196,102 @@ def test_path_is_recognised_by_its_weights(evaluated: Evaluated, independent: di
     assert case["metrics"] == independent["metrics"]
 
 
-def test_shape_without_look_alikes_is_extrapolated(evaluated: Evaluated, tmp_path: Path) -> None:
-    (tmp_path / "short").mkdir()
-    (tmp_path / "short" / "config.json").write_text(
-        json.dumps({**CONFIG, "num_hidden_layers": small_catalog.DEPTH - 1})
-    )
+def shortened(folder: Path) -> Path:
+    """A model of the same shapes with a layer less."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "num_hidden_layers": small_catalog.DEPTH - 1}))
     kept = {name: t for name, t in tensors(50).items() if f"layers.{small_catalog.DEPTH - 1}." not in name}
-    save_file(kept, tmp_path / "short" / "model.safetensors")
-    case = opened(evaluated, tmp_path / "short", "f1", "--calibration", evaluated.run)
+    save_file(kept, folder / "model.safetensors")
+    return folder
+
+
+def test_shapes_without_calibration_get_no_ratio_and_no_sentence(
+    evaluated: Evaluated, tmp_path: Path
+) -> None:
+    arguments = (
+        "compare", shortened(tmp_path / "short"), "f1", "--catalog", evaluated.catalog, "--calibration",
+        evaluated.run,
+    )  # fmt: skip
+    for suffix in ("html", "md"):
+        said = command(*arguments, "--out", tmp_path / f"case.{suffix}", cache=evaluated.cache)
+        assert said.code == 0, said.err
+    case = json.loads(command(*arguments, "--json", cache=evaluated.cache).out)
+    assert case["calibration"]["left_out"] == ["f1"]
+    for one in case["metrics"]:
+        assert one["weight"]["log10_lr"] is one["weight"]["interval"] is one["supports"] is None
+        assert one["words"] == "no evidence"
     one = by_metric(case)["attention-std"]
-    assert one["extrapolating"]
+    assert one["score"] is not None
     assert one["look_alikes"]["n_pairs"] == 0
     assert one["look_alikes"]["share"] is None
-    assert "no look-alikes of this shape: extrapolating" in " ".join(case["cannot_say"])
-    assert case["calibration"]["left_out"] == ["f1"]
-    if case["sentence"]:
-        assert "extrapolated" in case["sentence"]
+    assert one["weight"]["reason"].startswith("no calibration for these shapes: it has no look-alike")
+    assert case["lead"] is case["combined"] is case["sentence"] is case["odds"] is case["supports"] is None
+    assert case["alternatives"] == []
+    assert case["agreement"]["derivation"] == case["agreement"]["independence"] == []
+    for text in (said.out, *((tmp_path / f"case.{suffix}").read_text() for suffix in ("html", "md"))):
+        flat = " ".join(text.split())
+        assert "no calibration for these shapes" in flat
+        assert "What is needed: a run with" in flat
+        assert "support for" not in flat
+        assert "more probable" not in flat
+
+
+@pytest.mark.parametrize(("kept", "refused"), [(3, ""), (2, "look-alikes of 2 lineages of these shapes")])
+def test_look_alikes_of_three_lineages_are_enough(
+    evaluated: Evaluated, tmp_path: Path, kept: int, refused: str
+) -> None:
+    """Beside those of the case; the others of the run get another shape."""
+    run = tmp_path / "run"
+    shutil.copytree(evaluated.run, run)
+    scores = pd.read_parquet(run / "scores.parquet")
+    held = ["f0", "f1", *(f"f{k}" for k in range(2, 2 + kept))]
+    for end in "ab":
+        other = ~scores[f"lineage_{end}"].isin(held)
+        scores.loc[other, f"architecture_{end}"] = "another shape"
+    scores.to_parquet(run / "scores.parquet", index=False)
+    case = opened(evaluated, "f0", "f1", "--calibration", run, "--metrics", "weight-cosine")
+    weight = by_metric(case)["weight-cosine"]["weight"]
+    assert refused in weight["reason"]
+    assert (weight["log10_lr"] is None) is bool(refused)
+    if not refused:
+        assert weight["reason"] == ""
+        assert weight["n_lineages_of_these_shapes"] == 3
+        assert weight["upper"] <= np.log10(2.5) + 1e-9
+
+
+def test_a_known_forgery_is_said_first_and_supports_nothing(evaluated: Evaluated, tmp_path: Path) -> None:
+    document = yaml.safe_load(evaluated.catalog.read_text())
+    shutil.copytree(evaluated.catalog.parent, tmp_path / "models")
+    small_catalog.write_checkpoint(tmp_path / "models" / "x", small_catalog.child_of(tensors(1), 77))
+    document["models"].append(
+        {
+            "id": "x",
+            "source": {"path": "x"},
+            "parents": [{"of": "f1", "method": "launder", "evidence": small_catalog.EVIDENCE}],
+            "forgery": {"kind": "frame", "aimed_at": "attention-std", "target": "f0"},
+        }
+    )
+    catalog = tmp_path / "models" / evaluated.catalog.name
+    catalog.write_text(as_yaml(document))
+    said = command(
+        "compare", "f0", "x", "--catalog", catalog, "--calibration", evaluated.run, "--out",
+        tmp_path / "case.html", cache=evaluated.cache,
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    words = "x is a known forgery: it frames f0 in attention-std"
+    assert words in said.out
+    assert words in (tmp_path / "case.html").read_text().split("<section")[0]
+    case = compare("f0", "x", calibration=evaluated.run, catalog=catalog, cache=evaluated.cache)
+    assert case.forged == (words,)
+    assert (case.sentence, case.supports, case.odds) == ("", None, None)
+    assert case.answer == words
 
 
 def test_without_a_calibration_nothing_is_weighed(evaluated: Evaluated) -> None:
     case = opened(evaluated, "f0", "f1", "--metrics", METRICS)
     assert case["calibration"] is case["lead"] is case["sentence"] is None
     assert by_metric(case)["weight-cosine"]["score"] is not None
-    assert by_metric(case)["weight-cosine"]["log10_lr"] is None
+    assert by_metric(case)["weight-cosine"]["weight"]["log10_lr"] is None
     assert "no calibration" in " ".join(case["cannot_say"])
 
 
@@ -177,9 +304,9 @@ def test_calibration_of_another_version_weighs_nothing(evaluated: Evaluated, tmp
     (run / "results.json").write_text(json.dumps(results))
     case = opened(evaluated, "f0", "f1", "--calibration", run)
     one = by_metric(case)["weight-cosine"]
-    assert one["log10_lr"] is None
-    assert "version 99" in one["evidence"]["look-alike"]["reason"]
-    assert by_metric(case)["attention-std"]["log10_lr"] is not None
+    assert one["weight"]["log10_lr"] is None
+    assert "version 99" in one["weight"]["reason"]
+    assert by_metric(case)["attention-std"]["weight"]["log10_lr"] is not None
 
 
 def test_text_fits_a_terminal_and_accuses_nobody(evaluated: Evaluated, tmp_path: Path) -> None:
@@ -199,8 +326,10 @@ def test_text_fits_a_terminal_and_accuses_nobody(evaluated: Evaluated, tmp_path:
     assert max(map(len, said.out.splitlines())) <= 80
     case = json.loads(command(*arguments, "--json", cache=evaluated.cache).out)
     command(*arguments, "--out", tmp_path / "case.json", cache=evaluated.cache)
-    assert json.loads((tmp_path / "case.json").read_text()) == case
-    assert case["sentence"] in page
+    again = json.loads((tmp_path / "case.json").read_text())
+    dated = ("date", "sentence")  # of the day
+    assert {**again, **dict.fromkeys(dated)} == {**case, **dict.fromkeys(dated)}
+    assert case["sentence"].split(" (Made on")[0] in page
 
 
 def test_failing_metric_leaves_the_rest(evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,8 +385,8 @@ def test_identical_weights_are_no_pair(evaluated: Evaluated, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("ratio", "words"),
     [
-        (1, "no support for either"),
-        (1.9, "no support for either"),
+        (1, "no support either way"),
+        (1.9, "no support either way"),
         (5, "weak support for derivation"),
         (50, "moderate support for derivation"),
         (500, "moderately strong support for derivation"),
@@ -268,8 +397,11 @@ def test_identical_weights_are_no_pair(evaluated: Evaluated, tmp_path: Path) -> 
     ],
 )
 def test_verbal_scale(ratio: float, words: str) -> None:
-    assert in_words(float(np.log10(ratio))) == words
+    value = float(np.log10(ratio))
+    assert in_words(value, value, value) == words
+    assert in_words(value, min(value, -0.01), max(value, 0.01)) == "no support either way"
 
 
 def test_no_ratio_has_no_words() -> None:
-    assert in_words(float("nan")) == "no evidence"
+    nan = float("nan")
+    assert in_words(nan, nan, nan) == "no evidence"

@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import pytest
+import small_catalog
 from conftest import Evaluated, command
+from safetensors.torch import save_file
 
 from benchmark.catalog import load_catalog
 from benchmark.comparison.find_parents import find_parents, name_candidates
@@ -38,11 +40,15 @@ def test_the_parent_remains_and_strangers_go(parents: dict[str, Any]) -> None:
     assert parents["calibration"]["left_out"] == ["f0"]
     first = parents["candidates"][0]
     assert first["model"] == "f0"
-    assert first["log10_lr"] > 0
+    assert first["standing"] == "remains"
+    assert first["look_alikes"]["n_at_or_above"] == 0
     strangers = parents["candidates"][1:]
     assert {one["n_lineages"] for one in strangers} == {7}
     assert {one["derivation_p"] for one in strangers} == {1 / 8}
-    assert all(one["log10_lr"] < 0 for one in strangers)
+    assert {one["standing"] for one in strangers} == {"excluded"}
+    assert parents["excluded"] == [one["model"] for one in strangers]
+    assert "no sign of kinship" in parents["sentence"]
+    assert "standing out" not in json.dumps(parents).lower()
     assert "87%" in parents["sentence"]
     assert "copied" not in json.dumps(parents)
 
@@ -50,8 +56,8 @@ def test_the_parent_remains_and_strangers_go(parents: dict[str, Any]) -> None:
 def test_without_the_parent_none_remains(evaluated: Evaluated) -> None:
     answer = asked(evaluated, "f0c0", "f1,f2,f3", "--metrics", "weight-cosine")
     assert answer["answer"] == "none of them"
-    assert answer["remaining"] == answer["shown"] == []
-    assert answer["sentence"].startswith("None of the 3 candidates remains")
+    assert answer["remaining"] == answer["not_judged"] == []
+    assert answer["sentence"].startswith("None of the 3 candidates that could be judged remains")
 
 
 def test_all_metrics_together_rank_too(evaluated: Evaluated) -> None:
@@ -69,9 +75,30 @@ def test_too_sure_for_so_few_lineages(evaluated: Evaluated) -> None:
     )  # fmt: skip
     assert said.code == 0, said.err
     flat = " ".join(said.out.split())
-    assert "None of the 9 candidates can be excluded" in flat
+    assert "None of the 9 candidates could be judged" in flat
     assert "fewer than 99" in flat
     assert max(map(len, said.out.splitlines())) <= 80
+
+
+def test_shapes_without_calibration_are_not_judged(evaluated: Evaluated, tmp_path: Any) -> None:
+    depth = small_catalog.DEPTH
+    (tmp_path / "short").mkdir()
+    config = {**small_catalog.CONFIG, "num_hidden_layers": depth - 1}
+    (tmp_path / "short" / "config.json").write_text(json.dumps(config))
+    kept = {name: t for name, t in small_catalog.tensors(50).items() if f"layers.{depth - 1}." not in name}
+    save_file(kept, tmp_path / "short" / "model.safetensors")
+    pool = f"f0,f1,{tmp_path / 'short'}"
+    answer = asked(evaluated, "f0c0", pool, "--metrics", "weight-cosine,attention-std")
+    assert answer["not_judged"] == ["short"]
+    (other,) = [one for one in answer["candidates"] if one["standing"] == "not judged"]
+    assert other["reason"].startswith("no calibration for these shapes")
+    assert other["derivation_p"] is None
+    assert "1 more could not be judged" in answer["sentence"]
+    said = command(
+        "compare", "f0c0", "--against", pool, "--catalog", evaluated.catalog, "--calibration", evaluated.run,
+        "--confidence", SURE, cache=evaluated.cache,
+    )  # fmt: skip
+    assert "candidates without calibration for these shapes" in " ".join(said.out.split())
 
 
 def test_a_folder_is_a_pool_and_paths_are_known_by_their_weights(

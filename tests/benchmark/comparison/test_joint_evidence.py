@@ -50,25 +50,36 @@ def test_together_is_the_fit_on_other_lineages(
     tables = [analysis.ScoreTable(left[left["metric"] == name]) for name in joint["metrics"]]
     expected = analysis.combine_evidence(tables, negatives="look-alike")
     point = [one["score"] for name in joint["metrics"] for one in case["metrics"] if one["metric"] == name]
-    assert joint["log10_lr"]["estimate"] == pytest.approx(float(expected.log10_lr([point])[0]))
-    assert joint["cllr"] == pytest.approx(expected.cllr)
-    assert joint["lower"] <= joint["log10_lr"]["low"] <= joint["log10_lr"]["estimate"]
-    assert joint["log10_lr"]["estimate"] <= joint["log10_lr"]["high"] <= joint["upper"] <= np.log10(8)
-    assert joint["n_lineages"] == 8
+    weight = joint["weight"]
+    held = weight["interval"]
+    value = float(expected.log10_lr([point])[0])
+    assert weight["log10_lr"] == pytest.approx(np.clip(value, weight["lower"], weight["upper"]))
+    assert weight["cllr"] == pytest.approx(expected.cllr)
+    assert weight["lower"] <= held["low"] <= held["estimate"] == weight["log10_lr"]
+    # Look-alikes of eight lineages have the shape.
+    assert held["estimate"] <= held["high"] <= weight["upper"] <= np.log10(10 / 2) + 1e-9
+    assert weight["n_lineages"] == weight["n_lineages_of_these_shapes"] == 8
     # A metric that abstains on this pair takes no part, and is no evidence.
     assert "qkv-bias-std" not in joint["metrics"]
     assert set(joint["slopes"]) == set(joint["metrics"])
     assert min(joint["slopes"].values()) >= 0
-    assert joint["cllr"] <= joint["best_alone"]["cllr"] + 0.05
+    assert weight["cllr"] <= joint["best_alone"]["cllr"] + 0.05
+    useless = {
+        one["metric"] for one in case["metrics"]
+        if one["weight"]["log10_lr"] is not None
+        and not one["in_the_calibration"]["verdict"].startswith("separates")
+    }  # fmt: skip
+    assert useless
+    assert useless <= set(joint["left_aside"])
 
 
 def test_each_ratio_has_an_interval_within_its_bounds(pages: tuple[str, dict[str, Any]]) -> None:
     for one in pages[1]["metrics"]:
-        weight = one["evidence"]["look-alike"]
+        weight = one["weight"]
+        held = weight["interval"]
         if weight["log10_lr"] is None:
-            assert one["interval"] is None
+            assert held is None
             continue
-        held = one["interval"]
         assert weight["lower"] <= held["low"] <= weight["log10_lr"] + 1e-6
         assert weight["log10_lr"] - 1e-6 <= held["high"] <= weight["upper"]
         assert "jackknife" in held["method"]
@@ -141,6 +152,8 @@ def test_page_stands_alone(pages: tuple[str, dict[str, Any]]) -> None:
     assert "http" not in re.sub(r"http://www\.w3\.org/[\w/]*|http://purl[\w./]*", "", page)
     assert not re.search(r"@import|url\(\s*['\"]?(?!#)", page)
     assert case["sentence"].split(" (")[0] in page
+    for words in ("Odds and costs", "Other explanations", "Forgeries of it"):
+        assert words in page
     for one in case["metrics"]:
         assert one["metric"] in page
     for words in ("ENFSI", "What cannot be said", "Layer by layer", "All metrics together"):
@@ -186,7 +199,10 @@ def test_strips_hold_extreme_scores() -> None:
     many = ReferencePairs(500, 9, 0, tuple(np.linspace(0, 1, 500).tolist()))
     assert place_strip(Place(many, none), 0.5).count("<line") < 90
     held = analysis.Interval(0.0, -0.5, 0.5, 0.95, "")
-    weight = EvidenceWeight(0.0, -1.0, 1.0, False, 0.5, 9, 9, 9, False, "", held)
-    drawn = weight_strip("a < b", weight, 1.02)
+    weight = EvidenceWeight(0.0, -1.0, 1.0, False, 0.5, 9, 9, 9, 9, 9, False, "", held)
+    drawn = weight_strip("a < b", weight, None, 1.02)
+    assert 'circle class="neither"' in drawn
+    assert 'circle class="kin"' in weight_strip("a", weight, "derivation", 1.02)
+    assert 'circle class="alike"' in weight_strip("a", weight, "independence", 1.02)
     assert "nan" not in drawn + weight_axis(1.02)
     assert "a &lt; b" in drawn

@@ -79,7 +79,7 @@ def test_a_model_in_question_is_fingerprinted_once_for_all_candidates(
     asked = {"calibration": calibration, "metrics": "counting", "cache": tmp_path / "cache", "workers": 1}
     catalog = load_catalog(evaluated.catalog)
     found = find_parents("f0c0", "f?", catalog=catalog, **asked)
-    assert found.found.remaining[0] == "f0"
+    assert found.found.candidates[0].name == "f0"
     made = calls(tmp_path)
     models = ["f0c0", *(f"f{founder}" for founder in range(9))]
     assert sorted(call for call in made if call.startswith("fingerprint")) == sorted(

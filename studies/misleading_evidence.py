@@ -1,0 +1,285 @@
+"""How often evidence of held-out pairs misleads by a factor: simulated catalogs, and the lineages of a run.
+
+The designs differ in ways that nothing was tuned on: levels of cells, hubs, heavy tails, skewed and
+multiplicative effects, few levels, abstentions, one giant lineage in every cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import binomtest
+
+import analysis
+from benchmark.comparison.calibration_run import CalibrationRun
+from benchmark.comparison.evidence_weight import ranking, shape_bounds
+from benchmark.comparison.reference_pairs import ShapeCalibration
+
+__all__ = ["DESIGNS", "Misled", "held_out_of_run", "misled", "simulated_table"]
+
+Floats = npt.NDArray[np.float64]
+FACTORS: Final = (2.0, 3.0, 5.0)
+DOUBT: Final = 0.01
+"""A bound counts as broken where so many errors or more would come by chance less often than this."""
+
+
+@dataclass(frozen=True)
+class Misled:
+    """How often evidence of held-out pairs misleads by a factor.
+
+    Attributes
+    ----------
+    design, side : str
+    factor : float
+    n_pairs, n_reaching, n_misled : int
+        Of the second it could be said at all: the bounds reach the factor.
+    """
+
+    design: str
+    side: str
+    factor: float
+    n_pairs: int
+    n_reaching: int
+    n_misled: int
+
+    @property
+    def broken(self) -> bool:
+        """Whether more mislead than one in `factor` and chance explain."""
+        test = binomtest(self.n_misled, self.n_pairs, 1 / self.factor, alternative="greater")
+        return float(test.pvalue) < DOUBT
+
+
+@dataclass(frozen=True)
+class Lineages:
+    """What a design draws its scores from.
+
+    Attributes
+    ----------
+    rng : Generator
+    lineage : ndarray of int, shape (n_models,)
+    a, b : ndarray of int, shape (n_pairs,)
+        Models of each pair.
+    cell : ndarray of int, shape (n_pairs,)
+    derived : ndarray of bool, shape (n_pairs,)
+    """
+
+    rng: np.random.Generator
+    lineage: npt.NDArray[np.intp]
+    a: npt.NDArray[np.intp]
+    b: npt.NDArray[np.intp]
+    cell: npt.NDArray[np.intp]
+    derived: npt.NDArray[np.bool_]
+
+    def of_lineages(self, draw: Callable[[int], Floats]) -> Floats:
+        """Sum of both ends' effects of their lineages."""
+        effect = draw(int(self.lineage.max()) + 1)
+        summed: Floats = effect[self.lineage[self.a]] + effect[self.lineage[self.b]]
+        return summed
+
+    def noise(self, scale: float = 1.0) -> Floats:
+        """Noise of pairs."""
+        drawn: Floats = self.rng.normal(0.0, scale, len(self.a))
+        return drawn
+
+    def of_cells(self, scale: float) -> Floats:
+        """Levels of architecture cells."""
+        level: Floats = self.rng.normal(0.0, scale, int(self.cell.max()) + 1)[self.cell]
+        return level
+
+
+def _cells_differ(x: Lineages) -> Floats:
+    return x.of_cells(3.0) + x.of_lineages(lambda n: x.rng.normal(0, 0.3, n)) + x.noise() + 2.5 * x.derived
+
+
+def _hubs(x: Lineages) -> Floats:
+    return x.of_lineages(lambda n: np.where(x.rng.random(n) < 0.15, 4.0, 0.0)) + x.noise() + 3.5 * x.derived
+
+
+def _heavy_tails(x: Lineages) -> Floats:
+    effect = x.of_lineages(lambda n: x.rng.standard_t(2, n).astype(np.float64))
+    heavy: Floats = effect + x.rng.standard_t(3, len(x.a)) + 4.0 * x.derived
+    return heavy
+
+
+def _skewed(x: Lineages) -> Floats:
+    return (
+        x.of_lineages(lambda n: x.rng.lognormal(0, 1.2, n).astype(np.float64)) + x.noise() + 4.0 * x.derived
+    )
+
+
+def _multiplicative(x: Lineages) -> Floats:
+    level = np.exp(x.of_lineages(lambda n: x.rng.normal(0, 0.6, n)))
+    drawn: Floats = level * np.exp(x.noise(0.4)) * np.where(x.derived, 4.0, 1.0)
+    return drawn
+
+
+def _few_levels(x: Lineages) -> Floats:
+    return np.clip(
+        np.round(x.of_lineages(lambda n: x.rng.normal(0, 0.7, n)) + x.noise() + 2 * x.derived), -2, 3
+    )
+
+
+def _no_signal(x: Lineages) -> Floats:
+    high: Floats = x.of_cells(2.0) + x.of_lineages(lambda n: x.rng.gumbel(0, 1.0, n)) + x.noise()
+    return high
+
+
+def _silent(x: Lineages) -> Floats:
+    score = x.of_lineages(lambda n: x.rng.laplace(0, 0.8, n)) + x.noise() + 3.0 * x.derived
+    return np.where(x.rng.random(len(score)) < 0.2, np.nan, score)
+
+
+DESIGNS: Final[dict[str, Callable[[Lineages], Floats]]] = {
+    "levels of cells": _cells_differ,
+    "hubs": _hubs,
+    "heavy tails": _heavy_tails,
+    "skewed": _skewed,
+    "multiplicative": _multiplicative,
+    "few levels": _few_levels,
+    "no signal, an architecture detector": _no_signal,
+    "a fifth abstains": _silent,
+}
+
+
+def misled(
+    design: str, n: int, *, cells: int = 4, per_cell: int = 12, size: int = 2, seed: int = 0
+) -> Iterator[Misled]:
+    """Weigh one independent and one derived pair of held-out lineages in each of n simulated catalogs.
+
+    Parameters
+    ----------
+    design : str
+        One of `DESIGNS`.
+    n : int
+    cells, per_cell, size : int
+        Architecture cells, lineages of each, and models of a lineage; the last lineage of a cell has thrice
+        as many.
+    seed : int
+    """
+    number = list(DESIGNS).index(design)
+    weights: dict[str, list[tuple[float, float, float]]] = {"independent": [], "derived": []}
+    for k in range(n):
+        table = simulated_table(
+            DESIGNS[design], np.random.default_rng([seed, number, k]), cells, per_cell, size
+        )
+        for side, found in weights.items():
+            found += _held_out(table, side, np.random.default_rng([seed, number, k, side == "derived"]))
+    for side, found in weights.items():
+        values = np.array(found).reshape(-1, 3)
+        # A misleading ratio of an independent pair is large, that of a derived one small.
+        sign, bound = (1, values[:, 2]) if side == "independent" else (-1, -values[:, 1])
+        for factor in FACTORS:
+            at = np.log10(factor) - 1e-9
+            yield Misled(
+                design,
+                side,
+                factor,
+                len(values),
+                int((bound >= at).sum()),
+                int((sign * values[:, 0] >= at).sum()),
+            )
+
+
+def simulated_table(
+    design: Callable[[Lineages], Floats], rng: np.random.Generator, cells: int, per_cell: int, size: int
+) -> analysis.ScoreTable:
+    """Draw a catalog and its scores; parameters as for `misled`."""
+    sizes = np.tile([size] * (per_cell - 1) + [3 * size], cells)
+    lineage = np.repeat(np.arange(len(sizes)), sizes)
+    a, b = np.triu_indices(len(lineage), 1)
+    own = lineage // per_cell
+    kept = own[a] == own[b]  # pairs of two shapes are never look-alikes here
+    a, b = a[kept], b[kept]
+    derived = lineage[a] == lineage[b]
+    score = design(Lineages(rng, lineage, a, b, own[a], derived))
+    return analysis.ScoreTable(
+        pd.DataFrame(
+            {
+                "model_a": [f"m{k:03d}" for k in a],
+                "model_b": [f"m{k:03d}" for k in b],
+                "score": score,
+                "status": np.where(np.isnan(score), "abstained", "ok"),
+                "relation": np.where(derived, "derived", "independent"),
+                "lineage_a": [f"l{k:02d}" for k in lineage[a]],
+                "lineage_b": [f"l{k:02d}" for k in lineage[b]],
+                "architecture_a": [f"c{k}" for k in own[a]],
+                "architecture_b": [f"c{k}" for k in own[b]],
+            }
+        )
+    )
+
+
+def _held_out(
+    table: analysis.ScoreTable, side: str, rng: np.random.Generator
+) -> list[tuple[float, float, float]]:
+    """log10 LR and bounds of one pair, drawn over lineages, by the lineages that are not its own."""
+    frame = table.frame[(table.frame["relation"] == side) & table.comparable]
+    lineages = frame[["lineage_a", "lineage_b"]].drop_duplicates()
+    a, b = lineages.iloc[int(rng.integers(len(lineages)))]
+    some = frame[(frame["lineage_a"] == a) & (frame["lineage_b"] == b)]
+    pair = some.iloc[int(rng.integers(len(some)))]
+    touched = table.frame[["lineage_a", "lineage_b"]].isin([a, b]).any(axis=1)
+    value = _weight(
+        analysis.ScoreTable(table.frame[~touched]),
+        float(pair["score"]),
+        (str(pair["architecture_a"]), str(pair["architecture_b"])),
+    )
+    return [] if value is None else [value]
+
+
+def _weight(
+    rest: analysis.ScoreTable, score: float, cells: tuple[str, str]
+) -> tuple[float, float, float] | None:
+    """As `weigh_scores`, without the interval; None where nothing is weighed."""
+    joint = analysis.combine_evidence([rest], negatives="look-alike")
+    if ShapeCalibration.of(rest, cells).reason or joint.table is None:
+        return None
+    ranked, value = ranking(joint, [rest], [score])
+    low, high = shape_bounds(ranked, ShapeCalibration.of(ranked, cells), value)
+    low, high = max(low, joint.lower), min(high, joint.upper)
+    return float(np.clip(joint.log10_lr([[score]])[0], low, high)), low, high
+
+
+def held_out_of_run(run: Path, per_lineages: int = 2, metrics: int = 6, seed: int = 0) -> Iterator[Misled]:
+    """Weigh pairs of held-out lineages of a run, by each of its metrics.
+
+    Parameters
+    ----------
+    run : Path
+    per_lineages : int
+        Pairs of each two lineages (independent) or lineage (derived) of one shape.
+    metrics : int
+        How many of its metrics, in its order.
+    seed : int
+    """
+    calibration = CalibrationRun(run)
+    for metric in calibration.metrics[:metrics]:
+        table = calibration.without(metric, ())
+        assert table is not None
+        for side, mask in (("independent", table.look_alike), ("derived", table.derived)):
+            rows = table.frame[mask & table.comparable]
+            rng = np.random.default_rng([seed, len(rows)])
+            found = []
+            for key, part in rows.groupby(["lineage_a", "lineage_b", "architecture_a"]):
+                rest = calibration.without(metric, [str(name) for name in key[:2]])
+                assert rest is not None
+                for k in rng.choice(len(part), min(per_lineages, len(part)), replace=False):
+                    one = part.iloc[int(k)]
+                    cells = (str(one["architecture_a"]), str(one["architecture_b"]))
+                    value = _weight(rest, float(one["score"]), cells)
+                    if value is not None:
+                        found.append(value)
+            values = np.array(found).reshape(-1, 3)
+            sign, bound = (1, values[:, 2]) if side == "independent" else (-1, -values[:, 1])
+            for factor in FACTORS if len(values) else ():
+                at = np.log10(factor) - 1e-9
+                yield Misled(
+                    f"run: {metric}", side, factor, len(values), int((bound >= at).sum()),
+                    int((sign * values[:, 0] >= at).sum()),
+                )  # fmt: skip
