@@ -105,6 +105,8 @@ _TERMS: Final = {
     "look-alike AUC": "How often a derived pair scores above an independent pair of its own two shapes,"
     " ties counting half; this decides the verdict.",
     "partial AUC": "The mean true-positive rate over false-positive rates from 0 to .05.",
+    "unseen kind": "What the look-alike AUC becomes if there is a kind of lineage that this catalog happens"
+    " not to hold, as frequent as can stay unseen among so many, on which the metric loses every comparison.",
     "gap": "The AUC against all independent pairs minus the look-alike AUC: what shape alone contributed.",
     "ROC curve": "The true-positive rate against the false-positive rate, over all thresholds.",
     "DET curve": "The rate of missed children against the false-positive rate, on normal scales.",

@@ -75,7 +75,10 @@ def note(value: Interval) -> str:
     level = "" if math.isnan(value.level) else f"{value.level:.0%} interval"
     pairs = f"{value.n_pairs:,} pairs" if value.n_pairs else ""
     lineages = f" of {value.n_lineages} lineages" if pairs and value.n_lineages else ""
-    told = (level, value.method, pairs + lineages, *value.warnings)
+    unseen = ""
+    if not math.isnan(value.unseen):
+        unseen = f"{unit(value.unseen)} if there is a kind of lineage not yet seen on which it fails"
+    told = (level, value.method, pairs + lineages, unseen, *value.warnings)
     return "; ".join(part for part in told if part)
 
 

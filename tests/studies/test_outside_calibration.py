@@ -1,4 +1,4 @@
-"""The study of what a calibration does not carry: it says nothing outside, and fails where something is said."""
+"""The study of what a calibration does not carry: nothing is said outside, and it fails where something is."""
 
 from __future__ import annotations
 
