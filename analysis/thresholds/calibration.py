@@ -315,6 +315,7 @@ def _umbrella(sample: Floats, max_fpr: float, confidence: float) -> float:
     n = len(sample)
     rank = np.arange(1, n + 1)
     violation = binom.sf(rank - 1, n, 1 - max_fpr)
-    r = int(rank[violation <= 1 - confidence + 1e-12][0])
+    # Wider than the rounding of `lineages_needed`: what it calls enough has a rank.
+    r = int(rank[violation <= (1 - confidence) * (1 + 1e-7)][0])
     value = float(np.sort(sample)[r - 1])
-    return float("nan") if value == math.inf else float(np.nextafter(value, math.inf))
+    return math.nan if value == math.inf else float(np.nextafter(value, math.inf))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,14 +28,14 @@ def uniform(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(size=len(DESIGN.labels))
 
 
-def test_uniform_p_values_are_called_uniform():
+def test_uniform_p_values_are_called_uniform() -> None:
     calls = [audit_p_values(table_of(uniform(seed))).verdict for seed in range(60)]
     wrong = sum(call != "uniform" for call in calls)
     # Three intervals of 95 %, each may miss: at most 15 % in all.
     assert binomtest(wrong, 60, 0.15, alternative="greater").pvalue > 0.01
 
 
-def test_p_values_that_promise_too_much_are_found_out():
+def test_p_values_that_promise_too_much_are_found_out() -> None:
     audit = audit_p_values(table_of(uniform(1) ** 3))
     assert audit.verdict == "too small"
     assert "p ≤ 0.05" in audit.because
@@ -43,7 +44,7 @@ def test_p_values_that_promise_too_much_are_found_out():
     assert rates[0.001].low > 0.001
 
 
-def test_timid_p_values_are_called_too_large():
+def test_timid_p_values_are_called_too_large() -> None:
     few = audit_p_values(table_of(uniform(1) ** (1 / 4)))
     assert few.verdict == "uniform"  # no rejection among 20 lineages is compatible with 5 %
     many = Design("many", (2,) * 160).labels
@@ -51,7 +52,7 @@ def test_timid_p_values_are_called_too_large():
     assert audit_p_values(many.with_scores(-np.log10(p))).verdict == "too large"
 
 
-def test_p_values_that_know_the_shape_are_too_small_for_look_alikes():
+def test_p_values_that_know_the_shape_are_too_small_for_look_alikes() -> None:
     p = uniform(2)
     p[DESIGN.labels.look_alike] **= 6
     found = audit_p_values(table_of(p)).rates[0]
@@ -59,12 +60,12 @@ def test_p_values_that_know_the_shape_are_too_small_for_look_alikes():
     assert found.look_alike.estimate > found.observed.estimate
 
 
-def test_the_level_itself_counts_as_rejected():
+def test_the_level_itself_counts_as_rejected() -> None:
     audit = audit_p_values(table_of(np.full(len(DESIGN.labels), 0.05)), levels=(0.05,))
     assert audit.rates[0].observed.estimate == pytest.approx(1.0)
 
 
-def test_qq_points_lie_on_the_diagonal_for_uniform_quantiles():
+def test_qq_points_lie_on_the_diagonal_for_uniform_quantiles() -> None:
     p = uniform(0)
     rows = DESIGN.labels.independent
     p[rows] = (np.argsort(np.argsort(p[rows])) + 0.5) / rows.sum()
@@ -74,20 +75,20 @@ def test_qq_points_lie_on_the_diagonal_for_uniform_quantiles():
     assert (np.diff(audit.expected) >= 0).all()
 
 
-def test_a_p_value_of_zero_is_seen():
+def test_a_p_value_of_zero_is_seen() -> None:
     p = uniform(0)
     p[np.flatnonzero(DESIGN.labels.independent)[0]] = 0.0
     assert audit_p_values(table_of(p)).observed[-1] == math.inf
 
 
-def test_another_way_from_score_to_p():
+def test_another_way_from_score_to_p() -> None:
     p = uniform(4)
     audit = audit_p_values(DESIGN.labels.with_scores(1 - p), lambda score: 1 - score)
     assert audit.verdict == "uniform"
     assert audit.rates[0].observed.estimate == pytest.approx(np.mean(p[DESIGN.labels.independent] <= 0.05))
 
 
-def test_what_is_no_p_value_is_refused_by_name():
+def test_what_is_no_p_value_is_refused_by_name() -> None:
     audit = audit_p_values(DESIGN.labels.with_scores(np.full(len(DESIGN.labels), -0.3)))
     assert audit.verdict == "cannot say"
     assert "m00000" in audit.reason
@@ -95,7 +96,7 @@ def test_what_is_no_p_value_is_refused_by_name():
     assert audit_p_values(empty).reason == "no independent pair has a score"
 
 
-def test_a_claim_states_nothing_by_default():
+def test_a_claim_states_nothing_by_default() -> None:
     claim = Claim()
     assert (claim.threshold, claim.auc, claim.p_values) == (None, None, False)
 
@@ -105,7 +106,7 @@ def rejected(level: float, low: float, estimate: float, high: float) -> Rejectio
     return RejectionRate(level, found, found)
 
 
-def test_the_verdict_and_its_reason():
+def test_the_verdict_and_its_reason() -> None:
     fits = rejected(0.05, 0.05, 0.06, 0.07), rejected(0.01, 0.005, 0.0075, 0.01)
     assert _uniform(fits) == (
         "uniform",
@@ -127,7 +128,7 @@ def test_the_verdict_and_its_reason():
 
 
 @pytest.mark.parametrize("n", [1, 7, 200, 5_000])
-def test_qq_points_are_quantiles_even_in_the_logarithm(n: int):
+def test_qq_points_are_quantiles_even_in_the_logarithm(n: int) -> None:
     p = np.random.default_rng(n).permutation((np.arange(n) + 0.25) / n)
     expected, observed = _quantiles(p)
     # The rank of each point, from its value; ranks 1 and n are always kept.
@@ -140,13 +141,13 @@ def test_qq_points_are_quantiles_even_in_the_logarithm(n: int):
     assert 10.0 ** -observed[::-1] == pytest.approx((rank - 0.75) / n)
 
 
-def test_a_p_value_of_one_is_plus_nought():
+def test_a_p_value_of_one_is_plus_nought() -> None:
     observed = _quantiles(np.array([1.0, 0.5]))[1]
     assert observed[0] == 0
     assert math.copysign(1.0, observed[0]) == 1.0
 
 
-def test_an_audit_is_its_rates_at_the_level_asked():
+def test_an_audit_is_its_rates_at_the_level_asked() -> None:
     p = uniform(3)
     audit = audit_p_values(table_of(p), levels=(0.2, 0.5), level=0.8)
     smallness = DESIGN.labels.with_scores(-p)
@@ -165,7 +166,7 @@ def test_an_audit_is_its_rates_at_the_level_asked():
     assert audit_p_values(table_of(p)).rates[0].observed.level == 0.95
 
 
-def test_what_is_no_p_value_is_told_with_its_pair():
+def test_what_is_no_p_value_is_told_with_its_pair() -> None:
     labels = DESIGN.labels
     row = int(np.flatnonzero(labels.independent)[5])
     pair = f"{labels.models[labels.model_a[row]]} – {labels.models[labels.model_b[row]]}"
@@ -183,10 +184,10 @@ def test_what_is_no_p_value_is_told_with_its_pair():
     p[np.flatnonzero(labels.derived)[0]] = 7.0
     assert audit_p_values(labels.with_scores(p), lambda s: s).reason == ""
     with pytest.raises(ValueError, match="p_from_score must be a function of scores, not a int"):
-        audit_p_values(labels, 3)
+        audit_p_values(labels, 3)  # type: ignore[arg-type]
 
 
-def test_a_score_far_below_nought_overflows_nothing():
+def test_a_score_far_below_nought_overflows_nothing() -> None:
     scores = np.full(len(DESIGN.labels), -1e6)
     assert "it would be 1e+300" in audit_p_values(DESIGN.labels.with_scores(scores)).reason
     gone = np.where(DESIGN.labels.independent, "abstained", "ok")
@@ -194,6 +195,14 @@ def test_a_score_far_below_nought_overflows_nothing():
     assert audit_p_values(table).reason == "no independent pair has a score"
 
 
-def test_levels_that_are_no_numbers_are_named() -> None:
-    with pytest.raises(BadArgument, match=r"^levels\b"):
-        audit_p_values(table_of(uniform(2)), levels=("five percent",))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        (0.05, "levels must be a sequence of float"),
+        ((0.05, "0.01"), r"levels\[1\] must be a float"),
+        ((0.05, 1.0), r"levels\[1\] must be a number between 0 and 1"),
+    ],
+)
+def test_levels_that_are_none_are_named(levels: Any, said: str) -> None:
+    with pytest.raises(BadArgument, match=f"^{said}"):
+        audit_p_values(DESIGN.labels, levels=levels)

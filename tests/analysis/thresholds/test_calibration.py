@@ -270,6 +270,32 @@ def test_other_seeds_and_other_negatives_certify_other_values() -> None:
     assert len(values) == 4
 
 
+def test_the_seed_is_0_where_none_is_given() -> None:
+    """On a table whose certified value depends on which negatives are drawn."""
+    table = Design("", (3,) * 30, 2, separation=2.0, same_cell=2.0).draw(np.random.default_rng(6))
+    values = [certified_value(table, 0.2, 0.9, seed=seed)[0] for seed in (0, 1)]
+    assert values[0] != values[1]
+    assert certified_value(table, 0.2, 0.9)[0] == values[0]
+    assert analysis.calibrate_threshold(table, 0.2, 0.9).value == values[0]
+
+
+@pytest.mark.parametrize(
+    ("max_fpr", "confidence"),
+    [(0.5, 1 - 0.5 ** (2 + 4e-10)), (0.999, 1 - 0.001 ** (1 + 4e-10)), (0.05, 1 - 0.95 ** (2 + 4e-10))],
+)
+def test_what_is_called_enough_by_rounding_certifies(max_fpr: float, confidence: float) -> None:
+    needed = analysis.lineages_needed(max_fpr, confidence)
+    table = Design("", (1,) * needed).draw(np.random.default_rng(0))
+    value, certified, reason, n = certified_value(table, max_fpr, confidence)
+    assert (certified, reason, n) == (True, "", needed // 2)
+    assert value >= np.nextafter(independent_negatives(table).max(), math.inf)
+
+
+def test_a_confidence_next_to_1_is_not_rounded_away() -> None:
+    """Of 46 negatives only the highest will do: the next lets 47·2^-46 = 6.7e-13 through, not 1e-13."""
+    assert _umbrella(np.arange(46.0), 0.5, 1 - 1e-13) == np.nextafter(45.0, np.inf)
+
+
 @pytest.mark.parametrize(("lineages", "enough"), [(118, True), (116, False)])
 def test_a_certificate_takes_as_many_negatives_as_it_says_and_no_more(lineages: int, enough: bool) -> None:
     table = Design("", (1,) * lineages).draw(np.random.default_rng(0))
@@ -289,7 +315,7 @@ def test_an_infinite_negative_leaves_no_certificate() -> None:
 
 @pytest.mark.parametrize(
     ("n", "max_fpr", "confidence", "rank"),
-    [(1, 0.5, 0.5, 1), (3, 0.5, 0.5, 2), (3, 0.5, 0.8, 3), (10, 0.9, 0.5, 2)],
+    [(1, 0.5, 0.5, 1), (3, 0.5, 0.5, 2), (3, 0.5, 0.8, 3), (10, 0.9, 0.5, 2), (3, 0.5, 1e-13, 1)],
 )
 def test_ranks_of_small_certificates(n: int, max_fpr: float, confidence: float, rank: int) -> None:
     """Least r with P(at least r of n are above the 1 - max_fpr quantile's place) ≤ 1 - confidence."""
