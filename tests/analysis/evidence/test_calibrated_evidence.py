@@ -17,7 +17,7 @@ from analysis.table import ScoreTable
 from analysis.validation import BadArgument
 from studies.simulation.designs import Design
 
-SIZES = (2, 3, 5, 4, 3, 2, 6, 2, 3, 4)
+SIZES = (2, 3, 5, 4, 3, 2, 4)
 
 
 @pytest.fixture(scope="module")
