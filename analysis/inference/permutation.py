@@ -192,7 +192,6 @@ class _Family:
 
     observed: Floats
     permuted: Floats
-    arrangements: Arrangements
     n_arrangements: int
     exact: bool
 
@@ -343,7 +342,6 @@ def _family(tables: Sequence[ScoreTable], usable: Sequence[_Usable], n_resamples
     return _Family(
         observed,
         np.concatenate([np.stack(rows) for rows in permuted], axis=1),
-        arrangements,
         len(everything[0]) if everything else max(arrangements.at_least, n_resamples + 1),
         everything is not None,
     )

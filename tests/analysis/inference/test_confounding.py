@@ -171,6 +171,14 @@ def sparse(table: ScoreTable, one_pair: int, none: int) -> ScoreTable:
     return ScoreTable(table.frame.assign(status=np.where(gone, "abstained", "ok")))
 
 
+def contrary(sign: float) -> ScoreTable:
+    """One lineage's own pairs are in the wrong order, all others right: a fold leaves [0, 1] and is cut."""
+    table = Design("contrary", (1,) * 6, n_cells=2).labels
+    own = (table.lineage_a == 0) | (table.lineage_b == 0)
+    same = table.cell_a == table.cell_b
+    return table.with_scores(sign * np.where(same, np.where(own, 1.0, 3.0), np.where(own, 2.0, 0.0)))
+
+
 @pytest.mark.parametrize(
     "table",
     [
@@ -179,8 +187,11 @@ def sparse(table: ScoreTable, one_pair: int, none: int) -> ScoreTable:
         draw(1, Design("high", (2,) * 6, n_cells=2, same_cell=4.0)),
         draw(1, Design("low", (2,) * 6, n_cells=2, same_cell=-4.0)),
         draw(1, Design("three", (3, 2, 3), n_cells=2, same_cell=1.0)),
+        draw(0, Design("little counted twice", (2,) * 6, n_cells=2, same_cell=1.0)),
+        contrary(1.0),
+        contrary(-1.0),
     ],
-    ids=["middle", "sparse", "high", "low", "three"],
+    ids=["middle", "sparse", "high", "low", "three", "little counted twice", "above 1", "below 0"],
 )
 def test_the_interval_of_the_same_cell_auc_pair_by_pair(table: ScoreTable) -> None:
     table = table.with_scores(np.round(table.score, 1))
@@ -231,6 +242,7 @@ def test_why_there_is_no_same_cell_auc() -> None:
     assert one.method == none.method == same_cell_auc(draw(0)).method
     assert one.method == "infinitesimal lineage jackknife, dyadic, one lineage more that tells nothing"
     assert one.level == none.level == 0.8
+    assert same_cell_auc(draw(0, Design("one cell", (3,) * 6))) == replace(one, level=0.95)
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["in cells", "one in a cell of its own"])
@@ -373,6 +385,7 @@ def test_which_columns_are_properties() -> None:
         remark=rng.random(n),
         same_vendor=rng.choice(["yes", "no"], n),
         same_era=True,
+        same_century=False,
     )
     found, reason = dyadic_regression(ScoreTable(frame))
     assert [one.name for one in found] == ["derived", "same cell", "same head width", "same hidden act"]
