@@ -1,4 +1,4 @@
-"""The study of what a calibration does not carry: nothing is said outside, and it fails where something is."""
+"""The study of what a calibration does not carry: nothing is said outside; it fails where something is."""
 
 from __future__ import annotations
 
