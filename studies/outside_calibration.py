@@ -270,7 +270,7 @@ def _report(outside: Sequence[Outside], inside: Sequence[Misled]) -> bool:
     for far in outside:
         print(f"| {far.kind} | {far.n_pairs} | {far.n_weighed} | {far.n_supporting} |")
     print(f"\n{sum(far.n_pairs for far in outside)} pairs in all.\n")
-    print("| Held out inside | Truth | Factor k | Pairs | Could mislead | Misled | Share | Bound 1/k | |")
+    print("| Held out inside | Truth | Factor k | Pairs | Bounds allow k | Misled | Share | Bound 1/k | |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for one in inside:
         shares = f"{one.n_misled / max(one.n_pairs, 1):.3f} | {1 / one.factor:.3f}"

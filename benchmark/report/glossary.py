@@ -157,9 +157,11 @@ _TERMS: Final = {
     "ECE plot": "Empirical cross-entropy: the cost of using the likelihood ratios, over prior odds.",
     "PAV": "Pool adjacent violators: the best rising map of scores to likelihood ratios, seen afterwards.",
     "verbal scale": "The words that the ENFSI guideline of 2015 gives to sizes of likelihood ratios.",
-    "no support for either": "Words for a likelihood ratio between one half and two.",
+    "no support either way": "Words for a likelihood ratio between one half and two, and for one whose interval"
+    " holds even odds.",
     "joint evidence": "What several metrics weigh in one fit; their likelihood ratios are never multiplied.",
-    "extrapolated": "Said of evidence for shapes of which the calibration has no look-alikes.",
+    "no calibration for these shapes": "The calibration run has no look-alikes of the two models' shapes, or of"
+    " fewer than three lineages: nothing is weighed.",
     "calibration run": "The finished run by which the scores of a case are weighed, less the lineages of"
     " the case.",
     "case": "Two models, or one and a pool, and what can be said of them.",
