@@ -135,8 +135,8 @@ def verdict(report: Findings, level: float = 0.05) -> Verdict:
     >>> from analysis import analyse, example_table, verdict
     >>> report = analyse([example_table()], n_resamples=999).metrics[0]
     >>> print(verdict(report))
-    separates: A child beats 97.0% [92.1%, 98.7%] of the look-alikes of its own shape (permutation p 0.001),
-    and every derivation method holds (0.9 or more).
+    separates: A child beats 97.0% [84.0%, 98.7%] of the look-alikes of its own shape (permutation p
+    0.001), and every derivation method holds (0.9 or more).
     """
     if not isinstance(report, Findings):
         kind = type(report).__name__

@@ -88,7 +88,8 @@ def auc(
     >>> from analysis import auc, example_table
     >>> table = example_table()
     >>> print(auc(table, "look-alike"))
-    0.9704 [0.9207, 0.9872] (95%, lineage jackknife on the logit scale, ...; 12 lineages, 294 pairs)
+    0.9704 [0.8403, 0.987] (95%, lineage jackknife, one lineage more that tells nothing: lineages
+    independent; 12 lineages, 294 pairs, 1 warning)
     >>> print(auc(table, method="delong"))
     0.9783 [0.9518, 1] (95%, DeLong: assumes that all pairs are independent, which they are not; 12
     lineages, 618 pairs)

@@ -124,7 +124,8 @@ def roc_curve(
     >>> from analysis import example_table, roc_curve
     >>> curve = roc_curve(example_table())
     >>> print(curve)
-    RocCurve: n points 124; level 0.95; method lineage jackknife on the logit scale, pointwise
+    RocCurve: n points 124; level 0.95; method lineage jackknife, one lineage more that is all errors,
+    pointwise
     >>> float(curve.fpr[0]), float(curve.tpr[-1]), float(curve.threshold[0])
     (0.0, 1.0, inf)
     """
@@ -196,7 +197,7 @@ def partial_auc(
     >>> from analysis import auc, example_table, partial_auc
     >>> table = example_table()
     >>> print(partial_auc(table, 0.05)._cell())
-    0.7914 [0.5409, 0.9095]
+    0.7914 [0.6151, 0.9202]
     >>> abs(partial_auc(table, 1.0).estimate - auc(table).estimate) < 1e-12
     True
     """

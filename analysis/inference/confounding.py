@@ -110,7 +110,7 @@ def architecture_detector(table: ScoreTable, level: float = 0.95) -> Architectur
     >>> from analysis import architecture_detector, example_table
     >>> audit = architecture_detector(example_table())
     >>> print(audit.auc._cell())
-    0.5888 [0.5414, 0.6342]
+    0.5888 [0.4269, 0.7058]
     >>> [found.name for found in audit.regression]
     ['derived', 'sibling', 'same cell']
     """

@@ -71,7 +71,7 @@ def rate(
     >>> from analysis import example_table, rate
     >>> table = example_table()
     >>> print(rate(table, 2.0)._cell(), rate(table, 2.0, "tpr")._cell())
-    0.07239 [0.04395, 0.1222] 0.9583 [0.4889, 0.9999599]
+    0.07239 [0.02658, 0.5664] 0.9583 [0.6933, 0.999]
     """
     check_table(table)
     check_number(threshold, "threshold", nan=True)
