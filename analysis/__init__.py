@@ -13,6 +13,10 @@ if TYPE_CHECKING:
         by_look_alike as by_look_alike,
         by_method as by_method,
     )
+    from analysis.claim_verdicts import (
+        ClaimVerdict as ClaimVerdict,
+        claim_verdict as claim_verdict,
+    )
     from analysis.discrimination.auc import (
         auc as auc,
         auc_with_abstentions_worst as auc_with_abstentions_worst,
@@ -91,6 +95,12 @@ if TYPE_CHECKING:
         Interval as Interval,
         as_json as as_json,
     )
+    from analysis.sensitivities import (
+        Influence as Influence,
+        SeedInfluence as SeedInfluence,
+        Sensitivity as Sensitivity,
+        sensitivity as sensitivity,
+    )
     from analysis.summary import (
         CatalogSummary as CatalogSummary,
         MetricSummary as MetricSummary,
@@ -117,14 +127,26 @@ if TYPE_CHECKING:
     from analysis.validation import (
         BadArgument as BadArgument,
     )
-    from analysis.verdicts import (
+    from analysis.verdict_bounds import (
+        SeparationBounds as SeparationBounds,
+        separation_bounds as separation_bounds,
+    )
+    from analysis.verdict_words import (
+        CLAIM_VERDICTS as CLAIM_VERDICTS,
         VERDICTS as VERDICTS,
+        ClaimWord as ClaimWord,
+        MethodState as MethodState,
+        MethodTally as MethodTally,
+        VerdictWord as VerdictWord,
+    )
+    from analysis.verdicts import (
         Verdict as Verdict,
         verdict as verdict,
     )
 
 _CONTENTS: Final = {
     "analysis.breakdown": ("by_look_alike", "by_method"),
+    "analysis.claim_verdicts": ("ClaimVerdict", "claim_verdict"),
     "analysis.discrimination.auc": (
         "auc",
         "auc_with_abstentions_worst",
@@ -148,6 +170,7 @@ _CONTENTS: Final = {
     "analysis.look_alikes": ("look_alike_pairs",),
     "analysis.metric_report": ("MetricReport",),
     "analysis.results": ("Interval", "as_json"),
+    "analysis.sensitivities": ("Influence", "SeedInfluence", "Sensitivity", "sensitivity"),
     "analysis.summary": ("CatalogSummary", "MetricSummary", "Summary"),
     "analysis.table": ("BadTable", "ScoreTable"),
     "analysis.thresholds.calibration": (
@@ -159,7 +182,16 @@ _CONTENTS: Final = {
     "analysis.thresholds.power": ("certifiable_fpr", "lineages_needed", "minimal_detectable_auc_difference"),
     "analysis.thresholds.rates": ("rate",),
     "analysis.validation": ("BadArgument",),
-    "analysis.verdicts": ("VERDICTS", "Verdict", "verdict"),
+    "analysis.verdict_bounds": ("SeparationBounds", "separation_bounds"),
+    "analysis.verdict_words": (
+        "CLAIM_VERDICTS",
+        "ClaimWord",
+        "MethodState",
+        "MethodTally",
+        "VERDICTS",
+        "VerdictWord",
+    ),
+    "analysis.verdicts": ("Verdict", "verdict"),
 }
 _HOMES: Final = {name: module for module, names in _CONTENTS.items() for name in names}
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from analysis.breakdown import by_look_alike, by_method
+from analysis.claim_verdicts import claim_verdict, n_statements
 from analysis.discrimination.auc import auc, auc_with_abstentions_worst, pairs_without_look_alikes
 from analysis.discrimination.comparison import Comparison, compare_all
 from analysis.discrimination.roc import partial_auc, roc_curve
@@ -19,6 +20,7 @@ from analysis.inference.confounding import architecture_detector
 from analysis.inference.permutation import separation_tests
 from analysis.metric_report import MetricReport
 from analysis.notebook import Shown
+from analysis.sensitivities import sensitivity
 from analysis.summary import CatalogSummary, MetricSummary, Summary
 from analysis.table import ScoreTable, check_tables
 from analysis.thresholds.calibration import audit_threshold, calibrate_threshold
@@ -31,6 +33,7 @@ from analysis.validation import (
     check_probability,
     check_seed,
 )
+from analysis.verdict_bounds import separation_bounds
 
 __all__ = ["Analysis", "analyse"]
 
@@ -116,7 +119,7 @@ def analyse(
     >>> found = analyse([example_table("good"), example_table("noise", separation=0)], n_resamples=999)
     >>> for report in found.metrics:
     ...     print(f"{report.metric}: {report.verdict.verdict}")
-    good: separates
+    good: separates within limits
     noise: does not separate
     """
     metrics = [table.metric for table in check_tables(tables)]
@@ -143,11 +146,22 @@ def analyse(
                 level=level,
                 max_fpr=max_fpr,
                 n_bootstrap=n_bootstrap,
+                n_metrics=len(tables),
+                n_together=sum(n_statements(claims.get(table.metric)) for table in tables),
             )
             for table in tables
         ]
         reports = tuple(
-            draft(permutation=tests.result()[table.metric], evidence=found.result())
+            draft(
+                permutation=tests.result()[table.metric],
+                evidence=found.result(),
+                sensitivity=sensitivity(
+                    table,
+                    evidence=found.result(),
+                    permutation=tests.result()[table.metric],
+                    n_metrics=len(tables),
+                ),
+            )
             for table, draft, found in zip(tables, drafts, evidence, strict=True)
         )
     alike = any((table.look_alike & table.comparable).any() for table in tables)
@@ -164,13 +178,16 @@ def _draft(
     level: float,
     max_fpr: tuple[float, ...],
     n_bootstrap: int,
+    n_metrics: int,
+    n_together: int,
 ) -> Callable[..., MetricReport]:
-    """Compute all of a report but the permutation test and the evidence, which it is then called with."""
+    """Compute all of a report but the permutation test, the evidence, and what needs them."""
     thresholds = tuple(
         calibrate_threshold(table, rate, CONFIDENCE, level=level, seed=seed) for rate in max_fpr
     )
     at = thresholds[0].value if thresholds else math.nan
     overall = auc(table, level=level)
+    methods = by_method(table, at, level, n_metrics=n_metrics)
     return partial(
         MetricReport,
         metric=table.metric,
@@ -194,10 +211,12 @@ def _draft(
         else None,
         p_values=audit_p_values(table, level=level) if claim is not None and claim.p_values else None,
         architecture=architecture_detector(table, level),
-        by_method=by_method(table, at, level),
+        by_method=methods,
         by_look_alike=by_look_alike(table, at, level),
         roc=roc_curve(table, level=level),
         look_alike_roc=roc_curve(table, "look-alike", level),
         intraclass_correlation=intraclass_correlation(table),
         unmatched=tuple(pairs_without_look_alikes(table)),
+        bounds=separation_bounds(table, methods, n_metrics),
+        claim_verdict=claim_verdict(table, claim, n_together=max(n_together, 1)),
     )

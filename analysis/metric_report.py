@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from analysis.breakdown import LookAlikeClass, MethodClass
+from analysis.claim_verdicts import ClaimVerdict
 from analysis.discrimination.roc import RocCurve
 from analysis.evidence.likelihood_ratio import Evidence
 from analysis.inference.claims import Claim, PValueAudit
@@ -14,8 +15,10 @@ from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
 from analysis.notebook import Shown
 from analysis.results import Interval
+from analysis.sensitivities import Sensitivity
 from analysis.table import ScoreTable
 from analysis.thresholds.calibration import Threshold, ThresholdAudit
+from analysis.verdict_bounds import SeparationBounds
 from analysis.verdicts import Verdict, verdict
 
 __all__ = ["MetricReport"]
@@ -49,11 +52,16 @@ class MetricReport(Shown):
     intraclass_correlation : Interval
     unmatched : tuple of (str, str)
         Derived pairs without any look-alike.
+    bounds : SeparationBounds
+        What the verdict rests on.
+    claim_verdict : ClaimVerdict
+        Whether what the authors claim holds.
+    sensitivity : Sensitivity
     """
 
     _shown = (
-        "metric", "verdict", "look_alike_auc", "auc", "permutation", "thresholds", "claim_audit", "evidence",
-        "warnings",
+        "metric", "verdict", "claim_verdict", "look_alike_auc", "auc", "permutation", "thresholds",
+        "claim_audit", "evidence", "warnings",
     )  # fmt: skip
 
     metric: str
@@ -78,6 +86,9 @@ class MetricReport(Shown):
     look_alike_roc: RocCurve
     intraclass_correlation: Interval
     unmatched: tuple[tuple[str, str], ...]
+    bounds: SeparationBounds
+    claim_verdict: ClaimVerdict
+    sensitivity: Sensitivity
 
     def __str__(self) -> str:
         return f"{self.metric}: {self.verdict}"

@@ -20,6 +20,7 @@ from analysis.inference.permutation import PermutationTest
 from analysis.metric_report import MetricReport
 from analysis.notebook import Shown
 from analysis.results import Interval, WithArrays
+from analysis.sensitivities import Sensitivity
 from analysis.summary_parts import (
     AucIntervals,
     ClaimAudit,
@@ -30,6 +31,8 @@ from analysis.summary_parts import (
 from analysis.table import ScoreTable
 from analysis.thresholds.calibration import Threshold
 from analysis.thresholds.power import certifiable_fpr, lineages_needed, minimal_detectable_auc_difference
+from analysis.verdict_bounds import SeparationBounds
+from analysis.verdict_words import ClaimWord, MethodTally, VerdictWord
 
 __all__ = ["CatalogSummary", "CellSummary", "MetricSummary", "Summary"]
 
@@ -88,18 +91,39 @@ class MetricSummary(WithArrays):
     intraclass_correlation : Interval
         How alike scores of derived pairs of one lineage are.
     curves : Curves
-    verdict : str
-        "separates", "separates within limits", "architecture detector", "does not separate" or "cannot say".
+    verdict : VerdictWord
+        Does the score separate children from look-alikes? "separates", "separates within limits",
+        "architecture detector", "does not separate" or "cannot say".
     because : str
         The numbers that decided.
     fails_on : tuple of str
-        Derivation methods on which the metric fails, worst first.
+        Derivation methods on which the metric is shown to fail, worst first.
+    methods : MethodTally
+        How many derivation methods hold, are undecided, fail, have no score: every one is counted once.
+    bounds : SeparationBounds
+        What the verdict rests on: bounds for all metrics together.
+    claim_verdict : ClaimWord
+        Does what the authors claim hold? "holds", "fails", "none stated" or "cannot say".
+    claim_because : str
+        The numbers that decided.
+    sensitivity : Sensitivity
+        What one lineage, label, architecture, coarser cells or another seed would change.
     warnings : tuple of str
         What a reader must know before quoting the numbers.
     """
 
     _headline = "metric"
-    _shown = ("metric", "verdict", "look_alike_auc", "auc", "permutation", "thresholds", "claim", "warnings")
+    _shown = (
+        "metric",
+        "verdict",
+        "claim_verdict",
+        "look_alike_auc",
+        "auc",
+        "permutation",
+        "thresholds",
+        "claim",
+        "warnings",
+    )
 
     metric: str
     version: int | None
@@ -130,9 +154,14 @@ class MetricSummary(WithArrays):
     without_look_alikes: tuple[tuple[str, str], ...]
     intraclass_correlation: Interval
     curves: Curves = field(repr=False)
-    verdict: str
+    verdict: VerdictWord
     because: str
     fails_on: tuple[str, ...]
+    methods: MethodTally
+    bounds: SeparationBounds
+    claim_verdict: ClaimWord
+    claim_because: str
+    sensitivity: Sensitivity
     warnings: tuple[str, ...]
 
     @classmethod
@@ -180,6 +209,11 @@ class MetricSummary(WithArrays):
             verdict=judged.verdict,
             because=judged.because,
             fails_on=judged.fails_on,
+            methods=MethodTally.of(row.state for row in report.by_method.values()),
+            bounds=report.bounds,
+            claim_verdict=report.claim_verdict.verdict,
+            claim_because=report.claim_verdict.because,
+            sensitivity=report.sensitivity,
             warnings=report.warnings,
         )
 

@@ -1,22 +1,20 @@
 """The rule that turns a metric's numbers into one of five verdicts, written once.
 
-The question is always whether the metric tells children from look-alikes: independent models of the same
-architecture. In order, the first that applies:
+The question is whether the score separates children from look-alikes: independent models of the same
+architecture. (Whether what the authors claim holds is another question: `analysis.claim_verdicts`.) Two lines
+are drawn: GOOD, a look-alike AUC of .9, and FAIR, .75. What is said rests on bounds that hold together for
+all metrics of the analysis, never on an estimate. In order, the first that applies:
 
-1. *cannot say*: there is no look-alike AUC, or the permutation test is refused; what is missing is named.
-2. The authors' threshold tells nothing: it calls look-alikes derived about as often as children (the two
-   rates differ by less than USEFUL) and more often than not. Used as they use it, the metric does not
-   separate: *architecture detector* where the same threshold spares most independent pairs, *does not
-   separate* where it accuses those, too. Ranks may still order children first; the reason then says so.
-3. No signal (the look-alike AUC's interval reaches 1/2, or the family-wise permutation p exceeds the level):
-   *architecture detector* where the AUC against all independents is above chance and above the look-alike
-   AUC (intervals of both exclude no difference); *cannot say* where the interval also reaches GOOD, so that
-   nothing is excluded; else *does not separate*.
-4. A signal: *separates* where the look-alike AUC is at least GOOD, overall and for every derivation method,
-   at most a tenth of the derived pairs is left unscored, and the authors' threshold, if there is one, does
-   not call more look-alikes derived than not; *separates within limits*, with what fails, where the methods
-   that hold make up at least half of the derived pairs; else as in 3: a trace of lineage that no user could
-   rely on.
+1. *cannot say*: there is no look-alike AUC; what is missing is named.
+2. The upper bound is below FAIR (the test of equivalence): *architecture detector* where it is shown that the
+   score knows shapes (`SeparationBounds.knows_shapes`), else *does not separate*.
+3. *cannot say*: the permutation test is refused.
+4. The lower bound is above FAIR, over all methods or over those not shown to fail where these make up half
+   of the derived pairs; and the family-wise permutation p is at most the level. *Separates* where the lower
+   bound over all methods is above GOOD, no method is shown to fail, and at most a tenth of the derived pairs
+   is without a score; *separates within limits*, with what is open or fails, otherwise.
+5. *cannot say*: the bounds hold both sides of FAIR, or the test finds nothing; the number of lineages that
+   would do is named.
 """
 
 from __future__ import annotations
@@ -31,23 +29,13 @@ from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
 from analysis.notebook import Shown
 from analysis.results import Interval
-from analysis.thresholds.calibration import ThresholdAudit
 from analysis.validation import BadArgument, check_probability
+from analysis.verdict_bounds import SeparationBounds
+from analysis.verdict_words import FAIR, GOOD, MethodState, MethodTally, VerdictWord
 
-__all__ = ["GOOD", "VERDICTS", "Findings", "Verdict", "verdict"]
+__all__ = ["Findings", "Verdict", "failing_methods", "verdict"]
 
-VERDICTS: Final = (
-    "separates",
-    "separates within limits",
-    "architecture detector",
-    "does not separate",
-    "cannot say",
-)
-GOOD: Final = 0.9
-"""Look-alike AUC from which a metric is said to separate: a child beats nine look-alikes of ten."""
 CHANCE: Final = 0.5
-USEFUL: Final = 0.1
-"""Least difference of true and false positive rate at a threshold that tells anything."""
 LEFT_OUT: Final = 0.1
 """Share of derived pairs that may be left unscored without being called a limit."""
 NAMED: Final = 6
@@ -67,6 +55,10 @@ class Findings(Protocol):
         """Against look-alikes, matched."""
 
     @property
+    def bounds(self) -> SeparationBounds:
+        """Its bounds, simultaneous over metrics."""
+
+    @property
     def permutation(self) -> PermutationTest:
         """Within architecture cells."""
 
@@ -79,10 +71,6 @@ class Findings(Protocol):
         """Derived pairs by derivation method."""
 
     @property
-    def claim_audit(self) -> ThresholdAudit | None:
-        """What the authors' threshold does."""
-
-    @property
     def derived_coverage(self) -> float:
         """Share of derived pairs with a score."""
 
@@ -93,17 +81,16 @@ class Verdict(Shown):
 
     Attributes
     ----------
-    verdict : str
-        One of `VERDICTS`.
+    verdict : VerdictWord
     because : str
-        One or two sentences with the numbers that decided.
+        One or some sentences with the numbers that decided.
     fails_on : tuple of str
-        Derivation methods on which the metric fails, worst first (for "separates within limits").
+        Derivation methods on which the metric is shown to fail, worst first.
     """
 
     _headline = "verdict"
 
-    verdict: str
+    verdict: VerdictWord
     because: str
     fails_on: tuple[str, ...] = ()
 
@@ -135,57 +122,44 @@ def verdict(report: Findings, level: float = 0.05) -> Verdict:
     >>> from analysis import analyse, example_table, verdict
     >>> report = analyse([example_table()], n_resamples=999).metrics[0]
     >>> print(verdict(report))
-    separates: A child beats 97.0% [84.0%, 98.7%] of the look-alikes of its own shape (permutation p
-    0.001), and every derivation method holds (0.9 or more).
+    separates within limits: A child beats 97.0% [84.0%, 98.7%] of the look-alikes of its own shape
+    (permutation p 0.001); of 2 derivation methods 0 fail, 0 have no score, 2 are undecided, 0 hold. That it
+    beats 90% is not established: at least 84.0%; some 22 lineages like these would do.
     """
     if not isinstance(report, Findings):
         kind = type(report).__name__
         raise BadArgument(f"report must be a MetricReport, or have its attributes, not a {kind}")
     check_probability(level, "level")
-    alike, test = report.look_alike_auc, report.permutation
+    alike, test, bounds = report.look_alike_auc, report.permutation, report.bounds.look_alike_auc
+    failing = failing_methods(report.by_method)
     if not alike.defined:
-        return Verdict("cannot say", f"Missing: {alike.reason}.")
+        return Verdict(VerdictWord.CANNOT_SAY, f"Missing: {alike.reason}.", failing)
+    if bounds.high < FAIR:
+        return _useless(report, failing)
     if math.isnan(test.p_value):
-        return Verdict("cannot say", f"Missing: {test.reason or 'a permutation test'}. {_standing(report)}.")
-
-    accused = _accused(report)
-    if accused is not None:
-        return accused
-    signal = alike.low > CHANCE and test.adjusted_p_value <= level
-    if not signal:
-        return _no_signal(report)
-
-    failing = _failing(report.by_method)
-    total = sum(row.n_pairs for row in report.by_method.values())
-    held = total - sum(report.by_method[name].n_pairs for name in failing)
-    limits = _limits(report, failing)
-    if alike.estimate >= GOOD and not limits:
-        return Verdict(
-            "separates", f"{_standing(report)}, and every derivation method holds ({GOOD:g} or more)."
-        )
-    if limits and held >= total / 2:
-        return Verdict("separates within limits", " ".join([f"{_standing(report)}.", *limits]), failing)
-    return _weak(report, failing)
+        missing = f"Missing: {test.reason or 'a permutation test'}. {_standing(report)}."
+        return Verdict(VerdictWord.CANNOT_SAY, missing, failing)
+    elsewhere = report.bounds.elsewhere.low > FAIR and report.bounds.share_elsewhere >= 1 / 2
+    if test.adjusted_p_value <= level and (bounds.low > FAIR or elsewhere):
+        limits = _limits(report, failing)
+        word = VerdictWord.WITHIN_LIMITS if limits else VerdictWord.SEPARATES
+        tally = MethodTally.of(row.state for row in report.by_method.values())
+        told = [
+            f"{_standing(report)}; {tally}.",
+            *(limits or [f"It is at least {bounds.low:.1%}{_family(report)}."]),
+        ]
+        return Verdict(word, " ".join(told), failing)
+    return Verdict(VerdictWord.CANNOT_SAY, f"{_standing(report)}: {_open(report, level)}", failing)
 
 
-def _limits(report: Findings, failing: tuple[str, ...]) -> list[str]:
-    """What keeps a metric with a signal from separating without reserve, a sentence each."""
-    limits = []
-    if failing:
-        limits.append(f"Fails on {_named(failing, report.by_method)}.")
-    if report.derived_coverage < 1 - LEFT_OUT:
-        limits.append(f"Leaves {1 - report.derived_coverage:.0%} of derived pairs without a score.")
-    audit = report.claim_audit
-    if audit is not None and audit.look_alike_fpr.low > CHANCE:
-        limits.append(f"Not at its claimed threshold: {_accusation(audit)}.")
-    return limits
-
-
-def _accusation(audit: ThresholdAudit) -> str:
-    return (
-        f"{audit.threshold:g} calls {_share(audit.look_alike_fpr)} of look-alikes derived"
-        f" and {_share(audit.tpr)} of children"
-    )
+def failing_methods(by_method: Mapping[str, MethodClass]) -> tuple[str, ...]:
+    """Methods on which a metric is shown to fail, worst first."""
+    found = {
+        name: row.look_alike_auc.estimate
+        for name, row in by_method.items()
+        if row.state is MethodState.FAILED
+    }
+    return tuple(sorted(found, key=lambda name: (found[name], name)))
 
 
 def _standing(report: Findings) -> str:
@@ -198,25 +172,51 @@ def _share(interval: Interval) -> str:
     return f"{interval.estimate:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
 
 
-def _accused(report: Findings) -> Verdict | None:
-    """Verdict on a metric whose claimed threshold accuses look-alikes as readily as children."""
-    audit = report.claim_audit
-    if audit is None or not audit.look_alike_fpr.low > CHANCE:
-        return None
-    if not audit.tpr.estimate - audit.look_alike_fpr.estimate < USEFUL:
-        return None
-    told = f"The claimed threshold {_accusation(audit)}"
-    standing = _standing(report)
-    ranks = f"By rank alone, {standing[0].lower()}{standing[1:]}."
-    if audit.fpr.estimate < CHANCE:
-        told += f", but {_share(audit.fpr)} of all independent pairs: it answers to the shape"
-        return Verdict("architecture detector", f"{told}. {ranks}")
-    return Verdict("does not separate", f"{told}. {ranks}")
+def _family(report: Findings) -> str:
+    """Over how many metrics a bound holds; nothing to say of one."""
+    n = report.bounds.n_metrics
+    return f" (bounds for {n} metrics together)" if n > 1 else ""
 
 
-def _detects_architecture(report: Findings) -> bool:
-    gap = report.architecture.gap
-    return report.auc.low > CHANCE and gap.low > 0
+def _limits(report: Findings, failing: tuple[str, ...]) -> list[str]:
+    """What keeps a metric with a signal from separating without reserve, a sentence each."""
+    bounds, limits = report.bounds.look_alike_auc, []
+    if bounds.high < GOOD:
+        limits.append(f"That is less than {GOOD:.0%}: at most {bounds.high:.1%}{_family(report)}.")
+    elif not bounds.low > GOOD:
+        limits.append(
+            f"That it beats {GOOD:.0%} is not established: at least {bounds.low:.1%}{_family(report)};"
+            f" {_would_do(report.bounds.lineages_for_good)}."
+        )
+    if failing:
+        limits.append(f"Fails on {_named(failing, report.by_method)}.")
+        rest = report.bounds.elsewhere
+        if rest.defined:
+            limits.append(f"On the other methods a child beats {_share(rest)}{_family(report)}.")
+    if report.derived_coverage < 1 - LEFT_OUT:
+        limits.append(f"Leaves {1 - report.derived_coverage:.0%} of derived pairs without a score.")
+    return limits
+
+
+def _would_do(lineages: int) -> str:
+    return (
+        f"some {lineages} lineages like these would do"
+        if lineages > 0
+        else "more lineages like these would not do"
+    )
+
+
+def _open(report: Findings, level: float) -> str:
+    """Why nothing can be said, and what it would take."""
+    bounds, p = report.bounds.look_alike_auc, report.permutation.adjusted_p_value
+    if p > level and bounds.low > FAIR:
+        return f"the family-wise p is above {level:g}. Missing: more lineages in cells that hold several."
+    ends = f"[{bounds.low:.1%}, {bounds.high:.1%}]"
+    return (
+        f"the bounds {ends}{_family(report)} hold both sides of {FAIR:.0%}. Missing: more lineages with"
+        f" derived pairs and look-alikes (there are {bounds.n_lineages});"
+        f" {_would_do(report.bounds.lineages_for_fair)}."
+    )
 
 
 def _architecture(report: Findings) -> str:
@@ -229,41 +229,17 @@ def _architecture(report: Findings) -> str:
     return told
 
 
-def _no_signal(report: Findings) -> Verdict:
-    alike, test = report.look_alike_auc, report.permutation
-    if alike.low <= CHANCE and alike.high >= GOOD and test.p_value < CHANCE:
-        return Verdict(
-            "cannot say",
-            f"{_standing(report)}: the interval excludes neither chance nor {GOOD:g}. Missing: more lineages"
-            f" with derived pairs and look-alikes (there are {test.n_lineages}).",
-        )
-    if _detects_architecture(report):
-        return Verdict("architecture detector", f"{_standing(report)}, yet {_architecture(report)}.")
-    return Verdict("does not separate", f"{_standing(report)}; {_architecture(report)}.")
-
-
-def _weak(report: Findings, failing: tuple[str, ...]) -> Verdict:
-    trace = f"{_standing(report)}: a trace of lineage, too weak to rely on"
-    if failing and len(report.by_method) > 1:
-        trace += f" (below {GOOD:g} on {_named(failing, report.by_method)})"
-    if _detects_architecture(report) and report.architecture.gap.estimate >= 1 - GOOD:
-        return Verdict("architecture detector", f"{trace}, while {_architecture(report)}.", failing)
-    return Verdict("does not separate", f"{trace}.", failing)
-
-
-def _failing(by_method: Mapping[str, MethodClass]) -> tuple[str, ...]:
-    """Methods whose derived pairs do not beat nine look-alikes of ten, worst first."""
-    value = {name: _method_auc(row) for name, row in by_method.items()}
-    return tuple(sorted((name for name in value if value[name] < GOOD), key=lambda name: (value[name], name)))
-
-
-def _method_auc(row: MethodClass) -> float:
-    """Look-alike AUC of a method; against all independents where its pairs have no look-alike."""
-    alike = row.look_alike_auc
-    return alike.estimate if alike.defined else row.auc.estimate
+def _useless(report: Findings, failing: tuple[str, ...]) -> Verdict:
+    bounds = report.bounds.look_alike_auc
+    told = f"{_standing(report)}: at most {bounds.high:.1%}{_family(report)}"
+    if bounds.low > CHANCE:
+        told += ", a trace of lineage, too weak to rely on"
+    if report.bounds.knows_shapes:
+        return Verdict(VerdictWord.ARCHITECTURE, f"{told}; yet {_architecture(report)}.", failing)
+    return Verdict(VerdictWord.FAILS, f"{told}; {_architecture(report)}.", failing)
 
 
 def _named(failing: tuple[str, ...], by_method: Mapping[str, MethodClass]) -> str:
-    shown = [f"{name} ({_method_auc(by_method[name]):.2f})" for name in failing[:NAMED]]
+    shown = [f"{name} ({by_method[name].look_alike_auc.estimate:.2f})" for name in failing[:NAMED]]
     more = len(failing) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from analysis.discrimination.delong import delong_variance
-from analysis.discrimination.intervals import AREA, lineage_interval
+from analysis.discrimination.intervals import AREA, Share, ShareOfLineages, lineage_interval
 from analysis.discrimination.wins import Wins, comparisons
 from analysis.randomness import generator
 from analysis.results import Interval
@@ -20,6 +20,7 @@ from analysis.validation import check_choice, check_count, check_probability, ch
 __all__ = [
     "auc",
     "auc_interval",
+    "auc_share",
     "auc_with_abstentions_worst",
     "look_alike_auc",
     "pairs_without_look_alikes",
@@ -162,6 +163,36 @@ def auc_interval(
         variance=variance,
         warnings=warnings,
         **counts,
+    )
+
+
+def auc_share(
+    wins: Wins, folds: Floats, level: float, kind: Share = AREA, warnings: tuple[str, ...] = ()
+) -> ShareOfLineages:
+    """An AUC from counted wins, which must not be empty, as `intervals_at_once` takes it.
+
+    Parameters
+    ----------
+    wins : Wins
+    folds : ndarray of float
+        Its jackknife.
+    level : float
+    kind : Share
+        What one lineage more may do.
+    warnings : tuple of str
+        Passed on.
+    """
+    return ShareOfLineages(
+        wins.estimate,
+        folds,
+        kind,
+        wins.units,
+        level,
+        METHODS["jackknife"],
+        wins.n_positive + wins.n_negative,
+        wins.n_models,
+        wins.n_lineages,
+        warnings,
     )
 
 

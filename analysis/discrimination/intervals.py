@@ -37,11 +37,13 @@ __all__ = [
     "SAME_CELL_AREA",
     "TRUE_POSITIVES",
     "Share",
+    "ShareOfLineages",
     "clopper_pearson",
     "degrees_of_freedom",
     "difference_interval",
     "difference_p_value",
     "effective_number",
+    "intervals_at_once",
     "jackknife_variance",
     "lineage_interval",
     "lineage_intervals",
@@ -209,49 +211,105 @@ def lineage_intervals(
     warnings: tuple[str, ...] = (),
 ) -> list[Interval]:
     """Intervals of several shares of the same pairs, as `lineage_interval`; folds of shape (n_shares, G)."""
-    tail = (1 - level) / 2
-    said = list(warnings)
-    if n_lineages < FEW_LINEAGES:
-        said.append(
-            f"{n_lineages} lineages: below {FEW_LINEAGES} the coverage of this interval is not established"
-        )
-    if units < FEW_UNITS:
-        said.append(f"few or very uneven lineages: they are worth {units:.1f} even ones")
-    theta = np.asarray(estimates, dtype=np.float64)
-    held = np.logical_and(~np.isnan(folds).any(axis=1), folds.shape[1] > 1)
-    values = np.tile(theta[:, None], (1, max(folds.shape[1], 1)))
-    for row in np.flatnonzero(held).tolist():
-        values[row] = _spread(pseudo_values(float(theta[row]), folds[row]), float(theta[row]), variance)
-    mass = max(1.0, values.shape[1] / units)
-    fall = kind.ends * kind.lost
-    lows = weighted_mean_quantile(values, theta * (1 - fall), mass, tail)
-    highs = 1 - weighted_mean_quantile(1 - values, (1 - theta) * (1 - fall), mass, tail)
-    found = []
-    for row, value in enumerate(theta.tolist()):
-        low, high = max(0.0, float(lows[row])), min(1.0, float(highs[row]))
-        told = list(said)
-        if not held[row]:
-            low, high = clopper_pearson(value, units / 2, level)
-            told.append("one lineage carries all there is to compare: a bound for so few trials")
-        else:
-            told += _who_decides(values[row])
-        bound = unseen_bound(value, units, level, kind)
-        bound = min(low, bound) if kind.bad == "low" else max(high, bound)
-        found.append(
-            Interval(
-                value,
-                min(low, value),
-                max(high, value),
-                level,
-                method,
-                n_pairs,
-                n_models,
-                n_lineages,
-                warnings=tuple(told),
-                unseen=bound,
+    return intervals_at_once(
+        [
+            ShareOfLineages(
+                float(estimate), fold, kind, units, level, method, n_pairs, n_models, n_lineages, warnings,
+                variance,
             )
+            for estimate, fold in zip(estimates, folds, strict=True)
+        ]
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class ShareOfLineages:
+    """A share that an interval is asked for: the arguments of `lineage_interval`."""
+
+    estimate: float
+    folds: Floats
+    kind: Share
+    units: float
+    level: float
+    method: str
+    n_pairs: int = 0
+    n_models: int = 0
+    n_lineages: int = 0
+    warnings: tuple[str, ...] = ()
+    variance: float | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether something is left without any one lineage."""
+        return not np.isnan(self.folds).any() and len(self.folds) > 1
+
+    @property
+    def values(self) -> Floats:
+        """What each lineage makes of the share, shape (G,)."""
+        if not self.held:
+            return np.full(max(len(self.folds), 1), self.estimate)
+        return _spread(pseudo_values(self.estimate, self.folds), self.estimate, self.variance)
+
+    @property
+    def mass(self) -> float:
+        """What the lineage more weighs."""
+        return max(1.0, max(len(self.folds), 1) / self.units)
+
+
+def intervals_at_once(shares: Sequence[ShareOfLineages]) -> list[Interval]:
+    """Intervals of any shares; together they take little longer than one."""
+    if not shares:
+        return []
+    each = [share.values for share in shares]
+    values = np.full((len(shares), max(map(len, each))), np.nan)
+    for row, own in enumerate(each):
+        values[row, : len(own)] = own
+    theta = np.array([share.estimate for share in shares])
+    mass = np.array([share.mass for share in shares])
+    tail = np.array([(1 - share.level) / 2 for share in shares])
+    kept = 1 - np.array([share.kind.ends * share.kind.lost for share in shares])
+    low, above = np.split(
+        weighted_mean_quantile(
+            np.concatenate([values, 1 - values]),
+            np.concatenate([theta * kept, (1 - theta) * kept]),
+            np.tile(mass, 2),
+            np.tile(tail, 2),
+        ),
+        2,
+    )
+    return [
+        _interval(share, own, max(0.0, a), min(1.0, 1 - b))
+        for share, own, a, b in zip(shares, each, low.tolist(), above.tolist(), strict=True)
+    ]
+
+
+def _interval(share: ShareOfLineages, values: Floats, low: float, high: float) -> Interval:
+    said = list(share.warnings)
+    if share.n_lineages < FEW_LINEAGES:
+        said.append(
+            f"{share.n_lineages} lineages: below {FEW_LINEAGES} the coverage of this interval is not"
+            " established"
         )
-    return found
+    if share.units < FEW_UNITS:
+        said.append(f"few or very uneven lineages: they are worth {share.units:.1f} even ones")
+    if not share.held:
+        low, high = clopper_pearson(share.estimate, share.units / 2, share.level)
+        said.append("one lineage carries all there is to compare: a bound for so few trials")
+    else:
+        said += _who_decides(values)
+    bound = unseen_bound(share.estimate, share.units, share.level, share.kind)
+    return Interval(
+        share.estimate,
+        min(low, share.estimate),
+        max(high, share.estimate),
+        share.level,
+        share.method,
+        share.n_pairs,
+        share.n_models,
+        share.n_lineages,
+        warnings=tuple(said),
+        unseen=min(low, bound) if share.kind.bad == "low" else max(high, bound),
+    )
 
 
 def _spread(values: Floats, estimate: float, variance: float | None) -> Floats:

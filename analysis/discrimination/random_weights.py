@@ -30,18 +30,20 @@ FLAT: Final = 1e-12
 """A range of values below this is rounding."""
 
 
-def weighted_mean_quantile(values: npt.ArrayLike, further: npt.ArrayLike, mass: float, tail: float) -> Floats:
+def weighted_mean_quantile(
+    values: npt.ArrayLike, further: npt.ArrayLike, mass: npt.ArrayLike, tail: npt.ArrayLike
+) -> Floats:
     """Quantile of means with random weights.
 
     Parameters
     ----------
     values : array_like, shape (n_means, n)
-        The parts of each mean; each weighs 1 on average.
+        The parts of each mean; each weighs 1 on average. NaN: no part, for means of fewer.
     further : array_like, shape (n_means,)
         The value of one further part.
-    mass : float
+    mass : array_like, shape (n_means,) or ()
         Its weight on average.
-    tail : float
+    tail : array_like, shape (n_means,) or ()
         In (0, 1).
 
     Returns
@@ -58,7 +60,11 @@ def weighted_mean_quantile(values: npt.ArrayLike, further: npt.ArrayLike, mass: 
     >>> round(float(found[0]), 3), round(0.05 ** (1 / 60), 3)
     (0.951, 0.951)
     """
-    parts = np.column_stack([np.asarray(values, dtype=np.float64), np.asarray(further, dtype=np.float64)])
+    last = np.asarray(further, dtype=np.float64)
+    parts = np.column_stack([np.asarray(values, dtype=np.float64), last])
+    weight = np.where(np.isnan(parts), 0.0, 1.0)
+    weight[:, -1] = mass
+    parts = np.where(np.isnan(parts), last[:, None], parts)
     low: Floats = parts.min(axis=1)
     high: Floats = parts.max(axis=1)
     found: Floats = low.copy()
@@ -67,20 +73,18 @@ def weighted_mean_quantile(values: npt.ArrayLike, further: npt.ArrayLike, mass: 
         return found
     # Brought to the range 0 to 1, so that one tolerance serves all.
     start, span = low[wide, None], (high - low)[wide, None]
-    v = (parts[wide] - start) / span
-    k = np.ones(v.shape[1])
-    k[-1] = mass
-    aim = float(ndtri(tail))
+    v, k = (parts[wide] - start) / span, weight[wide]
+    aim: Floats = np.broadcast_to(ndtri(np.asarray(tail, dtype=np.float64)), low.shape)[wide]
     a, b = np.full(len(v), NEAR), np.full(len(v), 1 - NEAR)
     x = np.clip(_first_guess(v, k, aim), a, b)
     t = np.zeros(len(v))
     open_ = np.ones(len(v), dtype=np.bool_)
     for _ in range(STEPS):
-        t[open_], z, slope = _deviate(v[open_], k, x[open_], t[open_])
-        below = z < aim
         here = np.flatnonzero(open_)
+        t[here], z, slope = _deviate(v[here], k[here], x[here], t[here])
+        below = z < aim[here]
         a[here[below]], b[here[~below]] = x[here[below]], x[here[~below]]
-        step = x[here] - (z - aim) / slope
+        step = x[here] - (z - aim[here]) / slope
         inside = (step > a[here]) & (step < b[here])
         new = np.where(inside, step, (a[here] + b[here]) / 2)
         moved = np.abs(new - x[here])
@@ -113,16 +117,17 @@ def share_below(values: npt.ArrayLike, further: float, mass: float, point: float
         return 0.0
     if point >= v.max():
         return 1.0
-    k = np.ones(len(v))
-    k[-1] = mass
+    k = np.ones((1, len(v)))
+    k[0, -1] = mass
     start, span = v.min(), np.ptp(v)
     at = np.array([np.clip((point - start) / span, NEAR, 1 - NEAR)])
     return float(ndtr(_deviate(((v - start) / span)[None], k, at, np.zeros(1))[1][0]))
 
 
-def _first_guess(v: Floats, k: Floats, aim: float) -> Floats:
-    mean = v @ k / k.sum()
-    spread = np.sqrt(((v - mean[:, None]) ** 2) @ k**2) / k.sum()
+def _first_guess(v: Floats, k: Floats, aim: Floats) -> Floats:
+    total = k.sum(axis=1)
+    mean = np.einsum("ij,ij->i", v, k) / total
+    spread = np.sqrt(np.einsum("ij,ij->i", (v - mean[:, None]) ** 2, k**2)) / total
     guess: Floats = mean + aim * spread
     return guess
 

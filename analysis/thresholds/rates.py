@@ -11,14 +11,15 @@ import numpy.typing as npt
 from analysis.discrimination.intervals import (
     FALSE_POSITIVES,
     TRUE_POSITIVES,
+    ShareOfLineages,
     effective_number,
-    lineage_interval,
+    intervals_at_once,
 )
 from analysis.results import Interval
 from analysis.table import NEGATIVES, ScoreTable, check_table
 from analysis.validation import check_choice, check_mask, check_number, check_probability
 
-__all__ = ["rate", "share_interval"]
+__all__ = ["METHOD", "rate", "share_interval", "share_of_pairs"]
 
 Mask = npt.NDArray[np.bool_]
 METHOD: Final = "lineage jackknife, random weights, one lineage more that is all errors: lineages independent"
@@ -113,6 +114,21 @@ def share_interval(
     level, method, warnings
         Passed on.
     """
+    share = share_of_pairs(table, rows, hit, pairs_of=pairs_of, level=level, method=method, warnings=warnings)
+    return intervals_at_once([share])[0]
+
+
+def share_of_pairs(
+    table: ScoreTable,
+    rows: npt.NDArray[np.int64],
+    hit: Mask,
+    *,
+    pairs_of: Literal["fpr", "tpr"],
+    level: float = 0.95,
+    method: str = METHOD,
+    warnings: tuple[str, ...] = (),
+) -> ShareOfLineages:
+    """The share that `share_interval` is about, as `intervals_at_once` takes it."""
     a, b = table.lineage_a[rows], table.lineage_b[rows]
     n = len(table.lineages)
     apart = a != b
@@ -124,15 +140,15 @@ def share_interval(
     folds = np.full(len(left), np.nan)
     np.divide(found - hits[present], left, out=folds, where=left > 0)
     effective = max(1.0, effective_number(held))
-    return lineage_interval(
+    return ShareOfLineages(
         found / total,
         folds,
-        kind=FALSE_POSITIVES if pairs_of == "fpr" else TRUE_POSITIVES,
-        units=effective,
-        level=level,
-        method=method,
-        n_pairs=total,
-        n_models=table.count_models(rows),
-        n_lineages=int(present.sum()),
-        warnings=warnings,
+        FALSE_POSITIVES if pairs_of == "fpr" else TRUE_POSITIVES,
+        effective,
+        level,
+        method,
+        total,
+        table.count_models(rows),
+        int(present.sum()),
+        warnings,
     )

@@ -10,6 +10,7 @@ import math
 import types
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -132,6 +133,8 @@ def _reader(kind: Hashable) -> Read:
     """The function that reads one type; made once, since a results file holds thousands of intervals."""
     if kind in PLAIN:
         return PLAIN[kind]
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return _enum_reader(kind)
     if isinstance(kind, type) and is_dataclass(kind):
         return _dataclass_reader(kind)
     origin, inner = get_origin(kind), get_args(kind)
@@ -178,6 +181,17 @@ def _literal_reader(inner: tuple[Hashable, ...]) -> Read:
         if value in inner:
             return value
         raise _fail(where, " or ".join(map(repr, inner)), value)
+
+    return read
+
+
+def _enum_reader(kind: type[StrEnum]) -> Read:
+    words = {str(word): word for word in kind}
+
+    def read(value: object, where: str) -> object:
+        if isinstance(value, str) and value in words:
+            return words[value]
+        raise _fail(where, " or ".join(map(repr, words)), value)
 
     return read
 

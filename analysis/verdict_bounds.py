@@ -1,0 +1,170 @@
+"""The bounds that a verdict rests on: they hold together for all metrics of an analysis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.breakdown import ANYTHING, MethodClass
+from analysis.discrimination.auc import METHODS, auc_share, why_undefined
+from analysis.discrimination.intervals import ShareOfLineages, intervals_at_once
+from analysis.discrimination.random_weights import weighted_mean_quantile
+from analysis.discrimination.wins import Wins
+from analysis.inference.confounding import auc_gap, same_cell_auc
+from analysis.notebook import Shown
+from analysis.results import Interval
+from analysis.table import ScoreTable, check_table
+from analysis.validation import check_count
+from analysis.verdict_words import FAIR, GOOD, MethodState, family_level
+
+__all__ = ["SeparationBounds", "separation_bounds"]
+
+Floats = npt.NDArray[np.float64]
+METHOD: Final = "lineage jackknife, simultaneous over metrics (Bonferroni), one lineage more"
+CHANCE: Final = 0.5
+GROWTH: Final = 1.15
+MOST_TIMES: Final = 100
+"""Catalogs tried, from the one at hand to a hundred times its lineages, each larger by a seventh."""
+
+
+@dataclass(frozen=True)
+class SeparationBounds(Shown):
+    """Bounds on the look-alike AUC of one metric that hold together with those of the others.
+
+    Attributes
+    ----------
+    n_metrics : int
+        Metrics judged together: each bound holds with a chance of error of at most .025 / n_metrics.
+    look_alike_auc : Interval
+        Of all derived pairs with a score. At the lower end one lineage more tells nothing; at the upper end
+        it is as good as can be.
+    elsewhere : Interval
+        The same of the methods that are not shown to fail; equal to it where none is.
+    share_elsewhere : float
+        Share of the derived pairs that these methods hold, with or without a score; NaN without any.
+    knows_shapes : bool
+        Whether it is shown that the score tells one architecture cell from two among independent pairs, and
+        that its AUC against all of them owes something to that: by bounds of the same level, above 1/2 and
+        above 0; and by .1 or more where the look-alike AUC is above 1/2.
+    lineages_for_good, lineages_for_fair : int
+        Lineages like these with which the bound would lie beyond .9, and beyond .75, on the side on which the
+        estimate is; 0 where it does, -1 where a hundred times as many would not do or nothing is known.
+    """
+
+    _headline = "look_alike_auc"
+
+    n_metrics: int
+    look_alike_auc: Interval
+    elsewhere: Interval
+    share_elsewhere: float
+    knows_shapes: bool
+    lineages_for_good: int
+    lineages_for_fair: int
+
+
+def separation_bounds(
+    table: ScoreTable, methods: Mapping[str, MethodClass], n_metrics: int = 1
+) -> SeparationBounds:
+    """Find the bounds that the verdict on a metric rests on.
+
+    Parameters
+    ----------
+    table : ScoreTable
+    methods : mapping of str to MethodClass
+        As `by_method` gives them for this table.
+    n_metrics : int
+        Metrics judged together; 1 or more.
+
+    Returns
+    -------
+    SeparationBounds
+        Undefined, with the reason, where the look-alike AUC is.
+
+    Raises
+    ------
+    BadArgument
+        An argument is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    >>> from analysis import by_method, example_table, separation_bounds
+    >>> table = example_table()
+    >>> found = separation_bounds(table, by_method(table), n_metrics=5)
+    >>> print(found.look_alike_auc._cell(), found.lineages_for_good)
+    0.9704 [0.7935, 0.9969] 31
+    """
+    check_table(table)
+    check_count(n_metrics, "n_metrics")
+    level = family_level(n_metrics)
+    wins = Wins.of(table, "look-alike")
+    reason = why_undefined(table, "look-alike", wins)
+    failing = [name for name, row in methods.items() if row.state is MethodState.FAILED]
+    names = table.frame["method"].to_numpy(dtype=object)
+    other = table.derived & ~np.isin(names, ["" if name == "unnamed" else name for name in failing])
+    derived = int(table.derived.sum())
+    share = int(other.sum()) / derived if derived else math.nan
+    if reason:
+        undefined = Interval.undefined(reason, level=level, method=METHODS["jackknife"])
+        return SeparationBounds(n_metrics, undefined, undefined, share, False, -1, -1)
+    parts = [wins]
+    if failing and (rest := Wins.of(table, "look-alike", positive=other)).n_positive:
+        parts.append(rest)
+    folds = [part.jackknife() for part in parts]
+    asked = [auc_share(part, own, level) for part, own in zip(parts, folds, strict=True)]
+    asked += [auc_share(part, own, level, ANYTHING) for part, own in zip(parts, folds, strict=True)]
+    found = intervals_at_once(asked)
+    bounds = [
+        replace(high, low=low.low, method=METHOD, unseen=low.unseen)
+        for low, high in zip(found[: len(parts)], found[len(parts) :], strict=True)
+    ]
+    elsewhere = bounds[-1] if len(parts) > 1 or not failing else _nothing(level)
+    return SeparationBounds(
+        n_metrics=n_metrics,
+        look_alike_auc=bounds[0],
+        elsewhere=elsewhere,
+        share_elsewhere=share,
+        knows_shapes=bounds[0].high < GOOD and _knows_shapes(table, wins, bounds[0], level),
+        lineages_for_good=_lineages(bounds[0], asked[0], asked[len(parts)], GOOD),
+        lineages_for_fair=_lineages(bounds[0], asked[0], asked[len(parts)], FAIR),
+    )
+
+
+def _nothing(level: float) -> Interval:
+    reason = "every derived pair with a score and look-alikes is of a method that fails"
+    return Interval.undefined(reason, level=level, method=METHOD)
+
+
+def _knows_shapes(table: ScoreTable, alike: Wins, bounds: Interval, level: float) -> bool:
+    least = 1 - GOOD if bounds.low > CHANCE else 0.0
+    if not auc_gap(Wins.of(table), alike, level).low > least:
+        return False
+    return same_cell_auc(table, level).low > CHANCE
+
+
+def _lineages(bounds: Interval, low: ShareOfLineages, high: ShareOfLineages, line: float) -> int:
+    """Lineages with which a bound would pass a line, if all were like these; see `SeparationBounds`."""
+    if bounds.low >= line or bounds.high < line:
+        return 0
+    above = low.estimate > line
+    share = low if above else high
+    if not share.held or share.estimate == line:
+        return -1
+    values = np.sort(share.values if above else 1 - share.values)
+    goal = line if above else 1 - line
+    n = len(values)
+    steps = math.ceil(math.log(MOST_TIMES) / math.log(GROWTH))
+    sizes = np.unique(np.ceil(n * GROWTH ** np.arange(1, steps + 1))).astype(int)
+    larger = np.full((len(sizes), int(sizes[-1])), np.nan)
+    for row, size in enumerate(sizes.tolist()):
+        own = values[(np.arange(size) * n) // size]
+        larger[row, :size] = own + (values.mean() - own.mean())
+    kept = 1 - share.kind.ends * share.kind.lost
+    further = np.full(len(sizes), float(values.mean()) * kept)
+    bound = weighted_mean_quantile(larger, further, share.mass, (1 - share.level) / 2)
+    enough = np.flatnonzero(bound > goal)
+    return int(sizes[enough[0]]) if len(enough) else -1
