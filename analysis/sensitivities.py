@@ -313,8 +313,9 @@ def _share(positive: Floats, negative: Floats) -> tuple[float, int]:
 def _beaten(one: Floats, other: Floats) -> Floats:
     """How many of the other scores each score beats, ties one half."""
     ordered = np.sort(other)
-    below: Floats = np.searchsorted(ordered, one, "left") + np.searchsorted(ordered, one, "right")
-    return below / 2
+    twice = np.searchsorted(ordered, one, "left") + np.searchsorted(ordered, one, "right")
+    beaten: Floats = twice / 2
+    return beaten
 
 
 def _turned(positive: Floats, negative: Floats) -> list[tuple[bool, Floats, Floats]]:

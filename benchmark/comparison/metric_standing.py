@@ -12,9 +12,7 @@ from benchmark.results.schema import ForgeryOutcome, MetricResult
 
 __all__ = ["TRUSTED", "Forgeability", "MetricStanding"]
 
-TRUSTED: Final = ("separates", "separates within limits")
-LAUNDERED: Final = "launder"
-"""Method of derivations that keep the function and hide the parent."""
+TRUSTED: Final = (analysis.VerdictWord.SEPARATES, analysis.VerdictWord.WITHIN_LIMITS)
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,8 @@ class MetricStanding:
     ----------
     verdict, because : str
         Without the lineages of the case; empty without a calibration.
+    laundered : tuple of str
+        Launderings that keep what a model computes and hid a descendant from it there.
     fails_on : tuple of str
         Derivations on which it fails there: a low score says nothing against these.
     framed, hidden : Forgeability
@@ -66,6 +66,7 @@ class MetricStanding:
     fails_on: tuple[str, ...]
     framed: Forgeability
     hidden: Forgeability
+    laundered: tuple[str, ...] = ()
 
     @classmethod
     def unknown(cls) -> MetricStanding:
@@ -84,6 +85,7 @@ class MetricStanding:
             verdict.fails_on,
             Forgeability.of(result.forgeries, "frame"),
             Forgeability.of(result.forgeries, "evade"),
+            tuple(one.method for one in result.laundering if one.n_hidden),
         )
 
     @property
@@ -113,11 +115,6 @@ class MetricStanding:
         if side == INDEPENDENCE and (self.laundered or self.hidden.n_succeeded or self.hidden.best <= score):
             return "in the calibration a descendant was altered to score low"
         return ""
-
-    @property
-    def laundered(self) -> tuple[str, ...]:
-        """Derivations that hide the parent, on which it fails."""
-        return tuple(method for method in self.fails_on if LAUNDERED in method)
 
     @property
     def forgeability(self) -> str:

@@ -49,7 +49,8 @@ def metric_card(record: RunRecord, results: Results, metric: str, gates: Sequenc
     blocks = [
         f"# {safe(metric)}",
         safe(f"{_sentence(about.title)} {_nature(about)}"),
-        f"**Verdict: {result.verdict}.** {safe(result.because)}",
+        f"**Does it separate children from look-alikes: {result.verdict}.** {safe(result.because)}",
+        f"**Does its claim hold: {result.claim_verdict}.** {safe(result.claim_because)}",
         bullets(_standing(result)),
         "## What breaks it",
         *_methods(result),
@@ -82,10 +83,14 @@ def _nature(about: MetricDescription) -> str:
 
 def _standing(result: MetricResult) -> list[str]:
     test = result.permutation
+    worst = result.look_alike_auc_with_abstentions_worst
     lines = [
         f"Look-alike AUC {_auc(result.look_alike_auc)}: how often a child outscores an independent pair of"
         " its own shapes. .5 is a coin.",
+        f"The same with every pair without a score ranked worst {_auc(worst)}.",
         f"AUC against all independent pairs {_auc(result.auc)}.",
+        f"Methods: {result.methods}.",
+        f"Forgery and laundering: {result.resistance}.",
         f"Permutation p within shapes, adjusted for the metrics of this run: {p_value(test.adjusted_p_value)}"
         + (f" ({test.reason})." if test.reason else "."),
         f"Scored {result.n_derived} derived and {result.n_independent} independent pairs"
@@ -110,15 +115,16 @@ def _methods(result: MetricResult) -> list[str]:
 
     rows = sorted(result.by_method.items(), key=place)
     table = table_of(
-        ("Derivation", "Pairs", "Lineages", "Look-alike AUC", "TPR at calibrated threshold", "Fails"),
+        ("Derivation", "Pairs", "Lineages", "Look-alike AUC", "Misses counted", "TPR at threshold", "State"),
         (
             (
                 name,
                 str(row.n_pairs),
                 str(row.n_lineages),
                 interval(row.look_alike_auc),
+                _short(row.look_alike_auc_with_misses.estimate),
                 percent_interval(row.tpr),
-                "yes" if name in result.fails_on else "",
+                row.state,
             )
             for name, row in rows[:METHODS_SHOWN]
         ),

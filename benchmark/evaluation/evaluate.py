@@ -74,6 +74,8 @@ class Evaluation(Shown):
             "metric": self.metric,
             "verdict": self.result.verdict,
             "because": self.result.because,
+            "claim_verdict": self.result.claim_verdict,
+            "claim_because": self.result.claim_because,
             "gates": [str(outcome) for outcome in self.gates],
             "card": str(self.card),
         }
@@ -141,7 +143,7 @@ def evaluate(
     against : str or sequence of str, optional
         Baselines: names and globs, or ``"all"``; default: those marked cheap.
     gates : sequence of Gate or str
-        What must hold, such as ``"look_alike_auc=0.95"``.
+        What must hold, such as ``"look_alike_auc=0.95"`` or ``"verdict=separates within limits"``.
     catalog, tier, models, out, seed
         As for `benchmark.run`.
     time_limit : float, optional
@@ -182,7 +184,7 @@ def evaluate(
         "metric": proposed.name,
         "file": proposed.file.name if proposed.file else None,
         "against": baselines,
-        "gates": [f"{gate.quantity}={gate.goal:g}" for gate in conditions],
+        "gates": [gate.stated for gate in conditions],
         "tier": tier,
         "models": models,
         "time_limit": limit,

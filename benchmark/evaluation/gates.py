@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from analysis import Interval, MetricSummary
+from analysis import ClaimWord, Interval, MetricSummary, VerdictWord
 from benchmark.session.errors import UsageError
 
 __all__ = ["Gate", "GateOutcome", "parse_gate"]
@@ -42,21 +42,33 @@ QUANTITIES: Final[Mapping[str, tuple[Callable[[MetricSummary], float], Sense]]] 
     "tpr@claim": (lambda result: _end(_claimed_tpr(result), "estimate"), ">="),
     "tpr@claim.low": (lambda result: _end(_claimed_tpr(result), "low"), ">="),
     "cllr": (lambda result: result.evidence.cllr, "<="),
+    "look_alike_auc.bound": (lambda result: result.bounds.look_alike_auc.low, ">="),
+    "look_alike_auc.worst": (lambda result: result.look_alike_auc_with_abstentions_worst.estimate, ">="),
+}
+# Words that may be gated → how to read them, and those that may be asked for, the most demanding first: a
+# gate holds for the word that it names, and for those before it.
+WORDS: Final[Mapping[str, tuple[Callable[[MetricSummary], str], tuple[str, ...]]]] = {
+    "verdict": (
+        lambda result: result.verdict,
+        (VerdictWord.SEPARATES, VerdictWord.WITHIN_LIMITS, VerdictWord.CANNOT_SAY),
+    ),
+    "claim_verdict": (
+        lambda result: result.claim_verdict,
+        (ClaimWord.HOLDS, ClaimWord.NONE_STATED, ClaimWord.CANNOT_SAY),
+    ),
 }
 
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """Whether a gate held, with the number that decided."""
+    """Whether a gate held, with the number or the word that decided."""
 
     gate: Gate
-    value: float
+    value: float | str
     passed: bool
 
     def __str__(self) -> str:
-        seen = "undefined" if math.isnan(self.value) else f"{self.value:.4g}"
-        said = "passed" if self.passed else "FAILED"
-        return f"gate {self.gate.quantity} {self.gate.sense} {self.gate.goal:g}: {seen}, {said}"
+        return f"gate {self.gate.said}: {_written(self.value)}, {'passed' if self.passed else 'FAILED'}"
 
 
 @dataclass(frozen=True)
@@ -66,43 +78,75 @@ class Gate:
     Attributes
     ----------
     quantity : str
-        One of the names in `QUANTITIES`; ``.low`` and ``.high`` gate the end of the interval.
-    goal : float
+        One of the names in `QUANTITIES`; ``.low`` and ``.high`` gate the end of the interval. Or one of those
+        in `WORDS`.
+    goal : float or str
     """
 
     quantity: str
-    goal: float
+    goal: float | str
 
     @property
     def sense(self) -> Sense:
-        """``>=`` or ``<=``."""
-        return QUANTITIES[self.quantity][1]
+        """``>=`` or ``<=``; words are at least as good as the goal."""
+        return QUANTITIES[self.quantity][1] if self.quantity in QUANTITIES else ">="
+
+    @property
+    def said(self) -> str:
+        """The condition in a few words."""
+        if isinstance(self.goal, str):
+            return f"{self.quantity} {self.goal} or better"
+        return f"{self.quantity} {self.sense} {self.goal:g}"
+
+    @property
+    def stated(self) -> str:
+        """As it is written on the command line."""
+        goal = self.goal if isinstance(self.goal, str) else f"{self.goal:g}"
+        return f"{self.quantity}={goal}"
 
     def judge(self, result: MetricSummary) -> GateOutcome:
         """Apply the gate to one metric's results; what is undefined has not passed."""
+        if isinstance(self.goal, str):
+            read, order = WORDS[self.quantity]
+            word = str(read(result))
+            return GateOutcome(self, word, word in order[: order.index(self.goal) + 1])
         value = QUANTITIES[self.quantity][0](result)
         passed = value >= self.goal if self.sense == ">=" else value <= self.goal
         return GateOutcome(self, value, passed)
 
 
+def _written(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return "undefined" if math.isnan(value) else f"{value:.4g}"
+
+
 def parse_gate(text: str) -> Gate:
-    """Read ``look_alike_auc=0.95``.
+    """Read ``look_alike_auc=0.95`` or ``verdict=separates``.
 
     Raises
     ------
     UsageError
         Not of that form, or a quantity that cannot be gated.
     """
-    match = re.fullmatch(r"\s*([a-z_@.]+)\s*=\s*([-+0-9.eE]+)\s*", text)
+    match = re.fullmatch(r"\s*([a-z_@.]+)\s*=\s*(\S(?:.*\S)?)\s*", text)
     if match is None:
         raise UsageError(f"--gate {text!r}: write it as look_alike_auc=0.95")
-    quantity, number = match.groups()
+    quantity, goal = match.groups()
+    if quantity in WORDS:
+        words = WORDS[quantity][1]
+        if goal not in words:
+            raise UsageError(f"--gate {text!r}: {goal} is none of {', '.join(words)}")
+        return Gate(quantity, goal)
     if quantity not in QUANTITIES:
-        raise UsageError(f"--gate {text!r}: {quantity} cannot be gated; known: {', '.join(QUANTITIES)}")
+        known = ", ".join([*QUANTITIES, *WORDS])
+        raise UsageError(f"--gate {text!r}: {quantity} cannot be gated; known: {known}")
+    if re.fullmatch(r"[-+0-9.eE]+", goal) is None:
+        raise UsageError(f"--gate {text!r}: {goal} is not a number")
     try:
-        return Gate(quantity, float(number))
+        return Gate(quantity, float(goal))
     except ValueError as error:
-        raise UsageError(f"--gate {text!r}: {number} is not a number") from error
+        raise UsageError(f"--gate {text!r}: {goal} is not a number") from error
 
 
 def parse_gates(texts: Sequence[str]) -> tuple[Gate, ...]:

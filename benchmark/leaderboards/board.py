@@ -27,7 +27,7 @@ NAMED: Final = 3
 SHOWN: Final = (
     "version", "n_derived", "n_independent", "n_look_alike", "n_lineages", "abstained", "coverage",
     "look_alike_auc", "look_alike_auc_with_abstentions_worst", "auc", "thresholds", "claim", "verdict",
-    "because",
+    "because", "claim_verdict", "claim_because", "methods", "resistance",
 )  # fmt: skip
 Advance = Callable[[int, int, str], None]
 

@@ -31,9 +31,11 @@ def board_table(board: Board) -> Table:
     table.add_column("Metric", overflow="fold")
     table.add_column(f"{_area(board)} AUC", no_wrap=True)
     table.add_column("Scored", no_wrap=True, justify="right")
-    table.add_column("Verdict", overflow="fold")
+    table.add_column("Separates?", overflow="fold")
+    table.add_column("Claim?", overflow="fold")
     for entry in board.entries:
-        cells = (_rank(entry), entry.name, _auc(board, entry), _scored(entry), entry.result.verdict)
+        verdicts = (entry.result.verdict, entry.result.claim_verdict)
+        cells = (_rank(entry), entry.name, _auc(board, entry), _scored(entry), *verdicts)
         table.add_row(*map(Text, cells))
     return table
 
@@ -59,16 +61,22 @@ def board_notes(board: Board) -> list[str]:
 
 def board_markdown(board: Board) -> str:
     """Write the board as Markdown."""
-    head = ("Rank", "Metric", "Runs", f"{_area(board)} AUC", "AUC, all independents", "Scored", "Verdict")
+    head = (
+        "Rank", "Metric", "Runs", f"{_area(board)} AUC", "unscored ranked worst", "AUC, all independents",
+        "Scored", "Separates?", "Claim holds?", "Forgery and laundering",
+    )  # fmt: skip
     rows = [
         (
             _rank(entry),
             entry.name,
             ", ".join(entry.runs),
             _auc(board, entry),
+            interval(entry.result.look_alike_auc_with_abstentions_worst),
             interval(entry.result.auc),
             _scored(entry),
             entry.result.verdict,
+            entry.result.claim_verdict,
+            entry.result.resistance,
         )
         for entry in board.entries
     ]
@@ -110,6 +118,9 @@ def _row(board: Board, entry: BoardEntry) -> dict[str, object]:
         "scored": _scored(entry),
         "verdict": entry.result.verdict,
         "because": entry.reason or entry.result.because,
+        "claim": entry.result.claim_verdict,
+        "claim_because": entry.result.claim_because,
+        "resistance": entry.result.resistance,
     }
 
 

@@ -20,6 +20,7 @@ from benchmark.catalog import Catalog
 from benchmark.results.codec import from_json
 from benchmark.results.decision import deciding_threshold
 from benchmark.results.forgery_outcomes import forgery_outcomes
+from benchmark.results.laundering import laundering_outcomes
 from benchmark.results.schema import SCHEMA, MetricResult, Results
 from benchmark.results.score_decay import decay_points, distances
 from benchmark.results.shared_properties import founder_pairs, shared_property_classes
@@ -105,7 +106,7 @@ def with_catalog_facts(
     catalog: Catalog | None,
     forgeries: pd.DataFrame | None,
 ) -> Results:
-    """Add to each metric what only the catalog knows: forgeries, decay, shared properties.
+    """Add to each metric what only the catalog knows: forgeries, laundering, decay, shared properties.
 
     Parameters
     ----------
@@ -131,6 +132,7 @@ def with_catalog_facts(
                 shared_properties=()
                 if founders is None
                 else shared_property_classes(own, founders, decision.value),
+                laundering=laundering_outcomes(own, decision),
             )
         )
     return Results(SCHEMA, tuple(metrics), summary.comparisons, summary.catalog)

@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis import CatalogSummary
+from analysis import CatalogSummary, ClaimWord, VerdictWord
 from benchmark.report.notation import count, goal, percent, plain
 from benchmark.report.sections import MetricSection
 from benchmark.results.schema import Results, RunRecord
@@ -71,9 +71,9 @@ def level_note(sections: Sequence[MetricSection]) -> str:
 def facts(sections: Sequence[MetricSection], catalog: CatalogSummary) -> list[Fact]:
     """Count what separates, what sees shape only, what fails, what can be forged and what is certified."""
     separating = [section for section in sections if section.group.slug == "yes"]
-    limited = [section for section in separating if section.result.verdict != "separates"]
-    detectors = [section for section in sections if section.result.verdict == "architecture detector"]
-    failing = [section for section in sections if section.result.verdict == "does not separate"]
+    limited = [one for one in separating if one.result.verdict is not VerdictWord.SEPARATES]
+    detectors = [section for section in sections if section.result.verdict is VerdictWord.ARCHITECTURE]
+    failing = [section for section in sections if section.result.verdict is VerdictWord.FAILS]
     unknown = [section for section in sections if section.group.slug == "unknown"]
     within = f"{len(limited)} of them within limits" if limited else ""
     told = [
@@ -83,10 +83,16 @@ def facts(sections: Sequence[MetricSection], catalog: CatalogSummary) -> list[Fa
     ]
     if unknown:
         told.append(_fact("unknown", unknown, sections, "cannot be judged here", _names(unknown)))
-    attacked = [section for section in sections if section.result.forgeries]
+    stated = [one for one in sections if one.result.claim_verdict is not ClaimWord.NONE_STATED]
+    if stated:
+        broken = [section for section in stated if section.result.claim_verdict is ClaimWord.FAILS]
+        held = [section for section in stated if section.result.claim_verdict is ClaimWord.HOLDS]
+        says = "; ".join(part for part in (f"{len(held)} hold" if held else "", _names(broken)) if part)
+        told.append(_fact("no", broken, stated, "claims fail", says))
+    attacked = [section for section in sections if section.result.tried]
     if attacked:
-        fooled = [section for section in attacked if section.result.forgeable]
-        told.append(_fact("no", fooled, attacked, "can be forged at no cost", _names(fooled)))
+        safe = [section for section in attacked if not section.result.forgeable]
+        told.append(_fact("yes", safe, attacked, "resist forgery and laundering", _names(safe)))
     return told + _certified(sections, catalog)
 
 

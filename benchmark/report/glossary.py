@@ -131,16 +131,23 @@ _TERMS: Final = {
     "paired difference": "The difference of two metrics' AUCs on the pairs that both scored, from the same"
     " lineages left out.",
     # verdicts
-    "verdict": "The answer for a metric, by a rule that is written once; the reason beside it names the"
-    " numbers that decided.",
-    "separates": "Verdict: children score above look-alikes, overall and for every way of derivation.",
-    "separates within limits": "Verdict: children score above look-alikes, except for the ways that are"
-    " named.",
-    "architecture detector": "Verdict: the metric recognises shapes and does not tell children from look-"
-    "alikes.",
-    "does not separate": "Verdict: look-alikes pass as children, by their scores or by the claimed"
-    " threshold.",
-    "cannot say": "Verdict: the run lacks what an answer would need, and what is missing is named.",
+    "verdict": "Whether a metric separates children from look-alikes, by a rule that is written once and"
+    " rests on bounds; the reason beside it names the numbers that decided.",
+    "separates": "Verdict: shown to have a look-alike AUC above .9, with no method of derivation shown to"
+    " fail and at most a tenth of the children without a score.",
+    "separates within limits": "Verdict: shown to have a look-alike AUC above .75, with what is open or"
+    " fails.",
+    "architecture detector": "Verdict: shown to have a look-alike AUC below .75, and to recognise shapes.",
+    "does not separate": "Verdict: shown to have a look-alike AUC below .75.",
+    "cannot say": "Verdict: the run lacks what an answer would need; what is missing is named, and how many"
+    " lineages would do.",
+    "verdict on the claim": "Whether what a metric's authors state holds here: holds, fails, cannot say, or"
+    " none stated. A metric may separate and its claim fail, and the other way round.",
+    "simultaneous bounds": "Ends of intervals that hold together for all metrics of a run, or for all"
+    " methods of all metrics; verdicts rest on them.",
+    "state": "What is shown of a metric on one method of derivation: held, failed, undecided, or no score.",
+    "sensitivity": "What a number becomes when one lineage, one label or one architecture is left out or"
+    " changed.",
     "shared property": "What two independent models have in common beside their shape: text, tokenizer,"
     " order of text, schedule.",
     # evidence

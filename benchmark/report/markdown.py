@@ -26,6 +26,7 @@ from benchmark.report.notation import (
 )
 from benchmark.report.run_facts import INTERVALS, making, methods
 from benchmark.report.sections import MetricSection, metric_sections
+from benchmark.report.sensitivity_rows import HEAD, sensitivity_notes, sensitivity_rows
 from benchmark.report.training_distance import decay_sentence
 from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.schema import DisputeRecord, Failure, Results, RunRecord
@@ -106,6 +107,7 @@ def _answer(sections: Sequence[MetricSection]) -> list[str]:
         named = [
             f"{section.name}: {interval(section.result.look_alike_auc)};"
             f" {section.result.verdict}. {section.result.because}"
+            f" Claim: {section.result.claim_verdict}. Forgery and laundering: {section.result.resistance}."
             for section in members
         ]
         blocks += [f"**{group.title}** ({len(members)}). {group.says}", bullets(named)]
@@ -114,7 +116,8 @@ def _answer(sections: Sequence[MetricSection]) -> list[str]:
 
 def _metrics(sections: Sequence[MetricSection]) -> str:
     head = (
-        "Metric", "Verdict", "Look-alike AUC", "AUC, all independents", "Gap", "p, adjusted",
+        "Metric", "Separates?", "Claim holds?", "Forgery and laundering", "Look-alike AUC",
+        "unscored ranked worst", "AUC, all independents", "Gap", "p, adjusted",
         "Claimed threshold", "its FPR among look-alikes", "its TPR", "Calibrated threshold", "Abstained",
     )  # fmt: skip
     return table_of(head, map(_metric_row, sections))
@@ -125,7 +128,10 @@ def _metric_row(section: MetricSection) -> tuple[str, ...]:
     return (
         section.name,
         result.verdict,
+        result.claim_verdict,
+        result.resistance,
         interval(result.look_alike_auc),
+        interval(result.look_alike_auc_with_abstentions_worst),
         interval(result.auc),
         signed(result.architecture.gap.estimate),
         p_value(result.permutation.adjusted_p_value),
@@ -149,6 +155,9 @@ def _metric(section: MetricSection) -> list[str]:
     p = p_value(result.permutation.adjusted_p_value)
     numbers = [
         f"Look-alike AUC {_auc(result.look_alike_auc)}",
+        f"With unscored pairs ranked worst {_auc(result.look_alike_auc_with_abstentions_worst)}",
+        f"Methods: {result.methods}",
+        f"Forgery and laundering: {result.resistance}",
         f"AUC against all independents {_auc(result.auc)}",
         f"Permutation p, adjusted {p} ({permutation_note(result.permutation)})",
         *(f"Note: {warning}" for warning in result.warnings),
@@ -157,11 +166,17 @@ def _metric(section: MetricSection) -> list[str]:
     if section.description:
         claims = section.description.claims
         numbers += [f"Its authors claim: {claim.text} ({claim.source})" for claim in claims]
-    blocks = [f"### {safe(section.name)}", f"**{result.verdict}** — {safe(result.because)}", bullets(numbers)]
+    blocks = [
+        f"### {safe(section.name)}",
+        f"**{result.verdict}** — {safe(result.because)}",
+        f"Claim: **{result.claim_verdict}** — {safe(result.claim_because)}",
+        bullets(numbers),
+    ]
     if result.by_method:
-        head = ("Method", "Pairs", "Median", "Look-alike AUC", "AUC, all", "TPR")
+        head = ("Method", "Pairs", "Median", "Look-alike AUC", "Misses counted", "State", "AUC, all", "TPR")
         ways = (
-            (name, str(way.n_pairs), plain(way.median), interval(way.look_alike_auc), interval(way.auc),
+            (name, str(way.n_pairs), plain(way.median), interval(way.look_alike_auc),
+             interval(way.look_alike_auc_with_misses), way.state, interval(way.auc),
              percent_interval(way.tpr))
             for name, way in result.by_method.items()
         )  # fmt: skip
@@ -183,6 +198,10 @@ def _metric(section: MetricSection) -> list[str]:
         (INTERVALS.get(name, name), interval(value), value.method)
         for name, value in result.intervals.auc.items()
     )
+    blocks += [
+        table_of(HEAD, sensitivity_rows(result.sensitivity)),
+        bullets(sensitivity_notes(result.sensitivity)),
+    ]
     return [*blocks, table_of(("Interval", "AUC", "Method, and what it assumes"), intervals)]
 
 
@@ -203,22 +222,39 @@ def _crossed(table: CrossTable[Class], sections: Sequence[MetricSection], absent
 
 
 def _forgeries(sections: Sequence[MetricSection]) -> str:
-    tried = [section for section in sections if section.result.forgeries]
+    tried = [section for section in sections if section.result.tried]
     if not tried:
         return "No forgery was scored in this run."
-    head = ["Metric"]
+    head = ["Metric", "Forgery and laundering"]
     for kind in KINDS:
         head += [f"{kind.title}: can it {kind.verb}?", "Score before → after"]
     rows = []
     for section in tried:
-        row = [section.name]
+        row = [section.name, section.result.resistance]
         for kind in KINDS:
             one = attack(section.result, kind)
             told = one.main.told + (f" ({one.aside})" if one.aside else "")
             moved = f"{plain(one.main.before)} → {plain(one.main.after)}" if one.main.n else UNDEFINED
             row += [told, moved]
         rows.append((*row, plain(section.decision.value)))
-    return table_of((*head, "Threshold"), rows)
+    laundered = [
+        (
+            section.name,
+            one.method,
+            str(one.n_pairs),
+            str(one.n_hidden),
+            plain(one.lowest),
+            plain(one.threshold),
+        )
+        for section in tried
+        for one in section.result.laundering
+        if one.n_hidden
+    ]
+    hidden = table_of(
+        ("Metric", "Hidden by laundering", "Pairs", "not called derived", "Lowest score", "Threshold"),
+        laundered,
+    )
+    return table_of((*head, "Threshold"), rows) + (f"\n\n{hidden}" if laundered else "")
 
 
 def _disputes(disputes: Iterable[DisputeRecord]) -> list[str]:

@@ -29,6 +29,7 @@ from benchmark.report.glossary import GLOSSARY, anchor
 from benchmark.report.packing import pair_data
 from benchmark.report.run_facts import INTERVALS, making, methods
 from benchmark.report.sections import MetricSection, anchors, metric_sections
+from benchmark.report.sensitivity_rows import HEAD, sensitivity_notes, sensitivity_rows
 from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.decision import MAX_FPR
 from benchmark.results.schema import DisputeRecord, Results, RunRecord
@@ -52,7 +53,8 @@ class Column:
 
 COLUMNS: Final = (
     Column("Metric", "metric", sort="text", first="up"),
-    Column("Verdict", "verdict", first="up"),
+    Column("Separates?", "verdict", first="up"),
+    Column("Claim holds?", "verdict on the claim", sort="text", first="up"),
     Column("Look-alike AUC", "look-alike AUC"),
     Column("AUC, all independents", "AUC"),
     Column("Gap", "gap"),
@@ -109,6 +111,7 @@ def page(
         "comparisons": _surest_first(results.comparisons),
         "comparison_methods": dict(methods(results)).get("Metrics compared", ""),
         "columns": COLUMNS,
+        "sensitivity_head": HEAD,
         "axis_low": 0.5 if all(_above_half(section) for section in sections) else 0.0,
         "width": dots.WIDTH,
         "nan": math.nan,
@@ -124,7 +127,7 @@ def page(
         "attacks": [
             (section, [attack(section.result, kind) for kind in KINDS])
             for section in sorted(sections, key=lambda section: not section.result.forgeable)
-            if section.result.forgeries
+            if section.result.tried
         ],
         "kinds": KINDS,
         "decision_fpr": MAX_FPR,
@@ -198,6 +201,8 @@ def _environment() -> jinja2.Environment:
         key=_key,
         dumbbell=lambda result, low: strips.dumbbell(result.look_alike_auc, result.auc, low),
         panels=drawings,
+        sensitivity_rows=sensitivity_rows,
+        sensitivity_notes=sensitivity_notes,
         lift=lambda row: strips.lift(row.effect),
     )
     return environment

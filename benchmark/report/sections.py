@@ -7,23 +7,21 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import pandas as pd
 
 from analysis import ScoreTable, Threshold, ThresholdAudit
 from analysis.summary import MetricSummary
+from analysis.verdict_words import GOOD, VerdictWord
 from benchmark.report import dots
 from benchmark.report.families import NAMED, tally
 from benchmark.report.notation import goal, percent, plain, unit
 from benchmark.report.training_distance import finite, look_alike_band
-from benchmark.report.verdict_groups import Group, best_first, group_of, verdict_slug
+from benchmark.report.verdict_groups import CLAIM_SLUGS, Group, best_first, group_of, verdict_slug
 from benchmark.results.decision import Decision, deciding_threshold
 from benchmark.results.schema import DecayPoint, MetricDescription, MetricResult, Results, RunRecord
 
 __all__ = ["MetricSection", "ThresholdLine", "anchors", "calibrated", "claimed", "metric_sections"]
-
-FOOLED: Final = 0.5  # share of look-alikes from which a claimed threshold is the first thing to say
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,11 @@ class MetricSection:
     def mark(self) -> str:
         """Name of the verdict's mark."""
         return verdict_slug(self.result.verdict)
+
+    @property
+    def claim_slug(self) -> str:
+        """Which group's colour the verdict on the claim has."""
+        return CLAIM_SLUGS[self.result.claim_verdict]
 
     @property
     def claimed(self) -> ThresholdAudit | None:
@@ -142,14 +145,11 @@ class MetricSection:
     @property
     def aside(self) -> str:
         """The one thing to know beside the look-alike AUC, for the ten-second answer."""
-        result, slug, stated = self.result, self.group.slug, self.claimed
+        result, slug = self.result, self.group.slug
         if slug == "unknown":
             return result.because or result.verdict
         if slug == "yes" and self.limits:
             return self.limits
-        passed = stated.look_alike_fpr.estimate if stated else math.nan
-        if slug == "no" and passed > FOOLED:
-            return f"its authors' threshold passes {percent(passed)} % of look-alikes"
         told = f"; {unit(result.auc.estimate)} against all independents" if result.auc.defined else ""
         return result.verdict + told
 
@@ -162,10 +162,12 @@ class MetricSection:
     @property
     def limits(self) -> str:
         """Where a metric that separates does not: methods it fails on, and how much it leaves unscored."""
-        result = self.result
-        known = sum(row.look_alike_auc.defined for row in result.by_method.values())
-        of = f"{len(result.fails_on)} of {known} ways: " if len(result.fails_on) > NAMED else ""
-        told = [f"fails on {of}{tally(result.fails_on)}"] if result.fails_on else []
+        result, told = self.result, []
+        if result.verdict == VerdictWord.WITHIN_LIMITS and result.bounds.look_alike_auc.low <= GOOD:
+            told.append(f"at least {unit(result.bounds.look_alike_auc.low, 2)} is established")
+        if result.fails_on:
+            of = f"{result.methods.failed} of {result.methods.total} ways: "
+            told.append(f"fails on {of if len(result.fails_on) > NAMED else ''}{tally(result.fails_on)}")
         if result.coverage.derived < 1:
             told.append(f"no score for {percent(1 - result.coverage.derived)} % of derived pairs")
         return "; ".join(told)

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from analysis import ClaimWord, VerdictWord
 from analysis.summary import MetricSummary
 
-__all__ = ["GROUPS", "QUESTION", "Group", "best_first", "group_of", "standing", "verdict_slug"]
+__all__ = [
+    "CLAIM_SLUGS",
+    "GROUPS",
+    "QUESTION",
+    "Group",
+    "best_first",
+    "group_of",
+    "standing",
+    "verdict_slug",
+]
 
 QUESTION: Final = "Does a lineage metric tell children from look-alikes?"
+CLAIM_SLUGS: Final[Mapping[str, str]] = {
+    ClaimWord.HOLDS: "yes",
+    ClaimWord.FAILS: "no",
+    ClaimWord.NONE_STATED: "unknown",
+    ClaimWord.CANNOT_SAY: "unknown",
+}
+"""Which group's colour a verdict on a claim has."""
 Result = TypeVar("Result", bound=MetricSummary)
 
 
@@ -29,16 +46,21 @@ GROUPS: Final = (
     Group(
         "yes",
         "Separates",
-        "Scores children above independent models of the same shape.",
-        ("separates", "separates within limits"),
+        "Shown to score children above independent models of the same shape.",
+        (VerdictWord.SEPARATES, VerdictWord.WITHIN_LIMITS),
     ),
     Group(
         "no",
         "Does not separate",
-        "Look-alikes pass as children, by their scores or by the authors' own threshold.",
-        ("architecture detector", "does not separate"),
+        "Shown to score look-alikes like children.",
+        (VerdictWord.ARCHITECTURE, VerdictWord.FAILS),
     ),
-    Group("unknown", "Cannot say", "This catalog does not hold what an answer would need.", ("cannot say",)),
+    Group(
+        "unknown",
+        "Cannot say",
+        "This catalog does not hold what an answer would need.",
+        (VerdictWord.CANNOT_SAY,),
+    ),
 )
 ORDER: Final = tuple(verdict for group in GROUPS for verdict in group.verdicts)
 SLUGS: Final = dict(zip(ORDER, ("separates", "limits", "architecture", "fails", "unknown"), strict=True))

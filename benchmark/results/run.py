@@ -54,7 +54,7 @@ class Run(Shown):
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """One row per metric: verdict, AUCs with their ends, p-value, threshold at the first goal, claim."""
+        """One row per metric: verdicts, AUCs with their ends, p-value, threshold at the first goal, claim."""
         return pd.DataFrame([_row(one) for one in self.results.metrics]).set_index("metric")
 
     @cached_property
@@ -103,6 +103,7 @@ class Run(Shown):
             "metrics": {
                 one.metric: {
                     "verdict": one.verdict,
+                    "claim": one.claim_verdict,
                     "look-alike AUC": one.look_alike_auc.estimate,
                     "low": one.look_alike_auc.low,
                     "high": one.look_alike_auc.high,
@@ -143,7 +144,8 @@ def _row(one: MetricResult) -> dict[str, object]:
     return {
         "metric": one.metric,
         "version": one.version,
-        "verdict": one.verdict,
+        "verdict": str(one.verdict),
+        "claim_verdict": str(one.claim_verdict),
         **_ends("look_alike_auc", one.look_alike_auc),
         **_ends("auc", one.auc),
         **_ends("partial_auc", one.partial_auc),
@@ -164,7 +166,9 @@ def _row(one: MetricResult) -> dict[str, object]:
         "n_models": one.n_models,
         "n_lineages": one.n_lineages,
         "abstained": one.abstained,
+        "resistance": one.resistance,
         "because": one.because,
+        "claim_because": one.claim_because,
     }
 
 

@@ -13,6 +13,7 @@ import analysis
 from analysis.notebook import Shown
 from analysis.summary import CatalogSummary, MetricSummary
 from benchmark.catalog.model import Dispute
+from benchmark.results.laundering import LaunderingOutcome
 from benchmark.session.errors import UsageError
 from fpcore import Cost
 
@@ -35,7 +36,7 @@ __all__ = [
     "SharedPropertyClass",
 ]
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,8 @@ class MetricResult(MetricSummary):
         Nearest first; pairs without a score are left out.
     shared_properties : tuple of SharedPropertyClass
         Look-alike founders by what they share, most first.
+    laundering : tuple of LaunderingOutcome
+        One per derivation method that launders and keeps what the model computes; empty where there is none.
 
     Notes
     -----
@@ -164,11 +167,37 @@ class MetricResult(MetricSummary):
     forgeries: tuple[ForgeryOutcome, ...]
     decay: tuple[DecayPoint, ...]
     shared_properties: tuple[SharedPropertyClass, ...]
+    laundering: tuple[LaunderingOutcome, ...]
+
+    @property
+    def framed(self) -> bool:
+        """Whether some forgery made an unrelated model look derived."""
+        return any(outcome.succeeded for outcome in self.forgeries if outcome.kind == "frame")
+
+    @property
+    def evaded(self) -> bool:
+        """Whether some forgery, or some laundering that keeps the function, hid a descendant."""
+        return any(outcome.succeeded for outcome in self.forgeries if outcome.kind == "evade") or any(
+            outcome.n_hidden for outcome in self.laundering
+        )
 
     @property
     def forgeable(self) -> bool:
-        """Whether some forgery changed this metric's call as the forger wanted."""
-        return any(outcome.succeeded for outcome in self.forgeries)
+        """Whether its call can be changed without changing what a model computes."""
+        return self.framed or self.evaded
+
+    @property
+    def tried(self) -> bool:
+        """Whether this run has forgeries or laundered models."""
+        return bool(self.forgeries or self.laundering)
+
+    @property
+    def resistance(self) -> str:
+        """Whether it resists forgery and laundering, in words."""
+        if not self.tried:
+            return "not tried"
+        said = [word for word, is_so in (("framed", self.framed), ("evaded", self.evaded)) if is_so]
+        return " and ".join(said) or "resists forgery and laundering"
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +207,7 @@ class Results(Shown):
     Attributes
     ----------
     schema : int
-        1; a file of another schema is refused.
+        2; a file of another schema is refused.
     metrics : tuple of MetricResult
         In the order of the run.
     comparisons : tuple of Comparison
@@ -384,7 +413,7 @@ class RunRecord(Shown):
     Attributes
     ----------
     schema : int
-        1; a file of another schema is refused.
+        2; a file of another schema is refused.
     status : str
         "running", "complete", or "partial" where a unit of work failed.
     command : str

@@ -17,7 +17,7 @@ from analysis.inference.claims import Claim
 from analysis.results import as_json
 from analysis.table import ScoreTable
 from analysis.thresholds.power import intraclass_correlation
-from analysis.verdicts import VERDICTS
+from analysis.verdict_words import VERDICTS
 from studies.simulation.designs import Design
 
 DESIGN = Design("catalog", (4, 3, 2, 1) * 5, n_cells=3, shape="hub", same_cell=1.5, separation=2.5)
