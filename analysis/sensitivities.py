@@ -385,6 +385,7 @@ class _Weighed:
     derived: Mask
     weight: Floats
     bounds: tuple[float, float]
+    units: float
     reason: str
 
     @classmethod
@@ -392,10 +393,9 @@ class _Weighed:
         """Weigh the pairs that the evidence rests on."""
         if evidence.logistic is None:
             none = np.empty(0)
-            return cls(
-                table, none.astype(np.int64), none, none.astype(bool), none, (0.0, 0.0), evidence.reason
-            )
-        pairs = evidence_pairs(table)
+            nowhere, nothing = none.astype(np.int64), none.astype(bool)
+            return cls(table, nowhere, none, nothing, none, (0.0, 0.0), math.nan, evidence.reason)
+        pairs = evidence_pairs(table, evidence.negatives)
         value = pairs.held_out(evidence.logistic)
         order = np.argsort(value, kind="stable")
         return cls(
@@ -405,18 +405,23 @@ class _Weighed:
             pairs.derived[order],
             pairs.weight[order],
             (evidence.lower, evidence.upper),
+            pairs.negative_units / pairs.n_negative_lineages,
             "",
         )
 
-    def upper(self, kept: Mask, derived: Mask) -> float:
-        """The bound for derivation of some of the pairs, with these labels; NaN where a class is empty."""
+    def upper(self, kept: Mask, derived: Mask, weight: Floats | None = None) -> float:
+        """The bound for derivation of some of the pairs, with these labels; NaN where a class is empty.
+
+        As many observations count for a lineage with negatives as with all of them.
+        """
         label = derived[kept]
         if label.all() or not label.any():
             return math.nan
         a, b = (ends[self.rows[kept]] for ends in (self.table.lineage_a, self.table.lineage_b))
-        holders, lineages = len(np.unique(a[label])), len(np.unique(np.concatenate([a, b])))
-        found = empirical_bounds(self.log10_lr[kept], label, self.weight[kept], holders, lineages / 2)[1]
-        return min(math.log10(lineages), found)
+        holders = len(np.unique(a[label]))
+        others = len(np.unique(np.concatenate([a[~label], b[~label]])))
+        weight = self.weight if weight is None else weight
+        return empirical_bounds(self.log10_lr[kept], label, weight[kept], holders, self.units * others)[1]
 
     def without_lineage(self) -> Influence:
         """The bound without each lineage."""
@@ -447,9 +452,7 @@ class _Weighed:
         """With a weight that the pair would have in the other class: that of an average pair there."""
         weight = self.weight.copy()
         weight[at] = float(self.weight[self.derived == label[at]].mean())
-        return _Weighed(self.table, self.rows, self.log10_lr, label, weight, self.bounds, "").upper(
-            kept, label
-        )
+        return self.upper(kept, label, weight)
 
     def _all(self) -> float:
         return self.upper(np.ones(len(self.rows), dtype=bool), self.derived)
