@@ -16,6 +16,7 @@ from studies.simulation.experiment import Experiment
 from studies.simulation.honesty import run_differences, run_scenarios
 from studies.simulation.pages import write
 from studies.simulation.size import run_family, run_size
+from studies.simulation.verdict_errors import run_verdicts
 
 EXPERIMENTS: dict[str, Callable[[bool, int], Experiment]] = {
     "coverage": run_auc,
@@ -28,6 +29,7 @@ EXPERIMENTS: dict[str, Callable[[bool, int], Experiment]] = {
     "family": run_family,
     "power": run_power,
     "evidence": run_evidence,
+    "verdicts": run_verdicts,
 }
 """An experiment takes (quick, seed); adding one is a line here."""
 

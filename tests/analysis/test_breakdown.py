@@ -91,7 +91,7 @@ def test_parts_are_the_matched_auc_and_the_rates_of_their_pairs(table: ScoreTabl
         (found.auc, analysis.auc(table, level=0.8)),
         (found.tpr, analysis.rate(table, 0.5, "tpr", level=0.8)),
     ):
-        # Quantiles that are found together stop together: they differ beyond the digits that they are good for.
+        # Quantiles that are found together stop together: they differ beyond the digits they are good for.
         assert (one.low, one.high) == pytest.approx((alone.low, alone.high), abs=1e-6)
         assert replace(one, low=0.0, high=0.0, unseen=0.0) == replace(alone, low=0.0, high=0.0, unseen=0.0)
     assert found.look_alike_auc.estimate != found.auc.estimate

@@ -23,7 +23,7 @@ def metric_result() -> MetricResult:
         .summary()
         .metrics
     )
-    return MetricResult(**vars(one), forgeries=(), decay=(), shared_properties=())
+    return MetricResult(**vars(one), forgeries=(), decay=(), shared_properties=(), laundering=())
 
 
 @cache

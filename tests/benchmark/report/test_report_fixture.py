@@ -172,6 +172,7 @@ def results() -> Results:
             forgeries=forgeries(one),
             decay=decay(one.metric),
             shared_properties=shared_properties(one),
+            laundering=(),
         )
         for one in told.metrics
     )
