@@ -107,12 +107,12 @@ class ScoreTable(Shown):
         self.frame = frame
 
         a, b = frame["model_a"], frame["model_b"]
-        codes, names = pd.factorize(pd.concat([a, b], ignore_index=True), sort=True)
+        codes, names = pd.factorize(pd.concat([a, b]), sort=True)
         n = len(frame)
         self.models: Names = np.asarray(names, dtype=object)
         self.model_a: Codes = codes[:n].astype(np.int32)
         self.model_b: Codes = codes[n:].astype(np.int32)
-        twice = pd.Series(self.model_a.astype(np.int64) * max(len(names), 1) + self.model_b).duplicated()
+        twice = pd.Series(self.model_a.astype(np.int64) * len(names) + self.model_b).duplicated()
         if twice.any():
             row = int(np.flatnonzero(twice)[0])
             raise BadTable(f"score table: pair {a[row]} – {b[row]} stands twice; a pair stands once a metric")
@@ -187,14 +187,12 @@ class ScoreTable(Shown):
     def _attribute(self, what: str, frame: pd.DataFrame, *, optional: bool = False) -> tuple[Names, Codes]:
         """Code a per-model attribute that the table states per pair, refusing contradictions."""
         n = len(frame)
-        values = pd.concat([frame[f"{what}_a"], frame[f"{what}_b"]], ignore_index=True)
-        codes, names = pd.factorize(values, sort=True)
-        codes = codes.astype(np.int32)
+        codes, names = pd.factorize(pd.concat([frame[f"{what}_a"], frame[f"{what}_b"]]), sort=True)
         if not optional and (codes < 0).any():
             row = int(np.flatnonzero(codes < 0)[0]) % n
             raise BadTable(f"score table: row {row + 1} has no {what}; fill it or leave the column out")
         models = np.concatenate([self.model_a, self.model_b])
-        of_model = np.full(len(self.models), -1, dtype=np.int32)
+        of_model = np.empty(len(self.models), dtype=np.int32)
         of_model[models] = codes
         contradiction = of_model[models] != codes
         if contradiction.any():
@@ -307,4 +305,4 @@ def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
             if first in frame and second in frame:
                 a, b = frame[first].to_numpy(dtype=object), frame[second].to_numpy(dtype=object)
                 frame[first], frame[second] = np.where(swap, b, a), np.where(swap, a, b)
-    return frame.sort_values(["model_a", "model_b"], kind="stable", ignore_index=True)
+    return frame.sort_values(["model_a", "model_b"], ignore_index=True)
