@@ -100,4 +100,4 @@ def test_a_distance_is_recognised() -> None:
     for table, hinted in ((drawn, False), (drawn.with_scores(-drawn.score), True)):
         warned = analysis.analyse([table], n_resamples=99, n_bootstrap=50).metrics[0].warnings
         assert any("change the sign of a distance" in one for one in warned) == hinted
-    assert Wins.of(drawn).estimate > 0.8
+    assert Wins.of(drawn).estimate > 0.7
