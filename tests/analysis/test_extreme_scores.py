@@ -101,3 +101,12 @@ def test_a_distance_is_recognised() -> None:
         warned = analysis.analyse([table], n_resamples=99, n_bootstrap=50).metrics[0].warnings
         assert any("change the sign of a distance" in one for one in warned) == hinted
     assert Wins.of(drawn).estimate > 0.7
+
+
+def test_a_weak_distance_is_recognised_where_lineages_are_many() -> None:
+    """No AUC far below one half, but an interval below it."""
+    weak = Design("weak", spread(60, (3,)), separation=-0.6).draw(np.random.default_rng(0))
+    report = analysis.analyse([weak], n_resamples=99, n_bootstrap=50).metrics[0]
+    assert report.auc.estimate > 0.25
+    assert report.auc.high < 0.5
+    assert any("change the sign of a distance" in one for one in report.warnings)
