@@ -177,7 +177,7 @@ def test_names_are_sorted_and_coded_small() -> None:
     for names in (table.models, table.lineages, table.cells, table.relation):
         assert names.dtype == object
     numbered = ScoreTable(ScoreTable(GOOD).frame.assign(lineage_a=[1, 1, 1, 2], lineage_b=[1, 2, 2, 2]))
-    assert (numbered.lineages.tolist(), numbered.lineages.dtype) == ([1, 2], object)
+    assert (numbered.lineages.tolist(), numbered.lineages.dtype) == (["1", "2"], object)
     assert table.frame.index.tolist() == [0, 1, 2, 3]
     assert (table.model_a.tolist(), table.model_b.tolist()) == ([0, 0, 0, 2], [1, 2, 3, 3])
 
