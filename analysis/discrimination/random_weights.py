@@ -89,7 +89,7 @@ def weighted_mean_quantile(
         new = np.where(inside, step, (a[here] + b[here]) / 2)
         moved = np.abs(new - x[here])
         x[here] = new
-        open_[here] = (moved > NEAR) & (b[here] - a[here] > NEAR)
+        open_[here] = moved > NEAR
         if not open_.any():
             break
     found[wide] = low[wide] + x * (high - low)[wide]

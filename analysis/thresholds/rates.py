@@ -139,12 +139,11 @@ def share_of_pairs(
     left = total - held[present]
     folds = np.full(len(left), np.nan)
     np.divide(found - hits[present], left, out=folds, where=left > 0)
-    effective = max(1.0, effective_number(held))
     return ShareOfLineages(
         found / total,
         folds,
         FALSE_POSITIVES if pairs_of == "fpr" else TRUE_POSITIVES,
-        effective,
+        effective_number(held),
         level,
         method,
         total,

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from typed_results import metric_result
 
+from analysis import ClaimWord, VerdictWord
 from benchmark.evaluation.gates import parse_gate
 from benchmark.results.schema import MetricResult
 from benchmark.session.errors import UsageError
@@ -20,6 +21,10 @@ def result() -> MetricResult:
     assert claim.fpr is not None
     return replace(
         made,
+        verdict=VerdictWord.WITHIN_LIMITS,
+        claim_verdict=ClaimWord.FAILS,
+        bounds=replace(made.bounds, look_alike_auc=replace(made.look_alike_auc, low=0.8)),
+        look_alike_auc_with_abstentions_worst=replace(made.look_alike_auc, estimate=0.9),
         look_alike_auc=replace(made.look_alike_auc, estimate=0.97, low=0.9, high=0.99),
         claim=replace(claim, fpr=replace(claim.fpr, estimate=0.2, low=0.1, high=0.3)),
         permutation=replace(made.permutation, p_value=math.nan),
@@ -39,6 +44,14 @@ def result() -> MetricResult:
         ("fpr@claim.high=0.25", False),
         ("p_value=0.05", False),
         ("cllr=1", False),
+        ("verdict=separates", False),
+        ("verdict=separates within limits", True),
+        ("verdict=cannot say", True),
+        ("claim_verdict=holds", False),
+        ("claim_verdict=none stated", False),
+        ("look_alike_auc.bound=0.95", False),
+        ("look_alike_auc.bound=0.7", True),
+        ("look_alike_auc.worst=0.999", False),
     ],
 )
 def test_judgement(text: str, passed: bool) -> None:
@@ -59,7 +72,10 @@ def test_undefined_is_said() -> None:
     assert "undefined" in str(parse_gate("p_value=0.05").judge(result()))
 
 
-@pytest.mark.parametrize("text", ["look_alike_auc", "look_alike_auc=", "beauty=1", "auc=1e", "auc=1=2"])
+@pytest.mark.parametrize(
+    "text",
+    ["look_alike_auc", "look_alike_auc=", "beauty=1", "auc=1e", "auc=1=2", "verdict=does not separate"],
+)
 def test_bad_gates_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--gate"):
         parse_gate(text)
