@@ -6,7 +6,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -60,7 +60,10 @@ class RoleView:
 
     def read(self) -> torch.Tensor:
         """The tensor; scaled formats are dequantised, other element types are as stored."""
-        return self.view.apply(read_dequantised(self.checkpoint, self.source))
+        if self.view.expert is None:
+            return self.view.apply(read_dequantised(self.checkpoint, self.source))
+        one = read_dequantised(self.checkpoint, self.source, self.view.expert)
+        return replace(self.view, expert=None).apply(one)
 
 
 class Roles(Mapping[str, RoleView]):

@@ -102,7 +102,7 @@ def open_adapter(file: Path, name: str | None, open_base: Callable[[str], Checkp
     Raises
     ------
     BadCheckpoint
-        The settings are missing or name no base, the base cannot be opened, or the adapter is of another kind.
+        The settings are missing or name no base, the base cannot be opened, or it is of another kind.
     """
     settings_file = file.parent / "adapter_config.json"
     if not settings_file.is_file():

@@ -83,6 +83,10 @@ class Unwrapped(TensorSource):
         """One tensor as stored."""
         return self.source.read(self.stored[name])
 
+    def read_part(self, name: str, index: int) -> torch.Tensor:
+        """One part of a tensor along its first axis."""
+        return self.source.read_part(self.stored[name], index)
+
     def file_of(self, name: str) -> str:
         """The file that holds a tensor."""
         return self.source.file_of(self.stored.get(name, name))

@@ -64,8 +64,8 @@ class AsStored(StoredWeight):
 
     def read(self, source: TensorSource, index: int | None = None) -> torch.Tensor:
         """The tensor as it is."""
-        tensor = source.read(self.parts[0])
-        return tensor if index is None else tensor[index]
+        name = self.parts[0]
+        return source.read(name) if index is None else source.read_part(name, index)
 
 
 @dataclass(frozen=True)

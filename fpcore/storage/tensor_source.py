@@ -89,6 +89,10 @@ class TensorSource(ABC):
             If there is no tensor of that name.
         """
 
+    def read_part(self, name: str, index: int) -> torch.Tensor:
+        """One part of a tensor along its first axis, such as one expert of a stack."""
+        return self.read(name)[index]
+
     def file_of(self, name: str) -> str:
         """The file that holds a tensor, for messages; the source's own name where there is none."""
         return self.name
