@@ -150,7 +150,15 @@ def read_anatomy(checkpoint: TensorSource, architecture: Architecture) -> Roles:
         ) from None
     views = RoleReader(checkpoint, architecture, table, file).read()
     check_layers(checkpoint, views, architecture.depth, architecture.experts)
-    return Roles(views, architecture.depth)
+    return Roles(with_embedding(views), architecture.depth)
+
+
+def with_embedding(views: dict[str, RoleView]) -> dict[str, RoleView]:
+    """A model saved with its unembedding alone has no other embedding: the two are tied."""
+    if "embedding.weight" in views or "unembedding.weight" not in views:
+        return views
+    view = views.pop("unembedding.weight")
+    return {**views, "embedding.weight": replace(view, role="embedding.weight")}
 
 
 class RoleReader:

@@ -109,7 +109,7 @@ class Checkpoint(TensorSource):
 
 @contextmanager
 def one_line(name: str) -> Iterator[None]:
-    """Any way in which a config and names can fail to make a model is one line, not a traceback."""
+    """Whatever keeps a config and names from making a model is one line, not a traceback."""
     try:
         yield
     except (BadCheckpoint, NotComparable):

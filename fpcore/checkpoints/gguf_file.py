@@ -183,6 +183,8 @@ class GgufCheckpoint(Checkpoint):
         if "token_embd.weight" not in shapes:
             raise BadCheckpoint(f"{self.path}: no token_embd.weight; is it the file of a whole model?")
         config.setdefault("vocab_size", shapes["token_embd.weight"][0])
+        if stacks := [shape[0] for name, shape in shapes.items() if name.endswith("ffn_up_exps.weight")]:
+            config.setdefault("num_experts", stacks[0])
         config["model_type"] = self.model_type
         config["num_hidden_layers"] = self.depth
         config["tie_word_embeddings"] = "output.weight" not in shapes
@@ -193,9 +195,10 @@ class GgufCheckpoint(Checkpoint):
     @property
     def model_type(self) -> str:
         """What the hub calls the architecture."""
-        if self._architecture == "llama" and self.value("expert_count"):
+        names = self.files.tensors
+        if self._architecture == "llama" and any(".ffn_gate_inp." in name for name in names):
             return "mixtral"
-        if self._architecture == "deepseek2" and any(".exp_probs_b" in name for name in self.files.tensors):
+        if self._architecture == "deepseek2" and any(".exp_probs_b" in name for name in names):
             return "deepseek_v3"
         known = MODEL_TYPES | OTHER_TYPES
         return known.get(self._architecture, self._architecture.replace("-", "_"))

@@ -79,7 +79,7 @@ OTHER_TYPES: Final = {
     "t5encoder": "t5",
 }
 
-# Architectures whose rotary embedding turns neighbouring rows in llama.cpp and the halves of a head on the hub:
+# Architectures whose rotary embedding turns neighbouring rows in llama.cpp, the halves of a head on the hub:
 # the converter reorders the rows of query and key.
 REORDERED: Final = frozenset(
     {

@@ -122,8 +122,8 @@ def open_files(path: Path) -> GgufFiles:
     count = stated.contents() if stated is not None else 1
     if isinstance(count, int) and count > 1 and count != len(paths):
         raise BadCheckpoint(
-            f"{path}: one of {count} parts of a split GGUF file, named so that the others are not found; name "
-            "them …-00001-of-… as they were"
+            f"{path}: one of {count} parts of a split GGUF file, named so that the others are not found; "
+            "name them …-00001-of-… as they were"
         )
     tensors: dict[str, FileTensor] = {}
     files: dict[str, Path] = {}
@@ -217,7 +217,7 @@ def decoded(tensor: FileTensor, index: int | None, *, swapped: bool) -> NDArray[
             pieces.append(dequantize(rows if turn is None else turn(rows), tensor.tensor_type))
     except NotImplementedError as error:
         raise UnreadableTensor(
-            f"its encoding {name} is none that the gguf package turns back; use a file of another quantisation"
+            f"its encoding {name} is none that the gguf package turns back; use another quantisation"
         ) from error
     whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
     return np.asarray(whole, dtype=np.float32).reshape(*data.shape[:-1], -1)

@@ -43,7 +43,7 @@ def scale_values(scale: torch.Tensor) -> torch.Tensor:
 
     if scale.dtype in (torch.uint8, getattr(torch, "float8_e8m0fnu", None)):
         exponents = as_bytes(scale).reshape(scale.shape)
-        return torch.ldexp(torch.ones(()), exponents.int() - 127)
+        return torch.ldexp(torch.ones(exponents.shape), exponents.int() - 127)
     return scale.float()
 
 
