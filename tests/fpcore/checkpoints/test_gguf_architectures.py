@@ -1,4 +1,4 @@
-"""Every architecture of the `gguf` package's tensor map that has attention, with every tensor that it lists."""
+"""Every architecture of the `gguf` package that has attention, written with every tensor that it lists."""
 
 from __future__ import annotations
 
