@@ -52,7 +52,11 @@ SHAPES: dict[str, tuple[int, ...]] = {
 }
 
 # Files of these have one or the other.
-NOT_BOTH = {"llama": ("_exps", "ffn_gate_inp"), "grok": ("layer_output_norm",)}
+NOT_BOTH = {
+    "llama": ("_exps", "ffn_gate_inp"),
+    "grok": ("layer_output_norm",),
+    "plamo2": (".attn_q", ".attn_k"),
+}
 
 
 def of_layer(architecture: str, name: str, part: str, present: set[str]) -> tuple[int, ...] | None:
