@@ -13,6 +13,7 @@ from studies.simulation.coverage import run_auc, run_rates
 from studies.simulation.detection import run_power
 from studies.simulation.evidence_cost import run_evidence
 from studies.simulation.experiment import Experiment
+from studies.simulation.nulls import run_nulls, run_regression, run_smallest
 from studies.simulation.pages import write
 from studies.simulation.size import run_family, run_size
 
@@ -23,6 +24,9 @@ EXPERIMENTS: dict[str, Callable[[bool, int], Experiment]] = {
     "held-out": run_held_out,
     "size": run_size,
     "family": run_family,
+    "nulls": run_nulls,
+    "smallest": run_smallest,
+    "regression": run_regression,
     "power": run_power,
     "evidence": run_evidence,
 }
