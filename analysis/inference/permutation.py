@@ -259,6 +259,7 @@ def _together(
     usable = [_usable(table) for table in tables]
     able = [k for k, use in enumerate(usable) if not use.reason]
     tests = [_refused(table, use.reason) for table, use in zip(tables, usable, strict=True)]
+    _cells([tables[k] for k in able], [usable[k] for k in able])
     own = [_family([tables[k]], [usable[k]], n_resamples, seed) for k in able]
     for k, family in zip(able, own, strict=True):
         tests[k] = _alone(tables[k], usable[k], family, level)
@@ -349,21 +350,29 @@ def _usable(table: ScoreTable) -> _Usable:
     return _Usable(derived, frozenset(table.models[chosen].tolist()), "")
 
 
-def _family(tables: Sequence[ScoreTable], usable: Sequence[_Usable], n_resamples: int, seed: int) -> _Family:
-    """Compute every metric's statistic for the observed labels and for the same permutations of them."""
-    models = order_of_models(tables, list(frozenset[str]().union(*(use.models for use in usable))))
-    code = {model: i for i, model in enumerate(models)}
+def _cells(tables: Sequence[ScoreTable], usable: Sequence[_Usable]) -> dict[str, str]:
+    """Architecture cell of every permuted model; tables must not contradict each other."""
+    permuted = frozenset[str]().union(*(use.models for use in usable))
     cell: dict[str, str] = {}
-    edges: dict[tuple[int, int], str] = {}
-    own_edges: list[list[tuple[int, int]]] = []
-    for table, use in zip(tables, usable, strict=True):
-        for i, model in enumerate(table.models):
-            if model in code and table.cell_of[i] >= 0:
-                name = str(table.cells[table.cell_of[i]])
+    for table in tables:
+        for model, of in zip(table.models.tolist(), table.cell_of.tolist(), strict=True):
+            if model in permuted and of >= 0:
+                name = str(table.cells[of])
                 if cell.setdefault(model, name) != name:
                     raise BadArgument(
                         f"tables must agree on cells: model {model} stands in {cell[model]} and in {name}"
                     )
+    return cell
+
+
+def _family(tables: Sequence[ScoreTable], usable: Sequence[_Usable], n_resamples: int, seed: int) -> _Family:
+    """Compute every metric's statistic for the observed labels and for the same permutations of them."""
+    models = order_of_models(tables, list(frozenset[str]().union(*(use.models for use in usable))))
+    code = {model: i for i, model in enumerate(models)}
+    cell = _cells(tables, usable)
+    edges: dict[tuple[int, int], str] = {}
+    own_edges: list[list[tuple[int, int]]] = []
+    for table, use in zip(tables, usable, strict=True):
         rows = np.flatnonzero(use.derived)
         pairs = [
             (min(code[a], code[b]), max(code[a], code[b]))

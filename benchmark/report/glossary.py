@@ -123,10 +123,12 @@ _TERMS: Final = {
     "intraclass correlation": "How alike the scores of derived pairs of one lineage are: 0 unrelated, 1 all"
     " the same.",
     # tests
-    "permutation p": "How often scores at least as extreme arise when models are permuted inside their"
-    " architecture cells; refused where too few arrangements exist.",
+    "permutation p": "The larger of two p-values: how often scores at least as extreme arise when models are"
+    " permuted inside their architecture cells, and whether derived pairs exceed the levels of their models"
+    " by more than lineages vary; refused where too few arrangements exist.",
     "adjusted p": "A p-value that holds for all metrics or comparisons of a run together.",
-    "max-T": "How the permutation test is adjusted: each metric against the largest statistic of all.",
+    "max-T": "How the permutation test is adjusted: each metric's p-value against the best rank of all"
+    " metrics in every arrangement, the observed one among them.",
     "Holm": "How the p-values of paired comparisons are adjusted.",
     "paired difference": "The difference of two metrics' AUCs on the pairs that both scored, from the same"
     " lineages left out.",
