@@ -1,9 +1,9 @@
 """Populations without a lineage signal in which models are not exchangeable, and how often the tests reject.
 
 A pair of models i and j of the lineages g and h scores by levels of lineages (a), models (b), lineage pairs
-(c) and itself (e), from heavy-tailed or skewed distributions; pairs inside a lineage are drawn like all others.
-Levels add up, or multiply; scores may be cut to a few values, pairs may have none, one lineage may hold most
-models, lineages may hold merges. Nothing here was used to choose how the tests work.
+(c) and itself (e), from heavy-tailed or skewed distributions; pairs inside a lineage are drawn like all
+others. Levels add up, or multiply; scores may be cut to a few values, pairs may have none, one lineage may hold
+most models, lineages may hold merges. Nothing here was used to choose how the tests work.
 """
 
 from __future__ import annotations
@@ -182,8 +182,8 @@ def run_nulls(quick: bool, seed: int) -> Experiment:
     return Experiment(
         "nulls",
         (
-            "Where models are not exchangeable, and yet there is no lineage signal, the test rejects at .05 in"
-            f" {size.mean():.3f} of catalogs on average, {size.min():.3f} to {size.max():.3f} over designs"
+            "Where models are not exchangeable, and yet there is no lineage signal, the test rejects at"
+            f" .05 in {size.mean():.3f} of catalogs on average, {size.min():.3f} to {size.max():.3f} over designs"
             f" (each measured to ±{margin:.3f}); by permutation alone it would in"
             f" {details['permutation alone'].mean():.3f}, at worst {details['permutation alone'].max():.3f}.",
             f"Power against derived pairs {SHIFT} standard deviations higher: {details['power'].mean():.2f}"
