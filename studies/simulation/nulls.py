@@ -2,8 +2,8 @@
 
 A pair of models i and j of the lineages g and h scores by levels of lineages (a), models (b), lineage pairs
 (c) and itself (e), from heavy-tailed or skewed distributions; pairs inside a lineage are drawn like all
-others. Levels add up, or multiply; scores may be cut to a few values, pairs may have none, one lineage may hold
-most models, lineages may hold merges. Nothing here was used to choose how the tests work.
+others. Levels add up, or multiply; scores may be cut to a few values, pairs may have none, one lineage may
+hold most models, lineages may hold merges. Nothing here was used to choose how the tests work.
 """
 
 from __future__ import annotations
@@ -183,8 +183,8 @@ def run_nulls(quick: bool, seed: int) -> Experiment:
         "nulls",
         (
             "Where models are not exchangeable, and yet there is no lineage signal, the test rejects at"
-            f" .05 in {size.mean():.3f} of catalogs on average, {size.min():.3f} to {size.max():.3f} over designs"
-            f" (each measured to ±{margin:.3f}); by permutation alone it would in"
+            f" .05 in {size.mean():.3f} of catalogs on average, {size.min():.3f} to {size.max():.3f} over"
+            f" designs (each measured to ±{margin:.3f}); by permutation alone it would in"
             f" {details['permutation alone'].mean():.3f}, at worst {details['permutation alone'].max():.3f}.",
             f"Power against derived pairs {SHIFT} standard deviations higher: {details['power'].mean():.2f}"
             f" on average, {details['power'].min():.2f} at least.",
