@@ -154,29 +154,39 @@ NULLS: Final = (
 def run_nulls(quick: bool, seed: int) -> Experiment:
     """Size of the separation test and of its two parts, and power beside it, at .05."""
     n_catalogs, n_powers = (40, 20) if quick else (1000, 200)
-    rows = []
-    for place, design in enumerate(NULLS):
-        rng = np.random.default_rng((seed, 31, place))
-        rejected = np.zeros(3)
-        for i in range(n_catalogs):
-            test = separation_test(design.draw(rng), N_RESAMPLES, seed=i)
-            values = (test.p_value, test.exchangeable_p_value, test.lineage_p_value)
-            rejected += np.array(values) <= LEVEL
-        found = sum(
-            separation_test(design.draw(rng, SHIFT), N_RESAMPLES, seed=i).p_value <= LEVEL
-            for i in range(n_powers)
-        )
-        size, permuted, over_lineages = (rejected / n_catalogs).tolist()
-        rows.append(
-            {
-                "design": design.name,
-                "size": size,
-                "permutation alone": permuted,
-                "lineages alone": over_lineages,
-                "power": found / n_powers,
-            }
-        )
-    details = pd.DataFrame(rows)
+    details = pd.DataFrame(
+        [
+            _rejections(design, np.random.default_rng((seed, 31, place)), n_catalogs, n_powers)
+            for place, design in enumerate(NULLS)
+        ]
+    )
+    return _nulls(details, n_catalogs)
+
+
+def _rejections(
+    design: NullDesign, rng: np.random.Generator, n_catalogs: int, n_powers: int
+) -> dict[str, object]:
+    """Rates of rejection without a signal, and with one."""
+    rejected = np.zeros(3)
+    for i in range(n_catalogs):
+        test = separation_test(design.draw(rng), N_RESAMPLES, seed=i)
+        values = (test.p_value, test.exchangeable_p_value, test.lineage_p_value)
+        rejected += np.array(values) <= LEVEL
+    found = sum(
+        separation_test(design.draw(rng, SHIFT), N_RESAMPLES, seed=i).p_value <= LEVEL
+        for i in range(n_powers)
+    )
+    size, permuted, over_lineages = (rejected / n_catalogs).tolist()
+    return {
+        "design": design.name,
+        "size": size,
+        "permutation alone": permuted,
+        "lineages alone": over_lineages,
+        "power": found / n_powers,
+    }
+
+
+def _nulls(details: pd.DataFrame, n_catalogs: int) -> Experiment:
     size = details["size"]
     margin = 1.96 * np.sqrt(LEVEL * (1 - LEVEL) / n_catalogs)
     return Experiment(
