@@ -30,10 +30,10 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Method = Literal["jackknife", "bootstrap", "percentile", "delong"]
 METHODS: Final[dict[str, str]] = {
-    "jackknife": "lineage jackknife, one lineage more that tells nothing: lineages independent",
-    "bootstrap": "lineage bootstrap, one lineage more that tells nothing: lineages independent",
-    "percentile": "lineage bootstrap, percentiles: lineages independent and many, AUC far from 1",
-    "delong": "DeLong: assumes that all pairs are independent, which they are not",
+    "jackknife": "lineage jackknife, one lineage more that tells nothing: lineages independent; pair-weighted",
+    "bootstrap": "lineage bootstrap, one lineage more that tells nothing: lineages independent; pair-weighted",
+    "percentile": "lineage bootstrap, percentiles: lineages independent and many, AUC far from 1; pair-weighted",
+    "delong": "DeLong: assumes that all pairs are independent, which they are not; pair-weighted",
 }
 
 

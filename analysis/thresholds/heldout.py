@@ -72,9 +72,9 @@ def held_out_rates(
     Returns
     -------
     tuple of Interval
-        False positive rate, true positive rate.
+        False positive rate, true positive rate: means over pairs.
     """
-    method = f"calibrated with the {by} left out"
+    method = f"calibrated with the {by} left out; pair-weighted"
     group_a, group_b, member = _groups(table, by)
     n_groups = len(member)
     if n_groups < 3:

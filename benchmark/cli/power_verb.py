@@ -107,12 +107,11 @@ def power_of_catalog(file: Path | None, max_fpr: float | None, confidence: float
     from analysis import ScoreTable
     from analysis.thresholds.certificate import worth
     from benchmark.catalog import load_catalog
-    from benchmark.catalog.pairs import pair_table
 
     loaded = load_catalog(file)
     here = [model.id for model in loaded.models.values() if not model.remote]
     n_lineages = len({loaded.lineage(name) for name in here})
-    table = ScoreTable(pair_table(loaded.graph, here).assign(score=0.0))
+    table = ScoreTable(loaded.pairs(here).assign(score=0.0))
     negatives = worth(table, "look-alike"), worth(table, "independent")
     return power_of(n_lineages, max_fpr, confidence, n_metrics, negatives)
 
@@ -134,7 +133,7 @@ def power_of(
     from analysis.thresholds.certificate import lineages_worth
     from analysis.thresholds.power import certifiable_fpr, lineages_needed
 
-    alike, every = negatives or (n_lineages / 2, n_lineages / 2)
+    alike, every = negatives or (n_lineages / 2 if n_lineages > 1 else 0.0,) * 2
     lowest = [certifiable_fpr(lineages_worth(n), confidence, n_metrics) for n in (alike, every)]
     return Power(
         n_lineages,

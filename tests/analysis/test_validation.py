@@ -95,6 +95,7 @@ BAD: dict[str, list[Any]] = {
     "n_resamples": COUNTS,
     "n_bootstrap": COUNTS,
     "n_candidates": COUNTS,
+    "n_metrics": COUNTS,
     "models_per_lineage": COUNTS,
     "n_lineages": [-1, 10.0, True, None],
     "example_table.n_lineages": COUNTS,
