@@ -126,7 +126,7 @@ def roc_curve(
     >>> curve = roc_curve(example_table())
     >>> print(curve)
     RocCurve: n points 124; level 0.95; method lineage jackknife, one lineage more that is all errors,
-    pointwise
+    pointwise; pair-weighted
     >>> float(curve.fpr[0]), float(curve.tpr[-1]), float(curve.threshold[0])
     (0.0, 1.0, inf)
     """

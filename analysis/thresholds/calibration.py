@@ -160,11 +160,11 @@ def calibrate_threshold(
     Pairs that share a lineage are dependent. So each pair of lineages is given a weight such that the weights
     at a lineage sum to 1 at most (among m look-alike lineages 1/(m - 1) each, spread over their models'
     pairs). For every product of functions of lineage pairs so weighted, Finner's inequality (1992,
-    Annals of Probability 20, 1893-1901) gives what independence would: the weighted share of negatives at or above
-    the right threshold falls to s or below with a probability of at most exp(-n·kl(s, max_fpr)), n the sum
-    of the weights, as for n independent pairs (Chernoff). The certified threshold is the smallest at which
-    that is 1 - confidence, or for several metrics their number less (Bonferroni). Nothing is drawn and no
-    name matters. A threshold above a certified one is certified as well, so the value is never below the one
+    Annals of Probability 20, 1893-1901) gives what independence would: the weighted share of negatives at or
+    above the right threshold falls to s or below with a probability of at most exp(-n·kl(s, max_fpr)), n the
+    sum of the weights, as for n independent pairs (Chernoff). The certified threshold is the smallest at
+    which that is 1 - confidence, or for K metrics a K-th of it (Bonferroni). Nothing is drawn and no name
+    matters. A threshold above a certified one is certified as well, so the value is never below the one
     calibrated on all pairs.
 
     Examples

@@ -29,6 +29,8 @@ Ints = npt.NDArray[np.int64]
 BALANCING: Final = 200
 """Rounds of balancing: a fixed number, so that the weights are a function of the labels alone."""
 ROUNDING: Final = 1e-9
+FADING: Final = 0.02
+"""A weight below this share of its lineages' others is one that balancing drives towards nothing."""
 SLACK: Final = 1e-6
 """By which a number of negatives may fall short through balancing; what is needed is rounded up by more."""
 
@@ -114,20 +116,32 @@ def balanced_weights(first: Ints, second: Ints, n_lineages: int) -> Floats:
     -----
     Symmetric balancing (Sinkhorn & Knopp 1967) of the table of pairs, then each weight divided by the larger
     sum of its two lineages, so that whatever balancing leaves uneven is counted too little, never too often.
+    Pairs that balancing drives towards nothing, but slowly, are left out where more is counted without them.
     """
-    joined = np.zeros((n_lineages, n_lineages))
-    joined[first, second] = joined[second, first] = 1.0
-    joined = joined[:, joined.any(axis=0)][joined.any(axis=0)]
-    place = np.cumsum(np.bincount(np.concatenate([first, second]), minlength=n_lineages) > 0) - 1
-    factor = 1 / np.sqrt(joined.sum(axis=0))
+    lineages, place = np.unique(np.concatenate([first, second]), return_inverse=True)
+    a, b = np.split(place, 2)
+    joined = np.zeros((len(lineages), len(lineages)))
+    joined[a, b] = joined[b, a] = 1.0
+    weights = _balanced(joined)
+    largest = weights.max(axis=0, initial=0.0)
+    kept = joined * (weights >= FADING * np.minimum(largest[:, None], largest))
+    if not np.array_equal(kept, joined):
+        weights = max(weights, _balanced(kept), key=np.sum)
+    found: Floats = weights[a, b]
+    return found
+
+
+def _balanced(joined: Floats) -> Floats:
+    """Weights of a symmetric table of zeros and ones that sum to 1 at most in each row."""
+    factor = 1 / np.sqrt(np.maximum(joined.sum(axis=0), 1.0))
     for _ in range(BALANCING):
         total = factor * (joined @ factor)
         if np.all(np.abs(total - 1) < ROUNDING):
             break
-        factor = factor / np.sqrt(total)
+        factor = factor / np.sqrt(np.where(total > 0, total, 1.0))
     total = factor * (joined @ factor)
-    a, b = place[first], place[second]
-    weights: Floats = factor[a] * factor[b] / np.maximum(np.maximum(total[a], total[b]), ROUNDING)
+    weights: Floats = joined * factor * factor[:, None]
+    weights /= np.maximum(np.maximum(total, total[:, None]), ROUNDING)
     return weights
 
 

@@ -125,8 +125,10 @@ def _certified(sections: Sequence[MetricSection], catalog: CatalogSummary) -> li
     says = f"{beside} against all independents"
     if not math.isnan(catalog.certifiable_fpr):
         needed = next((need for rate, need in goals(catalog) if rate == at), None)
-        says += f"; {catalog.n_lineages} lineages allow {percent(catalog.certifiable_fpr)} % at best"
-        says += f"; {needed} would do" if needed and needed > lineages_that_count(catalog) else ""
+        held_here = f"{catalog.n_look_alike_negatives:.4g} independent look-alikes"
+        says += f"; {held_here} allow {percent(catalog.certifiable_fpr)} % at best"
+        short = needed and needed > lineages_that_count(catalog)
+        says += f"; {needed // 2} (of {needed} lineages) would do" if short and needed else ""
     slug = "yes" if held else "unknown"
     title = f"certified at {goal(at)} % false positives among look-alikes"
     return [Fact(slug, str(len(held)), f"of {len(firsts)}", title, says)]

@@ -96,11 +96,12 @@ _TERMS: Final = {
     "certificate": "A statement that a threshold's false-positive rate among look-alikes of fresh lineages (a"
     " mean over lineages) is at most a goal, with stated confidence, for all metrics of the run together; it"
     " takes enough independent negatives, and is refused otherwise.",
-    "certified": "Said of a threshold that has a certificate; against all independent pairs only where that is"
-    " said.",
+    "certified": "Said of a threshold that has a certificate; against all independent pairs only where that"
+    " is said.",
     "independent negatives": "Negatives that share no lineage, two lineages to each: what a certificate rests"
     " on. All pairs are used, weighted so that no lineage counts for more than one.",
-    "pair-weighted": "A mean in which every pair counts alike, so that a lineage with many models counts more.",
+    "pair-weighted": "A mean in which every pair counts alike, so that a lineage with many models counts"
+    " more.",
     "lineage-weighted": "A mean in which every lineage counts alike, however many models it has.",
     "held-out rate": "A rate at a threshold that was calibrated without the lineages it is judged on.",
     "FPR": "False-positive rate: the share of independent pairs, or of look-alikes, at or above a threshold,"

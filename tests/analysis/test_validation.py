@@ -79,6 +79,7 @@ BAD: dict[str, list[Any]] = {
     "tables": [TABLE, [FRAME], [TABLE, TABLE], None, "scores.csv"],
     "report": [None, TABLE],
     "negatives": ["look alike", "", None, 3],
+    "calibrate_threshold.negatives": ["look alike", "", 3],
     "method": ["jacknife", "", None],
     "kind": ["ppv", None],
     "level": SHARES,

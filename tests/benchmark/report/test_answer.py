@@ -61,7 +61,10 @@ def test_the_answer_counts_every_metric_once(sections: dict[str, MetricSection])
         "certified at 5 % false positives among look-alikes": ("0", n),
     }
     certified = told[-1]
-    assert certified.says == "0 against all independents; 12 lineages allow 56 % at best; 194 would do"
+    assert certified.says == (
+        "0 against all independents; 6 independent look-alikes allow 56 % at best;"
+        " 97 (of 194 lineages) would do"
+    )
     assert "attention-std" in told[-2].says
 
 
