@@ -52,8 +52,8 @@ def board_notes(board: Board) -> list[str]:
             " in its comparisons."
         )
     notes.append(
-        "Certified FPR: the lowest false-positive rate for which a threshold is certified, together with those"
-        " of the other metrics of its own run."
+        "Certified FPR: the lowest false-positive rate for which a threshold is certified, together with"
+        " those of the other metrics of its own run."
     )
     beside: dict[str, list[str]] = {}
     for entry in board.entries:
