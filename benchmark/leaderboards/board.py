@@ -27,7 +27,7 @@ NAMED: Final = 3
 SHOWN: Final = (
     "version", "n_derived", "n_independent", "n_look_alike", "n_lineages", "abstained", "coverage",
     "look_alike_auc", "look_alike_auc_with_abstentions_worst", "auc", "thresholds",
-    "independent_thresholds", "claim", "verdict", "because",
+    "independent_thresholds", "evidence", "claim", "verdict", "because",
 )  # fmt: skip
 Advance = Callable[[int, int, str], None]
 

@@ -34,7 +34,7 @@ def run_evidence(quick: bool, seed: int) -> Experiment:
             catalogs = list(design.draws(2 * n_catalogs, seed))
             found = []
             for table, fresh in zip(catalogs[::2], catalogs[1::2], strict=True):
-                evidence = calibrate_evidence(table)
+                evidence = calibrate_evidence(table, "independent")
                 rows_used = fresh.derived | fresh.independent
                 score, positive = fresh.score[rows_used], fresh.derived[rows_used]
                 true = (

@@ -80,6 +80,7 @@ BAD: dict[str, list[Any]] = {
     "report": [None, TABLE],
     "negatives": ["look alike", "", None, 3],
     "calibrate_threshold.negatives": ["look alike", "", 3],
+    "alternatives": [["stranger"], "sibling", [1], None],
     "method": ["jacknife", "", None],
     "kind": ["ppv", None],
     "level": SHARES,
