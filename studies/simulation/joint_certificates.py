@@ -28,7 +28,16 @@ from analysis.thresholds.calibration import certified_value
 from analysis.thresholds.certificate import WeighedNegatives
 from studies.simulation.experiment import Experiment
 
-__all__ = ["LAWS", "Population", "run_joint_certificates"]
+__all__ = [
+    "HUB",
+    "LAWS",
+    "Population",
+    "by_order_statistic",
+    "matched",
+    "measure",
+    "run_joint_certificates",
+    "true_scores",
+]
 
 Floats = npt.NDArray[np.float64]
 MAX_FPR: Final = 0.05
@@ -161,7 +170,7 @@ def run_joint_certificates(quick: bool, seed: int) -> Experiment:
     """How often certificates exceed their rate: by one seed and by the best of many, alone and together."""
     n_catalogs = 60 if quick else 250
     rows = [
-        _measure(Population(lineages, law, n_metrics, shared), n_catalogs, seed)
+        measure(Population(lineages, law, n_metrics, shared), n_catalogs, seed)
         for law in LAWS
         for n_metrics, lineages, shared in (
             (1, 144, 0.0),
@@ -192,7 +201,8 @@ def run_joint_certificates(quick: bool, seed: int) -> Experiment:
     )
 
 
-def _measure(population: Population, n_catalogs: int, seed: int) -> dict[str, object]:
+def measure(population: Population, n_catalogs: int, seed: int) -> dict[str, object]:
+    """How often certificates, and matchings drawn by seeds, exceed their rate on one population."""
     truth = true_scores(population.law)
 
     def fpr(threshold: float) -> float:
