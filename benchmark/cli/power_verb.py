@@ -134,14 +134,19 @@ def power_of(
     from analysis.thresholds.power import certifiable_fpr, lineages_needed
 
     alike, every = negatives or (n_lineages / 2 if n_lineages > 1 else 0.0,) * 2
-    lowest = [certifiable_fpr(lineages_worth(n), confidence, n_metrics) for n in (alike, every)]
+
+    def lowest(n: float) -> float | None:
+        rate = certifiable_fpr(lineages_worth(n), confidence, n_metrics)
+        return None if isnan(rate) else rate
+
     return Power(
         n_lineages,
         confidence,
         n_metrics,
         alike,
         every,
-        *(None if isnan(rate) else rate for rate in lowest),
+        lowest(alike),
+        lowest(every),
         tuple(
             Goal(goal, lineages_needed(goal, confidence, n_metrics))
             for goal in ((max_fpr,) if max_fpr else USUAL)
