@@ -118,13 +118,12 @@ class _Thresholds:
         a = table.lineage_a[descending].astype(np.int64)
         b = table.lineage_b[descending].astype(np.int64)
         self._a, self._b = a, b
-        counts = np.bincount(a * n + b, minlength=n * n).reshape(n, n)
-        self._counts = counts
+        self._counts = np.bincount(a * n + b, minlength=n * n).reshape(n, n).astype(np.float64)
 
     def without(self, first: int, second: int) -> float:
         """Threshold from the negatives that touch no lineage of the two groups; NaN when none is left."""
         kept = ~(self._member[first] | self._member[second])
-        total = int(self._counts[np.ix_(kept, kept)].sum())
+        total = int(kept @ self._counts @ kept)
         if not total:
             return math.nan
         allowed = math.floor(self._max_fpr * total + 1e-9)
