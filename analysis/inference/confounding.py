@@ -147,12 +147,11 @@ def same_cell_auc(table: ScoreTable, level: float = 0.95) -> Interval:
     g = len(table.lineages)
     touching, pairs = _lineage_sums(np.stack([share, np.ones(len(rows))], axis=1), a, b, g).T
     present = pairs > 0
-    units = max(1.0, effective_number(pairs))
     return lineage_interval(
         auc,
         np.clip(auc - touching[present], 0.0, 1.0),
         kind=SAME_CELL_AREA,
-        units=units,
+        units=effective_number(pairs),
         level=level,
         method=SAME_CELL,
         n_pairs=len(rows),

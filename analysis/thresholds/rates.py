@@ -126,12 +126,11 @@ def share_interval(
     left = total - held[present]
     folds = np.full(len(left), np.nan)
     np.divide(found - hits[present], left, out=folds, where=left > 0)
-    effective = max(1.0, effective_number(held))
     return lineage_interval(
         found / total,
         folds,
         kind=FALSE_POSITIVES if pairs_of == "fpr" else TRUE_POSITIVES,
-        units=effective,
+        units=effective_number(held),
         level=level,
         method=method,
         n_pairs=total,

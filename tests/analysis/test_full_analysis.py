@@ -309,15 +309,19 @@ def test_the_defaults_are_those_that_are_documented():
 
 def test_a_claim_is_audited_as_far_as_it_goes():
     tables = [analysis.example_table(name, n_lineages=3) for name in ("silent", "cut", "p")]
+    tables[2] = tables[2].with_scores(tables[2].score - tables[2].score.min())
     claims = {"cut": Claim(threshold=0.0), "p": Claim(p_values=True)}
-    found = analyse(tables, claims=claims, versions={"p": 2}, max_fpr=(), n_resamples=99, n_bootstrap=9)
+    found = analyse(
+        tables, claims=claims, versions={"p": 2}, level=0.8, max_fpr=(), n_resamples=99, n_bootstrap=9
+    )
     silent, cut, p = found.metrics
     assert (silent.claim, silent.claim_audit, silent.p_values, silent.version) == (None,) * 4
     assert cut.claim == claims["cut"]
     assert cut.claim_audit.threshold == 0.0
     assert cut.p_values is None
     assert p.claim_audit is None
-    assert p.p_values == analysis.audit_p_values(tables[2])
+    assert as_json(p.p_values) == as_json(analysis.audit_p_values(tables[2], level=0.8))
+    assert p.p_values.rates[0].observed.level == 0.8
     assert p.version == 2
 
 
