@@ -230,9 +230,9 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
     >>> found, left_out = dyadic_regression(example_table())
     >>> for one in found:
     ...     print(f"{one.name}: {one.effect._cell()}")
-    derived: 0.4294 [0.3662, 0.4927]
-    sibling: -0.1648 [-0.3019, -0.02776]
-    same cell: 0.08591 [0.02323, 0.1486]
+    derived: 0.4294 [0.3589, 0.4999]
+    sibling: -0.1648 [-0.3028, -0.02684]
+    same cell: 0.08591 [0.01697, 0.1549]
     """
     check_table(table)
     check_probability(level, "level")
