@@ -14,6 +14,7 @@ from studies.simulation.detection import run_power
 from studies.simulation.evidence_cost import run_evidence
 from studies.simulation.experiment import Experiment
 from studies.simulation.honesty import run_differences, run_scenarios
+from studies.simulation.joint_certificates import run_joint_certificates
 from studies.simulation.pages import write
 from studies.simulation.size import run_family, run_size
 
@@ -24,6 +25,7 @@ EXPERIMENTS: dict[str, Callable[[bool, int], Experiment]] = {
     "differences": run_differences,
     "certificates": run_certificates,
     "held-out": run_held_out,
+    "joint-certificates": run_joint_certificates,
     "size": run_size,
     "family": run_family,
     "power": run_power,
