@@ -214,9 +214,9 @@ def sensitivity(
     >>> from analysis import example_table, sensitivity
     >>> found = sensitivity(example_table())
     >>> print(found.lineage_auc)
-    0.9704, from 0.9663 to 0.9877 (05)
+    0.9704, from 0.9653 to 0.9796 (07)
     >>> print(found.label_lr_bound)
-    0.66, from 0.6 to 0.72 (00-a – 01-a taken as derived)
+    0.69, from 0.67 to 0.7 (03-a – 03-c taken as independent)
     """
     check_table(table)
     check_probability(max_fpr, "max_fpr")

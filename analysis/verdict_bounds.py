@@ -19,7 +19,7 @@ from analysis.inference.confounding import auc_gap, same_cell_auc
 from analysis.notebook import Shown
 from analysis.results import Interval
 from analysis.table import ScoreTable, check_table
-from analysis.validation import check_count
+from analysis.validation import check_count, check_mapping
 from analysis.verdict_words import FAIR, GOOD, MethodState, family_level
 
 __all__ = ["SeparationBounds", "separation_bounds"]
@@ -96,9 +96,10 @@ def separation_bounds(
     >>> table = example_table()
     >>> found = separation_bounds(table, by_method(table), n_metrics=5)
     >>> print(found.look_alike_auc._cell(), found.lineages_for_good)
-    0.9704 [0.7935, 0.9969] 31
+    0.9704 [0.7955, 0.9934] 37
     """
     check_table(table)
+    check_mapping(methods, "methods", MethodClass)
     check_count(n_metrics, "n_metrics")
     level = family_level(n_metrics)
     wins = Wins.of(table, "look-alike")

@@ -69,6 +69,7 @@ class MethodTally(Shown):
     Attributes
     ----------
     held, undecided, failed, no_score : int
+        Derivation methods in that state.
     """
 
     held: int

@@ -124,7 +124,7 @@ def verdict(report: Findings, level: float = 0.05) -> Verdict:
     >>> print(verdict(report))
     separates within limits: A child beats 97.0% [84.0%, 98.7%] of the look-alikes of its own shape
     (permutation p 0.001); of 2 derivation methods 0 fail, 0 have no score, 2 are undecided, 0 hold. That it
-    beats 90% is not established: at least 84.0%; some 22 lineages like these would do.
+    beats 90% is not established: at least 84.0%; some 25 lineages like these would do.
     """
     if not isinstance(report, Findings):
         kind = type(report).__name__

@@ -22,7 +22,10 @@ from analysis.validation import check_choice, check_mask, check_number, check_pr
 __all__ = ["METHOD", "rate", "share_interval", "share_of_pairs"]
 
 Mask = npt.NDArray[np.bool_]
-METHOD: Final = "lineage jackknife, random weights, one lineage more that is all errors: lineages independent"
+METHOD: Final = (
+    "lineage jackknife, random weights, one lineage more that is all errors: lineages independent;"
+    " pair-weighted"
+)
 
 
 def rate(
@@ -34,7 +37,7 @@ def rate(
     mask: Mask | None = None,
     level: float = 0.95,
 ) -> Interval:
-    """Share of negative ("fpr") or derived ("tpr") pairs with a score at or above a threshold.
+    """Share of negative ("fpr") or derived ("tpr") pairs at or above a threshold: a mean over pairs.
 
     Parameters
     ----------

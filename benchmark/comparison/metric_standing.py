@@ -13,6 +13,8 @@ from benchmark.results.schema import ForgeryOutcome, MetricResult
 __all__ = ["TRUSTED", "Forgeability", "MetricStanding"]
 
 TRUSTED: Final = (analysis.VerdictWord.SEPARATES, analysis.VerdictWord.WITHIN_LIMITS)
+LAUNDERED: Final = "launder"
+"""Step of a derivation that keeps the function and hides the parent."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,12 @@ class MetricStanding:
     ----------
     verdict, because : str
         Without the lineages of the case; empty without a calibration.
-    laundered : tuple of str
-        Launderings that keep what a model computes and hid a descendant from it there.
     fails_on : tuple of str
         Derivations on which it fails there: a low score says nothing against these.
     framed, hidden : Forgeability
         Unrelated models made to look derived, and descendants made to look unrelated.
+    hidden_by : tuple of str
+        Launderings that keep what a model computes, and left a descendant below the threshold there.
     """
 
     verdict: str
@@ -66,7 +68,7 @@ class MetricStanding:
     fails_on: tuple[str, ...]
     framed: Forgeability
     hidden: Forgeability
-    laundered: tuple[str, ...] = ()
+    hidden_by: tuple[str, ...] = ()
 
     @classmethod
     def unknown(cls) -> MetricStanding:
@@ -115,6 +117,12 @@ class MetricStanding:
         if side == INDEPENDENCE and (self.laundered or self.hidden.n_succeeded or self.hidden.best <= score):
             return "in the calibration a descendant was altered to score low"
         return ""
+
+    @property
+    def laundered(self) -> tuple[str, ...]:
+        """Launderings that hid a descendant from it, and those on which it fails."""
+        failing = (method for method in self.fails_on if LAUNDERED in method)
+        return tuple(dict.fromkeys([*self.hidden_by, *failing]))
 
     @property
     def forgeability(self) -> str:

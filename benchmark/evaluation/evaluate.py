@@ -169,7 +169,7 @@ def evaluate(
     >>> judged = evaluate(
     ...     "my_metric.py:MyMetric", against="norm-pearson", models="zoo/qwen-[ab]*", gates=["auc=0.5"]
     ... )
-    >>> judged.metric, judged.result.verdict, judged.passed, judged.card.name
+    >>> judged.metric, str(judged.result.verdict), judged.passed, judged.card.name
     ('my-metric', 'cannot say', True, 'card.md')
     """
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)

@@ -197,7 +197,21 @@ class MetricResult(MetricSummary):
         if not self.tried:
             return "not tried"
         said = [word for word, is_so in (("framed", self.framed), ("evaded", self.evaded)) if is_so]
-        return " and ".join(said) or "resists forgery and laundering"
+        if said:
+            return " and ".join(said)
+        return f"resists {' and '.join(self.called)}" if self.called else "no threshold to call by"
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """Which of forgery and laundering were called by a threshold: the others show nothing."""
+        forged = any(None not in (one.before_called, one.after_called) for one in self.forgeries)
+        laundered = any(one.n_scored and not math.isnan(one.threshold) for one in self.laundering)
+        return ("forgery",) * forged + ("laundering",) * laundered
+
+    @property
+    def resists(self) -> bool:
+        """Whether forgeries or laundered models were called, and none deceived it."""
+        return bool(self.called) and not self.forgeable
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,7 +122,7 @@ def _row(
             or (word == "does not" and truth >= FAIR)
         )
         estimate = look_alike_auc(table).estimate
-        before += (estimate >= GOOD) != (truth >= GOOD)
+        before += int((estimate >= GOOD) != (truth >= GOOD))
     shares = {name: count / n_catalogs for name, count in said.items()}
     return {
         "lineages": design.n_lineages, "noise": kind, "true AUC": truth, **shares,
@@ -150,7 +150,7 @@ def _methods(lineages: int, kind: str, rng: Rng, n_catalogs: int) -> dict[str, o
         found = by_method(ScoreTable(frame.assign(score=score)))
         fails += any(row.state is MethodState.FAILED for row in found.values())
         held += sum(row.state is MethodState.HELD for row in found.values()) / N_METHODS
-        before += any(row.look_alike_auc.estimate < GOOD for row in found.values())
+        before += int(any(row.look_alike_auc.estimate < GOOD for row in found.values()))
     return {
         "lineages": lineages, "noise": kind, "catalogs": n, "fails": fails / n, "fails before": before / n,
         "methods held": held / n,

@@ -173,6 +173,8 @@ def test_an_interval_keeps_what_it_was_told() -> None:
 
 def test_what_lineages_make_of_a_share_may_lie_outside_and_its_ends_do_not() -> None:
     assert interval([2.0, 2.0, -0.4, 0.0]).high == 1
+    # As much as more than all can be lost where hubs are counted twice: then nothing is left.
+    assert interval([2.5, 2.5, -1.0, -1.0], FALSE_POSITIVES).high == 1
 
 
 def test_a_false_positive_of_two_bad_lineages_counts_once() -> None:

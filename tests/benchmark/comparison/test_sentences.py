@@ -124,6 +124,7 @@ def test_the_sentence_names_its_range_population_date_version_digests_and_seed()
         (0.8, standing(framed=1), "forged"),
         (-0.8, standing(hidden=1), "altered"),
         (-0.8, replace(standing(), fails_on=("fine-tune > launder:everything",)), "altered"),
+        (-0.8, replace(standing(), hidden_by=("launder:everything",)), "altered"),
         (0.8, replace(standing(), framed=Forgeability(9, 0, 0.5)), "forged"),
         (-0.8, replace(standing(), hidden=Forgeability(9, 0, 0.5)), "altered"),
     ],

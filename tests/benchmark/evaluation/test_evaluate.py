@@ -156,7 +156,7 @@ def test_card_is_one_page_that_holds_the_results(evaluated: Evaluated) -> None:
     assert f" Cllr {result['evidence']['cllr']:.3f} bits".replace(" 0.", " .") in against[0]
     assert result["evidence"]["negatives"] == "look-alike"
     assert against[-1].endswith(": none, no distilled pair has a score.")
-    assert f"**Verdict: {result['verdict']}.**" in card
+    assert f"**Does it separate children from look-alikes: {result['verdict']}.**" in card
     assert "Claimed: .900" in card
     assert "not certified" in card
     assert "| fine-tune | 18 | 9 |" in card
@@ -220,7 +220,7 @@ def test_failing_model_is_named_and_an_undefined_gate_fails(faulty: Path, tmp_pa
     assert "failed: f2c0: broken: TypeError: fingerprint() returned dict" in said.err
     assert "gate look_alike_auc >= 0.9: undefined, FAILED" in said.err
     card = (tmp_path / "out" / "card.md").read_text()
-    assert "**Verdict: cannot say.**" in card
+    assert "**Does it separate children from look-alikes: cannot say.**" in card
     assert "Claimed: no threshold." in card
 
 

@@ -176,7 +176,7 @@ def test_every_pair_with_a_score_is_a_dot_that_names_it(outline: Outline, html: 
 
 
 def test_rows_stand_by_method_with_thresholds_as_lines(html: str) -> None:
-    section = html[html.index('id="metric-attention-std"') : html.index('id="metric-norm-cosine"')]
+    section = html[html.index('id="metric-attention-std"') : html.index('id="metric-silent"')]
     names = re.findall(r'<div class="row-label"><b>([^<]+)</b>', section)
     steps = {"… &gt; cast" if ">" in method else method for method in METHODS}
     assert set(names[: len(METHODS)]) == steps

@@ -98,7 +98,7 @@ def test_text_holds_what_the_page_holds() -> None:
         assert f"\n## {heading}\n" in text
     for method in METHODS:
         assert method.replace(">", r"\>") in text
-    assert "118 lineages" in text
+    assert "194 lineages" in text  # seven metrics together
     assert "Not scored in this run." in text
     assert "In this run: attention-std .710" in text
     assert markdown(run(), results(), scores()) == text
@@ -130,10 +130,10 @@ def test_the_terminal_table_fits_80_columns() -> None:
         assert re.search(
             r"separates|separates within limits|architecture detector|does not separate|cannot say", row
         )
-    assert re.search(r"norm-pearson\s+1\.000 \[\.\d\d, 1\.00\]\s+—\s+separates", text)
+    assert re.search(r"norm-pearson\s+1\.000 \[\.\d\d, 1\.00\]\s+separates within limits\s+none stated", text)
     assert "…" not in text
     silent = next(line for line in lines if line.strip().startswith("silent"))
-    assert re.search(r"—\s+—\s+cannot say", silent)
+    assert re.search(r"—\s+cannot say\s+none stated", silent)
 
 
 def test_the_terminal_table_of_nothing_is_empty() -> None:

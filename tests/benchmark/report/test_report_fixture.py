@@ -62,11 +62,11 @@ METRICS = (
 )
 VERDICTS = {
     "weight-cosine": "separates within limits",
-    "norm-pearson": "separates",
-    "attention-std": "does not separate",
+    "norm-pearson": "separates within limits",
+    "attention-std": "cannot say",
     "norm-cosine": "does not separate",
     "config-match": "architecture detector",
-    "qkv-bias-max": "separates within limits",
+    "qkv-bias-max": "cannot say",
     "silent": "cannot say",
 }
 

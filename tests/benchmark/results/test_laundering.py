@@ -60,5 +60,13 @@ def test_a_metric_that_laundering_evades_is_forgeable() -> None:
     assert evaded.forgeable
     assert not evaded.framed
     assert evaded.resistance == "evaded"
-    assert replace(metric_result(), laundering=found[1:]).resistance == "resists forgery and laundering"
+    assert replace(metric_result(), laundering=found[1:]).resistance == "resists laundering"
     assert metric_result().resistance == "not tried"
+
+
+def test_what_no_threshold_calls_resists_nothing() -> None:
+    found = laundering_outcomes(SCORES, Decision(math.nan, claimed=False, reason="none"))
+    uncalled = replace(metric_result(), laundering=found)
+    assert uncalled.resistance == "no threshold to call by"
+    assert not uncalled.resists
+    assert not uncalled.forgeable
