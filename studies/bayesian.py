@@ -7,8 +7,8 @@ product does. The normal scores y of the ranks of derived pairs and of independe
     derived:      y = cells(i, j) + δ + d_g + b_i + b_j + f
 
 with normal effects of lineages (a, d), models (b), lineage pairs (c) and pairs (e, f) of unknown deviations.
-For fresh lineages a child then beats a look-alike with probability Φ(δ/√(all variances)). What is assumed here
-and not by the intervals: normal effects. What is not assumed: that a lineage may fail altogether.
+For fresh lineages a child then beats a look-alike with probability Φ(δ/√(all variances)). This assumes normal
+effects, which the intervals do not; and that no lineage fails altogether, which they allow for.
 """
 
 from __future__ import annotations
