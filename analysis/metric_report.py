@@ -40,7 +40,8 @@ class MetricReport(Shown):
     intervals : mapping of str to Interval
         The AUC by jackknife, bootstrap, percentile bootstrap and DeLong.
     permutation : PermutationTest
-    thresholds : tuple of Threshold
+    thresholds, independent_thresholds : tuple of Threshold
+        Against look-alikes (in a table without any, against all independents), and against all independents.
     claim : Claim or None
     claim_audit : ThresholdAudit or None
         What the claimed threshold does.
@@ -74,6 +75,7 @@ class MetricReport(Shown):
     intervals: Mapping[str, Interval]
     permutation: PermutationTest
     thresholds: tuple[Threshold, ...]
+    independent_thresholds: tuple[Threshold, ...]
     claim: Claim | None
     claim_audit: ThresholdAudit | None
     p_values: PValueAudit | None

@@ -126,12 +126,12 @@ class ScoreTable(Shown):
         self.frame = frame
 
         a, b = frame["model_a"], frame["model_b"]
-        codes, names = pd.factorize(pd.concat([a, b], ignore_index=True), sort=True)
+        codes, names = pd.factorize(pd.concat([a, b]), sort=True)
         n = len(frame)
         self.models: Names = np.asarray(names, dtype=object)
         self.model_a: Codes = codes[:n].astype(np.int32)
         self.model_b: Codes = codes[n:].astype(np.int32)
-        twice = pd.Series(self.model_a.astype(np.int64) * max(len(names), 1) + self.model_b).duplicated()
+        twice = pd.Series(self.model_a.astype(np.int64) * len(names) + self.model_b).duplicated()
         if twice.any():
             row = int(np.flatnonzero(twice)[0])
             raise BadTable(
@@ -209,14 +209,12 @@ class ScoreTable(Shown):
     ) -> tuple[Names, Codes]:
         """Code a per-model attribute that the table states per pair, refusing contradictions."""
         n = len(frame)
-        values = pd.concat([frame[f"{what}_a"], frame[f"{what}_b"]], ignore_index=True)
-        codes, names = pd.factorize(values, sort=True)
-        codes = codes.astype(np.int32)
+        codes, names = pd.factorize(pd.concat([frame[f"{what}_a"], frame[f"{what}_b"]]), sort=True)
         if not optional and (codes < 0).any():
             row = int(np.flatnonzero(codes < 0)[0]) % n
             raise BadTable(f"{place(places, row)} has no {what}; fill it or leave the column out")
         models = np.concatenate([self.model_a, self.model_b])
-        of_model = np.full(len(self.models), -1, dtype=np.int32)
+        of_model = np.empty(len(self.models), dtype=np.int32)
         of_model[models] = codes
         contradiction = of_model[models] != codes
         if contradiction.any():

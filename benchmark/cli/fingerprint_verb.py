@@ -54,6 +54,9 @@ def fingerprint_text(found: ModelFingerprint) -> str:
         f"  digest        {found.digest}",
         f"  architecture  {found.architecture.cell}",
     ]
+    if found.apart:
+        counted = (f"{kind} ({count})" if count > 1 else kind for kind, count in found.apart.items())
+        lines.append(f"  left aside    {', '.join(counted)}")
     for metric, roles in found.metrics.items():
         lines.append(f"\n{metric}")
         lines += [f"  {role:<14}{_curve(value)}" for role, value in roles.items()]

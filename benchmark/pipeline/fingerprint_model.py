@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import fpcore
@@ -30,6 +30,9 @@ class ModelFingerprint:
         Metric → raw values under the names of their roles.
     abstained, failed : mapping of str to str
         Metric → why it has none.
+    apart : mapping of str to int
+        What of its files is not the language model (towers, projectors, draft heads, adapters that were not
+        applied, scales of activations, other weights files) → how many tensors or files.
     """
 
     model: str
@@ -38,9 +41,10 @@ class ModelFingerprint:
     metrics: Mapping[str, Mapping[str, object]]
     abstained: Mapping[str, str]
     failed: Mapping[str, str]
+    apart: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """The same as plain values; `failed` only where something has."""
+        """The same as plain values; `apart` and `failed` only where there is something."""
         facts: dict[str, object] = {
             "model": self.model,
             "digest": self.digest,
@@ -48,7 +52,11 @@ class ModelFingerprint:
             "metrics": dict(self.metrics),
             "abstained": dict(self.abstained),
         }
-        return {**facts, "failed": dict(self.failed)} if self.failed else facts
+        if self.apart:
+            facts["apart"] = dict(self.apart)
+        if self.failed:
+            facts["failed"] = dict(self.failed)
+        return facts
 
 
 def fingerprint(
@@ -108,5 +116,11 @@ def fingerprint(
         else:
             silent[outcome.status][metric.name] = outcome.reason
     session.cache.trim()
-    architecture = workspace.open(located).architecture
-    return ModelFingerprint(extraction.name, extraction.digest, architecture, values, **silent)
+    checkpoint = workspace.open(located)
+    try:
+        apart = checkpoint.apart
+    except fpcore.NotComparable:  # nothing of it can be read: every metric says why
+        apart = {}
+    return ModelFingerprint(
+        extraction.name, extraction.digest, checkpoint.architecture, values, **silent, apart=apart
+    )

@@ -41,7 +41,7 @@ def making(record: RunRecord) -> list[tuple[str, str]]:
 def methods(results: Results) -> list[tuple[str, str]]:
     """What was computed and how; nothing for what these results do not hold."""
     metrics = results.metrics
-    thresholds = [item for result in metrics for item in result.thresholds]
+    thresholds = [item for result in metrics for item in (*result.thresholds, *result.independent_thresholds)]
     found = (
         ("AUC and look-alike AUC", (result.look_alike_auc.method for result in metrics)),
         ("Partial AUC", (result.partial_auc.method for result in metrics)),

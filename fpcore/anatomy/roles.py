@@ -6,7 +6,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -60,7 +60,10 @@ class RoleView:
 
     def read(self) -> torch.Tensor:
         """The tensor; scaled formats are dequantised, other element types are as stored."""
-        return self.view.apply(read_dequantised(self.checkpoint, self.source))
+        if self.view.expert is None:
+            return self.view.apply(read_dequantised(self.checkpoint, self.source))
+        one = read_dequantised(self.checkpoint, self.source, self.view.expert)
+        return replace(self.view, expert=None).apply(one)
 
 
 class Roles(Mapping[str, RoleView]):
@@ -147,7 +150,15 @@ def read_anatomy(checkpoint: TensorSource, architecture: Architecture) -> Roles:
         ) from None
     views = RoleReader(checkpoint, architecture, table, file).read()
     check_layers(checkpoint, views, architecture.depth, architecture.experts)
-    return Roles(views, architecture.depth)
+    return Roles(with_embedding(views), architecture.depth)
+
+
+def with_embedding(views: dict[str, RoleView]) -> dict[str, RoleView]:
+    """A model saved with its unembedding alone has no other embedding: the two are tied."""
+    if "embedding.weight" in views or "unembedding.weight" not in views:
+        return views
+    view = views.pop("unembedding.weight")
+    return {**views, "embedding.weight": replace(view, role="embedding.weight")}
 
 
 class RoleReader:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 from fpcore.anatomy import Architecture, Roles, read_anatomy
 from fpcore.checkpoints.vocabulary import read_vocabulary
+from fpcore.errors import BadCheckpoint, NotComparable, first_line
 from fpcore.memo import Memo
+from fpcore.storage.dequantised import set_apart
 from fpcore.storage.tensor_source import TensorSource
 
 __all__ = ["Checkpoint"]
@@ -33,6 +37,8 @@ class Checkpoint(TensorSource):
         Where metrics that run models run it, such as ``cpu`` or ``cuda:1``.
     memo : Memo
         Holds what is large and was computed on it, such as a forward pass.
+    unread_files : tuple of str
+        Weights files beside its own.
 
     Examples
     --------
@@ -49,6 +55,7 @@ class Checkpoint(TensorSource):
 
     path: Path | None = None
     device: str = "cpu"
+    unread_files: tuple[str, ...] = ()
 
     @property
     @abstractmethod
@@ -70,12 +77,21 @@ class Checkpoint(TensorSource):
         BadCheckpoint
             Layers or parts of layers are missing, or two tensors claim one role.
         """
-        return read_anatomy(self, self.architecture)
+        with one_line(self.name):
+            return read_anatomy(self, self.architecture)
 
     @cached_property
     def architecture(self) -> Architecture:
         """The model's shape."""
-        return Architecture.from_config(self.config, self.tensors, where=f"{self.name}: config.json")
+        with one_line(self.name):
+            return Architecture.from_config(self.config, self.tensors, where=f"{self.name}: config.json")
+
+    @property
+    def apart(self) -> dict[str, int]:
+        """What the files hold beside the language model's weights → how many tensors, or files."""
+        found = set_apart(self)
+        unread = {f"the file {file}": 1 for file in self.unread_files}
+        return found | unread
 
     @cached_property
     def memo(self) -> Memo:
@@ -89,3 +105,16 @@ class Checkpoint(TensorSource):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+@contextmanager
+def one_line(name: str) -> Iterator[None]:
+    """Whatever keeps a config and names from making a model is one line, not a traceback."""
+    try:
+        yield
+    except (BadCheckpoint, NotComparable):
+        raise
+    except Exception as error:  # a config may hold anything
+        raise BadCheckpoint(
+            f"{name}: its config.json and tensors make no model ({first_line(error)}); is the config its own?"
+        ) from error

@@ -176,6 +176,8 @@ def test_names_are_sorted_and_coded_small() -> None:
         assert codes.dtype == np.int32
     for names in (table.models, table.lineages, table.cells, table.relation):
         assert names.dtype == object
+    numbered = ScoreTable(ScoreTable(GOOD).frame.assign(lineage_a=[1, 1, 1, 2], lineage_b=[1, 2, 2, 2]))
+    assert (numbered.lineages.tolist(), numbered.lineages.dtype) == (["1", "2"], object)
     assert table.frame.index.tolist() == [0, 1, 2, 3]
     assert (table.model_a.tolist(), table.model_b.tolist()) == ([0, 0, 0, 2], [1, 2, 3, 3])
 
@@ -405,7 +407,9 @@ def test_tables_of_a_family_are_checked_by_name() -> None:
         check_table(GOOD)
     with pytest.raises(ValueError, match=r"^a must be a ScoreTable"):
         check_table(GOOD, "a")
-    with pytest.raises(ValueError, match=r"^tables\[1\] must be a ScoreTable"):
+    with pytest.raises(
+        ValueError, match=r"^tables\[1\] must be a ScoreTable \(analysis.ScoreTable\(frame\) makes one\)"
+    ):
         check_tables([table, GOOD])
     with pytest.raises(ValueError, match=r"^family must hold one table a metric; 'score' stands twice"):
         check_tables([table, table], "family")
