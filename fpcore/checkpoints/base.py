@@ -6,8 +6,10 @@ from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
 
-from fpcore.anatomy import Architecture, Roles, read_anatomy
+from fpcore.anatomy import Anatomy, Architecture, Roles, read_anatomy
+from fpcore.anatomy.shape_check import ShapeContradiction
 from fpcore.checkpoints.vocabulary import read_vocabulary
+from fpcore.errors import BadCheckpoint, NotComparable
 from fpcore.memo import Memo
 from fpcore.storage.tensor_source import TensorSource
 
@@ -70,12 +72,28 @@ class Checkpoint(TensorSource):
         BadCheckpoint
             Layers or parts of layers are missing, or two tensors claim one role.
         """
-        return read_anatomy(self, self.architecture)
+        return self.anatomy.roles
 
     @cached_property
     def architecture(self) -> Architecture:
-        """The model's shape."""
-        return Architecture.from_config(self.config, self.tensors, where=f"{self.name}: config.json")
+        """The model's shape, as the tensors show it; by the config alone where they cannot be read.
+
+        Raises
+        ------
+        BadCheckpoint
+            The config says something else than the tensors, or too little.
+        """
+        try:
+            return self.anatomy.architecture
+        except ShapeContradiction:
+            raise
+        except (BadCheckpoint, NotComparable):
+            return Architecture.from_config(self.config, self.tensors, where=f"{self.name}: config.json")
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """Roles and shape together: each is read with the help of the other."""
+        return read_anatomy(self)
 
     @cached_property
     def memo(self) -> Memo:
