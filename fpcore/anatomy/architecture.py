@@ -15,9 +15,9 @@ __all__ = ["Architecture", "StatedShape", "text_config"]
 Norm = Literal["rmsnorm", "layernorm"]
 
 # The same fact under the names that different model types give it; the first one present counts.
-DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "layers")
+DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "num_decoder_layers", "layers")
 WIDTH = ("hidden_size", "n_embd", "d_model", "n_embed", "dim", "emb_dim", "hidden_dim")
-HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads", "attention_heads")
+HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads", "attention_heads", "num_decoder_attention_heads")
 KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
 FEED_FORWARD = (
     *("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", "d_ff", "decoder_ffn_dim", "dff", "dim_ff"),
@@ -34,9 +34,13 @@ TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config", 
 # Model types whose config does not tell the norm by the name of its epsilon.
 LAYER_NORM_TYPES = frozenset(
     {"gpt2", "gpt_neo", "gptj", "gpt_neox", "falcon", "bloom", "opt", "mpt", "olmo", "phi", "phimoe"}
-    | {"stablelm", "starcoder2", "cohere", "bert", "roberta"}
+    | {"stablelm", "starcoder2", "cohere", "bert", "roberta", "nemotron", "dbrx", "modernbert"}
+    | {"modernbert-decoder"}
 )
-RMS_NORM_TYPES = frozenset({"t5", "qwen", "chatglm", "internlm2", "exaone", "gemma", "gemma2", "gemma3_text"})
+RMS_NORM_TYPES = frozenset(
+    {"t5", "qwen", "chatglm", "internlm2", "exaone", "gemma", "gemma2", "gemma3_text"}
+    | {"mamba", "mamba2", "falcon_mamba", "nemotron_h", "xlstm"}
+)
 
 # One key-value head for all query heads unless the config counts them.
 MULTI_QUERY_TYPES = frozenset({"falcon"})

@@ -145,6 +145,8 @@ class LayerReader:
         """The roles of one tensor; none if its name or its shape says nothing."""
         words, kind = split(rest)
         shape = self.shapes[name]
+        if not shape:
+            return
         said = self.irregular.layer.get(".".join(words))
         if said is not None:
             yield from self.as_said(said, name, kind, shape)
@@ -182,6 +184,8 @@ class LayerReader:
             role = "attention.norm"
         if role is None and len(words) == 2 and words[0] in FEED_FORWARD_WORDS and words[1] == "layer_norm":
             role = "feed_forward.norm"
+        if role == "feed_forward.norm" and self.only_block() == "attention":
+            role = "attention.norm"
         if role in {"attention.norm", "feed_forward.norm"} and self.behind(stem):
             role = role.replace(".norm", ".post_norm")
         return role
@@ -190,7 +194,9 @@ class LayerReader:
         """Whether a norm whose name does not say it stands behind its block."""
         if stem in {"input_layernorm", "pre_feedforward_layernorm", "pre_ff_layernorm", "pre_mlp_layernorm"}:
             return False
-        return not self.pre_norm and not {"input_layernorm", "ln_1", "ln1"} & self.modules
+        if {"input_layernorm", "ln1", "post_ffn_norm", "post_norm1", "post_operator_norm"} & self.modules:
+            return False
+        return not self.pre_norm
 
     def after_attention(self) -> str:
         """``post_attention_layernorm``: in most models the feed-forward block reads through it."""
@@ -225,7 +231,7 @@ class LayerReader:
     def context(self, words: list[str]) -> str | None:
         """The block that a projection belongs to; None where a word on the way is not known."""
         last = projection(words)
-        path = words[: len(words) - 1]
+        path = words[: len(words) - 1 - words[::-1].index(last)]
         if self.module(words[0]) in OTHER_MIXERS or words[0] in self.stateful:
             return None
         if any(word in OTHER_MIXERS for word in path):
@@ -234,13 +240,15 @@ class LayerReader:
             return self.bare(words)
         if any(word in CROSS_WORDS for word in path):
             return "cross_attention"
-        experts = any(word in {"experts", "experts_list"} for word in path)
+        experts = "experts" in path or self.is_stack(words)
         known = ATTENTION_WORDS | FEED_FORWARD_WORDS | SHARED_WORDS | TRANSPARENT
         known |= {"experts", "norm", "linear", "router", "gate", "output", "intermediate"}
         if any(word not in known and not word.isdigit() for word in path):
             return None
         if any(word in SHARED_WORDS for word in path):
             return "shared"
+        if experts and any(word in ATTENTION_WORDS - FEED_FORWARD_WORDS for word in path):
+            return None  # experts of attention
         if experts:
             return "experts"
         attention = any(word in ATTENTION_WORDS for word in path)
@@ -273,6 +281,12 @@ class LayerReader:
         last = projection(words)
         if last == "in_proj_" or last in FUSED_QUERY_KEY_VALUE:
             yield from self.fused(block, kind, name, shape)
+            return
+        if last == "kv_proj" and kind == "weight" and len(shape) == 2:
+            each = self.sizes.kv_heads * self.sizes.head_dim
+            if each and shape == (2 * each, self.width):
+                yield Found(f"{block}.key.{kind}", name, View(start=0, stop=each))
+                yield Found(f"{block}.value.{kind}", name, View(start=each, stop=2 * each))
             return
         if last in LATENT_PARTS and block == "attention":
             yield from self.latent(LATENT_PARTS[last], kind, name, shape)
@@ -319,7 +333,12 @@ class LayerReader:
             return
         if not self.sizes.heads:
             return
-        layout = QueryKeyValue(grouped=self.irregular.grouped, transpose=transpose)
+        layout = QueryKeyValue(
+            grouped=self.irregular.grouped,
+            transpose=transpose,
+            groups=self.irregular.groups,
+            order=self.irregular.order,
+        )
         try:
             views = list(layout.views(shape, self.sizes))
         except BadCheckpoint as error:
@@ -441,6 +460,7 @@ class LayerReader:
         bias = kind == "bias" or last.endswith("_bias")
         if len(shape) != (2 if bias else 3):
             return
+        part = self.part(last, [last])
         kind = "bias" if bias else "weight"
         last = last.removesuffix("_bias")
         turned = self.experts_turned()
@@ -448,11 +468,9 @@ class LayerReader:
         for expert in range(shape[0]):
             here = f"feed_forward.experts.{expert}."
             whole = View(expert=expert, transpose=turned and not bias)
-            if last in FUSED_GATE_UP:
+            if last in FUSED_GATE_UP or (part == "up" and rows == 2 * self.units()):
                 yield from self.two(here, kind, name, whole, rows)
-                continue
-            part = "gate" if last == "w1" else "up" if last == "w3" else self.part(last, [last])
-            if part is not None:
+            elif part is not None:
                 yield Found(f"{here}{part}.{kind}", name, whole)
 
     def two(self, here: str, kind: str, name: str, whole: View, rows: int) -> Iterator[Found]:
@@ -465,28 +483,42 @@ class LayerReader:
         yield Found(f"{here}{first}.{kind}", name, replace(whole, start=0, stop=half))
         yield Found(f"{here}{second}.{kind}", name, replace(whole, start=half, stop=2 * half))
 
-    def experts_turned(self) -> bool:
-        """Whether stacks of experts hold (columns, rows): both shapes together say so."""
-        both, up, down = None, None, None
+    def stacks(self) -> dict[str, Shape]:
+        """Part (``up``: alone or with the gate; ``down``) → shape of one expert in the stack of all."""
+        found: dict[str, Shape] = {}
         for rest, name in self.names.items():
             words, kind = split(rest)
             shape = self.shapes[name]
-            if "experts" not in words or kind == "bias" or len(shape) != 3 or set(words) & SHARED_WORDS:
+            if kind == "bias" or len(shape) != 3 or set(words) & SHARED_WORDS or words[0] in OTHER_MIXERS:
                 continue
             last = projection(words)
-            if last in FUSED_GATE_UP:
-                both = shape[1:]
-            elif self.part(last, [last]) == "down":
-                down = shape[1:]
-            elif self.part(last, [last]) in {"up", "gate"}:
-                up = shape[1:]
-        if both is not None and down is not None:
-            return both[1] == 2 * down[0] and both[0] == down[1] and not (
-                both[0] == 2 * down[1] and both[1] == down[0]
-            )
-        if up is not None:
-            return up[0] == self.width and up[1] != self.width
-        return False
+            part = self.part(last, [last])
+            if part is not None and ("experts" in words or last in {"input_linear", "output_linear"}):
+                found["down" if part == "down" else "up"] = shape[1:]
+        return found
+
+    def is_stack(self, words: list[str]) -> bool:
+        """Whether a tensor holds all experts of a layer although its name does not say so."""
+        return words[-1] in {"input_linear", "output_linear"} and any(
+            len(self.shapes[name]) == 3 and split(rest)[0] == words for rest, name in self.names.items()
+        )
+
+    def experts_turned(self) -> bool:
+        """Whether stacks of experts hold (columns, rows): both shapes together say so."""
+        stacks = self.stacks()
+        if "up" not in stacks or "down" not in stacks:
+            return False
+        up, down = stacks["up"], stacks["down"]
+        if up[0] == 2 * down[1] and up[1] == down[0]:
+            return False
+        if up[1] == 2 * down[0] and up[0] == down[1]:
+            return True
+        return up[0] == self.width and up[1] != self.width
+
+    def units(self) -> int:
+        """Inner units of one expert, by its down projection."""
+        down = self.stacks().get("down", (0, 0))
+        return down[0] if self.experts_turned() else down[1]
 
 
 def projection(words: list[str]) -> str:

@@ -31,7 +31,7 @@ __all__ = [
 # A module with one of these words in its name is no part of the language model: towers of other
 # modalities, what leads from them to it, heads for other tasks, heads that draft tokens ahead.
 ASIDE: Final = re.compile(
-    r"(?:^|_)(?:vision|visual|image|img|images|audio|speech|video|vit|clip|siglip|sam|patch|pixel|mm|"
+    r"(?<!vocab_)(?:(?<=^)|(?<=_))(?:vision|visual|image|img|images|audio|speech|video|vit|clip|siglip|sam|patch|pixel|mm|"
     r"multimodal|multi_modal|modal|modality|projector|connector|merger|aligner|resampler|perceiver|qformer|"
     r"vq|vqmodel|vqgan|codec|tower|talker|token2wav|code2wav|dit|action|action_time|expert_projector|"
     r"generation|score|classifier|v_head|mtp|nextn|draft|eagle|medusa|pooler|"

@@ -17,6 +17,10 @@ class Irregular:
     ----------
     grouped : bool
         Fused query, key and value stand group by group (of one key-value head) instead of one after another.
+    groups : int
+        Fused query, key and value stand in so many groups, whatever the number of heads; 0 for none.
+    order : tuple of str
+        What comes first in them.
     up_first, up_first_experts : bool
         Fused gate and up: the up projection comes first, in blocks and in experts.
     interleaved : bool
@@ -36,6 +40,8 @@ class Irregular:
     """
 
     grouped: bool = False
+    groups: int = 0
+    order: tuple[str, ...] = ("query", "key", "value")
     up_first: bool = False
     up_first_experts: bool = False
     interleaved: bool = False
@@ -52,4 +58,26 @@ class Irregular:
         return word in self.shifted or ("*" in self.shifted and word not in self.unshifted)
 
 
-IRREGULAR: Final[Mapping[str, Irregular]] = {}
+GATED_QUERY = Irregular(gated_query=True, shifted=("*",), unshifted=("norm_gated",))
+
+IRREGULAR: Final[Mapping[str, Irregular]] = {
+    "codegen": Irregular(order=("query", "value", "key"), groups=4),
+    "deepseek_v4": Irregular(
+        layer={
+            "attn.q_norm": "attention.query_latent.norm",
+            "attn.wq_a": "attention.query_latent.down",
+            "attn.wq_b": "attention.query",
+        }
+    ),
+    "fuyu": Irregular(grouped=True),
+    "gpt_neox_japanese": Irregular(grouped=True),
+    "gpt_oss": Irregular(interleaved=True),
+    "persimmon": Irregular(grouped=True),
+    **dict.fromkeys(
+        ("qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"), GATED_QUERY
+    ),
+    "gte": Irregular(up_first=True),
+    **dict.fromkeys(("muse_glimmer_text", "muse_spark_text"), Irregular(shifted=("*",))),
+    "vaultgemma": Irregular(shifted=("*",)),
+    "minimax_m3_vl_text": Irregular(shifted=("*",)),
+}

@@ -36,6 +36,10 @@ BUFFER = re.compile(
 )
 
 
+# What training frameworks and larger models put before names.
+WRAPPING = ("module", "_orig_mod", "_fsdp_wrapped_module", "text_model", "llm", "thinker")
+
+
 @dataclass(frozen=True)
 class Anatomy:
     """A model's roles and its shape.
@@ -99,7 +103,13 @@ def read_anatomy(checkpoint: TensorSource) -> Anatomy:
     experts = count_experts(checkpoint, views)
     shapes = {role: view.shape for role, view in views.items()}
     architecture = checked_shape(
-        stated, shapes, depth, experts=experts, defaults=defaults, where=where
+        stated,
+        shapes,
+        depth,
+        experts=experts,
+        by_table=entry is not None,
+        defaults=defaults,
+        where=where,
     )
     return Anatomy(Roles(views, depth, "by convention" if entry is None else "by table", aside), architecture)
 
@@ -179,6 +189,7 @@ def read_stack(
     sizes = sizes_of(stated, text_config(checkpoint.config), width)
     behind = ".".join(stack.words[:-1])
     norms = {"norm", "final_layernorm", "final_layer_norm", "ln_f", "norm_f", "final_norm", "layer_norm", "ln"}
+    norms |= {"embedding_norm", "out_norm", "ln_out", "output_layernorm", "layernorm"}
     final_norm = any(
         short.rpartition(".")[0] in {f"{behind}.{norm}" if behind else norm for norm in norms}
         or short.rpartition(".")[0].removeprefix("roberta.encoder.") == "LayerNorm"
@@ -233,7 +244,7 @@ class RoleReader:
         config = text_config(checkpoint.config)
         self.depth = stated.depth
         self.drafts = integer(config, "num_nextn_predict_layers") or 0
-        words = "|".join(re.escape(word) for word in table.prefixes)
+        words = "|".join(map(re.escape, (*table.prefixes, *WRAPPING, *self.before_layers())))
         self.prefix = re.compile(rf"^(?:(?:{words})\.)*")
         self.ignored = re.compile("|".join((*NOT_WEIGHTS, *(f"^(?:{name})" for name in table.ignored))))
         self.sizes = sizes_of(stated, config, None)
@@ -256,6 +267,17 @@ class RoleReader:
                     )
                 found[role] = RoleView(role, name, view.shape(info.shape), view, self.checkpoint)
         return found
+
+    def before_layers(self) -> tuple[str, ...]:
+        """Words before the layers of a language model that is a part of something larger."""
+        if text_config(self.checkpoint.config) is self.checkpoint.config:
+            return ()
+        shapes = {name: info.shape for name, info in self.checkpoint.tensors.items()}
+        names = sort_names(shapes, composite=True, depth=self.depth)
+        stem = self.table.layer_prefix.removesuffix("#.")
+        if names is None or not names.main.stem.endswith(stem):
+            return ()
+        return tuple(names.main.stem.removesuffix(stem).rstrip(".").split("."))
 
     def is_beside(self, bare: str) -> bool:
         """Whether a name belongs to a tower of another modality or a head beside the language model."""

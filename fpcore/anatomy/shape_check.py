@@ -14,9 +14,14 @@ __all__ = ["ShapeContradiction", "Shown", "checked_shape", "with_defaults"]
 
 Shape = tuple[int, ...]
 
+# Only a norm that takes the mean out has a bias.
+NORM_BIASES: Final = ("attention.norm.bias", "attention.post_norm.bias", "feed_forward.norm.bias")
+
 # Types whose config counts the feed-forward width in another way than its tensors (rounded to blocks, halved,
 # the sum of several), so that the tensors alone say it.
-FEED_FORWARD_BY_TENSORS: Final = frozenset[str]()
+FEED_FORWARD_BY_TENSORS: Final = frozenset(
+    {"lfm2", "lfm2_moe", "recurrent_gemma", "moshi", "zamba2", "jetmoe"}
+)
 
 # Types whose layers stand once in the file and run several times, or whose config counts sub-layers.
 DEPTH_BY_TENSORS: Final = frozenset({"albert", "funnel"})
@@ -123,6 +128,7 @@ def checked_shape(
     depth: int,
     *,
     experts: int,
+    by_table: bool = True,
     defaults: Iterable[str] = (),
     where: str,
 ) -> Architecture:
@@ -138,6 +144,8 @@ def checked_shape(
         Layers that there are tensors of.
     experts : int
         Routed experts of a layer, 0 for none.
+    by_table : bool
+        Whether the type is known well enough to say that experts which the config counts must be there.
     defaults : iterable of str
         Facts that the config does not state itself: tensors may differ from them.
     where : str
@@ -157,7 +165,7 @@ def checked_shape(
         check.same("width", "the width of the stream", width)
     heads, kv_heads, head_dim = check.heads(shown, width)
     feed_forward = check.feed_forward(shown, experts)
-    if experts or stated.experts:
+    if experts or by_table:
         check.same("experts", "experts a layer", experts)
     embedding = shapes.get("embedding.weight")
     biases = ("query.bias", "key.bias", "value.bias")
@@ -173,7 +181,7 @@ def checked_shape(
         qkv_bias=any(
             role.startswith("layers.") and role.partition(".attention.")[2] in biases for role in shapes
         ),
-        norm=stated.norm,
+        norm="layernorm" if any(role.endswith(NORM_BIASES) for role in shapes) else stated.norm,
         head_dim=head_dim,
         tied=stated.tied,
     )

@@ -90,7 +90,7 @@ def beside_the_language_model(name: str) -> bool:
     Only the words before the number of the layer count: within a layer they may mean something else.
     """
     found = NUMBERED.match(name)
-    words = (found["stem"] if found else name.rpartition(".")[0]).rstrip(".").split(".")
+    words = (found["stem"] if found else name.removesuffix(".weight").removesuffix(".bias")).rstrip(".").split(".")
     return any(ASIDE.search(word) for word in words)
 
 

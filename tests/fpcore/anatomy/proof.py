@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.auto import modeling_auto
-from type_changes import CHANGES, INPUTS
+from type_changes import CHANGES, INPUTS, PARTS
 
 import fpcore
 
@@ -64,12 +64,21 @@ def types_of(kind: str) -> list[str]:
 def build(kind: str, model_type: str) -> Any:
     """A tiny random model."""
     config = reduced_config(model_type, CHANGES.get(model_type))
+    if kind == "causal" and model_type in {"musicgen", "musicgen_melody"}:
+        config = config.decoder  # what the class of that name takes
     torch.manual_seed(sum(map(ord, model_type)))
-    model = KINDS[kind][1].from_config(config, attn_implementation="eager").float().eval()
+    try:
+        model = KINDS[kind][1].from_config(config, attn_implementation="eager").float()
+    except ValueError as error:
+        if "Unrecognized configuration class" not in str(error):
+            raise
+        name = getattr(modeling_auto, KINDS[kind][0])[model_type]
+        model = getattr(transformers, name)._from_config(config, attn_implementation="eager").float()
     with torch.no_grad():
         for tensor in model.parameters():  # biases and gains that are not at their trivial start
-            tensor.add_(0.05 * torch.randn_like(tensor))
-    return model
+            if tensor.is_floating_point():
+                tensor.add_(0.05 * torch.randn_like(tensor))
+    return prepared(model)
 
 
 def inputs_of(kind: str, model_type: str, model: Any) -> dict[str, Any]:
@@ -81,6 +90,8 @@ def inputs_of(kind: str, model_type: str, model: Any) -> dict[str, Any]:
     tokens = torch.tensor(ordinary)[places]
     inputs: dict[str, Any] = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
     change = INPUTS.get(model_type)
+    if "use_cache" in model.config.get_text_config().to_dict():
+        inputs["use_cache"] = False
     return inputs if change is None else change(kind, model, inputs)
 
 
@@ -97,8 +108,11 @@ def numbers(facts: dict[str, Any]) -> list[int]:
 
 def logits(model: Any, inputs: dict[str, Any], **more: Any) -> torch.Tensor:
     torch.manual_seed(0)
+    part = language_part(model)
+    if part is not model:
+        inputs = {key: value for key, value in inputs.items() if key in {"input_ids", "attention_mask"}}
     with torch.no_grad():
-        output = model(**inputs, **more)
+        output = part(**inputs, **more)
     found = getattr(output, "logits", None)
     if found is None:
         found = output[0]
@@ -107,6 +121,12 @@ def logits(model: Any, inputs: dict[str, Any], **more: Any) -> torch.Tensor:
     if not torch.isfinite(found).all():
         raise NotProven("the tiny model's own logits are not finite")
     return found
+
+
+def language_part(model: Any) -> Any:
+    """What is run: the model, or its language model where it cannot do without another modality."""
+    path = PARTS.get(str(model.config.model_type))
+    return model.get_submodule(path) if path and "ForCausalLM" not in type(model).__name__ else model
 
 
 def rebuilt(checkpoint: fpcore.Checkpoint) -> dict[str, torch.Tensor]:
@@ -138,10 +158,16 @@ def rebuilt(checkpoint: fpcore.Checkpoint) -> dict[str, torch.Tensor]:
     return state
 
 
-def loaded(kind: str, folder: Path, state: dict[str, torch.Tensor]) -> Any:
+def loaded(cls: Any, folder: Path, state: dict[str, torch.Tensor]) -> Any:
     """The model of a state, by the library."""
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    model = KINDS[kind][1].from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    return prepared(cls.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager"))
+
+
+def prepared(model: Any) -> Any:
+    """Ready to run."""
+    if hasattr(model, "set_default_language"):
+        model.set_default_language("en_XX")
     return model.eval()
 
 
@@ -149,13 +175,19 @@ class Watch:
     """Queries, keys and values as attention gets them, layer by layer."""
 
     def __init__(self) -> None:
+        self.ignored: set[int] = set()
         self.seen: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
 
     def attention(self, module: Any, query: Any, key: Any, value: Any, mask: Any, **rest: Any) -> Any:
         layer = getattr(module, "layer_idx", None)
-        cross = "cross" in type(module).__name__.lower()
-        if layer is not None and layer not in self.seen and not cross:
-            self.seen[int(layer)] = tuple(part.detach().clone() for part in (query, key, value))
+        cross = "cross" in type(module).__name__.lower() or id(module) in self.ignored
+        if layer is not None and not cross:
+            now = tuple(part.detach().clone() for part in (query, key, value))
+            before = self.seen.get(int(layer))
+            if before is None:
+                self.seen[int(layer)] = now
+            elif torch.equal(before[0], now[0]):  # values in two turns
+                self.seen[int(layer)] = (*before[:2], torch.cat([before[2], now[2]], 1))
         eager = getattr(sys.modules[type(module).__module__], "eager_attention_forward")
         return eager(module, query, key, value, mask, **rest)
 
@@ -172,6 +204,13 @@ def watch(model: Any, inputs: dict[str, Any]) -> dict[int, tuple[torch.Tensor, t
         config = getattr(module, "config", None)
         if config is not None and hasattr(config, "_attn_implementation"):
             config._attn_implementation = WATCHED
+    named = {name: module for name, module in model.named_modules()}
+    both = any("decoder" in name.split(".") for name in named)
+    WATCH.ignored = {
+        id(module)
+        for name, module in named.items()
+        if (both and "encoder" in name.split(".")) or {"encoder_attn", "cross_attn"} & set(name.split("."))
+    }
     WATCH.seen = {}
     try:
         logits(model, inputs)
@@ -191,11 +230,11 @@ def changed(checkpoint: fpcore.Checkpoint, state: dict[str, torch.Tensor], role:
 
 
 def check_attention(
-    kind: str, folder: Path, checkpoint: fpcore.Checkpoint, state: dict[str, torch.Tensor], inputs: Any
+    cls: Any, folder: Path, checkpoint: fpcore.Checkpoint, state: dict[str, torch.Tensor], inputs: Any
 ) -> tuple[int, ...]:
     """Changes to one head of query, key and value show where they belong; the layers that were checked."""
     roles, shape = checkpoint.roles, checkpoint.architecture
-    seen = watch(loaded(kind, folder, state), inputs)
+    seen = watch(loaded(cls, folder, state), inputs)
     layers = [layer for layer in seen if f"layers.{layer}.attention.query.weight" in roles]
     done = []
     for layer in sorted({min(layers), max(layers)} if layers else ()):
@@ -211,7 +250,7 @@ def check_attention(
                 raise NotProven(f"layer {layer}: {counted} heads of the {part} where attention gets {heads}")
             each, head = rows // counted if counted else rows, counted - 1 if counted else 0
             after = watch(
-                loaded(kind, folder, changed(checkpoint, state, role, slice(head * each, (head + 1) * each))),
+                loaded(cls, folder, changed(checkpoint, state, role, slice(head * each, (head + 1) * each))),
                 inputs,
             )[layer]
             for other, name in enumerate(("query", "key", "value")):
@@ -234,7 +273,7 @@ def check_attention(
 
 
 def check_gates(
-    kind: str, folder: Path, checkpoint: fpcore.Checkpoint, state: dict[str, torch.Tensor], inputs: Any
+    cls: Any, folder: Path, checkpoint: fpcore.Checkpoint, state: dict[str, torch.Tensor], inputs: Any
 ) -> str:
     """A block is linear in what is read as up, and not in what is read as gate; what was found."""
     roles = checkpoint.roles
@@ -266,9 +305,10 @@ def check_gates(
             flat = turned[view.source].clone().reshape(-1)
             flat[index] *= factor
             turned[view.source] = flat.reshape(info.shape)
-        model = loaded(kind, folder, turned)
+        model = loaded(cls, folder, turned)
         with torch.no_grad():
-            output = model(**inputs, output_hidden_states=True)
+            part_of = language_part(model)
+            output = part_of(**inputs, output_hidden_states=True)
         states = getattr(output, "hidden_states", None)
         if states is None:
             states = getattr(output, "decoder_hidden_states", None)
@@ -294,9 +334,9 @@ def check_gates(
     return "checked"
 
 
-def check_norms(kind: str, folder: Path, checkpoint: fpcore.Checkpoint, state: dict[str, torch.Tensor]) -> int:
+def check_norms(cls: Any, folder: Path, checkpoint: fpcore.Checkpoint, state: dict[str, torch.Tensor]) -> int:
     """A norm whose gain as read is nought gives nought; the number of norms that were checked."""
-    model = loaded(kind, folder, state)
+    model = loaded(cls, folder, state)
     norms = [
         module
         for module in model.modules()
@@ -317,8 +357,18 @@ def check_norms(kind: str, folder: Path, checkpoint: fpcore.Checkpoint, state: d
                         given = module(torch.randn(2, 3, len(stored)))
                     except (TypeError, RuntimeError):
                         break
+                    module.weight.fill_(1.0 - view.view.shift)
+                    place = torch.randn(2, 3, len(stored))
+                    moved = given if isinstance(given, tuple) else module(place + 3.0) - module(place)
+                    moved = moved[0].abs().max() if isinstance(moved, tuple) else moved.abs().max()
+                if not isinstance(given, torch.Tensor):
+                    break
                 if given.abs().max() > 1e-6:
                     raise NotProven(f"the gain of {role} is read with a shift of {view.view.shift:g}")
+                kind = "layernorm" if moved < 1e-4 else "rmsnorm"
+                if role.startswith("layers.") and "_norm" not in role and "latent" not in role:
+                    if kind != checkpoint.architecture.norm:
+                        raise NotProven(f"the norm {role} is a {kind}, its cell says {checkpoint.architecture.norm}")
                 done += 1
                 break
     return done
@@ -341,6 +391,7 @@ def prove(kind: str, model_type: str) -> Proof:
         if not torch.allclose(first, again, atol=1e-5):
             raise NotProven("the tiny model does not compute the same twice")
         model.save_pretrained(folder, max_shard_size="100GB")
+        cls = type(model)
         del model
         checkpoint = fpcore.open_checkpoint(folder)
         roles, shape = checkpoint.roles, checkpoint.architecture
@@ -349,13 +400,13 @@ def prove(kind: str, model_type: str) -> Proof:
         second.mkdir()
         for file in folder.glob("*.json"):
             (second / file.name).write_bytes(file.read_bytes())
-        third = logits(loaded(kind, second, state), inputs)
+        third = logits(loaded(cls, second, state), inputs)
         if first.shape != third.shape or not torch.allclose(first, third, atol=1e-4, rtol=1e-4):
             worst = float((first - third).abs().max()) if first.shape == third.shape else float("nan")
             raise NotProven(f"the rebuilt model computes something else (by {worst:.2g})")
-        watched = check_attention(kind, second, checkpoint, state, inputs)
-        gated = check_gates(kind, second, checkpoint, state, inputs)
-        norms = check_norms(kind, second, checkpoint, state)
+        watched = check_attention(cls, second, checkpoint, state, inputs)
+        gated = check_gates(cls, second, checkpoint, state, inputs)
+        norms = check_norms(cls, second, checkpoint, state)
         have = tuple(sorted(roles.present("attention.query.weight")))
         return Proof(
             shape.cell,

@@ -29,6 +29,7 @@ SMALL: dict[str, Any] = {
         (
             *("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads"),
             *("encoder_attention_heads", "decoder_attention_heads", "swa_num_attention_heads"),
+            *("num_encoder_attention_heads", "num_decoder_attention_heads", "num_attention_heads_per_layer"),
             *("linear_num_heads", "linear_num_value_heads", "index_n_heads", "resampler_n_heads"),
             *("mamba_n_heads", "mamba_num_heads", "resampler_heads", "n_mamba_heads"),
         ),
@@ -37,7 +38,7 @@ SMALL: dict[str, Any] = {
     **dict.fromkeys(
         (
             *("num_key_value_heads", "num_kv_heads", "linear_num_key_heads", "swa_num_key_value_heads"),
-            *("kv_n_heads", "num_attention_groups"),
+            *("kv_n_heads", "num_attention_groups", "decoder_key_value_heads"),
         ),
         KV_HEADS,
     ),
@@ -67,7 +68,7 @@ SMALL: dict[str, Any] = {
     **dict.fromkeys(
         (
             *("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers"),
-            *("num_decoder_layers", "num_encoder_layers", "layers", "num_blocks"),
+            *("num_decoder_layers", "num_encoder_layers", "layers", "num_blocks", "num_layers_per_stack"),
         ),
         DEPTH,
     ),
@@ -126,7 +127,9 @@ def reduced_config(model_type: str, changes: dict[str, Any] | None = None) -> An
         *inner, last = path.split(".")
         place = facts
         for word in inner:
-            place = place.setdefault(word, {})
+            if place.get(word) is None:
+                place[word] = {}
+            place = place[word]
         if value is None:
             place.pop(last, None)
         else:
@@ -142,11 +145,21 @@ def reduced(facts: dict[str, Any], vocabulary: int = VOCABULARY) -> dict[str, An
     )
     small: dict[str, Any] = {}
     for key, value in facts.items():
-        if isinstance(value, dict) and key not in OWN_RULES:
+        if key == "per_layer_config" and isinstance(value, dict):
+            small[key] = of_layers(facts, value, depth)
+        elif key == "head_dim" and "kv_lora_rank" in facts and value in (None, facts.get("qk_rope_head_dim")):
+            small[key] = SMALL["qk_rope_head_dim"]
+        elif key == "num_key_value_heads" and "kv_lora_rank" in facts:
+            small[key] = HEADS  # each head has a key of its own, made from the latent
+        elif key in {"head_dim", "num_key_value_heads"} and value is None:
+            small[key] = SMALL[key]
+        elif isinstance(value, dict) and key not in OWN_RULES:
             small[key] = reduced(value, vocabulary)
         elif key == "rope_parameters":
             small[key] = value
         elif isinstance(value, bool) or value is None:
+            small[key] = value
+        elif not isinstance(key, str):
             small[key] = value
         elif key.endswith("vocab_size"):
             small[key] = SMALL.get(key, vocabulary)
@@ -163,6 +176,27 @@ def reduced(facts: dict[str, Any], vocabulary: int = VOCABULARY) -> dict[str, An
         else:
             small[key] = value
     return small
+
+
+def of_layers(facts: dict[str, Any], exceptions: dict[Any, Any], depth: int) -> dict[str, Any]:
+    """What holds for single layers, moved to the layers of the same kind of the shortened model."""
+    kinds = facts.get("layer_types") or []
+    shorter = shortened(kinds, depth) if kinds else []
+    found: dict[str, Any] = {}
+    for number, said in exceptions.items():
+        changed = {key: small_exception(key, value) for key, value in said.items()}
+        kind = kinds[int(number)] if int(number) < len(kinds) else None
+        for place, other in enumerate(shorter):
+            if other == kind:
+                found.setdefault(str(place), changed)
+    return found
+
+
+def small_exception(key: str, value: Any) -> Any:
+    """A size that holds for some layers only: other than that of the rest."""
+    others = {"head_dim": 2 * HEAD_DIM, "qk_nope_head_dim": 10, "num_attention_heads": 2}
+    others |= {"num_key_value_heads": 2, "kv_lora_rank": 24}
+    return others.get(key, SMALL.get(key, value) if isinstance(value, int) else value)
 
 
 def shortened(kinds: list[Any], depth: int) -> list[Any]:
