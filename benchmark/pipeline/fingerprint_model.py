@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,43 @@ from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.run import extract_all, start_engine
 from benchmark.session.session import Session
 
-__all__ = ["ModelFingerprint", "fingerprint"]
+__all__ = ["ModelFingerprint", "Reading", "fingerprint"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the tensors of a model were read.
+
+    Attributes
+    ----------
+    names : str
+        "by table" of its model type, or "by convention": the names that the field uses, confirmed by
+        shapes. Empty where the tensors could not be read.
+    layers_left_out : mapping of str to tuple of int
+        Projection → layers that do not have it: its curves are made of the others.
+    set_aside : tuple of str
+        Modules of the checkpoint that are no part of the language model.
+    """
+
+    names: str
+    layers_left_out: Mapping[str, tuple[int, ...]]
+    set_aside: tuple[str, ...]
+
+    @classmethod
+    def of(cls, checkpoint: fpcore.Checkpoint) -> Reading:
+        """That of an open checkpoint."""
+        if not checkpoint.reading:
+            return cls("", {}, ())
+        roles = checkpoint.roles
+        return cls(roles.reading, roles.left_out(), outermost(roles.aside))
+
+
+def outermost(names: Sequence[str]) -> tuple[str, ...]:
+    """The modules that tensors belong to: their names up to the first number, two words at most."""
+    found = dict.fromkeys(
+        ".".join(itertools.takewhile(lambda word: not word.isdigit(), name.split(".")[:2])) for name in names
+    )
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -30,6 +67,8 @@ class ModelFingerprint:
         Metric → raw values under the names of their roles.
     abstained, failed : mapping of str to str
         Metric → why it has none.
+    reading : Reading
+        How its tensors were read.
     """
 
     model: str
@@ -38,6 +77,7 @@ class ModelFingerprint:
     metrics: Mapping[str, Mapping[str, object]]
     abstained: Mapping[str, str]
     failed: Mapping[str, str]
+    reading: Reading
 
     def to_json(self) -> dict[str, object]:
         """The same as plain values; `failed` only where something has."""
@@ -45,6 +85,7 @@ class ModelFingerprint:
             "model": self.model,
             "digest": self.digest,
             "architecture": {**asdict(self.architecture), "cell": self.architecture.cell},
+            "reading": asdict(self.reading),
             "metrics": dict(self.metrics),
             "abstained": dict(self.abstained),
         }
@@ -108,5 +149,8 @@ def fingerprint(
         else:
             silent[outcome.status][metric.name] = outcome.reason
     session.cache.trim()
-    architecture = workspace.open(located).architecture
-    return ModelFingerprint(extraction.name, extraction.digest, architecture, values, **silent)
+    opened = workspace.open(located)
+    reading = Reading.of(opened)
+    return ModelFingerprint(
+        extraction.name, extraction.digest, opened.architecture, values, **silent, reading=reading
+    )

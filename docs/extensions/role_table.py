@@ -58,6 +58,8 @@ MEANINGS = {
     "feed_forward.experts.#.up": "up projection of routed expert #",
     "feed_forward.experts.#.down": "down projection of routed expert #",
     "feed_forward.router": "router, (experts, width); `correction_bias` and `scale` where there are any",
+    "feed_forward.router.#": "layer # of a router of several layers",
+    "feed_forward.router.noise": "noise of a router in training",
     "feed_forward.shared_expert.gate": "gate projection of the expert that every token uses",
     "feed_forward.shared_expert.up": "its up projection",
     "feed_forward.shared_expert.down": "its down projection",

@@ -18,7 +18,7 @@ Norm = Literal["rmsnorm", "layernorm"]
 DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "num_decoder_layers", "layers")
 WIDTH = ("hidden_size", "n_embd", "d_model", "n_embed", "dim", "emb_dim", "hidden_dim")
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads", "attention_heads", "num_decoder_attention_heads")
-KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
+KV_HEADS = ("num_key_value_heads", "n_kv_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
 FEED_FORWARD = (
     *("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", "d_ff", "decoder_ffn_dim", "dff", "dim_ff"),
     *("mlp_hidden_size",),
@@ -26,14 +26,14 @@ FEED_FORWARD = (
 EXPERT_FEED_FORWARD = ("moe_intermediate_size", "expert_ffn_hidden_size")
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 VOCABULARY = ("vocab_size", "padded_vocab_size")
-HEAD_DIM = ("head_dim", "kv_channels", "d_kv", "dim_head", "attention_head_dim")
+HEAD_DIM = ("head_dim", "attention_head_dim", "kv_channels", "d_kv", "dim_head")
 
 # Where a composite config keeps that of its language model.
 TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config", "vlm_config", "decoder", "global_config")
 
 # Model types whose config does not tell the norm by the name of its epsilon.
 LAYER_NORM_TYPES = frozenset(
-    {"gpt2", "gpt_neo", "gptj", "gpt_neox", "falcon", "bloom", "opt", "mpt", "olmo", "phi", "phimoe"}
+    {"gpt2", "gpt_neo", "gptj", "gpt_neox", "falcon", "bloom", "opt", "mpt", "olmo", "hf_olmo", "phi", "phimoe"}
     | {"stablelm", "starcoder2", "cohere", "bert", "roberta", "nemotron", "dbrx", "modernbert"}
     | {"modernbert-decoder"}
 )
@@ -294,10 +294,14 @@ def _feed_forward(config: Config, model_type: str, width: int | None) -> int | N
     attributes = FEED_FORWARD if model_type != "gpt_neo" else ("intermediate_size",)
     value = _optional(config, attributes)
     if value is not None:
-        return value // 2 if model_type == "qwen" else value  # the first Qwen counts gate and up together
+        # The first Qwen and OLMo's own code count gate and up together.
+        return value // 2 if model_type in {"qwen", "hf_olmo"} else value
     ratio = config.get("expansion_ratio")  # MPT
     if isinstance(ratio, int | float) and width:
         return int(ratio * width)
+    ratio = config.get("mlp_ratio") if model_type == "hf_olmo" else None
+    if isinstance(ratio, int | float) and width:
+        return int(ratio * width) // 2
     if model_type in FOURFOLD_TYPES and width:
         return 4 * width
     return None

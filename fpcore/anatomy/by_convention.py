@@ -184,7 +184,7 @@ class LayerReader:
             role = "attention.norm"
         if role is None and len(words) == 2 and words[0] in FEED_FORWARD_WORDS and words[1] == "layer_norm":
             role = "feed_forward.norm"
-        if role == "feed_forward.norm" and self.only_block() == "attention":
+        if role == "feed_forward.norm" and stem in {"ln", "LayerNorm"} and self.only_block() == "attention":
             role = "attention.norm"
         if role in {"attention.norm", "feed_forward.norm"} and self.behind(stem):
             role = role.replace(".norm", ".post_norm")
@@ -218,7 +218,7 @@ class LayerReader:
                 continue
             if ATTENTION_PARTS.get(words[-1]) in {"query", "key", "value"}:
                 kinds.add("attention")
-            elif FEED_FORWARD_PARTS.get(words[-1]) in {"up", "down"}:
+            elif self.part(words[-1], words) in {"up", "down"}:
                 kinds.add("feed_forward")
         return kinds.pop() if len(kinds) == 1 else None
 

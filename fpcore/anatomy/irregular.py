@@ -37,6 +37,8 @@ class Irregular:
         Names (within a layer, without ``weight`` or ``bias``; whole names) → role.
     read_widths : tuple of int
         Columns of projections that read something else than the stream.
+    whole : bool
+        Nothing is set aside: words such as ``patch`` name parts of the language model itself.
     """
 
     grouped: bool = False
@@ -52,6 +54,7 @@ class Irregular:
     layer: Mapping[str, str] = field(default_factory=dict)
     outside: Mapping[str, str] = field(default_factory=dict)
     read_widths: tuple[int, ...] = ()
+    whole: bool = False
 
     def shifts(self, word: str) -> bool:
         """Whether the norm of this name stores its gain less one."""
@@ -78,6 +81,9 @@ IRREGULAR: Final[Mapping[str, Irregular]] = {
     ),
     "gte": Irregular(up_first=True),
     **dict.fromkeys(("muse_glimmer_text", "muse_spark_text"), Irregular(shifted=("*",))),
-    "vaultgemma": Irregular(shifted=("*",)),
-    "minimax_m3_vl_text": Irregular(shifted=("*",)),
+    **dict.fromkeys(
+        ("minimax_m3_vl_text", "minimax_m3_text", "nemotron", "recurrent_gemma", "vaultgemma"), Irregular(shifted=("*",))
+    ),
+    **dict.fromkeys(("blt", "perceiver"), Irregular(whole=True)),
+    "reformer": Irregular(layer={"feed_forward.dense.dense": "feed_forward.up"}),
 }

@@ -13,7 +13,7 @@ __all__ = ["Entry", "Table"]
 Entry = str | TensorLayout
 
 PREFIXES = ("model", "language_model", "transformer", "gpt_neox", "base_model")
-NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pkgutil import iter_modules
 from fpcore.anatomy import tables
 from fpcore.anatomy.architecture import OUTSIDE, Architecture, StatedShape, text_config
 from fpcore.anatomy.by_convention import Found, LayerReader, layer_width, roles_outside
+from fpcore.anatomy.irregular import IRREGULAR, Irregular
 from fpcore.anatomy.name_table import Table, spellings
 from fpcore.anatomy.roles import Roles, RoleView
 from fpcore.anatomy.shape_check import checked_shape, with_defaults
@@ -147,7 +148,8 @@ def read_by_convention(
     }
     config = checkpoint.config
     composite = any(isinstance(config.get(key), Mapping) for key in ("vision_config", "encoder", "audio_config"))
-    names = sort_names(shapes, composite=composite, depth=stated.depth)
+    whole = IRREGULAR.get(stated.model_type, Irregular()).whole
+    names = sort_names(shapes, composite=composite, depth=stated.depth, whole=whole)
     if names is None:
         raise UnknownTensor(
             f"{checkpoint.name}: no tensor of model type {stated.model_type!r} is of a layer of a language "
@@ -244,16 +246,17 @@ class RoleReader:
         config = text_config(checkpoint.config)
         self.depth = stated.depth
         self.drafts = integer(config, "num_nextn_predict_layers") or 0
-        words = "|".join(map(re.escape, (*table.prefixes, *WRAPPING, *self.before_layers())))
+        words = "|".join(map(re.escape, (*table.prefixes, *WRAPPING)))
         self.prefix = re.compile(rf"^(?:(?:{words})\.)*")
         self.ignored = re.compile("|".join((*NOT_WEIGHTS, *(f"^(?:{name})" for name in table.ignored))))
         self.sizes = sizes_of(stated, config, None)
+        self.stem = self.before_layers()
 
     def read(self) -> dict[str, RoleView]:
         """Role → view, for every stored tensor that is a weight."""
         found: dict[str, RoleView] = {}
         for name, info in dequantised_tensors(self.checkpoint).items():
-            bare = self.prefix.sub("", name)
+            bare = self.bare(name)
             if self.ignored.search(bare):
                 continue
             if OUTSIDE.search(name) or self.is_draft(bare) or self.is_beside(bare):
@@ -268,16 +271,19 @@ class RoleReader:
                 found[role] = RoleView(role, name, view.shape(info.shape), view, self.checkpoint)
         return found
 
-    def before_layers(self) -> tuple[str, ...]:
-        """Words before the layers of a language model that is a part of something larger."""
-        if text_config(self.checkpoint.config) is self.checkpoint.config:
-            return ()
+    def bare(self, name: str) -> str:
+        """A name as the table has it."""
+        if self.stem and name.startswith(self.stem):
+            return self.table.layer_prefix.removesuffix("#.") + name.removeprefix(self.stem)
+        return self.prefix.sub("", name)
+
+    def before_layers(self) -> str:
+        """What stands before the number of a layer where the language model is a part of something larger."""
+        if text_config(self.checkpoint.config) is self.checkpoint.config or self.table.more:
+            return ""
         shapes = {name: info.shape for name, info in self.checkpoint.tensors.items()}
         names = sort_names(shapes, composite=True, depth=self.depth)
-        stem = self.table.layer_prefix.removesuffix("#.")
-        if names is None or not names.main.stem.endswith(stem):
-            return ()
-        return tuple(names.main.stem.removesuffix(stem).rstrip(".").split("."))
+        return names.main.stem if names is not None else ""
 
     def is_beside(self, bare: str) -> bool:
         """Whether a name belongs to a tower of another modality or a head beside the language model."""

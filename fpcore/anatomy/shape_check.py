@@ -20,11 +20,14 @@ NORM_BIASES: Final = ("attention.norm.bias", "attention.post_norm.bias", "feed_f
 # Types whose config counts the feed-forward width in another way than its tensors (rounded to blocks, halved,
 # the sum of several), so that the tensors alone say it.
 FEED_FORWARD_BY_TENSORS: Final = frozenset(
-    {"lfm2", "lfm2_moe", "recurrent_gemma", "moshi", "zamba2", "jetmoe"}
+    {"lfm2", "lfm2_moe", "recurrent_gemma", "moshi", "zamba2", "jetmoe", "llama_moe"}
 )
 
 # Types whose layers stand once in the file and run several times, or whose config counts sub-layers.
-DEPTH_BY_TENSORS: Final = frozenset({"albert", "funnel"})
+DEPTH_BY_TENSORS: Final = frozenset({"albert", "funnel", "longcat_flash", "hrm_text"})
+
+# Types that have experts for each modality and count those of one.
+EXPERTS_BY_TENSORS: Final = frozenset({"ernie4_5_vl_moe_text"})
 
 # Types whose attention does not work on heads of one width, or counts them per layer.
 HEADS_BY_TENSORS: Final = frozenset[str]()
@@ -165,7 +168,7 @@ def checked_shape(
         check.same("width", "the width of the stream", width)
     heads, kv_heads, head_dim = check.heads(shown, width)
     feed_forward = check.feed_forward(shown, experts)
-    if experts or by_table:
+    if (experts or by_table) and stated.model_type not in EXPERTS_BY_TENSORS:
         check.same("experts", "experts a layer", experts)
     embedding = shapes.get("embedding.weight")
     biases = ("query.bias", "key.bias", "value.bias")

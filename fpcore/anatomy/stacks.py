@@ -16,6 +16,11 @@ WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod|base_model\.model|_fsdp_wrapped_
 NUMBERED = re.compile(r"^(?P<stem>(?:[^.\d][^.]*\.)*)(?P<number>\d+)\.(?P<rest>.+)$")
 INNER = re.compile(r"^(?P<word>(?:[^.\d][^.]*\.)?)(?P<number>\d+)\.(?P<rest>.+)$")
 
+TWOFOLD = re.compile(
+    r"^(?P<stem>(?:\w+\.)*layers\.)(?P<layer>\d+)\."
+    r"(?P<block>self_attn|mlps|input_layernorm|post_attention_layernorm)\.(?P<part>[01])\.(?P<rest>.+)$"
+)
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -94,7 +99,9 @@ def beside_the_language_model(name: str) -> bool:
     return any(ASIDE.search(word) for word in words)
 
 
-def sort_names(shapes: Shapes, *, composite: bool = False, depth: int | None = None) -> Sorted | None:
+def sort_names(
+    shapes: Shapes, *, composite: bool = False, depth: int | None = None, whole: bool = False
+) -> Sorted | None:
     """Sort the tensors of a model of unknown type; None if nothing in it is a stack of layers.
 
     Parameters
@@ -105,16 +112,19 @@ def sort_names(shapes: Shapes, *, composite: bool = False, depth: int | None = N
         Whether the config has a part for another modality: an encoder beside a decoder is then that one's.
     depth : int, optional
         Layers as the config states them: prefers the stack that has as many.
+    whole : bool
+        Set nothing aside.
     """
     bare = {WRAPPERS.sub("", name): name for name in shapes}
-    aside = [name for short, name in bare.items() if beside_the_language_model(short)]
+    aside = [name for short, name in bare.items() if not whole and beside_the_language_model(short)]
     left = set(aside)
+    folded = any(TWOFOLD.match(short) for short in bare)
     stacks: dict[str, Stack] = {}
     outside: dict[str, str] = {}
     for short, name in bare.items():
         if name in left:
             continue
-        found = NUMBERED.match(short)
+        found = NUMBERED.match(unfolded(short) if folded else short)
         if found is None:
             outside[short] = name
             continue
@@ -134,7 +144,8 @@ def sort_names(shapes: Shapes, *, composite: bool = False, depth: int | None = N
         if stack is main:
             continue
         label = apart(stack, main)
-        if composite and "encoder" in stack.words and "language_model" not in stack.words:
+        elsewhere = "encoder" in stack.words or stack.words[0] != main.words[0]
+        if composite and elsewhere and "language_model" not in stack.words:
             aside += [name for names in stack.layers.values() for name in names.values()]
         else:
             more[label if label not in more else stem.rstrip(".").replace(".", "_")] = stack
@@ -142,6 +153,17 @@ def sort_names(shapes: Shapes, *, composite: bool = False, depth: int | None = N
         for short in [short for short in outside if "encoder" in short.split(".")]:
             aside.append(outside.pop(short))
     return Sorted(main, more, outside, tuple(aside))
+
+
+def unfolded(name: str) -> str:
+    """A layer of two sub-layers (``layers.3.self_attn.1.…``) as two layers in turn."""
+    found = TWOFOLD.match(name)
+    if found is None:
+        whole = NUMBERED.match(name)
+        layers = whole is not None and whole["stem"].endswith("layers.")
+        return f"{whole['stem']}{2 * int(whole['number'])}.{whole['rest']}" if whole and layers else name
+    layer = 2 * int(found["layer"]) + int(found["part"])
+    return f"{found['stem']}{layer}.{found['block'].replace('mlps', 'mlp')}.{found['rest']}"
 
 
 def merged(stacks: dict[str, Stack]) -> dict[str, Stack]:

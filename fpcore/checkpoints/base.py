@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from fpcore.anatomy import Anatomy, Architecture, Roles, read_anatomy
+from fpcore.anatomy.roles import Reading
 from fpcore.anatomy.shape_check import ShapeContradiction
 from fpcore.checkpoints.vocabulary import read_vocabulary
 from fpcore.errors import BadCheckpoint, NotComparable
@@ -89,6 +91,14 @@ class Checkpoint(TensorSource):
             raise
         except (BadCheckpoint, NotComparable):
             return Architecture.from_config(self.config, self.tensors, where=f"{self.name}: config.json")
+
+    @property
+    def reading(self) -> Reading | Literal[""]:
+        """Whether tensors got their roles "by table" or "by convention"; empty where they could not."""
+        try:
+            return self.roles.reading
+        except (BadCheckpoint, NotComparable):
+            return ""
 
     @cached_property
     def anatomy(self) -> Anatomy:

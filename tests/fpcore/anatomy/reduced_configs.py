@@ -194,7 +194,7 @@ def of_layers(facts: dict[str, Any], exceptions: dict[Any, Any], depth: int) -> 
 
 def small_exception(key: str, value: Any) -> Any:
     """A size that holds for some layers only: other than that of the rest."""
-    others = {"head_dim": 2 * HEAD_DIM, "qk_nope_head_dim": 10, "num_attention_heads": 2}
+    others = {"head_dim": 2 * HEAD_DIM, "num_attention_heads": 2}
     others |= {"num_key_value_heads": 2, "kv_lora_rank": 24}
     return others.get(key, SMALL.get(key, value) if isinstance(value, int) else value)
 
@@ -203,4 +203,8 @@ def shortened(kinds: list[Any], depth: int) -> list[Any]:
     """Every kind of layer at least once, in the order in which they come first; then as they stand."""
     first = list(dict.fromkeys(kinds))[:depth]
     rest = [kind for kind in kinds if kind not in first] + kinds
-    return (first + rest)[:depth]
+    short = (first + rest)[:depth]
+    # The last layer keeps its kind where none is lost by it.
+    if len(kinds) >= depth and set([*short[:-1], kinds[-1]]) == set(short):
+        short[-1] = kinds[-1]
+    return short

@@ -9,13 +9,14 @@ import torch
 
 __all__ = ["CHANGES", "INPUTS", "PARTS"]
 
+LENGTH = 12
 ROPE = {"rope_type": "default", "rope_theta": 10000.0}
 SECTIONS = {**ROPE, "mrope_section": [2, 1, 1]}
 VOCABULARY_MAP = {"<image>": 5, "<boi>": 6, "<eoi>": 7, "IMGIMGAA": 8, "IMGIMGAB": 9}
 KINDS_OF_LAYERS = ["linear_attention", "full_attention", "linear_attention", "full_attention"]
 INDEXER = {
     "indexer_n_heads": 4,
-    "indexer_kv_heads": 2,
+    "indexer_kv_heads": 1,
     "indexer_head_dim": 8,
     "indexer_budget": 16,
     "indexer_compress_ratio": 2,
@@ -42,12 +43,34 @@ CHANGES: dict[str, dict[str, Any]] = {
     "cosmos3_omni": {"text_config.rope_parameters": SECTIONS},
     "dbrx": {
         "attn_config.rope_theta": 10000.0,
+        "attn_config.clip_qkv": 8.0,
         "attn_config.kv_n_heads": 2,
         "ffn_config.ffn_hidden_size": 48,
         "ffn_config.hidden_size": 32,
     },
-    "deepseek_ocr2": {"text_config.mlp_layer_types": ["dense", "sparse", "sparse", "sparse"]},
-    "dory": {"n_input_layers": 1, "n_recurrent_layers": 2, "n_output_layers": 1},
+    "deepseek_v2": {"num_experts_per_tok": 2},
+    "deepseek_ocr2": within(
+        "text_config",
+        {
+            "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"],
+            "num_experts_per_tok": 2,
+            "n_routed_experts": 4,
+            "n_shared_experts": 1,
+            "num_key_value_heads": 4,
+        },
+    ),
+    "diffusion_gemma": within(
+        "text_config", {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 24}
+    ),
+    "dots3_note": {
+        "text_config.head_dim": 12,
+        "vision_config.adapter_in_dim": 32,
+        "vision_config.adapter_out_dim": 32,
+        "audio_config.adapter_input_size": 32,
+        "audio_config.adapter_out_dim": 32,
+    },
+    "dots3_note_text": {"head_dim": 12},
+    "dory": {"num_hidden_layers": 4, "n_input_layers": 1, "n_recurrent_layers": 2, "n_output_layers": 1},
     "dots1": {
         "n_routed_experts": 4,
         "num_experts_per_tok": 2,
@@ -64,12 +87,16 @@ CHANGES: dict[str, dict[str, Any]] = {
     "esm": {"vocab_size": 96, "mask_token_id": 5, "token_dropout": False},
     "esmc": {"num_key_value_heads": 4},
     "falcon_h1": {"mamba_d_ssm": 64},
-    "gemma4_assistant": {"default": {"text_config": {"hidden_size_per_layer_input": 0}}},
-    "glm5_next": {"text_config.num_key_value_heads": 4},
+    "gemma4_assistant": {"default": {"text_config": {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}}},
+    "glm5_next": within(
+        "text_config", {"num_key_value_heads": 4, "qk_rope_head_dim": 0, "qk_head_dim": 8, "head_dim": 8}
+    ),
     "granite4_vision": {"deepstack_layer_map": [[-1, 0]], "spatial_target_layers": [1]},
+    "hunyuan_vl": {"text_config.rope_parameters": {**ROPE, "xdrope_section": [1, 1, 1, 1]}},
     "hy_v4_vl": {"text_config.rope_parameters": {**ROPE, "mrope_section": [1, 1, 0]}},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1},
     "lfm2_moe": {"layer_types": ["conv", "full_attention", "conv", "full_attention"]},
+    "longcat_flash": {"zero_expert_num": 0},
     "mamba2": {"head_dim": 16},
     "molmo2": {"adapter_config.vision_feature_layer": [3, 1]},
     "neomme": {"rope_parameters.full_attention.partial_rotary_factor": 0.5},
@@ -123,12 +150,26 @@ def boxed(kind: str, model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
     return decoded(kind, model, {**inputs, "bbox": boxes})
 
 
+def four_codes(kind: str, model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Tokens of four codebooks."""
+    return {**inputs, "input_ids": inputs["input_ids"].repeat(4, 1)}
+
+
+def with_image(kind: str, model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """One image of grey noise."""
+    pixels = torch.rand(1, 1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    return {**inputs, "pixel_values": pixels, "image_attention_mask": torch.zeros(1, LENGTH, 1)}
+
+
 def without_mask(kind: str, model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
     """The tokens alone."""
     return {"input_ids": inputs["input_ids"]}
 
 
 INPUTS: dict[str, Callable[[str, Any, dict[str, Any]], dict[str, Any]]] = {
+    "musicgen": four_codes,
+    "musicgen_melody": four_codes,
+    "idefics": with_image,
     "t5gemma2": decoded,
     "udop": boxed,
     "perceiver": without_mask,
@@ -138,7 +179,6 @@ INPUTS: dict[str, Callable[[str, Any, dict[str, Any]], dict[str, Any]]] = {
 PARTS = {
     "blip": "text_decoder",
     "blip-2": "language_model",
-    "idefics": "model",
     "instructblip": "language_model",
     "instructblipvideo": "language_model",
     "kosmos-2": "text_model",
