@@ -68,7 +68,8 @@ def _reading(reading: Reading) -> list[str]:
     if reading.names == "by convention":
         lines.append("  read          by convention (its type has no table of tensor names)")
     lines += [
-        f"  left out      {part}: layers {_listed(layers)}" for part, layers in reading.layers_left_out.items()
+        f"  left out      {part}: layers {_listed(layers)}"
+        for part, layers in reading.layers_left_out.items()
     ]
     if reading.set_aside:
         more = f" and {len(reading.set_aside) - 6} more" if len(reading.set_aside) > 6 else ""

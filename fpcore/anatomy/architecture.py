@@ -15,12 +15,37 @@ __all__ = ["Architecture", "StatedShape", "text_config"]
 Norm = Literal["rmsnorm", "layernorm"]
 
 # The same fact under the names that different model types give it; the first one present counts.
-DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "num_decoder_layers", "layers")
+DEPTH = (
+    "num_hidden_layers",
+    "n_layer",
+    "n_layers",
+    "num_layers",
+    "decoder_layers",
+    "num_decoder_layers",
+    "layers",
+)
 WIDTH = ("hidden_size", "n_embd", "d_model", "n_embed", "dim", "emb_dim", "hidden_dim")
-HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads", "attention_heads", "num_decoder_attention_heads")
+HEADS = (
+    "num_attention_heads",
+    "n_head",
+    "n_heads",
+    "num_heads",
+    "decoder_attention_heads",
+    "attention_heads",
+    "num_decoder_attention_heads",
+)
 KV_HEADS = ("num_key_value_heads", "n_kv_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
 FEED_FORWARD = (
-    *("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", "d_ff", "decoder_ffn_dim", "dff", "dim_ff"),
+    *(
+        "intermediate_size",
+        "ffn_hidden_size",
+        "n_inner",
+        "ffn_dim",
+        "d_ff",
+        "decoder_ffn_dim",
+        "dff",
+        "dim_ff",
+    ),
     *("mlp_hidden_size",),
 )
 EXPERT_FEED_FORWARD = ("moe_intermediate_size", "expert_ffn_hidden_size")
@@ -29,11 +54,32 @@ VOCABULARY = ("vocab_size", "padded_vocab_size")
 HEAD_DIM = ("head_dim", "attention_head_dim", "kv_channels", "d_kv", "dim_head")
 
 # Where a composite config keeps that of its language model.
-TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config", "vlm_config", "decoder", "global_config")
+TEXT_PARTS = (
+    "text_config",
+    "llm_config",
+    "language_config",
+    "thinker_config",
+    "vlm_config",
+    "decoder",
+    "global_config",
+)
 
 # Model types whose config does not tell the norm by the name of its epsilon.
 LAYER_NORM_TYPES = frozenset(
-    {"gpt2", "gpt_neo", "gptj", "gpt_neox", "falcon", "bloom", "opt", "mpt", "olmo", "hf_olmo", "phi", "phimoe"}
+    {
+        "gpt2",
+        "gpt_neo",
+        "gptj",
+        "gpt_neox",
+        "falcon",
+        "bloom",
+        "opt",
+        "mpt",
+        "olmo",
+        "hf_olmo",
+        "phi",
+        "phimoe",
+    }
     | {"stablelm", "starcoder2", "cohere", "bert", "roberta", "nemotron", "dbrx", "modernbert"}
     | {"modernbert-decoder"}
 )

@@ -274,9 +274,7 @@ class LayerReader:
 
     # --- attention
 
-    def attention(
-        self, block: str, words: list[str], kind: str, name: str, shape: Shape
-    ) -> Iterator[Found]:
+    def attention(self, block: str, words: list[str], kind: str, name: str, shape: Shape) -> Iterator[Found]:
         """Projections of attention, whole, fused or latent."""
         last = projection(words)
         if last == "in_proj_" or last in FUSED_QUERY_KEY_VALUE:
@@ -323,7 +321,9 @@ class LayerReader:
     def gated_query(self, rows: int) -> bool:
         """Whether queries come with a gate of their own, head by head."""
         return bool(
-            self.irregular.gated_query and self.sizes.heads and rows == 2 * self.sizes.heads * self.sizes.head_dim
+            self.irregular.gated_query
+            and self.sizes.heads
+            and rows == 2 * self.sizes.heads * self.sizes.head_dim
         )
 
     def fused(self, block: str, kind: str, name: str, shape: Shape) -> Iterator[Found]:

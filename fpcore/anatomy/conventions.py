@@ -53,7 +53,18 @@ CROSS_WORDS: Final = frozenset(
     | {"encoder_decoder_attention", "inter_attention"}
 )
 FEED_FORWARD_WORDS: Final = frozenset(
-    {"mlp", "mlps", "feed_forward", "feedforward", "ffn", "ffns", "ff", "block_sparse_moe", "moe", "mlp_block"}
+    {
+        "mlp",
+        "mlps",
+        "feed_forward",
+        "feedforward",
+        "ffn",
+        "ffns",
+        "ff",
+        "block_sparse_moe",
+        "moe",
+        "mlp_block",
+    }
     | {"mixer", "DenseReluDense", "shared_transformer", "shared_transf", "moe_block"}
 )
 SHARED_WORDS: Final = frozenset({"shared_expert", "shared_experts", "shared_mlp"})
@@ -68,7 +79,9 @@ STATEFUL: Final = frozenset(
 )
 
 # Words between a block and its projections that say nothing.
-TRANSPARENT: Final = frozenset({"layer", "linear", "dense", "attention", "attn", "self", "self_attention", "w_in"})
+TRANSPARENT: Final = frozenset(
+    {"layer", "linear", "dense", "attention", "attn", "self", "self_attention", "w_in"}
+)
 
 ATTENTION_PARTS: Final[dict[str, str]] = {
     **dict.fromkeys(
@@ -90,7 +103,18 @@ ATTENTION_PARTS: Final[dict[str, str]] = {
     **dict.fromkeys(("relative_attention_bias",), "relative_bias"),
 }
 FUSED_QUERY_KEY_VALUE: Final = frozenset(
-    {"qkv_proj", "query_key_value", "Wqkv", "wqkv", "c_attn", "qkv", "W_pack", "att_proj", "in_proj", "in_proj_"}
+    {
+        "qkv_proj",
+        "query_key_value",
+        "Wqkv",
+        "wqkv",
+        "c_attn",
+        "qkv",
+        "W_pack",
+        "att_proj",
+        "in_proj",
+        "in_proj_",
+    }
 )
 
 # Multi-head latent attention, by the names of its first models and by those that followed.
@@ -134,8 +158,23 @@ NORMS: Final[dict[str, str]] = {
     ),
     **dict.fromkeys(
         ("pre_feedforward_layernorm", "pre_ff_layernorm", "pre_mlp_layernorm", "ffn_norm", "ln_2", "ln2")
-        + ("norm_2", "norm2", "layernorm2", "mlp_norm", "feedforward_layernorm", "final_layer_norm", "ff_norm")
-        + ("channel_pre_norm", "layer_norm2", "layernorm_after", "norm_ffn", "feed_forward_layer_norm", "ln_mlp")
+        + (
+            "norm_2",
+            "norm2",
+            "layernorm2",
+            "mlp_norm",
+            "feedforward_layernorm",
+            "final_layer_norm",
+            "ff_norm",
+        )
+        + (
+            "channel_pre_norm",
+            "layer_norm2",
+            "layernorm_after",
+            "norm_ffn",
+            "feed_forward_layer_norm",
+            "ln_mlp",
+        )
         + ("pre_mlp_layer_norm", "ffn.layernorm_before_ffn", "intermediate.LayerNorm", "ln", "LayerNorm"),
         "feed_forward.norm",
     ),
@@ -145,7 +184,13 @@ NORMS: Final[dict[str, str]] = {
         "attention.post_norm",
     ),
     **dict.fromkeys(
-        ("post_feedforward_layernorm", "post_mlp_layernorm", "post_ffn_norm", "post_norm2", "output.LayerNorm")
+        (
+            "post_feedforward_layernorm",
+            "post_mlp_layernorm",
+            "post_ffn_norm",
+            "post_norm2",
+            "output.LayerNorm",
+        )
         + ("output_layer_norm", "full_layer_layer_norm", "mlp.post_mlp_layernorm", "post_feedforward_norm"),
         "feed_forward.post_norm",
     ),
@@ -168,6 +213,13 @@ FINAL_NORMS: Final = frozenset(
 )
 UNEMBEDDINGS: Final = frozenset(
     {"lm_head", "embed_out", "output_projection", "proj_out", "output_layer", "pred_layer.proj", "lm_loss"}
-    | {"generator_lm_head", "cls.predictions.decoder", "lm_head.decoder", "head", "decoder", "vocab_projector"}
+    | {
+        "generator_lm_head",
+        "cls.predictions.decoder",
+        "lm_head.decoder",
+        "head",
+        "decoder",
+        "vocab_projector",
+    }
     | {"output"}
 )

@@ -82,7 +82,8 @@ IRREGULAR: Final[Mapping[str, Irregular]] = {
     "gte": Irregular(up_first=True),
     **dict.fromkeys(("muse_glimmer_text", "muse_spark_text"), Irregular(shifted=("*",))),
     **dict.fromkeys(
-        ("minimax_m3_vl_text", "minimax_m3_text", "nemotron", "recurrent_gemma", "vaultgemma"), Irregular(shifted=("*",))
+        ("minimax_m3_vl_text", "minimax_m3_text", "nemotron", "recurrent_gemma", "vaultgemma"),
+        Irregular(shifted=("*",)),
     ),
     **dict.fromkeys(("blt", "perceiver"), Irregular(whole=True)),
     "reformer": Irregular(layer={"feed_forward.dense.dense": "feed_forward.up"}),

@@ -142,12 +142,12 @@ def read_by_convention(
 ) -> tuple[dict[str, RoleView], int, tuple[str, ...]]:
     """Role → view, depth, and what is no part of the language model."""
     shapes = {
-        name: info.shape
-        for name, info in dequantised_tensors(checkpoint).items()
-        if not BUFFER.search(name)
+        name: info.shape for name, info in dequantised_tensors(checkpoint).items() if not BUFFER.search(name)
     }
     config = checkpoint.config
-    composite = any(isinstance(config.get(key), Mapping) for key in ("vision_config", "encoder", "audio_config"))
+    composite = any(
+        isinstance(config.get(key), Mapping) for key in ("vision_config", "encoder", "audio_config")
+    )
     whole = IRREGULAR.get(stated.model_type, Irregular()).whole
     names = sort_names(shapes, composite=composite, depth=stated.depth, whole=whole)
     if names is None:
@@ -190,7 +190,16 @@ def read_stack(
     width = layer_width(stack, shapes) or stated.width or 0
     sizes = sizes_of(stated, text_config(checkpoint.config), width)
     behind = ".".join(stack.words[:-1])
-    norms = {"norm", "final_layernorm", "final_layer_norm", "ln_f", "norm_f", "final_norm", "layer_norm", "ln"}
+    norms = {
+        "norm",
+        "final_layernorm",
+        "final_layer_norm",
+        "ln_f",
+        "norm_f",
+        "final_norm",
+        "layer_norm",
+        "ln",
+    }
     norms |= {"embedding_norm", "out_norm", "ln_out", "output_layernorm", "layernorm"}
     final_norm = any(
         short.rpartition(".")[0] in {f"{behind}.{norm}" if behind else norm for norm in norms}
@@ -371,5 +380,3 @@ def count_experts(checkpoint: TensorSource, views: Mapping[str, RoleView]) -> in
                 "a part of the weights is not there"
             )
     return most
-
-

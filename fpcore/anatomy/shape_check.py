@@ -120,7 +120,7 @@ def type_defaults(model_type: str) -> StatedShape | None:
         from transformers import CONFIG_MAPPING
 
         config = CONFIG_MAPPING[model_type]().to_dict()
-    except Exception:  # no transformers, no such type, or a type without defaults  # noqa: BLE001
+    except Exception:  # no transformers, no such type, or a type without defaults
         return None
     return StatedShape.of({**config, "model_type": model_type}, model_type)
 
@@ -240,15 +240,14 @@ class Check:
             return heads if stated.heads and key_rows else 0, (kv_heads or heads) if key_rows else 0, head_dim
         if shown.latent or not uniform or stated.model_type in HEADS_BY_TENSORS:
             return heads, kv_heads or heads, head_dim or (width // heads if heads else None)
-        guessed = bool({"heads", "kv_heads", "head_dim"} & self.defaults)
         per_head = gain if gain is not None and gain < rows and rows % gain == 0 else None
+        if "heads" in self.defaults:
+            return self.guessed_heads(rows, key_rows, per_head)
         if head_dim is not None and per_head is not None and head_dim != per_head:
-            if "head_dim" not in self.defaults:
-                raise self.contradiction("head_dim", head_dim, per_head, " as the gain of each query's norm")
-            head_dim = None
+            raise self.contradiction("head_dim", head_dim, per_head, " as the gain of each query's norm")
         dim = head_dim or per_head or (rows // heads if heads and rows % heads == 0 else None)
         if dim is None or rows % dim:
-            if heads and not guessed:
+            if heads:
                 raise ShapeContradiction(
                     f"{self.where}: {stated.entries['heads']} is {heads}"
                     + (f" and head_dim {dim}" if dim else "")
@@ -257,22 +256,17 @@ class Check:
             return 0, 0, None
         found = rows // dim
         if heads and heads != found:
-            if not guessed:
-                raise self.contradiction("heads", heads, found, f": {rows} query rows are {found} heads of {dim}")
+            raise self.contradiction("heads", heads, found, f": {rows} query rows are {found} heads of {dim}")
         shared = found
         if key_rows is not None:
             if key_rows % dim or found % (key_rows // dim):
-                if guessed:
-                    return 0, 0, None
                 raise ShapeContradiction(
                     f"{self.where}: {found} heads of {dim} do not fit {key_rows} rows of the key projection; "
                     "correct the config"
                 )
             shared = key_rows // dim
-            said = kv_heads or (heads if heads and "heads" not in self.defaults else None)
+            said = kv_heads or heads
             if said and said != shared:
-                if guessed:
-                    return 0, 0, None
                 other = key_rows // said if key_rows % said == 0 else 0
                 otherwise = (
                     f"; with {said} key-value heads of {other} there would be {rows // other} heads, not {heads}"
@@ -284,13 +278,29 @@ class Check:
                 )
         return found, shared, dim
 
+    def guessed_heads(
+        self, rows: int, key_rows: int | None, per_head: int | None
+    ) -> tuple[int, int, int | None]:
+        """Heads by the gain of a norm, or by the type's defaults where those fit the tensors; 0: unknown."""
+        heads, kv_heads = self.stated.heads or 0, self.stated.kv_heads or self.stated.heads or 0
+        if per_head is not None:
+            return rows // per_head, (key_rows or rows) // per_head, per_head
+        for dim in (self.stated.head_dim, rows // heads if heads else None):
+            if dim and rows == heads * dim and key_rows in {None, kv_heads * dim}:
+                return heads, kv_heads, dim
+        return 0, 0, None
+
     def feed_forward(self, shown: Shown, experts: int) -> int:
         """Inner width of a feed-forward block, of a routed expert in a mixture."""
         counts = shown.expert if experts and shown.expert else shown.feed_forward
         said = self.stated.feed_forward
         if not counts:
             return said or 0
-        if said is None or self.stated.model_type in FEED_FORWARD_BY_TENSORS or "feed_forward" in self.defaults:
+        if (
+            said is None
+            or self.stated.model_type in FEED_FORWARD_BY_TENSORS
+            or "feed_forward" in self.defaults
+        ):
             return max(counts)
         if said not in counts:
             raise self.contradiction("feed_forward", said, most(counts) or 0, " as inner units of a block")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from fpcore.anatomy.conventions import ASIDE, ATTENTION_WORDS, CROSS_WORDS, FEED_FORWARD_WORDS, LAYER_WORDS
 
-__all__ = ["Stack", "Sorted", "beside_the_language_model", "sort_names"]
+__all__ = ["Sorted", "Stack", "beside_the_language_model", "sort_names"]
 
 # What training frameworks and adapters put before every name.
 WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod|base_model\.model|_fsdp_wrapped_module|_forward_module)\.)+")
@@ -95,7 +95,11 @@ def beside_the_language_model(name: str) -> bool:
     Only the words before the number of the layer count: within a layer they may mean something else.
     """
     found = NUMBERED.match(name)
-    words = (found["stem"] if found else name.removesuffix(".weight").removesuffix(".bias")).rstrip(".").split(".")
+    words = (
+        (found["stem"] if found else name.removesuffix(".weight").removesuffix(".bias"))
+        .rstrip(".")
+        .split(".")
+    )
     return any(ASIDE.search(word) for word in words)
 
 
@@ -202,7 +206,7 @@ def flattened(stack: Stack) -> Stack:
         highest = 0
         for rest, name in stack.layers[number].items():
             match = INNER.match(rest)
-            assert match is not None  # noqa: S101
+            assert match is not None
             place = int(match["number"])
             highest = max(highest, place)
             flat.layers[offset + place][match["rest"]] = name

@@ -181,7 +181,9 @@ class AttentionStdDetrended(AttentionStd):
         parts = self.common_parts(a, b)
         depths = {min(len(a.arrays[part]), len(b.arrays[part])) for part in parts}
         if min(depths) < FEWEST_DETRENDED:
-            raise NotComparable(f"{min(depths)} layers; less a cubic trend it needs at least {FEWEST_DETRENDED}")
+            raise NotComparable(
+                f"{min(depths)} layers; less a cubic trend it needs at least {FEWEST_DETRENDED}"
+            )
         # Parts that some layers lack: on the grid of the fewest.
         return detrended_parts(a, parts, min(depths)), detrended_parts(b, parts, min(depths))
 

@@ -41,7 +41,7 @@ def attempt(kind: str, model_type: str) -> dict[str, Any]:
     outcome: dict[str, Any] = {"kind": kind, "type": model_type}
     try:
         outcome |= asdict(prove(kind, model_type))
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
         line = " ".join(str(error).split())
@@ -54,7 +54,9 @@ def attempt(kind: str, model_type: str) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("types", nargs="*", help="model types or kinds (causal, image-text, masked); default: all")
+    parser.add_argument(
+        "types", nargs="*", help="model types or kinds (causal, image-text, masked); default: all"
+    )
     parser.add_argument("--log", type=Path, default=Path("every-type.jsonl"))
     parser.add_argument("--again", action="store_true", help="also what the log has")
     asked = parser.parse_args()

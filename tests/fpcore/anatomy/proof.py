@@ -10,14 +10,13 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from reduced_configs import VOCABULARY, reduced_config
+from reduced_configs import reduced_config
 from safetensors.torch import save_file
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -187,7 +186,7 @@ class Watch:
                 self.seen[int(layer)] = now
             elif torch.equal(before[0], now[0]):  # values in two turns
                 self.seen[int(layer)] = (*before[:2], torch.cat([before[2], now[2]], 1))
-        eager = getattr(sys.modules[type(module).__module__], "eager_attention_forward")
+        eager = sys.modules[type(module).__module__].eager_attention_forward
         return eager(module, query, key, value, mask, **rest)
 
 
@@ -213,7 +212,7 @@ def watch(model: Any, inputs: dict[str, Any]) -> dict[int, tuple[torch.Tensor, t
     WATCH.seen = {}
     try:
         logits(model, inputs)
-    except Exception:  # noqa: BLE001
+    except Exception:
         return {}
     return dict(WATCH.seen)
 
@@ -266,7 +265,9 @@ def check_attention(
                         own = torch.zeros(heads, dtype=torch.bool)
                         own[head * group : (head + 1) * group] = True
                         if not torch.equal(moved, own):
-                            raise NotProven(f"layer {layer}: the {part} of head {head} is not where it is read")
+                            raise NotProven(
+                                f"layer {layer}: the {part} of head {head} is not where it is read"
+                            )
         done.append(layer)
     return tuple(done)
 
@@ -329,7 +330,9 @@ def check_gates(
     if max(bends.values()) < 1e-3:
         return "not seen"
     if bends["up"] >= bends["gate"] and not bias:
-        raise NotProven(f"the block bends with what is read as up ({bends['up']:.2g}), gate {bends['gate']:.2g}")
+        raise NotProven(
+            f"the block bends with what is read as up ({bends['up']:.2g}), gate {bends['gate']:.2g}"
+        )
     return "checked"
 
 
@@ -339,7 +342,8 @@ def check_norms(cls: Any, folder: Path, checkpoint: fpcore.Checkpoint, state: di
     norms = [
         module
         for module in model.modules()
-        if "norm" in type(module).__name__.lower() and isinstance(getattr(module, "weight", None), torch.Tensor)
+        if "norm" in type(module).__name__.lower()
+        and isinstance(getattr(module, "weight", None), torch.Tensor)
     ]
     done = 0
     for role, view in checkpoint.roles.items():
@@ -367,7 +371,9 @@ def check_norms(cls: Any, folder: Path, checkpoint: fpcore.Checkpoint, state: di
                 kind = "layernorm" if moved < 1e-4 else "rmsnorm"
                 if role.startswith("layers.") and "_norm" not in role and "latent" not in role:
                     if kind != checkpoint.architecture.norm:
-                        raise NotProven(f"the norm {role} is a {kind}, its cell says {checkpoint.architecture.norm}")
+                        raise NotProven(
+                            f"the norm {role} is a {kind}, its cell says {checkpoint.architecture.norm}"
+                        )
                 done += 1
                 break
     return done

@@ -19,7 +19,12 @@ SMALL: dict[str, Any] = {
         (
             *("hidden_size", "d_model", "n_embd", "dim", "emb_dim", "embedding_dim", "attention_hidden_size"),
             *("text_hidden_size", "out_hidden_size", "encoder_hidden_size", "word_embed_proj_dim"),
-            *("decoder_hidden_size", "vision_output_dim", "patch_embed_hidden_size", "image_text_hidden_size"),
+            *(
+                "decoder_hidden_size",
+                "vision_output_dim",
+                "patch_embed_hidden_size",
+                "image_text_hidden_size",
+            ),
             *("lru_width", "hidden_size_global", "embedding_size", "output_dim", "qformer_hidden_size"),
             *("pooler_hidden_size", "cross_attention_hidden_size", "projection_dim", "vision_hidden_size"),
         ),
@@ -155,11 +160,7 @@ def reduced(facts: dict[str, Any], vocabulary: int = VOCABULARY) -> dict[str, An
             small[key] = SMALL[key]
         elif isinstance(value, dict) and key not in OWN_RULES:
             small[key] = reduced(value, vocabulary)
-        elif key == "rope_parameters":
-            small[key] = value
-        elif isinstance(value, bool) or value is None:
-            small[key] = value
-        elif not isinstance(key, str):
+        elif key == "rope_parameters" or isinstance(value, bool) or value is None or not isinstance(key, str):
             small[key] = value
         elif key.endswith("vocab_size"):
             small[key] = SMALL.get(key, vocabulary)
@@ -169,7 +170,9 @@ def reduced(facts: dict[str, Any], vocabulary: int = VOCABULARY) -> dict[str, An
             small[key] = SMALL[key]
         elif key in SMALL and isinstance(value, list):
             small[key] = [SMALL[key]] * depth
-        elif key.endswith(("layer_types", "layers_block_type", "layers_type", "indexer_types", "block_types")):
+        elif key.endswith(
+            ("layer_types", "layers_block_type", "layers_type", "indexer_types", "block_types")
+        ):
             small[key] = shortened(value, depth) if isinstance(value, list) else value
         elif isinstance(value, list) and len(value) > 8 and len(value) > depth:
             small[key] = value[:depth]

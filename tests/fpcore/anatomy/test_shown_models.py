@@ -206,11 +206,17 @@ def test_a_pure_state_space_model_has_no_attention(tmp_path: Path) -> None:
 
 def test_curves_of_layers_that_differ_are_compared_part_by_part(tmp_path: Path) -> None:
     """A hybrid has fewer layers with attention than with a feed-forward block."""
-    _, checkpoint = opened("causal", "lara_mini", tmp_path)
+    _, checkpoint = opened("causal", "nemotron_h", tmp_path)
     metric = fpcore.metric("ffn-std")
     taken = metric.fingerprint(checkpoint)
-    assert metric.similarity(taken, taken) == pytest.approx(1.0)
-    with pytest.raises(fpcore.NotComparable, match="layers"):
-        metric = fpcore.metric("attention-std")
-        taken = metric.fingerprint(checkpoint)
+    other = metric.make_fingerprint(
+        checkpoint, {"up": np.array([1.0, 2.0, 4.0, 3.0]), "down": np.array([2.0, 1.0, 4.0, 5.0, 7.0])}
+    )
+    more = metric.make_fingerprint(
+        checkpoint, {"up": np.array([1.0, 2.0, 4.0, 3.0]), "down": np.array([1.0, 1.0, 4.0, 5.0, 6.0])}
+    )
+    expected = [np.corrcoef(other.arrays[part], more.arrays[part])[0, 1] for part in ("up", "down")]
+    assert metric.similarity(other, more) == pytest.approx(np.mean(expected))
+    assert len(taken.arrays["up"]) == 2
+    with pytest.raises(fpcore.NotComparable, match="layers"):  # too few for a correlation
         metric.similarity(taken, taken)

@@ -87,14 +87,21 @@ CHANGES: dict[str, dict[str, Any]] = {
     "esm": {"vocab_size": 96, "mask_token_id": 5, "token_dropout": False},
     "esmc": {"num_key_value_heads": 4},
     "falcon_h1": {"mamba_d_ssm": 64},
-    "gemma4_assistant": {"default": {"text_config": {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}}},
+    "gemma4_assistant": {
+        "default": {"text_config": {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}}
+    },
     "glm5_next": within(
         "text_config", {"num_key_value_heads": 4, "qk_rope_head_dim": 0, "qk_head_dim": 8, "head_dim": 8}
     ),
     "granite4_vision": {"deepstack_layer_map": [[-1, 0]], "spatial_target_layers": [1]},
     "hunyuan_vl": {"text_config.rope_parameters": {**ROPE, "xdrope_section": [1, 1, 1, 1]}},
     "hy_v4_vl": {"text_config.rope_parameters": {**ROPE, "mrope_section": [1, 1, 0]}},
-    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1},
+    "jamba": {
+        "attn_layer_period": 2,
+        "attn_layer_offset": 1,
+        "expert_layer_period": 2,
+        "expert_layer_offset": 1,
+    },
     "lfm2_moe": {"layer_types": ["conv", "full_attention", "conv", "full_attention"]},
     "longcat_flash": {"zero_expert_num": 0},
     "mamba2": {"head_dim": 16},
@@ -135,7 +142,9 @@ CHANGES: dict[str, dict[str, Any]] = {
         model_type: {"text_config.rope_parameters": SECTIONS}
         for model_type in ("glm46v", "glm4v", "glm_ocr", "glmga", "paddleocr_vl", "qwen2_5_vl", "qwen2_vl")
     },
-    "glm4v_moe": {"text_config.rope_parameters": {**ROPE, "mrope_section": [1, 1, 0], "partial_rotary_factor": 0.5}},
+    "glm4v_moe": {
+        "text_config.rope_parameters": {**ROPE, "mrope_section": [1, 1, 0], "partial_rotary_factor": 0.5}
+    },
 }
 
 
