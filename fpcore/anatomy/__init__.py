@@ -1,8 +1,8 @@
 """Anatomy: what a model is made of, from its config and the names and shapes of its tensors.
 
-Names become roles (`layers.3.attention.query.weight`), in one orientation. Every metric asks for roles, never
-for names. What a name means is data: one table per kind of model in `fpcore/anatomy/tables`, and for all other
-types the words that the field uses, in `fpcore/anatomy/conventions.py`.
+Names become roles (`layers.3.attention.query.weight`), in one orientation. Every metric asks for roles,
+never for names. What a name means is data: one table per kind of model in `fpcore/anatomy/tables`, and for
+all other types the words that the field uses, in `fpcore/anatomy/conventions.py`.
 """
 
 from fpcore.anatomy.architecture import Architecture

@@ -266,7 +266,7 @@ class StatedShape:
         ):
             found[fact] = _optional(text, names)
             entries[fact] = next((name for name in names if text.get(name) is not None), names[0])
-        for fact, names in (("depth", DEPTH), ("width", WIDTH), ("heads", HEADS)):
+        for fact in ("depth", "width", "heads"):
             value = found[fact]
             if value is not None and value < 1:
                 raise BadCheckpoint(f"{where}: {entries[fact]} is {value}; it must be at least 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -432,10 +433,10 @@ class LayerReader:
         stem = ".".join(words[:-1])
         for rest, name in self.names.items():
             others, kind = split(rest)
-            if kind == "weight" and ".".join(others[:-1]) == stem:
-                if self.part(projection(others), others) == "down" and len(self.shapes[name]) == 2:
-                    inner = self.shapes[name][0 if self.transposed else 1]
-                    return rows == 2 * inner
+            if kind != "weight" or ".".join(others[:-1]) != stem or len(self.shapes[name]) != 2:
+                continue
+            if self.part(projection(others), others) == "down":
+                return rows == 2 * self.shapes[name][0 if self.transposed else 1]
         return False
 
     def routes(self, words: list[str], kind: str, shape: Shape) -> bool:
@@ -553,12 +554,8 @@ def role_outside(
     stem = ".".join(words)
     last = words[-1]
     encoder = "encoder." if "encoder" in words and "encoder" in names.more else ""
-    for known in UNEMBEDDINGS:
-        if stem in {known, f"language_model.{known}", f"text_model.{known}", f"transformer.{known}"} or (
-            "." in known and stem.endswith(known)
-        ):
-            if len(shape) == 2 or kind == "bias":
-                return "unembedding"
+    if unembeds(stem) and (len(shape) == 2 or kind == "bias"):
+        return "unembedding"
     if last in POSITIONS and len(shape) == 2:
         return f"{encoder}position_embedding"
     if last == "token_type_embeddings" and len(shape) == 2:
@@ -572,3 +569,9 @@ def role_outside(
     if len(shape) == 1 and last in FINAL_NORMS and not (set(words) & {"predictions", "lm_head", "transform"}):
         return f"{encoder}final_norm"
     return None
+
+
+def unembeds(stem: str) -> bool:
+    """Whether a module gives the logits, by its name."""
+    bare = re.sub(r"^(?:language_model|text_model|transformer)\.", "", stem)
+    return bare in UNEMBEDDINGS or any("." in known and stem.endswith(known) for known in UNEMBEDDINGS)

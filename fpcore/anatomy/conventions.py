@@ -94,8 +94,23 @@ ATTENTION_PARTS: Final[dict[str, str]] = {
         ("v_proj", "value", "v", "v_lin", "value_proj", "Wv", "wv", "project_v", "to_v", "v_linear"), "value"
     ),
     **dict.fromkeys(
-        ("o_proj", "out_proj", "o", "out_lin", "dense", "Wo", "wo", "c_proj", "proj", "attention_out")
-        + ("to_out", "output", "attn_out", "out", "output_proj"),
+        (
+            "o_proj",
+            "out_proj",
+            "o",
+            "out_lin",
+            "dense",
+            "Wo",
+            "wo",
+            "c_proj",
+            "proj",
+            "attention_out",
+            "to_out",
+            "output",
+            "attn_out",
+            "out",
+            "output_proj",
+        ),
         "output",
     ),
     **dict.fromkeys(("q_norm", "q_layernorm", "query_layernorm", "query_norm", "q_ln"), "query_norm"),
@@ -132,13 +147,50 @@ LATENT_PARTS: Final[dict[str, str]] = {
 FEED_FORWARD_PARTS: Final[dict[str, str]] = {
     **dict.fromkeys(("gate_proj", "wi_0", "proj_up_gate", "c_fc_0", "w_0", "gate", "linear_gate"), "gate"),
     **dict.fromkeys(
-        ("up_proj", "wi_1", "wi", "fc1", "c_fc", "fc_in", "dense_h_to_4h", "lin1", "linear_1", "linear1")
-        + ("c_fc_1", "proj_up", "layer_1", "intermediate", "w_1", "linear_in", "up", "ff1"),
+        (
+            "up_proj",
+            "wi_1",
+            "wi",
+            "fc1",
+            "c_fc",
+            "fc_in",
+            "dense_h_to_4h",
+            "lin1",
+            "linear_1",
+            "linear1",
+            "c_fc_1",
+            "proj_up",
+            "layer_1",
+            "intermediate",
+            "w_1",
+            "linear_in",
+            "up",
+            "ff1",
+        ),
         "up",
     ),
     **dict.fromkeys(
-        ("down_proj", "wo", "Wo", "fc2", "c_proj", "fc_out", "dense_4h_to_h", "lin2", "linear_2", "linear2")
-        + ("proj_down", "layer_2", "output", "w_out", "linear_out", "down", "output_linear", "ff_out", "ff2"),
+        (
+            "down_proj",
+            "wo",
+            "Wo",
+            "fc2",
+            "c_proj",
+            "fc_out",
+            "dense_4h_to_h",
+            "lin2",
+            "linear_2",
+            "linear2",
+            "proj_down",
+            "layer_2",
+            "output",
+            "w_out",
+            "linear_out",
+            "down",
+            "output_linear",
+            "ff_out",
+            "ff2",
+        ),
         "down",
     ),
 }
@@ -149,16 +201,43 @@ ROUTERS: Final = frozenset({"router", "gate", "router.layer", "router.classifier
 # nothing but that it is the layer's.
 NORMS: Final[dict[str, str]] = {
     **dict.fromkeys(
-        ("input_layernorm", "ln_1", "ln1", "attn_norm", "attention_norm", "norm_1", "norm1", "layernorm1")
-        + ("attention_layernorm", "self_attn_layer_norm", "layer_norm1", "operator_norm", "temporal_pre_norm")
-        + ("pre_self_attn_layernorm", "pre_attention_layer_norm", "layernorm_before", "attn_ln", "ln_attn")
-        + ("input_norm", "attention.LayerNorm", "attention.self_attn_layer_norm", "attention.ln")
-        + ("self_att.layernorm_before_attention", "self_attention.layer_norm", "att_norm"),
+        (
+            "input_layernorm",
+            "ln_1",
+            "ln1",
+            "attn_norm",
+            "attention_norm",
+            "norm_1",
+            "norm1",
+            "layernorm1",
+            "attention_layernorm",
+            "self_attn_layer_norm",
+            "layer_norm1",
+            "operator_norm",
+            "temporal_pre_norm",
+            "pre_self_attn_layernorm",
+            "pre_attention_layer_norm",
+            "layernorm_before",
+            "attn_ln",
+            "ln_attn",
+            "input_norm",
+            "attention.LayerNorm",
+            "attention.self_attn_layer_norm",
+            "attention.ln",
+            "self_att.layernorm_before_attention",
+            "self_attention.layer_norm",
+            "att_norm",
+        ),
         "attention.norm",
     ),
     **dict.fromkeys(
-        ("pre_feedforward_layernorm", "pre_ff_layernorm", "pre_mlp_layernorm", "ffn_norm", "ln_2", "ln2")
-        + (
+        (
+            "pre_feedforward_layernorm",
+            "pre_ff_layernorm",
+            "pre_mlp_layernorm",
+            "ffn_norm",
+            "ln_2",
+            "ln2",
             "norm_2",
             "norm2",
             "layernorm2",
@@ -166,21 +245,30 @@ NORMS: Final[dict[str, str]] = {
             "feedforward_layernorm",
             "final_layer_norm",
             "ff_norm",
-        )
-        + (
             "channel_pre_norm",
             "layer_norm2",
             "layernorm_after",
             "norm_ffn",
             "feed_forward_layer_norm",
             "ln_mlp",
-        )
-        + ("pre_mlp_layer_norm", "ffn.layernorm_before_ffn", "intermediate.LayerNorm", "ln", "LayerNorm"),
+            "pre_mlp_layer_norm",
+            "ffn.layernorm_before_ffn",
+            "intermediate.LayerNorm",
+            "ln",
+            "LayerNorm",
+        ),
         "feed_forward.norm",
     ),
     **dict.fromkeys(
-        ("post_self_attn_layernorm", "post_norm1", "post_operator_norm", "attention.output.LayerNorm")
-        + ("attention.post_norm", "post_attention_norm", "sa_layer_norm"),
+        (
+            "post_self_attn_layernorm",
+            "post_norm1",
+            "post_operator_norm",
+            "attention.output.LayerNorm",
+            "attention.post_norm",
+            "post_attention_norm",
+            "sa_layer_norm",
+        ),
         "attention.post_norm",
     ),
     **dict.fromkeys(
@@ -190,8 +278,11 @@ NORMS: Final[dict[str, str]] = {
             "post_ffn_norm",
             "post_norm2",
             "output.LayerNorm",
-        )
-        + ("output_layer_norm", "full_layer_layer_norm", "mlp.post_mlp_layernorm", "post_feedforward_norm"),
+            "output_layer_norm",
+            "full_layer_layer_norm",
+            "mlp.post_mlp_layernorm",
+            "post_feedforward_norm",
+        ),
         "feed_forward.post_norm",
     ),
     **dict.fromkeys(

@@ -269,7 +269,7 @@ class Check:
             if said and said != shared:
                 other = key_rows // said if key_rows % said == 0 else 0
                 otherwise = (
-                    f"; with {said} key-value heads of {other} there would be {rows // other} heads, not {heads}"
+                    f"; with {said} key-value heads of {other} there are {rows // other} heads, not {heads}"
                     if other and not head_dim and not per_head and rows % other == 0
                     else ""
                 )

@@ -171,7 +171,7 @@ def unfolded(name: str) -> str:
 
 
 def merged(stacks: dict[str, Stack]) -> dict[str, Stack]:
-    """Parts of layers that are numbered apart (all attentions, then all feed-forward blocks), put together."""
+    """Parts of layers that are numbered apart (all attentions, then all feed-forward blocks), as layers."""
     by_parent: dict[tuple[str, frozenset[int]], list[Stack]] = defaultdict(list)
     for stack in stacks.values():
         if stack.words[-1] not in LAYER_WORDS and not stack.words[-1].endswith("layers"):

@@ -55,7 +55,7 @@ class DepthProfile(Metric):
     missing: ClassVar[str]
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:
-        """The curves of a model, each of the layers that have the part; a part that no layer has is left out."""
+        """The curves of a model, each of the layers that have the part; what no layer has is left out."""
         raise NotImplementedError
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102

@@ -25,7 +25,7 @@ NORMS = {
 
 
 def norm_gains(model: Checkpoint) -> dict[str, Gains]:
-    """Gains of the norms of attention and feed-forward, (layers, width) each, of the layers that have them."""
+    """Gains of the norms of attention and feed-forward, (layers, width) each, of layers that have them."""
     found: dict[str, Gains] = {}
     for kind, choices in NORMS.items():
         for role in choices:

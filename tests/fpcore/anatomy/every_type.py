@@ -1,4 +1,4 @@
-"""Proves, type by type, that everything transformers knows is read: `python tests/fpcore/anatomy/every_type.py`.
+"""Proves, type by type, that all transformers knows is read: `python tests/fpcore/anatomy/every_type.py`.
 
 Each type has a time limit and all share a memory limit. Results are appended to a log as they come, one JSON
 object a line, so that a second run does what the first did not.

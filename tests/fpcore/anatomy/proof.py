@@ -1,4 +1,4 @@
-"""The proof that a model type is read: a tiny random model of it, taken apart into roles and rebuilt from them.
+"""The proof that a model type is read: a tiny random model of it, taken apart into roles and rebuilt.
 
 Roles are put back into the stored tensors, all else that was set aside is filled with other numbers; the
 rebuilt model must compute what the first did. Attention is then watched: a change to one head's query, key or
@@ -202,7 +202,7 @@ def watch(model: Any, inputs: dict[str, Any]) -> dict[int, tuple[torch.Tensor, t
         config = getattr(module, "config", None)
         if config is not None and hasattr(config, "_attn_implementation"):
             config._attn_implementation = WATCHED
-    named = {name: module for name, module in model.named_modules()}
+    named = dict(model.named_modules())
     both = any("decoder" in name.split(".") for name in named)
     WATCH.ignored = {
         id(module)
@@ -369,11 +369,11 @@ def check_norms(cls: Any, folder: Path, checkpoint: fpcore.Checkpoint, state: di
                 if given.abs().max() > 1e-6:
                     raise NotProven(f"the gain of {role} is read with a shift of {view.view.shift:g}")
                 kind = "layernorm" if moved < 1e-4 else "rmsnorm"
-                if role.startswith("layers.") and "_norm" not in role and "latent" not in role:
-                    if kind != checkpoint.architecture.norm:
-                        raise NotProven(
-                            f"the norm {role} is a {kind}, its cell says {checkpoint.architecture.norm}"
-                        )
+                of_block = role.startswith("layers.") and "_norm" not in role and "latent" not in role
+                if of_block and kind != checkpoint.architecture.norm:
+                    raise NotProven(
+                        f"the norm {role} is a {kind}, its cell says {checkpoint.architecture.norm}"
+                    )
                 done += 1
                 break
     return done

@@ -208,6 +208,6 @@ def shortened(kinds: list[Any], depth: int) -> list[Any]:
     rest = [kind for kind in kinds if kind not in first] + kinds
     short = (first + rest)[:depth]
     # The last layer keeps its kind where none is lost by it.
-    if len(kinds) >= depth and set([*short[:-1], kinds[-1]]) == set(short):
+    if len(kinds) >= depth and {*short[:-1], kinds[-1]} == set(short):
         short[-1] = kinds[-1]
     return short

@@ -107,6 +107,11 @@ def test_experts_are_counted() -> None:
     assert fpcore.MemoryCheckpoint("m", "0" * 64, config, dict(tiny.state_dict())).architecture.experts == 4
 
 
+def with_itself(name: str, checkpoint: fpcore.Checkpoint) -> float:
+    metric = fpcore.metric(name)
+    return metric.similarity(metric.fingerprint(checkpoint), metric.fingerprint(checkpoint))
+
+
 def vision(text: dict[str, Any], prefix: str = "language_model.", **sizes: int) -> fpcore.Checkpoint:
     """A vision-language model around the Llama; its config keeps what differs from the class's defaults."""
     inside = {prefix + name: tensor for name, tensor in tensors(**sizes).items()}
@@ -135,5 +140,4 @@ def test_heads_that_neither_config_nor_tensors_nor_the_class_show_are_unknown() 
     expected = [checkpoint.read(f"language_model.model.layers.{i}.self_attn.k_proj.weight") for i in range(3)]
     assert spread.tolist() == pytest.approx([each.double().std(unbiased=False).item() for each in expected])
     with pytest.raises(fpcore.NotComparable):
-        metric = fpcore.metric("canonical-similarity")
-        metric.similarity(metric.fingerprint(checkpoint), metric.fingerprint(checkpoint))
+        with_itself("canonical-similarity", checkpoint)

@@ -1,7 +1,7 @@
 """Models that people bring first: their curves are what torch computes from the library's own tensors.
 
-Their layers differ, their tensors are fused, stacked or shifted. What is expected is taken from the parameters
-of the running model, by the module that the library gives each its work in.
+Their layers differ, their tensors are fused, stacked or shifted. What is expected is taken from the
+parameters of the running model, by the module that the library gives each its work in.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def within(part: str, changes: dict[str, Any]) -> dict[str, Any]:
     return {f"{part}.{key}": value for key, value in changes.items()}
 
 
-# Model type → entries of the tiny config, by dotted path; `default` holds what the default config is made with.
+# Model type → entries of the tiny config, by dotted path; `default`: what the default config is made with.
 CHANGES: dict[str, dict[str, Any]] = {
     "bamba": {"attn_layer_indices": [1, 3]},
     "chameleon": {"vocabulary_map": VOCABULARY_MAP},
