@@ -13,7 +13,8 @@ from analysis.breakdown import by_look_alike, by_method
 from analysis.discrimination.auc import auc, auc_with_abstentions_worst, pairs_without_look_alikes
 from analysis.discrimination.comparison import Comparison, compare_all
 from analysis.discrimination.roc import partial_auc, roc_curve
-from analysis.evidence.likelihood_ratio import calibrate_evidence
+from analysis.evidence.likelihood_ratio import calibrate_evidence, no_evidence
+from analysis.evidence.negatives import ALTERNATIVES, LOOK_ALIKE
 from analysis.inference.claims import Claim, audit_p_values
 from analysis.inference.confounding import architecture_detector
 from analysis.inference.permutation import separation_tests
@@ -77,6 +78,7 @@ def analyse(
     n_resamples: int = 9_999,
     n_bootstrap: int = 2_000,
     focus: str | None = None,
+    alternatives: Sequence[str] = ALTERNATIVES,
 ) -> Analysis:
     """Judge metrics by their scores.
 
@@ -99,6 +101,8 @@ def analyse(
     focus : str, optional
         The metric that the question is about (a proposed one beside known ones): its comparisons with the
         others are corrected as a family of their own, see `compare_all`.
+    alternatives : sequence of str
+        What evidence is calibrated against, see `calibrate_evidence`; none: there is no evidence.
 
     Returns
     -------
@@ -130,10 +134,14 @@ def analyse(
         check_probability(rate, f"max_fpr[{place}]")
     check_count(n_resamples, "n_resamples")
     check_count(n_bootstrap, "n_bootstrap")
+    for place, alternative in enumerate(check_instances(alternatives, "alternatives", str)):
+        check_choice(alternative, f"alternatives[{place}]", ALTERNATIVES)
     # Sorting and looking up release the interpreter: on large tables a second core takes its share.
     with ThreadPoolExecutor(1) as beside:
         tests = beside.submit(separation_tests, tables, n_resamples, seed, level=TEST_LEVEL)
-        evidence = [beside.submit(calibrate_evidence, table) for table in tables]
+        evidence = [
+            {one: beside.submit(calibrate_evidence, table, one) for one in alternatives} for table in tables
+        ]
         drafts = [
             _draft(
                 table,
@@ -147,7 +155,13 @@ def analyse(
             for table in tables
         ]
         reports = tuple(
-            draft(permutation=tests.result()[table.metric], evidence=found.result())
+            draft(
+                permutation=tests.result()[table.metric],
+                evidence=found[LOOK_ALIKE].result()
+                if LOOK_ALIKE in found
+                else no_evidence(LOOK_ALIKE, "not asked for"),
+                evidence_against={name: one.result() for name, one in found.items() if name != LOOK_ALIKE},
+            )
             for table, draft, found in zip(tables, drafts, evidence, strict=True)
         )
     alike = any((table.look_alike & table.comparable).any() for table in tables)

@@ -43,6 +43,9 @@ class MetricReport(Shown):
     p_values : PValueAudit or None
         Where the claim says that the metric gives p-values.
     evidence : Evidence
+        Against look-alikes.
+    evidence_against : mapping of str to Evidence
+        Against the other alternatives: all independent pairs, siblings, and so on.
     architecture : ArchitectureAudit
     by_method, by_look_alike : mapping
     roc, look_alike_roc : RocCurve
@@ -71,6 +74,7 @@ class MetricReport(Shown):
     claim_audit: ThresholdAudit | None
     p_values: PValueAudit | None
     evidence: Evidence
+    evidence_against: Mapping[str, Evidence]
     architecture: ArchitectureAudit
     by_method: Mapping[str, MethodClass]
     by_look_alike: Mapping[str, LookAlikeClass]

@@ -75,6 +75,9 @@ class MetricSummary(WithArrays):
     p_values : PValueSummary or None
         Where the authors claim that the metric gives p-values.
     evidence : EvidenceSummary
+        Against look-alikes.
+    evidence_against : mapping of str to EvidenceSummary
+        Against "independent" pairs of any shapes, "sibling", "shared-init" and "distilled" ones.
     architecture : ArchitectureAudit
     by_method : mapping of str to MethodClass
         Derivation method → what the metric makes of its derived pairs.
@@ -123,6 +126,7 @@ class MetricSummary(WithArrays):
     claim: ClaimAudit | None
     p_values: PValueSummary | None
     evidence: EvidenceSummary
+    evidence_against: Mapping[str, EvidenceSummary]
     architecture: ArchitectureAudit
     by_method: Mapping[str, MethodClass]
     by_look_alike: Mapping[str, LookAlikeClass]
@@ -170,6 +174,9 @@ class MetricSummary(WithArrays):
             claim=ClaimAudit.of(report),
             p_values=None if report.p_values is None else _part(PValueSummary, report.p_values),
             evidence=_part(EvidenceSummary, report.evidence),
+            evidence_against={
+                name: _part(EvidenceSummary, one) for name, one in report.evidence_against.items()
+            },
             architecture=report.architecture,
             by_method=report.by_method,
             by_look_alike=report.by_look_alike,

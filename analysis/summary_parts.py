@@ -130,13 +130,13 @@ class TippettCurve(WithArrays):
     ----------
     log10_lr : ndarray of float
         Where the shares are given, rising.
-    derived, independent : ndarray of float
-        Shares of the weight of derived and of independent pairs, in [0, 1].
+    derived, negative : ndarray of float
+        Shares of the weight of derived pairs and of their look-alikes, in [0, 1].
     """
 
     log10_lr: Floats
     derived: Floats
-    independent: Floats
+    negative: Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ of its models that descends from the head is asked about against all heads, with
 without it. Everything is weighed by the other lineages alone. A table in which no shape is stated counts
 as one of one shape.
 
-With ``--design "hubs"`` and so on the tables are simulated (`studies.misleading_evidence.DESIGNS`).
+With ``--design "hubs"`` and so on the tables are simulated (`studies.misleading_evidence.DESIGNS`), and with
+``--pool 5`` each child is asked about against its head and four others.
 """
 
 from __future__ import annotations
@@ -138,8 +139,25 @@ def study_pools(
     return summary(ask_pools(frames, confidence, workers), confidence, by)
 
 
-def ask_pools(frames: Mapping[str, pd.DataFrame], confidence: float, workers: int = 1) -> list[Outcome]:
-    """Ask about every child of every lineage, by some metrics together."""
+def ask_pools(
+    frames: Mapping[str, pd.DataFrame],
+    confidence: float,
+    workers: int = 1,
+    pool: int | None = None,
+    seed: int = 0,
+) -> list[Outcome]:
+    """Ask about every child of every lineage, by some metrics together.
+
+    Parameters
+    ----------
+    frames : mapping of str to DataFrame
+    confidence : float
+    workers : int
+    pool : int, optional
+        How many candidates: the head, and others of its shape drawn for each lineage; default: all heads.
+    seed : int
+        Of that draw.
+    """
     frames = _of_one_shape(frames)
     pairs = pd.concat(frames.values())
     ends = [pairs[["model_" + end, "lineage_" + end]].set_axis(PAIR, axis=1) for end in "ab"]
@@ -147,10 +165,28 @@ def ask_pools(frames: Mapping[str, pd.DataFrame], confidence: float, workers: in
     heads = sorted(model for model, lineage in lineage_of.items() if model == lineage)
     cells = _cells(pairs)
     asked = Parallel(workers)(
-        delayed(_ask_lineage)(frames, head, _children(pairs, head), heads, cells, confidence)
+        delayed(_ask_lineage)(
+            frames,
+            head,
+            _children(pairs, head),
+            _drawn(heads, head, cells, pool, seed),
+            cells,
+            confidence,
+        )
         for head in heads
     )
     return [outcome for outcomes in asked for outcome in outcomes]
+
+
+def _drawn(
+    heads: Sequence[str], head: str, cells: Mapping[str, str], pool: int | None, seed: int
+) -> list[str]:
+    """The head and others of its shape, so many in all."""
+    if pool is None:
+        return list(heads)
+    others = [name for name in heads if name != head and cells.get(name) == cells.get(head)]
+    rng = np.random.default_rng([seed, *head.encode()])
+    return sorted([head, *rng.choice(others, min(pool - 1, len(others)), replace=False).tolist()])
 
 
 def _ask_lineage(
@@ -211,10 +247,10 @@ def _of_one_shape(frames: Mapping[str, pd.DataFrame]) -> Mapping[str, pd.DataFra
     return {name: frame.assign(architecture_a="any", architecture_b="any") for name, frame in frames.items()}
 
 
-def simulated_frames(design: str, seed: int, cells: int = 3) -> dict[str, pd.DataFrame]:
-    """One simulated catalog of 12 lineages in each of some shapes; each is named by its first model."""
+def simulated_frames(design: str, seed: int, cells: int = 3, per_cell: int = 12) -> dict[str, pd.DataFrame]:
+    """One simulated catalog of some lineages in each of some shapes; each is named by its first model."""
     rng = np.random.default_rng([seed, list(DESIGNS).index(design), 36])
-    frame = simulated_table(DESIGNS[design], rng, cells, 12, 3).frame
+    frame = simulated_table(DESIGNS[design], rng, cells, per_cell, 3).frame
     models = pd.concat([frame[["model_" + end, "lineage_" + end]].set_axis(PAIR, axis=1) for end in "ab"])
     head = dict(models.groupby("model_b")["model_a"].min().items())
     names = {model: lineage for lineage, model in head.items()}
@@ -349,14 +385,17 @@ def main() -> None:
     )
     parser.add_argument("--design", choices=list(DESIGNS), help="simulated tables, in place of a source")
     parser.add_argument("--tables", type=int, default=5, help="how many of them")
+    parser.add_argument("--pool", type=int, help="candidates of a simulated table; default: all of a shape")
+    parser.add_argument("--seed", type=int, default=0, help="of the first simulated table")
     parser.add_argument("--together-only", action="store_true", help="not each metric by itself")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     asked = parser.parse_args()
     if asked.design:
         found: list[Outcome] = []
-        for seed in range(asked.tables):
-            drawn = ask_pools(simulated_frames(asked.design, seed), asked.confidence, asked.workers)
-            found += drawn
+        shape = {} if asked.pool is None else {"cells": 2, "per_cell": max(12, asked.pool + 4)}
+        for seed in range(asked.seed, asked.seed + asked.tables):
+            frames = simulated_frames(asked.design, seed, **shape)
+            found += ask_pools(frames, asked.confidence, asked.workers, asked.pool, seed)
         _print_studies([summary(found, asked.confidence, asked.design)])
         return
     if not asked.source:

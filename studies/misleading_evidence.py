@@ -1,12 +1,17 @@
 """How often evidence of held-out pairs misleads by a factor: simulated catalogs, and the lineages of a run.
 
+``python -m studies.misleading_evidence [--catalogs 60] [--seed 1]`` prints a table and exits 1 if a bound is
+broken: of one metric in each design, and of several weighed together.
+
 The designs differ in ways that nothing was tuned on: levels of cells, hubs, heavy tails, skewed and
 multiplicative effects, few levels, abstentions, one giant lineage in every cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,10 +23,19 @@ from scipy.stats import binomtest
 
 import analysis
 from benchmark.comparison.calibration_run import CalibrationRun
-from benchmark.comparison.evidence_weight import ranking, shape_bounds
-from benchmark.comparison.reference_pairs import ShapeCalibration
+from benchmark.comparison.evidence_weight import weigh_scores
+from benchmark.comparison.verbal_scale import DERIVATION, INDEPENDENCE
 
-__all__ = ["DESIGNS", "Misled", "held_out_of_run", "misled", "simulated_table"]
+__all__ = [
+    "DESIGNS",
+    "TOGETHER",
+    "Misled",
+    "held_out_of_run",
+    "main",
+    "misled",
+    "print_misled",
+    "simulated_table",
+]
 
 Floats = npt.NDArray[np.float64]
 FACTORS: Final = (2.0, 3.0, 5.0)
@@ -39,6 +53,8 @@ class Misled:
     factor : float
     n_pairs, n_reaching, n_misled : int
         Of the second it could be said at all: the bounds reach the factor.
+    n_supported : int
+        Those for which the words support the wrong side, by the ratio and its interval.
     """
 
     design: str
@@ -47,10 +63,13 @@ class Misled:
     n_pairs: int
     n_reaching: int
     n_misled: int
+    n_supported: int
 
     @property
     def broken(self) -> bool:
         """Whether more mislead than one in `factor` and chance explain."""
+        if not self.n_pairs:
+            return False
         test = binomtest(self.n_misled, self.n_pairs, 1 / self.factor, alternative="greater")
         return float(test.pvalue) < DOUBT
 
@@ -147,6 +166,14 @@ DESIGNS: Final[dict[str, Callable[[Lineages], Floats]]] = {
 }
 
 
+TOGETHER: Final[dict[str, tuple[str, ...]]] = {
+    "three together: hubs, heavy tails, abstentions": ("hubs", "heavy tails", "a fifth abstains"),
+    "three together: skewed, multiplicative, few levels": ("skewed", "multiplicative", "few levels"),
+    "three together, no signal": ("no signal, an architecture detector",) * 3,
+}
+"""Designs of metrics that are weighed together, each with effects of its own."""
+
+
 def misled(
     design: str, n: int, *, cells: int = 4, per_cell: int = 12, size: int = 2, seed: int = 0
 ) -> Iterator[Misled]:
@@ -155,39 +182,62 @@ def misled(
     Parameters
     ----------
     design : str
-        One of `DESIGNS`.
+        One of `DESIGNS` or `TOGETHER`.
     n : int
     cells, per_cell, size : int
         Architecture cells, lineages of each, and models of a lineage; the last lineage of a cell has thrice
         as many.
     seed : int
     """
-    number = list(DESIGNS).index(design)
-    weights: dict[str, list[tuple[float, float, float]]] = {"independent": [], "derived": []}
+    parts = TOGETHER.get(design, (design,))
+    number = [*DESIGNS, *TOGETHER].index(design)
+    found: dict[str, list[Weighed]] = {"independent": [], "derived": []}
     for k in range(n):
-        table = simulated_table(
-            DESIGNS[design], np.random.default_rng([seed, number, k]), cells, per_cell, size
+        rng = np.random.default_rng([seed, number, k])
+        tables = [
+            simulated_table(DESIGNS[part], rng, cells, per_cell, size, f"metric {place}")
+            for place, part in enumerate(parts)
+        ]
+        for side, weighed in found.items():
+            weighed += _held_out(tables, side, np.random.default_rng([seed, number, k, side == "derived"]))
+    for side, weighed in found.items():
+        yield from _counted(design, side, weighed)
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What a held-out pair came to: log10 LR, its bounds, and what it supports."""
+
+    log10_lr: float
+    lower: float
+    upper: float
+    supports: str | None
+
+
+def _counted(design: str, side: str, weighed: Sequence[Weighed]) -> Iterator[Misled]:
+    """Count by factor. A misleading ratio of an independent pair is large, that of a derived one small."""
+    wrong = DERIVATION if side == "independent" else INDEPENDENCE
+    sign = 1 if side == "independent" else -1
+    for factor in FACTORS:
+        at = float(np.log10(factor)) - 1e-9
+        yield Misled(
+            design,
+            side,
+            factor,
+            len(weighed),
+            sum((one.upper if sign == 1 else -one.lower) >= at for one in weighed),
+            sum(sign * one.log10_lr >= at for one in weighed),
+            sum(one.supports == wrong for one in weighed),
         )
-        for side, found in weights.items():
-            found += _held_out(table, side, np.random.default_rng([seed, number, k, side == "derived"]))
-    for side, found in weights.items():
-        values = np.array(found).reshape(-1, 3)
-        # A misleading ratio of an independent pair is large, that of a derived one small.
-        sign, bound = (1, values[:, 2]) if side == "independent" else (-1, -values[:, 1])
-        for factor in FACTORS:
-            at = np.log10(factor) - 1e-9
-            yield Misled(
-                design,
-                side,
-                factor,
-                len(values),
-                int((bound >= at).sum()),
-                int((sign * values[:, 0] >= at).sum()),
-            )
 
 
 def simulated_table(
-    design: Callable[[Lineages], Floats], rng: np.random.Generator, cells: int, per_cell: int, size: int
+    design: Callable[[Lineages], Floats],
+    rng: np.random.Generator,
+    cells: int,
+    per_cell: int,
+    size: int,
+    metric: str = "score",
 ) -> analysis.ScoreTable:
     """Draw a catalog and its scores; parameters as for `misled`."""
     sizes = np.tile([size] * (per_cell - 1) + [3 * size], cells)
@@ -201,6 +251,7 @@ def simulated_table(
     return analysis.ScoreTable(
         pd.DataFrame(
             {
+                "metric": metric,
                 "model_a": [f"m{k:03d}" for k in a],
                 "model_b": [f"m{k:03d}" for k in b],
                 "score": score,
@@ -215,38 +266,37 @@ def simulated_table(
     )
 
 
-def _held_out(
-    table: analysis.ScoreTable, side: str, rng: np.random.Generator
-) -> list[tuple[float, float, float]]:
-    """log10 LR and bounds of one pair, drawn over lineages, by the lineages that are not its own."""
-    frame = table.frame[(table.frame["relation"] == side) & table.comparable]
+def _held_out(tables: Sequence[analysis.ScoreTable], side: str, rng: np.random.Generator) -> list[Weighed]:
+    """Weigh one pair, drawn over lineages, by other lineages, with the metrics that speak on it."""
+    frame = tables[0].frame[(tables[0].frame["relation"] == side) & tables[0].comparable]
     lineages = frame[["lineage_a", "lineage_b"]].drop_duplicates()
     a, b = lineages.iloc[int(rng.integers(len(lineages)))]
     some = frame[(frame["lineage_a"] == a) & (frame["lineage_b"] == b)]
     pair = some.iloc[int(rng.integers(len(some)))]
-    touched = table.frame[["lineage_a", "lineage_b"]].isin([a, b]).any(axis=1)
+    touched = tables[0].frame[["lineage_a", "lineage_b"]].isin([a, b]).any(axis=1)
+    at = int(pair.name)
+    speaking = [table for table in tables if table.comparable[at]]
     value = _weight(
-        analysis.ScoreTable(table.frame[~touched]),
-        float(pair["score"]),
+        [analysis.ScoreTable(table.frame[~touched]) for table in speaking],
+        [float(table.score[at]) for table in speaking],
         (str(pair["architecture_a"]), str(pair["architecture_b"])),
     )
     return [] if value is None else [value]
 
 
 def _weight(
-    rest: analysis.ScoreTable, score: float, cells: tuple[str, str]
-) -> tuple[float, float, float] | None:
-    """As `weigh_scores`, without the interval; None where nothing is weighed."""
-    joint = analysis.combine_evidence([rest], negatives="look-alike")
-    if ShapeCalibration.of(rest, cells).reason or joint.table is None:
+    rest: Sequence[analysis.ScoreTable], scores: Sequence[float], cells: tuple[str, str]
+) -> Weighed | None:
+    """What `compare` makes of the scores; None where nothing is weighed."""
+    weight, _ = weigh_scores(rest, scores, cells)
+    if not weight.defined:
         return None
-    ranked, value = ranking(joint, [rest], [score])
-    low, high = shape_bounds(ranked, ShapeCalibration.of(ranked, cells), value)
-    low, high = max(low, joint.lower), min(high, joint.upper)
-    return float(np.clip(joint.log10_lr([[score]])[0], low, high)), low, high
+    return Weighed(weight.log10_lr, weight.lower, weight.upper, weight.supports)
 
 
-def held_out_of_run(run: Path, per_lineages: int = 2, metrics: int = 6, seed: int = 0) -> Iterator[Misled]:
+def held_out_of_run(
+    run: Path, per_lineages: int = 2, metrics: Sequence[str] = (), seed: int = 0
+) -> Iterator[Misled]:
     """Weigh pairs of held-out lineages of a run, by each of its metrics.
 
     Parameters
@@ -254,32 +304,61 @@ def held_out_of_run(run: Path, per_lineages: int = 2, metrics: int = 6, seed: in
     run : Path
     per_lineages : int
         Pairs of each two lineages (independent) or lineage (derived) of one shape.
-    metrics : int
-        How many of its metrics, in its order.
+    metrics : sequence of str
+        Names; default: all of its metrics.
     seed : int
     """
     calibration = CalibrationRun(run)
-    for metric in calibration.metrics[:metrics]:
+    for metric in metrics or calibration.metrics:
         table = calibration.without(metric, ())
         assert table is not None
         for side, mask in (("independent", table.look_alike), ("derived", table.derived)):
             rows = table.frame[mask & table.comparable]
             rng = np.random.default_rng([seed, len(rows)])
-            found = []
+            found: list[Weighed] = []
             for key, part in rows.groupby(["lineage_a", "lineage_b", "architecture_a"]):
                 rest = calibration.without(metric, [str(name) for name in key[:2]])
                 assert rest is not None
                 for k in rng.choice(len(part), min(per_lineages, len(part)), replace=False):
                     one = part.iloc[int(k)]
                     cells = (str(one["architecture_a"]), str(one["architecture_b"]))
-                    value = _weight(rest, float(one["score"]), cells)
+                    value = _weight([rest], [float(one["score"])], cells)
                     if value is not None:
                         found.append(value)
-            values = np.array(found).reshape(-1, 3)
-            sign, bound = (1, values[:, 2]) if side == "independent" else (-1, -values[:, 1])
-            for factor in FACTORS if len(values) else ():
-                at = np.log10(factor) - 1e-9
-                yield Misled(
-                    f"run: {metric}", side, factor, len(values), int((bound >= at).sum()),
-                    int((sign * values[:, 0] >= at).sum()),
-                )  # fmt: skip
+            if found:
+                yield from _counted(f"run: {metric}", side, found)
+
+
+def print_misled(found: Sequence[Misled]) -> None:
+    """Print a row each as Markdown."""
+    print(
+        "| Held out inside | Truth | Factor k | Pairs | Bounds allow k | Misled | Share | Bound 1/k |"
+        " Words for the wrong side | |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for one in found:
+        shares = f"{one.n_misled / max(one.n_pairs, 1):.3f} | {1 / one.factor:.3f}"
+        counts = f"{one.n_pairs} | {one.n_reaching} | {one.n_misled}"
+        note = "broken" if one.broken else ""
+        last = f"{one.n_supported} | {note}"
+        print(f"| {one.design} | {one.side} | {one.factor:g} | {counts} | {shares} | {last} |")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m studies.misleading_evidence", description=__doc__)
+    parser.add_argument("--catalogs", type=int, default=60, help="simulated, for each design")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cells", type=int, default=2, help="shapes, of twelve lineages each")
+    asked = parser.parse_args()
+    found = [
+        one
+        for design in (*DESIGNS, *TOGETHER)
+        for one in misled(design, asked.catalogs, seed=asked.seed, cells=asked.cells)
+    ]
+    print_misled(found)
+    sys.exit(1 if any(one.broken for one in found) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -39,7 +39,7 @@ from benchmark.comparison.verbal_scale import DERIVATION
 from benchmark.comparison.weighing import weigh_pair
 from benchmark.results.files import RunDirectory
 from benchmark.session.session import Session
-from studies.misleading_evidence import DESIGNS, Misled, held_out_of_run, misled
+from studies.misleading_evidence import DESIGNS, Misled, held_out_of_run, misled, print_misled
 
 __all__ = ["Outside", "less_cells", "main", "outside_pairs", "random_models"]
 
@@ -247,6 +247,7 @@ def main() -> None:
     )
     parser.add_argument("--catalogs", type=int, default=200, help="simulated, for each design")
     parser.add_argument("--random", type=int, default=8, help="random models of each depth")
+    parser.add_argument("--metrics", default="", help="that weigh held-out pairs of the run; default: all")
     parser.add_argument("--quick", action="store_true", help="a few of everything")
     asked = parser.parse_args()
     pairs, catalogs, random = (9, 3, 2) if asked.quick else (asked.pairs, asked.catalogs, asked.random)
@@ -257,7 +258,8 @@ def main() -> None:
         names = sorted(set(scores["architecture_a"]) | set(scores["architecture_b"]))
         cells = [name for name in names if any(part in name for part in asked.cells.split(","))]
         outside = [*outside_pairs(asked.run, cells, pairs), random_pairs(asked.run, random, (24, 3))]
-        inside += held_out_of_run(asked.run, *((1, 1) if asked.quick else ()))
+        names = [name for name in asked.metrics.split(",") if name]
+        inside += held_out_of_run(asked.run, 1 if asked.quick else 2, names)
     for design in DESIGNS:
         inside += misled(design, catalogs)
     broken = _report(outside, inside)
@@ -270,13 +272,7 @@ def _report(outside: Sequence[Outside], inside: Sequence[Misled]) -> bool:
     for far in outside:
         print(f"| {far.kind} | {far.n_pairs} | {far.n_weighed} | {far.n_supporting} |")
     print(f"\n{sum(far.n_pairs for far in outside)} pairs in all.\n")
-    print("| Held out inside | Truth | Factor k | Pairs | Bounds allow k | Misled | Share | Bound 1/k | |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    for one in inside:
-        shares = f"{one.n_misled / max(one.n_pairs, 1):.3f} | {1 / one.factor:.3f}"
-        counts = f"{one.n_pairs} | {one.n_reaching} | {one.n_misled}"
-        note = "broken" if one.broken else ""
-        print(f"| {one.design} | {one.side} | {one.factor:g} | {counts} | {shares} | {note} |")
+    print_misled(inside)
     return any(far.broken for far in outside) or any(one.broken for one in inside)
 
 

@@ -106,8 +106,8 @@ def compare_metrics(
     >>> from analysis import compare_metrics, example_table
     >>> better, weaker = example_table("better"), example_table("weaker", separation=1.5)
     >>> print(compare_metrics(better, weaker))
-    better less weaker: 0.1497 [-0.03674, 0.2884] (AUC 0.9864 and 0.8367 against look-alike pairs; p
-    0.1241, adjusted 0.1241)
+    better less weaker: 0.1497 [-0.0008623, 0.3039] (AUC 0.9864 and 0.8367 against look-alike pairs; p
+    0.05148, adjusted 0.05148)
     """
     check_table(table_a, "table_a")
     check_table(table_b, "table_b")
@@ -167,9 +167,9 @@ def compare_all(
     >>> tables = [example_table(name, separation=k) for k, name in enumerate(("noise", "weak", "good"))]
     >>> for found in compare_all(tables, focus="good"):
     ...     print(f"{found.metric_a} - {found.metric_b}: adjusted p {found.adjusted_p_value:.3f}")
-    good - noise: adjusted p 0.006
-    good - weak: adjusted p 0.247
-    noise - weak: adjusted p 0.022
+    good - noise: adjusted p 0.000
+    good - weak: adjusted p 0.125
+    noise - weak: adjusted p 0.001
     """
     metrics = [table.metric for table in check_tables(tables)]
     check_choice(negatives, "negatives", NEGATIVES)

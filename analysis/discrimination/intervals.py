@@ -6,6 +6,8 @@ the interval is a quantile of their mean under random weights, with one lineage 
 
 - for a rate, all its pairs are on the wrong side; for an AUC, it wins half of what the others win (at an AUC
   of 1 it tells nothing: its children are no better than chance);
+- false positives lie between two lineages, and a pair of two bad ones is counted once: without an error the
+  upper end is the exact bound of half as many independent pairs;
 - uneven lineages are worth fewer, so that the further one weighs more: as many times as lineages are short of
   their effective number.
 
@@ -55,8 +57,9 @@ FEW_LINEAGES: Final = 8
 FEW_UNITS: Final = 3.0
 """Below so many effective lineages the interval says how few they are."""
 APART: Final = 0.5
-"""Least difference of two AUCs on one lineage more, against the one seen: one metric tells nothing there, the
-other all."""
+"""What a difference of two AUCs loses on one lineage more: one metric tells nothing there, the other all."""
+BEHIND: Final = 0.25
+"""So far behind is the metric ahead there, at least."""
 DECIDES: Final = 0.5
 """Share of the squared deviations of all lineages from which one is said to decide."""
 NOTHING: Final = 1e-18
@@ -226,6 +229,8 @@ def lineage_intervals(
     fall = kind.ends * kind.lost
     lows = weighted_mean_quantile(values, theta * (1 - fall), mass, tail)
     highs = 1 - weighted_mean_quantile(1 - values, (1 - theta) * (1 - fall), mass, tail)
+    if kind.ends == 2 and kind.lost == 1:
+        highs = 1 - (1 - theta) * _clear_of(1 - (1 - highs) / np.maximum(1 - theta, NOTHING))
     found = []
     for row, value in enumerate(theta.tolist()):
         low, high = max(0.0, float(lows[row])), min(1.0, float(highs[row]))
@@ -252,6 +257,16 @@ def lineage_intervals(
             )
         )
     return found
+
+
+def _clear_of(loss: Floats) -> Floats:
+    """Share of the clean pairs between lineages that stay clean, for what pseudo-values call their loss.
+
+    They count a pair of two bad lineages twice: where lineages of weight q go bad they lose 2q, and
+    (1 - q)² is left. Not so at the other end: hits that a few lineages bring go with them, in full.
+    """
+    left: Floats = (1 - np.clip(loss / 2, 0.0, 1.0)) ** 2
+    return left
 
 
 def _spread(values: Floats, estimate: float, variance: float | None) -> Floats:
@@ -321,8 +336,8 @@ def difference_interval(
 
 
 def _against(difference: float) -> float:
-    """Difference on one lineage more: half a step further down, and never in favour of the metric ahead."""
-    return min(-APART, difference - APART * (1 + difference))
+    """Difference on one lineage more, on which the metric ahead loses half and falls behind."""
+    return max(-1.0, min(difference - APART, -BEHIND))
 
 
 def difference_p_value(estimate: float, folds: Floats, units: float) -> float:

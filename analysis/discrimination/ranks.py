@@ -71,7 +71,7 @@ def ranks(metrics: Sequence[str], comparisons: Sequence[Comparison], level: floa
     >>> from analysis import compare_all, example_table, ranks
     >>> tables = [example_table(name, separation=k) for k, name in enumerate(("noise", "weak", "good"))]
     >>> [str(rank) for rank in ranks(["noise", "weak", "good"], compare_all(tables))]
-    ['2–3', '1–3', '1–2']
+    ['3', '1–2', '1–2']
     """
     check_names(metrics, "metrics")
     check_probability(level, "level")

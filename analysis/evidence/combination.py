@@ -20,10 +20,11 @@ import pandas as pd
 from analysis.evidence.labelled_pairs import LabelledPairs
 from analysis.evidence.logistic_fit import LogisticFit
 from analysis.evidence.lr_interval import METHOD, lr_interval
+from analysis.evidence.negatives import ALTERNATIVES, LOOK_ALIKE
 from analysis.evidence.out_of_lineage import OutOfLineage, too_few_lineages
 from analysis.notebook import number
 from analysis.results import Interval, WithArrays
-from analysis.table import NEGATIVES, ScoreTable, check_tables
+from analysis.table import ScoreTable, check_tables
 from analysis.validation import (
     BadArgument,
     check_choice,
@@ -53,11 +54,11 @@ class Combination(WithArrays):
     cllr_min, cllr_cal : float
         The part that no monotone map takes away, and the rest.
     lower, upper : float
-        Bounds of `log10_lr`: the narrower of ±log10(number of lineages) and the ELUB.
-    n_derived, n_independent, n_lineages : int
+        Bounds of `log10_lr`: the ELUB.
+    n_derived, n_negative, n_lineages : int
         Pairs on which all metrics speak, and their lineages.
     negatives : str
-        "independent" or "look-alike".
+        The alternative to derivation.
     reason : str
         Why there is none; everything else is then NaN or empty.
     table : ScoreTable or None
@@ -66,7 +67,7 @@ class Combination(WithArrays):
 
     _headline = "cllr"
     _shown = (
-        "metrics", "slopes", "cllr", "cllr_min", "cllr_cal", "lower", "upper", "n_derived", "n_independent",
+        "metrics", "slopes", "cllr", "cllr_min", "cllr_cal", "lower", "upper", "n_derived", "n_negative",
         "n_lineages", "negatives", "reason",
     )  # fmt: skip
 
@@ -78,7 +79,7 @@ class Combination(WithArrays):
     lower: float
     upper: float
     n_derived: int
-    n_independent: int
+    n_negative: int
     n_lineages: int
     negatives: str
     reason: str
@@ -92,7 +93,7 @@ class Combination(WithArrays):
         return (
             f"{', '.join(self.metrics)} together: Cllr {number(self.cllr)} (min {number(self.cllr_min)}, cal"
             f" {number(self.cllr_cal)}); log10 LR from {number(self.lower)} to {number(self.upper)};"
-            f" {self.n_derived:,} derived and {self.n_independent:,} {self.negatives} pairs of"
+            f" {self.n_derived:,} derived and {self.n_negative:,} {self.negatives} pairs of"
             f" {self.n_lineages:,} lineages"
         )
 
@@ -177,15 +178,15 @@ class Combination(WithArrays):
         return lr_interval(self._pairs, self._fit, point, (self.lower, self.upper), level)
 
 
-def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = "independent") -> Combination:
+def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = LOOK_ALIKE) -> Combination:
     """Weigh several metrics jointly as evidence that one model descends from the other.
 
     Parameters
     ----------
     tables : sequence of ScoreTable
         One a metric, of the same run; labels are taken from the first. One or more.
-    negatives : {"independent", "look-alike"}
-        The alternative to derivation.
+    negatives : {"look-alike", "independent", "sibling", "shared-init", "distilled"}
+        The alternative to derivation, as in `calibrate_evidence`.
 
     Returns
     -------
@@ -212,17 +213,17 @@ def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = "independ
     >>> from analysis import combine_evidence, example_table
     >>> joint = combine_evidence([example_table("good"), example_table("noise", separation=0)])
     >>> {metric: round(slope, 1) for metric, slope in joint.slopes.items()}
-    {'good': 3.2, 'noise': 0.5}
+    {'good': 3.0, 'noise': 0.4}
     >>> joint.log10_lr([[3.0, 0.5], [0.0, 0.5]]).round(2).tolist()
-    [0.66, -0.7]
+    [0.66, -0.68]
     """
     names = tuple(table.metric for table in check_tables(tables))
-    check_choice(negatives, "negatives", NEGATIVES)
+    check_choice(negatives, "negatives", ALTERNATIVES)
     if not tables:
         raise BadArgument("tables must hold at least one table, not none")
     joined = _joined(tables)
     scores = joined.frame[[_column(place) for place in range(len(names))]].to_numpy(dtype=np.float64)
-    pairs = LabelledPairs.of(joined, scores, joined.negatives(negatives))
+    pairs = LabelledPairs.of(joined, scores, negatives)
     if not pairs.n_derived or not pairs.n_negative:
         return _without(names, negatives, f"no derived and {negatives} pairs on which all of them speak")
     reason = too_few_lineages(pairs, ", on which all of them speak")
@@ -239,7 +240,7 @@ def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = "independ
         lower=found.lower,
         upper=found.upper,
         n_derived=pairs.n_derived,
-        n_independent=pairs.n_negative,
+        n_negative=pairs.n_negative,
         n_lineages=pairs.n_lineages,
         negatives=negatives,
         reason="",

@@ -15,6 +15,9 @@ class EvidenceSummary(WithArrays):
 
     Attributes
     ----------
+    negatives : str
+        The alternative to derivation: "look-alike" (independent models of the shapes of a derived pair),
+        "independent" (of any shapes), "sibling", "shared-init" or "distilled".
     cllr : float
         Log-likelihood-ratio cost in bits of the out-of-lineage logistic LRs: 0 perfect, 1 as good as always
         saying LR = 1, above 1 misleading.
@@ -25,16 +28,17 @@ class EvidenceSummary(WithArrays):
     cllr_isotonic : float
         The cost of out-of-lineage LRs by isotonic regression instead of the logistic.
     lower, upper : float
-        Bounds that `log10_lr` keeps: the narrower of ±log10(number of lineages) and the empirical lower and
-        upper bound (ELUB).
+        Bounds that `log10_lr` keeps: the empirical lower and upper bound (ELUB), which never goes beyond
+        ±log10(number of lineages).
     max_abs_log10_lr : float
         The larger of the two in size: no evidence from this catalog can weigh more.
-    n_derived, n_independent, n_lineages : int
+    n_derived, n_negative, n_lineages : int
         Pairs and lineages it rests on.
     reason : str
         Why there is no evidence; everything else is then NaN or empty.
     """
 
+    negatives: str
     cllr: float
     cllr_min: float
     cllr_cal: float
@@ -43,6 +47,6 @@ class EvidenceSummary(WithArrays):
     upper: float
     max_abs_log10_lr: float
     n_derived: int
-    n_independent: int
+    n_negative: int
     n_lineages: int
     reason: str

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from analysis.evidence.logistic_fit import LogisticFit, logistic_coefficients
+from analysis.evidence.negatives import Contrast
 from analysis.evidence.score_map import (
     ScoreMap,
-    class_weights,
     isotonic_map,
     merged_levels,
     normal_scores,
@@ -36,6 +36,8 @@ class LabelledPairs:
 
     Attributes
     ----------
+    negatives : str
+        What they are: one of `analysis.evidence.negatives.ALTERNATIVES`.
     rows : ndarray of int, shape (n,)
         Where each pair stands in the table.
     scores : ndarray of float, shape (n, n_metrics)
@@ -43,45 +45,58 @@ class LabelledPairs:
     code : ndarray of int, shape (2, n)
         Lineages of both ends, numbered from 0 over those that take part.
     derived : ndarray of bool, shape (n,)
+    stratum : ndarray of int, shape (n,)
+        Inside one, negatives weigh what its derived pairs weigh, in every fit.
     weight : ndarray of float, shape (n,)
         By which every lineage counts the same; each class sums to 1.
     n_models, n_lineages : int
+    negative_units : float
+        Independent observations that the negatives are worth.
     """
 
+    negatives: str
     rows: Indices
     scores: Floats
     code: Indices
     derived: Mask
+    stratum: Indices
     weight: Floats
     n_models: int
     n_lineages: int
+    negative_units: float
 
     @classmethod
-    def of(cls, table: ScoreTable, scores: Floats, negative: Mask) -> LabelledPairs:
-        """Take the comparable derived pairs of a table and its comparable negatives.
+    def of(cls, table: ScoreTable, scores: Floats, negatives: str) -> LabelledPairs:
+        """Take the comparable derived pairs of a table and its comparable negatives, as `Contrast` does.
 
         Parameters
         ----------
         table : ScoreTable
         scores : ndarray of float, shape (n_pairs, n_metrics)
             In its row order.
-        negative : ndarray of bool, shape (n_pairs,)
+        negatives : str
         """
-        ours = np.flatnonzero(table.derived & table.comparable)
-        rows = np.concatenate([ours, np.flatnonzero(negative & table.comparable)])
+        contrast = Contrast.of(table, negatives)
+        rows, derived, stratum = contrast.rows, contrast.derived, contrast.stratum
         ends = np.stack([table.lineage_a[rows], table.lineage_b[rows]])
         takes_part = np.zeros(len(table.lineages), dtype=np.bool_)
         takes_part[ends] = True
         code = (np.cumsum(takes_part) - 1)[ends]
-        derived = np.arange(len(rows)) < len(ours)
+        weight = lineage_weights(code, derived, stratum)
+        other = ~derived
+        swap = table.cell_a[rows[other]] > table.cell_b[rows[other]]
+        by_cell = np.where(swap, code[::-1, other], code[:, other])
         return cls(
+            negatives,
             rows,
             finite(scores[rows]),
             code,
             derived,
-            lineage_weights(code, derived),
+            stratum,
+            weight,
             table.count_models(rows),
             int(takes_part.sum()),
+            _units(by_cell, stratum[other], weight[other]),
         )
 
     @property
@@ -98,6 +113,11 @@ class LabelledPairs:
     def n_holders(self) -> int:
         """Lineages with derived pairs."""
         return len(np.unique(self.code[0][self.derived]))
+
+    @cached_property
+    def n_negative_lineages(self) -> int:
+        """Lineages with negatives."""
+        return len(np.unique(self.code[:, ~self.derived]))
 
     @cached_property
     def _levels(self) -> tuple[tuple[Floats, ...], Indices]:
@@ -151,10 +171,38 @@ class LabelledPairs:
             scales, *logistic_coefficients(self._normal(scales)[:, used], share[:, used], begin)
         )
 
+    @cached_property
+    def _bins(self) -> tuple[Indices, Indices, Indices]:
+        """Bin of each pair (one point, class and stratum); of bins, class and point, and class and stratum.
+
+        The last two are numbers, negatives before derived pairs.
+        """
+        points, strata = self._place.shape[1], int(self.stratum.max()) + 1
+        group = self.derived * strata + self.stratum
+        found, bin_of = np.unique(group * points + self._point, return_inverse=True)
+        of_bin = found // points
+        return bin_of, found % points + of_bin // strata * points, of_bin
+
+    def _matched(self, weight: Floats) -> Floats:
+        """Match weights of bins by stratum: of both classes at each point, shape (2, n_points).
+
+        Each stratum of a part of the pairs gives its negatives what its derived pairs weigh; one that lost
+        a class is left out.
+        """
+        _, place, group = self._bins
+        strata = int(self.stratum.max()) + 1
+        if strata > 1:
+            other, ours = np.bincount(group, weight, 2 * strata).reshape(2, strata)
+            held = (other > 0) & (ours > 0)
+            scale = np.stack([np.divide(ours, other, out=np.zeros(strata), where=held), held])
+            weight = weight * scale.ravel()[group]
+        points = self._place.shape[1]
+        return np.bincount(place, weight, 2 * points).reshape(2, points).astype(np.float64)
+
     def _weights(self, pairs: Mask | slice = slice(None)) -> Floats:
-        return class_weights(
-            self._point[pairs], self.derived[pairs], self.weight[pairs], self._place.shape[1]
-        )
+        bin_of, place, _ = self._bins
+        weight = np.bincount(bin_of[pairs], self.weight[pairs], len(place)).astype(np.float64)
+        return self._matched(weight)
 
     def fit(self) -> LogisticFit:
         """Fit on all pairs."""
@@ -193,7 +241,7 @@ class LabelledPairs:
         groups, order, starts, weight = self._by_groups
         for number, own in enumerate(groups):
             apart = ~np.isin(groups, own).any(axis=1)
-            train = (apart.astype(np.float64) @ weight).reshape(2, -1)
+            train = self._matched(apart.astype(np.float64) @ weight)
             if (train.sum(axis=1) > 0).all():
                 yield order[starts[number] : starts[number + 1]], train
 
@@ -201,17 +249,17 @@ class LabelledPairs:
     def _by_groups(self) -> tuple[Indices, Indices, Indices, csr_array]:
         """Every two groups that hold pairs, the pairs ordered by them, where each begins, and their weights.
 
-        The weights are a matrix of groups × points of both classes, which is sparse.
+        The weights are a matrix of groups × bins, which is sparse.
         """
         fold = lineage_folds(self.code, self.derived)[self.code]
-        n, points = int(fold.max()) + 1, self._place.shape[1]
+        n = int(fold.max()) + 1
+        bin_of, of_bin, _ = self._bins
         pair = fold.min(axis=0) * n + fold.max(axis=0)
         two = np.flatnonzero(np.bincount(pair, minlength=n * n))
         place = np.searchsorted(two, pair)
         order = np.argsort(place.astype(np.uint8), kind="stable")
         starts = np.searchsorted(place[order], np.arange(len(two) + 1))
-        column = self.derived * points + self._point
-        weight = csr_array((self.weight, (place, column)), shape=(len(two), 2 * points))
+        weight = csr_array((self.weight, (place, bin_of)), shape=(len(two), len(of_bin)))
         return np.stack([two // n, two % n], axis=1), order, starts, weight
 
     def left_out_one_by_one(self, score: Floats, start: LogisticFit) -> Floats:
@@ -224,7 +272,7 @@ class LabelledPairs:
         return np.array(found)
 
 
-def lineage_weights(code: Indices, derived: Mask) -> Floats:
+def lineage_weights(code: Indices, derived: Mask, stratum: Indices | None = None) -> Floats:
     """Weights by which every lineage (of derived pairs) and every two lineages (of negatives) count the same.
 
     Parameters
@@ -232,6 +280,9 @@ def lineage_weights(code: Indices, derived: Mask) -> Floats:
     code : ndarray of int, shape (2, n)
         Lineages of both ends.
     derived : ndarray of bool, shape (n,)
+    stratum : ndarray of int, shape (n,), optional
+        Each holds both classes: its negatives weigh together what its derived pairs do, and every two
+        lineages count the same inside it.
 
     Returns
     -------
@@ -244,7 +295,39 @@ def lineage_weights(code: Indices, derived: Mask) -> Floats:
     for side in (derived, ~derived):
         size = np.bincount(group[side])
         weight[side] = 1 / (size[group[side]] * np.count_nonzero(size))
+    if stratum is not None and stratum.any():
+        ours = np.bincount(stratum, weight * derived)
+        own = (stratum * n * n + group)[~derived]
+        _, place, size = np.unique(own, return_inverse=True, return_counts=True)
+        weight[~derived] = 1 / size[place]
+        total = np.bincount(stratum[~derived], weight[~derived], len(ours))
+        weight[~derived] *= (ours / np.maximum(total, 1e-300))[stratum[~derived]]
     return weight
+
+
+def _units(code: Indices, stratum: Indices, weight: Floats) -> float:
+    """Independent observations that negatives are worth: Kish's effective number over strata.
+
+    Parameters
+    ----------
+    code : ndarray of int, shape (2, n)
+        Lineages of both ends, in the order of their cells.
+    stratum : ndarray of int, shape (n,)
+    weight : ndarray of float, shape (n,)
+    """
+    if not len(stratum):
+        return 0.0
+    units = np.array([_disjoint(code[:, stratum == one]) for one in np.unique(stratum)])
+    mass = np.bincount(np.unique(stratum, return_inverse=True)[1], weight)
+    return min(_disjoint(code), float(mass.sum() ** 2 / np.sum(mass**2 / units)))
+
+
+def _disjoint(code: Indices) -> float:
+    """Most pairs that share no lineage: as many as lineages inside them, else half, or all of one side."""
+    lineages = len(np.unique(code))
+    if (code[0] == code[1]).all():
+        return float(lineages)
+    return min(lineages / 2, *(float(len(np.unique(side))) for side in code))
 
 
 def lineage_folds(code: Indices, derived: Mask, most: int = N_FOLDS) -> Indices:

@@ -58,7 +58,7 @@ def evidence_interval(
     >>> from analysis import calibrate_evidence, evidence_interval, example_table
     >>> table = example_table()
     >>> print(evidence_interval(table, 3.0, calibrate_evidence(table))._cell())
-    0.66 [0.02483, 0.66]
+    0.69 [0.02858, 0.69]
     """
     check_table(table)
     check_number(score, "score", nan=True)
@@ -67,7 +67,9 @@ def evidence_interval(
     if evidence.logistic is None:
         return Interval.undefined(evidence.reason, level=level, method=METHOD)
     bounds = (evidence.lower, evidence.upper)
-    return lr_interval(evidence_pairs(table), evidence.logistic, np.array([float(score)]), bounds, level)
+    return lr_interval(
+        evidence_pairs(table, evidence.negatives), evidence.logistic, np.array([float(score)]), bounds, level
+    )
 
 
 def lr_interval(
@@ -114,8 +116,8 @@ def _exact_limit(pairs: LabelledPairs, fit: LogisticFit, value: float, level: fl
     """How sure the shares of pairs beyond a value can make anyone, as log10 LR.
 
     For a value above 0 the lower limit of the share of derived pairs that weigh at least as much over the
-    upper limit of that of independent pairs; below 0 the other way round. Derived pairs count a trial a
-    lineage, independent ones half of that (pairs that share no lineage).
+    upper limit of that of negatives; below 0 the other way round. Derived pairs count a trial a lineage,
+    negatives as many as `LabelledPairs.negative_units`.
     """
     weighs = fit(pairs.scores)
     beyond = weighs >= value - 1e-9 if value >= 0 else weighs <= value + 1e-9
@@ -124,6 +126,6 @@ def _exact_limit(pairs: LabelledPairs, fit: LogisticFit, value: float, level: fl
         for side in (pairs.derived, ~pairs.derived)
     )
     mine = clopper_pearson(ours, pairs.n_holders, level)
-    other = clopper_pearson(theirs, pairs.n_lineages / 2, level)
+    other = clopper_pearson(theirs, pairs.negative_units, level)
     over, under = (mine[0], other[1]) if value >= 0 else (mine[1], other[0])
     return math.log10(max(over, 1e-12) / max(under, 1e-12))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,12 +21,18 @@ FEWEST_LINEAGES: Final = 4
 
 def too_few_lineages(pairs: LabelledPairs, where: str = "") -> str:
     """Why lineages cannot be weighed by each other; empty where they can."""
-    if pairs.n_holders >= FEWEST_HOLDERS and pairs.n_lineages >= FEWEST_LINEAGES:
-        return ""
-    return (
-        f"{pairs.n_holders} lineages with derived pairs, of {pairs.n_lineages} in all{where}:"
-        f" it takes at least {FEWEST_HOLDERS} of {FEWEST_LINEAGES} to weigh one by the others"
-    )
+    such = "" if pairs.negatives == "independent" else f" whose shapes {pairs.negatives} pairs have"
+    if pairs.n_holders < FEWEST_HOLDERS or pairs.n_lineages < FEWEST_LINEAGES:
+        return (
+            f"{pairs.n_holders} lineages with derived pairs{such}, of {pairs.n_lineages} in all{where}:"
+            f" it takes at least {FEWEST_HOLDERS} of {FEWEST_LINEAGES} to weigh one by the others"
+        )
+    if pairs.n_negative_lineages < FEWEST_HOLDERS:
+        return (
+            f"{pairs.n_negative_lineages} lineages with {pairs.negatives} pairs{where}: it takes at least"
+            f" {FEWEST_HOLDERS} to weigh one by the others"
+        )
+    return ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,9 @@ class OutOfLineage:
     weighed, bounded : ndarray of float, shape (n,)
         Before the bounds, and within them.
     lower, upper : float
-        The narrower of ±log10(number of lineages) and the ELUB. Independent lineage pairs count as G/2.
+        The ELUB; a derived lineage counts as one observation, negatives as `LabelledPairs.negative_units`.
+        With G lineages it never goes beyond ±log10 G: with n and m observations, one misleading value in each
+        class makes r (m + 1) > (m + 1) n / (n + 1) too costly, and n and m are at most G.
     cllr, cllr_min : float
         In bits: of the bounded values, and the least that any rising map reaches.
     """
@@ -62,11 +69,9 @@ class OutOfLineage:
             On all of them.
         """
         weighed = pairs.held_out(fit)
-        most = math.log10(pairs.n_lineages)
         lower, upper = empirical_bounds(
-            weighed, pairs.derived, pairs.weight, pairs.n_holders, pairs.n_lineages / 2
+            weighed, pairs.derived, pairs.weight, pairs.n_holders, pairs.negative_units
         )
-        lower, upper = max(-most, lower), min(most, upper)
         bounded = np.clip(weighed, lower, upper)
         # One metric ranks by itself, and by nothing that was fitted.
         ranking = pairs.scores[:, 0] if pairs.scores.shape[1] == 1 else weighed

@@ -162,13 +162,13 @@ def tippett_curves(log10_lr: Floats, positive: npt.NDArray[np.bool_], weight: Fl
     Returns
     -------
     dict
-        "log10_lr", "derived", "independent", each of shape (161,).
+        "log10_lr", "derived", "negative", each of shape (161,).
     """
     reach = max(1.0, float(np.ceil(np.abs(log10_lr).max() * 10) / 10))
     grid = np.linspace(-reach, reach, 161)
     share = _classwise(positive, weight) * 2
     curves = {"log10_lr": grid}
-    for name, side in (("derived", positive), ("independent", ~positive)):
+    for name, side in (("derived", positive), ("negative", ~positive)):
         order = np.argsort(log10_lr[side], kind="stable")
         above = np.append(np.cumsum(share[side][order][::-1])[::-1], 0.0)
         reached = above[np.searchsorted(log10_lr[side][order], grid - 1e-12, side="left")]

@@ -35,7 +35,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 SAME_CELL: Final = "infinitesimal lineage jackknife, dyadic, one lineage more that tells nothing"
-GAP: Final = "difference on the same lineage jackknife folds, t(G - 1)"
+GAP: Final = "difference on the same lineage jackknife folds, random weights, one lineage more"
 REGRESSION: Final = "least squares on score ranks, dyadic-robust over lineages, t(G - 1)"
 
 

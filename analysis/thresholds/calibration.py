@@ -252,7 +252,7 @@ def audit_threshold(table: ScoreTable, threshold: float, level: float = 0.95) ->
     >>> from analysis import audit_threshold, example_table
     >>> audit = audit_threshold(example_table(), 2.0)
     >>> print(audit.look_alike_fpr._cell())
-    0.1111 [0.03636, 0.5854]
+    0.1111 [0.03636, 0.5221]
     """
     check_table(table)
     check_number(threshold, "threshold", nan=True)

@@ -54,7 +54,7 @@ def rate(
     Interval
         In [0, 1]. The variance is dyadic: a lineage moves all pairs that touch it. Whatever is
         seen, one lineage more could be all errors: at no false positive of G even lineages the upper end is
-        about 2·(1 - (1/40)^(1/G)), as for G/2 independent pairs.
+        1 - (1/40)^(2/G), the exact bound of G/2 independent pairs.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def rate(
     >>> from analysis import example_table, rate
     >>> table = example_table()
     >>> print(rate(table, 2.0)._cell(), rate(table, 2.0, "tpr")._cell())
-    0.07239 [0.02658, 0.5664] 0.9583 [0.6933, 0.999]
+    0.07239 [0.02658, 0.5006] 0.9583 [0.6933, 0.999]
     """
     check_table(table)
     check_number(threshold, "threshold", nan=True)

@@ -1,8 +1,8 @@
 """The quoted evidence against other explanations than independence: siblings, shared starts, distillation.
 
-"Both come from the same public ancestor" is the usual defence. Where the calibration has enough such pairs
-the same scores are weighed against them; such pairs lie inside a lineage, so that their place is counted by
-lineages as that of derived pairs is.
+"Both come from the same public ancestor" is the usual defence. Where the calibration has such pairs of the
+very shapes in question, in enough lineages, the same scores are weighed against them; such pairs lie inside
+a lineage, so that their place is counted by lineages as that of derived pairs is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import analysis
 from benchmark.comparison.calibration_run import CalibrationRun
 from benchmark.comparison.evidence_weight import EvidenceWeight, ranking, weight_of
-from benchmark.comparison.reference_pairs import FEWEST
+from benchmark.comparison.reference_pairs import FEWEST, same_cells
 
 __all__ = ["ALTERNATIVES", "Alternative", "weigh_alternatives"]
 
@@ -36,7 +36,7 @@ class Alternative:
     ----------
     relation, explanation : str
     n_pairs, n_lineages : int
-        Such pairs in the calibration that have the scores, and their lineages.
+        Such pairs of these shapes in the calibration that have the scores, and their lineages.
     weight : EvidenceWeight
     """
 
@@ -48,7 +48,11 @@ class Alternative:
 
 
 def weigh_alternatives(
-    metrics: Sequence[str], scores: Sequence[float], calibration: CalibrationRun, left_out: Collection[str]
+    metrics: Sequence[str],
+    scores: Sequence[float],
+    cells: tuple[str, str],
+    calibration: CalibrationRun,
+    left_out: Collection[str],
 ) -> tuple[Alternative, ...]:
     """Weigh the scores of the quoted metrics against each of `ALTERNATIVES`.
 
@@ -57,47 +61,61 @@ def weigh_alternatives(
     metrics : sequence of str
     scores : sequence of float
         Of the pair in question, in their order.
+    cells : tuple of two str
+        Its architecture cells.
     calibration : CalibrationRun
     left_out : collection of str
         Lineages of the two models.
     """
     tables = [table for name in metrics if (table := calibration.without(name, left_out)) is not None]
     return tuple(
-        _weigh(relation, explanation, tables, scores) for relation, explanation in ALTERNATIVES.items()
+        _weigh(relation, explanation, tables, scores, cells) for relation, explanation in ALTERNATIVES.items()
     )
 
 
 def _weigh(
-    relation: str, explanation: str, tables: Sequence[analysis.ScoreTable], scores: Sequence[float]
+    relation: str,
+    explanation: str,
+    tables: Sequence[analysis.ScoreTable],
+    scores: Sequence[float],
+    cells: tuple[str, str],
 ) -> Alternative:
-    against = [_against(table, relation) for table in tables]
-    scored = [table.frame.loc[table.independent & table.comparable] for table in against]
+    scored = [
+        table.frame.loc[(table.relation == relation) & table.comparable & same_cells(table, cells)]
+        for table in tables
+    ]
     shared = scored[0][["model_a", "model_b", "lineage_a"]]
     for frame in scored[1:]:
         shared = shared.merge(frame[["model_a", "model_b"]])
     n_pairs, n_lineages = len(shared), int(shared["lineage_a"].nunique())
+
+    def found(weight: EvidenceWeight) -> Alternative:
+        return Alternative(relation, explanation, n_pairs, n_lineages, weight)
+
     if n_lineages < FEWEST:
         held = f"{n_pairs} such pairs of {n_lineages} lineages" if n_pairs else "no such pair"
-        weight = EvidenceWeight.none(f"the calibration has {held}; it takes {FEWEST} lineages")
-        return Alternative(relation, explanation, n_pairs, n_lineages, weight)
-    joint = analysis.combine_evidence(against, negatives="independent")
+        return found(
+            EvidenceWeight.none(f"of these shapes the calibration has {held}; it takes {FEWEST} lineages")
+        )
+    joint = analysis.combine_evidence(tables, negatives=relation)
     if joint.table is None:
-        return Alternative(relation, explanation, n_pairs, n_lineages, EvidenceWeight.none(joint.reason))
-    weight = weight_of(joint, scores, _bounds(*ranking(joint, against, scores)))
-    return Alternative(relation, explanation, n_pairs, n_lineages, weight)
+        return found(EvidenceWeight.none(joint.reason))
+    ranked, value = ranking(joint, tables, scores)
+    return found(weight_of(joint, scores, _bounds(ranked, value, relation, cells)))
 
 
-def _against(table: analysis.ScoreTable, relation: str) -> analysis.ScoreTable:
-    """The derived pairs of a table, and those of one relation as what they are told from."""
-    frame = table.frame[table.frame["relation"].isin(["derived", relation])]
-    return analysis.ScoreTable(frame.assign(relation=frame["relation"].replace(relation, "independent")))
+def _bounds(
+    ranked: analysis.ScoreTable, value: float, relation: str, cells: tuple[str, str]
+) -> tuple[float, float]:
+    """Bounds by the places of the pair among derived pairs and among those of the other relation.
 
-
-def _bounds(ranked: analysis.ScoreTable, value: float) -> tuple[float, float]:
-    """Bounds by the places of the pair among derived pairs and among those of the other relation."""
-    low, _ = analysis.derivation_p_value(ranked, value)
-    # Pairs that lie inside lineages are counted as derived ones are, from above.
-    other = ranked.independent
+    Pairs that lie inside lineages are counted as derived ones are, from above.
+    """
+    here = same_cells(ranked, cells)
+    low, holders = analysis.derivation_p_value(ranked, value, mask=here)
+    if holders < FEWEST:
+        low, _ = analysis.derivation_p_value(ranked, value)
+    other = here & (ranked.relation == relation)
     lineage, high = ranked.lineage_a[other], ranked.score[other] >= value
     shares = [float(np.mean(high[lineage == one])) for one in np.unique(lineage)]
     return math.log10(low), -math.log10((1 + sum(shares)) / (len(shares) + 1))

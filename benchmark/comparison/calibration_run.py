@@ -167,6 +167,7 @@ class CalibrationRun:
                 max_fpr=(MAX_FPR,),
                 n_resamples=N_RESAMPLES,
                 n_bootstrap=1,
+                alternatives=(),  # a verdict does not ask for evidence
             )
             judged = {report.metric: report.verdict for report in found.metrics}
         return {name: MetricStanding.of(self.results[name], judged.get(name)) for name in metrics}

@@ -51,6 +51,8 @@ class CandidateCase:
         By the candidate's label.
     found : CandidateSet
         By the same labels.
+    forged : tuple of str
+        What the catalog, or the calibration, knows of the model or a candidate that was forged.
     calibration : CalibrationFacts
     cannot_say : tuple of str
     failures : tuple of str
@@ -60,6 +62,7 @@ class CandidateCase:
     model: ComparedModel
     evidence: dict[str, CandidateEvidence]
     found: analysis.CandidateSet
+    forged: tuple[str, ...]
     calibration: CalibrationFacts
     cannot_say: tuple[str, ...]
     failures: tuple[str, ...]
@@ -92,7 +95,8 @@ class CandidateCase:
             )
         if n_judged and found.not_judged:
             said += f" {len(found.not_judged)} more could not be judged."
-        return f"{said} {NO_ACCUSATION}" if found.remaining else said
+        known = "".join(f"{note}. " for note in self.forged)
+        return f"{known}{said} {NO_ACCUSATION}" if found.remaining else f"{known}{said}"
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -105,6 +109,7 @@ class CandidateCase:
             "remaining": list(self.found.remaining),
             "excluded": list(self.found.excluded),
             "not_judged": list(self.found.not_judged),
+            "known_forgeries": list(self.forged),
             "candidates": [self._row(one) for one in self.found.candidates],
             "sentence": self.sentence,
             "cannot_say": list(self.cannot_say),

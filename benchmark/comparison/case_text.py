@@ -217,7 +217,7 @@ def _together(case: Case) -> list[str]:
         f"log10 LR {signed(weight.log10_lr)} [{signed(low)}, {signed(high)}], within"
         f" [{signed(weight.lower)}, {signed(weight.upper)}]: {joint.words}.",
         f"Cllr {plain(both.cllr)} on lineages that took no part ({rival}); 0 is perfect, 1 says nothing."
-        f" Fitted on {both.n_derived} derived and {both.n_independent} {both.negatives} pairs of"
+        f" Fitted on {both.n_derived} derived and {both.n_negative} {both.negatives} pairs of"
         f" {both.n_lineages} lineages.",
         f"What counts in it, by slope: {', '.join(counting) or 'nothing'}; the other"
         f" {len(both.metrics) - len(counting)} add nothing to these.",

@@ -9,7 +9,8 @@ from pathlib import Path
 from benchmark.catalog import Catalog, load_catalog
 from benchmark.comparison.calibration_run import CalibrationRun, metrics_to_use
 from benchmark.comparison.case import Background, Case, OpenDispute
-from benchmark.comparison.compared_model import ComparedModel, catalog_id
+from benchmark.comparison.compared_model import catalog_id
+from benchmark.comparison.known_forgery import known_forgery
 from benchmark.comparison.layers import SPREADS, picture_layers
 from benchmark.comparison.pair_scores import PairScorer
 from benchmark.comparison.posterior_odds import odds_table
@@ -102,7 +103,7 @@ def compare(
             spreads=lambda metric: tuple(scorer.fingerprint(metric, text) for text in typed),
         )
     session.cache.trim()
-    forged = tuple(note for model in (first, second) if (note := _forgery(loaded, run, model)))
+    forged = tuple(note for model in (first, second) if (note := known_forgery(loaded, run, model)))
     facts = None if run is None else run.facts(left_out)
     version, date = package_version("lookalike"), datetime.now(UTC).date().isoformat()
     return Case(
@@ -112,7 +113,9 @@ def compare(
         lead=weighed.lead,
         joint=weighed.joint,
         alternatives=weighed.alternatives,
-        odds=odds_table(weighed.quoted.weight) if weighed.quoted and not forged else None,
+        odds=odds_table(weighed.quoted.weight)
+        if weighed.quoted and not weighed.quoted.withheld and not forged
+        else None,
         forged=forged,
         version=version,
         date=date,
@@ -123,19 +126,6 @@ def compare(
         background=_background(loaded, *ids),
         layers=layers,
     )
-
-
-def _forgery(catalog: Catalog, run: CalibrationRun | None, model: ComparedModel) -> str:
-    """What is known of a forged model; empty of an honest one."""
-    named = None if model.catalog_id is None else catalog.model(model.catalog_id)
-    if named is not None and named.forgery is not None:
-        return f"{model.label} is a known forgery: it {named.forgery}"
-    same = (
-        []
-        if run is None
-        else [name for name, one in run.record.forgeries.items() if one.digest == model.digest]
-    )
-    return f"{model.label} is a known forgery: {same[0]} of the calibration" if same else ""
 
 
 def _background(catalog: Catalog, a: str | None, b: str | None) -> Background | None:

@@ -215,7 +215,7 @@ def weight_of(
         at_bound=estimate in (lower, upper),
         cllr=joint.cllr,
         n_derived=joint.n_derived,
-        n_independent=joint.n_independent,
+        n_independent=joint.n_negative,
         n_lineages=joint.n_lineages,
         n_of_these_shapes=0,
         n_lineages_of_these_shapes=0,

@@ -12,6 +12,7 @@ import fpcore
 from benchmark.catalog import Catalog, load_catalog
 from benchmark.comparison.calibration_run import NOTHING_LEFT, CalibrationRun, metrics_to_use
 from benchmark.comparison.candidate_case import CandidateCase, CandidateEvidence
+from benchmark.comparison.known_forgery import known_forgery
 from benchmark.comparison.pair_scores import MetricScore, PairScorer
 from benchmark.comparison.ranking_scores import JointScorer
 from benchmark.comparison.reference_pairs import NO_CALIBRATION, place_of
@@ -119,11 +120,13 @@ def find_parents(
         entries.append(analysis.Entry(label, ranked.value, ranked.table, same, lineages, ranked.reason))
         failures += _failures(scored, f"{suspect.label} – {label}")
     session.cache.trim()
+    asked = [suspect, *(scorer.models[name] for name in candidates.values())]
     answer = analysis.exclude_candidates(entries, confidence)
     return CandidateCase(
         model=suspect,
         evidence=evidence,
         found=answer,
+        forged=tuple(note for one in asked if (note := known_forgery(loaded, run, one))),
         calibration=run.facts(left_out),
         cannot_say=tuple(_cannot_say(answer, run)),
         failures=tuple(failures),

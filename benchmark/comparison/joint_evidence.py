@@ -159,4 +159,4 @@ def _cost_alone(table: analysis.ScoreTable, joint: analysis.Combination) -> floa
     assert joint.table is not None
     pairs = joint.table.frame[["model_a", "model_b"]]
     same = analysis.ScoreTable(table.frame.merge(pairs, on=["model_a", "model_b"]))
-    return analysis.combine_evidence([same], negatives="independent").cllr
+    return analysis.combine_evidence([same], negatives="look-alike").cllr

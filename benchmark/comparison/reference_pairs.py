@@ -11,7 +11,15 @@ import numpy.typing as npt
 
 import analysis
 
-__all__ = ["FEWEST", "NO_CALIBRATION", "Place", "ReferencePairs", "ShapeCalibration", "place_of"]
+__all__ = [
+    "FEWEST",
+    "NO_CALIBRATION",
+    "Place",
+    "ReferencePairs",
+    "ShapeCalibration",
+    "place_of",
+    "same_cells",
+]
 
 Mask = npt.NDArray[np.bool_]
 FEWEST: Final = 3
@@ -95,7 +103,7 @@ class ShapeCalibration:
         cells : tuple of two str
             Of the pair.
         """
-        here = _same_cells(table, cells)
+        here = same_cells(table, cells)
         alike = here & table.look_alike
         _, lineages = analysis.stranger_p_value(table, 0.0, mask=alike)
         scored = table.comparable
@@ -125,14 +133,14 @@ def place_of(table: analysis.ScoreTable, cells: tuple[str, str], score: float) -
         whether or not the table has a derived pair of them.
     score : float
     """
-    here = _same_cells(table, cells)
+    here = same_cells(table, cells)
     return Place(
         look_alikes=_reference(table, here & table.independent, score),
         derived=_reference(table, here & table.derived, score),
     )
 
 
-def _same_cells(table: analysis.ScoreTable, cells: tuple[str, str]) -> Mask:
+def same_cells(table: analysis.ScoreTable, cells: tuple[str, str]) -> Mask:
     """Pairs of the same two cells; none where a cell is unknown."""
     code = {str(name): place for place, name in enumerate(table.cells)}
     if any(cell not in code for cell in cells):

@@ -73,7 +73,7 @@ def weigh_pair(
     together = quoted(lead, joint)
     names = together.combination.metrics if together else (lead.metric,) if lead else ()
     values = [scores[name].score for name in names]
-    against = weigh_alternatives(names, values, calibration, left_out) if names else ()
+    against = weigh_alternatives(names, values, cells, calibration, left_out) if names else ()
     return Weighed(found, lead, joint, against)
 
 

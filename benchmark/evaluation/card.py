@@ -17,6 +17,7 @@ from analysis.summary_parts import ClaimAudit
 from benchmark.report.markup import bullets, safe, table_of
 from benchmark.report.notation import (
     UNDEFINED,
+    alternative,
     goal,
     interval,
     p_value,
@@ -56,7 +57,7 @@ def metric_card(record: RunRecord, results: Results, metric: str, gates: Sequenc
         "## Thresholds",
         bullets(_thresholds(result)),
         "## As evidence",
-        safe(_evidence(result.evidence)),
+        bullets(_evidence(one) for one in (result.evidence, *result.evidence_against.values())),
         *_differences(results, metric),
         "## Cost",
         safe(_cost(record.costs[metric])),
@@ -162,11 +163,12 @@ def _calibrated(threshold: Threshold) -> str:
 
 
 def _evidence(evidence: EvidenceSummary) -> str:
+    against = f"Against {alternative(evidence)}"
     if evidence.reason:
-        return f"None: {evidence.reason}."
+        return f"{against}: none, {evidence.reason}."
     low, high = evidence.lower, evidence.upper
     return (
-        f"Its likelihood ratios stay between {plain(10**low, 2)} and {plain(10**high, 2)} (log10"
+        f"{against}: its likelihood ratios stay between {plain(10**low, 2)} and {plain(10**high, 2)} (log10"
         f" {plain(low, 2)} to {plain(high, 2)}): {evidence.n_lineages} lineages back no more."
         f" Cllr {plain(evidence.cllr)} bits, of which {plain(evidence.cllr_min)} no"
         " calibration takes away; 0 is perfect, 1 says nothing."

@@ -145,7 +145,7 @@ _TERMS: Final = {
     " order of text, schedule.",
     # evidence
     "likelihood ratio": "How many times more probable a score is between a model and its descendant than"
-    " between independent models.",
+    " under an alternative: independent models of the same shapes, unless another is named.",
     "log10 LR": "The likelihood ratio as a power of ten: +1 is ten to one for derivation, -1 ten to one"
     " against, 0 even.",
     "even odds": "A likelihood ratio of 1: the score speaks for neither side.",
@@ -155,7 +155,7 @@ _TERMS: Final = {
     "Cllr_cal": "The rest of Cllr: what calibration loses.",
     "ELUB": "Empirical lower and upper bound: likelihood ratios beyond it are not supported by so few pairs.",
     "bound": "The largest log10 LR, to either side, that a calibration of so many lineages can back.",
-    "Tippett plot": "The shares of derived and of independent pairs with at least a given log10 LR.",
+    "Tippett plot": "The shares of derived pairs and of their look-alikes with at least a given log10 LR.",
     "ECE plot": "Empirical cross-entropy: the cost of using the likelihood ratios, over prior odds.",
     "PAV": "Pool adjacent violators: the best rising map of scores to likelihood ratios, seen afterwards.",
     "verbal scale": "The words that the ENFSI guideline of 2015 gives to sizes of likelihood ratios.",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from analysis.evidence.evidence_summary import EvidenceSummary
 from analysis.inference.permutation import PermutationTest
 from analysis.results import Interval
 
 __all__ = [
     "MINUS",
     "UNDEFINED",
+    "alternative",
     "count",
     "ends",
     "goal",
@@ -31,6 +33,18 @@ UNDEFINED: Final = "—"
 FINEST: Final = 6  # decimals; nearer to 0 or 1 than that is written as 0 or 1
 MINUS: Final = "\N{MINUS SIGN}"
 NARROW: Final = "\N{NARROW NO-BREAK SPACE}"
+ALTERNATIVES: Final = {
+    "look-alike": "look-alikes",
+    "independent": "independent models of any shapes",
+    "sibling": "siblings",
+    "shared-init": "models of one initialisation",
+    "distilled": "distilled models",
+}
+
+
+def alternative(evidence: EvidenceSummary) -> str:
+    """Name the models that evidence tells descendants from."""
+    return ALTERNATIVES[evidence.negatives]
 
 
 def unit(value: float, decimals: int = 3, finest: int = FINEST) -> str:

@@ -189,6 +189,7 @@ def _environment() -> jinja2.Environment:
         signed=notation.signed,
         p_value=notation.p_value,
         plain=notation.plain,
+        alternative=notation.alternative,
         tick=tick_label,
         ends=notation.ends,
         percent_ends=notation.percent_ends,

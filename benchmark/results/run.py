@@ -157,6 +157,9 @@ def _row(one: MetricResult) -> dict[str, object]:
         **_ends("claim_look_alike_fpr", claim.look_alike_fpr if claim else None),
         **_ends("claim_tpr", claim.tpr if claim else None),
         "cllr": one.evidence.cllr,
+        "cllr_independent": one.evidence_against["independent"].cllr
+        if "independent" in one.evidence_against
+        else None,
         "max_abs_log10_lr": one.evidence.max_abs_log10_lr,
         "n_derived": one.n_derived,
         "n_independent": one.n_independent,

@@ -13,12 +13,15 @@ from studies.simulation.coverage import run_auc, run_rates
 from studies.simulation.detection import run_power
 from studies.simulation.evidence_cost import run_evidence
 from studies.simulation.experiment import Experiment
+from studies.simulation.honesty import run_differences, run_scenarios
 from studies.simulation.pages import write
 from studies.simulation.size import run_family, run_size
 
 EXPERIMENTS: dict[str, Callable[[bool, int], Experiment]] = {
     "coverage": run_auc,
     "rates": run_rates,
+    "scenarios": run_scenarios,
+    "differences": run_differences,
     "certificates": run_certificates,
     "held-out": run_held_out,
     "size": run_size,

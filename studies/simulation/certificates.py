@@ -67,9 +67,9 @@ def run_held_out(quick: bool, seed: int) -> Experiment:
     n_catalogs = 30 if quick else 150
     max_fpr = 0.05
     rows = []
-    for lineages in (8, 15, 30):
+    for lineages in (10, 18, 36):
         for effects in ("mixed", "lineage", "independent pairs"):
-            population = design(lineages, "4", effects, "chain").at_auc(0.9)
+            population = design(lineages, "3–5", effects, "chain").at_auc(0.9)
             seen, held, true = [], [], []
             for i, table in enumerate(population.draws(n_catalogs, seed)):
                 value, _, _, _ = certified_value(table, max_fpr, 0.95, seed=i)

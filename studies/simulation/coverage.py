@@ -19,27 +19,27 @@ from studies.simulation.experiment import Experiment
 __all__ = ["EFFECTS", "SIZES", "auc_designs", "few_lineages", "measure_auc", "run_auc", "run_rates"]
 
 EFFECTS: Final[dict[str, tuple[float, float, float, float]]] = {
-    "mixed": (0.4, 0.3, 0.3, 0.5),
-    "lineage": (0.8, 0.2, 0.2, 0.3),
-    "lineage pair": (0.2, 0.2, 0.8, 0.3),
-    "model": (0.2, 0.7, 0.2, 0.3),
+    "mixed": (0.35, 0.25, 0.35, 0.45),
+    "lineage": (0.7, 0.15, 0.25, 0.35),
+    "lineage pair": (0.15, 0.25, 0.7, 0.35),
+    "model": (0.25, 0.6, 0.15, 0.35),
     "independent pairs": (0.0, 0.0, 0.0, 1.0),
 }
 """Standard deviations of the effects of lineage, model, lineage pair and pair."""
-SIZES: Final[dict[str, tuple[int, ...]]] = {"2": (2,), "4": (4,), "8": (8,), "1–8": UNEQUAL}
+SIZES: Final[dict[str, tuple[int, ...]]] = {"2": (2,), "3–5": (3, 5), "7": (7,), "1–8": UNEQUAL}
 """Models a lineage."""
-CELLS: Final = {4: 1, 6: 2, 8: 2, 15: 3, 30: 5, 60: 8}
-AUCS: Final = (0.6, 0.8, 0.9, 0.965, 0.995)
+CELLS: Final = {5: 1, 7: 2, 10: 2, 18: 3, 36: 5, 72: 9}
+AUCS: Final = (0.65, 0.78, 0.88, 0.95, 0.99)
 OURS: Final[tuple[Method, ...]] = ("jackknife", "bootstrap")
 PAIR_LIMIT: Final = 10_000
 """The bootstrap over pairs, for comparison, is run on tables up to this size."""
 
 
 def auc_designs(n_each: int, seed: int = 0) -> list[Design]:
-    """Designs of 8 to 60 lineages and AUC .6 to .995, each combination with so many draws of the rest."""
+    """Designs of 10 to 72 lineages and AUC .65 to .99, each combination with so many draws of the rest."""
     return [
         design
-        for lineages in (8, 15, 30, 60)
+        for lineages in (10, 18, 36, 72)
         for auc in AUCS
         for design in _drawn(lineages, auc, n_each, seed)
     ]
@@ -47,7 +47,7 @@ def auc_designs(n_each: int, seed: int = 0) -> list[Design]:
 
 def few_lineages(seed: int = 0) -> list[Design]:
     """Designs below the number of lineages for which coverage is claimed."""
-    return [design for lineages in (4, 6) for auc in AUCS for design in _drawn(lineages, auc, 1, seed)]
+    return [design for lineages in (5, 7) for auc in AUCS for design in _drawn(lineages, auc, 1, seed)]
 
 
 def _drawn(lineages: int, auc: float, n: int, seed: int) -> list[Design]:
@@ -57,7 +57,7 @@ def _drawn(lineages: int, auc: float, n: int, seed: int) -> list[Design]:
         for sizes in SIZES
         for effects in EFFECTS
         for shape in ("chain", "hub")
-        if not (lineages == 60 and sizes == "8")
+        if not (lineages == 72 and sizes == "7")
     ]
     chosen = [every[i] for i in rng.permutation(len(every))[:n]]
     return [design(lineages, sizes, effects, shape).at_auc(auc) for sizes, effects, shape in chosen]
@@ -175,7 +175,7 @@ def run_auc(quick: bool, seed: int) -> Experiment:
     return Experiment(
         "coverage",
         (
-            f"{len(designs)} designs of 8 to 60 lineages, {n_catalogs} catalogs each. The default interval"
+            f"{len(designs)} designs of 10 to 72 lineages, {n_catalogs} catalogs each. The default interval"
             f" covers {ours['independent'].mean():.3f} on average (lowest {ours['independent'].min():.3f})"
             f" for the AUC, {ours['look-alike'].mean():.3f} (lowest {ours['look-alike'].min():.3f}) for the"
             " look-alike AUC.",
@@ -185,7 +185,7 @@ def run_auc(quick: bool, seed: int) -> Experiment:
         (
             ("Coverage of nominal 95 % intervals, all designs", _indexed(summary, "method")),
             (
-                "By number of lineages (4 and 6 come with a warning)",
+                "By number of lineages (5 and 7 come with a warning)",
                 _indexed(details.groupby(["statistic", "lineages"])[methods].mean(), ""),
             ),
             ("By true AUC, 8 lineages or more", _indexed(_by_truth(enough)[methods].mean(), "")),
@@ -214,9 +214,9 @@ def run_rates(quick: bool, seed: int) -> Experiment:
     n_catalogs = 60 if quick else 400
     rows = []
     rng = np.random.default_rng((seed, 2))
-    for lineages in (8, 15, 30, 60):
+    for lineages in (10, 18, 36, 72):
         for effects in EFFECTS:
-            for sizes in rng.permutation([s for s in SIZES if (lineages, s) != (60, "8")])[
+            for sizes in rng.permutation([s for s in SIZES if (lineages, s) != (72, "7")])[
                 : 1 if quick else 3
             ]:
                 shape = str(rng.choice(["chain", "hub"]))

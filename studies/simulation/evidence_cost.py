@@ -21,7 +21,7 @@ def run_evidence(quick: bool, seed: int) -> Experiment:
     """Cllr as reported (out-of-lineage), on a fresh catalog, and of the true likelihood ratio."""
     n_catalogs = 6 if quick else 50
     rows = []
-    for lineages in (8, 15, 30, 60):
+    for lineages in (10, 18, 36, 72):
         for effects, (lineage, model, pair, own) in EFFECTS.items():
             design = Design(
                 f"{lineages} lineages of 3 · {effects}",
@@ -34,7 +34,7 @@ def run_evidence(quick: bool, seed: int) -> Experiment:
             catalogs = list(design.draws(2 * n_catalogs, seed))
             found = []
             for table, fresh in zip(catalogs[::2], catalogs[1::2], strict=True):
-                evidence = calibrate_evidence(table)
+                evidence = calibrate_evidence(table, "independent")
                 rows_used = fresh.derived | fresh.independent
                 score, positive = fresh.score[rows_used], fresh.derived[rows_used]
                 true = (

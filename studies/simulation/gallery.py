@@ -130,7 +130,7 @@ def draw(case: Case, path: Path) -> None:
     with plt.rc_context(style):
         figure, (left, right) = plt.subplots(1, 2, figsize=(6.2, 2.3))
         left.plot(tippett["log10_lr"], tippett["derived"], color="C0", label="derived")
-        left.plot(tippett["log10_lr"], tippett["independent"], color="C3", label="independent")
+        left.plot(tippett["log10_lr"], tippett["negative"], color="C3", label="independent")
         left.axvline(0, color="0.6", lw=0.8)
         left.set(xlim=(-5, 5), xlabel="log10 LR", ylabel="share at or above", title="Tippett")
         left.legend(frameon=False)

@@ -92,24 +92,24 @@ DOCUMENTED = {
     ),
     "constant": (0.5, 1.0, np.nextafter(1.0, 2.0), 1.0, "does not separate"),
     "infinite": (1.0, 0.005, np.nextafter(-np.inf, 0.0), 0.1155, "separates"),
-    "partly infinite": (0.9495, 0.005, None, 0.44, "architecture detector"),
+    "partly infinite": (0.9495, 0.005, None, 0.6795, "architecture detector"),
     "no positives": ("holds no derived pair", "no derived pair", 2.1375, "no derived pair", "cannot say"),
     "all positives": (
         "holds no independent pair",
         "no independent pair",
         None,
-        "no independent pair",
+        "no look-alike pair",
         "cannot say",
     ),
     "one lineage": (
         "holds no independent pair",
         "no independent pair",
         None,
-        "no independent pair",
+        "no look-alike pair",
         "cannot say",
     ),
-    "two lineages": (1.0, "holds one lineage", 1.1933, "at least 3 of 4", "cannot say"),
-    "no architectures": (0.9742, "no architectures given", 2.1375, 0.3949, "cannot say"),
+    "two lineages": (1.0, "holds one lineage", 1.1933, "no look-alike pair", "cannot say"),
+    "no architectures": (0.9742, "no architectures given", 2.1375, "architectures are unknown", "cannot say"),
 }
 """AUC, p-value, threshold and Cllr (or the reason), verdict, as explanation/statistics.md has them."""
 
@@ -136,6 +136,16 @@ def test_odd_tables_are_answered_as_documented(name):
     assert found["verdict"] == DOCUMENTED[name][-1]
 
 
+@pytest.mark.parametrize(
+    ("name", "cost", "reason"),
+    [("no architectures", 0.3949, ""), ("two lineages", None, "at least 3 of 4"), ("constant", 1.0, "")],
+)
+def test_evidence_against_all_independent_pairs_stands_beside_it(name, cost, reason):
+    found = entry(BROKEN[name](TABLE.frame))["evidence_against"]["independent"]
+    assert found["cllr"] == (None if cost is None else pytest.approx(cost, rel=1e-3))
+    assert reason in found["reason"]
+
+
 @pytest.mark.parametrize(("n", "warned"), [(4, True), (20, False)])
 def test_few_lineages_are_warned_of(n, warned):
     found = entry(few_lineages(n, TABLE.frame))
@@ -147,8 +157,8 @@ def test_the_contract_of_a_result():
     assert found.keys() >= {
         "metric", "version", "n_derived", "n_independent", "n_look_alike", "n_models", "n_lineages",
         "abstained", "auc", "look_alike_auc", "partial_auc", "permutation", "thresholds", "claim", "evidence",
-        "by_method", "by_look_alike", "verdict", "because", "warnings", "curves", "relations", "architecture",
-        "intervals",
+        "evidence_against", "by_method", "by_look_alike", "verdict", "because", "warnings", "curves",
+        "relations", "architecture", "intervals",
     }  # fmt: skip
     assert found["version"] == 3
     assert found["n_derived"] == int(TABLE.derived.sum())
@@ -246,6 +256,10 @@ DIRECT: dict[str, Callable[[ScoreTable], object]] = {
     "claim_audit": lambda t: analysis.audit_threshold(t, 1.0, LEVEL),
     "p_values": lambda t: analysis.audit_p_values(t, level=LEVEL),
     "evidence": analysis.calibrate_evidence,
+    "evidence_against": lambda t: {
+        name: analysis.calibrate_evidence(t, name)
+        for name in ("independent", "sibling", "shared-init", "distilled")
+    },
     "architecture": lambda t: analysis.architecture_detector(t, LEVEL),
     "by_method": lambda t: analysis.by_method(t, first_threshold(t), LEVEL),
     "by_look_alike": lambda t: analysis.by_look_alike(t, first_threshold(t), LEVEL),
@@ -300,6 +314,18 @@ def test_a_claim_is_audited_as_far_as_it_goes():
     assert p.claim_audit is None
     assert p.p_values == analysis.audit_p_values(tables[2])
     assert p.version == 2
+
+
+def test_evidence_is_calibrated_against_what_is_asked_for():
+    table = analysis.example_table("m", n_lineages=4)
+    quick = {"max_fpr": (), "n_resamples": 19, "n_bootstrap": 9}
+    (report,) = analyse([table], alternatives=("independent",), **quick).metrics
+    assert list(report.evidence_against) == ["independent"]
+    assert report.evidence_against["independent"].negatives == "independent"
+    assert (report.evidence.negatives, report.evidence.reason) == ("look-alike", "not asked for")
+    (report,) = analyse([table], alternatives=("look-alike",), **quick).metrics
+    assert report.evidence == analysis.calibrate_evidence(table)
+    assert report.evidence_against == {}
 
 
 def test_without_goals_there_are_no_thresholds_and_no_rates_at_them():

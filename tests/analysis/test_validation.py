@@ -79,6 +79,7 @@ BAD: dict[str, list[Any]] = {
     "tables": [TABLE, [FRAME], [TABLE, TABLE], None, "scores.csv"],
     "report": [None, TABLE],
     "negatives": ["look alike", "", None, 3],
+    "alternatives": [["stranger"], "sibling", [1], None],
     "method": ["jacknife", "", None],
     "kind": ["ppv", None],
     "level": SHARES,

@@ -13,6 +13,7 @@ import analysis
 from studies import candidate_sets as study
 from studies.candidate_sets import cost_rows, frames_of, study_pools
 
+pytestmark = pytest.mark.slow
 REAL = Path(__file__).parents[3] / "shared" / "data" / "real_scores"
 
 
@@ -89,6 +90,22 @@ def test_heads_of_a_simulated_catalog_are_asked_about() -> None:
     assert found.not_judged == 0
 
 
+def test_a_pool_is_the_head_and_others_of_its_shape() -> None:
+    frames = study.simulated_frames("heavy tails", 1, cells=2, per_cell=7)
+    outcomes = study.ask_pools(frames, 0.9, pool=5, seed=3)
+    cells = study._cells(frames["score"])
+    drawn = {}
+    for one in outcomes:
+        names = {candidate.name for candidate in one.found.candidates}
+        assert len(names) == 5
+        assert one.head in names
+        assert {cells[name] for name in names} == {cells[one.head]}
+        assert {candidate.name for candidate in one.without.candidates} == names - {one.head}
+        drawn[one.head] = names
+    other = study.ask_pools(frames, 0.9, pool=5, seed=4)
+    assert any({c.name for c in one.found.candidates} != drawn[one.head] for one in other)
+
+
 def test_shapes_without_look_alikes_are_not_judged() -> None:
     table = frame("m", 20.0)
     odd = "h00"
@@ -123,7 +140,6 @@ def test_command_prints_a_table(
     assert lines[2].startswith("| m | 26 | 13 |")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="the public score tables are not here")
 def test_sets_cover_on_a_real_table() -> None:
     frames = frames_of(REAL / "invariant-terms.csv")

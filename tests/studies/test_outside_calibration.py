@@ -73,9 +73,9 @@ def test_the_command_prints_its_tables_and_fails_where_one_is_broken(
 
 
 def test_evidence_is_broken_only_beyond_chance() -> None:
-    assert not Misled("d", "independent", 2.0, 100, 100, 55).broken
-    assert Misled("d", "independent", 2.0, 100, 100, 70).broken
-    assert not Misled("d", "independent", 5.0, 100, 100, 24).broken
+    assert not Misled("d", "independent", 2.0, 100, 100, 55, 0).broken
+    assert Misled("d", "independent", 2.0, 100, 100, 70, 0).broken
+    assert not Misled("d", "independent", 5.0, 100, 100, 24, 0).broken
 
 
 def test_held_out_pairs_are_weighed_within_their_bounds() -> None:
@@ -86,5 +86,6 @@ def test_held_out_pairs_are_weighed_within_their_bounds() -> None:
     for one in found:
         assert one.n_pairs == 3
         assert one.n_misled <= one.n_reaching <= one.n_pairs
+        assert one.n_supported <= found[0 if one.side == "independent" else 3].n_misled
     # Four lineages of look-alikes remain: no ratio beyond three.
     assert found[2].n_reaching == 0

@@ -51,11 +51,11 @@ def test_draws_repeat_with_their_seed() -> None:
 @pytest.mark.parametrize(
     ("lineages", "sizes", "effects", "shape", "auc"),
     [
-        (8, "4", "mixed", "chain", 0.965),
-        (8, "1–8", "lineage", "hub", 0.9),
-        (15, "2", "independent pairs", "chain", 0.8),
-        (15, "8", "lineage pair", "hub", 0.995),
-        (30, "4", "model", "chain", 0.6),
+        (10, "3–5", "mixed", "chain", 0.965),
+        (10, "1–8", "lineage", "hub", 0.9),
+        (18, "2", "independent pairs", "chain", 0.8),
+        (18, "7", "lineage pair", "hub", 0.995),
+        (36, "3–5", "model", "chain", 0.6),
     ],
 )
 def test_nominal_95_percent_intervals_cover(
@@ -70,7 +70,7 @@ def test_nominal_95_percent_intervals_cover(
 
 def test_methods_for_independent_pairs_do_not_cover() -> None:
     """The reason for all this, and a proof that the study can tell."""
-    population = design(15, "4", "lineage", "chain").at_auc(0.965)
+    population = design(18, "3–5", "lineage", "chain").at_auc(0.965)
     row = measure_auc(population, 120, 5, n_compared=120, n_bootstrap=100)[0]
     for name in ("DeLong", "pair bootstrap"):
         hits = round(120 * float(row[name]))  # type: ignore[arg-type]
@@ -117,4 +117,4 @@ def test_the_command_runs_and_writes(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "statistics.md").write_text("<!-- study:held-out -->\n<!-- /study:held-out -->\n")
     assert main(["--quick", "--only", "held-out", "--write", str(tmp_path)]) == 0
     assert "held-out lineages say" in capsys.readouterr().out
-    assert "| 30 lineages" in (tmp_path / "statistics.md").read_text(encoding="utf-8")
+    assert "| 36 lineages" in (tmp_path / "statistics.md").read_text(encoding="utf-8")

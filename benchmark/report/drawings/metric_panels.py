@@ -135,12 +135,12 @@ def _missed(curve: Curve) -> Curve:
 
 
 def tippett(result: MetricResult) -> Panel | None:
-    """Shares of derived and of independent pairs with at least a given likelihood ratio."""
+    """Shares of derived pairs and of their look-alikes with at least a given likelihood ratio."""
     curves = result.curves.tippett
     if curves is None:
         return None
     lines = _lines(
-        (Curve.of(curves.log10_lr, curves.independent), "independent", "independent pairs"),
+        (Curve.of(curves.log10_lr, curves.negative), "look-alike", "look-alikes"),
         (Curve.of(curves.log10_lr, curves.derived), "derived", "derived pairs"),
     )
     if not lines:

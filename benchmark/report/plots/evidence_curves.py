@@ -14,7 +14,7 @@ __all__ = ["ece", "tippett"]
 
 
 def tippett(result: MetricLike, ax: Axes | None = None) -> Axes:
-    """Draw which share of derived, and of independent, pairs reaches a likelihood ratio.
+    """Draw which share of derived pairs, and of their look-alikes, reaches a likelihood ratio.
 
     Parameters
     ----------
@@ -30,18 +30,18 @@ def tippett(result: MetricLike, ax: Axes | None = None) -> Axes:
     >>> import analysis
     >>> whole = analysis.analyse([analysis.example_table()], n_resamples=99, n_bootstrap=20)
     >>> [line.get_label() for line in tippett(whole.metrics[0]).lines[1:]]
-    ['independent pairs', 'derived pairs']
+    ['look-alikes', 'derived pairs']
     """
     found = summary(result)
     curve = found.curves.tippett
     with drawing(ax, found.metric) as axes:
         axes.axvline(0, color=SOFT, linewidth=0.6, linestyle=":")
         if curve is not None:
-            for slug, style, share in (
-                ("independent", "--", curve.independent),
-                ("derived", "-", curve.derived),
+            for slug, style, share, label in (
+                ("look-alike", "--", curve.negative, "look-alikes"),
+                ("derived", "-", curve.derived, "derived pairs"),
             ):
-                line(axes, curve.log10_lr, share, colour=COLOURS[slug], style=style, label=f"{slug} pairs")
+                line(axes, curve.log10_lr, share, colour=COLOURS[slug], style=style, label=label)
         axes.set_ylim(-0.01, 1.01)
         reason = f"no evidence: {found.evidence.reason}"
         return finish(axes, "log10 likelihood ratio, at least", "share of pairs", reason)

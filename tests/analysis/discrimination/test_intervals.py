@@ -53,6 +53,8 @@ def test_an_interval_holds_its_estimate_and_mirrors(kind: Share, values: list[fl
     found = interval(values, kind, units=len(values) / short)
     assert 0 <= found.low <= found.estimate <= found.high <= 1
     assert found.low < found.high
+    if kind == FALSE_POSITIVES:  # Its two ends are about different things.
+        return
     other = interval([1 - value for value in values], kind, units=len(values) / short)
     assert (other.low, other.high) == pytest.approx((1 - found.high, 1 - found.low), abs=1e-5)
 
@@ -103,9 +105,21 @@ def test_worse_pairs_of_a_perfect_table_widen_it_step_by_step() -> None:
 @pytest.mark.parametrize(("units", "kind"), [(12.0, AREA), (36.0, TRUE_POSITIVES), (60.0, FALSE_POSITIVES)])
 def test_a_perfect_table_is_known_as_well_as_its_lineages_allow(units: float, kind: Share) -> None:
     n = int(units)
-    reach = kind.ends * kind.lost * (1 - 0.025 ** (1 / units))
+    bad = 1 - 0.025 ** (1 / units)
+    reach = kind.ends * kind.lost * bad
     assert 1 - interval([1.0] * n, kind).low == pytest.approx(reach, rel=0.01)
-    assert interval([0.0] * n, kind).high == pytest.approx(reach, rel=0.01)
+    # A pair of two lineages that give false positives is one false positive.
+    above = 1 - (1 - bad) ** 2 if kind == FALSE_POSITIVES else reach
+    assert interval([0.0] * n, kind).high == pytest.approx(above, rel=0.01)
+
+
+def test_false_positives_of_one_lineage_go_with_it() -> None:
+    """One hub of 40 lineages makes all false positives: without it there are none."""
+    share = 1 - (39 / 40) ** 2
+    folds = np.append(np.full(39, 1 - (38 / 39) ** 2), 0.0)
+    found = lineage_interval(share, folds, kind=FALSE_POSITIVES, units=40.0, level=0.95, method="")
+    assert found.low < 0.05 * share
+    assert found.high < 1 - (1 - clopper_pearson(1 / 40, 40, 0.95)[1]) ** 2 + 0.01
 
 
 def test_true_positives_of_no_miss_have_the_exact_binomial_bound() -> None:
@@ -184,8 +198,8 @@ def test_a_difference_is_a_mean_with_a_lineage_more_that_sets_the_two_apart() ->
     estimate = float(values.mean())
     folds = (values.sum() - values) / 19
     found = difference_interval(estimate, folds, 0.9, "any", units=20.0, n_pairs=9, n_models=5, n_lineages=20)
-    low = float(weighted_mean_quantile(values[None], [-0.5], 1.0, 0.05)[0])
-    high = -float(weighted_mean_quantile(-values[None], [min(-0.5, (-estimate - 1) / 2)], 1.0, 0.05)[0])
+    low = float(weighted_mean_quantile(values[None], [estimate - 0.5], 1.0, 0.05)[0])
+    high = -float(weighted_mean_quantile(-values[None], [-estimate - 0.5], 1.0, 0.05)[0])
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-6)
     assert (found.n_pairs, found.n_models, found.n_lineages) == (9, 5, 20)
 
@@ -210,7 +224,7 @@ def test_a_difference_without_variation_is_one_lineage_from_being_none() -> None
     folds = np.full(12, 0.02)
     found = difference_interval(0.02, folds, 0.95, "any", units=12.0, n_pairs=1, n_models=1, n_lineages=12)
     hidden = 1 - 0.025 ** (1 / 12)
-    expected = (0.02 - 0.52 * hidden, 0.02 + 0.49 * hidden)
+    expected = (0.02 - 0.5 * hidden, 0.02 + 0.5 * hidden)
     assert (found.low, found.high) == pytest.approx(expected, abs=3e-3)
     assert difference_p_value(0.02, folds, 12.0) > 0.05
     assert difference_p_value(0.0, np.zeros(12), 12.0) == 1

@@ -31,8 +31,8 @@ def by_hand() -> Evidence:
     line = ScoreMap(np.array([-10.0, 10.0]), np.array([-10.0, 10.0]))
     step = ScoreMap(np.array([0.0, 1.0]), np.array([-9.0, 9.0]))
     return Evidence(
-        0.51234, 0.31, 0.20234, 0.6, -0.5, 1.25, 1.25, 1234, 56789, 1011, "", {}, {}, np.empty(0),
-        LogisticFit((line,), 0.0, np.array([math.log(10)])), step,
+        "independent", 0.51234, 0.31, 0.20234, 0.6, -0.5, 1.25, 1.25, 1234, 56789, 1011, "", {}, {},
+        np.empty(0), LogisticFit((line,), 0.0, np.array([math.log(10)])), step,
     )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def test_every_field_is_what_its_part_says(table: ScoreTable) -> None:
     assert evidence.cllr_isotonic == cllr(bounded, pairs.derived, pairs.weight)
     assert evidence.max_abs_log10_lr == max(-found.lower, found.upper)
     assert evidence.n_derived == sum(n * (n - 1) // 2 for n in SIZES) == int(table.derived.sum())
-    assert evidence.n_independent == int(table.independent.sum())
+    assert evidence.n_negative == int(table.independent.sum())
     assert evidence.n_lineages == len(SIZES)
     assert evidence.reason == ""
     np.testing.assert_array_equal(evidence.held_out, found.bounded)
@@ -119,11 +119,11 @@ def test_no_evidence_is_not_a_number_with_its_counts(table: ScoreTable, side: st
     few = (table.lineage_a < 3) & (table.lineage_b < 3)
     keep = {"derived": table.independent, "independent": table.derived, "few": few}[side]
     some = ScoreTable(table.frame[keep])
-    evidence = calibrate_evidence(some)
-    for item in fields(evidence)[:7]:
+    evidence = calibrate_evidence(some, "independent")
+    for item in fields(evidence)[1:8]:
         assert math.isnan(getattr(evidence, item.name))
     assert evidence.n_derived == int(some.derived.sum())
-    assert evidence.n_independent == int(some.independent.sum())
+    assert evidence.n_negative == int(some.independent.sum())
     assert evidence.n_lineages == (3 if side == "few" else len(SIZES))
     expected = (
         "3 lineages with derived pairs, of 3 in all: it takes at least 3 of 4 to weigh one by the others"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,13 @@ import pytest
 from scipy.stats import binomtest
 
 import analysis
-from analysis.evidence.combination import combine_evidence
 from analysis.evidence.labelled_pairs import LabelledPairs, lineage_folds, lineage_weights
 from analysis.evidence.lr_interval import evidence_interval
 from analysis.evidence.out_of_lineage import OutOfLineage
 
 Rng = np.random.Generator
+combine_evidence = partial(analysis.combine_evidence, negatives="independent")
+"""These tables state no shapes."""
 
 
 def labels(lineages: int, per: int = 3) -> pd.DataFrame:
@@ -61,7 +63,7 @@ def test_the_evidence_of_one_metric_is_the_combination_of_it_alone(lineages: int
     """To the last digit: 45 lineages hold more pairs than a fit has levels."""
     frame = labels(lineages)
     table = scored(frame, "one", signal(frame, np.random.default_rng(0)))
-    evidence, joint = analysis.calibrate_evidence(table), combine_evidence([table])
+    evidence, joint = analysis.calibrate_evidence(table, "independent"), combine_evidence([table])
     for name in (
         "cllr",
         "cllr_min",
@@ -69,7 +71,7 @@ def test_the_evidence_of_one_metric_is_the_combination_of_it_alone(lineages: int
         "lower",
         "upper",
         "n_derived",
-        "n_independent",
+        "n_negative",
         "n_lineages",
     ):
         assert getattr(joint, name) == getattr(evidence, name)
@@ -228,7 +230,7 @@ def test_no_pair_is_weighed_by_its_own_lineages(frame: pd.DataFrame) -> None:
     rng = np.random.default_rng(8)
     score = signal(frame, rng)
     table = scored(frame, "one", score)
-    pairs = LabelledPairs.of(table, score[:, None], table.independent)
+    pairs = LabelledPairs.of(table, score[:, None], "independent")
     group = lineage_folds(pairs.code, pairs.derived)[pairs.code]
     weighed = OutOfLineage.of(pairs, pairs.fit()).weighed
     for here in (0, int(np.flatnonzero(~pairs.derived)[100])):

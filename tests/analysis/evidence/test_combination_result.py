@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import analysis
-from analysis.evidence.combination import Combination, combine_evidence
+from analysis.evidence.combination import Combination
 from analysis.evidence.labelled_pairs import LabelledPairs
 from analysis.evidence.lr_interval import METHOD, lr_interval
 from analysis.evidence.out_of_lineage import OutOfLineage
 from analysis.validation import BadArgument
+
+combine_evidence = partial(analysis.combine_evidence, negatives="independent")
+"""Only the first table states shapes."""
 
 SIZES = (2, 3, 2, 2, 3, 1)
 
@@ -85,7 +89,7 @@ def test_a_combination_is_the_fit_on_the_pairs_on_which_both_speak(
     found = joint if negatives == "independent" else combine_evidence(tables, negatives=negatives)
     both, scores = by_hand(tables)
     assert 0 < len(both) < min(table.comparable.sum() for table in tables)
-    pairs = LabelledPairs.of(both, scores, both.independent if found is joint else both.look_alike)
+    pairs = LabelledPairs.of(both, scores, negatives)
     fit = pairs.fit()
     judged = OutOfLineage.of(pairs, fit)
     assert found.metrics == ("wide", "near")
@@ -96,7 +100,7 @@ def test_a_combination_is_the_fit_on_the_pairs_on_which_both_speak(
         [judged.cllr, judged.cllr_min, judged.lower, judged.upper], abs=1e-9
     )
     assert found.cllr_cal == found.cllr - found.cllr_min
-    assert (found.n_derived, found.n_independent) == (pairs.n_derived, pairs.n_negative)
+    assert (found.n_derived, found.n_negative) == (pairs.n_derived, pairs.n_negative)
     assert found.n_lineages == pairs.n_lineages
     assert (found.negatives, found.reason, found.defined) == (negatives, "", True)
     # Each pair with its out-of-lineage value as its score, labelled as in the first table.
@@ -126,7 +130,7 @@ def test_look_alikes_are_other_evidence(
     tables: tuple[analysis.ScoreTable, analysis.ScoreTable], joint: Combination
 ) -> None:
     other = combine_evidence(tables, negatives="look-alike")
-    assert 0 < other.n_independent < joint.n_independent
+    assert 0 < other.n_negative < joint.n_negative
     assert "look-alike pairs of 6 lineages" in str(other)
 
 
@@ -135,7 +139,7 @@ def test_a_combination_says_what_it_found(joint: Combination) -> None:
     low, high = analysis.notebook.number(joint.lower), analysis.notebook.number(joint.upper)
     assert str(joint) == (
         f"wide, near together: Cllr {numbers[0]} (min {numbers[1]}, cal {numbers[2]}); log10 LR from {low} to"
-        f" {high}; {joint.n_derived} derived and {joint.n_independent} independent pairs of 6 lineages"
+        f" {high}; {joint.n_derived} derived and {joint.n_negative} independent pairs of 6 lineages"
     )
 
 
@@ -147,7 +151,7 @@ def test_without_negatives_there_is_nothing_but_the_reason(undefined: Combinatio
     assert (undefined.metrics, undefined.slopes, undefined.negatives) == (("wide", "near"), {}, "independent")
     numbers = ("cllr", "cllr_min", "cllr_cal", "lower", "upper")
     assert all(math.isnan(getattr(undefined, name)) for name in numbers)
-    assert (undefined.n_derived, undefined.n_independent, undefined.n_lineages) == (0, 0, 0)
+    assert (undefined.n_derived, undefined.n_negative, undefined.n_lineages) == (0, 0, 0)
     assert undefined.table is None
     for bounded in (True, False):
         np.testing.assert_array_equal(undefined.log10_lr(np.ones((3, 2)), bounded=bounded), [np.nan] * 3)

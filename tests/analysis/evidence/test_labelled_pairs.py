@@ -61,7 +61,7 @@ def catalog(
 
 def labelled(seed: int, n_metrics: int = 1, sizes: tuple[int, ...] = SIZES) -> LabelledPairs:
     table, scores = catalog(seed, sizes, n_metrics)
-    return LabelledPairs.of(table, scores, table.independent)
+    return LabelledPairs.of(table, scores, "independent")
 
 
 def normal(score: Floats, derived: Floats, weight: Floats, level: Floats) -> Floats:
@@ -109,10 +109,9 @@ def groups(pairs: LabelledPairs) -> Floats:
 
 def test_pairs_are_the_comparable_ones_derived_first() -> None:
     table, scores = catalog(0, n_metrics=2)
-    asked = table.independent & (np.arange(len(table)) % 3 > 0)
-    pairs = LabelledPairs.of(table, scores, asked)
+    pairs = LabelledPairs.of(table, scores, "independent")
     ok = table.frame["status"].to_numpy() == "ok"
-    ours, others = np.flatnonzero(table.derived & ok), np.flatnonzero(asked & ok)
+    ours, others = np.flatnonzero(table.derived & ok), np.flatnonzero(table.independent & ok)
     assert 0 < len(ours) < table.derived.sum()
     np.testing.assert_array_equal(pairs.rows, [*ours, *others])
     np.testing.assert_array_equal(pairs.scores, scores[pairs.rows])
@@ -130,10 +129,10 @@ def test_pairs_are_the_comparable_ones_derived_first() -> None:
 
 def test_lineages_without_a_pair_take_no_part() -> None:
     table, scores = catalog(1)
-    asked = table.independent & (table.lineage_a != 4) & (table.lineage_b != 4)
-    some = analysis.ScoreTable(table.frame[~(table.derived & (table.lineage_a == 4))])
-    keep = ~(table.derived & (table.lineage_a == 4))
-    pairs = LabelledPairs.of(some, scores[keep], asked[keep])
+    touched = (table.lineage_a == 4) | (table.lineage_b == 4)
+    silent = np.where(touched, "abstained", table.frame["status"])
+    some = analysis.ScoreTable(table.frame.assign(status=silent))
+    pairs = LabelledPairs.of(some, scores, "independent")
     assert len(some.lineages) == 12
     assert pairs.n_lineages == 11
     assert (len(some.models), pairs.n_models) == (sum(SIZES), sum(SIZES) - SIZES[4])

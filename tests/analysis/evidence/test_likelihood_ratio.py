@@ -148,7 +148,7 @@ def test_constant_and_infinite_scores_are_defined():
     ("keep", "words"),
     [
         (lambda t: t.independent, "no derived pair"),
-        (lambda t: t.derived, "no independent pair"),
+        (lambda t: t.derived, "no look-alike pair"),
         (lambda t: (t.lineage_a < 2) & (t.lineage_b < 2), "3 of 4"),
     ],
 )
@@ -200,7 +200,7 @@ def test_tippett_and_ece_are_curves_of_the_held_out_values():
     table = drawn()
     evidence = calibrate_evidence(table)
     tippett, ece = evidence.tippett, evidence.ece
-    for side in ("derived", "independent"):
+    for side in ("derived", "negative"):
         assert (np.diff(tippett[side]) <= 1e-12).all()
         assert tippett[side][0] == pytest.approx(1.0)
     even = np.flatnonzero(np.isclose(ece["log10_odds"], 0.0))[0]

@@ -87,7 +87,10 @@ def turned() -> LabelledPairs:
     derived = np.arange(20) < 8
     scores = np.array([*ours, *theirs])[:, None]
     code = np.stack([a, b])
-    return LabelledPairs(np.arange(20), scores, code, derived, lineage_weights(code, derived), 8, 8)
+    weight, stratum = lineage_weights(code, derived), np.zeros(20, dtype=np.intp)
+    return LabelledPairs(
+        "independent", np.arange(20), scores, code, derived, stratum, weight, 8, 8, negative_units=4.0
+    )
 
 
 def as_is(pairs: LabelledPairs) -> LogisticFit:
@@ -160,7 +163,7 @@ def test_no_score_and_no_evidence_are_undefined_with_the_reason(
     assert (silent.level, silent.method) == (0.8, METHOD)
     some = ScoreTable(table.frame[table.derived])
     none = evidence_interval(some, 1.0, calibrate_evidence(some), level=0.8)
-    assert none.reason == "no independent pair has a score"
+    assert none.reason == "no look-alike pair has a score"
     assert (none.level, none.method) == (0.8, METHOD)
 
 

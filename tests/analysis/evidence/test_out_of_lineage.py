@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -28,6 +28,9 @@ class Given:
     weight: Floats
     n_holders: int
     n_lineages: int
+    negative_units: float
+    negatives: str = "independent"
+    n_negative_lineages: int = 9
 
     def held_out(self, fit: LogisticFit) -> Floats:
         assert fit is FIT
@@ -39,7 +42,13 @@ def given(weighed: Floats, n_holders: int, n_lineages: int, n_metrics: int = 1) 
     rng = np.random.default_rng(5)
     derived = np.arange(12) < 5
     pairs = Given(
-        rng.normal(size=(12, n_metrics)), weighed, derived, 1.0 + np.arange(12), n_holders, n_lineages
+        rng.normal(size=(12, n_metrics)),
+        weighed,
+        derived,
+        1.0 + np.arange(12),
+        n_holders,
+        n_lineages,
+        n_lineages / 2,
     )
     return cast(LabelledPairs, pairs)
 
@@ -74,12 +83,13 @@ def test_what_is_never_wrong_may_weigh_less_than_the_number_of_lineages(holders:
     assert max(found.upper, -found.lower) < math.log10(lineages)
 
 
-def test_no_bound_goes_beyond_the_number_of_lineages() -> None:
-    """Whatever each of them is worth: more independent values than lineages do not widen it."""
-    found = OutOfLineage.of(given(CERTAIN, 10**6, 4), FIT)
-    assert found.lower == -math.log10(4)
-    assert 0 < found.upper < math.log10(4)
-    assert OutOfLineage.of(given(CERTAIN, 10**6, 1), FIT).upper == 0.0
+@pytest.mark.parametrize("lineages", [2, 3, 4, 10, 100, 10_000])
+def test_no_bound_goes_beyond_the_number_of_lineages(lineages: int) -> None:
+    """Even where every value is right and each class has a value of every lineage, the most there can be."""
+    pairs = given(CERTAIN, lineages, lineages)
+    for units in (lineages / 2, lineages):
+        found = OutOfLineage.of(replace(pairs, negative_units=units), FIT)
+        assert max(found.upper, -found.lower) <= math.log10(lineages) + 1e-12
 
 
 @pytest.mark.parametrize(("holders", "lineages", "few"), [(3, 4, False), (2, 4, True), (3, 3, True)])

@@ -137,7 +137,7 @@ def test_a_share_is_at_most_one(n: int) -> None:
     # n times 1/n sum to more than 1 here.
     assert np.cumsum(np.full(n, 1 / n))[-1] > 1
     curves = tippett_curves(np.zeros(2 * n), np.arange(2 * n) < n, np.ones(2 * n))
-    for name in ("derived", "independent"):
+    for name in ("derived", "negative"):
         np.testing.assert_array_equal(curves[name], [1.0] * 81 + [0.0] * 80)
 
 
@@ -150,8 +150,8 @@ def test_tippett_curves_are_shares_at_least_as_high(factor: float, reach: float)
     curves = tippett_curves(log10_lr, positive, weight)
     grid = curves["log10_lr"]
     np.testing.assert_allclose(grid, [-reach + k * reach / 80 for k in range(161)], atol=1e-12)
-    assert list(curves) == ["log10_lr", "derived", "independent"]
-    for name, side in (("derived", positive), ("independent", ~positive)):
+    assert list(curves) == ["log10_lr", "derived", "negative"]
+    for name, side in (("derived", positive), ("negative", ~positive)):
         expected = [
             weight[side & (log10_lr >= cut - 1e-9)].sum() / weight[side].sum() for cut in np.asarray(grid)
         ]

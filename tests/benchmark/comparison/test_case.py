@@ -20,6 +20,7 @@ from small_catalog import CONFIG, as_yaml, tensors
 import analysis
 import fpcore
 from benchmark.comparison.compare import compare
+from benchmark.comparison.find_parents import find_parents
 from benchmark.comparison.verbal_scale import in_words
 
 METRICS = "config-match,attention-std,qkv-bias-std,weight-cosine"
@@ -156,6 +157,7 @@ def test_odds_and_other_explanations_stand_beside_the_ratio(derived: dict[str, A
     assert kinds["sibling"]["weight"]["upper"] <= np.log10(9) + 1e-9
     for relation in ("shared-init", "distilled"):
         assert kinds[relation]["weight"]["log10_lr"] is None
+        assert "of these shapes the calibration has" in kinds[relation]["weight"]["reason"]
         assert "it takes 3 lineages" in kinds[relation]["weight"]["reason"]
 
 
@@ -285,6 +287,34 @@ def test_a_known_forgery_is_said_first_and_supports_nothing(evaluated: Evaluated
     assert case.forged == (words,)
     assert (case.sentence, case.supports, case.odds) == ("", None, None)
     assert case.answer == words
+    pool = find_parents(
+        "f0", ["x", "f0c0"], calibration=evaluated.run, catalog=catalog, cache=evaluated.cache,
+        metrics="weight-cosine",
+    )  # fmt: skip
+    assert pool.forged == (words,)
+    assert pool.sentence.startswith(f"{words}. ")
+    assert pool.to_json()["known_forgeries"] == [words]
+
+
+def test_what_is_quoted_and_withheld_gets_no_odds(evaluated: Evaluated, tmp_path: Path) -> None:
+    """Every metric of the run was deceived: ratios are shown, and nobody reads odds off them."""
+    run = tmp_path / "run"
+    shutil.copytree(evaluated.run, run)
+    results = json.loads((run / "results.json").read_text())
+    outcome = {
+        "forged": "x", "of": "f1", "target": "f0", "kind": "frame", "aimed_at": "all", "before": 0.0,
+        "after": 1.0, "threshold": 0.5, "before_called": False, "after_called": True, "reason": "",
+    }  # fmt: skip
+    for one in results["metrics"]:
+        one["forgeries"] = [outcome]
+    (run / "results.json").write_text(json.dumps(results))
+    case = opened(evaluated, "f0", "f0c0", "--calibration", run)
+    lead = by_metric(case)[case["lead"]]
+    assert lead["weight"]["log10_lr"] > 0
+    assert lead["words"].startswith("no support either way: in the calibration an unrelated model")
+    assert case["supports"] is case["odds"] is None
+    assert case["combined"] is None
+    assert "no support either way" in case["sentence"]
 
 
 def test_without_a_calibration_nothing_is_weighed(evaluated: Evaluated) -> None:

@@ -42,7 +42,7 @@ def together(log10_lr: float, cllr: float) -> JointEvidence:
     nan = math.nan
     combination = analysis.Combination(
         metrics=("one", "two", "three"), slopes={"one": 1.0, "two": 1.0, "three": 0.0}, cllr=cllr,
-        cllr_min=nan, cllr_cal=nan, lower=-1.2, upper=1.2, n_derived=40, n_independent=90, n_lineages=20,
+        cllr_min=nan, cllr_cal=nan, lower=-1.2, upper=1.2, n_derived=40, n_negative=90, n_lineages=20,
         negatives="look-alike", reason="",
     )  # fmt: skip
     return JointEvidence(combination, weight(log10_lr, cllr), "one", 0.3, {}, "")

@@ -148,6 +148,14 @@ def test_card_is_one_page_that_holds_the_results(evaluated: Evaluated) -> None:
     result = json.loads((evaluated.run / "results.json").read_text())["metrics"][0]
     for heading in ("What breaks it", "Thresholds", "As evidence", "Beside the baselines", "Cost", "Gates"):
         assert f"## {heading}\n" in card
+    against = [line for line in card.splitlines() if line.startswith("- Against ")]
+    assert [line.split(":")[0].removeprefix("- Against ") for line in against] == [
+        "look-alikes", "independent models of any shapes", "siblings", "models of one initialisation",
+        "distilled models",
+    ]  # fmt: skip
+    assert f" Cllr {result['evidence']['cllr']:.3f} bits".replace(" 0.", " .") in against[0]
+    assert result["evidence"]["negatives"] == "look-alike"
+    assert against[-1].endswith(": none, no distilled pair has a score.")
     assert f"**Verdict: {result['verdict']}.**" in card
     assert "Claimed: .900" in card
     assert "not certified" in card

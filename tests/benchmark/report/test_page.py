@@ -287,6 +287,8 @@ def test_every_section_and_row_of_a_full_run_is_there(html: str, outline: Outlin
     assert [words for words in told if words not in own] == []
     for name in ("roc", "det", "tippett", "ece"):
         assert f'id="metric-attention-std-{name}"' in own
+    for words in ("independent models of any shapes", "siblings", "models of one initialisation"):
+        assert f'<th scope="row">{words}</th>' in own[own.index("Weight of evidence") :]
     assert "Claimed p-values, config-match" in html
     assert 'id="metric-config-match-qq"' in html
     assert "Pairs without a score, qkv-bias-max" in html
