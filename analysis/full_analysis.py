@@ -22,7 +22,7 @@ from analysis.metric_report import MetricReport
 from analysis.notebook import Shown
 from analysis.summary import CatalogSummary, MetricSummary, Summary
 from analysis.table import ScoreTable, check_tables
-from analysis.thresholds.calibration import audit_threshold, calibrate_threshold
+from analysis.thresholds.calibration import audit_threshold, calibrate_thresholds
 from analysis.thresholds.power import intraclass_correlation
 from analysis.validation import (
     check_choice,
@@ -63,7 +63,12 @@ class Analysis(Shown):
         return Summary(
             tuple(MetricSummary.of(report) for report in self.metrics),
             self.comparisons,
-            CatalogSummary.of([report.table for report in self.metrics], GOALS, CONFIDENCE),
+            CatalogSummary.of(
+                [report.table for report in self.metrics],
+                GOALS,
+                CONFIDENCE,
+                max((item.n_metrics for report in self.metrics for item in report.thresholds), default=1),
+            ),
         )
 
 
@@ -95,12 +100,13 @@ def analyse(
     level : float
         Nominal coverage of the intervals, in (0, 1).
     max_fpr : tuple of float
-        False-positive rates for which thresholds are calibrated, each in (0, 1).
+        False-positive rates for which thresholds are calibrated, each in (0, 1). At each, the certificates
+        of all metrics hold together.
     n_resamples, n_bootstrap : int
         Permutations, and lineage bootstrap resamples; 1 or more.
     focus : str, optional
         The metric that the question is about (a proposed one beside known ones): its comparisons with the
-        others are corrected as a family of their own, see `compare_all`.
+        others are corrected as a family of their own, see `compare_all`, and its certificates are its own.
     alternatives : sequence of str
         What evidence is calibrated against, see `calibrate_evidence`; none: there is no evidence.
 
@@ -150,6 +156,7 @@ def analyse(
                 seed=seed,
                 level=level,
                 max_fpr=max_fpr,
+                n_metrics=1 if table.metric == focus else max(1, len(tables) - (focus is not None)),
                 n_bootstrap=n_bootstrap,
             )
             for table in tables
@@ -177,12 +184,13 @@ def _draft(
     seed: int,
     level: float,
     max_fpr: tuple[float, ...],
+    n_metrics: int,
     n_bootstrap: int,
 ) -> Callable[..., MetricReport]:
     """Compute all of a report but the permutation test and the evidence, which it is then called with."""
-    thresholds = tuple(
-        calibrate_threshold(table, rate, CONFIDENCE, level=level, seed=seed) for rate in max_fpr
-    )
+    calibrated = partial(calibrate_thresholds, table, max_fpr, CONFIDENCE, n_metrics=n_metrics, level=level)
+    independent = calibrated(negatives="independent")
+    thresholds = calibrated() if (table.look_alike & table.comparable).any() else independent
     at = thresholds[0].value if thresholds else math.nan
     overall = auc(table, level=level)
     return partial(
@@ -202,6 +210,7 @@ def _draft(
             "delong": auc(table, level=level, method="delong"),
         },
         thresholds=thresholds,
+        independent_thresholds=independent,
         claim=claim,
         claim_audit=audit_threshold(table, claim.threshold, level)
         if claim is not None and claim.threshold is not None

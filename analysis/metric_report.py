@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from analysis.breakdown import LookAlikeClass, MethodClass
 from analysis.discrimination.roc import RocCurve
@@ -19,6 +20,9 @@ from analysis.thresholds.calibration import Threshold, ThresholdAudit
 from analysis.verdicts import Verdict, verdict
 
 __all__ = ["MetricReport"]
+
+FAR_BELOW: Final = 0.25
+"""An AUC below this looks like that of a distance, however few lineages there are."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class MetricReport(Shown):
     intervals : mapping of str to Interval
         The AUC by jackknife, bootstrap, percentile bootstrap and DeLong.
     permutation : PermutationTest
-    thresholds : tuple of Threshold
+    thresholds, independent_thresholds : tuple of Threshold
+        Against look-alikes (in a table without any, against all independents), and against all independents.
     claim : Claim or None
     claim_audit : ThresholdAudit or None
         What the claimed threshold does.
@@ -70,6 +75,7 @@ class MetricReport(Shown):
     intervals: Mapping[str, Interval]
     permutation: PermutationTest
     thresholds: tuple[Threshold, ...]
+    independent_thresholds: tuple[Threshold, ...]
     claim: Claim | None
     claim_audit: ThresholdAudit | None
     p_values: PValueAudit | None
@@ -99,7 +105,12 @@ class MetricReport(Shown):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before quoting the numbers, each once."""
-        said = [*self.auc.warnings, *self.look_alike_auc.warnings]
+        said = [*self.table.notes, *self.auc.warnings, *self.look_alike_auc.warnings]
+        if self.auc.high < 0.5 or self.auc.estimate < FAR_BELOW:
+            said.append(
+                f"derived pairs score below independent ones (AUC {self.auc.estimate:.3f}): a score must be"
+                " higher the more alike two models are; change the sign of a distance"
+            )
         if self.table.derived.any() and self.derived_coverage < 1:
             missing = int((self.table.derived & ~self.table.comparable).sum())
             said.append(f"{missing} of {int(self.table.derived.sum())} derived pairs have no score")

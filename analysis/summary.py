@@ -29,6 +29,7 @@ from analysis.summary_parts import (
 )
 from analysis.table import ScoreTable
 from analysis.thresholds.calibration import Threshold
+from analysis.thresholds.certificate import lineages_worth, worth
 from analysis.thresholds.power import certifiable_fpr, lineages_needed, minimal_detectable_auc_difference
 
 __all__ = ["CatalogSummary", "CellSummary", "MetricSummary", "Summary"]
@@ -69,7 +70,10 @@ class MetricSummary(WithArrays):
         The AUC by other methods, for comparison.
     permutation : PermutationTest
     thresholds : tuple of Threshold
-        One per goal, the largest allowed false positive rate first.
+        Against look-alikes, one per goal, the largest allowed false positive rate first. In a table without
+        look-alikes against all independents, as `negatives` of each says.
+    independent_thresholds : tuple of Threshold
+        The same against all independents.
     claim : ClaimAudit or None
         None where nobody claims anything.
     p_values : PValueSummary or None
@@ -123,6 +127,7 @@ class MetricSummary(WithArrays):
     intervals: AucIntervals
     permutation: PermutationTest
     thresholds: tuple[Threshold, ...]
+    independent_thresholds: tuple[Threshold, ...]
     claim: ClaimAudit | None
     p_values: PValueSummary | None
     evidence: EvidenceSummary
@@ -171,6 +176,7 @@ class MetricSummary(WithArrays):
             intervals=AucIntervals(dict(report.intervals)),
             permutation=report.permutation,
             thresholds=report.thresholds,
+            independent_thresholds=report.independent_thresholds,
             claim=ClaimAudit.of(report),
             p_values=None if report.p_values is None else _part(PValueSummary, report.p_values),
             evidence=_part(EvidenceSummary, report.evidence),
@@ -207,7 +213,7 @@ class CellSummary(Shown):
 
 @dataclass(frozen=True)
 class CatalogSummary(Shown):
-    """What the models of all tables together are, and what so many lineages can certify.
+    """What the models of all tables together are, and what their lineages can certify.
 
     Attributes
     ----------
@@ -217,10 +223,16 @@ class CatalogSummary(Shown):
         Architecture cell → what there is of it.
     confidence : float
         Of the certificates below.
-    certifiable_fpr : float
-        Lowest false positive rate that so many lineages can certify; NaN where none.
+    n_metrics : int
+        Metrics whose certificates hold together with that confidence.
+    n_look_alike_negatives, n_independent_negatives : float
+        Independent look-alikes, and independent negatives of any shape, that the lineages are worth at most.
+    certifiable_fpr, certifiable_independent_fpr : float
+        Lowest false positive rate (mean over lineages) that so many can certify against look-alikes, and
+        against all independents; NaN where none.
     lineages_needed : mapping of str to int
-        A false positive rate, as text → lineages that a certificate needs.
+        A false positive rate, as text → lineages that a certificate needs, each of which shares its shapes
+        with another where it is against look-alikes.
     minimal_detectable_auc_difference : float
         Smallest difference of two AUCs around .9 that a paired test will likely find; NaN where none.
     """
@@ -230,13 +242,19 @@ class CatalogSummary(Shown):
     n_cells: int
     cells: Mapping[str, CellSummary]
     confidence: float
+    n_metrics: int
+    n_look_alike_negatives: float
+    n_independent_negatives: float
     certifiable_fpr: float
+    certifiable_independent_fpr: float
     lineages_needed: Mapping[str, int]
     minimal_detectable_auc_difference: float
 
     @classmethod
-    def of(cls, tables: Sequence[ScoreTable], goals: Sequence[float], confidence: float) -> CatalogSummary:
-        """Count the models of several tables."""
+    def of(
+        cls, tables: Sequence[ScoreTable], goals: Sequence[float], confidence: float, n_metrics: int = 1
+    ) -> CatalogSummary:
+        """Count the models of several tables; what certificates rest on is counted in the largest."""
         lineage: dict[str, str] = {}
         cell: dict[str, str] = {}
         for table in tables:
@@ -248,6 +266,11 @@ class CatalogSummary(Shown):
         for model, own in cell.items():
             held[own].append(model)
         n = len(set(lineage.values()))
+        largest = max(tables, key=len, default=None)
+        alike, any_ = (
+            worth(largest, negatives) if largest is not None else 0.0
+            for negatives in ("look-alike", "independent")
+        )
         return cls(
             n_models=len(lineage),
             n_lineages=n,
@@ -257,8 +280,12 @@ class CatalogSummary(Shown):
                 for name, models in held.items()
             },
             confidence=confidence,
-            certifiable_fpr=certifiable_fpr(n, confidence),
-            lineages_needed={f"{goal:g}": lineages_needed(goal, confidence) for goal in goals},
+            n_metrics=n_metrics,
+            n_look_alike_negatives=alike,
+            n_independent_negatives=any_,
+            certifiable_fpr=certifiable_fpr(lineages_worth(alike), confidence, n_metrics),
+            certifiable_independent_fpr=certifiable_fpr(lineages_worth(any_), confidence, n_metrics),
+            lineages_needed={f"{goal:g}": lineages_needed(goal, confidence, n_metrics) for goal in goals},
             minimal_detectable_auc_difference=minimal_detectable_auc_difference(
                 n, max(2, round(len(lineage) / max(n, 1)))
             ),

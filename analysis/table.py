@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import unicodedata
 from functools import cached_property
 from typing import Final
 
@@ -15,6 +16,15 @@ from analysis.columns import RELATIONS, STATUSES
 from analysis.lineages import connected_components
 from analysis.look_alikes import cell_pairs, look_alike_pairs
 from analysis.notebook import Shown
+from analysis.table_columns import (
+    BadTable,
+    columns_found,
+    labelled,
+    names_as_text,
+    no_column_twice,
+    place,
+    real_numbers,
+)
 from analysis.validation import BadArgument, check_choice, check_instance, check_instances
 
 __all__ = ["NEGATIVES", "BadTable", "ScoreTable", "check_table", "check_tables"]
@@ -22,7 +32,14 @@ __all__ = ["NEGATIVES", "BadTable", "ScoreTable", "check_table", "check_tables"]
 NEGATIVES: Final = ("independent", "look-alike")
 """What derived pairs can be told from."""
 REQUIRED: Final = ("model_a", "model_b", "score", "relation")
+TEXTS: Final = ("metric", "relation", "status")
 ENDS: Final = (("model_a", "model_b"), ("lineage_a", "lineage_b"), ("architecture_a", "architecture_b"))
+
+ONE_LINEAGE: Final = {
+    "derived": "a derivation joins them into one",
+    "sibling": "siblings share a founder, which joins them into one",
+}
+"""Relations of two models of one lineage, and why."""
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
@@ -31,10 +48,6 @@ Mask = npt.NDArray[np.bool_]
 
 
 HINT: Final = "analysis.ScoreTable(frame) makes one"
-
-
-class BadTable(ValueError):
-    """A score table that cannot be analysed; the message says what, where and what to do."""
 
 
 class ScoreTable(Shown):
@@ -55,6 +68,8 @@ class ScoreTable(Shown):
     metric : str
     frame : pandas.DataFrame
         The normalised table, model_a < model_b, sorted by (model_a, model_b).
+    notes : tuple of str
+        What was changed or looks like a slip: blanks around names, names that differ only in case.
     models, lineages, cells : numpy.ndarray of str
         Names, sorted; the code arrays index them.
     score : ndarray of float64, shape (n_pairs,)
@@ -67,9 +82,10 @@ class ScoreTable(Shown):
     Raises
     ------
     BadTable
-        Columns missing, a pair twice, a model paired with itself, a score that is not a number where
-        status is ok, an unknown relation or status, a model with two lineages or two architectures,
-        a derived pair across two lineages.
+        Columns missing or twice, a name that is no text, a pair twice, a model paired with itself, a score
+        that is no real number where status is ok, an unknown relation or status, a model with two lineages or
+        two architectures, a derived or sibling pair across two lineages. The message names the row, counted
+        from 1, or by the index of the frame where that is called "row" or "line".
     BadArgument
         `frame` is no DataFrame.
 
@@ -88,34 +104,40 @@ class ScoreTable(Shown):
 
     def __init__(self, frame: pd.DataFrame) -> None:
         check_instance(frame, "frame", pd.DataFrame)
+        no_column_twice(frame)
         missing = [name for name in REQUIRED if name not in frame.columns]
         if missing:
             raise BadTable(
-                f"score table: no column {', '.join(missing)}; it needs {', '.join(REQUIRED)}"
-                " (labels can come from a catalog)"
+                f"no column {', '.join(missing)}; it needs {', '.join(REQUIRED)} (labels can come from a"
+                f" catalog); {columns_found(frame.columns)}"
             )
-        frame = frame.reset_index(drop=True).copy()
-        self.metric = self._one_metric(frame)
+        places = labelled(frame)
+        frame = frame.reset_index(drop=True)
+        frame, self._blanks = names_as_text(frame, [*TEXTS, *(end for ends in ENDS for end in ends)], places)
+        self.metric = self._one_metric(frame, places)
         if "status" not in frame:
             frame["status"] = "ok"
         for name in ("reason", "method"):
             if name not in frame:
                 frame[name] = ""
             frame[name] = frame[name].astype(object).where(frame[name].notna(), "").astype(str)
-        self._check_rows(frame)
-        frame = _ordered(frame)
+        self._check_rows(frame, places)
+        frame, places = _ordered(frame, places)
         self.frame = frame
 
         a, b = frame["model_a"], frame["model_b"]
-        codes, names = pd.factorize(pd.concat([a, b], ignore_index=True), sort=True)
+        codes, names = pd.factorize(pd.concat([a, b]), sort=True)
         n = len(frame)
         self.models: Names = np.asarray(names, dtype=object)
         self.model_a: Codes = codes[:n].astype(np.int32)
         self.model_b: Codes = codes[n:].astype(np.int32)
-        twice = pd.Series(self.model_a.astype(np.int64) * max(len(names), 1) + self.model_b).duplicated()
+        twice = pd.Series(self.model_a.astype(np.int64) * len(names) + self.model_b).duplicated()
         if twice.any():
             row = int(np.flatnonzero(twice)[0])
-            raise BadTable(f"score table: pair {a[row]} – {b[row]} stands twice; a pair stands once a metric")
+            raise BadTable(
+                f"pair {a[row]} – {b[row]} stands twice, in {place(places, row - 1)} and"
+                f" {place(places, row)}; a pair stands once a metric"
+            )
 
         self.comparable: Mask = (frame["status"] == "ok").to_numpy()
         score = frame["score"].to_numpy(dtype=np.float64)
@@ -123,7 +145,7 @@ class ScoreTable(Shown):
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise BadTable(
-                f"score table: pair {a[row]} – {b[row]} has no score though its status is ok;"
+                f"{place(places, row)}, pair {a[row]} – {b[row]}, has no score though its status is ok;"
                 " mark it abstained or failed, with a reason"
             )
         self.score: Floats = np.where(self.comparable, score, np.nan)
@@ -135,71 +157,69 @@ class ScoreTable(Shown):
             tied = frame["relation"].isin(["derived", "sibling", "shared-init", "distilled"])
             lineage = connected_components(self.models, zip(a[tied], b[tied], strict=True))
             frame["lineage_a"], frame["lineage_b"] = a.map(lineage), b.map(lineage)
-        self.lineages, self.lineage_of = self._attribute("lineage", frame)
+        self.lineages, self.lineage_of = self._attribute("lineage", frame, places)
         self.lineage_a: Codes = self.lineage_of[self.model_a]
         self.lineage_b: Codes = self.lineage_of[self.model_b]
-        across = self.derived & (self.lineage_a != self.lineage_b)
-        if across.any():
-            row = int(np.flatnonzero(across)[0])
-            raise BadTable(
-                f"score table: derived pair {a[row]} – {b[row]} spans two lineages"
-                f" ({frame['lineage_a'][row]}, {frame['lineage_b'][row]}); a derivation joins them into one"
-            )
+        across = self.lineage_a != self.lineage_b
+        for relation, why in ONE_LINEAGE.items():
+            odd = across & (self.relation == relation)
+            if odd.any():
+                row = int(np.flatnonzero(odd)[0])
+                raise BadTable(
+                    f"{relation} pair {a[row]} – {b[row]} spans two lineages"
+                    f" ({frame['lineage_a'][row]}, {frame['lineage_b'][row]}); {why}"
+                )
         if "architecture_a" not in frame or "architecture_b" not in frame:
             frame["architecture_a"] = frame["architecture_b"] = None
-        self.cells, self.cell_of = self._attribute("architecture", frame, optional=True)
+        self.cells, self.cell_of = self._attribute("architecture", frame, places, optional=True)
         self.cell_a: Codes = self.cell_of[self.model_a]
         self.cell_b: Codes = self.cell_of[self.model_b]
 
     @staticmethod
-    def _one_metric(frame: pd.DataFrame) -> str:
+    def _one_metric(frame: pd.DataFrame, places: pd.Index[int]) -> str:
         if "metric" not in frame:
             frame["metric"] = "score"
-        names = sorted(set(frame["metric"].astype(str)))
+        _filled(frame, "metric", places, "; fill it or leave the column out")
+        names = sorted(set(frame["metric"]))
         if len(names) > 1:
             some = ", ".join(names[:5])
-            raise BadTable(f"score table: {len(names)} metrics ({some}); give one metric a table")
+            raise BadTable(f"{len(names)} metrics ({some}); give one metric a table")
         return names[0] if names else "score"
 
     @staticmethod
-    def _check_rows(frame: pd.DataFrame) -> None:
+    def _check_rows(frame: pd.DataFrame, places: pd.Index[int]) -> None:
         for name in ("model_a", "model_b"):
-            if frame[name].isna().any():
-                row = int(np.flatnonzero(frame[name].isna())[0])
-                raise BadTable(f"score table: row {row + 1} has no {name}")
-            frame[name] = frame[name].astype(str)
+            _filled(frame, name, places)
         for name, known in (("relation", RELATIONS), ("status", STATUSES)):
             strange = ~frame[name].isin(known)
             if strange.any():
                 row = int(np.flatnonzero(strange)[0])
                 raise BadTable(
-                    f"score table: row {row + 1} has {name} {frame[name][row]!r}; known: {', '.join(known)}"
+                    f"{place(places, row)} has {name} {frame[name][row]!r}; known: {', '.join(known)}"
                 )
         selves = frame["model_a"] == frame["model_b"]
         if selves.any():
-            model = frame["model_a"][int(np.flatnonzero(selves)[0])]
-            raise BadTable(f"score table: {model} is paired with itself; drop such rows")
-        try:
-            frame["score"] = pd.to_numeric(frame["score"]).astype(np.float64)
-        except (ValueError, TypeError) as error:
-            raise BadTable(f"score table: column score holds something that is no number: {error}") from error
+            row = int(np.flatnonzero(selves)[0])
+            model = frame["model_a"][row]
+            raise BadTable(f"{place(places, row)}: {model} is paired with itself; drop such rows")
+        frame["score"] = real_numbers(frame["score"], places)
 
-    def _attribute(self, what: str, frame: pd.DataFrame, *, optional: bool = False) -> tuple[Names, Codes]:
+    def _attribute(
+        self, what: str, frame: pd.DataFrame, places: pd.Index[int], *, optional: bool = False
+    ) -> tuple[Names, Codes]:
         """Code a per-model attribute that the table states per pair, refusing contradictions."""
         n = len(frame)
-        values = pd.concat([frame[f"{what}_a"], frame[f"{what}_b"]], ignore_index=True)
-        codes, names = pd.factorize(values, sort=True)
-        codes = codes.astype(np.int32)
+        codes, names = pd.factorize(pd.concat([frame[f"{what}_a"], frame[f"{what}_b"]]), sort=True)
         if not optional and (codes < 0).any():
             row = int(np.flatnonzero(codes < 0)[0]) % n
-            raise BadTable(f"score table: row {row + 1} has no {what}; fill it or leave the column out")
+            raise BadTable(f"{place(places, row)} has no {what}; fill it or leave the column out")
         models = np.concatenate([self.model_a, self.model_b])
-        of_model = np.full(len(self.models), -1, dtype=np.int32)
+        of_model = np.empty(len(self.models), dtype=np.int32)
         of_model[models] = codes
         contradiction = of_model[models] != codes
         if contradiction.any():
             model = self.models[models[int(np.flatnonzero(contradiction)[0])]]
-            raise BadTable(f"score table: model {model} stands with two values of {what}; it has one")
+            raise BadTable(f"model {model} stands with two values of {what}; it has one")
         return np.asarray(names, dtype=object), of_model
 
     def __len__(self) -> int:
@@ -248,9 +268,9 @@ class ScoreTable(Shown):
         """
         score = np.asarray(score, dtype=np.float64)
         if score.shape != self.score.shape:
-            raise BadTable(f"score table: {score.shape} scores for {len(self)} pairs")
+            raise BadTable(f"{score.shape} scores for {len(self)} pairs")
         if np.isnan(score[self.comparable]).any():
-            raise BadTable("score table: a comparable pair was given the score NaN")
+            raise BadTable("a comparable pair was given the score NaN")
         other = copy.copy(self)
         other.score = np.where(self.comparable, score, np.nan)
         other.frame = self.frame.assign(score=other.score)
@@ -267,6 +287,18 @@ class ScoreTable(Shown):
         seen[self.model_a[rows]] = True
         seen[self.model_b[rows]] = True
         return int(seen.sum())
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What was changed or looks like a slip."""
+        alike: dict[str, list[str]] = {}
+        for name in self.models.tolist():
+            alike.setdefault(unicodedata.normalize("NFKC", name).casefold(), []).append(name)
+        several = [names for names in alike.values() if len(names) > 1]
+        if not several:
+            return self._blanks
+        some = "; ".join(" and ".join(names) for names in several[:3])
+        return (*self._blanks, f"models whose names differ only in case or form are counted apart: {some}")
 
     @cached_property
     def cell_pair(self) -> npt.NDArray[np.int64]:
@@ -299,7 +331,14 @@ def check_tables(value: object, name: str = "tables") -> tuple[ScoreTable, ...]:
     return tables
 
 
-def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
+def _filled(frame: pd.DataFrame, column: str, places: pd.Index[int], what_to_do: str = "") -> None:
+    """Refuse a column with a gap."""
+    gaps = np.flatnonzero(frame[column].isna())
+    if len(gaps):
+        raise BadTable(f"{place(places, int(gaps[0]))} has no {column}{what_to_do}")
+
+
+def _ordered(frame: pd.DataFrame, places: pd.Index[int]) -> tuple[pd.DataFrame, pd.Index[int]]:
     """Put each pair in name order (labels with it) and rows in pair order."""
     swap = (frame["model_a"] > frame["model_b"]).to_numpy()
     if swap.any():
@@ -307,4 +346,5 @@ def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
             if first in frame and second in frame:
                 a, b = frame[first].to_numpy(dtype=object), frame[second].to_numpy(dtype=object)
                 frame[first], frame[second] = np.where(swap, b, a), np.where(swap, a, b)
-    return frame.sort_values(["model_a", "model_b"], kind="stable", ignore_index=True)
+    frame = frame.sort_values(["model_a", "model_b"], kind="stable")
+    return frame.reset_index(drop=True), places[frame.index]

@@ -370,7 +370,7 @@ def cost_rows(frames: Mapping[str, pd.DataFrame], negatives: str) -> list[tuple[
 
 def frames_of(path: Path) -> dict[str, pd.DataFrame]:
     """Normalised tables of the metrics of a run or a score table."""
-    table = RunDirectory(path).read_scores() if path.is_dir() else read_scores(path, None)
+    table = RunDirectory(path).read_scores() if path.is_dir() else read_scores(path, None)[0]
     return {str(name): analysis.ScoreTable(part).frame for name, part in table.groupby("metric")}
 
 

@@ -30,10 +30,13 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Method = Literal["jackknife", "bootstrap", "percentile", "delong"]
 METHODS: Final[dict[str, str]] = {
-    "jackknife": "lineage jackknife, one lineage more that tells nothing: lineages independent",
-    "bootstrap": "lineage bootstrap, one lineage more that tells nothing: lineages independent",
-    "percentile": "lineage bootstrap, percentiles: lineages independent and many, AUC far from 1",
-    "delong": "DeLong: assumes that all pairs are independent, which they are not",
+    name: f"{how}; pair-weighted"
+    for name, how in {
+        "jackknife": "lineage jackknife, one lineage more that tells nothing: lineages independent",
+        "bootstrap": "lineage bootstrap, one lineage more that tells nothing: lineages independent",
+        "percentile": "lineage bootstrap, percentiles: lineages independent and many, AUC far from 1",
+        "delong": "DeLong: assumes that all pairs are independent, which they are not",
+    }.items()
 }
 
 
@@ -89,10 +92,10 @@ def auc(
     >>> table = example_table()
     >>> print(auc(table, "look-alike"))
     0.9704 [0.8403, 0.987] (95%, lineage jackknife, one lineage more that tells nothing: lineages
-    independent; 12 lineages, 294 pairs, 1 warning)
+    independent; pair-weighted; 12 lineages, 294 pairs, 1 warning)
     >>> print(auc(table, method="delong"))
-    0.9783 [0.9518, 1] (95%, DeLong: assumes that all pairs are independent, which they are not; 12
-    lineages, 618 pairs)
+    0.9783 [0.9518, 1] (95%, DeLong: assumes that all pairs are independent, which they are not;
+    pair-weighted; 12 lineages, 618 pairs)
     """
     check_table(table)
     check_choice(negatives, "negatives", NEGATIVES)

@@ -85,7 +85,7 @@ def weighted_mean_quantile(values: npt.ArrayLike, further: npt.ArrayLike, mass: 
         new = np.where(inside, step, (a[here] + b[here]) / 2)
         moved = np.abs(new - x[here])
         x[here] = new
-        open_[here] = (moved > NEAR) & (b[here] - a[here] > NEAR)
+        open_[here] = moved > NEAR
         if not open_.any():
             break
     found[wide] = low[wide] + x * (high - low)[wide]

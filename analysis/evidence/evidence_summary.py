@@ -20,7 +20,7 @@ class EvidenceSummary(WithArrays):
         "independent" (of any shapes), "sibling", "shared-init" or "distilled".
     cllr : float
         Log-likelihood-ratio cost in bits of the out-of-lineage logistic LRs: 0 perfect, 1 as good as always
-        saying LR = 1, above 1 misleading.
+        saying LR = 1, above 1 misleading. A mean over lineages and over pairs of lineages, as the fit.
     cllr_min : float
         The part that no monotone map of the score can take away (discrimination), by PAV on the score.
     cllr_cal : float

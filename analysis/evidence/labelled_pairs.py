@@ -26,6 +26,7 @@ __all__ = ["LabelledPairs", "finite", "lineage_folds", "lineage_weights"]
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
+MOST: Final = float(np.finfo(np.float64).max)
 N_FOLDS: Final = 10
 """Groups of lineages left out together; with fewer lineages every lineage is a group."""
 
@@ -347,6 +348,9 @@ def finite(scores: Floats) -> Floats:
         if not len(inside):
             found.append(np.sign(column))
             continue
-        step = float(np.std(inside)) or 1.0
-        found.append(np.clip(column, inside.min() - step, inside.max() + step))
+        # The deviation of numbers near 1, brought back: squares of 1e155 are beyond a double.
+        power = int(np.frexp(np.abs(inside).max())[1])
+        step = float(np.ldexp(np.std(np.ldexp(inside, -power)), power)) or 1.0
+        low, high = float(inside.min()) - step, float(inside.max()) + step
+        found.append(np.clip(column, max(low, -MOST), min(high, MOST)))
     return np.stack(found, axis=1)

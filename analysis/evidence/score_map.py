@@ -26,6 +26,8 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 N_LEVELS: Final = 2_000
 """Distinct scores a fit looks at; more are merged by rank."""
+SAFE_POWER: Final = 960
+"""Numbers below 2 to this power can be summed."""
 TAIL: Final = 0.003
 """Normal quantiles end here: beyond, a catalog has too few lineages to tell."""
 
@@ -58,8 +60,10 @@ def merged_levels(score: Floats) -> tuple[Floats, Indices]:
     first = np.cumsum(count) - count
     merged = np.unique((first * N_LEVELS / len(score)).astype(np.intp), return_inverse=True)[1]
     place = merged[place]
-    means = np.bincount(place, score) / np.bincount(place)
-    return means, place
+    # Sums of scores near the largest double would be infinite.
+    power = max(0, int(np.frexp(np.abs(score).max())[1]) - SAFE_POWER)
+    sums = np.bincount(place, np.ldexp(score, -power))
+    return np.ldexp(sums / np.bincount(place), power), place
 
 
 def class_weights(place: Indices, derived: npt.NDArray[np.bool_], weight: Floats, n: int) -> Floats:

@@ -71,16 +71,16 @@ class RejectionRate(Shown):
 
 @dataclass(frozen=True, eq=False)
 class PValueSummary(WithArrays):
-    """Whether claimed p-values are uniform over independent pairs: what a file keeps of the audit.
+    """Whether independent pairs refute claimed p-values, which must be uniform over them: what a file keeps.
 
     Attributes
     ----------
     rates : tuple of RejectionRate
         At .05, .01 and .001.
-    verdict : {"uniform", "too small", "too large", "cannot say"}
+    verdict : {"not refuted", "too small", "too large", "cannot say"}
         "too small": at some level unrelated pairs are rejected more often than it says (its interval lies
-        above the level). "too large": never more often, and somewhere less. "uniform": every interval holds
-        its level, as far as this catalog can tell.
+        above the level). "too large": never more often, and somewhere less. "not refuted": every interval
+        holds its level, which few lineages also do where p-values are not uniform.
     because : str
         The verdict's reason with its numbers.
     n_pairs : int
@@ -100,7 +100,7 @@ class PValueSummary(WithArrays):
 
 @dataclass(frozen=True, eq=False)
 class PValueAudit(PValueSummary):
-    """Whether claimed p-values are uniform over independent pairs: `PValueSummary`, and the plot.
+    """Whether independent pairs refute claimed p-values: `PValueSummary`, and the plot.
 
     Attributes
     ----------
@@ -190,7 +190,7 @@ def audit_p_values(
         )
         for at in levels
     )
-    verdict, because = _uniform(rates)
+    verdict, because = _judged(rates)
     expected, observed = _quantiles(p[rows])
     return PValueAudit(rates, verdict, because, int(rows.sum()), "", expected, observed)
 
@@ -203,7 +203,7 @@ def _p_values(score: Floats, p_from_score: Callable[[Floats], Floats] | None) ->
     return p
 
 
-def _uniform(rates: tuple[RejectionRate, ...]) -> tuple[str, str]:
+def _judged(rates: tuple[RejectionRate, ...]) -> tuple[str, str]:
     def told(found: RejectionRate) -> str:
         seen = found.observed
         return (
@@ -217,7 +217,7 @@ def _uniform(rates: tuple[RejectionRate, ...]) -> tuple[str, str]:
         return "too small", "; ".join(map(told, above))
     if below:
         return "too large", "; ".join(map(told, below))
-    return "uniform", "; ".join(map(told, rates))
+    return "not refuted", "; ".join(map(told, rates))
 
 
 def _quantiles(p: Floats) -> tuple[Floats, Floats]:

@@ -36,7 +36,9 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 SAME_CELL: Final = "infinitesimal lineage jackknife, dyadic, one lineage more that tells nothing"
 GAP: Final = "difference on the same lineage jackknife folds, random weights, one lineage more"
-REGRESSION: Final = "least squares on score ranks, dyadic-robust over lineages, t(G - 1)"
+REGRESSION: Final = "least squares on score ranks, lineage jackknife, t(effective lineages - 1)"
+FEWEST: Final = 3.0
+"""Effective lineages below which a coefficient has no interval: what one lineage does would decide it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Coefficient(Shown):
     name : str
         The property of the pair, e.g. "derived", "same cell".
     effect : Interval
-        In ranks: 1 would move a pair from the lowest score of the table to the highest.
+        In ranks: 1 would move a pair from the lowest score of the table to the highest. Without ends, and
+        with the reason, where fewer than three effective lineages, or one alone, tell of the property.
     p_value : float
         Two-sided, of no effect.
     """
@@ -147,12 +150,11 @@ def same_cell_auc(table: ScoreTable, level: float = 0.95) -> Interval:
     g = len(table.lineages)
     touching, pairs = _lineage_sums(np.stack([share, np.ones(len(rows))], axis=1), a, b, g).T
     present = pairs > 0
-    units = max(1.0, effective_number(pairs))
     return lineage_interval(
         auc,
         np.clip(auc - touching[present], 0.0, 1.0),
         kind=SAME_CELL_AREA,
-        units=units,
+        units=effective_number(pairs),
         level=level,
         method=SAME_CELL,
         n_pairs=len(rows),
@@ -212,10 +214,15 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
 
     Notes
     -----
-    Any two pairs that touch a common lineage may be correlated. The meat of the sandwich is the sum over
-    lineages of the squared sums of scores over the pairs that touch it, less the sum over lineage pairs of
-    their own (counted twice before), times G/(G - 1): Fafchamps & Gubert 2007; Cameron & Miller 2014;
-    Aronow, Samii & Assenova 2015. Where that difference is not a variance the second sum is not taken off.
+    Any two pairs that touch a common lineage may be correlated (Fafchamps & Gubert 2007; Cameron & Miller
+    2014). The variance is that of the delete-one-lineage jackknife: all pairs that touch a lineage are left
+    out together. A sandwich of residuals is too small where one lineage holds most of the derived pairs, for
+    the fit follows that lineage and leaves no residual; the jackknife sees how far the coefficient moves
+    without it. Pairs between two lineages count for both, which errs towards wide intervals.
+
+    Degrees of freedom: the effective number of lineages, (Σ I)²/Σ I², less one; I is the information that the
+    pairs touching a lineage hold on the coefficient, the sum of the squares of its column less what the other
+    columns tell of it (compare Carter, Schnepel & Steigerwald 2017). Below three there is no interval.
 
     Examples
     --------
@@ -223,9 +230,9 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
     >>> found, left_out = dyadic_regression(example_table())
     >>> for one in found:
     ...     print(f"{one.name}: {one.effect._cell()}")
-    derived: 0.4294 [0.3662, 0.4927]
-    sibling: -0.1648 [-0.3019, -0.02776]
-    same cell: 0.08591 [0.02323, 0.1486]
+    derived: 0.4294 [0.3589, 0.4999]
+    sibling: -0.1648 [-0.3028, -0.02684]
+    same cell: 0.08591 [0.01697, 0.1549]
     """
     check_table(table)
     check_probability(level, "level")
@@ -240,36 +247,66 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
         return (), f"{g} lineages are too few for {len(names)} coefficients"
     x = np.column_stack([np.ones(len(rows)), *columns])
     y = rankdata(table.score[rows]) / len(rows)
-    bread = np.linalg.inv(x.T @ x)
-    beta = bread @ (x.T @ y)
-    scores = x * (y - x @ beta)[:, None]
-    touching = _lineage_sums(scores, a, b, len(table.lineages))
-    meat = touching.T @ touching
-    once = meat - _lineage_pair_squares(scores, a, b, len(table.lineages))
-    if np.linalg.eigvalsh(once).min() > 0:
-        meat = once
-    covariance = bread @ meat @ bread * g / (g - 1)
-    error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    reach = float(student.ppf((1 + level) / 2, g - 1))
+    beta, folds, effective = _jackknife(x, y, a, b, len(table.lineages))
     found = []
-    for name, estimate, sd in zip(names, beta[1:].tolist(), error[1:].tolist(), strict=True):
-        if sd <= 1e-12:
-            effect = Interval(
-                estimate, math.nan, math.nan, level, REGRESSION, reason="the residuals do not vary"
-            )
+    for name, estimate, without, worth in zip(
+        names, beta[1:].tolist(), folds.T[1:], effective[1:].tolist(), strict=True
+    ):
+        sd = math.sqrt((g - 1) / g * float(np.square(without - estimate).sum()))
+        reason = ""
+        if math.isnan(sd):
+            reason = "one lineage holds all that tells of it"
+        elif worth < FEWEST:
+            reason = f"lineages so uneven that they are worth {worth:.1f} here; {FEWEST:g} are needed"
+        elif sd <= 1e-12:
+            reason = "the residuals do not vary"
+        if reason:
+            effect = Interval(estimate, math.nan, math.nan, level, REGRESSION, reason=reason)
             found.append(Coefficient(name, effect, math.nan))
             continue
+        reach = float(student.ppf((1 + level) / 2, worth - 1)) * sd
         effect = Interval(
-            estimate,
-            estimate - reach * sd,
-            estimate + reach * sd,
-            level,
-            REGRESSION,
-            n_pairs=len(rows),
-            n_lineages=g,
+            estimate, estimate - reach, estimate + reach, level, REGRESSION, n_pairs=len(rows), n_lineages=g
         )
-        found.append(Coefficient(name, effect, 2 * float(student.sf(abs(estimate) / sd, g - 1))))
+        found.append(Coefficient(name, effect, 2 * float(student.sf(abs(estimate) / sd, worth - 1))))
     return tuple(found), f"left out: {', '.join(left_out)}" if left_out else ""
+
+
+def _jackknife(
+    x: Floats, y: Floats, a: npt.NDArray[np.int32], b: npt.NDArray[np.int32], n_lineages: int
+) -> tuple[Floats, Floats, Floats]:
+    """Least squares with every lineage left out in turn.
+
+    Returns
+    -------
+    coefficients : ndarray, shape (p,)
+    folds : ndarray, shape (n_lineages with pairs, p)
+        NaN where the pairs that remain do not tell of the coefficient.
+    effective : ndarray, shape (p,)
+        Effective number of lineages that tell of each.
+    """
+    p = x.shape[1]
+    squares = x.T @ x
+    inverse = np.linalg.inv(squares)
+    coefficients = inverse @ (x.T @ y)
+    outer = (x[:, :, None] * np.column_stack([x, y])[:, None, :]).reshape(len(x), -1)
+    own = np.square(x @ inverse / np.diag(inverse))
+    sums = _lineage_sums(np.column_stack([outer, own, np.ones(len(x))]), a, b, n_lineages)
+    sums = sums[sums[:, -1] > 0]
+    touching = sums[:, : outer.shape[1]].reshape(-1, p, p + 1)
+    remaining = squares - touching[:, :, :p]
+    moments = (x.T @ y) - touching[:, :, p]
+    # A pseudo-inverse: coefficients that can still be told are those of least squares.
+    folds = (np.linalg.pinv(remaining, hermitian=True) @ moments[:, :, None])[:, :, 0]
+    for j in range(p):
+        others = np.arange(p) != j
+        cross = remaining[:, others, j]
+        known = np.linalg.pinv(remaining[:, others][:, :, others], hermitian=True)
+        left = remaining[:, j, j] - np.einsum("gi,gij,gj->g", cross, known, cross)
+        folds[left <= 1e-9 * squares[j, j], j] = math.nan
+    information = sums[:, outer.shape[1] : -1]
+    effective = np.square(information.sum(axis=0)) / np.square(information).sum(axis=0)
+    return coefficients, folds, effective
 
 
 def _predictors(table: ScoreTable, rows: npt.NDArray[np.intp]) -> tuple[list[str], list[Floats], list[str]]:
@@ -318,15 +355,3 @@ def _lineage_sums(values: Floats, a: npt.NDArray[np.int32], b: npt.NDArray[np.in
     apart = a != b
     sums = [np.bincount(a, v, g) + np.bincount(b[apart], v[apart], g) for v in values.T]
     return np.stack(sums, axis=1).astype(np.float64)
-
-
-def _lineage_pair_squares(
-    values: Floats, a: npt.NDArray[np.int32], b: npt.NDArray[np.int32], g: int
-) -> Floats:
-    """Sum over pairs of two lineages of the outer product of their sums, shape (n_columns, n_columns)."""
-    apart = a != b
-    code = np.minimum(a, b)[apart].astype(np.int64) * g + np.maximum(a, b)[apart]
-    group = np.unique(code, return_inverse=True)[1]
-    sums = np.stack([np.bincount(group, v[apart]) for v in values.T], axis=1).astype(np.float64)
-    squares: Floats = sums.T @ sums
-    return squares

@@ -1,36 +1,47 @@
-"""Could these scores have arisen without lineage? A permutation test that architecture cannot fool.
+"""Could these scores have arisen without lineage? A test that neither architecture nor levels can fool.
 
-Null hypothesis: inside an architecture cell, models are exchangeable; their scores know the cell, and the
-model, but not who descends from whom. The test permutes models inside cells and leaves the scores where they
-are, so that derived pairs move to other pairs of the same two cells (a node permutation, as in the QAP of
-Hubert 1987 and Mantel 1967). Under the null the p-value is exact for any score, any confusion of lineage
-with architecture and any hub.
+Two ways in which they could, and both must be refuted; the p-value is the larger of two.
 
-The statistic, and why it is studentised: `analysis/inference/separation_statistic.py`.
+1. *Inside an architecture cell, models are exchangeable*: their scores know the cell, and the model, but not
+   who descends from whom. Models are permuted inside cells and the scores left where they are, so that
+   derived pairs move to other pairs of the same two cells (a node permutation, as in the QAP of Hubert 1987
+   and Mantel 1967). Under this null the p-value is exact for any score, any confusion of lineage with
+   architecture and any hub. The statistic: `analysis/inference/separation_statistic.py`.
+2. *Lineages are drawn independently, and derived pairs score on average what the levels of their models and
+   lineages explain*: exchangeability fails where lineages, or pairs of them, have scores of their own.
+   `analysis/inference/lineage_excess.py`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from analysis.inference.arrangements import Arrangements
+from analysis.inference.lineage_excess import LineageExcess
+from analysis.inference.model_order import order_of_models
 from analysis.inference.separation_statistic import SeparationStatistic, scored_rows
 from analysis.notebook import Shown, number
 from analysis.randomness import generator
 from analysis.table import ScoreTable, check_table, check_tables
 from analysis.validation import BadArgument, check_count, check_probability, check_seed
 
-__all__ = ["PermutationTest", "separation_test", "separation_tests"]
+__all__ = ["NULL", "PermutationTest", "separation_test", "separation_tests"]
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
+NULL: Final = (
+    "models of one architecture cell are exchangeable; or, where they are not, lineages are drawn"
+    " independently and derived pairs score on average what the levels of their models and lineages explain"
+)
+"""What a small p-value speaks against: both halves."""
 TIE: Final = 1e-7
 """Statistics closer than this, relatively, count as equal: rounding never makes p smaller."""
 
@@ -47,7 +58,7 @@ class PermutationTest(Shown):
         Mean over lineages of the centred normal score of derived pairs among the pairs of the same two cells,
         in standard errors.
     p_value : float
-        One-sided; never 0. NaN where the test is refused; `reason` says why.
+        One-sided; never 0: the larger of the two below. NaN where the test is refused; `reason` says why.
     adjusted_p_value : float
         Family-wise over the metrics tested together; equals `p_value` for one metric.
     n_arrangements : int
@@ -60,6 +71,12 @@ class PermutationTest(Shown):
         Why the test is refused; empty otherwise.
     n_pairs, n_models, n_lineages : int
         Derived pairs that have look-alikes, the models permuted, lineages among those derived pairs.
+    exchangeable_p_value : float
+        Of the permutations alone: exact where the models of a cell are exchangeable.
+    lineage_p_value : float
+        Of Student's t over lineages: where only the lineages are independent (`LineageExcess`).
+    null : str
+        What is refuted, in words.
     """
 
     metric: str
@@ -73,6 +90,9 @@ class PermutationTest(Shown):
     n_pairs: int = 0
     n_models: int = 0
     n_lineages: int = 0
+    exchangeable_p_value: float = math.nan
+    lineage_p_value: float = math.nan
+    null: str = NULL
 
     def __str__(self) -> str:
         if self.reason:
@@ -112,8 +132,10 @@ def separation_test(
     Returns
     -------
     PermutationTest
-        p = (1 + number of permutations with a statistic at least as large) / (1 + n_resamples) (Phipson &
-        Smyth 2010), or the share of all arrangements.
+        The p-value is the larger of two: (1 + number of permutations with a statistic at least as large) / (1
+        + n_resamples) (Phipson & Smyth 2010), or the share of all arrangements; and that of the excess of
+        derived pairs over the levels of their models, by t over lineages. Neither names of models, lineages
+        or cells nor the order of rows or inside a pair has a part in it.
 
     Raises
     ------
@@ -123,7 +145,9 @@ def separation_test(
     Notes
     -----
     A node permutation (Mantel 1967; Hubert 1987) of models inside architecture cells, of a studentised
-    statistic (Janssen 1997; Chung & Romano 2013): `analysis.inference.separation_statistic`.
+    statistic (Janssen 1997; Chung & Romano 2013): `analysis.inference.separation_statistic`. Two nulls at
+    once are an intersection-union test (Berger 1982): the size is at most that of either test where its null
+    holds.
 
     Examples
     --------
@@ -144,9 +168,10 @@ def separation_tests(
 ) -> dict[str, PermutationTest]:
     """Test several metrics with the same permutations, and control the family-wise error.
 
-    Every metric's statistic is put on one scale by its rank in its own permutation distribution; the family
-    is judged by the largest (single-step max-T on rank scores, the min-P of Westfall & Young 1993, which
-    keeps metrics with unlike distributions comparable).
+    Every metric's statistic is put on one scale by its rank in its own permutation distribution, the observed
+    arrangement among the others; the adjusted p-value is the share of arrangements whose best metric has a
+    rank as small as this metric's p-value (the single-step min-P of Westfall & Young 1993, which keeps
+    metrics with unlike distributions comparable).
 
     Parameters
     ----------
@@ -158,8 +183,8 @@ def separation_tests(
     Returns
     -------
     dict of str to PermutationTest
-        By metric. A metric on fewer models than the family has its own p-value from permutations of its own
-        models; its adjusted one is never smaller.
+        By metric. Each has the p-value that it has alone, from permutations of its own models; its adjusted
+        one is never smaller.
 
     Raises
     ------
@@ -188,21 +213,40 @@ class _Usable:
 
 @dataclass(frozen=True)
 class _Family:
-    """Observed and permuted statistics of several metrics under the same permutations."""
+    """Statistics of several metrics under the same permutations.
 
-    observed: Floats
-    permuted: Floats
+    Attributes
+    ----------
+    statistics : ndarray of float, shape (n_metrics, n_arrangements)
+        Of every arrangement, the observed one first: it is one of those that could have been.
+    n_arrangements : int
+    exact : bool
+    """
+
+    statistics: Floats
     n_arrangements: int
     exact: bool
 
-    def p_values(self, statistics: Floats) -> Floats:
-        """Share of arrangements whose statistic is at least as large, (metrics, any) → the same shape."""
+    @property
+    def n_resamples(self) -> int:
+        """Permutations drawn; 0 where all arrangements were enumerated."""
+        return 0 if self.exact else self.statistics.shape[1] - 1
+
+    @property
+    def smallest(self) -> float:
+        """The smallest p-value that can be reached."""
+        return 1 / int(self.statistics.shape[1])
+
+    def p_values(self) -> Floats:
+        """Share of arrangements whose statistic is at least as large, for every metric and arrangement."""
+        statistics = self.statistics
         tolerance = TIE * np.maximum(1.0, np.abs(statistics))
-        out = np.empty_like(statistics)
-        for k, row in enumerate(np.sort(self.permuted, axis=1)):
-            below = np.searchsorted(row, statistics[k] - tolerance[k], side="left")
-            out[k] = len(row) - below
-        share: Floats = (out + (not self.exact)) / (self.permuted.shape[1] + (not self.exact))
+        below = [
+            np.searchsorted(row, of, side="left")
+            for row, of in zip(np.sort(statistics, axis=1), statistics - tolerance, strict=True)
+        ]
+        n = statistics.shape[1]
+        share: Floats = (n - np.array(below)) / n
         return share
 
 
@@ -215,60 +259,66 @@ def _together(
     usable = [_usable(table) for table in tables]
     able = [k for k, use in enumerate(usable) if not use.reason]
     tests = [_refused(table, use.reason) for table, use in zip(tables, usable, strict=True)]
-    if not able:
+    _cells([tables[k] for k in able], [usable[k] for k in able])
+    own = [_family([tables[k]], [usable[k]], n_resamples, seed) for k in able]
+    for k, family in zip(able, own, strict=True):
+        tests[k] = _alone(tables[k], usable[k], family, level)
+    judged = [row for row, k in enumerate(able) if not tests[k].reason]
+    if not judged:
         return tests
-    family = _family([tables[k] for k in able], [usable[k] for k in able], n_resamples, seed)
-    union = frozenset[str]().union(*(usable[k].models for k in able))
-    adjusted = _adjusted(family)
-    for row, k in enumerate(able):
-        own, at = family, row
-        if usable[k].models != union:
-            own, at = _family([tables[k]], [usable[k]], n_resamples, seed), 0
-        p = float(own.p_values(own.observed[:, None])[at, 0])
-        drawn = 0 if own.exact else own.permuted.shape[1]
-        smallest = 1 / (own.n_arrangements if own.exact else drawn + 1)
-        reason = ""
-        if smallest > level:
-            what = (
-                f"only {own.n_arrangements} arrangement{'s' * (own.n_arrangements > 1)} of the labels inside"
-                " architecture cells"
-                if own.exact
-                else f"only {drawn} permutations were drawn"
-            )
-            reason = f"{what}: no p-value below {smallest:.2g} can be reached, the level is {level:g}"
-        tests[k] = PermutationTest(
-            metric=tables[k].metric,
-            statistic=float(own.observed[at]),
-            p_value=math.nan if reason else p,
-            adjusted_p_value=math.nan if reason else max(p, float(adjusted[row])),
-            n_arrangements=own.n_arrangements,
-            n_resamples=drawn,
-            exact=own.exact,
-            reason=reason,
-            **_counts(tables[k], usable[k]),
-        )
+    family = own[judged[0]]
+    if len(judged) > 1:
+        chosen = [able[row] for row in judged]
+        family = _family([tables[k] for k in chosen], [usable[k] for k in chosen], n_resamples, seed)
+    p_values = family.p_values()
+    best = p_values.min(axis=0)
+    for row, k in enumerate(able[row] for row in judged):
+        # Where other draws gave the metric's own p-value, the larger of the two keeps the family's level.
+        p = max(tests[k].p_value, float(p_values[row, 0]))
+        adjusted = float(np.mean(best <= p * (1 + 1e-12)))
+        tests[k] = replace(tests[k], adjusted_p_value=max(tests[k].p_value, adjusted))
     return tests
 
 
-def _adjusted(family: _Family) -> Floats:
-    """Single-step family-wise p-values: how often the best metric of a permutation does as well."""
-    p = family.p_values(family.observed[:, None])[:, 0]
-    best = family.p_values(family.permuted).min(axis=0)
-    as_good = (best <= p[:, None] * (1 + 1e-12)).sum(axis=1)
-    return np.asarray((as_good + (not family.exact)) / (len(best) + (not family.exact)))
+def _alone(table: ScoreTable, use: _Usable, family: _Family, level: float) -> PermutationTest:
+    """Test one metric; the adjusted p-value is its own."""
+    excess = LineageExcess.of(table, use.derived, np.isin(table.models, list(use.models)))
+    exchangeable = float(family.p_values()[0, 0])
+    derived = use.derived & table.comparable
+    reason = ""
+    if family.smallest > level:
+        n = family.n_arrangements
+        what = (
+            f"only {n} arrangement{'s' * (n > 1)} of the labels inside architecture cells"
+            if family.exact
+            else f"only {family.n_resamples} permutations were drawn"
+        )
+        reason = f"{what}: no p-value below {family.smallest:.2g} can be reached, the level is {level:g}"
+    elif excess.n_lineages < 2:
+        reason = (
+            "one lineage holds all derived pairs that have look-alikes: what its own level does to them"
+            " cannot be told from descent"
+        )
+    p = math.nan if reason else max(exchangeable, excess.p_value)
+    return PermutationTest(
+        metric=table.metric,
+        statistic=float(family.statistics[0, 0]),
+        p_value=p,
+        adjusted_p_value=p,
+        n_arrangements=family.n_arrangements,
+        n_resamples=family.n_resamples,
+        exact=family.exact,
+        reason=reason,
+        exchangeable_p_value=math.nan if reason else exchangeable,
+        lineage_p_value=math.nan if reason else excess.p_value,
+        n_pairs=int(derived.sum()),
+        n_models=len(use.models),
+        n_lineages=excess.n_lineages,
+    )
 
 
 def _refused(table: ScoreTable, reason: str) -> PermutationTest:
     return PermutationTest(table.metric, math.nan, math.nan, math.nan, 1, 0, exact=True, reason=reason)
-
-
-def _counts(table: ScoreTable, use: _Usable) -> dict[str, int]:
-    derived = use.derived & table.comparable
-    return {
-        "n_pairs": int(derived.sum()),
-        "n_models": len(use.models),
-        "n_lineages": len(np.unique(table.lineage_a[derived])),
-    }
 
 
 def _usable(table: ScoreTable) -> _Usable:
@@ -300,32 +350,44 @@ def _usable(table: ScoreTable) -> _Usable:
     return _Usable(derived, frozenset(table.models[chosen].tolist()), "")
 
 
-def _family(tables: Sequence[ScoreTable], usable: Sequence[_Usable], n_resamples: int, seed: int) -> _Family:
-    """Compute every metric's statistic for the observed labels and for the same permutations of them."""
-    models = sorted(frozenset[str]().union(*(use.models for use in usable)))
-    code = {model: i for i, model in enumerate(models)}
+def _cells(tables: Sequence[ScoreTable], usable: Sequence[_Usable]) -> dict[str, str]:
+    """Architecture cell of every permuted model; tables must not contradict each other."""
+    permuted = frozenset[str]().union(*(use.models for use in usable))
     cell: dict[str, str] = {}
-    edges: dict[tuple[int, int], str] = {}
-    own_edges: list[list[tuple[int, int]]] = []
-    for table, use in zip(tables, usable, strict=True):
-        for i, model in enumerate(table.models):
-            if model in code and table.cell_of[i] >= 0:
-                name = str(table.cells[table.cell_of[i]])
+    for table in tables:
+        for model, of in zip(table.models.tolist(), table.cell_of.tolist(), strict=True):
+            if model in permuted and of >= 0:
+                name = str(table.cells[of])
                 if cell.setdefault(model, name) != name:
                     raise BadArgument(
                         f"tables must agree on cells: model {model} stands in {cell[model]} and in {name}"
                     )
+    return cell
+
+
+def _family(tables: Sequence[ScoreTable], usable: Sequence[_Usable], n_resamples: int, seed: int) -> _Family:
+    """Compute every metric's statistic for the observed labels and for the same permutations of them."""
+    models = order_of_models(tables, list(frozenset[str]().union(*(use.models for use in usable))))
+    code = {model: i for i, model in enumerate(models)}
+    cell = _cells(tables, usable)
+    edges: dict[tuple[int, int], str] = {}
+    own_edges: list[list[tuple[int, int]]] = []
+    for table, use in zip(tables, usable, strict=True):
         rows = np.flatnonzero(use.derived)
         pairs = [
-            (code[a], code[b])
+            (min(code[a], code[b]), max(code[a], code[b]))
             for a, b in zip(table.models[table.model_a[rows]], table.models[table.model_b[rows]], strict=True)
         ]
         edges.update(zip(pairs, table.lineages[table.lineage_a[rows]], strict=True))
         own_edges.append(pairs)
-    order = sorted(edges, key=lambda pair: (edges[pair], pair))
-    lineage = np.unique([str(edges[pair]) for pair in order], return_inverse=True)[1]
+    first: dict[str, int] = {}
+    for pair in sorted(edges):
+        first.setdefault(edges[pair], len(first))
+    order = sorted(edges, key=lambda pair: (first[edges[pair]], pair))
+    lineage = np.array([first[edges[pair]] for pair in order], dtype=np.intp)
     ends = np.array(order, dtype=np.intp)
-    cells = np.unique([str(cell[model]) for model in models], return_inverse=True)[1]
+    place_of_cell: dict[str, int] = {}
+    cells = np.array([place_of_cell.setdefault(cell[model], len(place_of_cell)) for model in models])
     arrangements = Arrangements(cells, ends[:, 0], ends[:, 1], lineage)
 
     place = {pair: i for i, pair in enumerate(order)}
@@ -336,12 +398,11 @@ def _family(tables: Sequence[ScoreTable], usable: Sequence[_Usable], n_resamples
     everything = arrangements.enumerate(n_resamples)
     # No metric in the name of the stream: all metrics are judged under the same permutations.
     rng = generator(seed, "", "models permuted inside cells")
-    blocks = [everything] if everything else arrangements.draw(n_resamples, rng)
-    permuted = [[of(drawn) for of in statistics] for drawn in blocks]
-    observed = np.array([of((ends[None, :, 0], ends[None, :, 1]))[0] for of in statistics])
+    # Enumeration begins with the observed arrangement.
+    observed = (ends[None, :, 0], ends[None, :, 1])
+    blocks = [everything] if everything else chain([observed], arrangements.draw(n_resamples, rng))
     return _Family(
-        observed,
-        np.concatenate([np.stack(rows) for rows in permuted], axis=1),
+        np.concatenate([np.stack([of(drawn) for of in statistics]) for drawn in blocks], axis=1),
         len(everything[0]) if everything else max(arrangements.at_least, n_resamples + 1),
         everything is not None,
     )

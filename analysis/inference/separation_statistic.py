@@ -2,13 +2,10 @@
 
 Scores become normal quantiles of their ranks among the pairs of the same two cells; a model's general level
 is taken out (least squares, one effect a model, with the weight of one pair at zero); the mean over lineages
-of the mean of their derived pairs is divided by its standard error. The transformation treats all models of a
-cell alike, so the test stays exact. Its parts serve where models are *not* exchangeable and yet there is no
-lineage signal: an effect that a whole lineage, or all founders, share (taken out with the model effects;
-normal quantiles, because effects add up in them and not in ranks), and an effect of the pair of lineages
-(whose variance the standard error measures, and the covariance it brings: a studentised permutation test,
-Janssen 1997, Chung & Romano 2013). Without them such effects alone made the test reject in 10 to 90 % of
-catalogs instead of 5 %. Every lineage weighs the same, so that a family of fifty fine-tunes does not decide.
+of the mean of their derived pairs is divided by its standard error over lineages (a studentised permutation
+test, Janssen 1997, Chung & Romano 2013). The transformation treats all models of a cell alike and reads no
+label, so the test stays exact; names, the order of rows and the order inside a pair have no part in it. Every
+lineage weighs the same, so that a family of fifty fine-tunes does not decide.
 """
 
 from __future__ import annotations
@@ -33,12 +30,6 @@ Indices = npt.NDArray[np.intp]
 FLOOR: Final = 0.01
 """Share of the variance that independent pairs would have, added to the squared standard error over
 lineages: with three lineages the estimate alone is so unstable that power suffers."""
-COMMON: Final = 3.0
-"""How many times the covariance that two lineages' means get from the model effects is added to the variance.
-Once is what least squares alone brings; ranks inside cells and the spread itself share it, too. Without it,
-simulated catalogs reject in up to .11 where lineage pairs vary most."""
-BLOCKS: Final = 500
-"""Lineage pairs looked at for that covariance; of more, as many are taken at equal distances."""
 ROWS: Final = 256
 """Arrangements looked up at once: few enough for the processor's cache."""
 UNKNOWN: Final = 1e12
@@ -67,10 +58,6 @@ class SeparationStatistic:
         First derived pair of each lineage.
     variance : float
         Of the centred scores.
-    first, second : ndarray of int, shape (n_blocks,)
-        First derived pairs of the lineages of each lineage pair that tells of covariance.
-    common : ndarray of float, shape (n_blocks,)
-        Share of such a covariance that the model effects pass on to the lineages' means.
     """
 
     centred: Floats
@@ -78,9 +65,6 @@ class SeparationStatistic:
     columns: Indices
     starts: Indices
     variance: float
-    first: Indices
-    second: Indices
-    common: Floats
 
     @classmethod
     def of(
@@ -105,44 +89,7 @@ class SeparationStatistic:
         complete = bool(known[np.ix_(reachable, reachable)].sum() == reachable.sum() * (reachable.sum() - 1))
         variance = float(np.square(centred).sum() / max(known.sum(), 1.0))
         starts = np.flatnonzero(np.diff(lineage, prepend=-1))
-        ends = np.concatenate([arrangements.a[columns], arrangements.b[columns]])
-        owners = np.unique(np.stack([np.tile(lineage, 2), ends]), axis=1)[0]
-        size = np.unique(owners, return_counts=True)[1]
-        g, h = np.triu_indices(len(starts), 1)
-        chosen = np.unique(np.linspace(0, len(g) - 1, min(BLOCKS, len(g))).astype(np.intp))
-        g, h = g[chosen], h[chosen]
-        return cls(
-            centred.ravel(),
-            None if complete else known.ravel(),
-            columns,
-            starts,
-            variance,
-            starts[g],
-            starts[h],
-            COMMON * 4.0 * size[g] * size[h] / len(cell) ** 2,
-        )
-
-    def _covariance(self, a: Indices, b: Indices, n: int) -> Floats:
-        """Mean covariance of two lineages' means, shape (rows,), from the pairs between them.
-
-        The effect of a model is estimated from all its pairs. Those between lineages g and h enter the means
-        of both, with weight 2·size/n each: where such pairs vary together (an effect of the lineage pair), so
-        do the means. Two of them without a common model, less the mean of all, tell how much; under a
-        permutation they are strangers, and the estimate is near 0. Pairs without a score count as 0.
-        """
-        if not len(self.first):
-            return np.zeros(len(a))
-        row_a, row_b = np.take(a, self.first, axis=1) * n, np.take(b, self.first, axis=1) * n
-        column_a, column_b = np.take(a, self.second, axis=1), np.take(b, self.second, axis=1)
-        pairs = (
-            (self.centred.take(row_a + column_a), self.centred.take(row_b + column_b)),
-            (self.centred.take(row_a + column_b), self.centred.take(row_b + column_a)),
-        )
-        # A signal raises the derived pairs and so lowers all others alike; that is no covariance.
-        level = np.mean([score.mean(axis=1) for pair in pairs for score in pair], axis=0)[:, None]
-        products = [np.einsum("ij,ij,j->i", one - level, other - level, self.common) for one, other in pairs]
-        covariance: Floats = np.maximum(np.mean(products, axis=0) / len(self.first), 0.0)
-        return covariance
+        return cls(centred.ravel(), None if complete else known.ravel(), columns, starts, variance)
 
     def __call__(self, drawn: Drawn) -> Floats:
         """Statistic of each arrangement, shape (rows,); `UNKNOWN` where no derived pair falls on a score."""
@@ -170,8 +117,7 @@ class SeparationStatistic:
         spread *= groups / np.maximum(groups - 1, 1)
         # One lineage has no spread between lineages: the variance of unrelated pairs takes its place.
         floor = np.where(groups > 1, FLOOR, 1.0) * self.variance * (seen / share).sum(axis=1)
-        common = self._covariance(a, b, n) * np.square(groups)
-        error = np.sqrt(spread + floor + common) / np.maximum(groups, 1)
+        error = np.sqrt(spread + floor) / np.maximum(groups, 1)
         value = np.divide(mean, error, out=np.zeros_like(mean), where=error > 0)
         return np.where(groups > 0, value, UNKNOWN)
 

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-
-import numpy as np
-import numpy.typing as npt
-from scipy.stats import binom
 
 from analysis.notebook import Shown, number
-from analysis.randomness import generator
 from analysis.results import Interval
 from analysis.table import NEGATIVES, ScoreTable, check_table
+from analysis.thresholds.certificate import (
+    WeighedNegatives,
+    enough,
+    negatives_needed,
+    shared_confidence,
+)
 from analysis.thresholds.heldout import held_out_rates, smallest_threshold
-from analysis.thresholds.power import lineages_needed
 from analysis.thresholds.rates import rate
-from analysis.validation import check_choice, check_number, check_probability, check_seed
+from analysis.validation import check_choice, check_count, check_number, check_probability
 
 __all__ = [
     "Threshold",
     "ThresholdAudit",
     "audit_threshold",
     "calibrate_threshold",
+    "calibrate_thresholds",
     "certified_value",
-    "independent_negatives",
 ]
-
-Floats = npt.NDArray[np.float64]
-MATCHINGS: Final = 16
-"""Random matchings tried; the largest is used. Chosen by labels alone, so the choice costs nothing."""
 
 
 @dataclass(frozen=True)
@@ -41,46 +37,60 @@ class Threshold(Shown):
     ----------
     max_fpr, confidence : float
         What was asked: a false positive rate of at most `max_fpr`, guaranteed with this confidence.
+    negatives : str
+        Which pairs a false positive is about: "look-alike" or "independent".
     value : float
-        A score at or above it means "derived". NaN when no threshold exists (see `reason`).
+        A score at or above it means "derived". Calibrated on the mean over pairs; where it is certified, on
+        the mean over lineages too. NaN when no threshold exists (see `reason`).
     certified : bool
-        Over fresh catalogs of the same population, at most a share 1 - confidence of such thresholds lets a
-        pair of fresh lineages pass more often than `max_fpr`. False: the value is the best estimate only.
+        With probability `confidence` over fresh catalogs of the same kind, none of the certified thresholds
+        of `n_metrics` metrics lets a pair of fresh lineages pass more often than `max_fpr` (the mean over
+        lineages, each in one pair at most). False: the value is the best estimate only.
+    n_metrics : int
+        Metrics that are examined together; the certificate allows for their number.
+    n_negatives : float
+        Independent negatives that this catalog is worth: half the number of lineages at most, and less where
+        a lineage has no partner of its own.
+    negatives_needed, lineages_needed : int
+        With which a certificate becomes possible: two lineages for each independent negative.
     fpr, tpr : Interval
-        On the pairs it was calibrated on: the false positive rate is optimistic.
+        Means over pairs, of those it was calibrated on: the false positive rate is optimistic.
+    held_out_fpr, held_out_tpr : Interval
+        Means over pairs whose lineages took no part in the calibration (mixed pairs dropped).
+    new_architecture_fpr, new_architecture_tpr : Interval
+        Means over pairs of architecture cells whose lineages took no part.
     reason : str
         Why it is not certified, or does not exist.
-    lineages_needed : int
-        Lineages with which a certificate becomes possible: two for each independent negative.
-    n_independent : int
-        Independent negatives that this catalog holds (pairs that share no lineage).
-    held_out_fpr, held_out_tpr : Interval
-        On pairs whose lineages took no part in the calibration (mixed pairs dropped).
-    new_architecture_fpr, new_architecture_tpr : Interval
-        On pairs of architecture cells whose lineages took no part.
-    negatives : str
-        Which pairs a false positive is about.
     """
 
     _headline = "value"
 
     max_fpr: float
     confidence: float
+    negatives: str
     value: float
     certified: bool
+    n_metrics: int
+    n_negatives: float
+    negatives_needed: int
+    lineages_needed: int
     fpr: Interval
     tpr: Interval
-    reason: str
-    lineages_needed: int
-    n_independent: int
     held_out_fpr: Interval
     held_out_tpr: Interval
     new_architecture_fpr: Interval
     new_architecture_tpr: Interval
-    negatives: str = "independent"
+    reason: str
+
+    @property
+    def against(self) -> str:
+        """The pairs that a false positive is about, in words."""
+        return "look-alikes" if self.negatives == "look-alike" else "all independents"
 
     def __str__(self) -> str:
-        asked = f"FPR ≤ {number(self.max_fpr)} at confidence {number(self.confidence)}"
+        asked = f"FPR ≤ {number(self.max_fpr)} among {self.against}"
+        asked += f" at confidence {number(self.confidence)}"
+        asked += f", {self.n_metrics} metrics together" if self.n_metrics > 1 else ""
         if math.isnan(self.value):
             return f"no threshold for {asked} ({self.reason})"
         held = f"certified for {asked}" if self.certified else f"not certified for {asked}: {self.reason}"
@@ -113,9 +123,9 @@ def calibrate_threshold(
     max_fpr: float = 0.05,
     confidence: float = 0.95,
     *,
-    negatives: str = "independent",
+    negatives: str | None = None,
+    n_metrics: int = 1,
     level: float = 0.95,
-    seed: int = 0,
 ) -> Threshold:
     """Choose a threshold with a bounded false positive rate, certified where the catalog allows it.
 
@@ -127,12 +137,14 @@ def calibrate_threshold(
         In (0, 1).
     confidence : float
         Of the certificate, in (0, 1).
-    negatives : {"independent", "look-alike"}
-        Which pairs a false positive is about.
+    negatives : {"look-alike", "independent"}, optional
+        Which pairs a false positive is about. By default look-alikes, in a table that has none all
+        independent pairs; `Threshold.negatives` says which.
+    n_metrics : int
+        Metrics that are examined together, 1 or more: the certificates of all of them then hold together with
+        the stated confidence.
     level : float
         Nominal coverage of the intervals, in (0, 1).
-    seed : int
-        Of the matching that picks independent negatives.
 
     Returns
     -------
@@ -145,85 +157,118 @@ def calibrate_threshold(
 
     Notes
     -----
-    Pairs that share a lineage are dependent, so the certificate rests on a matching: lineage pairs that share
-    no lineage, one random pair of models each. These are independent draws of "a pair of two fresh lineages",
-    and an order statistic of them with a binomial bound guarantees the rate (the Neyman-Pearson umbrella:
-    Tong, Feng & Li 2018, doi:10.1126/sciadv.aao1659). A threshold above a certified one is certified as well,
-    so the value is never below the one calibrated on all pairs.
+    Pairs that share a lineage are dependent. So each pair of lineages is given a weight such that the weights
+    at a lineage sum to 1 at most (among m look-alike lineages 1/(m - 1) each, spread over their models'
+    pairs). For every product of functions of lineage pairs so weighted, Finner's inequality (1992,
+    Annals of Probability 20, 1893-1901) gives what independence would: the weighted share of negatives at or
+    above the right threshold falls to s or below with a probability of at most exp(-n·kl(s, max_fpr)), n the
+    sum of the weights, as for n independent pairs (Chernoff). The certified threshold is the smallest at
+    which that is 1 - confidence, or for K metrics a K-th of it (Bonferroni). Nothing is drawn and no name
+    matters. A threshold above a certified one is certified as well, so the value is never below the one
+    calibrated on all pairs.
 
     Examples
     --------
     >>> from analysis import calibrate_threshold, example_table
     >>> threshold = calibrate_threshold(example_table(), max_fpr=0.05)
-    >>> threshold.certified, threshold.lineages_needed
-    (False, 118)
+    >>> threshold.negatives, threshold.certified, threshold.lineages_needed
+    ('look-alike', False, 118)
     >>> print(threshold.reason)
-    not certifiable with this catalog: 59 independent negatives are needed for 0.05 at confidence 0.95, its
-    lineages hold 6; 118 lineages would do
+    not certifiable with this catalog: 59 independent look-alikes are needed for 0.05 at confidence 0.95, its
+    lineages are worth 6; 118 lineages that share their shapes would do
     >>> calibrate_threshold(example_table(n_lineages=120), max_fpr=0.05).certified
     True
     """
+    return calibrate_thresholds(
+        table, (max_fpr,), confidence, negatives=negatives, n_metrics=n_metrics, level=level
+    )[0]
+
+
+def calibrate_thresholds(
+    table: ScoreTable,
+    goals: Sequence[float],
+    confidence: float = 0.95,
+    *,
+    negatives: str | None = None,
+    n_metrics: int = 1,
+    level: float = 0.95,
+) -> tuple[Threshold, ...]:
+    """Calibrate one threshold a goal, as `calibrate_threshold` does; each goal is certified by itself."""
     check_table(table)
+    if negatives is None:
+        negatives = "look-alike" if (table.look_alike & table.comparable).any() else "independent"
     check_choice(negatives, "negatives", NEGATIVES)
+    check_count(n_metrics, "n_metrics")
+    check_probability(confidence, "confidence")
     check_probability(level, "level")
-    check_seed(seed)
-    value, certified, reason, n_independent = certified_value(
-        table, max_fpr, confidence, negatives=negatives, seed=seed
-    )
+    for goal in goals:
+        check_probability(goal, "max_fpr")
+    weighed = WeighedNegatives.of(table, negatives)
+    return tuple(_calibrated(table, weighed, goal, confidence, n_metrics, level) for goal in goals)
+
+
+def _calibrated(
+    table: ScoreTable,
+    weighed: WeighedNegatives,
+    max_fpr: float,
+    confidence: float,
+    n_metrics: int,
+    level: float,
+) -> Threshold:
+    negatives = weighed.negatives
+    value, reason = certified_value(weighed, max_fpr, confidence, n_metrics=n_metrics)
+    needed = negatives_needed(max_fpr, shared_confidence(confidence, n_metrics))
     held_out = held_out_rates(table, max_fpr, negatives=negatives, by="lineage", level=level)
     elsewhere = held_out_rates(table, max_fpr, negatives=negatives, by="architecture", level=level)
     return Threshold(
         max_fpr=max_fpr,
         confidence=confidence,
+        negatives=negatives,
         value=value,
-        certified=certified,
+        certified=not reason,
+        n_metrics=n_metrics,
+        n_negatives=weighed.n,
+        negatives_needed=needed,
+        lineages_needed=2 * needed,
         fpr=rate(table, value, "fpr", negatives=negatives, level=level),
         tpr=rate(table, value, "tpr", level=level),
-        reason=reason,
-        lineages_needed=lineages_needed(max_fpr, confidence),
-        n_independent=n_independent,
         held_out_fpr=held_out[0],
         held_out_tpr=held_out[1],
         new_architecture_fpr=elsewhere[0],
         new_architecture_tpr=elsewhere[1],
-        negatives=negatives,
+        reason=reason,
     )
 
 
 def certified_value(
-    table: ScoreTable,
-    max_fpr: float,
-    confidence: float,
-    *,
-    negatives: str = "independent",
-    seed: int = 0,
-) -> tuple[float, bool, str, int]:
-    """Find the value alone: (value, certified, reason why not, number of independent negatives)."""
-    check_probability(max_fpr, "max_fpr")
-    check_probability(confidence, "confidence")
-    wanted = table.negatives(negatives) & table.comparable
-    scores = np.sort(table.score[wanted])[::-1]
-    sample = independent_negatives(table, negatives, seed=seed)
-    needed = lineages_needed(max_fpr, confidence) // 2
-    value = smallest_threshold(scores, max_fpr)
-    if not len(scores):
-        reason = f"no {negatives} pair has a score: nothing to calibrate on"
-    elif math.isnan(value):
-        reason = (
-            f"more than {max_fpr:g} of the {negatives} pairs score +infinity: no threshold keeps them out"
+    weighed: WeighedNegatives, max_fpr: float, confidence: float, *, n_metrics: int = 1
+) -> tuple[float, str]:
+    """Find the value alone, and the reason why it is not certified; "" where it is."""
+    value = smallest_threshold(weighed.descending, max_fpr)
+    kind = weighed.negatives
+    each = shared_confidence(confidence, n_metrics)
+    needed = negatives_needed(max_fpr, each)
+    if not len(weighed.descending):
+        return value, f"no {kind} pair has a score: nothing to calibrate on"
+    if math.isnan(value):
+        return (
+            value,
+            f"more than {max_fpr:g} of the {kind} pairs score +infinity: no threshold keeps them out",
         )
-    elif len(sample) < needed:
-        reason = (
-            f"not certifiable with this catalog: {needed} independent negatives are needed for"
-            f" {max_fpr:g} at confidence {confidence:g}, its lineages hold {len(sample)};"
-            f" {2 * needed} lineages would do"
+    if not enough(weighed.n, needed):
+        together = f" for {n_metrics} metrics together" if n_metrics > 1 else ""
+        whom, sharing = (
+            ("look-alikes", " that share their shapes") if kind == "look-alike" else ("negatives", "")
         )
-    else:
-        bound = _umbrella(sample, max_fpr, confidence)
-        if not math.isnan(bound):
-            return max(value, bound), True, "", len(sample)
-        reason = "an independent pair scores +infinity: no threshold can exclude it"
-    return value, False, reason, len(sample)
+        return value, (
+            f"not certifiable with this catalog: {needed} independent {whom} are needed for"
+            f" {max_fpr:g} at confidence {confidence:g}{together}, its lineages are worth {weighed.n:.4g};"
+            f" {2 * needed} lineages{sharing} would do"
+        )
+    bound = weighed.certified(max_fpr, each)
+    if math.isnan(bound):
+        return value, f"too many {kind} pairs score +infinity: no threshold can exclude them"
+    return max(value, bound), ""
 
 
 def audit_threshold(table: ScoreTable, threshold: float, level: float = 0.95) -> ThresholdAudit:
@@ -263,59 +308,3 @@ def audit_threshold(table: ScoreTable, threshold: float, level: float = 0.95) ->
         tpr=rate(table, threshold, "tpr", level=level),
         look_alike_fpr=rate(table, threshold, "fpr", negatives="look-alike", level=level),
     )
-
-
-def independent_negatives(table: ScoreTable, negatives: str = "independent", *, seed: int = 0) -> Floats:
-    """Scores of negatives that share no lineage: one random pair for each lineage pair of a matching.
-
-    Returns
-    -------
-    ndarray of float
-        At most half as many as there are lineages, in random order.
-    """
-    rng = generator(seed, table.metric, f"independent negatives {negatives}")
-    a, b = table.lineage_a, table.lineage_b
-    rows = np.flatnonzero(table.negatives(negatives) & table.comparable & (a != b))
-    if not len(rows):
-        return np.empty(0)
-    rows = rows[rng.permutation(len(rows))]
-    code = np.minimum(a[rows], b[rows]).astype(np.int64) * len(table.lineages) + np.maximum(a[rows], b[rows])
-    code, first = np.unique(code, return_index=True)
-    pairs = np.stack([code // len(table.lineages), code % len(table.lineages)], axis=1)
-    best: list[int] = []
-    for _ in range(MATCHINGS):
-        found = _matching(pairs, len(table.lineages), rng)
-        best = found if len(found) > len(best) else best
-        if 2 * len(best) >= len(np.unique(pairs)) - 1:
-            break
-    chosen: Floats = table.score[rows[first[best]]]
-    return chosen
-
-
-def _matching(pairs: npt.NDArray[np.int64], n_lineages: int, rng: np.random.Generator) -> list[int]:
-    """Pick disjoint lineage pairs at random, lineages with few partners first; indices into `pairs`."""
-    index = np.full((n_lineages, n_lineages), -1, dtype=np.int32)
-    index[pairs[:, 0], pairs[:, 1]] = np.arange(len(pairs))
-    index[pairs[:, 1], pairs[:, 0]] = np.arange(len(pairs))
-    degree = np.sum(index >= 0, axis=1)
-    free = degree > 0
-    chosen = []
-    for g in np.lexsort((rng.random(n_lineages), degree)).tolist():
-        partners = np.flatnonzero((index[g] >= 0) & free) if free[g] else np.empty(0, dtype=np.int64)
-        if len(partners):
-            fewest = partners[degree[partners] == degree[partners].min()]
-            h = int(fewest[rng.integers(len(fewest))])
-            free[[g, h]] = False
-            chosen.append(int(index[g, h]))
-    return chosen
-
-
-def _umbrella(sample: Floats, max_fpr: float, confidence: float) -> float:
-    """Least threshold above an order statistic of independent negatives that guarantees the rate."""
-    n = len(sample)
-    rank = np.arange(1, n + 1)
-    violation = binom.sf(rank - 1, n, 1 - max_fpr)
-    # Wider than the rounding of `lineages_needed`: what it calls enough has a rank.
-    r = int(rank[violation <= (1 - confidence) * (1 + 1e-7)][0])
-    value = float(np.sort(sample)[r - 1])
-    return math.nan if value == math.inf else float(np.nextafter(value, math.inf))

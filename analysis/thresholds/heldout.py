@@ -12,7 +12,7 @@ from analysis.results import Interval
 from analysis.table import ScoreTable
 from analysis.thresholds.rates import share_interval
 
-__all__ = ["held_out_rates", "smallest_threshold"]
+__all__ = ["held_out_rates", "just_above", "smallest_threshold"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -42,7 +42,7 @@ def smallest_threshold(descending: Floats, max_fpr: float) -> float:
     allowed = math.floor(max_fpr * n + 1e-9)
     if allowed >= n:
         return -math.inf
-    return _just_above(float(descending[allowed]))
+    return just_above(float(descending[allowed]))
 
 
 def held_out_rates(
@@ -72,9 +72,9 @@ def held_out_rates(
     Returns
     -------
     tuple of Interval
-        False positive rate, true positive rate.
+        False positive rate, true positive rate: means over pairs.
     """
-    method = f"calibrated with the {by} left out"
+    method = f"calibrated with the {by} left out; pair-weighted"
     group_a, group_b, member = _groups(table, by)
     n_groups = len(member)
     if n_groups < 3:
@@ -118,13 +118,12 @@ class _Thresholds:
         a = table.lineage_a[descending].astype(np.int64)
         b = table.lineage_b[descending].astype(np.int64)
         self._a, self._b = a, b
-        counts = np.bincount(a * n + b, minlength=n * n).reshape(n, n)
-        self._counts = counts
+        self._counts = np.bincount(a * n + b, minlength=n * n).reshape(n, n).astype(np.float64)
 
     def without(self, first: int, second: int) -> float:
         """Threshold from the negatives that touch no lineage of the two groups; NaN when none is left."""
         kept = ~(self._member[first] | self._member[second])
-        total = int(self._counts[np.ix_(kept, kept)].sum())
+        total = int(kept @ self._counts @ kept)
         if not total:
             return math.nan
         allowed = math.floor(self._max_fpr * total + 1e-9)
@@ -135,12 +134,13 @@ class _Thresholds:
             part = slice(begin, begin + width)
             inside = np.flatnonzero(kept[self._a[part]] & kept[self._b[part]])
             if seen + len(inside) > allowed:
-                return _just_above(float(self._score[begin + inside[allowed - seen]]))
+                return just_above(float(self._score[begin + inside[allowed - seen]]))
             seen += len(inside)
             begin += width
 
 
-def _just_above(score: float) -> float:
+def just_above(score: float) -> float:
+    """Smallest threshold that a score does not reach; NaN for +infinity."""
     return math.nan if score == math.inf else float(np.nextafter(score, math.inf))
 
 

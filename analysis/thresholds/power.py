@@ -9,6 +9,7 @@ from scipy.stats import t as student
 
 from analysis.results import Interval
 from analysis.table import ScoreTable
+from analysis.thresholds.certificate import negatives_needed, shared_confidence
 from analysis.validation import check_count, check_probability
 
 __all__ = [
@@ -19,15 +20,17 @@ __all__ = [
 ]
 
 
-def certifiable_fpr(n_lineages: int, confidence: float = 0.95) -> float:
+def certifiable_fpr(n_lineages: int, confidence: float = 0.95, n_metrics: int = 1) -> float:
     """Lowest false-positive rate that can be certified if no false positive is seen.
 
     Parameters
     ----------
     n_lineages : int
-        G, 0 or more.
+        G, 0 or more; for a certificate against look-alikes each must share its shapes with another.
     confidence : float
-        Of the certificate, in (0, 1).
+        Of the certificates, in (0, 1).
+    n_metrics : int
+        Metrics whose certificates are to hold together, 1 or more.
 
     Returns
     -------
@@ -42,21 +45,25 @@ def certifiable_fpr(n_lineages: int, confidence: float = 0.95) -> float:
     Notes
     -----
     G lineages hold G/2 pairs that share no lineage (independent negatives); without an error among n of them
-    the rate is at most 1 - (1 - confidence)^(1/n), the exact binomial limit (Clopper & Pearson 1934).
+    the rate is at most 1 - (1 - confidence)^(1/n), the exact binomial limit (Clopper & Pearson 1934). It is
+    the mean over lineages, each in one pair. Of K metrics together each takes a K-th of 1 - confidence.
 
     Examples
     --------
     >>> from analysis import certifiable_fpr
     >>> round(certifiable_fpr(118), 4)
     0.0495
+    >>> round(certifiable_fpr(118, n_metrics=14), 4)
+    0.0911
     """
     check_count(n_lineages, "n_lineages", least=0)
     check_probability(confidence, "confidence")
+    check_count(n_metrics, "n_metrics")
     n = n_lineages // 2
-    return 1 - (1 - confidence) ** (1 / n) if n > 0 else math.nan
+    return 1 - (1 - shared_confidence(confidence, n_metrics)) ** (1 / n) if n > 0 else math.nan
 
 
-def lineages_needed(max_fpr: float, confidence: float = 0.95) -> int:
+def lineages_needed(max_fpr: float, confidence: float = 0.95, n_metrics: int = 1) -> int:
     """Lineages with which a false-positive rate can be certified: two for each independent negative.
 
     Parameters
@@ -64,12 +71,14 @@ def lineages_needed(max_fpr: float, confidence: float = 0.95) -> int:
     max_fpr : float
         In (0, 1).
     confidence : float
-        Of the certificate, in (0, 1).
+        Of the certificates, in (0, 1).
+    n_metrics : int
+        Metrics whose certificates are to hold together, 1 or more.
 
     Returns
     -------
     int
-        Even, 2 or more.
+        Even, 2 or more. For a certificate against look-alikes each must share its shapes with another.
 
     Raises
     ------
@@ -78,17 +87,20 @@ def lineages_needed(max_fpr: float, confidence: float = 0.95) -> int:
 
     Notes
     -----
-    n ≥ ln(1 - confidence) / ln(1 - max_fpr) independent negatives without an error are needed.
+    n ≥ ln((1 - confidence)/n_metrics) / ln(1 - max_fpr) independent negatives without an error are needed.
 
     Examples
     --------
     >>> from analysis import lineages_needed
     >>> [lineages_needed(rate) // 2 for rate in (0.05, 0.01, 0.001)]
     [59, 299, 2995]
+    >>> lineages_needed(0.05, n_metrics=14)
+    220
     """
     check_probability(max_fpr, "max_fpr")
     check_probability(confidence, "confidence")
-    return 2 * math.ceil(round(math.log(1 - confidence) / math.log(1 - max_fpr), 9))
+    check_count(n_metrics, "n_metrics")
+    return 2 * negatives_needed(max_fpr, shared_confidence(confidence, n_metrics))
 
 
 def minimal_detectable_auc_difference(

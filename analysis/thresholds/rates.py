@@ -21,7 +21,10 @@ from analysis.validation import check_choice, check_mask, check_number, check_pr
 __all__ = ["rate", "share_interval"]
 
 Mask = npt.NDArray[np.bool_]
-METHOD: Final = "lineage jackknife, random weights, one lineage more that is all errors: lineages independent"
+METHOD: Final = (
+    "lineage jackknife, random weights, one lineage more that is all errors: lineages independent;"
+    " pair-weighted"
+)
 
 
 def rate(
@@ -33,7 +36,7 @@ def rate(
     mask: Mask | None = None,
     level: float = 0.95,
 ) -> Interval:
-    """Share of negative ("fpr") or derived ("tpr") pairs with a score at or above a threshold.
+    """Share of negative ("fpr") or derived ("tpr") pairs at or above a threshold: a mean over pairs.
 
     Parameters
     ----------
@@ -123,12 +126,11 @@ def share_interval(
     left = total - held[present]
     folds = np.full(len(left), np.nan)
     np.divide(found - hits[present], left, out=folds, where=left > 0)
-    effective = max(1.0, effective_number(held))
     return lineage_interval(
         found / total,
         folds,
         kind=FALSE_POSITIVES if pairs_of == "fpr" else TRUE_POSITIVES,
-        units=effective,
+        units=effective_number(held),
         level=level,
         method=method,
         n_pairs=total,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -32,26 +33,45 @@ class Power:
     ----------
     n_lineages : int
     confidence : float
-        Of a certificate, in (0, 1).
-    certifiable_fpr : float or None
-        The lowest false-positive rate that can be certified; None where none can.
+        With which the certificates of all metrics hold together, in (0, 1).
+    n_metrics : int
+    n_look_alike_negatives, n_independent_negatives : float
+        Independent look-alikes, and independent negatives of any shape, that the lineages are worth.
+    certifiable_fpr, certifiable_independent_fpr : float or None
+        The lowest false-positive rate (a mean over lineages) that can be certified against look-alikes, and
+        against all independents; None where none can.
     goals : tuple of Goal
     """
 
     n_lineages: int
     confidence: float
+    n_metrics: int
+    n_look_alike_negatives: float
+    n_independent_negatives: float
     certifiable_fpr: float | None
+    certifiable_independent_fpr: float | None
     goals: tuple[Goal, ...]
 
     def __str__(self) -> str:
+        jointly = f" for {self.n_metrics} metrics together" if self.n_metrics > 1 else ""
+        kinds = (
+            ("against look-alikes", "look-alikes", self.n_look_alike_negatives, self.certifiable_fpr),
+            (
+                "against all independents",
+                "negatives",
+                self.n_independent_negatives,
+                self.certifiable_independent_fpr,
+            ),
+        )
         lines = [
-            f"{self.n_lineages} lineages give {self.n_lineages // 2} independent negatives: with no"
-            f" false positive among them, at {self.confidence:.0%} confidence,",
-            "  no false-positive rate can be certified"
-            if self.certifiable_fpr is None
-            else f"  the lowest false-positive rate that can be certified is {self.certifiable_fpr:.3g}",
-            "A certificate needs",
+            f"The lowest false-positive rate that {self.n_lineages} lineages can certify{jointly} at"
+            f" {self.confidence:.0%} confidence, with no false positive among them:"
         ]
+        lines += [
+            f"  {against}: {'none' if lowest is None else f'{lowest:.3g}'} ({n:.4g} independent {what})"
+            for against, what, n, lowest in kinds
+        ]
+        lines += ["A certificate needs, against look-alikes in lineages that share their shapes,"]
         lines += [f"  for {goal.max_fpr:.3g}: {goal.lineages_needed:,} lineages" for goal in self.goals]
         return "\n".join(lines)
 
@@ -61,35 +81,74 @@ def power(
     max_fpr: Annotated[
         float | None, typer.Option("--max-fpr", metavar="a", help="A false-positive rate to certify.")
     ] = None,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the certificate.")] = 0.95,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the certificates.")] = 0.95,
+    metrics: Annotated[
+        int, typer.Option(min=1, metavar="K", help="Metrics whose certificates are to hold together.")
+    ] = 1,
     catalog: CatalogFile = None,
     json_: Json = False,
 ) -> None:
     """What a catalog of a size can certify, and how many lineages a goal needs."""
     if max_fpr is not None and not 0 < max_fpr < 1:
         raise UsageError(f"--max-fpr: {max_fpr} is not between 0 and 1")
-    if lineages is None:
-        from benchmark.catalog import load_catalog
-
-        loaded = load_catalog(catalog)
-        lineages = len({loaded.lineage(model.id) for model in loaded.models.values() if not model.remote})
-    answer = power_of(lineages, max_fpr, confidence)
+    answer = (
+        power_of_catalog(catalog, max_fpr, confidence, metrics)
+        if lineages is None
+        else power_of(lineages, max_fpr, confidence, metrics)
+    )
     if json_:
         print_json(asdict(answer))
     else:
         print(answer)
 
 
-def power_of(n_lineages: int, max_fpr: float | None, confidence: float) -> Power:
-    """What so many lineages can certify; `max_fpr` None stands for the usual three goals."""
+def power_of_catalog(file: Path | None, max_fpr: float | None, confidence: float, n_metrics: int) -> Power:
+    """What the models of a catalog that are at hand can certify."""
+    from analysis import ScoreTable
+    from analysis.thresholds.certificate import worth
+    from benchmark.catalog import load_catalog
+
+    loaded = load_catalog(file)
+    here = [model.id for model in loaded.models.values() if not model.remote]
+    n_lineages = len({loaded.lineage(name) for name in here})
+    table = ScoreTable(loaded.pairs(here).assign(score=0.0))
+    negatives = worth(table, "look-alike"), worth(table, "independent")
+    return power_of(n_lineages, max_fpr, confidence, n_metrics, negatives)
+
+
+def power_of(
+    n_lineages: int,
+    max_fpr: float | None,
+    confidence: float,
+    n_metrics: int = 1,
+    negatives: tuple[float, float] | None = None,
+) -> Power:
+    """What so many lineages can certify; `max_fpr` None stands for the usual three goals.
+
+    `negatives` are the independent look-alikes and independent negatives that the lineages are worth: half
+    their number each where none is given, as if each shared its shapes with another.
+    """
     from math import isnan
 
+    from analysis.thresholds.certificate import lineages_worth
     from analysis.thresholds.power import certifiable_fpr, lineages_needed
 
-    lowest = certifiable_fpr(n_lineages, confidence)
+    alike, every = negatives or (n_lineages / 2 if n_lineages > 1 else 0.0,) * 2
+
+    def lowest(n: float) -> float | None:
+        rate = certifiable_fpr(lineages_worth(n), confidence, n_metrics)
+        return None if isnan(rate) else rate
+
     return Power(
         n_lineages,
         confidence,
-        None if isnan(lowest) else lowest,
-        tuple(Goal(goal, lineages_needed(goal, confidence)) for goal in ((max_fpr,) if max_fpr else USUAL)),
+        n_metrics,
+        alike,
+        every,
+        lowest(alike),
+        lowest(every),
+        tuple(
+            Goal(goal, lineages_needed(goal, confidence, n_metrics))
+            for goal in ((max_fpr,) if max_fpr else USUAL)
+        ),
     )

@@ -26,6 +26,7 @@ from benchmark.report.notation import (
     signed,
     unit,
 )
+from benchmark.report.sections import certificate
 from benchmark.results.schema import CostRecord, MetricDescription, MetricResult, Results, RunRecord
 
 __all__ = ["difference_table", "metric_card"]
@@ -130,7 +131,12 @@ def _methods(result: MetricResult) -> list[str]:
 
 
 def _thresholds(result: MetricResult) -> list[str]:
-    return [_claimed(result.claim), *map(_calibrated, result.thresholds)]
+    alike = [item for item in result.thresholds if item.negatives == "look-alike"]
+    return [
+        _claimed(result.claim),
+        *map(_calibrated, alike),
+        *map(_calibrated, result.independent_thresholds),
+    ]
 
 
 def _claimed(claim: ClaimAudit | None) -> str:
@@ -153,10 +159,13 @@ def _percent(value: Interval | None) -> str:
 
 
 def _calibrated(threshold: Threshold) -> str:
-    asked = f"False positive rate ≤ {goal(threshold.max_fpr)} % at {goal(threshold.confidence)} % confidence"
+    asked = (
+        f"False positive rate ≤ {goal(threshold.max_fpr)} % of {threshold.against} at"
+        f" {goal(threshold.confidence)} % confidence"
+    )
     if math.isnan(threshold.value):
         return f"{asked}: no threshold ({threshold.reason})."
-    how = "certified" if threshold.certified else f"not certified ({threshold.reason})"
+    how = certificate(threshold) + (f" ({threshold.reason})" if threshold.reason else "")
     return (
         f"{asked}: {plain(threshold.value)}, {how}; finds {percent_interval(threshold.tpr)} of the children."
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from analysis import Interval, MetricSummary
+from analysis import Interval, MetricSummary, Threshold
 from benchmark.session.errors import UsageError
 
 __all__ = ["Gate", "GateOutcome", "parse_gate"]
@@ -28,6 +28,15 @@ def _claimed_tpr(result: MetricSummary) -> Interval | None:
     return result.claim.tpr if result.claim else None
 
 
+def _claimed_look_alike_fpr(result: MetricSummary) -> Interval | None:
+    return result.claim.look_alike_fpr if result.claim else None
+
+
+def _lowest_certified(thresholds: Iterable[Threshold], negatives: str) -> float:
+    held = [item.max_fpr for item in thresholds if item.certified and item.negatives == negatives]
+    return min(held, default=math.nan)
+
+
 # What may be gated → how to read it from a metric's results, and whether the goal is a least or a most.
 QUANTITIES: Final[Mapping[str, tuple[Callable[[MetricSummary], float], Sense]]] = {
     "auc": (lambda result: result.auc.estimate, ">="),
@@ -37,6 +46,13 @@ QUANTITIES: Final[Mapping[str, tuple[Callable[[MetricSummary], float], Sense]]] 
     "partial_auc": (lambda result: result.partial_auc.estimate, ">="),
     "p_value": (lambda result: result.permutation.p_value, "<="),
     "adjusted_p_value": (lambda result: result.permutation.adjusted_p_value, "<="),
+    "look_alike_fpr@claim": (lambda result: _end(_claimed_look_alike_fpr(result), "estimate"), "<="),
+    "look_alike_fpr@claim.high": (lambda result: _end(_claimed_look_alike_fpr(result), "high"), "<="),
+    "certified_fpr": (lambda result: _lowest_certified(result.thresholds, "look-alike"), "<="),
+    "certified_independent_fpr": (
+        lambda result: _lowest_certified(result.independent_thresholds, "independent"),
+        "<=",
+    ),
     "fpr@claim": (lambda result: _end(_claimed_fpr(result), "estimate"), "<="),
     "fpr@claim.high": (lambda result: _end(_claimed_fpr(result), "high"), "<="),
     "tpr@claim": (lambda result: _end(_claimed_tpr(result), "estimate"), ">="),

@@ -26,8 +26,8 @@ NAMED: Final = 3
 #: What a row of the board says of a metric's results.
 SHOWN: Final = (
     "version", "n_derived", "n_independent", "n_look_alike", "n_lineages", "abstained", "coverage",
-    "look_alike_auc", "look_alike_auc_with_abstentions_worst", "auc", "thresholds", "evidence", "claim",
-    "verdict", "because",
+    "look_alike_auc", "look_alike_auc_with_abstentions_worst", "auc", "thresholds",
+    "independent_thresholds", "evidence", "claim", "verdict", "because",
 )  # fmt: skip
 Advance = Callable[[int, int, str], None]
 

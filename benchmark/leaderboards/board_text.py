@@ -15,11 +15,12 @@ from rich.text import Text
 from analysis import Comparison, Interval
 from benchmark.leaderboards.board import Board, BoardEntry
 from benchmark.report.markup import bullets, table_of
-from benchmark.report.notation import UNDEFINED, count, interval, p_value, percent, signed, unit
+from benchmark.report.notation import UNDEFINED, count, goal, interval, p_value, percent, signed, unit
 
 __all__ = ["board_html", "board_markdown", "board_notes", "board_table"]
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
+CERTIFIED: Final = "Certified FPR: look-alikes / all independents"
 WIDTH: Final = 220
 """Of the drawing of an interval, in pixels."""
 
@@ -50,6 +51,10 @@ def board_notes(board: Board) -> list[str]:
             "Scored: the share of children that the metric scored; a pair on which it abstained takes no part"
             " in its comparisons."
         )
+    notes.append(
+        "Certified FPR: the lowest false-positive rate for which a threshold is certified, together with"
+        " those of the other metrics of its own run."
+    )
     beside: dict[str, list[str]] = {}
     for entry in board.entries:
         if entry.rank is None:
@@ -59,7 +64,16 @@ def board_notes(board: Board) -> list[str]:
 
 def board_markdown(board: Board) -> str:
     """Write the board as Markdown."""
-    head = ("Rank", "Metric", "Runs", f"{_area(board)} AUC", "AUC, all independents", "Scored", "Verdict")
+    head = (
+        "Rank",
+        "Metric",
+        "Runs",
+        f"{_area(board)} AUC",
+        "AUC, all independents",
+        CERTIFIED,
+        "Scored",
+        "Verdict",
+    )
     rows = [
         (
             _rank(entry),
@@ -67,6 +81,7 @@ def board_markdown(board: Board) -> str:
             ", ".join(entry.runs),
             _auc(board, entry),
             interval(entry.result.auc),
+            _certified(entry),
             _scored(entry),
             entry.result.verdict,
         )
@@ -85,6 +100,7 @@ def board_html(board: Board) -> str:
     told = {frozenset((one.metric_a, one.metric_b)): one for one in board.comparisons}
     return environment.get_template("leaderboard.html.j2").render(
         area=_area(board),
+        certified=CERTIFIED,
         runs=board.runs,
         notes=board_notes(board),
         rows=[_row(board, entry) for entry in board.entries],
@@ -107,6 +123,7 @@ def _row(board: Board, entry: BoardEntry) -> dict[str, object]:
         "drawing": _drawing(_held(board, entry)),
         "auc": _auc(board, entry),
         "overall": interval(entry.result.auc),
+        "certified": _certified(entry),
         "scored": _scored(entry),
         "verdict": entry.result.verdict,
         "because": entry.reason or entry.result.because,
@@ -128,6 +145,16 @@ def _cell(board: Board, one: Comparison | None, row: str) -> dict[str, str]:
         f"{signed(gain)} [{signed(ends[0])}, {signed(ends[1])}], p {p_value(one.adjusted_p_value)} after Holm"
     )
     return {"text": signed(gain), "slug": slug, "title": title}
+
+
+def _certified(entry: BoardEntry) -> str:
+    """The lowest certified false-positive rates: against look-alikes, and beside it all independents."""
+    alike = [item for item in entry.result.thresholds if item.negatives == "look-alike"]
+    told = []
+    for thresholds in (alike, entry.result.independent_thresholds):
+        held = [item.max_fpr for item in thresholds if item.certified]
+        told.append(f"{goal(min(held))} %" if held else "none")
+    return " / ".join(told)
 
 
 def _drawing(value: Interval) -> Markup:

@@ -10,10 +10,12 @@ import pandas as pd
 import analysis
 import fpcore
 from analysis.columns import LABELS
+from analysis.table_columns import BadTable, columns_found, labelled, names_as_text, no_column_twice, place
 from benchmark.catalog import Catalog, load_catalog
 from benchmark.pipeline.chosen_metric import choose
 from benchmark.pipeline.finish import Scored, default_out, finish
 from benchmark.pipeline.provenance import Clock, Request, catalog_facts
+from benchmark.pipeline.score_file import need_columns, read_score_file
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run
 from benchmark.session.errors import UsageError
@@ -21,7 +23,12 @@ from benchmark.session.session import Session
 
 __all__ = ["analyse", "read_scores"]
 
-NEEDED: Final = ("model_a", "model_b", "score")
+NAMES: Final = (
+    "metric",
+    "relation",
+    "status",
+    *(f"{what}_{end}" for what in ("model", "lineage", "architecture") for end in "ab"),
+)
 
 
 def analyse(
@@ -38,7 +45,8 @@ def analyse(
     Parameters
     ----------
     scores : DataFrame or path
-        A table, or a file ``.csv`` or ``.parquet``, with at least model_a, model_b and score.
+        A table, or a file (CSV with any usual separator, or parquet), with at least model_a, model_b and
+        score.
     catalog : Catalog or path, optional
         Its labels replace all label columns of the table; without it the table must have them.
     out : path, optional
@@ -69,13 +77,20 @@ def analyse(
     """
     session = Session.start(cache=cache, quiet=quiet)
     labels = None if catalog is None else load_catalog(catalog)
-    table = read_scores(scores, labels)
+    where = _where(scores)
+    table, notes = read_scores(scores, labels)
     registered = {metric.name for metric in fpcore.metrics()}
-    whole = [analysis.ScoreTable(frame).frame for _, frame in table.groupby("metric", sort=False)]
+    try:
+        tables = [analysis.ScoreTable(frame) for _, frame in table.groupby("metric", sort=False)]
+    except BadTable as fault:
+        raise BadTable(fault.told, where) from fault
+    for note in dict.fromkeys((*notes, *(note for one in tables for note in one.notes))):
+        session.progress.say(f"{where}: {note}")
     scored = Scored(
-        pd.concat(whole, ignore_index=True),
-        [choose(name) for name in pd.unique(table["metric"]) if name in registered],
+        pd.concat([one.frame for one in tables], ignore_index=True),
+        [choose(one.metric) for one in tables if one.metric in registered],
         labels,
+        notes=notes,
     )
     source = None if isinstance(scores, pd.DataFrame) else str(scores)
     facts = None if labels is None else catalog_facts(labels)
@@ -83,60 +98,83 @@ def analyse(
     return finish(session, RunDirectory(Path(out) if out else default_out()), scored, request, Clock())
 
 
-def read_scores(scores: pd.DataFrame | Path | str, catalog: Catalog | None = None) -> pd.DataFrame:
+def read_scores(
+    scores: pd.DataFrame | Path | str, catalog: Catalog | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Take a score table and put the catalog's labels where it has none; parameters as for `analyse`.
 
     Returns
     -------
-    pandas.DataFrame
-        With `metric` and `relation`; several metrics may stand in one table.
+    frame : pandas.DataFrame
+        With `metric` and `relation`; several metrics may stand in one table. Names are text.
+    notes : tuple of str
+        What was changed to read it.
 
     Raises
     ------
     UsageError
         The file cannot be read, lacks a column, or names models that the catalog does not know.
+    analysis.BadTable
+        A column twice, a name that is no text, a row without metric or model.
     """
-    where = "the score table" if isinstance(scores, pd.DataFrame) else str(scores)
-    frame = scores.copy() if isinstance(scores, pd.DataFrame) else _read(Path(scores))
-    missing = [name for name in NEEDED if name not in frame]
-    if missing:
-        raise UsageError(f"{where}: no column {', '.join(missing)}; a score table has {', '.join(NEEDED)}")
+    where = _where(scores)
+    frame = scores if isinstance(scores, pd.DataFrame) else read_score_file(Path(scores))
+    need_columns(frame.columns, where)
+    try:
+        frame, notes = _named(frame)
+    except BadTable as fault:
+        raise BadTable(fault.told, where) from fault
     if frame.empty:
         raise UsageError(f"{where}: no rows")
-    if "metric" not in frame:
-        frame.insert(0, "metric", "score")
     if catalog is not None:
-        return _label(frame, catalog, where)
+        return _label(frame, catalog, where), notes
     if "relation" not in frame:
         raise UsageError(
-            f"{where}: no column relation; add it, or name a catalog that knows the models (--catalog)"
+            f"{where}: no column relation; add it, or name a catalog that knows the models (--catalog);"
+            f" {columns_found(frame.columns)}"
         )
-    return frame
+    return frame, notes
 
 
-def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file; give a score table (.csv or .parquet)")
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not a readable score table: {error}") from error
+def _where(scores: pd.DataFrame | Path | str) -> str:
+    return "the score table" if isinstance(scores, pd.DataFrame) else str(scores)
+
+
+def _named(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Names as text, none of them missing: a row without one must not vanish from a metric's table."""
+    no_column_twice(frame)
+    places = labelled(frame)
+    frame, notes = names_as_text(frame.set_axis(places, axis=0), NAMES, places)
+    if "metric" not in frame:
+        frame.insert(0, "metric", "score")
+    for column, what_to_do in (
+        ("metric", "; fill it or leave the column out"),
+        ("model_a", ""),
+        ("model_b", ""),
+    ):
+        if frame[column].isna().any():
+            row = int(frame[column].isna().to_numpy().argmax())
+            raise BadTable(f"{place(places, row)} has no {column}{what_to_do}")
+    return frame, notes
 
 
 def _label(frame: pd.DataFrame, catalog: Catalog, where: str) -> pd.DataFrame:
-    named = pd.unique(pd.concat([frame["model_a"], frame["model_b"]]).astype(str))
+    named = pd.unique(pd.concat([frame["model_a"], frame["model_b"]]))
     unknown = [name for name in named if name not in catalog]
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         raise UsageError(f"{where}: the catalog does not know {', '.join(unknown[:3])}{more}; add them to it")
     ids = {name: catalog.canonical(name) for name in named}
-    a, b = frame["model_a"].astype(str).map(ids), frame["model_b"].astype(str).map(ids)
+    a, b = frame["model_a"].map(ids), frame["model_b"].map(ids)
     if (a == b).any():
+        row = int((a == b).to_numpy().argmax())
         raise UsageError(
-            f"{where}: {a[a == b].iloc[0]} is paired with itself (an alias is the same model); drop the row"
+            f"{where}: {place(frame.index, row)}: {a.iloc[row]} is paired with itself (an alias is the same"
+            " model); drop the row"
         )
     frame = frame.drop(columns=[name for name in LABELS if name in frame]).assign(
         model_a=a.where(a < b, b), model_b=b.where(a < b, a)
     )
     pairs = catalog.pairs(sorted(set(ids.values())))
-    return frame.merge(pairs, on=["model_a", "model_b"], how="left", validate="many_to_one")
+    found = frame.merge(pairs, on=["model_a", "model_b"], how="left", validate="many_to_one")
+    return found.set_axis(frame.index, axis=0)

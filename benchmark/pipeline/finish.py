@@ -16,6 +16,7 @@ from benchmark.pipeline import provenance
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.provenance import Clock, Request, begun
 from benchmark.pipeline.statistics import results_of, with_catalog_facts
+from benchmark.pipeline.threads import one_blas_thread
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run, read_run
 from benchmark.results.schema import CostRecord, ForgeryRecord
@@ -50,6 +51,8 @@ class Scored:
         As `benchmark.pipeline.forgeries.forgery_table`.
     forged : mapping of str to Extraction
         Of forged models.
+    notes : tuple of str
+        What was changed to read the score table: a warning of every metric.
     """
 
     scores: pd.DataFrame
@@ -59,6 +62,7 @@ class Scored:
     costs: Mapping[str, CostRecord] = field(default_factory=dict)
     forgeries: pd.DataFrame | None = None
     forged: Mapping[str, Extraction] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def finish(
@@ -87,9 +91,9 @@ def finish(
     directory.write_scores(scores)
     directory.write_forgeries(forgeries)
     known = {metric.name: metric.load() for metric in scored.metrics}
-    with clock.phase("statistics"), session.progress.phase("statistics") as advance:
+    with one_blas_thread(), clock.phase("statistics"), session.progress.phase("statistics") as advance:
         summary = results_of(scores, known, seed=request.seed, cache=session.cache, focus=focus)
-        results = with_catalog_facts(summary, scores, catalog, forgeries)
+        results = with_catalog_facts(summary, scores, catalog, forgeries, scored.notes)
         advance(len(results.metrics), len(results.metrics), "")
     directory.write_results(results)
     failures = provenance.failures(

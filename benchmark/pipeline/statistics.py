@@ -9,7 +9,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -104,6 +104,7 @@ def with_catalog_facts(
     scores: pd.DataFrame,
     catalog: Catalog | None,
     forgeries: pd.DataFrame | None,
+    notes: tuple[str, ...] = (),
 ) -> Results:
     """Add to each metric what only the catalog knows: forgeries, decay, shared properties.
 
@@ -116,6 +117,8 @@ def with_catalog_facts(
         Where the models stand.
     forgeries : pandas.DataFrame or None
         As `benchmark.pipeline.forgeries.forgery_table`.
+    notes : tuple of str
+        Of the score table: they stand first among the warnings of each metric.
     """
     far = distances(catalog) if catalog else None
     founders = founder_pairs(catalog) if catalog else None
@@ -125,7 +128,7 @@ def with_catalog_facts(
         decision = deciding_threshold(one)
         metrics.append(
             MetricResult(
-                **vars(one),
+                **vars(replace(one, warnings=tuple(dict.fromkeys((*notes, *one.warnings))))),
                 forgeries=() if forgeries is None else forgery_outcomes(forgeries, one.metric, decision),
                 decay=() if far is None else decay_points(own, far),
                 shared_properties=()

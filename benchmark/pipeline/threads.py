@@ -7,7 +7,14 @@ from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
-__all__ = ["one_thread"]
+__all__ = ["one_blas_thread", "one_thread"]
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold linear algebra to one thread, without torch: statistics have threads of their own."""
+    with threadpool_limits(1):
+        yield
 
 
 @contextmanager
@@ -18,7 +25,7 @@ def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1):
+        with one_blas_thread():
             yield
     finally:
         torch.set_num_threads(before)

@@ -9,12 +9,23 @@ from typing import Final
 
 import pandas as pd
 
-from analysis import CatalogSummary
+from analysis import CatalogSummary, Threshold
 from benchmark.report.notation import count, goal, percent, plain
 from benchmark.report.sections import MetricSection
 from benchmark.results.schema import Results, RunRecord
 
-__all__ = ["Alarm", "Fact", "alarms", "certify", "facts", "goals", "lead", "level_note"]
+__all__ = [
+    "Alarm",
+    "Fact",
+    "alarms",
+    "certified",
+    "certify",
+    "facts",
+    "goals",
+    "lead",
+    "level_note",
+    "lineages_that_count",
+]
 
 NAMED: Final = 4  # names that a fact spells out; the others stand in the columns below
 
@@ -103,21 +114,51 @@ def _names(sections: Iterable[MetricSection]) -> str:
 
 
 def _certified(sections: Sequence[MetricSection], catalog: CatalogSummary) -> list[Fact]:
-    """How many thresholds are certified at the first goal, and what stands in the way."""
+    """How many thresholds are certified against look-alikes at the first goal, and what stands in the way."""
     firsts = [section.calibrated for section in sections if section.calibrated]
     if not firsts:
         return []
     at = max(item.max_fpr for item in firsts)
-    held = [item for item in firsts if item.certified and item.max_fpr == at]
-    says = ""
+    held = [item for item in firsts if certified(item) and item.max_fpr == at]
+    others = [section.result.independent_thresholds for section in sections]
+    beside = sum(item.certified and item.max_fpr == at for items in others for item in items)
+    says = f"{beside} against all independents"
     if not math.isnan(catalog.certifiable_fpr):
         needed = next((need for rate, need in goals(catalog) if rate == at), None)
-        says = f"{catalog.n_lineages} lineages allow {percent(catalog.certifiable_fpr)} % at best"
-        says += f"; {needed} would do" if needed and needed > catalog.n_lineages else ""
+        held_here = f"{catalog.n_look_alike_negatives:.4g} independent look-alikes"
+        says += f"; {held_here} allow {percent(catalog.certifiable_fpr)} % at best"
+        short = needed and needed > lineages_that_count(catalog)
+        says += f"; {needed // 2} (of {needed} lineages) would do" if short and needed else ""
     slug = "yes" if held else "unknown"
-    return [
-        Fact(slug, str(len(held)), f"of {len(firsts)}", f"certified at {goal(at)} % false positives", says)
-    ]
+    title = f"certified at {goal(at)} % false positives among look-alikes"
+    return [Fact(slug, str(len(held)), f"of {len(firsts)}", title, says)]
+
+
+def certified(threshold: Threshold) -> bool:
+    """Whether a threshold is certified against look-alikes."""
+    return threshold.certified and threshold.negatives == "look-alike"
+
+
+def _worth(n: float, what: str) -> str:
+    return f"worth {n:.4g} {what} pairs"
+
+
+def _holders(thresholds: Sequence[tuple[str, Threshold]], against: str) -> list[str]:
+    """For each goal, whose thresholds are certified, and how many metrics the statement is about."""
+    told = []
+    for at in sorted({item.max_fpr for _, item in thresholds}, reverse=True):
+        held = [(name, item) for name, item in thresholds if item.max_fpr == at and item.certified]
+        if held:
+            metrics = max(item.n_metrics for _, item in held)
+            jointly = f", {metrics} metrics together" if metrics > 1 else ""
+            names = ", ".join(name for name, _ in held)
+            told.append(f"Certified at {goal(at)} % against {against}{jointly}: {names}.")
+    return told
+
+
+def lineages_that_count(catalog: CatalogSummary) -> int:
+    """Lineages that a certificate against look-alikes can rest on: two for each independent look-alike."""
+    return round(2 * catalog.n_look_alike_negatives)
 
 
 def goals(catalog: CatalogSummary) -> tuple[tuple[float, int], ...]:
@@ -129,24 +170,28 @@ def goals(catalog: CatalogSummary) -> tuple[tuple[float, int], ...]:
 def certify(catalog: CatalogSummary, sections: Sequence[MetricSection]) -> list[str]:
     """What this catalog can and cannot certify, in sentences."""
     have = count(catalog.n_lineages, "lineage")
-    told = [f"The pairs come from {have}."]
+    told = [
+        f"The pairs come from {have}, {_worth(catalog.n_look_alike_negatives, 'independent look-alike')}."
+    ]
     if not math.isnan(catalog.certifiable_fpr):
-        told = [
-            f"The pairs come from {have}. Without a single error, the lowest false-positive rate they can"
-            f" certify with {goal(catalog.confidence)} % confidence is {percent(catalog.certifiable_fpr)} %."
-        ]
-    short = [(at, need) for at, need in goals(catalog) if need > catalog.n_lineages]
+        together = f" for {catalog.n_metrics} metrics together" if catalog.n_metrics > 1 else ""
+        told.append(
+            "Without a single error, the lowest false-positive rate among look-alikes that they can certify"
+            f" with {goal(catalog.confidence)} % confidence{together} is {percent(catalog.certifiable_fpr)} %"
+            f" (among all independents {percent(catalog.certifiable_independent_fpr)} %); a mean over"
+            " lineages, each in one pair at most."
+        )
+    short = [(at, need) for at, need in goals(catalog) if need > lineages_that_count(catalog)]
     if short:
         needs = "; ".join(f"{goal(at)} % needs {count(need, 'lineage')}" for at, need in short)
         told.append(f"Out of its reach: {needs}.")
-    thresholds = [(section.name, item) for section in sections for item in section.result.thresholds]
-    for at in sorted({item.max_fpr for _, item in thresholds}, reverse=True):
-        holders = [name for name, item in thresholds if item.max_fpr == at and item.certified]
-        if holders:
-            told.append(f"A threshold is certified at {goal(at)} % for {', '.join(holders)}.")
-    if not any(item.certified for _, item in thresholds):
+    alike = [(section.name, item) for section in sections for item in section.result.thresholds]
+    alike = [(name, item) for name, item in alike if item.negatives == "look-alike"]
+    every = [(section.name, item) for section in sections for item in section.result.independent_thresholds]
+    told += _holders(alike, "look-alikes") + _holders(every, "all independents")
+    if not any(item.certified for _, item in alike):
         told.append(
-            "No threshold of any metric is certified here:"
+            "No threshold of any metric is certified against look-alikes here:"
             " what is calibrated below is an estimate, not a guarantee."
         )
     if not math.isnan(catalog.minimal_detectable_auc_difference):

@@ -23,6 +23,7 @@ __all__ = ["CHAIN", "WIDTH", "Row", "RowKind", "Scale", "outline", "rows", "scal
 
 WIDTH: Final = 2000  # units across a plot; twice the pixels of a wide screen
 BIN: Final = 14  # units within which dots stand on one another
+FARTHEST: Final = 8e307  # an axis that is longer is longer than a number can say
 CHAIN: Final = "…" + STEP  # stands for the steps before the last one
 ENDS: Final = 100  # of the lowest and of the highest scores of a long row, those that are always drawn;
 FEWEST: Final = 20  # fewer where room is scarce, but never fewer than these
@@ -130,8 +131,9 @@ class Row:
 def scale(scores: Floats, *marks: float) -> Scale:
     """Choose an axis that holds all finite scores and marks, with about six round ticks."""
     finite = np.concatenate([scores[np.isfinite(scores)], [mark for mark in marks if math.isfinite(mark)]])
+    finite = np.clip(finite, -FARTHEST, FARTHEST)
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
         low, high = low - 0.5, high + 0.5
     pad = 0.02 * (high - low)
     low, high = low - pad, high + pad
@@ -247,7 +249,7 @@ def _median(ordered: Floats) -> float:
     if not len(ordered):
         return math.nan
     low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
-    return low if low == high or math.isinf(low) else (low + high) / 2
+    return low if low == high or math.isinf(low) else low / 2 + high / 2
 
 
 def swarm(

@@ -91,19 +91,28 @@ _TERMS: Final = {
     "claim": 'What a metric\'s authors state: a threshold, an AUC, or "these are p-values".',
     "threshold": "A score at or above it is read as derived.",
     "claimed threshold": "The threshold that a metric's authors state; it is audited on the run's pairs.",
-    "calibrated threshold": "The lowest threshold that at most the asked share of the run's independent"
-    " pairs reach.",
-    "certificate": "A statement that a threshold's false-positive rate on fresh lineages is at most a goal,"
-    " with stated confidence; it takes enough independent lineages, and is refused otherwise.",
-    "certified": "Said of a threshold that has a certificate.",
+    "calibrated threshold": "The lowest threshold that at most the asked share of the run's look-alikes (a"
+    " mean over pairs) reach; the same against all independent pairs stands beside it.",
+    "certificate": "A statement that a threshold's false-positive rate among look-alikes of fresh lineages (a"
+    " mean over lineages) is at most a goal, with stated confidence, for all metrics of the run together; it"
+    " takes enough independent negatives, and is refused otherwise.",
+    "certified": "Said of a threshold that has a certificate; against all independent pairs only where that"
+    " is said.",
+    "independent negatives": "Negatives that share no lineage, two lineages to each: what a certificate rests"
+    " on. All pairs are used, weighted so that no lineage counts for more than one.",
+    "pair-weighted": "A mean in which every pair counts alike, so that a lineage with many models counts"
+    " more.",
+    "lineage-weighted": "A mean in which every lineage counts alike, however many models it has.",
     "held-out rate": "A rate at a threshold that was calibrated without the lineages it is judged on.",
-    "FPR": "False-positive rate: the share of independent pairs, or of look-alikes, at or above a threshold.",
-    "TPR": "True-positive rate: the share of derived pairs at or above a threshold.",
+    "FPR": "False-positive rate: the share of independent pairs, or of look-alikes, at or above a threshold,"
+    " every pair counting alike.",
+    "TPR": "True-positive rate: the share of derived pairs at or above a threshold, every pair counting"
+    " alike.",
     # discrimination
-    "AUC": "How often a derived pair scores above an independent pair, ties counting half: 1 is perfect, .5"
-    " is a coin.",
+    "AUC": "How often a derived pair scores above an independent pair, ties counting half, every pair"
+    " counting alike: 1 is perfect, .5 is a coin.",
     "look-alike AUC": "How often a derived pair scores above an independent pair of its own two shapes,"
-    " ties counting half; this decides the verdict.",
+    " ties counting half: a mean over derived pairs; this decides the verdict.",
     "partial AUC": "The mean true-positive rate over false-positive rates from 0 to .05.",
     "unseen kind": "What the look-alike AUC becomes if there is a kind of lineage that this catalog happens"
     " not to hold, as frequent as can stay unseen among so many, on which the metric loses every comparison.",
@@ -123,10 +132,12 @@ _TERMS: Final = {
     "intraclass correlation": "How alike the scores of derived pairs of one lineage are: 0 unrelated, 1 all"
     " the same.",
     # tests
-    "permutation p": "How often scores at least as extreme arise when models are permuted inside their"
-    " architecture cells; refused where too few arrangements exist.",
+    "permutation p": "The larger of two p-values: how often scores at least as extreme arise when models are"
+    " permuted inside their architecture cells, and whether derived pairs exceed the levels of their models"
+    " by more than lineages vary; refused where too few arrangements exist.",
     "adjusted p": "A p-value that holds for all metrics or comparisons of a run together.",
-    "max-T": "How the permutation test is adjusted: each metric against the largest statistic of all.",
+    "max-T": "How the permutation test is adjusted: each metric's p-value against the best rank of all"
+    " metrics in every arrangement, the observed one among them.",
     "Holm": "How the p-values of paired comparisons are adjusted.",
     "paired difference": "The difference of two metrics' AUCs on the pairs that both scored, from the same"
     " lineages left out.",

@@ -25,7 +25,7 @@ from benchmark.report.notation import (
     signed,
 )
 from benchmark.report.run_facts import INTERVALS, making, methods
-from benchmark.report.sections import MetricSection, metric_sections
+from benchmark.report.sections import MetricSection, certificate, metric_sections
 from benchmark.report.training_distance import decay_sentence
 from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.schema import DisputeRecord, Failure, Results, RunRecord
@@ -140,8 +140,8 @@ def _metric_row(section: MetricSection) -> tuple[str, ...]:
 def _calibrated(threshold: Threshold | None) -> str:
     if threshold is None or math.isnan(threshold.value):
         return UNDEFINED
-    how = "certified" if threshold.certified else "not certified"
-    return f"{plain(threshold.value)}, {how} at {goal(threshold.max_fpr)} %"
+    at = f"{goal(threshold.max_fpr)} % of {threshold.against}"
+    return f"{plain(threshold.value)}, {certificate(threshold)} at {at}"
 
 
 def _metric(section: MetricSection) -> list[str]:
@@ -172,11 +172,11 @@ def _metric(section: MetricSection) -> list[str]:
             for name, one in result.by_look_alike.items()
         )
         blocks.append(table_of(("Class of look-alikes", "Pairs", "Median", "AUC", "FPR"), classes))
-    if result.thresholds:
+    if section.thresholds:
         thresholds = (
-            (f"FPR ≤ {goal(item.max_fpr)} %", plain(item.value), "yes" if item.certified else "no",
+            (f"FPR ≤ {goal(item.max_fpr)} % of {item.against}", plain(item.value), certificate(item),
              percent_interval(item.fpr), percent_interval(item.tpr), item.reason)
-            for item in result.thresholds
+            for item in section.thresholds
         )  # fmt: skip
         blocks.append(table_of(("Threshold", "Value", "Certified", "FPR", "TPR", "Note"), thresholds))
     intervals = (

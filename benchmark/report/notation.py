@@ -100,10 +100,14 @@ def permutation_note(test: PermutationTest) -> str:
     """What a permutation test's p rests on, or why there is none."""
     if test.reason:
         return test.reason
-    if test.exact:
-        return f"models permuted within architecture cells: all {test.n_arrangements:,} arrangements"
-    drawn = f"{test.n_resamples:,} permutations drawn of at least {test.n_arrangements:.3g} arrangements"
-    return f"models permuted within architecture cells: {drawn}"
+    walked = f"all {test.n_arrangements:,} arrangements"
+    if not test.exact:
+        walked = f"{test.n_resamples:,} permutations drawn of at least {test.n_arrangements:.3g} arrangements"
+    parts = (
+        f"models permuted within architecture cells, {walked}: {p_value(test.exchangeable_p_value)}",
+        f"excess over levels, t over {test.n_lineages:,} lineages: {p_value(test.lineage_p_value)}",
+    )
+    return f"the larger of two p-values ({'; '.join(parts)}). Null hypothesis: {test.null}"
 
 
 def percent(value: float) -> str:

@@ -24,9 +24,10 @@ def pair_data(sections: Sequence[MetricSection]) -> dict[str, JSON]:
     -------
     dict
         ``models``: names. ``plots``: for each score plot its rows, each with ``says`` (the row in words),
-        ``p`` (uint16: both models of each dot, as indices), ``s`` (float32: scores) and, where a row holds
-        several methods, their names ``m`` and each dot's ``k`` (uint16). ``decays``: for each metric ``d``
-        (the number of each dot's text in ``texts``) and ``s``.
+        ``p`` (uint16: both models of each dot, as indices), ``s`` (float32: scores; in their place ``w``,
+        float64, where a score is too large or too small for that) and, where a row holds several methods,
+        their names ``m`` and each dot's ``k`` (uint16). ``decays``: for each metric ``d`` (the number of each
+        dot's text in ``texts``) and ``s`` or ``w``.
     """
     models: dict[str, int] = {}
     texts: dict[str, int] = {}
@@ -41,7 +42,7 @@ def pair_data(sections: Sequence[MetricSection]) -> dict[str, JSON]:
             numbers = [texts.setdefault(_says(point), len(texts)) for point in section.decay]
             decays[section.anchor] = {
                 "d": _packed(np.array(numbers), "<u2"),
-                "s": _packed(np.array([point.score for point in section.decay]), "<f4"),
+                **_scores(np.array([point.score for point in section.decay])),
             }
     return {
         "width": dots.WIDTH,
@@ -56,11 +57,19 @@ def _row(row: dots.Row, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> d
     packed: dict[str, JSON] = {
         "says": row.says,
         "p": _packed(np.stack([a[row.pairs], b[row.pairs]], axis=1).ravel(), "<u2"),
-        "s": _packed(row.scores, "<f4"),
+        **_scores(row.scores),
     }
     if row.kind.slug == "derived" and len(row.methods) > 1:
         packed |= {"m": list(row.methods), "k": _packed(row.method_of, "<u2")}
     return packed
+
+
+def _scores(scores: npt.NDArray[np.float64]) -> dict[str, JSON]:
+    """Scores in four bytes, more digits than a tooltip shows; in eight where one is too large or small."""
+    size = np.abs(scores[np.isfinite(scores) & (scores != 0)])
+    single = np.finfo(np.float32)
+    fits = not len(size) or (size.min() >= single.tiny and size.max() <= single.max)
+    return {"s": _packed(scores, "<f4")} if fits else {"w": _packed(scores, "<f8")}
 
 
 def _says(point: DecayPoint) -> str:

@@ -28,7 +28,7 @@ from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.glossary import GLOSSARY, anchor
 from benchmark.report.packing import pair_data
 from benchmark.report.run_facts import INTERVALS, making, methods
-from benchmark.report.sections import MetricSection, anchors, metric_sections
+from benchmark.report.sections import MetricSection, anchors, certificate, metric_sections
 from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.decision import MAX_FPR
 from benchmark.results.schema import DisputeRecord, Results, RunRecord
@@ -103,7 +103,9 @@ def page(
         "groups": [(group, [one for one in sections if one.group is group]) for group in GROUPS],
         "level_note": answer.level_note(sections),
         "certify": answer.certify(catalog, sections),
-        "ruler": strips.ruler(catalog.n_lineages, catalog.certifiable_fpr, answer.goals(catalog)),
+        "ruler": strips.ruler(
+            answer.lineages_that_count(catalog), catalog.certifiable_fpr, answer.goals(catalog)
+        ),
         "power_panels": _power_panels(catalog),
         "cells": _cells(catalog),
         "comparisons": _surest_first(results.comparisons),
@@ -198,6 +200,7 @@ def _environment() -> jinja2.Environment:
         permutation_note=notation.permutation_note,
         key=_key,
         dumbbell=lambda result, low: strips.dumbbell(result.look_alike_auc, result.auc, low),
+        certificate=certificate,
         panels=drawings,
         lift=lambda row: strips.lift(row.effect),
     )

@@ -47,7 +47,7 @@ def _by_convention(record: RunRecord) -> list[str]:
 def methods(results: Results) -> list[tuple[str, str]]:
     """What was computed and how; nothing for what these results do not hold."""
     metrics = results.metrics
-    thresholds = [item for result in metrics for item in result.thresholds]
+    thresholds = [item for result in metrics for item in (*result.thresholds, *result.independent_thresholds)]
     found = (
         ("AUC and look-alike AUC", (result.look_alike_auc.method for result in metrics)),
         ("Partial AUC", (result.partial_auc.method for result in metrics)),

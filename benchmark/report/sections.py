@@ -21,7 +21,15 @@ from benchmark.report.verdict_groups import Group, best_first, group_of, verdict
 from benchmark.results.decision import Decision, deciding_threshold
 from benchmark.results.schema import DecayPoint, MetricDescription, MetricResult, Results, RunRecord
 
-__all__ = ["MetricSection", "ThresholdLine", "anchors", "calibrated", "claimed", "metric_sections"]
+__all__ = [
+    "MetricSection",
+    "ThresholdLine",
+    "anchors",
+    "calibrated",
+    "certificate",
+    "claimed",
+    "metric_sections",
+]
 
 FOOLED: Final = 0.5  # share of look-alikes from which a claimed threshold is the first thing to say
 
@@ -122,7 +130,9 @@ class MetricSection:
         if stated and math.isfinite(stated.threshold):
             found.append(self._line("claimed", f"claimed {plain(stated.threshold)}", stated.threshold))
         if own and math.isfinite(own.value):
-            at = f"{goal(own.max_fpr)} % FPR" + ("" if own.certified else ", not certified")
+            at = f"{goal(own.max_fpr)} % FPR among {own.against}" + (
+                "" if own.certified else ", not certified"
+            )
             found.append(self._line("calibrated", f"calibrated {plain(own.value)} ({at})", own.value))
         # The outer line is labelled first: labels point inwards, so no line then crosses the other's label.
         return tuple(sorted(found, key=lambda line: -abs(line.share - 50)))
@@ -173,7 +183,20 @@ class MetricSection:
     @property
     def threshold_reasons(self) -> tuple[str, ...]:
         """Why thresholds are not certified, each once."""
-        return tuple(dict.fromkeys(item.reason for item in self.result.thresholds if item.reason))
+        every = (*self.result.thresholds, *self.result.independent_thresholds)
+        return tuple(dict.fromkeys(item.reason for item in every if item.reason))
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """The calibrated thresholds: each goal against look-alikes, then against all independents."""
+        alike = (item for item in self.result.thresholds if item.negatives == "look-alike")
+        return (*alike, *self.result.independent_thresholds)
+
+    @property
+    def first_thresholds(self) -> tuple[Threshold, ...]:
+        """Those for the largest allowed false positive rate: against look-alikes, then all independents."""
+        at = max((item.max_fpr for item in self.thresholds), default=math.nan)
+        return tuple(item for item in self.thresholds if item.max_fpr == at)
 
     @property
     def unscored(self) -> tuple[tuple[str, int], ...]:
@@ -203,6 +226,12 @@ def claimed(result: MetricSummary) -> ThresholdAudit | None:
 def calibrated(result: MetricSummary) -> Threshold | None:
     """The calibrated threshold with the largest allowed false positive rate, which tables quote."""
     return result.thresholds[0] if result.thresholds else None
+
+
+def certificate(threshold: Threshold) -> str:
+    """Whether a threshold is certified, for whom it would be, and together with how many metrics."""
+    jointly = f", {threshold.n_metrics} metrics together" if threshold.n_metrics > 1 else ""
+    return f"certified{jointly}" if threshold.certified else "not certified"
 
 
 def anchors(names: Sequence[str], prefix: str) -> dict[str, str]:

@@ -151,7 +151,11 @@ def _row(one: MetricResult) -> dict[str, object]:
         "adjusted_p_value": one.permutation.adjusted_p_value,
         "max_fpr": threshold.max_fpr if threshold else None,
         "threshold": threshold.value if threshold else None,
+        "threshold_negatives": threshold.negatives if threshold else None,
         "certified": threshold.certified if threshold else None,
+        "certified_independent": one.independent_thresholds[0].certified
+        if one.independent_thresholds
+        else None,
         **_ends("tpr", threshold.tpr if threshold else None),
         "claimed_threshold": claim.threshold if claim else None,
         **_ends("claim_look_alike_fpr", claim.look_alike_fpr if claim else None),

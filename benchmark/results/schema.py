@@ -35,7 +35,7 @@ __all__ = [
     "SharedPropertyClass",
 ]
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class Results(Shown):
     Attributes
     ----------
     schema : int
-        1; a file of another schema is refused.
+        2; a file of another schema is refused.
     metrics : tuple of MetricResult
         In the order of the run.
     comparisons : tuple of Comparison
@@ -388,7 +388,7 @@ class RunRecord(Shown):
     Attributes
     ----------
     schema : int
-        1; a file of another schema is refused.
+        2; a file of another schema is refused.
     status : str
         "running", "complete", or "partial" where a unit of work failed.
     command : str

@@ -14,6 +14,8 @@ from studies.simulation.detection import run_power
 from studies.simulation.evidence_cost import run_evidence
 from studies.simulation.experiment import Experiment
 from studies.simulation.honesty import run_differences, run_scenarios
+from studies.simulation.joint_certificates import run_joint_certificates
+from studies.simulation.nulls import run_nulls, run_regression, run_smallest
 from studies.simulation.pages import write
 from studies.simulation.size import run_family, run_size
 
@@ -24,8 +26,12 @@ EXPERIMENTS: dict[str, Callable[[bool, int], Experiment]] = {
     "differences": run_differences,
     "certificates": run_certificates,
     "held-out": run_held_out,
+    "joint-certificates": run_joint_certificates,
     "size": run_size,
     "family": run_family,
+    "nulls": run_nulls,
+    "smallest": run_smallest,
+    "regression": run_regression,
     "power": run_power,
     "evidence": run_evidence,
 }

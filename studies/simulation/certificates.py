@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.thresholds.calibration import certified_value
+from analysis.thresholds.certificate import WeighedNegatives
 from analysis.thresholds.heldout import held_out_rates
 from studies.simulation.coverage import EFFECTS, design
 from studies.simulation.designs import Design
@@ -47,9 +48,9 @@ def run_certificates(quick: bool, seed: int) -> Experiment:
 
 def _measure(population: Design, max_fpr: float, n_catalogs: int, seed: int) -> dict[str, object]:
     exceeded, certified, true = 0, 0, []
-    for i, table in enumerate(population.draws(n_catalogs, seed)):
-        value, holds, _, _ = certified_value(table, max_fpr, 0.95, seed=i)
-        if holds:
+    for table in population.draws(n_catalogs, seed):
+        value, reason = certified_value(WeighedNegatives.of(table, "independent"), max_fpr, 0.95)
+        if not reason:
             certified += 1
             true.append(population.rate(value, "fpr"))
             exceeded += true[-1] > max_fpr
@@ -71,8 +72,8 @@ def run_held_out(quick: bool, seed: int) -> Experiment:
         for effects in ("mixed", "lineage", "independent pairs"):
             population = design(lineages, "3–5", effects, "chain").at_auc(0.9)
             seen, held, true = [], [], []
-            for i, table in enumerate(population.draws(n_catalogs, seed)):
-                value, _, _, _ = certified_value(table, max_fpr, 0.95, seed=i)
+            for table in population.draws(n_catalogs, seed):
+                value, _ = certified_value(WeighedNegatives.of(table, "independent"), max_fpr, 0.95)
                 negative = table.score[table.independent]
                 seen.append(float(np.mean(negative >= value)))
                 held.append(held_out_rates(table, max_fpr, by="lineage")[0].estimate)

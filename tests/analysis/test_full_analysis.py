@@ -16,6 +16,7 @@ from analysis.full_analysis import analyse
 from analysis.inference.claims import Claim
 from analysis.results import as_json
 from analysis.table import ScoreTable
+from analysis.thresholds.calibration import calibrate_thresholds
 from analysis.thresholds.power import intraclass_correlation
 from analysis.verdicts import VERDICTS
 from studies.simulation.designs import Design
@@ -86,7 +87,7 @@ DOCUMENTED = {
     "derived abstained": (
         "all 30 abstained or failed",
         "no derived pair",
-        2.1375,
+        2.6334,
         "no derived pair",
         "cannot say",
     ),
@@ -249,8 +250,9 @@ DIRECT: dict[str, Callable[[ScoreTable], object]] = {
         for method in ("jackknife", "bootstrap", "percentile", "delong")
     },
     "permutation": lambda t: analysis.separation_test(t, 99, SEED),
-    "thresholds": lambda t: tuple(
-        analysis.calibrate_threshold(t, rate, 0.95, level=LEVEL, seed=SEED) for rate in GOALS
+    "thresholds": lambda t: tuple(analysis.calibrate_threshold(t, rate, 0.95, level=LEVEL) for rate in GOALS),
+    "independent_thresholds": lambda t: tuple(
+        analysis.calibrate_threshold(t, rate, 0.95, negatives="independent", level=LEVEL) for rate in GOALS
     ),
     "claim": lambda t: CLAIM,
     "claim_audit": lambda t: analysis.audit_threshold(t, 1.0, LEVEL),
@@ -271,7 +273,7 @@ DIRECT: dict[str, Callable[[ScoreTable], object]] = {
 
 
 def first_threshold(table: ScoreTable) -> float:
-    return analysis.calibrate_threshold(table, GOALS[0], level=LEVEL, seed=SEED).value
+    return analysis.calibrate_threshold(table, GOALS[0], level=LEVEL).value
 
 
 def test_a_report_holds_what_each_procedure_says_alone():
@@ -299,21 +301,59 @@ def test_the_defaults_are_those_that_are_documented():
         assert stated != analysis.auc(table, level=0.95, method=method, n_resamples=2_001, seed=0)
     assert [item.max_fpr for item in report.thresholds] == [0.05, 0.01, 0.001]
     assert [item.confidence for item in report.thresholds] == [0.95] * 3
+    assert [item.negatives for item in report.thresholds] == ["look-alike"] * 3
+    assert as_json(report.thresholds) == as_json(calibrate_thresholds(table, (0.05, 0.01, 0.001)))
+    assert [item.negatives for item in report.independent_thresholds] == ["independent"] * 3
     assert (report.claim, report.claim_audit, report.p_values, report.version) == (None,) * 4
 
 
 def test_a_claim_is_audited_as_far_as_it_goes():
     tables = [analysis.example_table(name, n_lineages=3) for name in ("silent", "cut", "p")]
+    tables[2] = tables[2].with_scores(tables[2].score - tables[2].score.min())
     claims = {"cut": Claim(threshold=0.0), "p": Claim(p_values=True)}
-    found = analyse(tables, claims=claims, versions={"p": 2}, max_fpr=(), n_resamples=99, n_bootstrap=9)
+    found = analyse(
+        tables, claims=claims, versions={"p": 2}, level=0.8, max_fpr=(), n_resamples=99, n_bootstrap=9
+    )
     silent, cut, p = found.metrics
     assert (silent.claim, silent.claim_audit, silent.p_values, silent.version) == (None,) * 4
     assert cut.claim == claims["cut"]
     assert cut.claim_audit.threshold == 0.0
     assert cut.p_values is None
     assert p.claim_audit is None
-    assert p.p_values == analysis.audit_p_values(tables[2])
+    assert as_json(p.p_values) == as_json(analysis.audit_p_values(tables[2], level=0.8))
+    assert p.p_values.rates[0].observed.level == 0.8
     assert p.version == 2
+
+
+def test_certificates_of_all_metrics_hold_together_and_those_of_a_declared_one_alone():
+    tables = [analysis.example_table(f"m{i}", n_lineages=6) for i in range(4)]
+    quick = {"max_fpr": (0.05,), "n_resamples": 19, "n_bootstrap": 9}
+    for focus, expected in ((None, [4] * 4), ("m1", [3, 1, 3, 3])):
+        found = analyse(tables, focus=focus, **quick)
+        assert [report.thresholds[0].n_metrics for report in found.metrics] == expected
+        assert [report.independent_thresholds[0].n_metrics for report in found.metrics] == expected
+        catalog = found.summary().catalog
+        assert catalog.n_metrics == max(expected)
+        assert catalog.certifiable_fpr == analysis.certifiable_fpr(6, 0.95, max(expected))
+        assert catalog.lineages_needed["0.05"] == analysis.lineages_needed(0.05, 0.95, max(expected))
+    (alone,) = analyse(tables[:1], focus="m0", **quick).metrics
+    assert alone.thresholds[0].n_metrics == 1
+
+
+def test_a_table_without_look_alikes_says_against_whom_its_thresholds_are():
+    frame = analysis.example_table("m", n_lineages=4).frame.drop(columns=["architecture_a", "architecture_b"])
+    (report,) = analyse([ScoreTable(frame)], max_fpr=(0.05,), n_resamples=19, n_bootstrap=9).metrics
+    assert report.thresholds == report.independent_thresholds
+    assert report.thresholds[0].negatives == "independent"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_seed_moves_a_threshold(seed: int):
+    table = analysis.example_table("m", n_lineages=8)
+    quick = {"max_fpr": (0.3,), "n_resamples": 19, "n_bootstrap": 9}
+    (one,), (other,) = (analyse([table], seed=each, **quick).metrics for each in (0, seed))
+    assert as_json(one.thresholds) == as_json(other.thresholds)
+    assert as_json(one.independent_thresholds) == as_json(other.independent_thresholds)
 
 
 def test_evidence_is_calibrated_against_what_is_asked_for():
@@ -331,7 +371,7 @@ def test_evidence_is_calibrated_against_what_is_asked_for():
 def test_without_goals_there_are_no_thresholds_and_no_rates_at_them():
     table = analysis.example_table("m", n_lineages=4)
     (report,) = analyse([table], max_fpr=(), n_resamples=99, n_bootstrap=9).metrics
-    assert report.thresholds == ()
+    assert report.thresholds == report.independent_thresholds == ()
     assert as_json(report.by_method) == as_json(analysis.by_method(table))
     assert as_json(report.by_look_alike) == as_json(analysis.by_look_alike(table))
     assert not report.by_method["fine-tune"].tpr.defined

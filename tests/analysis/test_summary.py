@@ -151,7 +151,11 @@ def test_the_catalog_is_all_models_of_all_tables_each_once() -> None:
     assert found.cells == {"w": CellSummary(1, 1), "x": CellSummary(1, 1), "y": CellSummary(3, 2)}
     assert list(found.cells) == ["w", "x", "y"]
     assert found.confidence == 0.9
-    assert found.certifiable_fpr == analysis.certifiable_fpr(3, 0.9)
+    assert found.n_metrics == 1
+    assert found.n_independent_negatives == pytest.approx(1.5)
+    assert found.certifiable_independent_fpr == analysis.certifiable_fpr(2, 0.9)
+    assert found.n_look_alike_negatives == 0
+    assert math.isnan(found.certifiable_fpr)
     assert found.lineages_needed == {
         "0.1": analysis.lineages_needed(0.1, 0.9),
         "0.001": analysis.lineages_needed(0.001, 0.9),
@@ -174,5 +178,6 @@ def test_no_models_are_a_catalog_that_certifies_nothing() -> None:
         found = CatalogSummary.of(tables, (0.05,), 0.95)
         assert (found.n_models, found.n_lineages, found.n_cells) == (0, 0, 0)
         assert math.isnan(found.certifiable_fpr)
+        assert math.isnan(found.certifiable_independent_fpr)
         assert math.isnan(found.minimal_detectable_auc_difference)
         assert found.lineages_needed == {"0.05": analysis.lineages_needed(0.05)}

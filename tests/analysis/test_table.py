@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import pickle
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -42,7 +44,7 @@ def test_pairs_are_ordered_and_labels_with_them() -> None:
     [
         ({"model_a": ["b", "a", "c", "b"], "model_b": ["a", "c", "d", "a"]}, "stands twice"),
         ({"model_a": ["a", "a", "c", "a"]}, "paired with itself"),
-        ({"score": [0.9, np.nan, 0.8, 0.3]}, "a – c has no score"),
+        ({"score": [0.9, np.nan, 0.8, 0.3]}, "a – c, has no score"),
         ({"score": ["high", 1, 2, 3]}, "no number"),
         ({"relation": ["derived", "unrelated", "sibling", "independent"]}, "relation 'unrelated'"),
         ({"status": ["ok", "ok", "lost", "ok"]}, "status 'lost'"),
@@ -69,12 +71,13 @@ LABELS = {"lineage_a": ["1", "1", "2", "1"], "lineage_b": ["1", "2", "2", "2"]}
     [
         (
             {"model_a": ["b", "a", "c", "b"], "model_b": ["a", "c", "d", "a"]},
-            "pair a – b stands twice; a pair stands once a metric",
+            "pair a – b stands twice, in row 1 and row 4; a pair stands once a metric",
         ),
-        ({"model_a": ["b", "c", "d", "c"]}, "c is paired with itself; drop such rows"),
+        ({"model_a": ["b", "c", "d", "c"]}, "row 2: c is paired with itself; drop such rows"),
         (
             {"score": [0.9, 0.1, 0.8, np.nan]},
-            "pair a – d has no score though its status is ok; mark it abstained or failed, with a reason",
+            "row 4, pair a – d, has no score though its status is ok; mark it abstained or failed, with a"
+            " reason",
         ),
         (
             {"relation": ["derived", "unrelated", "odd", "independent"]},
@@ -110,12 +113,9 @@ def test_a_refusal_says_what_is_wrong_and_what_to_do(change: dict[str, Any], sen
 
 
 def test_a_score_that_is_no_number_is_told_with_the_place() -> None:
-    score = pd.Series([1, "high", 2, 3], dtype=object)
-    with pytest.raises(ValueError, match="high") as why:
-        pd.to_numeric(score)
     with pytest.raises(BadTable) as caught:
-        ScoreTable(GOOD.assign(score=score))
-    assert str(caught.value) == (f"score table: column score holds something that is no number: {why.value}")
+        ScoreTable(GOOD.assign(score=pd.Series([1, "high", 2, 3], dtype=object)))
+    assert str(caught.value) == "score table: row 2 has score 'high', which is no number"
 
 
 def test_some_of_many_metrics_are_named() -> None:
@@ -130,7 +130,7 @@ def test_missing_columns_are_named() -> None:
         ScoreTable(GOOD[["model_a", "model_b"]])
     assert str(caught.value) == (
         "score table: no column score, relation; it needs model_a, model_b, score, relation"
-        " (labels can come from a catalog)"
+        " (labels can come from a catalog); columns found: model_a, model_b"
     )
     with pytest.raises(ValueError, match=r"^frame must be a DataFrame, not a list$"):
         ScoreTable([GOOD])  # type: ignore[arg-type]
@@ -176,6 +176,8 @@ def test_names_are_sorted_and_coded_small() -> None:
         assert codes.dtype == np.int32
     for names in (table.models, table.lineages, table.cells, table.relation):
         assert names.dtype == object
+    numbered = ScoreTable(ScoreTable(GOOD).frame.assign(lineage_a=[1, 1, 1, 2], lineage_b=[1, 2, 2, 2]))
+    assert (numbered.lineages.tolist(), numbered.lineages.dtype) == (["1", "2"], object)
     assert table.frame.index.tolist() == [0, 1, 2, 3]
     assert (table.model_a.tolist(), table.model_b.tolist()) == ([0, 0, 0, 2], [1, 2, 3, 3])
 
@@ -187,7 +189,7 @@ def test_a_cell_may_be_unknown_and_a_lineage_may_not() -> None:
     assert unknown.cell_of.tolist() == [-1, 0, 0, 1]
     assert unknown.cell_pair.tolist() == [-1, -1, -1, 1]
     lineage = {"lineage_a": ["1", "1", "2", "1"], "lineage_b": ["1", "2", "2", None]}
-    with pytest.raises(BadTable, match=r"score table: row 3 has no lineage; fill it or leave the column out"):
+    with pytest.raises(BadTable, match=r"score table: row 4 has no lineage; fill it or leave the column out"):
         ScoreTable(GOOD.assign(**lineage))
     with pytest.raises(BadTable, match=r"row 1 has no lineage"):
         ScoreTable(GOOD.assign(lineage_a=[None, "1", "2", "1"], lineage_b=["1", "2", "2", "2"]))
@@ -208,6 +210,116 @@ def test_contradictions_name_the_model_and_pairs_the_pair() -> None:
         ScoreTable(GOOD.assign(relation=["derived", "unrelated", "sibling", "independent"]))
     with pytest.raises(BadTable, match="a is paired with itself"):
         ScoreTable(GOOD.assign(model_a=["a", "a", "c", "a"]))
+
+
+def test_siblings_across_stated_lineages_contradict_themselves() -> None:
+    stated = LABELS | {"lineage_b": ["1", "2", "3", "3"]}
+    with pytest.raises(BadTable) as caught:
+        ScoreTable(GOOD.assign(**stated))
+    assert str(caught.value) == (
+        "score table: sibling pair c – d spans two lineages (2, 3);"
+        " siblings share a founder, which joins them into one"
+    )
+    for relation in ("shared-init", "distilled", "disputed"):  # each trained on its own
+        assert len(
+            ScoreTable(GOOD.assign(**stated, relation=[*GOOD["relation"][:2], relation, "independent"]))
+        )
+
+
+def test_rows_are_named_as_the_frame_names_them() -> None:
+    """A file's lines stay those of the file, in whatever order the table puts its rows."""
+    lines = GOOD.set_axis(pd.Index([2, 4, 5, 9], name="line"), axis=0)
+    with pytest.raises(BadTable, match="line 4, pair a – c, has no score"):
+        ScoreTable(lines.assign(score=[0.9, None, 0.8, 0.3]))
+    with pytest.raises(BadTable, match="line 9 has no model_a"):
+        ScoreTable(lines.assign(model_a=["b", "a", "c", None]))
+    with pytest.raises(BadTable, match="line 5 has no lineage"):
+        ScoreTable(lines.assign(lineage_a=["1", "1", None, "1"], lineage_b=["1", "2", "2", "2"]))
+    with pytest.raises(BadTable, match="pair a – b stands twice, in line 2 and line 9"):
+        ScoreTable(lines.assign(model_b=["a", "c", "d", "b"]))
+
+
+def test_names_are_text_without_blanks_around_them() -> None:
+    spaced = ScoreTable(
+        GOOD.assign(model_b=["a ", "c", " d", "d"], relation=[f"{r} " for r in GOOD["relation"]])
+    )
+    pd.testing.assert_frame_equal(spaced.frame, ScoreTable(GOOD).frame)
+    assert spaced.notes == ("blanks around 5 names were taken off ('derived ', 'independent ', 'sibling ')",)
+    assert ScoreTable(GOOD).notes == ()
+    numbered = ScoreTable(GOOD.assign(model_a=[2, 1, 3, 1], model_b=["1", "3", "04", "04"]))
+    assert numbered.models.tolist() == ["04", "1", "2", "3"]
+    named = GOOD.replace({"a": "NA", "d": "None"})
+    assert ScoreTable(named).models.tolist() == ["NA", "None", "b", "c"]
+
+
+def test_names_that_differ_only_in_case_are_counted_apart_and_said() -> None:
+    table = ScoreTable(GOOD.replace({"d": "B"}))
+    assert table.models.tolist() == ["B", "a", "b", "c"]
+    assert table.notes == ("models whose names differ only in case or form are counted apart: B and b",)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"model_a": [3.1, 3.2, 3.3, 3.2]},
+            "row 1 has model_a 3.1, a float; names are text: read the file with dtype=str, or 3.1 and 3.10"
+            " become one",
+        ),
+        ({"model_b": ["a", "c\0", "d", "d"]}, "row 2 has model_b 'c\\x00', with a NUL character"),
+        (
+            {"lineage_a": [True] * 4, "lineage_b": [True] * 4},
+            "row 1 has lineage_a True, a bool; names are text",
+        ),
+        ({"metric": ["m", None, "m", None]}, "row 2 has no metric; fill it or leave the column out"),
+        ({"metric": ["m", "m", " ", "m"]}, "row 3 has no metric; fill it or leave the column out"),
+        ({"model_a": ["b", "a", "  ", "a"]}, "row 3 has no model_a"),
+        (
+            {"score": [1 + 2j, 0, 0, 0]},
+            "row 1 has a complex score; a score must have an order: a real number",
+        ),
+        ({"score": ["1", "2", "1+2j", "3"]}, "row 3 has score '1+2j', which is no number; a score must have"),
+        (
+            {"score": ["1", "0,5", "1", "3"]},
+            "row 2 has score '0,5', which is no number; write a decimal point",
+        ),
+        ({"score": ["1", "1_0", "1", "3"]}, "row 2 has score '1_0', which is no number"),
+        ({"score": ["1", "1e309", "1", "3"]}, "row 2 has score '1e309', beyond what a double can hold"),
+        (
+            {"score": ["1", "0", "1e-400", "3"]},
+            "row 3 has score '1e-400', nearer to 0 than a double can hold",
+        ),
+        ({"score": ["1", "2", "NA", "3"]}, "row 3, pair c – d, has no score though its status is ok"),
+    ],
+)
+def test_what_is_no_name_and_no_score_is_refused(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadTable) as caught:
+        ScoreTable(GOOD.assign(**change))
+    assert str(caught.value).startswith(f"score table: {sentence}")
+    assert "\n" not in str(caught.value)
+    assert "\0" not in str(caught.value)
+
+
+def test_a_column_that_stands_twice_is_refused() -> None:
+    with pytest.raises(BadTable, match="column score stands twice; keep one of them"):
+        ScoreTable(pd.concat([GOOD, GOOD[["score"]]], axis=1))
+
+
+def test_scores_may_be_any_kind_of_number() -> None:
+    wanted = [0.5, 1.0, 2.0, 0.25]
+    for kind in ("float32", "Float64", "object", "string", "category"):
+        table = ScoreTable(GOOD.assign(score=pd.Series([0.5, 1, 0.25, 2]).astype(kind)))
+        assert sorted(table.score) == sorted(wanted)
+    decimals = ScoreTable(GOOD.assign(score=[Decimal("0.5"), Decimal(1), Decimal("0.25"), Decimal(2)]))
+    assert sorted(decimals.score) == sorted(wanted)
+    gaps = pd.Series([0.5, None, 0.25, None], dtype="Float64")
+    silent = ScoreTable(GOOD.assign(score=gaps, status=["ok", "abstained", "ok", "failed"]))
+    assert silent.comparable.tolist() == [True, False, False, True]
+
+
+def test_a_refusal_travels_between_processes() -> None:
+    fault = pickle.loads(pickle.dumps(BadTable("no rows", "a.csv")))
+    assert (str(fault), fault.told, fault.source) == ("a.csv: no rows", "no rows", "a.csv")
 
 
 def test_half_a_label_is_no_label() -> None:
@@ -295,7 +407,9 @@ def test_tables_of_a_family_are_checked_by_name() -> None:
         check_table(GOOD)
     with pytest.raises(ValueError, match=r"^a must be a ScoreTable"):
         check_table(GOOD, "a")
-    with pytest.raises(ValueError, match=r"^tables\[1\] must be a ScoreTable"):
+    with pytest.raises(
+        ValueError, match=r"^tables\[1\] must be a ScoreTable \(analysis.ScoreTable\(frame\) makes one\)"
+    ):
         check_tables([table, GOOD])
     with pytest.raises(ValueError, match=r"^family must hold one table a metric; 'score' stands twice"):
         check_tables([table, table], "family")

@@ -11,6 +11,7 @@ from typing import Final
 __all__ = ["Axis", "coordinate", "tick_label"]
 
 NORMAL: Final = NormalDist()
+LONG: Final = 1e12  # numbers from here on are written with an exponent
 PROBIT_TICKS: Final = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 
 
@@ -68,10 +69,10 @@ def _bent(value: float, kind: str) -> float:
 def tick_label(value: float) -> str:
     """A round value, without its leading zero and with a true minus.
 
-    >>> tick_label(-.5), tick_label(1000.), tick_label(0.0)
-    ('−.5', '1,000', '0')
+    >>> tick_label(-.5), tick_label(1000.), tick_label(0.0), tick_label(5e306)
+    ('−.5', '1,000', '0', '5e+306')
     """
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
+    text = f"{value:,.0f}" if 1000 <= abs(value) < LONG else f"{value:g}"
     text = text.replace("-", "\N{MINUS SIGN}")
     return text.replace("0.", ".", 1) if 0 < abs(value) < 1 else text
 

@@ -23,16 +23,19 @@ ALIKE: Final = (
 
 
 def certificate_panel(catalog: analysis.CatalogSummary) -> Panel:
-    """The lowest false-positive rate that lineages can certify without an error, over their number."""
-    rates = tuple(analysis.certifiable_fpr(n, catalog.confidence) for n in SIZES)
-    here = analysis.certifiable_fpr(catalog.n_lineages, catalog.confidence)
-    label = f"Triangle: this catalog, {catalog.n_lineages} lineages, {percent(here)} %"
+    """The lowest false-positive rate among look-alikes that lineages can certify, over their number."""
+    rates = tuple(analysis.certifiable_fpr(n, catalog.confidence, catalog.n_metrics) for n in SIZES)
+    here = round(2 * catalog.n_look_alike_negatives)
+    at = catalog.certifiable_fpr
+    label = f"Triangle: this catalog, {here} lineages that share their shapes, {percent(at)} %"
+    jointly = f", {catalog.n_metrics} metrics together" if catalog.n_metrics > 1 else ""
     return Panel(
-        title=f"Lowest false-positive rate that can be certified, {goal(catalog.confidence)} % confidence",
-        x=Axis("lineages in the catalog", SIZES[0], SIZES[-1], "log"),
+        title="Lowest false-positive rate among look-alikes that can be certified,"
+        f" {goal(catalog.confidence)} % confidence{jointly}",
+        x=Axis("lineages that share their shapes", SIZES[0], SIZES[-1], "log"),
         y=Axis("certifiable false-positive rate", 5e-4, 1.0, "log", as_percent=True),
         lines=(Line("derived", "certifiable", Curve(tuple(map(float, SIZES)), rates)),),
-        marks=(Mark("claimed", label, catalog.n_lineages, here),),
+        marks=(Mark("claimed", label, here, at),),
     )
 
 

@@ -1,5 +1,6 @@
 // --- numbers as the page stores them -------------------------------------------------------------------
 const unpack = (text, Kind) => new Kind(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+const unpackScores = (stored) => (stored.w ? unpack(stored.w, Float64Array) : unpack(stored.s, Float32Array));
 const short = (value) => {
   if (!Number.isFinite(value)) return value > 0 ? "\u221e" : "\u2212\u221e";
   return String(Number(value.toPrecision(5))).replace(/^(-?)0\./, "$1.").replace("-", "\u2212");
@@ -30,7 +31,7 @@ const plots = $$(".field[data-plot]").map((field) => {
     // Read only when somebody points at a plot: most are never touched.
     row.places = () => (row.at ??= row.dots ? positions(row.dots) : { x: [], y: [] });
     row.pairs = () => (row.p ??= unpack(row.stored.p, Uint16Array));
-    row.scores = () => (row.s ??= unpack(row.stored.s, Float32Array));
+    row.scores = () => (row.s ??= unpackScores(row.stored));
     row.names = (dot) => [data.models[row.pairs()[2 * dot]], data.models[row.pairs()[2 * dot + 1]]];
     row.says = (dot) => (row.stored.m ? "derived: " + row.stored.m[(row.k ??= unpack(row.stored.k, Uint16Array))[dot]] : row.stored.says);
   });
@@ -136,7 +137,7 @@ const readPanel = (field) => {
   });
   const dots = $("path.dot", svg), stored = data.decays[field.dataset.decay];
   if (dots && stored) {
-    const texts = unpack(stored.d, Uint16Array), scores = unpack(stored.s, Float32Array);
+    const texts = unpack(stored.d, Uint16Array), scores = unpackScores(stored);
     lines.push(Array.from(dots.getAttribute("d").matchAll(/M([\d.]+) ([\d.]+)h0/g), ([, px, py], index) => {
       const [a, b, how] = data.texts[texts[index]].split("|");
       return { x: Number(px), y: Number(py), says: [["score", short(scores[index])], ["model", a], ["model", b], ["kind", how]] };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -152,6 +153,38 @@ def test_shares_of_the_same_pairs_are_found_together() -> None:
         assert found.warnings == alone.warnings
 
 
+def test_an_interval_keeps_what_it_was_told() -> None:
+    given_: dict[str, Any] = {"kind": AREA, "units": 9.0, "level": 0.8, "method": "mine"}
+    counts = {"n_pairs": 7, "n_models": 5, "n_lineages": 9}
+    folds = np.linspace(0.5, 0.9, 9)
+    found = lineage_interval(0.7, folds, **given_, **counts, warnings=("look",))
+    assert (found.estimate, found.level, found.method, found.warnings) == (0.7, 0.8, "mine", ("look",))
+    assert (found.n_pairs, found.n_models, found.n_lineages) == (7, 5, 9)
+    for bare in (
+        lineage_interval(0.7, folds, **given_),
+        *lineage_intervals([0.7], folds[None], **given_),
+    ):
+        assert (bare.n_pairs, bare.n_models, bare.n_lineages) == (0, 0, 0)
+        assert bare.warnings == ("0 lineages: below 8 the coverage of this interval is not established",)
+    # Estimates may be whole numbers.
+    two = np.array([[0.0, 0.1, 0.05], [1.0, 0.9, 0.95]])
+    assert lineage_intervals([0, 1], two, **given_) == lineage_intervals([0.0, 1.0], two, **given_)
+
+
+def test_what_lineages_make_of_a_share_may_lie_outside_and_its_ends_do_not() -> None:
+    assert interval([2.0, 2.0, -0.4, 0.0]).high == 1
+    # As much as more than all can be lost where hubs are counted twice: then nothing is left.
+    assert interval([2.5, 2.5, -1.0, -1.0], FALSE_POSITIVES).high == 1
+
+
+def test_a_false_positive_of_two_bad_lineages_counts_once() -> None:
+    values = 0.2 + 0.1 * np.sin(np.arange(20))
+    share = float(values.mean())
+    clean = float(weighted_mean_quantile(1 - values[None], [share - 1], 1.0, 0.025)[0])
+    expected = 1 - (1 - share) * ((1 + clean / (1 - share)) / 2) ** 2
+    assert interval(values.tolist(), FALSE_POSITIVES).high == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_kind_of_lineage_that_is_not_among_those_seen() -> None:
     """As frequent as stays unseen among 36 with probability 1/40: what it touches is lost."""
     hidden = 1 - 0.025 ** (1 / 36)
@@ -170,11 +203,21 @@ def test_what_a_reader_is_told() -> None:
     assert told(even) == ""
     assert "7 lineages: below 8" in told(even[:7])
     assert "worth 2.5 even ones" in told(even, units=2.5)
-    assert "no lineage differs" in told([0.9] * 12)
-    assert "one lineage of 12 makes 92% of the variation" in told([1.0] * 11 + [0.1])
-    alone = lineage_interval(0.7, [np.nan], kind=AREA, units=1.0, level=0.95, method="any", n_lineages=1)
-    assert "one lineage carries all" in alone.warnings[-1]
-    assert (alone.low, alone.high) == clopper_pearson(0.7, 0.5, 0.95)
+    assert told(even[:8]) == told(even, units=3.0) == ""
+    assert (
+        told([0.9] * 12)
+        == "no lineage differs from another: the interval is what one lineage more can change"
+    )
+    assert told([1.0] * 11 + [0.1]) == "one lineage of 12 makes 92% of the variation"
+    assert told([0.9] * 11 + [0.8]) == "one lineage of 12 makes 92% of the variation"
+    assert told([0.9] * 7 + [0.8]) == "one lineage of 8 makes 88% of the variation"
+    # Half of it is not most of it; all numbers are exact.
+    assert told([0.5] * 7 + [0.25, 0.75]) == ""
+    for folds in ([np.nan], [0.7]):
+        alone = lineage_interval(0.7, folds, kind=AREA, units=1.0, level=0.95, method="any", n_lineages=1)
+        assert alone.warnings[-1] == "one lineage carries all there is to compare: a bound for so few trials"
+        assert (alone.low, alone.high) == clopper_pearson(0.7, 0.5, 0.95)
+    assert "one lineage carries" not in told([0.7, 0.8])
 
 
 @pytest.mark.parametrize(("hits", "n", "level"), [(3, 10, 0.95), (9, 10, 0.9), (0, 7, 0.95), (7, 7, 0.99)])
@@ -188,8 +231,13 @@ def test_moments_of_folds_worked_by_hand() -> None:
     assert jackknife_variance(folds) == pytest.approx(0.08 * 2 / 3)
     # Squares .04, 0, .04: their sum .08, their squares' sum .0032.
     assert degrees_of_freedom(folds) == pytest.approx(min(2.0, 2 * 0.08**2 / (0.0032 - 0.08**2 / 3)))
+    # Squares seven times 1/64, and 49/64: their sum 7/8, their squares' sum 2408/4096.
+    one_of_eight = np.array([0.0] * 7 + [1.0])
+    assert degrees_of_freedom(one_of_eight) == pytest.approx(2 * 49 / 64 / (2408 / 4096 - 49 / 512))
     assert degrees_of_freedom(np.full(5, 0.3)) == 4
     assert effective_number([2, 2, 4]) == pytest.approx(64 / 24)
+    assert effective_number([0.25, 0.25]) == 2
+    assert effective_number(np.full(2, 100_000, dtype=np.int32)) == 2
     assert effective_number([0, 0]) == 0
 
 
@@ -202,6 +250,43 @@ def test_a_difference_is_a_mean_with_a_lineage_more_that_sets_the_two_apart() ->
     high = -float(weighted_mean_quantile(-values[None], [-estimate - 0.5], 1.0, 0.05)[0])
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-6)
     assert (found.n_pairs, found.n_models, found.n_lineages) == (9, 5, 20)
+
+
+@pytest.mark.parametrize(("mean", "further"), [(-0.9, -1.0), (0.1, -0.4), (0.8, -0.25)])
+def test_the_metric_ahead_falls_behind_on_one_lineage_more(mean: float, further: float) -> None:
+    values = mean + 0.05 * np.sin(np.arange(20))
+    estimate = float(values.mean())
+    folds = (values.sum() - values) / 19
+    found = difference_interval(
+        estimate, folds, 0.9, "mine", units=20.0, n_pairs=9, n_models=5, n_lineages=20
+    )
+    against = further + estimate - mean if further == -0.4 else further
+    low = float(weighted_mean_quantile(values[None], [against], 1.0, 0.05)[0])
+    assert found.low == pytest.approx(low, abs=1e-6)
+    assert (found.estimate, found.level, found.method, found.warnings) == (estimate, 0.9, "mine", ())
+
+
+def test_a_difference_is_at_most_one() -> None:
+    values = np.array([-2.0, -2.0, -2.0, 0.4])
+    folds = (values.sum() - values) / 3
+    for sign in (1, -1):
+        found = difference_interval(
+            sign * -1.4, sign * folds, 0.95, "any", units=4.0, n_pairs=1, n_models=1, n_lineages=4
+        )
+        assert (found.low if sign > 0 else found.high) == -sign
+
+
+def test_a_difference_of_two_lineages_has_ends() -> None:
+    found = difference_interval(
+        0.2, np.array([0.1, 0.3]), 0.95, "any", units=2.0, n_pairs=1, n_models=1, n_lineages=2
+    )
+    assert found.low < 0.2 < found.high
+    assert found.reason == ""
+    same = np.full(2, 0.2)
+    told = difference_interval(
+        0.2, same, 0.95, "any", units=2.0, n_pairs=1, n_models=1, n_lineages=2
+    ).warnings
+    assert told == ("no lineage differs from another: the interval is what one lineage more can change",)
 
 
 @given(values=st.lists(st.floats(-1, 1), min_size=3, max_size=30), level=st.sampled_from([0.5, 0.9, 0.95]))
@@ -232,8 +317,9 @@ def test_a_difference_without_variation_is_one_lineage_from_being_none() -> None
 
 @pytest.mark.parametrize("folds", [np.array([0.2]), np.array([0.2, math.nan])])
 def test_a_difference_that_one_lineage_carries_has_no_ends(folds: np.ndarray) -> None:
-    found = difference_interval(0.2, folds, 0.95, "any", units=1.0, n_pairs=1, n_models=1, n_lineages=1)
-    assert found.estimate == 0.2
+    found = difference_interval(0.2, folds, 0.9, "mine", units=1.0, n_pairs=3, n_models=5, n_lineages=2)
+    assert (found.estimate, found.level, found.method) == (0.2, 0.9, "mine")
+    assert (found.n_pairs, found.n_models, found.n_lineages) == (3, 5, 2)
     assert math.isnan(found.low)
     assert math.isnan(found.high)
     assert found.reason == "one lineage carries all there is to compare"

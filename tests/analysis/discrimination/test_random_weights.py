@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
 from scipy.stats import beta
 
+from analysis.discrimination import random_weights
 from analysis.discrimination.random_weights import share_below, weighted_mean_quantile
 
 VALUES = st.lists(st.floats(0, 1), min_size=2, max_size=30)
@@ -77,8 +83,98 @@ def test_many_means_are_found_at_once() -> None:
 
 def test_values_that_are_all_alike_are_returned() -> None:
     assert quantile([0.4, 0.4], 0.4, 1.0, 0.025) == 0.4
+    alike, other = weighted_mean_quantile([[0.4, 0.4], [0.1, 0.9]], [0.4, 0.5], 1.0, 0.025)
+    assert (alike, other) == (0.4, pytest.approx(quantile([0.1, 0.9], 0.5, 1.0, 0.025), abs=1e-6))
 
 
 def test_shares_beyond_all_values_are_nothing_and_all() -> None:
     assert share_below([0.2, 0.4], 0.1, 1.0, 0.1) == 0.0
     assert share_below([0.2, 0.4], 0.1, 1.0, 0.4) == 1.0
+
+
+def of_two(x: float, zero: float, one: float) -> tuple[float, float, float]:
+    """Saddlepoint, deviate and slope at x for a mean of 0 and 1 that weigh so much on average, by hand."""
+    product, total, excess = zero * one * x * (1 - x), zero * x + one * (1 - x), zero * x - one * (1 - x)
+    t, u = excess / (2 * product), math.sqrt(2) * excess / total
+    w = math.copysign(math.sqrt(2 * math.log(total**2 / (4 * product))), excess)
+    return t, w + math.log(u / w) / w, 2 * t * zero * one / total / w
+
+
+@pytest.mark.parametrize("mass", [0.3, 1.0, 4.0])
+@pytest.mark.parametrize("x", [0.01, 0.3, 0.6, 0.98])
+def test_the_share_below_of_two_values_is_that_by_hand(mass: float, x: float) -> None:
+    share = ndtr(of_two(x, mass, 1.0)[1])
+    assert share_below([7.0], 3.0, mass, 3 + 4 * x) == pytest.approx(share, rel=1e-6)
+
+
+def test_at_the_mean_the_deviate_is_a_sixth_of_the_skewness() -> None:
+    # Values less the mean, times their weight: -1/3, -1/3, 2/3; and -1/2, -1/2, 1.
+    assert share_below([0, 0], 1, 1.0, 1 / 3) == pytest.approx(ndtr(2 / 9 / (2 / 3) ** 1.5 / 3), rel=1e-9)
+    assert share_below([2, 2], 4, 2.0, 3.0) == pytest.approx(ndtr(0.75 / 1.5**1.5 / 3), rel=1e-9)
+    beside = random_weights._deviate(
+        np.array([[0.0, 0.0, 1.0]] * 2), np.array([1.0, 1.0, 2.0]), np.array([0.5, 0.2]), np.zeros(2)
+    )
+    assert beside[1][0] == pytest.approx(0.75 / 1.5**1.5 / 3, rel=1e-9)
+
+
+def test_shares_closer_to_the_ends_than_a_search_goes_are_those_at_its_ends() -> None:
+    near = random_weights.NEAR
+    for point, end in ((near / 100, near), (1 - near / 100, 1 - near)):
+        assert share_below([0.0, 0.4], 1.0, 1.0, point) == share_below([0.0, 0.4], 1.0, 1.0, end)
+
+
+def test_each_row_has_its_own_saddlepoint() -> None:
+    """Two parts weigh 1 and 3; whatever the search starts from, a pole and beyond it included."""
+    v = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    k, x = np.array([1.0, 3.0]), np.array([0.5, 0.9, 0.01, 0.75])
+    expected = np.array(
+        [
+            of_two(0.5, 1, 3),
+            of_two(0.9, 3, 1),
+            of_two(0.01, 1, 3),
+            # The mean: both parts are 3/4 away from it, times their weight.
+            (0.0, 0.0, 4 / (0.75 * math.sqrt(2))),
+        ]
+    )
+    for start in ([0.0] * 4, [-2.0, -1e3, 1e3, 0.1], [1 / 1.5, 10.0, -100.0, -0.1]):
+        found = random_weights._deviate(v, k, x, np.array(start))
+        np.testing.assert_allclose(np.transpose(found), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mass", "tail"),
+    [(1.0, 0.025), (1.0, 0.999), (11.0, 0.999), (5.6, 0.0061), (20.0, 0.001), (0.02, 0.9999), (60.0, 0.9)],
+)
+def test_a_quantile_of_two_values_is_where_the_deviate_by_hand_says(mass: float, tail: float) -> None:
+    """With a heavy part the search leaves its range, and halves it instead."""
+    root = brentq(lambda x: of_two(x, mass, 1.0)[1] - ndtri(tail), 1e-6, 1 - 1e-6, xtol=1e-12)
+    assert quantile([1.0], 0.0, mass, tail) == pytest.approx(root, abs=1e-6)
+
+
+def test_the_first_guess_is_the_normal_quantile() -> None:
+    v, k = np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 1.0]]), np.array([1.0, 1.0, 2.0])
+    expected = [3 / 4 - 2 * math.sqrt(9 + 1 + 4) / 16, 1 / 2 - 2 * math.sqrt(1 + 1 + 4) / 8]
+    np.testing.assert_allclose(random_weights._first_guess(v, k, -2.0), expected)
+
+
+def test_a_search_takes_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which changes no result."""
+    steps = 0
+
+    def counted(most: int) -> Iterator[int]:
+        nonlocal steps
+        for step in range(most):
+            steps += 1
+            yield step
+
+    monkeypatch.setattr(random_weights, "range", counted, raising=False)
+    values = np.random.default_rng(2).random((5, 30))
+    weighted_mean_quantile(values, np.zeros(5), 1.0, 0.025)
+    assert steps <= 20
+    v, k, x = np.array([[0.0, 1.0]]), np.array([1.0, 3.0]), np.array([0.1])
+    taken = []
+    for start in (0.0, 1.001 * of_two(0.1, 1, 3)[0]):
+        steps = 0
+        random_weights._deviate(v, k, x, np.array([start]))
+        taken.append(steps)
+    assert 2 * taken[1] < taken[0] <= 10

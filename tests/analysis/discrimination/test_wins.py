@@ -1,4 +1,4 @@
-"""The block matrix equals re-weighting pair by pair."""
+"""Counting wins equals re-weighting pair by pair."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from analysis import ScoreTable
 from analysis.discrimination import wins
-from analysis.discrimination.wins import Block, Wins, comparisons
+from analysis.discrimination.wins import Wins, comparisons
 from studies.simulation.designs import UNEQUAL, Design, spread
 
 DESIGNS = (
@@ -41,9 +41,13 @@ def pair_by_pair(table: ScoreTable, m: np.ndarray, kind: str) -> float:
     return won / held if held else np.nan
 
 
+@pytest.mark.parametrize("dense", [0, 10_000], ids=["sparse", "dense"])
 @pytest.mark.parametrize("kind", ["independent", "look-alike"])
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda d: d.name)
-def test_equals_reweighting_pair_by_pair(design: Design, kind: str) -> None:
+def test_equals_reweighting_pair_by_pair(
+    monkeypatch: pytest.MonkeyPatch, design: Design, kind: str, dense: int
+) -> None:
+    monkeypatch.setattr(wins, "DENSE", dense)
     rng = np.random.default_rng(1)
     table = design.draw(rng)
     table = table.with_scores(np.round(table.score, 1))  # ties
@@ -57,18 +61,20 @@ def test_equals_reweighting_pair_by_pair(design: Design, kind: str) -> None:
     np.testing.assert_allclose(counted.jackknife(), left_out, rtol=1e-13)
 
 
+@pytest.mark.parametrize("dense", [0, 10_000], ids=["sparse", "dense"])
 @pytest.mark.parametrize("kind", ["independent", "look-alike"])
-def test_small_blocks_give_the_same(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_small_steps_give_the_same(monkeypatch: pytest.MonkeyPatch, kind: str, dense: int) -> None:
+    monkeypatch.setattr(wins, "DENSE", dense)
     table = DESIGNS[1].draw(np.random.default_rng(2))
     whole = Wins.of(table, kind)
     m = np.random.default_rng(3).integers(0, 3, size=(40, whole.n_lineages))
-    expected = whole.auc(m), whole.jackknife()
-    monkeypatch.setattr(wins, "BLOCK_ENTRIES", 17)
-    monkeypatch.setattr(wins, "KEPT_ENTRIES", 0)
+    expected = whole.auc(m)
+    monkeypatch.setattr(wins, "ENTRIES", 7)
+    monkeypatch.setattr(wins, "COLUMNS", 2)
     parts = Wins.of(table, kind)
-    assert sum(1 for _ in parts.blocks()) > sum(1 for _ in whole.blocks())
-    np.testing.assert_allclose(parts.auc(m), expected[0], rtol=1e-13)
-    np.testing.assert_allclose(parts.jackknife(), expected[1], rtol=1e-13)
+    np.testing.assert_array_equal(parts.auc(m), expected)
+    assert all(len(of.blocks) > 1 for of in parts._strata)
+    assert all(len(of.blocks) == 1 for of in whole._strata)
 
 
 def test_negatives_inside_one_lineage_weigh_m_not_m_squared() -> None:
@@ -177,12 +183,6 @@ def test_lineages_numbered_beyond_a_byte_keep_their_columns() -> None:
     np.testing.assert_allclose(counted.jackknife()[[0, 150, 299]], left_out, rtol=1e-12)
 
 
-def test_a_column_weighs_the_product_of_its_lineages_or_one_of_them_inside() -> None:
-    block = Block(0, np.array([0, 1, 2]), np.array([1, 1, 0]), np.ones(3), np.ones((1, 3)))
-    np.testing.assert_array_equal(block.weights(np.array([2.0, 3.0, 5.0])), [6.0, 3.0, 10.0])
-    np.testing.assert_array_equal(block.weights(np.array([[2.0, 3.0, 5.0], [1.0, 0.0, 4.0]]))[1], [0, 0, 4])
-
-
 @pytest.mark.parametrize("kind", ["independent", "look-alike"])
 def test_a_table_without_one_kind_has_no_wins(kind: str) -> None:
     table = DESIGNS[0].draw(np.random.default_rng(0))
@@ -219,12 +219,23 @@ def test_the_bootstrap_draws_as_many_lineages_as_there_are() -> None:
     np.testing.assert_array_equal(counted.bootstrap(30, np.random.default_rng(4)), counted.auc(drawn))
 
 
-def test_small_tables_are_kept_and_large_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = DESIGNS[0].draw(np.random.default_rng(0))
-    entries = sum(block.wins.size for block in Wins.of(table, "look-alike").blocks())
-    monkeypatch.setattr(wins, "KEPT_ENTRIES", entries)
-    kept = Wins.of(table, "look-alike")
-    assert all(a is b for a, b in zip(kept.blocks(), kept.blocks(), strict=True))
-    monkeypatch.setattr(wins, "KEPT_ENTRIES", entries - 1)
-    rebuilt = Wins.of(table, "look-alike")
-    assert not any(a is b for a, b in zip(rebuilt.blocks(), rebuilt.blocks(), strict=True))
+def test_the_matrix_is_built_where_it_is_no_larger_than_the_table_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Few lineages with many pairs: dense; as many lineages as models: sparse."""
+    few = Design("", spread(5, (12,))).draw(np.random.default_rng(0))
+    many = Design("", spread(60, (2,))).draw(np.random.default_rng(0))
+    assert [Wins.of(table)._strata[0].dense is None for table in (few, many)] == [False, True]
+    (stratum,) = Wins.of(few)._strata
+    entries = int((stratum.positives > 0).sum()) * len(stratum.starts)
+    monkeypatch.setattr(wins, "DENSE", entries / len(stratum.below))
+    assert Wins.of(few)._strata[0].dense is not None
+    monkeypatch.setattr(wins, "DENSE", (entries - 1) / len(stratum.below))
+    assert Wins.of(few)._strata[0].dense is None
+
+
+def test_the_jackknife_needs_no_matrix() -> None:
+    counted = Wins.of(DESIGNS[1].draw(np.random.default_rng(2)), "look-alike")
+    counted.jackknife()
+    for stratum in counted._strata:
+        assert not {"dense", "sparse"} & vars(stratum).keys()

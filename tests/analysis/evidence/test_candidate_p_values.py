@@ -174,19 +174,21 @@ def test_candidates_are_judged_by_pairs_like_them(table: ScoreTable) -> None:
     same = table.cell_a == table.cell_b
     for alike in (True, False):
         mask = same == alike
-        entry = Entry("x", 0.3, table, alike, {"l2"})
-        p, n = as_derived(table, 0.3, mask, {"l2"})
+        entry = Entry("x", 0.3, table, alike, {"l1"})
+        p, n = as_derived(table, 0.3, mask, {"l1"})
+        assert n < as_derived(table, 0.3, mask, set())[1]
         (one,) = exclude_candidates([entry], 1 - 1 / (n + 1)).candidates
         assert (one.name, one.score, one.reason) == ("x", 0.3, "")
         assert one.derivation_p == pytest.approx(p)
         assert one.standing == ("excluded" if p <= 1 / (n + 1) + 1e-9 else "remains")
         assert (one.n_lineages, one.same_cell_only) == (n, True)
-    # Too few lineages of either kind to exclude one at all.
-    (one,) = exclude_candidates([Entry("x", 0.3, table, True, ())], 0.95).candidates
-    assert math.isnan(one.derivation_p)
-    assert one.standing == "not judged"
-    assert (one.n_lineages, one.same_cell_only) == (4, False)
-    assert one.reason == "4 lineages with derived pairs: none can be excluded at 95% by fewer than 19"
+    # Too few lineages of either kind to exclude one at all, be it by one lineage.
+    for confidence, said in ((0.95, "95% by fewer than 19"), (5 / 6, "83% by fewer than 5")):
+        (one,) = exclude_candidates([Entry("x", 0.3, table, True, ())], confidence).candidates
+        assert math.isnan(one.derivation_p)
+        assert one.standing == "not judged"
+        assert (one.n_lineages, one.same_cell_only) == (4, False)
+        assert one.reason == f"4 lineages with derived pairs: none can be excluded at {said}"
 
 
 def test_silent_candidates_say_why(table: ScoreTable) -> None:
@@ -221,6 +223,22 @@ def test_candidates_are_listed_by_their_place(table: ScoreTable) -> None:
     found = exclude_candidates(pool, 0.8)
     assert [one.name for one in found.candidates] == ["higher", "high", "middle", "silent", "low"]
     assert found.answer == "these remain"
+    assert str(found) == "these remain: higher, high, middle; not judged: silent (confidence 0.8)"
+    assert exclude_candidates([]).confidence == 0.9
     assert exclude_candidates(pool[:1], 0.8).answer == "none of them"
     assert exclude_candidates(pool[:2], 0.8).answer == "none of those judged"
     assert exclude_candidates(pool[1:], 0.8).answer == "cannot exclude any"
+
+
+def test_a_high_place_comes_before_a_high_score() -> None:
+    """Pairs of one shape score 1 to 5, those of two shapes a tenth of that."""
+    rows = [
+        (f"l{k}-{end}", f"l{k}-z", score, "derived", "c0", cell)
+        for k in range(1, 6)
+        for end, score, cell in (("a", float(k), "c0"), ("b", k / 10, "c1"))
+    ]
+    columns = ["model_b", "model_a", "score", "relation", "architecture_a", "architecture_b"]
+    table = ScoreTable(pd.DataFrame(rows, columns=columns))
+    found = exclude_candidates([Entry("third", 3.0, table, True), Entry("fourth", 0.4, table, False)], 0.5)
+    assert [(one.name, one.n_lineages) for one in found.candidates] == [("fourth", 5), ("third", 5)]
+    assert [one.derivation_p for one in found.candidates] == pytest.approx([5 / 6, 4 / 6])

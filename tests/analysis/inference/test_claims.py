@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from analysis.inference.claims import Claim, RejectionRate, _quantiles, _uniform, audit_p_values
+from analysis.inference.claims import Claim, RejectionRate, _judged, _quantiles, audit_p_values
 from analysis.results import Interval
 from analysis.table import ScoreTable
 from analysis.thresholds.rates import rate
@@ -28,9 +28,9 @@ def uniform(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(size=len(DESIGN.labels))
 
 
-def test_uniform_p_values_are_called_uniform() -> None:
+def test_uniform_p_values_are_not_refuted() -> None:
     calls = [audit_p_values(table_of(uniform(seed))).verdict for seed in range(60)]
-    wrong = sum(call != "uniform" for call in calls)
+    wrong = sum(call != "not refuted" for call in calls)
     # Three intervals of 95 %, each may miss: at most 15 % in all.
     assert binomtest(wrong, 60, 0.15, alternative="greater").pvalue > 0.01
 
@@ -46,7 +46,7 @@ def test_p_values_that_promise_too_much_are_found_out() -> None:
 
 def test_timid_p_values_are_called_too_large() -> None:
     few = audit_p_values(table_of(uniform(1) ** (1 / 4)))
-    assert few.verdict == "uniform"  # no rejection among 20 lineages is compatible with 5 %
+    assert few.verdict == "not refuted"  # no rejection among 20 lineages is compatible with 5 %
     many = Design("many", (2,) * 160).labels
     p = np.random.default_rng(1).uniform(size=len(many)) ** (1 / 4)
     assert audit_p_values(many.with_scores(-np.log10(p))).verdict == "too large"
@@ -84,7 +84,7 @@ def test_a_p_value_of_zero_is_seen() -> None:
 def test_another_way_from_score_to_p() -> None:
     p = uniform(4)
     audit = audit_p_values(DESIGN.labels.with_scores(1 - p), lambda score: 1 - score)
-    assert audit.verdict == "uniform"
+    assert audit.verdict == "not refuted"
     assert audit.rates[0].observed.estimate == pytest.approx(np.mean(p[DESIGN.labels.independent] <= 0.05))
 
 
@@ -108,19 +108,19 @@ def rejected(level: float, low: float, estimate: float, high: float) -> Rejectio
 
 def test_the_verdict_and_its_reason() -> None:
     fits = rejected(0.05, 0.05, 0.06, 0.07), rejected(0.01, 0.005, 0.0075, 0.01)
-    assert _uniform(fits) == (
-        "uniform",
+    assert _judged(fits) == (
+        "not refuted",
         "0.06 [0.05, 0.07] of independent pairs have p ≤ 0.05;"
         " 0.0075 [0.005, 0.01] of independent pairs have p ≤ 0.01",
     )
     small = rejected(0.001, 0.002, 0.003, 0.004), rejected(0.01, 0.02, 0.03, 0.04)
     large = rejected(0.05, 0.01, 0.02, 0.03), rejected(0.2, 0.1, 0.12345, 0.15)
-    assert _uniform((*fits, *large)) == (
+    assert _judged((*fits, *large)) == (
         "too large",
         "0.02 [0.01, 0.03] of independent pairs have p ≤ 0.05;"
         " 0.123 [0.1, 0.15] of independent pairs have p ≤ 0.2",
     )
-    assert _uniform((*large, *fits, *small)) == (
+    assert _judged((*large, *fits, *small)) == (
         "too small",
         "0.003 [0.002, 0.004] of independent pairs have p ≤ 0.001;"
         " 0.03 [0.02, 0.04] of independent pairs have p ≤ 0.01",

@@ -101,8 +101,8 @@ def test_coefficients_are_least_squares():
     assert [one.effect.estimate for one in found] == pytest.approx(fit.params[1:])
 
 
-def test_errors_without_shared_lineages_are_the_ordinary_robust_ones():
-    """Every pair has two lineages of its own: dyadic-robust errors become White's, times G/(G - 1)."""
+def test_errors_without_shared_lineages_count_every_pair_for_both_its_ends():
+    """Every pair has two lineages of its own: the jackknife is twice HC3, the jackknife of pairs."""
     rng = np.random.default_rng(0)
     n = 300
     same = rng.random(n) < 0.4
@@ -119,10 +119,9 @@ def test_errors_without_shared_lineages_are_the_ordinary_robust_ones():
     table = ScoreTable(frame)
     found, _ = dyadic_regression(table)
     assert found[0].name == "same tokenizer"
-    fit = sm.OLS(rankdata(table.score) / n, sm.add_constant(same.astype(float))).fit(cov_type="HC0")
-    # Each pair is counted at both its lineages and once taken off: once in all.
+    fit = sm.OLS(rankdata(table.score) / n, sm.add_constant(same.astype(float))).fit(cov_type="HC3")
     width = found[0].effect.high - found[0].effect.estimate
-    assert width == pytest.approx(fit.bse[1] * np.sqrt(2 * n / (2 * n - 1)) * 1.9639, rel=1e-3)
+    assert width == pytest.approx(fit.bse[1] * np.sqrt(2 * (2 * n - 1) / (2 * n)) * 1.9645, rel=2e-3)
 
 
 def test_the_regression_rejects_a_useless_property_rarely():
@@ -301,15 +300,14 @@ def test_an_audit_is_its_three_looks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("design", "off"),
+    "design",
     [
-        (Design("strong effects", (3,) * 12, 2, "hub", 1.0, 1.0, lineage_sd=1.5, lineage_pair_sd=2.0), True),
-        (Design("few", (2, 3, 2, 2, 3), 2, "hub", 1.0, 1.0), False),
+        Design("strong effects", (3,) * 12, 2, "hub", 1.0, 1.0, lineage_sd=1.5, lineage_pair_sd=2.0),
+        Design("unequal", (5, 3, 4, 2, 3, 4, 3), 2, "hub", 1.0, 1.0),
     ],
-    ids=lambda value: value.name if isinstance(value, Design) else None,
+    ids=lambda value: value.name,
 )
-def test_dyadic_errors_pair_of_pairs_by_pair_of_pairs(design: Design, off: bool) -> None:
-    """Each two pairs with a lineage in common count once; by lineages where that is no variance."""
+def test_errors_and_degrees_of_freedom_by_fitting_again_without_each_lineage(design: Design) -> None:
     table = draw(1, design)
     status = np.where(np.arange(len(table)) % 7 == 3, "abstained", "ok")
     relation = np.where(np.arange(len(table)) % 11 == 5, "disputed", table.relation)
@@ -320,27 +318,50 @@ def test_dyadic_errors_pair_of_pairs_by_pair_of_pairs(design: Design, off: bool)
     x = np.column_stack([np.ones(len(rows)), relation == "derived", relation == "sibling", same]).astype(
         float
     )
-    fit = sm.OLS(rankdata(table.score[rows]) / len(rows), x).fit()
-    scores = x * fit.resid[:, None]
-    ends = [{int(table.lineage_a[row]), int(table.lineage_b[row])} for row in rows]
-    shared = np.array([[len(one & other) for other in ends] for one in ends])
-    once = scores.T @ (shared > 0) @ scores
-    assert (np.linalg.eigvalsh(once).min() > 0) == off
-    meat = once if off else scores.T @ shared @ scores
-    bread = np.linalg.inv(x.T @ x)
-    g = len(set().union(*ends))
-    error = np.sqrt(np.diag(bread @ meat @ bread) * g / (g - 1))
+    y = rankdata(table.score[rows]) / len(rows)
+    fit = sm.OLS(y, x).fit()
+    touching = [
+        (table.lineage_a[rows] == g) | (table.lineage_b[rows] == g) for g in range(len(table.lineages))
+    ]
+    touching = [own for own in touching if own.any()]
+    g = len(touching)
+    folds = np.array([sm.OLS(y[~own], x[~own]).fit().params for own in touching])
+    error = np.sqrt((g - 1) / g * ((folds - fit.params) ** 2).sum(axis=0))
     found, reason = dyadic_regression(table, 0.8)
     assert reason == ""
     assert [one.name for one in found] == ["derived", "sibling", "same cell"]
     for k, one in enumerate(found, 1):
+        own = sm.OLS(x[:, k], np.delete(x, k, axis=1)).fit().resid ** 2
+        information = np.array([own[rows_].sum() for rows_ in touching])
+        freedom = information.sum() ** 2 / (information**2).sum() - 1
         assert one.effect.estimate == pytest.approx(fit.params[k])
-        reach = student(g - 1).isf(0.1) * error[k]
+        reach = student(freedom).isf(0.1) * error[k]
         assert one.effect.low == pytest.approx(fit.params[k] - reach)
         assert one.effect.high == pytest.approx(fit.params[k] + reach)
-        assert one.p_value == pytest.approx(2 * student(g - 1).sf(abs(fit.params[k]) / error[k]))
+        assert one.p_value == pytest.approx(2 * student(freedom).sf(abs(fit.params[k]) / error[k]))
         assert (one.effect.level, one.effect.n_pairs, one.effect.n_lineages) == (0.8, len(rows), g)
-        assert "dyadic" in one.effect.method
+        assert "jackknife" in one.effect.method
+
+
+def test_one_giant_lineage_is_refused_or_kept_in_bounds() -> None:
+    """It holds nearly all derived pairs: a sandwich of residuals called half of the catalogs significant."""
+    rng = np.random.default_rng(3)
+    for sizes, refused in (((40, *(2,) * 12), True), ((8, *(3,) * 14), False)):
+        design = Design("giant", sizes, lineage_sd=0.2, lineage_pair_sd=0.8, pair_sd=0.3)
+        found = [dyadic_regression(design.draw(rng))[0][0] for _ in range(100)]
+        assert all(np.isnan(one.p_value) == refused for one in found)
+        assert all(one.effect.reason.startswith("lineages so uneven") == refused for one in found)
+        rejected = sum(one.p_value <= 0.05 for one in found)
+        assert binomtest(rejected, 100, 0.05, alternative="greater").pvalue > 0.01
+
+
+def test_a_property_of_one_lineage_alone_has_no_error() -> None:
+    table = draw(0, Design("alone", (4, 1, 1, 1, 1, 1)))
+    found, _ = dyadic_regression(table)
+    assert [one.name for one in found] == ["derived"]
+    assert found[0].effect.reason == "one lineage holds all that tells of it"
+    assert math.isnan(found[0].effect.low)
+    assert math.isfinite(found[0].effect.estimate)
 
 
 def test_a_score_that_its_properties_tell_has_no_errors() -> None:

@@ -7,14 +7,11 @@ import math
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
 
 import analysis
 from analysis import ScoreTable
-from analysis.thresholds.calibration import _matching, _umbrella, certified_value, independent_negatives
 from analysis.thresholds.heldout import held_out_rates, smallest_threshold
 from analysis.thresholds.rates import share_interval
 from studies.simulation.designs import Design
@@ -36,71 +33,6 @@ def test_ties_stay_out_whole_and_zero_is_above_the_maximum() -> None:
         threshold = smallest_threshold(scores, max_fpr)
         assert np.mean(scores >= threshold) <= max_fpr
         assert np.mean(scores >= np.nextafter(threshold, -np.inf)) > max_fpr
-
-
-def test_order_statistic_of_the_certificate() -> None:
-    """59 negatives: the maximum certifies 5 % at 95 %; 93 allow one to pass, 58 nothing."""
-    for n, rank in ((59, 59), (92, 92), (93, 92), (124, 122)):
-        sample = np.random.default_rng(n).permutation(np.arange(n, dtype=float))
-        assert _umbrella(sample, 0.05, 0.95) == np.nextafter(rank - 1.0, np.inf)
-    assert math.isnan(_umbrella(np.append(np.zeros(58), np.inf), 0.05, 0.95))
-
-
-@pytest.mark.parametrize(("max_fpr", "needed"), [(0.05, 118), (0.01, 598), (0.001, 5990)])
-def test_refusal_names_the_lineages_that_would_do(max_fpr: float, needed: int) -> None:
-    table = Design("", (3,) * 20, 2, separation=1.5).draw(np.random.default_rng(0))
-    found = analysis.calibrate_threshold(table, max_fpr)
-    assert not found.certified
-    assert found.lineages_needed == needed
-    assert f"{needed} lineages would do" in found.reason
-    assert found.n_independent == 10
-    assert np.mean(table.score[table.independent] >= found.value) <= max_fpr
-    assert found.lineages_needed == analysis.lineages_needed(max_fpr, 0.95)
-
-
-def test_certified_where_the_catalog_allows() -> None:
-    table = POPULATION.draw(np.random.default_rng(1))
-    found = analysis.calibrate_threshold(table, 0.05)
-    assert found.certified
-    assert found.reason == ""
-    assert found.n_independent == 62
-    assert found.fpr.estimate <= 0.05
-    assert found == analysis.calibrate_threshold(table, 0.05)
-    assert not analysis.calibrate_threshold(table, 0.05, 0.99).certified
-
-
-@pytest.mark.parametrize(("draw", "larger"), [(0, "bound"), (15, "value")])
-def test_a_certified_threshold_is_the_larger_of_its_value_and_its_bound(draw: int, larger: str) -> None:
-    """The bound guarantees the rate on fresh lineages; the value keeps it on the pairs of this catalog."""
-    table = next(itertools.islice(POPULATION.draws(draw + 1, 9), draw, None))
-    bound = _umbrella(independent_negatives(table, seed=draw), 0.05, 0.95)
-    value = smallest_threshold(np.sort(table.score[table.independent])[::-1], 0.05)
-    assert (bound > value) == (larger == "bound")
-    found, certified, _, _ = certified_value(table, 0.05, 0.95, seed=draw)
-    assert certified
-    assert found == max(value, bound)
-
-
-def test_independent_negatives_share_no_lineage() -> None:
-    labels = POPULATION.labels
-    coded = labels.with_scores(np.arange(len(labels), dtype=float))
-    for negatives in ("independent", "look-alike"):
-        rows = independent_negatives(coded, negatives, seed=3).astype(int)
-        used = np.concatenate([labels.lineage_a[rows], labels.lineage_b[rows]])
-        assert len(np.unique(used)) == 2 * len(rows)
-        assert labels.negatives(negatives)[rows].all()
-        assert len(rows) >= 60
-    different = independent_negatives(coded, seed=4)
-    assert set(different) != set(independent_negatives(coded, seed=3))
-
-
-def test_a_certified_threshold_keeps_its_promise() -> None:
-    """Over fresh catalogs at most 5 % of certified thresholds exceed their rate."""
-    exceeded = [
-        POPULATION.rate(certified_value(table, 0.05, 0.95, seed=i)[0], "fpr") > 0.05
-        for i, table in enumerate(POPULATION.draws(120, 9))
-    ]
-    assert binomtest(sum(exceeded), len(exceeded), 0.05, alternative="greater").pvalue > 0.01
 
 
 def held_out_by_definition(table: ScoreTable, max_fpr: float, by: str) -> dict[str, dict[int, bool]]:
@@ -136,7 +68,7 @@ def assert_held_out(table: ScoreTable, max_fpr: float, by: Literal["lineage", "a
         assert found.estimate == pytest.approx(np.mean(passed))
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
         assert found.level == 0.8
-        assert found.method == f"calibrated with the {by} left out"
+        assert found.method == f"calibrated with the {by} left out; pair-weighted"
 
 
 @pytest.mark.parametrize("max_fpr", [0.01, 0.2])
@@ -171,11 +103,11 @@ def test_three_lineages_can_be_held_out_and_two_cannot() -> None:
     two = Design("", (3, 3), separation=1.0).draw(np.random.default_rng(2))
     for found in held_out_rates(two, 0.2, by="lineage", level=0.8):
         assert found.reason == "fewer than three groups (2) by lineage: none is left to calibrate on"
-        assert (found.level, found.method) == (0.8, "calibrated with the lineage left out")
+        assert (found.level, found.method) == (0.8, "calibrated with the lineage left out; pair-weighted")
     no_negatives = ScoreTable(three.frame[three.derived])
     for found in held_out_rates(no_negatives, 0.2, by="lineage", level=0.8):
         assert found.reason == "no pair is left to judge with its lineage left out"
-        assert (found.level, found.method) == (0.8, "calibrated with the lineage left out")
+        assert (found.level, found.method) == (0.8, "calibrated with the lineage left out; pair-weighted")
 
 
 def test_a_held_out_score_on_its_threshold_passes() -> None:
@@ -228,167 +160,12 @@ def test_audit_of_a_claimed_threshold() -> None:
     assert found.look_alike_fpr.estimate > found.fpr.estimate
 
 
-@pytest.mark.parametrize("negatives", ["independent", "look-alike"])
-def test_a_threshold_is_made_of_its_parts(negatives: str) -> None:
-    """Every argument reaches what it is for."""
-    table = Design("", (3,) * 30, 4, separation=2.0, same_cell=0.6).draw(np.random.default_rng(4))
-    found = analysis.calibrate_threshold(table, 0.2, 0.7, negatives=negatives, level=0.8, seed=5)
-    value, certified, reason, n = certified_value(table, 0.2, 0.7, negatives=negatives, seed=5)
-    assert (found.value, found.certified, found.reason, found.n_independent) == (value, certified, reason, n)
-    assert certified
-    assert (found.max_fpr, found.confidence, found.negatives) == (0.2, 0.7, negatives)
-    assert found.lineages_needed == analysis.lineages_needed(0.2, 0.7)
-    assert found.fpr == analysis.rate(table, value, "fpr", negatives=negatives, level=0.8)
-    assert found.tpr == analysis.rate(table, value, "tpr", level=0.8)
-    lineage = held_out_rates(table, 0.2, negatives=negatives, by="lineage", level=0.8)
-    cell = held_out_rates(table, 0.2, negatives=negatives, by="architecture", level=0.8)
-    assert (found.held_out_fpr, found.held_out_tpr) == lineage
-    assert (found.new_architecture_fpr, found.new_architecture_tpr) == cell
-    assert "lineage left out" in lineage[0].method
-    assert "architecture left out" in cell[0].method
-    assert len({found.fpr, found.tpr, *lineage, *cell}) == 6
-
-
-def test_defaults_of_a_threshold() -> None:
-    table = Design("", (3,) * 12, 3, separation=2.0, same_cell=0.6).draw(np.random.default_rng(4))
-    stated = analysis.calibrate_threshold(table, 0.05, 0.95, negatives="independent", level=0.95, seed=0)
-    assert analysis.calibrate_threshold(table) == stated
-    assert certified_value(table, 0.3, 0.9) == certified_value(
-        table, 0.3, 0.9, negatives="independent", seed=0
-    )
-    by_lineage = held_out_rates(table, 0.1, by="lineage")
-    assert by_lineage == held_out_rates(table, 0.1, negatives="independent", by="lineage", level=0.95)
-
-
-def test_other_seeds_and_other_negatives_certify_other_values() -> None:
-    table = Design("", (3,) * 30, 2, separation=2.0, same_cell=2.0).draw(np.random.default_rng(6))
-    values = {
-        certified_value(table, 0.2, 0.9, negatives=negatives, seed=seed)[0]
-        for negatives in ("independent", "look-alike")
-        for seed in (0, 1)
-    }
-    assert len(values) == 4
-
-
-def test_the_seed_is_0_where_none_is_given() -> None:
-    """On a table whose certified value depends on which negatives are drawn."""
-    table = Design("", (3,) * 30, 2, separation=2.0, same_cell=2.0).draw(np.random.default_rng(6))
-    values = [certified_value(table, 0.2, 0.9, seed=seed)[0] for seed in (0, 1)]
-    assert values[0] != values[1]
-    assert certified_value(table, 0.2, 0.9)[0] == values[0]
-    assert analysis.calibrate_threshold(table, 0.2, 0.9).value == values[0]
-
-
-@pytest.mark.parametrize(
-    ("max_fpr", "confidence"),
-    [(0.5, 1 - 0.5 ** (2 + 4e-10)), (0.999, 1 - 0.001 ** (1 + 4e-10)), (0.05, 1 - 0.95 ** (2 + 4e-10))],
-)
-def test_what_is_called_enough_by_rounding_certifies(max_fpr: float, confidence: float) -> None:
-    needed = analysis.lineages_needed(max_fpr, confidence)
-    table = Design("", (1,) * needed).draw(np.random.default_rng(0))
-    value, certified, reason, n = certified_value(table, max_fpr, confidence)
-    assert (certified, reason, n) == (True, "", needed // 2)
-    assert value >= np.nextafter(independent_negatives(table).max(), math.inf)
-
-
-def test_a_confidence_next_to_1_is_not_rounded_away() -> None:
-    """Of 46 negatives only the highest will do: the next lets 47·2^-46 = 6.7e-13 through, not 1e-13."""
-    assert _umbrella(np.arange(46.0), 0.5, 1 - 1e-13) == np.nextafter(45.0, np.inf)
-
-
-@pytest.mark.parametrize(("lineages", "enough"), [(118, True), (116, False)])
-def test_a_certificate_takes_as_many_negatives_as_it_says_and_no_more(lineages: int, enough: bool) -> None:
-    table = Design("", (1,) * lineages).draw(np.random.default_rng(0))
-    _, certified, reason, n = certified_value(table, 0.05, 0.95)
-    assert (certified, n) == (enough, lineages // 2)
-    assert bool(reason) != enough
-
-
-def test_an_infinite_negative_leaves_no_certificate() -> None:
-    table = Design("", (1,) * 130).draw(np.random.default_rng(0))
-    score = np.where((table.lineage_a == 0) | (table.lineage_b == 0), np.inf, table.score)
-    value, certified, reason, _ = certified_value(table.with_scores(score), 0.05, 0.95)
-    assert math.isfinite(value)
-    assert not certified
-    assert reason == "an independent pair scores +infinity: no threshold can exclude it"
-
-
-@pytest.mark.parametrize(
-    ("n", "max_fpr", "confidence", "rank"),
-    [(1, 0.5, 0.5, 1), (3, 0.5, 0.5, 2), (3, 0.5, 0.8, 3), (10, 0.9, 0.5, 2), (3, 0.5, 1e-13, 1)],
-)
-def test_ranks_of_small_certificates(n: int, max_fpr: float, confidence: float, rank: int) -> None:
-    """Least r with P(at least r of n are above the 1 - max_fpr quantile's place) ≤ 1 - confidence."""
-    assert _umbrella(np.arange(float(n)), max_fpr, confidence) == np.nextafter(rank - 1.0, np.inf)
-
-
 def test_an_audit_has_the_level_asked_for() -> None:
     table = Design("", (4,) * 10, 2, separation=1.0, same_cell=0.8).draw(np.random.default_rng(0))
     found = analysis.audit_threshold(table, 0.9, 0.8)
     assert found.fpr == analysis.rate(table, 0.9, "fpr", level=0.8)
     assert found.tpr == analysis.rate(table, 0.9, "tpr", level=0.8)
     assert found.look_alike_fpr == analysis.rate(table, 0.9, "fpr", negatives="look-alike", level=0.8)
-
-
-def test_a_threshold_in_one_line() -> None:
-    table = Design("", (2,) * 8, separation=2.0).draw(np.random.default_rng(0))
-    found = analysis.calibrate_threshold(table, 0.5, 0.9)
-    rates = f"FPR {found.fpr._cell()}, TPR {found.tpr._cell()}"
-    assert str(found) == f"{found.value:.4g} (certified for FPR ≤ 0.5 at confidence 0.9; {rates})"
-    found = analysis.calibrate_threshold(table, 0.4, 0.99)
-    rates = f"FPR {found.fpr._cell()}, TPR {found.tpr._cell()}"
-    held = f"not certified for FPR ≤ 0.4 at confidence 0.99: {found.reason}"
-    assert str(found) == f"{found.value:.4g} ({held}; {rates})"
-    nothing = analysis.calibrate_threshold(ScoreTable(table.frame[table.derived]), 0.4, 0.99)
-    assert str(nothing) == f"no threshold for FPR ≤ 0.4 at confidence 0.99 ({nothing.reason})"
-
-
-@pytest.mark.parametrize(
-    ("lineages", "sizes", "tried", "used"),
-    [
-        (6, [2, 3, 3], 2, 1),  # three pairs of six lineages: no more can be had
-        (7, [2, 3, 3], 2, 1),  # of seven neither
-        (9, [3, 1, 3, *[2] * 20], 16, 0),  # four could be had: all are tried, and the first largest is used
-    ],
-)
-def test_the_largest_of_a_few_matchings_is_used(
-    lineages: int, sizes: list[int], tried: int, used: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = Design("", (2,) * lineages).draw(np.random.default_rng(0))
-    rng = np.random.default_rng(1)
-    matchings = [rng.choice(lineages * (lineages - 1) // 2, size, replace=False).tolist() for size in sizes]
-    given: list[npt.NDArray[np.int64]] = []
-
-    def matching(pairs: npt.NDArray[np.int64], n_lineages: int, _: np.random.Generator) -> list[int]:
-        assert n_lineages == lineages
-        given.append(pairs)
-        chosen: list[int] = matchings[len(given) - 1]
-        return chosen
-
-    monkeypatch.setattr("analysis.thresholds.calibration._matching", matching)
-    found = independent_negatives(table)
-    assert len(given) == tried
-    lineage_pairs = [set(given[0][i].tolist()) for i in matchings[used]]
-    rows = [int(np.flatnonzero(table.score == score)[0]) for score in found]
-    assert [{int(table.lineage_a[row]), int(table.lineage_b[row])} for row in rows] == lineage_pairs
-
-
-def test_independent_negatives_of_seed_0_and_of_nothing() -> None:
-    table = POPULATION.draw(np.random.default_rng(1))
-    assert independent_negatives(table).tolist() == independent_negatives(table, seed=0).tolist()
-    assert independent_negatives(table).tolist() != independent_negatives(table, seed=1).tolist()
-    assert len(independent_negatives(ScoreTable(table.frame[table.derived]))) == 0
-
-
-@pytest.mark.parametrize(
-    ("pairs", "matching"),
-    [([[0, 1]], [0]), ([[0, 1], [1, 2], [2, 3]], [0, 2]), ([[0, 3], [0, 4], [1, 3], [2, 3]], None)],
-)
-def test_lineages_with_few_partners_choose_first(pairs: list[list[int]], matching: list[int] | None) -> None:
-    """A path is matched from its ends; of a star with a tail the tail is always used."""
-    for seed in range(10):
-        found = _matching(np.array(pairs), 6, np.random.default_rng(seed))
-        assert sorted(found) == matching if matching else len(found) == 2
 
 
 @pytest.mark.parametrize("max_fpr", [0.001, 0.2, 0.5, 0.9])

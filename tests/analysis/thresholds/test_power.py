@@ -198,3 +198,13 @@ def test_intraclass_correlation_is_undefined_with_the_reason(
 ) -> None:
     expected = Interval.undefined(reason, level=0.95, method="analysis of variance over lineages")
     assert intraclass_correlation(scored(scores)) == expected
+
+
+def test_several_metrics_together_need_more_lineages_and_certify_less() -> None:
+    assert [lineages_needed(0.05, n_metrics=k) for k in (1, 5, 14)] == [118, 180, 220]
+    rates = [certifiable_fpr(118, n_metrics=k) for k in (1, 5, 14)]
+    assert rates == sorted(rates)
+    assert rates[1] == certifiable_fpr(118, 0.99)
+    for function, first in ((lineages_needed, 0.05), (certifiable_fpr, 118)):
+        with pytest.raises(ValueError, match="n_metrics"):
+            function(first, 0.95, 0)  # type: ignore[operator]

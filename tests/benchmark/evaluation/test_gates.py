@@ -18,10 +18,22 @@ def result() -> MetricResult:
     claim = made.claim
     assert claim is not None
     assert claim.fpr is not None
+    assert claim.look_alike_fpr is not None
+    first = made.thresholds[0]
+    strict = replace(first, max_fpr=0.01, certified=False)
     return replace(
         made,
+        thresholds=(replace(first, max_fpr=0.05, certified=True), strict),
+        independent_thresholds=tuple(
+            replace(one, certified=True, negatives="independent")
+            for one in (replace(first, max_fpr=0.05), strict)
+        ),
         look_alike_auc=replace(made.look_alike_auc, estimate=0.97, low=0.9, high=0.99),
-        claim=replace(claim, fpr=replace(claim.fpr, estimate=0.2, low=0.1, high=0.3)),
+        claim=replace(
+            claim,
+            fpr=replace(claim.fpr, estimate=0.2, low=0.1, high=0.3),
+            look_alike_fpr=replace(claim.look_alike_fpr, estimate=0.4, low=0.2, high=0.5),
+        ),
         permutation=replace(made.permutation, p_value=math.nan),
         evidence=replace(made.evidence, cllr=1.5),
     )
@@ -30,6 +42,11 @@ def result() -> MetricResult:
 @pytest.mark.parametrize(
     ("text", "passed"),
     [
+        ("certified_fpr=0.05", True),
+        ("certified_fpr=0.04", False),
+        ("certified_independent_fpr=0.01", True),
+        ("look_alike_fpr@claim=0.4", True),
+        ("look_alike_fpr@claim.high=0.4", False),
         ("look_alike_auc=0.95", True),
         ("look_alike_auc=0.97", True),
         ("look_alike_auc=0.98", False),
@@ -53,6 +70,15 @@ def test_what_is_not_claimed_has_not_passed() -> None:
         outcome = parse_gate(text).judge(bare)
         assert not outcome.passed
         assert "undefined" in str(outcome)
+
+
+def test_a_certificate_against_independents_is_none_against_look_alikes() -> None:
+    made = result()
+    other = replace(made, thresholds=made.independent_thresholds)
+    assert not parse_gate("certified_fpr=0.9").judge(other).passed
+    assert "undefined" in str(parse_gate("certified_fpr=0.9").judge(other))
+    none = replace(made, independent_thresholds=())
+    assert not parse_gate("certified_independent_fpr=0.9").judge(none).passed
 
 
 def test_undefined_is_said() -> None:

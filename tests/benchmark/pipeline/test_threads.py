@@ -50,3 +50,38 @@ def test_a_unit_has_one_thread_of_torch_and_of_linear_algebra(tmp_path: Path) ->
     assert len(noted) == 4 + 6  # four models, six pairs
     assert {count for one in noted for count in one} == {1}
     assert all(len(one) > 1 for one in noted), "no thread pool was seen"
+
+
+STATISTICS = """
+import sys
+import threadpoolctl
+import analysis
+from benchmark import analyse
+asked = analysis.analyse
+
+def noted(*tables, **options):
+    pools = threadpoolctl.threadpool_info()
+    assert pools, "no thread pool was seen"
+    print("in", {pool["num_threads"] for pool in pools})
+    return asked(*tables, **options)
+
+analysis.analyse = noted
+table = analysis.example_table().frame
+analyse(table, out=sys.argv[1], cache=sys.argv[2])
+assert "torch" not in sys.modules, "the statistics alone need no torch"
+print("after", {pool["num_threads"] for pool in threadpoolctl.threadpool_info()})
+"""
+
+
+def test_the_statistics_have_one_thread_of_linear_algebra(tmp_path: Path) -> None:
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "2")
+    done = subprocess.run(
+        [sys.executable, "-c", STATISTICS, tmp_path / "out", tmp_path / "cache"],
+        cwd=ROOT,
+        env={**os.environ, **threads},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["in {1}", "after {2}"]

@@ -123,10 +123,24 @@ def test_a_note_says_level_method_and_what_the_interval_rests_on() -> None:
 
 
 def test_a_permutation_test_says_what_its_p_rests_on() -> None:
-    test = PermutationTest("m", 2.0, 0.01, 0.01, n_arrangements=924, n_resamples=0, exact=True)
-    assert permutation_note(test) == "models permuted within architecture cells: all 924 arrangements"
+    test = PermutationTest(
+        "m",
+        2.0,
+        0.01,
+        0.01,
+        924,
+        0,
+        exact=True,
+        n_lineages=6,
+        exchangeable_p_value=0.005,
+        lineage_p_value=0.01,
+    )
+    assert permutation_note(test) == (
+        "the larger of two p-values (models permuted within architecture cells, all 924 arrangements: .005;"
+        f" excess over levels, t over 6 lineages: .01). Null hypothesis: {test.null}"
+    )
     drawn = replace(test, n_arrangements=10**15, n_resamples=9999, exact=False)
-    assert permutation_note(drawn).endswith(": 9,999 permutations drawn of at least 1e+15 arrangements")
+    assert "cells, 9,999 permutations drawn of at least 1e+15 arrangements: .005;" in permutation_note(drawn)
     assert permutation_note(replace(test, reason="one lineage")) == "one lineage"
 
 

@@ -98,7 +98,7 @@ def test_text_holds_what_the_page_holds() -> None:
         assert f"\n## {heading}\n" in text
     for method in METHODS:
         assert method.replace(">", r"\>") in text
-    assert "118 lineages" in text
+    assert "194 lineages" in text  # seven metrics together
     assert "Not scored in this run." in text
     assert "In this run: attention-std .710" in text
     assert markdown(run(), results(), scores()) == text

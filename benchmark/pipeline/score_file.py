@@ -1,0 +1,147 @@
+"""Score tables in files: CSV with any usual separator, or parquet, read as they stand."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from array import array
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final, TextIO
+
+import pandas as pd
+
+from analysis.table_columns import columns_found
+from benchmark.session.errors import UsageError
+
+__all__ = ["need_columns", "read_score_file"]
+
+NEEDED: Final = ("model_a", "model_b", "score")
+SEPARATORS: Final = (",", ";", "\t", "|")
+TRUTHS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+LINES: Final = 50_000
+"""Lines that are taken at a time."""
+
+
+def read_score_file(path: Path) -> pd.DataFrame:
+    """Read a score table as it stands: names are text, and nothing is guessed to be missing.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet, which its first bytes tell; or else text in UTF-8 with a line of column names, separated by
+        commas, semicolons, tabs or bars, whichever gives the columns that are needed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Its index says where each row stands: "line" of a text file, "row" of a parquet one. From text, all
+        columns are text, but for `same_…` columns of yes and no.
+
+    Raises
+    ------
+    UsageError
+        The file is not there or is no table; the message names the line.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; give a score table (.csv or .parquet)")
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start == b"PAR1":
+            return _parquet(path)
+        if path.suffix in (".parquet", ".pq"):
+            raise UsageError(f"{path}: not a readable score table: no parquet file, it begins with {start!r}")
+        return _text(path)
+    except UsageError:
+        raise
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not text in UTF-8 (byte {error.start + 1}); save it as UTF-8") from error
+    except (OSError, ValueError) as error:
+        told = " ".join(str(error).split())
+        raise UsageError(f"{path}: not a readable score table: {told}") from error
+
+
+def need_columns(columns: Iterable[object], where: str) -> None:
+    """Refuse a table without the columns that every score table has."""
+    held = list(columns)
+    missing = [name for name in NEEDED if name not in held]
+    if missing:
+        needed = f"a score table has {', '.join(NEEDED)}"
+        raise UsageError(f"{where}: no column {', '.join(missing)}; {needed}; {columns_found(held)}")
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    frame = pd.read_parquet(path)
+    if any(name in NEEDED for name in frame.index.names):
+        frame = frame.reset_index()
+    return frame.set_axis(pd.RangeIndex(1, len(frame) + 1, name="row"), axis=0)
+
+
+def _text(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = next((line for line in file if line.strip()), "")
+        if first.lstrip()[:1] in ("{", "["):
+            raise UsageError(f"{path}: JSON, not a score table; write it as .csv or .parquet")
+        file.seek(0)
+        rows = _rows(file, _separator(first), path)
+        _, header = next(rows, (0, []))
+        while header and not header[-1].strip():
+            header.pop()  # separators at the end of the line
+        names = [name.strip() for name in header]
+        need_columns(names, str(path))
+        columns: list[list[str]] = [[] for _ in names]
+        lines = array("q")
+        while block := list(islice(rows, LINES)):
+            lines.extend(line for line, _ in block)
+            whole = [_fitting(fields, len(names), line, path) for line, fields in block]
+            for column, values in zip(columns, zip(*whole, strict=True), strict=True):
+                # The same few names stand in every line: one object each.
+                column.extend(map(sys.intern, values))
+    index = pd.Index(lines, name="line", dtype="int64")
+    held = [pd.Series(values, index=index, dtype=object) for values in columns]
+    typed = [_typed(name, values) for name, values in zip(names, held, strict=True)]
+    return pd.concat(typed, axis=1).set_axis(names, axis=1)
+
+
+def _separator(header: str) -> str:
+    """The one by which a line of column names has most of those that are needed."""
+
+    def found(separator: str) -> int:
+        names = {name.strip().strip('"') for name in header.split(separator)}
+        return len(names & set(NEEDED))
+
+    return max(SEPARATORS, key=found)
+
+
+def _rows(file: TextIO, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Lines that are not empty, split, with their numbers."""
+    reader = csv.reader(file, delimiter=separator, strict=True)
+    try:
+        for fields in reader:
+            if any(fields):
+                yield reader.line_num, fields
+    except csv.Error as error:
+        raise UsageError(f"{path}: line {reader.line_num}: {error}") from error
+
+
+def _fitting(fields: list[str], n: int, line: int, path: Path) -> list[str]:
+    """Fields of one line, as many as there are columns; empty ones at its end are only separators."""
+    if len(fields) == n:
+        return fields
+    if len(fields) > n and not any(field.strip() for field in fields[n:]):
+        return fields[:n]
+    raise UsageError(f"{path}: line {line} has {len(fields)} fields, the first line names {n} columns")
+
+
+def _typed(name: str, values: pd.Series[str]) -> pd.Series[str] | pd.Series[bool]:
+    """Yes and no as such in a `same_…` column; nothing where nothing stands."""
+    if name in NEEDED:
+        return values
+    filled = values.where(values != "", None)
+    if name.startswith("same_"):
+        truth = filled.str.strip().str.lower().map(TRUTHS)
+        if not (truth.isna() & filled.notna()).any():
+            return truth
+    return filled

@@ -1,0 +1,149 @@
+"""The excess of derived pairs over the levels of their models, once more by its definition, and its size."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from cell_families import families
+from scipy.special import ndtri
+from scipy.stats import binomtest, t as student
+
+from analysis.inference.lineage_excess import LEAST, RIDGE, LineageExcess, _normal_places
+from analysis.table import ScoreTable
+from studies.simulation.designs import Design
+
+
+def excess(table: ScoreTable) -> LineageExcess:
+    shared = np.unique(table.cell_pair[table.independent & table.comparable])
+    everything = np.ones(len(table.models), dtype=np.bool_)
+    return LineageExcess.of(table, table.derived & np.isin(table.cell_pair, shared), everything)
+
+
+def by_definition(table: ScoreTable) -> tuple[float, float]:
+    """Mean and standard error, with matrices that hold a row for every pair."""
+    rows = np.flatnonzero(table.comparable & (table.derived | table.independent))
+    derived = table.derived[rows]
+    y = np.empty(len(rows))
+    for k, row in enumerate(rows):
+        rivals = [
+            table.score[other]
+            for other, free in zip(rows, ~derived, strict=True)
+            if free and table.cell_pair[other] == table.cell_pair[row]
+        ]
+        below = sum(score < table.score[row] for score in rivals)
+        place = below + sum(score == table.score[row] for score in rivals) / 2
+        y[k] = ndtri(min(max(place, 0.5), len(rivals) - 0.5) / len(rivals))
+    kinds = sorted(set(table.cell_pair[rows[derived]].tolist()))
+    n = len(table.models)
+    x = np.zeros((len(rows), n + len(kinds) + 1))
+    for k, row in enumerate(rows):
+        x[k, [table.model_a[row], table.model_b[row]]] = 1
+        pair = int(table.cell_pair[row])
+        x[k, n + (kinds.index(pair) if pair in kinds else len(kinds))] = 1
+    blocks: dict[frozenset[int], list[int]] = {}
+    for k in np.flatnonzero(~derived):
+        blocks.setdefault(
+            frozenset((int(table.lineage_a[rows[k]]), int(table.lineage_b[rows[k]]))), []
+        ).append(int(k))
+    w = np.zeros(len(rows))
+    for own in blocks.values():
+        w[own] = 1 / len(own)
+    system = x.T @ (w[:, None] * x) + RIDGE * np.eye(x.shape[1])
+    hat = x @ np.linalg.solve(system, x.T * w)
+    levels = np.linalg.solve(system, x.T @ (w * y))[:n]
+    product = levels[table.model_a[rows]] * levels[table.model_b[rows]]
+    left, product = y - hat @ y, product - hat @ product
+    slope = (w * product * left).sum() / (w * product**2).sum()
+    lineages = sorted(set(table.lineage_a[rows[derived]].tolist()))
+    share = np.array([derived & (table.lineage_a[rows] == g) for g in lineages], dtype=float)
+    share /= share.sum(axis=1, keepdims=True)
+    explained = slope * share @ product
+    values = share @ left - explained
+    mean = values.mean() - max(0.0, explained.mean())
+    residual = left - slope * product
+    spread = max(values.var(ddof=1), LEAST * np.mean([residual[own].mean() ** 2 for own in blocks.values()]))
+    g = len(lineages)
+    fitted = share @ x @ np.linalg.solve(system, (share @ x).T)
+    q, common = np.trace(fitted) / g, fitted.mean()
+    inflation = max(1.0, (1 + g * common) / (g / (g - 1) * (1 + q - 1 / g - common)))
+    return float(mean), float(math.sqrt(spread * inflation / g))
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        Design("one cell", (3,) * 6, separation=0.5),
+        Design("unequal", (4, 2, 3, 1, 2, 5), n_cells=2, shape="hub", separation=0.5, lineage_sd=1.0),
+        Design("two lineages a cell", (3,) * 8, n_cells=4, same_cell=1.0, lineage_pair_sd=1.0),
+    ],
+    ids=lambda design: design.name,
+)
+@pytest.mark.parametrize("shape", ["add", "multiply"])
+def test_it_is_what_its_definition_says(design: Design, shape: str) -> None:
+    table = design.draw(np.random.default_rng(4))
+    gone = np.arange(len(table)) % 9 == 4
+    score = np.exp(table.score) if shape == "add" else np.round(2 * np.exp(table.score))
+    table = ScoreTable(table.frame.assign(score=score, status=np.where(gone, "abstained", "ok")))
+    found = excess(table)
+    mean, error = by_definition(table)
+    assert found.mean == pytest.approx(mean, abs=1e-8)
+    assert found.error == pytest.approx(error, rel=1e-7)
+    assert found.n_lineages == len(set(table.lineage_a[table.derived & ~gone].tolist()))
+    assert found.p_value == pytest.approx(float(student.sf(mean / error, found.n_lineages - 1)))
+
+
+def test_what_cannot_be_told() -> None:
+    one = excess(families({"x": (3, 1, 1)}, lambda a, b, same: float(same)))
+    assert one.n_lineages == 1
+    assert one.mean > 0
+    assert math.isnan(one.error)
+    assert math.isnan(one.p_value)
+    none = excess(Design("single models", (1,) * 4).labels)
+    assert none.n_lineages == 0
+    assert math.isnan(none.mean)
+
+
+def test_all_scores_equal_is_no_excess() -> None:
+    found = excess(families({"x": (3, 3, 2)}, lambda a, b, same: 0.3))
+    assert (found.mean, found.error, found.p_value) == (0.0, 0.0, 1.0)
+
+
+def test_agreement_of_few_lineages_is_not_taken_for_certainty() -> None:
+    """Both lineages stand above all others: no spread between them, and an error all the same."""
+    rng = np.random.default_rng(0)
+    table = families({"x": (2, 2, 1, 1, 1)}, lambda a, b, same: 9.0 if same else float(rng.normal()))
+    found = excess(table)
+    assert found.error > 0.1
+    assert 0 < found.p_value < 0.5
+
+
+def levels_only(rng: np.random.Generator, kind: str) -> ScoreTable:
+    """No pair of a lineage has more than its level; 12 lineages of 4."""
+    table = Design("d", (4,) * 12).labels
+    g, h = table.lineage_a, table.lineage_b
+    if kind == "lineage pairs":
+        pair = rng.standard_t(4, (12, 12))
+        score = pair[np.minimum(g, h), np.maximum(g, h)] + 0.2 * rng.normal(size=len(table))
+    else:
+        level = rng.uniform(0.2, 1.5, 12)
+        score = level[g] * level[h] + 0.15 * rng.normal(size=len(table))
+    return table.with_scores(score)
+
+
+@pytest.mark.parametrize("kind", ["lineage pairs", "levels that multiply"])
+def test_size_where_models_are_not_exchangeable(kind: str) -> None:
+    rng = np.random.default_rng(8)
+    n = 200
+    rejected = sum(excess(levels_only(rng, kind)).p_value <= 0.05 for _ in range(n))
+    assert binomtest(rejected, n, 0.06, alternative="greater").pvalue > 0.01, rejected / n
+
+
+def test_places_among_rivals() -> None:
+    group = np.array([1, 0, 0, 1, 0, 0, 2])
+    score = np.array([5.0, 1.0, 2.0, 7.0, 2.0, 9.0, 3.0])
+    rival = np.array([True, True, True, False, True, False, False])
+    found = _normal_places(group, score, rival)
+    expected = [0.5, 0.5 / 3, 2 / 3, 0.5, 2 / 3, 2.5 / 3, 0.5]
+    assert found.tolist() == pytest.approx(ndtri(expected).tolist())
