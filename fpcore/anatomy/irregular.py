@@ -77,7 +77,8 @@ IRREGULAR: Final[Mapping[str, Irregular]] = {
     "gpt_oss": Irregular(interleaved=True),
     "persimmon": Irregular(grouped=True),
     **dict.fromkeys(
-        ("qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"), GATED_QUERY
+        ("qwen3_next", "qwen4_exp_text", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"),
+        GATED_QUERY,
     ),
     "gte": Irregular(up_first=True),
     **dict.fromkeys(("muse_glimmer_text", "muse_spark_text"), Irregular(shifted=("*",))),
