@@ -10,7 +10,7 @@ from fpcore.anatomy import Architecture
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.checkpoints.in_memory import MemoryCheckpoint
 from fpcore.checkpoints.open import open_checkpoint
-from fpcore.errors import BadCheckpoint, NoDevice, NotComparable, UnknownTensor
+from fpcore.errors import BadCheckpoint, NoDevice, NotComparable, UnknownTensor, UnreadableTensor
 from fpcore.fingerprint import Fingerprint
 from fpcore.memo import Memo
 from fpcore.protocol import Claim, Cost, Metric
@@ -31,6 +31,7 @@ __all__ = [
     "NotComparable",
     "TensorInfo",
     "UnknownTensor",
+    "UnreadableTensor",
     "metric",
     "metrics",
     "open_checkpoint",

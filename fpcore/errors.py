@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["BadCheckpoint", "NoDevice", "NotComparable", "UnknownTensor", "require"]
+__all__ = [
+    "BadCheckpoint",
+    "NoDevice",
+    "NotComparable",
+    "UnknownTensor",
+    "UnreadableTensor",
+    "first_line",
+    "require",
+]
 
 
 class BadCheckpoint(Exception):
@@ -72,6 +80,27 @@ class NotComparable(Exception):
         self.reason = reason
 
 
+class UnreadableTensor(NotComparable):
+    """One tensor that cannot be turned into numbers: what needs it abstains, and nothing else.
+
+    The reason is one line: file, tensor, what is wrong, and what to do.
+
+    Examples
+    --------
+    >>> import fpcore, torch
+    >>> model = fpcore.open_checkpoint("models/child")
+    >>> tensors = {name: model.read(name) for name in model.tensors}
+    >>> query = "model.layers.0.self_attn.q_proj.weight"
+    >>> changed = tensors | {query: tensors[query].to(torch.int8), query + "_scale": torch.ones(3)}
+    >>> model = fpcore.MemoryCheckpoint("changed", "changed", model.config, changed)
+    >>> model.roles["layers.0.attention.query.weight"].read()
+    Traceback (most recent call last):
+        ...
+    fpcore.errors.UnreadableTensor: changed: tensor model.layers.0.self_attn.q_proj.weight: its scale of shape
+    (3,) does not fit (16, 16); dequantise the model first
+    """
+
+
 def require(condition: bool, reason: str) -> None:
     """Abstain with `reason` unless `condition` holds.
 
@@ -82,3 +111,9 @@ def require(condition: bool, reason: str) -> None:
     """
     if not condition:
         raise NotComparable(reason)
+
+
+def first_line(error: Exception) -> str:
+    """The class of an error and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__

@@ -55,6 +55,9 @@ def fingerprint_text(found: ModelFingerprint) -> str:
         f"  architecture  {found.architecture.cell}",
         *_reading(found.reading),
     ]
+    if found.apart:
+        counted = (f"{kind} ({count})" if count > 1 else kind for kind, count in found.apart.items())
+        lines.append(f"  left aside    {', '.join(counted)}")
     for metric, roles in found.metrics.items():
         lines.append(f"\n{metric}")
         lines += [f"  {role:<14}{_curve(value)}" for role, value in roles.items()]
@@ -71,9 +74,6 @@ def _reading(reading: Reading) -> list[str]:
         f"  left out      {part}: layers {_listed(layers)}"
         for part, layers in reading.layers_left_out.items()
     ]
-    if reading.set_aside:
-        more = f" and {len(reading.set_aside) - 6} more" if len(reading.set_aside) > 6 else ""
-        lines.append(f"  set aside     {', '.join(reading.set_aside[:6])}{more}")
     return lines
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import fpcore
@@ -29,29 +28,17 @@ class Reading:
         shapes. Empty where the tensors could not be read.
     layers_left_out : mapping of str to tuple of int
         Projection → layers that do not have it: its curves are made of the others.
-    set_aside : tuple of str
-        Modules of the checkpoint that are no part of the language model.
     """
 
     names: str
     layers_left_out: Mapping[str, tuple[int, ...]]
-    set_aside: tuple[str, ...]
 
     @classmethod
     def of(cls, checkpoint: fpcore.Checkpoint) -> Reading:
         """That of an open checkpoint."""
         if not checkpoint.reading:
-            return cls("", {}, ())
-        roles = checkpoint.roles
-        return cls(roles.reading, roles.left_out(), outermost(roles.aside))
-
-
-def outermost(names: Sequence[str]) -> tuple[str, ...]:
-    """The modules that tensors belong to: their names up to the first number, two words at most."""
-    found = dict.fromkeys(
-        ".".join(itertools.takewhile(lambda word: not word.isdigit(), name.split(".")[:2])) for name in names
-    )
-    return tuple(found)
+            return cls("", {})
+        return cls(checkpoint.roles.reading, checkpoint.roles.left_out())
 
 
 @dataclass(frozen=True)
@@ -69,6 +56,9 @@ class ModelFingerprint:
         Metric → why it has none.
     reading : Reading
         How its tensors were read.
+    apart : mapping of str to int
+        What of its files is not the language model (towers, projectors, draft heads, adapters that were not
+        applied, scales of activations, other weights files) → how many tensors or files.
     """
 
     model: str
@@ -78,9 +68,10 @@ class ModelFingerprint:
     abstained: Mapping[str, str]
     failed: Mapping[str, str]
     reading: Reading
+    apart: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """The same as plain values; `failed` only where something has."""
+        """The same as plain values; `apart` and `failed` only where there is something."""
         facts: dict[str, object] = {
             "model": self.model,
             "digest": self.digest,
@@ -89,7 +80,11 @@ class ModelFingerprint:
             "metrics": dict(self.metrics),
             "abstained": dict(self.abstained),
         }
-        return {**facts, "failed": dict(self.failed)} if self.failed else facts
+        if self.apart:
+            facts["apart"] = dict(self.apart)
+        if self.failed:
+            facts["failed"] = dict(self.failed)
+        return facts
 
 
 def fingerprint(
@@ -149,8 +144,17 @@ def fingerprint(
         else:
             silent[outcome.status][metric.name] = outcome.reason
     session.cache.trim()
-    opened = workspace.open(located)
-    reading = Reading.of(opened)
+    checkpoint = workspace.open(located)
+    try:
+        apart = checkpoint.apart
+    except fpcore.NotComparable:  # nothing of it can be read: every metric says why
+        apart = {}
     return ModelFingerprint(
-        extraction.name, extraction.digest, opened.architecture, values, **silent, reading=reading
+        extraction.name,
+        extraction.digest,
+        checkpoint.architecture,
+        values,
+        **silent,
+        reading=Reading.of(checkpoint),
+        apart=apart,
     )

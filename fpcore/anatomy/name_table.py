@@ -12,7 +12,16 @@ __all__ = ["Entry", "Table"]
 
 Entry = str | TensorLayout
 
-PREFIXES = ("model", "language_model", "transformer", "gpt_neox", "base_model")
+PREFIXES = (
+    "model",
+    "language_model",
+    "transformer",
+    "gpt_neox",
+    "base_model",
+    "text_model",
+    "thinker",
+    "llm",
+)
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -20,7 +20,7 @@ from fpcore.anatomy.shape_check import checked_shape, with_defaults
 from fpcore.anatomy.stacks import Sorted, Stack, beside_the_language_model, sort_names
 from fpcore.anatomy.tensor_layouts import Sizes, TensorLayout, View
 from fpcore.errors import BadCheckpoint, UnknownTensor
-from fpcore.storage.dequantised import dequantised_tensors
+from fpcore.storage.dequantised import contents, dequantised_tensors
 from fpcore.storage.tensor_source import Config, TensorSource, integer
 
 __all__ = ["Anatomy", "all_tables", "known_model_types", "read_anatomy"]
@@ -101,6 +101,7 @@ def read_anatomy(checkpoint: TensorSource) -> Anatomy:
         views = reader.read()
         depth, aside = 1 + max(layers_of(views), default=-1), tuple(reader.aside)
         check_layers(checkpoint, views, depth)
+    views = with_embedding(views)
     experts = count_experts(checkpoint, views)
     shapes = {role: view.shape for role, view in views.items()}
     architecture = checked_shape(
@@ -112,7 +113,16 @@ def read_anatomy(checkpoint: TensorSource) -> Anatomy:
         defaults=defaults,
         where=where,
     )
+    aside = (*aside, *(name for name in contents(checkpoint).apart if name not in aside))
     return Anatomy(Roles(views, depth, "by convention" if entry is None else "by table", aside), architecture)
+
+
+def with_embedding(views: dict[str, RoleView]) -> dict[str, RoleView]:
+    """A model saved with its unembedding alone has no other embedding: the two are tied."""
+    if "embedding.weight" in views or "unembedding.weight" not in views:
+        return views
+    view = views.pop("unembedding.weight")
+    return {**views, "embedding.weight": replace(view, role="embedding.weight")}
 
 
 def layers_of(views: Iterable[str]) -> set[int]:

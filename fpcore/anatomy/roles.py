@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from fpcore.anatomy.tensor_layouts import View
@@ -46,7 +46,10 @@ class RoleView:
 
     def read(self) -> torch.Tensor:
         """The tensor; scaled formats are dequantised, other element types are as stored."""
-        return self.view.apply(read_dequantised(self.checkpoint, self.source))
+        if self.view.expert is None:
+            return self.view.apply(read_dequantised(self.checkpoint, self.source))
+        one = read_dequantised(self.checkpoint, self.source, self.view.expert)
+        return replace(self.view, expert=None).apply(one)
 
 
 class Roles(Mapping[str, RoleView]):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -11,8 +13,9 @@ from fpcore.anatomy import Anatomy, Architecture, Roles, read_anatomy
 from fpcore.anatomy.roles import Reading
 from fpcore.anatomy.shape_check import ShapeContradiction
 from fpcore.checkpoints.vocabulary import read_vocabulary
-from fpcore.errors import BadCheckpoint, NotComparable
+from fpcore.errors import BadCheckpoint, NotComparable, first_line
 from fpcore.memo import Memo
+from fpcore.storage.dequantised import set_apart
 from fpcore.storage.tensor_source import TensorSource
 
 __all__ = ["Checkpoint"]
@@ -37,6 +40,8 @@ class Checkpoint(TensorSource):
         Where metrics that run models run it, such as ``cpu`` or ``cuda:1``.
     memo : Memo
         Holds what is large and was computed on it, such as a forward pass.
+    unread_files : tuple of str
+        Weights files beside its own.
 
     Examples
     --------
@@ -53,6 +58,7 @@ class Checkpoint(TensorSource):
 
     path: Path | None = None
     device: str = "cpu"
+    unread_files: tuple[str, ...] = ()
 
     @property
     @abstractmethod
@@ -90,7 +96,8 @@ class Checkpoint(TensorSource):
         except ShapeContradiction:
             raise
         except (BadCheckpoint, NotComparable):
-            return Architecture.from_config(self.config, self.tensors, where=f"{self.name}: config.json")
+            with one_line(self.name):
+                return Architecture.from_config(self.config, self.tensors, where=f"{self.name}: config.json")
 
     @property
     def reading(self) -> Reading | Literal[""]:
@@ -103,7 +110,15 @@ class Checkpoint(TensorSource):
     @cached_property
     def anatomy(self) -> Anatomy:
         """Roles and shape together: each is read with the help of the other."""
-        return read_anatomy(self)
+        with one_line(self.name):
+            return read_anatomy(self)
+
+    @property
+    def apart(self) -> dict[str, int]:
+        """What the files hold beside the language model's weights → how many tensors, or files."""
+        found = set_apart(self)
+        unread = {f"the file {file}": 1 for file in self.unread_files}
+        return found | unread
 
     @cached_property
     def memo(self) -> Memo:
@@ -117,3 +132,16 @@ class Checkpoint(TensorSource):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+@contextmanager
+def one_line(name: str) -> Iterator[None]:
+    """Whatever keeps a config and names from making a model is one line, not a traceback."""
+    try:
+        yield
+    except (BadCheckpoint, NotComparable):
+        raise
+    except Exception as error:  # a config may hold anything
+        raise BadCheckpoint(
+            f"{name}: its config.json and tensors make no model ({first_line(error)}); is the config its own?"
+        ) from error

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from fpcore.errors import BadCheckpoint
 from fpcore.storage.tensor_source import Config
 
-__all__ = ["config_digest", "file_digest", "parse_config", "read_config"]
+__all__ = ["config_digest", "file_digest", "parse_config", "quantised_as", "read_config"]
 
 
 def read_config(folder: Path) -> Config:
@@ -24,11 +25,21 @@ def parse_config(content: bytes, where: str) -> Config:
     """A configuration from its bytes; `where` is named in errors."""
     try:
         config = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadCheckpoint(f"{where}: not JSON ({error}); fetch it again") from error
     if not isinstance(config, dict):
         raise BadCheckpoint(f"{where}: not a JSON object; fetch it again")
     return config
+
+
+def quantised_as(config: Config, beside: Path) -> Config:
+    """A configuration with what ModelOpt's ``hf_quant_config.json`` says of the weights, if there."""
+    if not beside.is_file() or config.get("quantization_config"):
+        return config
+    stated = parse_config(beside.read_bytes(), str(beside)).get("quantization")
+    facts = stated if isinstance(stated, Mapping) else {}
+    method = f"modelopt {facts.get('quant_algo') or ''}".strip()
+    return {**config, "quantization_config": {**facts, "quant_method": method}}
 
 
 def config_digest(config: Config) -> bytes:

@@ -1,36 +1,43 @@
-"""GGUF files as checkpoints: metadata → config, llama.cpp's names → the hub's, values dequantised on read."""
+"""GGUF files as checkpoints: metadata → config, tensors → roles, values dequantised on read."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpcore.checkpoints.base import Checkpoint
+from fpcore.anatomy import Architecture, Roles
+from fpcore.checkpoints.base import Checkpoint, one_line
 from fpcore.checkpoints.content import file_digest
 from fpcore.checkpoints.gguf_names import (
     BLOCK,
     CONFIG,
     LAYER,
     MODEL_TYPES,
+    NO_ATTENTION,
     NOT_WEIGHTS,
+    OTHER_TYPES,
     OTHERWISE,
+    REORDERED,
     STORED_AS_THEY_ARE,
     TOP,
 )
+from fpcore.checkpoints.gguf_reader import FileTensor, GgufFiles, decoded, gguf_in, hub_shape, open_files
+from fpcore.checkpoints.gguf_roles import GgufShape, gguf_views
 from fpcore.errors import BadCheckpoint
 from fpcore.storage.tensor_source import Config, Json, TensorInfo, integer
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["GgufCheckpoint", "gguf_in", "open_gguf"]
+__all__ = ["UNREAD", "GgufCheckpoint", "gguf_in", "open_gguf"]
 
 # Types that the metadata describes completely enough to be run, unless their rotary embedding is scaled.
 RUNNABLE = ("llama", "qwen2", "qwen3")
@@ -38,150 +45,173 @@ RUNNABLE = ("llama", "qwen2", "qwen3")
 UNREAD = "unread"
 """Config attribute: what the file says of running the model, and the config does not."""
 
-
-class Field(Protocol):
-    """An entry of the metadata, as `gguf` gives it."""
-
-    def contents(self) -> Json:
-        """Its value."""
-
-
-class Encoding(Protocol):
-    """How a tensor is quantised."""
-
-    @property
-    def name(self) -> str:
-        """Such as ``Q4_K``."""
-
-
-class FileTensor(Protocol):
-    """A tensor of the file; `shape` counts from the innermost axis."""
-
-    @property
-    def name(self) -> str:
-        """In llama.cpp's words."""
-
-    @property
-    def shape(self) -> NDArray[np.integer]:
-        """Lengths of its axes."""
-
-    @property
-    def tensor_type(self) -> Encoding:
-        """How it is quantised."""
-
-    @property
-    def data_offset(self) -> int:
-        """Where it begins in the file."""
-
-    @property
-    def n_bytes(self) -> int:
-        """How long it is there."""
-
-    @property
-    def data(self) -> NDArray[np.generic]:
-        """What is stored, memory-mapped."""
-
-
-class Reader(Protocol):
-    """An open GGUF file."""
-
-    @property
-    def fields(self) -> Mapping[str, Field]:
-        """The metadata."""
-
-    @property
-    def tensors(self) -> Sequence[FileTensor]:
-        """All tensors."""
+# Tensors beside the language model: what they are.
+BESIDE: Final = (
+    (re.compile(r"^(v|a|mm|resampler)\.|\.vis_"), "towers of other modalities"),
+    (re.compile(r"^cls(\.|$)|^dense_\d"), "heads for other tasks"),
+)
+LAYER_OF: Final = re.compile(r"^(?:enc\.|dec\.)?blk\.(\d+)\.")
+HEAD_PARTS: Final = re.compile(r"\.attn_([kv])_b\.weight$")  # latent attention, one matrix a head
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one tensor of the hub's layout lies in the file.
+    """Where one tensor lies in the files.
 
     Attributes
     ----------
     name : str
-        In the file.
+        In the files.
     info : TensorInfo
         Shape and element type as read.
     expert : int or None
         Its place in a stack of experts.
     heads : int
         Heads whose rows are in llama.cpp's order (rotary pairs together); 0 where they are in the hub's.
+    latent : str
+        ``k`` or ``v`` for the key or value matrices of latent attention, one a head.
     """
 
     name: str
     info: TensorInfo
     expert: int | None = None
     heads: int = 0
+    latent: str = ""
 
 
 class GgufCheckpoint(Checkpoint):
-    """One GGUF file. Quantised tensors are read as float32."""
+    """One GGUF file, or all parts of a split one. Quantised tensors are read as float32.
+
+    Files of the architectures in `MODEL_TYPES` have the hub's names; all others keep their own, and get their
+    roles by them.
+    """
 
     def __init__(self, path: Path, *, name: str | None = None) -> None:
         self.path = self._file = path
         self.name = name or path.stem
-        metadata = self._metadata()
-        self.config = self._read_config(metadata)
-        self._places = dict(self._find_places())
+        self._architecture = self._read_architecture()
+        self._beside, self._drafts = self._set_aside()
+        self._places = dict(self._hub_places() or self._own_places())
         self._infos = {key: place.info for key, place in self._places.items()}
+        self.config = self._read_config()
 
     @cached_property
-    def reader(self) -> Reader:
-        """The open file; opened again in another process."""
-        return open_reader(self._file)
+    def files(self) -> GgufFiles:
+        """The open files; opened again in another process."""
+        return open_files(self._file)
 
-    @cached_property
-    def by_name(self) -> dict[str, FileTensor]:
-        """The file's tensors."""
-        return {tensor.name: tensor for tensor in self.reader.tensors}
+    def value(self, key: str) -> Json:
+        """An entry of the metadata under the architecture's name."""
+        field = self.files.fields.get(f"{self._architecture}.{key}")
+        return None if field is None else field.contents()
 
-    def _metadata(self) -> Callable[[str], Json]:
-        fields = self.reader.fields
-        architecture = fields.get("general.architecture")
-        if architecture is None:
-            raise BadCheckpoint(f"{self.path}: no general.architecture in its metadata")
-        self._architecture = str(architecture.contents())
-        if self._architecture not in MODEL_TYPES:
+    def _read_architecture(self) -> str:
+        fields = self.files.fields
+        stated, kind = fields.get("general.architecture"), fields.get("general.type")
+        if stated is None:
+            raise BadCheckpoint(f"{self.path}: no general.architecture in its metadata; fetch it again")
+        architecture = str(stated.contents())
+        if kind is not None and str(kind.contents()) not in {"model", "None"}:
             raise BadCheckpoint(
-                f"{self.path}: GGUF files of architecture {self._architecture!r} cannot be read yet "
-                f"(only {', '.join(MODEL_TYPES)}); convert it to safetensors"
+                f"{self.path}: a GGUF file of kind {kind.contents()!r}, not a whole model; merge it into its "
+                "model, or give the model's file"
             )
-        count = fields.get("split.count")
-        if count is not None and count.contents() not in {0, 1}:
-            raise BadCheckpoint(f"{self.path}: one part of a split GGUF file; merge the parts first")
+        if architecture in NO_ATTENTION:
+            raise BadCheckpoint(
+                f"{self.path}: GGUF architecture {architecture!r} is {NO_ATTENTION[architecture]}: it has no "
+                "attention to measure"
+            )
+        names = self.files.tensors
+        if not any(LAYER_OF.match(name) for name in names):
+            raise BadCheckpoint(f"{self.path}: no tensor of a layer; is it the file of a whole model?")
+        return architecture
 
-        def value(key: str) -> Json:
-            field = fields.get(f"{self._architecture}.{key}")
-            return None if field is None else field.contents()
-
-        return value
-
-    def _read_config(self, value: Callable[[str], Json]) -> Config:
-        config: dict[str, Json] = {
-            attribute: value(key) for attribute, key in CONFIG.items() if value(key) is not None
+    def _set_aside(self) -> tuple[dict[str, str], set[int]]:
+        """Tensors that are not the language model's → what they are; the layers that draft tokens ahead."""
+        found: dict[str, str] = {}
+        drafts = {
+            int(match[1])
+            for name in self.files.tensors
+            if ".nextn." in name and (match := LAYER_OF.match(name))
         }
-        shapes = {tensor.name: hub_shape(tensor) for tensor in self.reader.tensors}
+        for name in self.files.tensors:
+            match = LAYER_OF.match(name)
+            if match is not None and int(match[1]) in drafts:
+                found[name] = "draft heads"
+            for pattern, kind in BESIDE:
+                if pattern.search(name):
+                    found[name] = kind
+        return found, drafts
+
+    @property
+    def apart(self) -> dict[str, int]:  # noqa: D102
+        found = dict(super().apart)
+        for kind in self._beside.values():
+            found[kind] = found.get(kind, 0) + 1
+        return found
+
+    @cached_property
+    def depth(self) -> int:
+        """Layers of the language model."""
+        layers = {int(match[1]) for name in self.files.tensors if (match := LAYER_OF.match(name))}
+        return 1 + max(layers - self._drafts)
+
+    def per_layer(self, key: str) -> tuple[int, ...]:
+        """A number of each layer: the file states one for all, or a list."""
+        stated = self.value(key)
+        if isinstance(stated, list):
+            return tuple(int(number) for number in stated)
+        return (int(stated),) * self.depth if isinstance(stated, int | float) else ()
+
+    @cached_property
+    def heads(self) -> tuple[int, ...]:
+        """Attention heads of each layer."""
+        return self.per_layer("attention.head_count")
+
+    @cached_property
+    def kv_heads(self) -> tuple[int, ...]:
+        """Key-value heads of each layer."""
+        return self.per_layer("attention.head_count_kv") or self.heads
+
+    def _read_config(self) -> Config:
+        config: dict[str, Json] = {
+            attribute: one(self.value(key))
+            for attribute, key in CONFIG.items()
+            if self.value(key) is not None
+        }
+        shapes = {tensor.name: hub_shape(tensor) for tensor in self.files.tensors.values()}
         if "token_embd.weight" not in shapes:
             raise BadCheckpoint(f"{self.path}: no token_embd.weight; is it the file of a whole model?")
         config.setdefault("vocab_size", shapes["token_embd.weight"][0])
-        model_type = MODEL_TYPES[self._architecture]
-        if model_type == "llama" and config.get("num_experts"):
-            model_type = "mixtral"
-        config["model_type"] = model_type
+        if stacks := [shape[0] for name, shape in shapes.items() if name.endswith("ffn_up_exps.weight")]:
+            config.setdefault("num_experts", stacks[0])
+        config["model_type"] = self.model_type
+        config["num_hidden_layers"] = self.depth
         config["tie_word_embeddings"] = "output.weight" not in shapes
         config["attention_bias"] = "blk.0.attn_q.bias" in shapes
-        unread = self._unread(value, model_type)
+        unread = self._unread(self.model_type)
         return config | ({UNREAD: unread} if unread else {})
 
-    def _unread(self, value: Callable[[str], Json], model_type: str) -> str:
+    @property
+    def model_type(self) -> str:
+        """What the hub calls the architecture."""
+        names = self.files.tensors
+        if self._architecture == "llama" and any(".ffn_gate_inp." in name for name in names):
+            return "mixtral"
+        if self._architecture == "deepseek2" and any(".exp_probs_b" in name for name in names):
+            return "deepseek_v3"
+        known = MODEL_TYPES | OTHER_TYPES
+        return known.get(self._architecture, self._architecture.replace("-", "_"))
+
+    def _unread(self, model_type: str) -> str:
         """What running the model needs and the config does not hold; empty if nothing."""
-        if model_type not in RUNNABLE:
+        if model_type not in RUNNABLE or not self.named_as_hub:
             return f"how a {model_type} is run"
-        scaling = value("rope.scaling.type")
-        factors = [t for t in self.reader.tensors if t.name.startswith("rope_f")]
-        if (scaling and str(scaling) != "none") or any((tensor.data != 1.0).any() for tensor in factors):
+        scaling = self.value("rope.scaling.type")
+        factors = [tensor for name, tensor in self.files.tensors.items() if name.startswith("rope_f")]
+        if (scaling and str(scaling) != "none") or any(
+            (decoded(tensor, None, swapped=self.files.swapped) != 1.0).any() for tensor in factors
+        ):
             return "how its rotary embedding is scaled"
         return ""
 
@@ -190,20 +220,20 @@ class GgufCheckpoint(Checkpoint):
         beside = self._file.parent / "tokenizer.json"
         return beside if beside.is_file() else None
 
-    def _find_places(self) -> list[tuple[str, Place]]:
-        """The hub's name of every tensor, and where it lies."""
+    def _own(self) -> Iterator[FileTensor]:
+        """The language model's tensors."""
+        for name, tensor in self.files.tensors.items():
+            if name not in self._beside and not NOT_WEIGHTS.match(name):
+                yield tensor
+
+    def _hub_places(self) -> list[tuple[str, Place]] | None:
+        """The hub's name of every tensor, and where it lies; None where a name is not known there."""
+        if self._architecture not in MODEL_TYPES:
+            return None
         found = []
-        size = self._file.stat().st_size
-        model_type = str(self.config["model_type"])
-        names = LAYER | OTHERWISE.get(model_type, {})
-        for tensor in self.reader.tensors:
-            if int(tensor.data_offset) + int(tensor.n_bytes) > size:
-                raise BadCheckpoint(
-                    f"{self.path}: cut short: tensor {tensor.name} lies beyond its end; fetch it again"
-                )
-            if NOT_WEIGHTS.match(tensor.name):
-                continue
-            info = TensorInfo(hub_shape(tensor), STORED_AS_THEY_ARE.get(tensor.tensor_type.name, "float32"))
+        names = LAYER | OTHERWISE.get(self.model_type, {})
+        for tensor in self._own():
+            info = info_of(tensor)
             block = BLOCK.match(tensor.name)
             if tensor.name in TOP:
                 found.append((TOP[tensor.name], Place(tensor.name, info)))
@@ -218,49 +248,165 @@ class GgufCheckpoint(Checkpoint):
                     continue
                 if part == "ffn_gate_inp_shexp" and len(info.shape) == 1:
                     info = TensorInfo((1, *info.shape), info.dtype)
-                found.append((hub, Place(tensor.name, info, heads=self._reordered(part))))
+                found.append((hub, Place(tensor.name, info, heads=self._reordered(int(layer), part))))
             else:
-                raise BadCheckpoint(
-                    f"{self.path}: tensor {tensor.name} is not in the table of this reader (gguf_names.py)"
-                    f"; say there what the hub calls it in {model_type}"
-                )
+                return None
         return found
 
-    def _reordered(self, part: str) -> int:
-        """Heads whose rows llama.cpp reorders on conversion: query and key of its llama architecture."""
-        if self._architecture != "llama" or part not in {"attn_q", "attn_k"}:
+    def _own_places(self) -> Iterator[tuple[str, Place]]:
+        """Every tensor under its own name."""
+        for tensor in self._own():
+            info = info_of(tensor)
+            match, latent = BLOCK.match(tensor.name), HEAD_PARTS.search(tensor.name)
+            heads = self._reordered(int(match[1]), match[2]) if match else 0
+            kind = ""
+            if latent is not None and len(info.shape) == 3:
+                kind = latent[1]
+                count, first, second = info.shape
+                rows, columns = (second, first) if kind == "k" else (first, second)
+                info = TensorInfo((count * rows, columns), info.dtype)
+            elif tensor.name.endswith("ffn_gate_inp_shexp.weight") and len(info.shape) == 1:
+                info = TensorInfo((1, *info.shape), info.dtype)
+            yield tensor.name, Place(tensor.name, info, heads=heads, latent=kind)
+
+    @property
+    def named_as_hub(self) -> bool:
+        """Whether its tensors go by the hub's names."""
+        return "model.embed_tokens.weight" in self._places
+
+    def _reordered(self, layer: int, part: str) -> int:
+        """Heads whose rows llama.cpp reorders on conversion: query and key of some architectures."""
+        if self._architecture not in REORDERED or part not in {"attn_q", "attn_k"}:
             return 0
-        heads = integer(self.config, "num_attention_heads")
-        if heads is None:
-            raise BadCheckpoint(f"{self.path}: no llama.attention.head_count in its metadata")
-        return heads if part == "attn_q" else integer(self.config, "num_key_value_heads") or heads
+        heads = self.heads if part == "attn_q" else self.kv_heads
+        if layer >= len(heads) or not heads[layer]:
+            raise BadCheckpoint(
+                f"{self.path}: no {self._architecture}.attention.head_count in its metadata for layer {layer}"
+            )
+        return heads[layer]
+
+    @cached_property
+    def roles(self) -> Roles:
+        """What each tensor is for."""
+        if self.named_as_hub:
+            return super().roles
+        with one_line(self.name):
+            views = gguf_views(self, self._shape())
+            numbers = {int(role.split(".")[1]) for role in views if role.startswith("layers.")}
+            if numbers != set(range(self.depth)):
+                raise BadCheckpoint(
+                    f"{self.path}: there are tensors of layer {self.depth - 1} but none of layer "
+                    f"{min(set(range(self.depth)) - numbers)}; a part of the weights is not there"
+                )
+            return Roles(views, self.depth)
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The model's shape."""
+        if self.named_as_hub:
+            return super().architecture
+        with one_line(self.name):
+            return self._own_architecture()
+
+    def _shape(self) -> GgufShape:
+        width = integer(self.config, "hidden_size") or self._infos["token_embd.weight"].shape[1]
+        heads = max(self.heads, default=0)
+        key = self.value("attention.key_length_mla") or self.value("attention.key_length")
+        value = self.value("attention.value_length_mla") or self.value("attention.value_length")
+        dim = width // heads if heads else 0
+        return GgufShape(
+            self._architecture,
+            self.heads,
+            self.kv_heads,
+            int(key) if isinstance(key, int) else dim,
+            int(value) if isinstance(value, int) else int(key) if isinstance(key, int) else dim,
+            integer(self.config, "kv_lora_rank") or 0,
+        )
+
+    def _own_architecture(self) -> Architecture:
+        shape, roles = self._shape(), self.roles
+        width = self._infos["token_embd.weight"].shape[1]
+        stated = integer(self.config, "hidden_size")
+        if stated is not None and stated != width:
+            raise BadCheckpoint(
+                f"{self.path}: embedding_length is {stated} in its metadata, but its tensors are {width} wide"
+            )
+        experts = max((len(roles.experts(layer, "up")) for layer in range(roles.depth)), default=0)
+        part = ".feed_forward.experts.0.up.weight" if experts else ".feed_forward.up.weight"
+        inner = [view.shape[0] for role, view in roles.items() if role.endswith(part)]
+        biases = ("query.bias", "key.bias", "value.bias")
+        norm_biases = ("attention.norm.bias", "feed_forward.norm.bias", "attention.post_norm.bias")
+        layer_norm = any(role.endswith(norm_biases) for role in roles)
+        return Architecture(
+            model_type=self.model_type,
+            depth=roles.depth,
+            width=width,
+            heads=max(self.heads, default=0),
+            kv_heads=max(self.kv_heads, default=0),
+            feed_forward=max(inner, default=0),
+            experts=experts,
+            vocabulary=integer(self.config, "vocab_size"),
+            qkv_bias=any(role.partition(".attention.")[2] in biases for role in roles),
+            norm="layernorm" if layer_norm or self.value("attention.layer_norm_epsilon") else "rmsnorm",
+            head_dim=shape.key_dim or None,
+            tied="output.weight" not in self.files.tensors,
+        )
 
     @cached_property
     def digest(self) -> str:  # noqa: D102
-        return hashlib.sha256(b"gguf" + file_digest(self._file)).hexdigest()
+        return hashlib.sha256(b"gguf" + b"".join(map(file_digest, self.files.paths))).hexdigest()
 
     @property
     def tensors(self) -> Mapping[str, TensorInfo]:  # noqa: D102
         return self._infos
 
-    def read(self, name: str) -> torch.Tensor:  # noqa: D102
-        import torch
-        from gguf.quants import dequantize
+    def file_of(self, name: str) -> str:  # noqa: D102
+        return str(self.files.files[self._places[name].name]) if name in self._places else str(self.path)
 
+    def read(self, name: str) -> torch.Tensor:  # noqa: D102
         place = self._places[name]
-        tensor = self.by_name[place.name]
-        data = tensor.data if place.expert is None else tensor.data[place.expert]
-        if tensor.tensor_type.name not in {"F64", "F32", "F16"}:
-            data = dequantize(data, tensor.tensor_type)
-        values = np.array(data).reshape(place.info.shape)
+        return self._values(place, place.expert)
+
+    def read_part(self, name: str, index: int) -> torch.Tensor:  # noqa: D102
+        place = self._places[name]
+        if place.expert is not None or place.heads or place.latent:
+            return self.read(name)[index]
+        return self._values(place, index)
+
+    def _values(self, place: Place, index: int | None) -> torch.Tensor:
+        import torch
+
+        tensor, swapped = self.files.tensors[place.name], self.files.swapped
+        values = decoded(tensor, index, swapped=swapped)
+        # A scale beside a weight is what the product with that weight is multiplied by when the model runs.
+        scale = self.files.tensors.get(f"{place.name.removesuffix('.weight')}.scale")
+        if scale is not None and scale.name != place.name:
+            factor = decoded(scale, None, swapped=swapped).reshape(-1)
+            single = factor if index is None or len(factor) == 1 else factor[index : index + 1]
+            values = np.multiply(values, single.reshape(-1, *([1] * (values.ndim - 1))), dtype=np.float32)
+        if place.latent:
+            values = per_head(values, place.latent)
+        if index is None or place.expert is not None:
+            values = values.reshape(place.info.shape)
         if place.heads:
             values = hub_order(values, place.heads)
-        return torch.from_numpy(values).to(getattr(torch, place.info.dtype))
+        return torch.from_numpy(np.ascontiguousarray(values)).to(getattr(torch, place.info.dtype))
 
     def __getstate__(self) -> dict[str, object]:
-        return {
-            key: value for key, value in super().__getstate__().items() if key not in {"reader", "by_name"}
-        }
+        return {key: value for key, value in super().__getstate__().items() if key not in {"files", "roles"}}
+
+
+def one(stated: Json) -> Json:
+    """A number that a file may state layer by layer: the largest then, as configs state it."""
+    if isinstance(stated, list):
+        numbers = [number for number in stated if isinstance(number, int | float)]
+        return max(numbers, default=None)
+    return stated
+
+
+def info_of(tensor: FileTensor) -> TensorInfo:
+    """Shape and element type as read."""
+    return TensorInfo(hub_shape(tensor), STORED_AS_THEY_ARE.get(tensor.tensor_type.name, "float32"))
 
 
 def hub_order(values: NDArray[np.generic], heads: int) -> NDArray[np.generic]:
@@ -269,42 +415,14 @@ def hub_order(values: NDArray[np.generic], heads: int) -> NDArray[np.generic]:
     return np.ascontiguousarray(paired.swapaxes(1, 2)).reshape(values.shape)
 
 
-def hub_shape(tensor: FileTensor) -> tuple[int, ...]:
-    """Shape with rows first; GGUF counts from the innermost axis."""
-    return tuple(int(length) for length in reversed(tensor.shape.tolist()))
-
-
-def open_reader(path: Path) -> Reader:
-    """The `gguf` package's reader of a file."""
-    try:
-        from gguf import GGUFReader
-    except ModuleNotFoundError as error:
-        raise BadCheckpoint(
-            f"{path}: reading GGUF files needs the gguf package; pip install 'lookalike[gguf]'"
-        ) from error
-    try:
-        opened: Reader = GGUFReader(path)
-    except (ValueError, IndexError, KeyError, OSError) as error:
-        raise BadCheckpoint(
-            f"{path}: not a readable GGUF file, or cut short ({error}); fetch it again"
-        ) from error
-    return opened
-
-
-def gguf_in(path: Path) -> Path | None:
-    """The GGUF file that `path` is or, where a directory holds nothing else, the only one in it."""
-    if path.is_file():
-        return path if path.suffix == ".gguf" else None
-    if any(path.glob("*.safetensors")) or any(path.glob("pytorch_model*.bin")):
-        return None
-    found = sorted(path.glob("*.gguf"))
-    if len(found) > 1:
-        raise BadCheckpoint(f"{path}: {len(found)} GGUF files; name the one you mean")
-    return found[0] if found else None
+def per_head(values: NDArray[np.generic], kind: str) -> NDArray[np.generic]:
+    """Matrices of latent attention, one a head, as one (heads × rows, rank): keys are stored turned."""
+    turned = values.swapaxes(1, 2) if kind == "k" else values
+    return np.ascontiguousarray(turned).reshape(-1, turned.shape[-1])
 
 
 def open_gguf(path: str | Path, *, name: str | None = None) -> Checkpoint:
-    """Open a GGUF file of the Llama or Qwen family.
+    """Open a GGUF file; the other parts of a split one lie beside it.
 
     Parameters
     ----------
@@ -315,6 +433,6 @@ def open_gguf(path: str | Path, *, name: str | None = None) -> Checkpoint:
     Raises
     ------
     BadCheckpoint
-        The gguf package is missing, the file is damaged or split, or its architecture is not known here.
+        The gguf package is missing, the file is damaged, or holds something else than a language model.
     """
     return GgufCheckpoint(Path(path), name=name)

@@ -7,7 +7,6 @@ are read from there. The digest is that of the same files on disk.
 from __future__ import annotations
 
 import hashlib
-import json
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from fpcore.checkpoints.base import Checkpoint
-from fpcore.checkpoints.content import config_digest, file_digest, parse_config
+from fpcore.checkpoints.content import config_digest, file_digest, parse_config, quantised_as
 from fpcore.checkpoints.local_files import LocalCheckpoint
 from fpcore.checkpoints.safetensors_header import MAX_HEADER, parse_header
-from fpcore.checkpoints.weights_files import SHARD
-from fpcore.errors import BadCheckpoint
+from fpcore.checkpoints.weights_files import SHARD, parse_index
+from fpcore.errors import BadCheckpoint, first_line
 from fpcore.storage.tensor_source import Config, TensorInfo
 
 if TYPE_CHECKING:
@@ -105,9 +104,11 @@ class RemoteCheckpoint(Checkpoint):
         self._where: dict[str, tuple[RemoteFile, int, int]] = {}
         self._tensors: dict[str, TensorInfo] = {}
         self._last: tuple[str, torch.Tensor] | None = None
+        known = {key for keys in (listed or {}).values() for key in keys}
         for file in files:
             header = file.header()
-            for key in header if listed is None else listed[file.name]:
+            # What a shard holds beyond its index is read, too.
+            for key in [*(listed or {}).get(file.name, ()), *(key for key in header if key not in known)]:
                 if key not in header:
                     raise BadCheckpoint(
                         f"{file.url}: the index says that tensor {key} is in this shard, but it is not"
@@ -143,6 +144,9 @@ class RemoteCheckpoint(Checkpoint):
         tensor = flat.reshape(info.shape)
         self._last = (name, tensor)
         return tensor
+
+    def file_of(self, name: str) -> str:  # noqa: D102
+        return self._where[name][0].url if name in self._where else self.name
 
     def tokenizer_file(self) -> Path | None:  # noqa: D102
         return None if self._tokenizer is None else self._tokenizer.local
@@ -195,6 +199,8 @@ def open_remote(repository: str, revision: str | None = None, *, name: str | Non
     if "config.json" not in siblings:
         raise BadCheckpoint(f"{shown}: no config.json on the hub; is it a model in transformers' layout?")
     config = parse_config(small("config.json").read_bytes(), f"{shown}: config.json")
+    if "hf_quant_config.json" in siblings:
+        config = quantised_as(config, small("hf_quant_config.json"))
     names, listed = choose_weights(shown, set(siblings), small)
     tokenizer = None
     if "tokenizer.json" in siblings:
@@ -213,12 +219,7 @@ def choose_weights(
         return ["model.safetensors"], None
     index = "model.safetensors.index.json"
     if index in names:
-        listed: dict[str, list[str]] = {}
-        try:
-            for key, shard in json.loads(small(index).read_bytes())["weight_map"].items():
-                listed.setdefault(str(shard), []).append(str(key))
-        except (ValueError, KeyError, AttributeError) as error:
-            raise BadCheckpoint(f"{shown}: {index} is not a weights index ({error!r})") from error
+        listed = parse_index(small(index).read_bytes(), f"{shown}: {index}")
         for shard in sorted(listed):
             if shard not in names:
                 raise BadCheckpoint(f"{shown}: {shard} is not on the hub, though {index} lists it")
@@ -233,6 +234,8 @@ def choose_weights(
     if shards:
         raise BadCheckpoint(f"{shown}: {len(shards)} safetensors files that are not one set of shards")
     kinds = {suffix for file in names if (suffix := Path(file).suffix) in {".bin", ".gguf", ".pt", ".pth"}}
+    if any(file.startswith("adapter_model.") for file in names):
+        raise BadCheckpoint(f"{shown}: an adapter without its model; download it and give the directory")
     if kinds:
         raise BadCheckpoint(
             f"{shown}: no safetensors on the hub, only {', '.join(sorted(kinds))}, which cannot be read by "
@@ -328,9 +331,3 @@ def refusal(shown: str, error: Exception) -> str:
     if isinstance(error, RepositoryNotFoundError):
         return f"{shown}: no such local path, and no such model on the hub (private ones need HF_TOKEN)"
     return f"{shown}: the hub answered with an error ({first_line(error)}); try again later"
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, with its class."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from fpcore.checkpoints.base import Checkpoint
-from fpcore.checkpoints.content import config_digest, file_digest, read_config
+from fpcore.checkpoints.content import config_digest, file_digest, parse_config, quantised_as, read_config
+from fpcore.checkpoints.native_llama import (
+    NativePlace,
+    config_of_params,
+    is_native,
+    native_places,
+    transformers_order,
+)
 from fpcore.checkpoints.safetensors_header import read_header
-from fpcore.checkpoints.weights_files import find_weights
+from fpcore.checkpoints.torch_file import read_torch_file
+from fpcore.checkpoints.weights_files import TORCH_FILES, find_weights
 from fpcore.errors import BadCheckpoint
-from fpcore.storage.tensor_source import TensorInfo
+from fpcore.storage.tensor_source import Config, TensorInfo
 
 if TYPE_CHECKING:
     import torch
@@ -32,17 +38,6 @@ class TensorFile(Protocol):
         """One tensor."""
 
 
-@dataclass(frozen=True)
-class TorchFile:
-    """An open ``torch.save`` file."""
-
-    weights: Mapping[str, torch.Tensor]
-
-    def get_tensor(self, name: str) -> torch.Tensor:
-        """One tensor."""
-        return self.weights[name]
-
-
 class LocalCheckpoint(Checkpoint):
     """A directory in hub layout, or one weights file with its ``config.json`` beside it.
 
@@ -53,37 +48,71 @@ class LocalCheckpoint(Checkpoint):
         self, path: str | Path, *, name: str | None = None, tokenizer: str | Path | None = None
     ) -> None:
         given = Path(path).expanduser()
-        folder = given if given.is_dir() else given.parent
+        self._folder = given if given.is_dir() else given.parent
         self.path = given
         self.name = name or (given.resolve().name if given.is_dir() else given.stem)
-        self._files, listed = find_weights(given)
-        self.config = read_config(folder)
-        self._tokenizer = Path(tokenizer) if tokenizer is not None else folder / "tokenizer.json"
-        self._where: dict[str, Path] = {}
+        found = find_weights(given)
+        self._files = found.files
+        self.unread_files = found.unread if given.is_dir() else ()
+        self._tokenizer = Path(tokenizer) if tokenizer is not None else self._folder / "tokenizer.json"
+        self._where: dict[str, list[Path]] = {}
         self._tensors: dict[str, TensorInfo] = {}
+        self._native: dict[str, NativePlace] = {}
         self._open: dict[Path, TensorFile] = {}
-        for file in self._files:
-            wanted = None if listed is None else listed[file]
-            self._admit(file, self._header(file), wanted)
+        listed = {key for names in found.listed.values() for key in names}
+        headers = {file: self._header(file) for file in self._files}
+        native = is_native(next(iter(headers.values()), ()))
+        for file, header in headers.items():
+            wanted = found.listed.get(file, [])
+            # What a shard holds beyond its index is read, too.
+            keys = [*wanted, *(key for key in header if key not in listed)]
+            self._admit(file, header, keys, shared=native)
         if not self._tensors:
             raise BadCheckpoint(f"{given}: the weights files hold no tensor; fetch them again")
+        self.config = self._read_config(native)
+        if native:
+            self._rename()
+
+    def _read_config(self, native: bool) -> Config:
+        config, params = self._folder / "config.json", self._folder / "params.json"
+        if native and params.is_file() and not config.is_file():
+            facts = parse_config(params.read_bytes(), str(params))
+            return config_of_params(facts, self._tensors, len(self._files), str(params))
+        return quantised_as(read_config(self._folder), self._folder / "hf_quant_config.json")
+
+    def _rename(self) -> None:
+        """Give the tensors of Meta's and Mistral's own files the names of transformers."""
+        self._native = native_places(self._tensors, self.config)
+        renamed: dict[str, TensorInfo] = {}
+        for name, place in self._native.items():
+            info = self._tensors[place.name]
+            shape = list(info.shape)
+            if place.axis is not None:
+                shape[place.axis] *= len(self._where[place.name])
+            renamed[name] = TensorInfo(tuple(shape), info.dtype)
+        self._tensors = renamed
 
     def _header(self, file: Path) -> dict[str, TensorInfo]:
-        if file.suffix == ".safetensors":
+        if file.suffix not in TORCH_FILES:
             return read_header(file)
-        self._open[file] = opened = load_torch_file(file)
-        return {key: TensorInfo.of(tensor) for key, tensor in opened.weights.items()}
+        self._open[file] = opened = read_torch_file(file)
+        return {key: lying.info for key, lying in opened.tensors.items()}
 
-    def _admit(self, file: Path, header: Mapping[str, TensorInfo], wanted: list[str] | None) -> None:
-        for key in header if wanted is None else wanted:
+    def _admit(self, file: Path, header: Mapping[str, TensorInfo], keys: list[str], *, shared: bool) -> None:
+        for key in keys:
             if key not in header:
                 raise BadCheckpoint(
                     f"{file}: the index says that tensor {key} is in this shard, but it is not; "
                     "fetch the shard and the index of one revision again"
                 )
-            if key in self._where:
-                raise BadCheckpoint(f"{file}: tensor {key} is also in {self._where[key].name}")
-            self._where[key] = file
+            if key in self._where and not shared:
+                raise BadCheckpoint(f"{file}: tensor {key} is also in {self._where[key][0].name}")
+            if key in self._where and header[key] != self._tensors[key]:
+                raise BadCheckpoint(
+                    f"{file}: tensor {key} of shape {header[key].shape} is {self._tensors[key].shape} in "
+                    f"{self._where[key][0].name}; are they parts of one model?"
+                )
+            self._where.setdefault(key, []).append(file)
             self._tensors[key] = header[key]
 
     @cached_property
@@ -98,14 +127,29 @@ class LocalCheckpoint(Checkpoint):
     def tensors(self) -> Mapping[str, TensorInfo]:  # noqa: D102
         return self._tensors
 
+    def file_of(self, name: str) -> str:  # noqa: D102
+        place = self._native.get(name)
+        found = self._where.get(name if place is None else place.name)
+        return str(found[0]) if found else str(self.path)
+
     def read(self, name: str) -> torch.Tensor:  # noqa: D102
-        file = self._where[name]
+        place = self._native.get(name)
+        if place is None:
+            return self._part(self._where[name][0], name)
+        import torch
+
+        parts = [self._part(file, place.name) for file in self._where[place.name]]
+        whole = parts[0] if place.axis is None or len(parts) == 1 else torch.cat(parts, place.axis)
+        return transformers_order(whole, place.heads) if place.heads else whole
+
+    def _part(self, file: Path, name: str) -> torch.Tensor:
+        """A tensor of one file."""
         try:
             if file not in self._open:
-                safe = file.suffix == ".safetensors"
-                self._open[file] = safe_open(file, framework="pt") if safe else load_torch_file(file)
+                torch_file = file.suffix in TORCH_FILES
+                self._open[file] = read_torch_file(file) if torch_file else safe_open(file, framework="pt")
             return self._open[file].get_tensor(name)
-        except (OSError, SafetensorError) as error:
+        except OSError as error:
             raise BadCheckpoint(f"{file}: tensor {name} cannot be read ({error}); fetch it again") from error
 
     def tokenizer_file(self) -> Path | None:  # noqa: D102
@@ -114,24 +158,3 @@ class LocalCheckpoint(Checkpoint):
     def __getstate__(self) -> dict[str, object]:
         # Open files stay in their process; another one opens its own.
         return {**super().__getstate__(), "_open": {}}
-
-
-def load_torch_file(file: Path) -> TorchFile:
-    """Tensors of a ``torch.save`` file, without running what a pickle could ask for."""
-    import torch
-
-    try:
-        loaded = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    except Exception as error:  # unpicklers raise nearly anything on bad bytes
-        line = str(error).strip().splitlines() or [""]
-        raise BadCheckpoint(
-            f"{file}: not a readable torch weights file ({type(error).__name__}: {line[0][:120]}); "
-            "fetch it again or convert it to safetensors"
-        ) from error
-    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
-        loaded = loaded["state_dict"]
-    if not isinstance(loaded, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in loaded.values()
-    ):
-        raise BadCheckpoint(f"{file}: holds something else than named tensors; give the model's state dict")
-    return TorchFile(dict(loaded))

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from typing import Final
 
+from fpcore.checkpoints.adapter import adapter_file, open_adapter
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.checkpoints.gguf_file import gguf_in, open_gguf
 from fpcore.checkpoints.hub import open_remote
 from fpcore.checkpoints.local_files import LocalCheckpoint
 from fpcore.device import check_device
-from fpcore.errors import BadCheckpoint
+from fpcore.errors import BadCheckpoint, NotComparable, first_line
 from fpcore.memo import Memo
 
 __all__ = ["open_checkpoint"]
@@ -34,8 +35,8 @@ def open_checkpoint(
     ----------
     path_or_id : str or path
         A directory with ``config.json`` and weights (``*.safetensors``, ``pytorch_model*.bin`` or
-        ``*.gguf``), one such file (its ``config.json`` beside it), or ``org/name[@revision]`` on the hub.
-        What exists on disk is taken first.
+        ``*.gguf``), one such file (its ``config.json`` beside it), an adapter (its ``adapter_config.json``
+        names the base), or ``org/name[@revision]`` on the hub. What exists on disk is taken first.
     revision : str, optional
         Branch, tag or commit on the hub.
     name : str, optional
@@ -73,7 +74,14 @@ def open_checkpoint(
     fpcore.errors.BadCheckpoint: nowhere: no such file or directory, and not of the form org/name[@revision]
     """
     check_device(device)
-    checkpoint = _find(path_or_id, revision, name, tokenizer)
+    try:
+        checkpoint = _find(path_or_id, revision, name, tokenizer)
+    except (BadCheckpoint, NotComparable):
+        raise
+    except Exception as error:  # what readers of foreign files raise has no end; a user gets one line
+        raise BadCheckpoint(
+            f"{path_or_id}: cannot be opened ({first_line(error)}); fetch it again or convert it"
+        ) from error
     checkpoint.device = device
     if memo is not None:
         checkpoint.memo = memo
@@ -93,6 +101,9 @@ def _find(
         gguf = gguf_in(path)
         if gguf is not None:
             return open_gguf(gguf, name=name)
+        adapter = adapter_file(path)
+        if adapter is not None:
+            return open_adapter(adapter, name, lambda base: _find(base, None, None, tokenizer))
         return LocalCheckpoint(path, name=name, tokenizer=tokenizer)
     matched = HUB_ID.match(text)
     if matched is None or isinstance(path_or_id, Path):

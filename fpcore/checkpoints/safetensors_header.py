@@ -24,6 +24,8 @@ DTYPES: Final[dict[str, tuple[str, int]]] = {
     "F8_E4M3FNUZ": ("float8_e4m3fnuz", 8),
     "F8_E5M2FNUZ": ("float8_e5m2fnuz", 8),
     "F4": ("float4_e2m1fn_x2", 4),
+    "F6_E2M3": ("float6_e2m3fn", 6),
+    "F6_E3M2": ("float6_e3m2fn", 6),
     "I64": ("int64", 64),
     "I32": ("int32", 32),
     "I16": ("int16", 16),
@@ -52,8 +54,10 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
         start = stream.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= length <= min(size - 8, MAX_HEADER):
+            pointer = (start + stream.read(32)).startswith(b"version https://git-lfs")
+            what = "a Git LFS pointer, not the weights" if pointer else "not a safetensors file, or cut short"
             raise BadCheckpoint(
-                f"{file}: not a safetensors file, or cut short ({size} bytes); fetch it again"
+                f"{file}: {what} ({size} bytes); {'run git lfs pull there' if pointer else 'fetch it again'}"
             )
         return {key: info for key, (info, _, _) in parse_header(stream.read(length), size, str(file)).items()}
 
@@ -77,13 +81,14 @@ def parse_header(text: bytes, size: int, where: str) -> dict[str, tuple[TensorIn
         for key, entry in header.items():
             if key == "__metadata__":
                 continue
-            name, bits = DTYPES[entry["dtype"]]
+            name, bits = DTYPES.get(entry["dtype"], (str(entry["dtype"]).lower(), 0))
             info = TensorInfo(tuple(int(length) for length in entry["shape"]), name)
             begin, end = (int(offset) for offset in entry["data_offsets"])
-            if begin < 0 or (end - begin) * 8 != info.size * bits:
+            # The width of an element type that is not known here is not checked; reading it is refused.
+            if not 0 <= begin <= end or (bits and (end - begin) * 8 != info.size * bits):
                 raise BadCheckpoint(f"{where}: tensor {key} has {end - begin} bytes, not those of its shape")
             found[key] = (info, base + begin, base + end)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadCheckpoint(f"{where}: unreadable safetensors header ({error!r}); fetch it again") from error
     needed = max((end for _, _, end in found.values()), default=base)
     if needed != size:

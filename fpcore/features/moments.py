@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from fpcore.anatomy import RoleView
 from fpcore.checkpoints.base import Checkpoint
-from fpcore.errors import BadCheckpoint
+from fpcore.errors import BadCheckpoint, UnreadableTensor
 from fpcore.storage.dequantised import read_dequantised
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Moments", "measure", "moments_of", "pooled"]
+__all__ = ["Measured", "Moments", "measure", "moments_of", "pooled"]
 
 CHUNK: Final = 1 << 15  # elements at a time: 256 KiB in float64 stay in a core's cache
 
@@ -94,12 +94,37 @@ def pooled(parts: Iterable[Moments]) -> Moments:
     return Moments(count, mean, math.sqrt(spread / count), low, high)
 
 
-def measure(model: Checkpoint) -> dict[str, Moments]:
+class Measured(Mapping[str, Moments]):
+    """Moments by role, in the order of the model's roles; asking for those of an unreadable tensor abstains.
+
+    Parameters
+    ----------
+    found : mapping of str to Moments or str
+        Role → moments, or why its tensor cannot be read.
+    """
+
+    def __init__(self, found: Mapping[str, Moments | str]) -> None:
+        self._found = found
+
+    def __getitem__(self, role: str) -> Moments:
+        moments = self._found[role]
+        if isinstance(moments, str):
+            raise UnreadableTensor(moments)
+        return moments
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def measure(model: Checkpoint) -> Measured:
     """Moments of every role of a model; each stored tensor is read once, however many ask.
 
     Returns
     -------
-    dict of str to Moments
+    Measured
         Role → moments, in the order of the model's roles.
 
     Raises
@@ -110,14 +135,19 @@ def measure(model: Checkpoint) -> dict[str, Moments]:
     return model.remembered("moments", lambda: _measure(model))
 
 
-def _measure(model: Checkpoint) -> dict[str, Moments]:
-    found: dict[str, Moments] = {}
+def _measure(model: Checkpoint) -> Measured:
+    found: dict[str, Moments | str] = {}
     by_source = sorted(model.roles.values(), key=lambda view: view.source)
-    for source, views in groupby(by_source, key=lambda view: view.source):
-        stored = read_dequantised(model, source)
+    for source, group in groupby(by_source, key=lambda view: view.source):
+        views = list(group)
+        try:
+            stored = read_dequantised(model, source)
+        except UnreadableTensor as error:
+            found.update({view.role: error.reason for view in views})
+            continue
         for view in views:
             found[view.role] = _named(model, view, stored)
-    return {role: found[role] for role in model.roles}
+    return Measured({role: found[role] for role in model.roles})
 
 
 def _named(model: Checkpoint, view: RoleView, stored: torch.Tensor) -> Moments:

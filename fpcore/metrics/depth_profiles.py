@@ -344,10 +344,11 @@ class LayerEnergy(DepthProfile):
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
         energy = np.zeros(model.roles.depth)
-        for role, moments in measure(model).items():
+        measured = measure(model)
+        for role in measured:
             words = role.split(".")
             if words[0] == "layers":
-                energy[int(words[1])] += moments.norm
+                energy[int(words[1])] += measured[role].norm
         if not energy.any():
             return {}
         return {"energy": energy / energy.max()}

@@ -1,104 +1,270 @@
-"""Stored values as real numbers: scaled floats and packed integers are turned back, others refused."""
+"""A checkpoint's tensors as the language model's weights: unwrapped, dequantised, what is foreign set apart.
+
+Measured as they lie in the file, packed weights would say something about the packing, not the model.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from fpcore.errors import BadCheckpoint, NotComparable
-from fpcore.storage.packed_weights import Packed, find_packed, quantisation
-from fpcore.storage.tensor_source import TensorInfo, TensorSource
+from fpcore.errors import BadCheckpoint, NotComparable, UnreadableTensor, first_line
+from fpcore.storage.adapters import ADAPTER_CONFIG, adapted
+from fpcore.storage.bitsandbytes_weights import bitsandbytes_weights
+from fpcore.storage.integer_groups import awq_or_gptq, mlx_weights, packed_rows
+from fpcore.storage.scaled_numbers import Fp4, mxfp4_stacks, packed_fp4, quanto_weights, scaled_weights
+from fpcore.storage.stored_weight import AsStored, Refused, StoredWeight
+from fpcore.storage.tensor_source import TensorInfo, TensorSource, quantisation
+from fpcore.storage.wrapped_names import apart, unwrapped
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["dequantised_tensors", "read_dequantised"]
+__all__ = ["contents", "dequantised_tensors", "read_dequantised", "set_apart"]
 
-# A tensor of scales is called as the weight it scales, with one of these behind. Despite its name, the
-# "inverse" scale multiplies: it is the inverse of what the quantiser applied.
-SCALES = ("_scale_inv", "_scale")
-UNUSED = ("input_scale", "activation_scale", "k_scale", "v_scale", "input_global_scale")
-PACKED = ("qweight", "qzeros", "g_idx", "scales", "SCB", "absmax", "weight_packed", "weight_shape")
-REAL = ("float", "bfloat")
+REAL: Final = ("float", "bfloat")
+UNREAD: Final = ("float6_e2m3fn", "float6_e3m2fn")  # torch has no such numbers
+
+# Last words of names that belong to packings which are not read here.
+FOREIGN: Final = {
+    "qweight": "packed integers",
+    "qzeros": "packed integers",
+    "weight_packed": "compressed-tensors",
+    "bitmask": "compressed-tensors",
+    "SCB": "bitsandbytes",
+    "absmax": "bitsandbytes",
+    "q_weight": "EXL2",
+    "trellis": "EXL3",
+    "codebooks": "AQLM",
+    "W_q": "HQQ",
+    "Qidxs": "QuIP#",
+    "centroids": "VPTQ",
+    "dense_weights": "SpQR",
+    "_data": "quanto",
+    "_packed": "quanto",
+}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a checkpoint's files hold.
+
+    Attributes
+    ----------
+    weights : mapping of str to StoredWeight
+        The language model's, by name.
+    apart : mapping of str to str
+        Other tensors → what they are.
+    """
+
+    weights: Mapping[str, StoredWeight]
+    apart: Mapping[str, str]
+
+
+class Unwrapped(TensorSource):
+    """A source under the names that the model itself gives its tensors."""
+
+    def __init__(self, source: TensorSource) -> None:
+        self.source = source
+        self.name = source.name
+        self.config = source.config
+        self.stored = unwrapped(source.tensors)
+        self.infos = {name: source.tensors[stored] for name, stored in self.stored.items()}
+
+    @property
+    def tensors(self) -> Mapping[str, TensorInfo]:
+        """Shape and element type of every tensor."""
+        return self.infos
+
+    def read(self, name: str) -> torch.Tensor:
+        """One tensor as stored."""
+        return self.source.read(self.stored[name])
+
+    def read_part(self, name: str, index: int) -> torch.Tensor:
+        """One part of a tensor along its first axis."""
+        return self.source.read_part(self.stored[name], index)
+
+    def file_of(self, name: str) -> str:
+        """The file that holds a tensor."""
+        return self.source.file_of(self.stored.get(name, name))
+
+
+def view_of(source: TensorSource) -> Unwrapped:
+    """The source under unwrapped names."""
+    return source.remembered("unwrapped", lambda: Unwrapped(source))
 
 
 def dequantised_tensors(source: TensorSource) -> dict[str, TensorInfo]:
-    """The model's own tensors with their real shapes, without those that belong to a storage format.
+    """The language model's own tensors with their real shapes, without those that belong to a storage format.
 
     Raises
     ------
     NotComparable
-        The weights are packed in a way that is not known here: measuring that would measure the packing.
+        All weights are packed in a way that is not known here: measuring that would measure the packing.
     """
-    packed = packed_weights(source)
-    parts = {part for weight in packed.values() for part in weight.parts}
-    quantised = bool(quantisation(source))
-    found = {name: TensorInfo(weight.shape, "float32") for name, weight in packed.items()}
-    for name, info in source.tensors.items():
-        last = name.rpartition(".")[2]
-        if name in parts or scaled_by(name) in source.tensors or (quantised and last in UNUSED):
+    return {name: weight.info for name, weight in contents(source).weights.items()}
+
+
+def set_apart(source: TensorSource) -> dict[str, int]:
+    """What of the checkpoint is not the language model → how many tensors."""
+    return dict(Counter(contents(source).apart.values()))
+
+
+def contents(source: TensorSource) -> Contents:
+    """What the files hold."""
+    return source.remembered("contents", lambda: find_contents(view_of(source)))
+
+
+def find_contents(view: TensorSource) -> Contents:
+    """Sort the tensors of a source."""
+    foreign = apart(view.tensors)
+    own = {name: info for name, info in view.tensors.items() if name not in foreign}
+    weights = packed_weights(view, own)
+    taken = {part for weight in weights.values() for part in weight.parts}
+    rest = {name: info for name, info in own.items() if name not in taken}
+    _, adapters = adapted({}, rest, None)
+    unknown: dict[str, str] = {}
+    for name, info in rest.items():
+        stem, _, last = name.rpartition(".")
+        if last in FOREIGN or (last == "weight" and not info.dtype.startswith(REAL)):
+            named = last in {"weight", "weight_packed", "_data", "_packed"}
+            weight = name.removesuffix("_packed").removesuffix("._data") if named else f"{stem}.weight"
+            unknown.setdefault(weight, FOREIGN.get(last, info.dtype))
+    packed = {name.removesuffix("weight") for name in unknown}
+    for name, info in rest.items():
+        # What lies beside a weight that is packed in an unknown way says nothing by itself; its bias does.
+        beside = f"{name.rpartition('.')[0]}." in packed or any(name.startswith(f"{one}.") for one in unknown)
+        if name in adapters or name in unknown or (beside and not name.endswith(".bias")):
             continue
-        if last in PACKED or (last == "weight" and not info.dtype.startswith(REAL)):
-            method = quantisation(source).get("quant_method") or "quantised"
-            raise NotComparable(
-                f"its weights are packed integers ({method}: {name}); measured so they would say nothing: "
-                "dequantise the model first"
-            )
-        found[name] = info
+        if info.dtype.startswith("float4"):
+            weights[name] = Fp4(name, info.shape, (name,))
+        elif info.dtype in UNREAD:
+            reason = f"its element type {info.dtype} is not read here; convert it to another one first"
+            weights[name] = Refused(name, info.shape, (name,), reason)
+        elif info.dtype.startswith(REAL):
+            weights[name] = AsStored(name, info.shape, (name,), info.dtype)
+        else:
+            foreign[name] = "buffers of integers"
+    refused, left = refusals(view, unknown, rest, weights)
+    weights.update(refused)
+    foreign.update(left)
+    changed, fate = adapted(weights, rest, view.config.get(ADAPTER_CONFIG))
+    weights.update(changed)
+    foreign.update({name: why for name, why in fate.items() if why})
+    order = {name: place for place, name in enumerate(view.tensors)}
+    place = {name: min(order[part] for part in weight.parts) for name, weight in weights.items()}
+    return Contents(dict(sorted(weights.items(), key=lambda entry: place[entry[0]])), foreign)
+
+
+def packed_weights(view: TensorSource, tensors: Mapping[str, TensorInfo]) -> dict[str, StoredWeight]:
+    """The weights of storage formats, by name; what one format took is no other's."""
+    config = quantisation(view)
+    found: dict[str, StoredWeight] = {}
+    for recognise in (
+        lambda rest: bitsandbytes_weights(view, rest),
+        lambda rest: awq_or_gptq(rest, config),
+        lambda rest: packed_rows(view, rest),
+        packed_fp4,
+        mxfp4_stacks,
+        quanto_weights,
+        lambda rest: mlx_weights(rest, config),
+        scaled_weights,
+    ):
+        taken = {part for weight in found.values() for part in weight.parts}
+        rest = {name: info for name, info in tensors.items() if name not in taken}
+        found.update({weight.name: weight for weight in recognise(rest)})
     return found
 
 
-def packed_weights(source: TensorSource) -> Mapping[str, Packed]:
-    """The packed weights of a checkpoint that can be read."""
-    return source.remembered("packed", lambda: find_packed(source))
+def refusals(
+    view: TensorSource,
+    unknown: Mapping[str, str],
+    stored: Mapping[str, TensorInfo],
+    weights: Mapping[str, StoredWeight],
+) -> tuple[dict[str, StoredWeight], dict[str, str]]:
+    """Weights that are packed in unknown ways, where their shapes are known; and those left out.
+
+    Raises
+    ------
+    NotComparable
+        Nothing shows the shape of a weight within layers.
+    """
+    method = quantisation(view).get("quant_method")
+    shapes = {pattern(name): weight.shape for name, weight in weights.items()}
+    refused: dict[str, StoredWeight] = {}
+    left: dict[str, str] = {}
+    for name, form in unknown.items():
+        said = f"{method or form}: {name}"
+        reason = f"it is packed in a way that is not known here ({said}); dequantise the model first"
+        info = stored.get(name)
+        whole = info is not None and info.dtype == "int8"  # one integer a weight, and no scale
+        shape = info.shape if info is not None and whole else shapes.get(pattern(name))
+        if shape is not None:
+            stem = name.removesuffix("weight")
+            parts = tuple(part for part in stored if part == name or part.startswith(stem))
+            refused[name] = Refused(name, shape, parts, reason)
+        elif pattern(name) != name:
+            raise NotComparable(
+                f"its weights are packed integers ({said}); measured so they would say nothing: "
+                "dequantise the model first"
+            )
+        else:
+            left[name] = f"packed in a way that is not known here ({method or form})"
+    return refused, left
 
 
-def scaled_by(name: str) -> str | None:
-    """The tensor that `name` scales, if `name` looks like a scale."""
-    for suffix in SCALES:
-        if name.endswith("weight" + suffix):
-            return name.removesuffix(suffix)
-    return None
+def pattern(name: str) -> str:
+    """A name with its numbers left open."""
+    return re.sub(r"(?<=\.)\d+(?=\.)", "#", name)
 
 
-def read_dequantised(source: TensorSource, name: str) -> torch.Tensor:
-    """A tensor as real numbers (float32 where it was scaled or packed, else as stored)."""
-    packed = packed_weights(source).get(name)
-    if packed is not None:
-        return packed.read(source)
-    tensor = source.read(name)
-    for suffix in SCALES:
-        if name + suffix in source.tensors:
-            return scaled(tensor, source.read(name + suffix), source, name)
-    return tensor
+def read_dequantised(source: TensorSource, name: str, index: int | None = None) -> torch.Tensor:
+    """A weight as real numbers (float32 where it was scaled or packed, else as stored).
+
+    Parameters
+    ----------
+    source : TensorSource
+    name : str
+        As `dequantised_tensors` gives it.
+    index : int, optional
+        Only this part along the first axis, such as one expert of a stack.
+
+    Raises
+    ------
+    UnreadableTensor
+        Its bytes do not make the weight that its shape says; one line with file, tensor and what to do.
+    BadCheckpoint
+        Its bytes cannot be had.
+    """
+    weight = contents(source).weights[name]
+    view = view_of(source)
+    try:
+        tensor = weight.read(view, index)
+    except UnreadableTensor as error:
+        raise UnreadableTensor(f"{place(view, weight)}: {error.reason}") from error
+    except (BadCheckpoint, NotComparable):
+        raise
+    except (OSError, MemoryError) as error:
+        raise BadCheckpoint(
+            f"{place(view, weight)} cannot be read ({first_line(error)}); try again"
+        ) from error
+    except Exception as error:  # readers of damaged or foreign bytes raise nearly anything
+        raise UnreadableTensor(
+            f"{place(view, weight)} cannot be read ({first_line(error)}); fetch the file again or dequantise "
+            "the model first"
+        ) from error
+    expected = weight.shape if index is None else weight.shape[1:]
+    if tuple(tensor.shape) != expected:
+        raise UnreadableTensor(
+            f"{place(view, weight)}: its stored parts make a tensor of shape {tuple(tensor.shape)} where "
+            f"{expected} is needed; dequantise the model first"
+        )
+    return tensor.detach()
 
 
-def block_size(source: TensorSource) -> tuple[int, int]:
-    """Rows and columns that share a scale, as the config says; 128 each where it does not."""
-    stated = quantisation(source).get("weight_block_size")
-    if not stated:
-        return 128, 128
-    match stated:
-        case [int(rows), int(columns)] if rows > 0 and columns > 0:
-            return rows, columns
-    raise BadCheckpoint(
-        f"{source.name}: weight_block_size in its config is {stated!r}, not two numbers; correct it"
-    )
-
-
-def scaled(tensor: torch.Tensor, scale: torch.Tensor, source: TensorSource, name: str) -> torch.Tensor:
-    """`tensor` times its scale: one number, one a row, or one a block of rows and columns."""
-    values, factors = tensor.float(), scale.float()
-    if factors.numel() == 1:
-        return values * factors.reshape(())
-    if factors.ndim == 2 and values.ndim == 2:
-        if factors.shape == (values.shape[0], 1):
-            return values * factors
-        rows, columns = block_size(source)
-        if factors.shape == (-(-values.shape[0] // rows), -(-values.shape[1] // columns)):
-            spread = factors.repeat_interleave(rows, 0).repeat_interleave(columns, 1)
-            return values * spread[: values.shape[0], : values.shape[1]]
-    raise BadCheckpoint(
-        f"{source.name}: scale of {name} has shape {tuple(scale.shape)}, which does not fit "
-        f"{tuple(tensor.shape)}; dequantise the model first"
-    )
+def place(view: TensorSource, weight: StoredWeight) -> str:
+    """File and tensor, as messages begin."""
+    return f"{view.file_of(weight.parts[0])}: tensor {weight.name}"

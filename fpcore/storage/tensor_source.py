@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Config", "Json", "TensorInfo", "TensorSource", "integer"]
+__all__ = ["Config", "Json", "TensorInfo", "TensorSource", "integer", "quantisation"]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Config: TypeAlias = Mapping[str, Json]
@@ -89,6 +89,14 @@ class TensorSource(ABC):
             If there is no tensor of that name.
         """
 
+    def read_part(self, name: str, index: int) -> torch.Tensor:
+        """One part of a tensor along its first axis, such as one expert of a stack."""
+        return self.read(name)[index]
+
+    def file_of(self, name: str) -> str:
+        """The file that holds a tensor, for messages; the source's own name where there is none."""
+        return self.name
+
     def remembered(self, key: str, compute: Callable[[], T]) -> T:
         """``compute()``, done once and kept as long as this object is: for what is small beside the weights.
 
@@ -107,3 +115,12 @@ class TensorSource(ABC):
     def __getstate__(self) -> dict[str, object]:
         # What can be computed again does not travel to another process.
         return {key: value for key, value in self.__dict__.items() if key != "_remembered"}
+
+
+def quantisation(source: TensorSource) -> Config:
+    """What the config says about the storage format; empty where nothing."""
+    for key in ("quantization_config", "quantization", "compression_config"):
+        config = source.config.get(key)
+        if isinstance(config, Mapping):
+            return config
+    return {}

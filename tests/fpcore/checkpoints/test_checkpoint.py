@@ -151,7 +151,7 @@ BROKEN = {
     "config without model_type": r"no `model_type`",
     "config of another width": r"hidden_size is 4, but the tensors show 16",
     "no weights": r"no weights; there must be",
-    "adapter": r"an adapter without its model; merge it",
+    "adapter": r"an adapter without its adapter_config.json",
     "truncated": r"model\.safetensors: cut short: \d+ bytes where \d+ are needed; fetch it again",
     "truncated header": r"not a safetensors file, or cut short",
     "empty file": r"not a safetensors file, or cut short \(0 bytes\)",
@@ -160,7 +160,7 @@ BROKEN = {
     "no tensors": r"hold no tensor",
     "torch nonsense": r"pytorch_model\.bin: not a readable torch weights file",
     "torch object": r"something else than named tensors",
-    "two files": r"2 weights files and no index; name the one you mean",
+    "two files": r"2 weights files and no index \(one\.safetensors, two\.safetensors\); name",
     "lonely shard": r"shard 2 is missing",
 }
 
@@ -242,9 +242,13 @@ def test_pickles_do_not_run(models: dict[str, Path], tmp_path: Path) -> None:
     path = tmp_path / "model"
     path.mkdir()
     shutil.copy(models["single"] / "config.json", path)
-    torch.save({"a": Evil()}, path / "pytorch_model.bin")
-    with pytest.raises(fpcore.BadCheckpoint, match="not a readable torch weights file"):
-        fpcore.open_checkpoint(path)
+    for zipped in (True, False):
+        torch.save({"a": Evil()}, path / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+        with pytest.raises(fpcore.BadCheckpoint, match="something else than named tensors"):
+            fpcore.open_checkpoint(path)
+        beside = {"args": Evil(), **LLAMA.build().state_dict()}
+        torch.save(beside, path / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+        assert fpcore.open_checkpoint(path).roles.depth == 2
     assert not marker.exists()
 
 
