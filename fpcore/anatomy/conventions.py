@@ -35,7 +35,7 @@ ASIDE: Final = re.compile(
     r"multimodal|multi_modal|modal|modality|projector|connector|merger|aligner|resampler|perceiver|qformer|"
     r"vq|vqmodel|vqgan|codec|tower|talker|token2wav|code2wav|dit|action|action_time|expert_projector|"
     r"generation|score|classifier|v_head|mtp|nextn|draft|eagle|medusa|pooler|"
-    r"language_projection|seq_relationship|qa_outputs|mlp1|protein|latent_query|discriminator)(?:_|\d*$)"
+    r"language_projection|query_tokens|seq_relationship|qa_outputs|mlp1|protein|latent_query|discriminator)(?:_|\d*$)"
 )
 
 # What stacks of layers are called.

@@ -80,8 +80,8 @@ IRREGULAR: Final[Mapping[str, Irregular]] = {
         ("qwen3_next", "qwen4_exp_text", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"),
         GATED_QUERY,
     ),
-    "gte": Irregular(up_first=True),
-    **dict.fromkeys(("muse_glimmer_text", "muse_spark_text"), Irregular(shifted=("*",))),
+    **dict.fromkeys(("gte", "molmo2_text"), Irregular(up_first=True)),
+    **dict.fromkeys(("muse_glimmer_text", "muse_spark_text"), Irregular(shifted=("*",), unshifted=("norm",))),
     **dict.fromkeys(
         ("minimax_m3_vl_text", "minimax_m3_text", "nemotron", "recurrent_gemma", "vaultgemma"),
         Irregular(shifted=("*",)),

@@ -265,11 +265,13 @@ class RoleReader:
         config = text_config(checkpoint.config)
         self.depth = stated.depth
         self.drafts = integer(config, "num_nextn_predict_layers") or 0
-        words = "|".join(map(re.escape, (*table.prefixes, *WRAPPING)))
+        self.stem = self.before_layers()
+        layers = table.layer_prefix.removesuffix("#.")
+        before = self.stem.removesuffix(layers).rstrip(".").split(".") if self.stem.endswith(layers) else []
+        words = "|".join(map(re.escape, (*table.prefixes, *WRAPPING, *filter(None, before))))
         self.prefix = re.compile(rf"^(?:(?:{words})\.)*")
         self.ignored = re.compile("|".join((*NOT_WEIGHTS, *(f"^(?:{name})" for name in table.ignored))))
         self.sizes = sizes_of(stated, config, None)
-        self.stem = self.before_layers()
 
     def read(self) -> dict[str, RoleView]:
         """Role → view, for every stored tensor that is a weight."""

@@ -185,10 +185,11 @@ class LatentDown(TensorLayout):
     """Latent attention: projection to the shared latent, then to the one key that carries the position."""
 
     def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
-        if not 0 < sizes.latent < stored[0]:
+        if not 0 < sizes.latent <= stored[0]:
             raise BadCheckpoint(f"{stored[0]} rows cannot hold a latent of rank {sizes.latent} and a key")
         yield "attention.latent.down.*", View(start=0, stop=sizes.latent)
-        yield "attention.key_position.*", View(start=sizes.latent, stop=stored[0])
+        if sizes.latent < stored[0]:  # without rotary positions there is no such key
+            yield "attention.key_position.*", View(start=sizes.latent, stop=stored[0])
 
 
 @dataclass(frozen=True)

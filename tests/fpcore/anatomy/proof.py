@@ -99,7 +99,7 @@ def numbers(facts: dict[str, Any]) -> list[int]:
     for key, value in facts.items():
         if isinstance(value, dict):
             found += numbers(value)
-        elif isinstance(value, int) and key.endswith(("token_id", "token_index")):
+        elif isinstance(value, int) and str(key).endswith(("token_id", "token_index")):
             found.append(value)
     return found
 

@@ -198,6 +198,6 @@ PARTS = {
     "pp_formulanet": "model.decoder",
     "qwen2_5_omni_thinker": "model",
     "qwen3_omni_moe_thinker": "model",
-    "shieldgemma2": "model.model.language_model",
+    "shieldgemma2": "model.language_model",
     "vision-encoder-decoder": "decoder",
 }
