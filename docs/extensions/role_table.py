@@ -44,6 +44,7 @@ MEANINGS = {
     "attention.query_latent.norm": "latent attention: norm of that latent",
     "attention.relative_bias": "bias by relative position",
     "cross_attention.norm": "norm that attention to the encoder reads through",
+    "cross_attention.post_norm": "norm of what it gives",
     "cross_attention.query": "its query projection",
     "cross_attention.key": "its key projection",
     "cross_attention.value": "its value projection",

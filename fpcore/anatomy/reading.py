@@ -280,7 +280,8 @@ class RoleReader:
             bare = self.bare(name)
             if self.ignored.search(bare):
                 continue
-            if OUTSIDE.search(name) or self.is_draft(bare) or self.is_beside(bare):
+            other = self.stem.startswith("decoder.") and name.startswith("encoder.")
+            if other or OUTSIDE.search(name) or self.is_draft(bare) or self.is_beside(bare):
                 self.aside.append(name)
                 continue
             for role, view in self.roles_of(name, bare, info.shape):

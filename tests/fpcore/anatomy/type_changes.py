@@ -109,6 +109,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "neomme": {"rope_parameters.full_attention.partial_rotary_factor": 0.5},
     "qwen4_exp": within("text_config", INDEXER),
     "qwen4_exp_text": INDEXER,
+    "qwen2_5_omni_thinker": {"vision_start_token_id": 6, "text_config.rope_parameters": SECTIONS},
+    "qwen3_omni_moe_thinker": {"vision_start_token_id": 6},
     "reformer": {
         "is_decoder": True,
         "axial_pos_embds_dim": [16, 16],
