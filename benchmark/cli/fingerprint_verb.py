@@ -13,7 +13,7 @@ from benchmark.cli.options import CatalogFile, Device, Json, Metrics
 from benchmark.cli.printing import print_json, say
 
 if TYPE_CHECKING:
-    from benchmark.pipeline.fingerprint_model import ModelFingerprint
+    from benchmark.pipeline.fingerprint_model import ModelFingerprint, Reading
 
 __all__ = ["fingerprint", "fingerprint_text"]
 
@@ -53,6 +53,7 @@ def fingerprint_text(found: ModelFingerprint) -> str:
         found.model,
         f"  digest        {found.digest}",
         f"  architecture  {found.architecture.cell}",
+        *_reading(found.reading),
     ]
     if found.apart:
         counted = (f"{kind} ({count})" if count > 1 else kind for kind, count in found.apart.items())
@@ -62,6 +63,29 @@ def fingerprint_text(found: ModelFingerprint) -> str:
         lines += [f"  {role:<14}{_curve(value)}" for role, value in roles.items()]
     lines += [f"\n{metric}\n  abstains: {reason}" for metric, reason in found.abstained.items()]
     return "\n".join(lines)
+
+
+def _reading(reading: Reading) -> list[str]:
+    """How the tensors were read, where there is more to say than that its type has a table."""
+    lines = []
+    if reading.names == "by convention":
+        lines.append("  read          by convention (its type has no table of tensor names)")
+    lines += [
+        f"  left out      {part}: layers {_listed(layers)}"
+        for part, layers in reading.layers_left_out.items()
+    ]
+    return lines
+
+
+def _listed(layers: Sequence[int]) -> str:
+    """Numbers of layers, runs shortened: 0-2, 4."""
+    runs: list[list[int]] = []
+    for layer in layers:
+        if runs and layer == runs[-1][-1] + 1:
+            runs[-1].append(layer)
+        else:
+            runs.append([layer])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def _curve(value: object) -> str:

@@ -145,7 +145,8 @@ def _aligned(
         name: tuple(float(value) if np.isfinite(value) else math.nan for value in best[:, place])
         for place, name in enumerate(("heads", "units"))
     }
-    pairs = tuple((int(i), int(j)) for i, j in zip(rows, columns, strict=True))
+    numbers = left.layers.numbers, right.layers.numbers
+    pairs = tuple((numbers[0][i], numbers[1][j]) for i, j in zip(rows, columns, strict=True))
     return {name: row for name, row in named.items() if not all(map(math.isnan, row))}, pairs
 
 

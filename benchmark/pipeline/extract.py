@@ -55,6 +55,8 @@ class Extraction:
         By metric.
     damage : str
         Why the checkpoint cannot be used: then every outcome is "failed".
+    reading : str
+        Whether its tensors were read "by table" or "by convention"; empty where they could not be.
     """
 
     located: Located
@@ -63,6 +65,7 @@ class Extraction:
     cell: str
     outcomes: dict[str, Outcome]
     damage: str = ""
+    reading: str = ""
 
     @property
     def model(self) -> str:
@@ -107,7 +110,7 @@ def extract(
             # Weights that are damaged for one metric are trusted for none.
             failed = Outcome("failed", str(error))
             return Extraction(located, "", "", "", {metric.name: failed for metric in metrics}, str(error))
-        return Extraction(located, checkpoint.name, digest, cell, outcomes)
+        return Extraction(located, checkpoint.name, digest, cell, outcomes, reading=checkpoint.reading)
 
 
 def _outcome(

@@ -14,7 +14,31 @@ from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.run import extract_all, start_engine
 from benchmark.session.session import Session
 
-__all__ = ["ModelFingerprint", "fingerprint"]
+__all__ = ["ModelFingerprint", "Reading", "fingerprint"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the tensors of a model were read.
+
+    Attributes
+    ----------
+    names : str
+        "by table" of its model type, or "by convention": the names that the field uses, confirmed by
+        shapes. Empty where the tensors could not be read.
+    layers_left_out : mapping of str to tuple of int
+        Projection → layers that do not have it: its curves are made of the others.
+    """
+
+    names: str
+    layers_left_out: Mapping[str, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, checkpoint: fpcore.Checkpoint) -> Reading:
+        """That of an open checkpoint."""
+        if not checkpoint.reading:
+            return cls("", {})
+        return cls(checkpoint.roles.reading, checkpoint.roles.left_out())
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,8 @@ class ModelFingerprint:
         Metric → raw values under the names of their roles.
     abstained, failed : mapping of str to str
         Metric → why it has none.
+    reading : Reading
+        How its tensors were read.
     apart : mapping of str to int
         What of its files is not the language model (towers, projectors, draft heads, adapters that were not
         applied, scales of activations, other weights files) → how many tensors or files.
@@ -41,6 +67,7 @@ class ModelFingerprint:
     metrics: Mapping[str, Mapping[str, object]]
     abstained: Mapping[str, str]
     failed: Mapping[str, str]
+    reading: Reading
     apart: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
@@ -49,6 +76,7 @@ class ModelFingerprint:
             "model": self.model,
             "digest": self.digest,
             "architecture": {**asdict(self.architecture), "cell": self.architecture.cell},
+            "reading": asdict(self.reading),
             "metrics": dict(self.metrics),
             "abstained": dict(self.abstained),
         }
@@ -122,5 +150,11 @@ def fingerprint(
     except fpcore.NotComparable:  # nothing of it can be read: every metric says why
         apart = {}
     return ModelFingerprint(
-        extraction.name, extraction.digest, checkpoint.architecture, values, **silent, apart=apart
+        extraction.name,
+        extraction.digest,
+        checkpoint.architecture,
+        values,
+        **silent,
+        reading=Reading.of(checkpoint),
+        apart=apart,
     )

@@ -98,8 +98,8 @@ _TERMS: Final = {
     " takes enough independent negatives, and is refused otherwise.",
     "certified": "Said of a threshold that has a certificate; against all independent pairs only where that"
     " is said.",
-    "independent negatives": "Negatives that share no lineage, two lineages to each: what a certificate rests"
-    " on; all pairs are used, weighted so that no lineage counts for more than one.",
+    "independent negatives": "Negatives that share no lineage, two lineages to each, which a certificate rests"
+    " on: all pairs are used, weighted so that no lineage counts for more than one.",
     "pair-weighted": "A mean in which every pair counts alike, so that a lineage with many models counts"
     " more.",
     "lineage-weighted": "A mean in which every lineage counts alike, however many models it has.",

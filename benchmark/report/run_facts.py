@@ -32,10 +32,16 @@ def making(record: RunRecord) -> list[tuple[str, str]]:
         ("Time taken", ", ".join(f"{phase} {seconds(spent)}" for phase, spent in record.seconds.items())),
         ("Catalog", catalog.path if catalog else ""),
         ("Catalog digest", catalog.digest if catalog else ""),
+        ("Read by convention", ", ".join(_by_convention(record))),
         ("Packages", _listed(record.packages)),
         ("Machine", _listed(vars(machine))),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _by_convention(record: RunRecord) -> list[str]:
+    """The models whose type has no table of tensor names."""
+    return [name for name, model in record.models.items() if model.reading == "by convention"]
 
 
 def methods(results: Results) -> list[tuple[str, str]]:

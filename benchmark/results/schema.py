@@ -5,6 +5,7 @@ A field is a key of the file, in this order. Change anything here and `SCHEMA` g
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -304,11 +305,15 @@ class ModelRecord(Shown):
         Architecture cell, as the checkpoint shows it; empty where the model could not be read.
     lineage : str
         By the catalog.
+    reading : str
+        How its tensors were given their roles: "by table" of its model type, or "by convention" (the names
+        that the field uses, confirmed by shapes); empty where they could not be.
     """
 
     digest: str
     architecture: str
     lineage: str
+    reading: str
 
 
 @dataclass(frozen=True)

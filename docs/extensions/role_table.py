@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from fpcore.anatomy import known_model_types, tensor_layouts
-from fpcore.anatomy.roles import all_tables
+from fpcore.anatomy.reading import all_tables
 
 FEW = 6
 """Model types that are named one by one."""
@@ -44,6 +44,7 @@ MEANINGS = {
     "attention.query_latent.norm": "latent attention: norm of that latent",
     "attention.relative_bias": "bias by relative position",
     "cross_attention.norm": "norm that attention to the encoder reads through",
+    "cross_attention.post_norm": "norm of what it gives",
     "cross_attention.query": "its query projection",
     "cross_attention.key": "its key projection",
     "cross_attention.value": "its value projection",
@@ -58,6 +59,8 @@ MEANINGS = {
     "feed_forward.experts.#.up": "up projection of routed expert #",
     "feed_forward.experts.#.down": "down projection of routed expert #",
     "feed_forward.router": "router, (experts, width); `correction_bias` and `scale` where there are any",
+    "feed_forward.router.#": "layer # of a router of several layers",
+    "feed_forward.router.noise": "noise of a router in training",
     "feed_forward.shared_expert.gate": "gate projection of the expert that every token uses",
     "feed_forward.shared_expert.up": "its up projection",
     "feed_forward.shared_expert.down": "its down projection",

@@ -10,26 +10,83 @@ from typing import Literal
 from fpcore.errors import BadCheckpoint
 from fpcore.storage.tensor_source import Config, integer
 
-__all__ = ["Architecture", "text_config"]
+__all__ = ["Architecture", "StatedShape", "text_config"]
 
 Norm = Literal["rmsnorm", "layernorm"]
 
 # The same fact under the names that different model types give it; the first one present counts.
-DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-WIDTH = ("hidden_size", "n_embd", "d_model", "n_embed", "hidden_dim")
-HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
-KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
-FEED_FORWARD = ("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", "d_ff")
+DEPTH = (
+    "num_hidden_layers",
+    "n_layer",
+    "n_layers",
+    "num_layers",
+    "decoder_layers",
+    "num_decoder_layers",
+    "layers",
+)
+WIDTH = ("hidden_size", "n_embd", "d_model", "n_embed", "dim", "emb_dim", "hidden_dim")
+HEADS = (
+    "num_attention_heads",
+    "n_head",
+    "n_heads",
+    "num_heads",
+    "decoder_attention_heads",
+    "attention_heads",
+    "num_decoder_attention_heads",
+)
+KV_HEADS = ("num_key_value_heads", "n_kv_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
+FEED_FORWARD = (
+    *(
+        "intermediate_size",
+        "ffn_hidden_size",
+        "n_inner",
+        "ffn_dim",
+        "d_ff",
+        "decoder_ffn_dim",
+        "dff",
+        "dim_ff",
+    ),
+    *("mlp_hidden_size",),
+)
 EXPERT_FEED_FORWARD = ("moe_intermediate_size", "expert_ffn_hidden_size")
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 VOCABULARY = ("vocab_size", "padded_vocab_size")
+HEAD_DIM = ("head_dim", "attention_head_dim", "kv_channels", "d_kv", "dim_head")
+
+# Where a composite config keeps that of its language model.
+TEXT_PARTS = (
+    "text_config",
+    "llm_config",
+    "language_config",
+    "thinker_config",
+    "vlm_config",
+    "decoder",
+    "global_config",
+)
 
 # Model types whose config does not tell the norm by the name of its epsilon.
 LAYER_NORM_TYPES = frozenset(
-    {"gpt2", "gpt_neo", "gptj", "gpt_neox", "falcon", "bloom", "opt", "mpt", "olmo", "phi", "phimoe"}
-    | {"stablelm", "starcoder2", "cohere", "bert", "roberta"}
+    {
+        "gpt2",
+        "gpt_neo",
+        "gptj",
+        "gpt_neox",
+        "falcon",
+        "bloom",
+        "opt",
+        "mpt",
+        "olmo",
+        "hf_olmo",
+        "phi",
+        "phimoe",
+    }
+    | {"stablelm", "starcoder2", "cohere", "bert", "roberta", "nemotron", "dbrx", "modernbert"}
+    | {"modernbert-decoder"}
 )
-RMS_NORM_TYPES = frozenset({"t5", "qwen", "chatglm", "internlm2", "exaone", "gemma", "gemma2", "gemma3_text"})
+RMS_NORM_TYPES = frozenset(
+    {"t5", "qwen", "chatglm", "internlm2", "exaone", "gemma", "gemma2", "gemma3_text"}
+    | {"mamba", "mamba2", "falcon_mamba", "nemotron_h", "xlstm"}
+)
 
 # One key-value head for all query heads unless the config counts them.
 MULTI_QUERY_TYPES = frozenset({"falcon"})
@@ -141,35 +198,105 @@ class Architecture:
             ...
         fpcore.errors.BadCheckpoint: config.json: none of hidden_size, n_embd, ... is given; ...
         """
+        stated = StatedShape.of(config, where)
+        for names, value in ((WIDTH, stated.width), (HEADS, stated.heads), (DEPTH, stated.depth)):
+            _require(names, value, where)
+        width, heads = stated.width or 0, stated.heads or 0
+        if stated.feed_forward is None:
+            _require(FEED_FORWARD, None, where)
+        return cls(
+            model_type=stated.model_type,
+            depth=stated.depth or 0,
+            width=width,
+            heads=heads,
+            kv_heads=stated.kv_heads or heads,
+            feed_forward=stated.feed_forward or 0,
+            experts=stated.experts or 0,
+            vocabulary=stated.vocabulary,
+            qkv_bias=_qkv_bias(text_config(config), stated.model_type, tensor_names),
+            norm=stated.norm,
+            head_dim=stated.head_dim or width // heads,
+            tied=stated.tied,
+        )
+
+
+@dataclass(frozen=True)
+class StatedShape:
+    """What a config says of a model's shape; None where it is silent.
+
+    Attributes
+    ----------
+    model_type, depth, width, heads, kv_heads, feed_forward, experts, vocabulary, head_dim, norm, tied
+        As in `Architecture`; `depth`, `kv_heads` and the others count as the model type counts them.
+    entries : mapping of str to str
+        Attribute → the config's own name of it, for messages.
+    """
+
+    model_type: str
+    depth: int | None
+    width: int | None
+    heads: int | None
+    kv_heads: int | None
+    feed_forward: int | None
+    experts: int | None
+    vocabulary: int | None
+    head_dim: int | None
+    norm: Norm
+    tied: bool | None
+    entries: Mapping[str, str]
+
+    @classmethod
+    def of(cls, config: Config, where: str) -> StatedShape:
+        """Read a config.
+
+        Raises
+        ------
+        BadCheckpoint
+            It names no model type, or a size is no number of at least 1.
+        """
         text = text_config(config)
         model_type = str(text.get("model_type") or config.get("model_type") or "")
         if not model_type:
             raise BadCheckpoint(f"{where}: no `model_type`; is this the config of a transformers model?")
-        width = _integer(text, WIDTH, where)
-        heads = _integer(text, HEADS, where)
-        head_dim = _optional(text, ("head_dim", "kv_channels", "d_kv")) or width // heads
+        found: dict[str, int | None] = {}
+        entries: dict[str, str] = {}
+        for fact, names in (
+            *(("depth", DEPTH), ("width", WIDTH), ("heads", HEADS), ("experts", EXPERTS)),
+            *(("vocabulary", VOCABULARY), ("head_dim", HEAD_DIM)),
+        ):
+            found[fact] = _optional(text, names)
+            entries[fact] = next((name for name in names if text.get(name) is not None), names[0])
+        for fact in ("depth", "width", "heads"):
+            value = found[fact]
+            if value is not None and value < 1:
+                raise BadCheckpoint(f"{where}: {entries[fact]} is {value}; it must be at least 1")
+        entries["kv_heads"] = next((name for name in KV_HEADS if text.get(name) is not None), KV_HEADS[0])
+        entries["feed_forward"] = next(
+            (name for name in (*EXPERT_FEED_FORWARD, *FEED_FORWARD) if text.get(name) is not None),
+            FEED_FORWARD[0],
+        )
         return cls(
             model_type=model_type,
-            depth=_integer(text, DEPTH, where),
-            width=width,
-            heads=heads,
-            kv_heads=_kv_heads(text, model_type, heads),
-            feed_forward=_feed_forward(text, model_type, width, where),
-            experts=_optional(text, EXPERTS) or 0,
-            vocabulary=_optional(text, VOCABULARY),
-            qkv_bias=_qkv_bias(text, model_type, tensor_names),
+            depth=found["depth"],
+            width=found["width"],
+            heads=found["heads"],
+            kv_heads=_kv_heads(text, model_type, found["heads"]),
+            feed_forward=_feed_forward(text, model_type, found["width"]),
+            experts=found["experts"],
+            vocabulary=found["vocabulary"],
+            head_dim=found["head_dim"],
             norm=_norm(text, model_type),
-            head_dim=head_dim,
             tied=_tied(config, text),
+            entries=entries,
         )
 
 
 def text_config(config: Config) -> Config:
     """The part of a config that describes the language model (the config itself for text-only models)."""
-    for key in ("text_config", "llm_config", "language_config"):
+    for key in TEXT_PARTS:
         nested = config.get(key)
         if isinstance(nested, Mapping) and nested:
-            return nested
+            return text_config(nested)
     return config
 
 
@@ -184,14 +311,12 @@ def _optional(config: Config, names: tuple[str, ...]) -> int | None:
     return None
 
 
-def _integer(config: Config, names: tuple[str, ...], where: str) -> int:
-    value = _optional(config, names)
+def _require(names: tuple[str, ...], value: int | None, where: str) -> None:
     if value is None or value < 1:
         raise BadCheckpoint(f"{where}: none of {', '.join(names)} is given; the model's shape is not known")
-    return value
 
 
-def _kv_heads(config: Config, model_type: str, heads: int) -> int:
+def _kv_heads(config: Config, model_type: str, heads: int | None) -> int | None:
     attention = config.get("attn_config")  # MPT keeps it in there
     if isinstance(attention, Mapping) and (shared := integer(attention, "kv_n_heads")):
         return shared
@@ -204,10 +329,10 @@ def _kv_heads(config: Config, model_type: str, heads: int) -> int:
         return heads
     if config.get("multi_query") is True:
         return 1
-    return _optional(config, KV_HEADS) or heads
+    return _optional(config, KV_HEADS)
 
 
-def _feed_forward(config: Config, model_type: str, width: int, where: str) -> int:
+def _feed_forward(config: Config, model_type: str, width: int | None) -> int | None:
     if _optional(config, EXPERTS):
         expert = _optional(config, EXPERT_FEED_FORWARD)
         if expert is not None:
@@ -215,13 +340,17 @@ def _feed_forward(config: Config, model_type: str, width: int, where: str) -> in
     attributes = FEED_FORWARD if model_type != "gpt_neo" else ("intermediate_size",)
     value = _optional(config, attributes)
     if value is not None:
-        return value // 2 if model_type == "qwen" else value  # the first Qwen counts gate and up together
+        # The first Qwen and OLMo's own code count gate and up together.
+        return value // 2 if model_type in {"qwen", "hf_olmo"} else value
     ratio = config.get("expansion_ratio")  # MPT
-    if isinstance(ratio, int | float):
+    if isinstance(ratio, int | float) and width:
         return int(ratio * width)
-    if model_type in FOURFOLD_TYPES:
+    ratio = config.get("mlp_ratio") if model_type == "hf_olmo" else None
+    if isinstance(ratio, int | float) and width:
+        return int(ratio * width) // 2
+    if model_type in FOURFOLD_TYPES and width:
         return 4 * width
-    return _integer(config, attributes, where)
+    return None
 
 
 def _qkv_bias(config: Config, model_type: str, tensor_names: Iterable[str] | None) -> bool:

@@ -22,7 +22,7 @@ PREFIXES = (
     "thinker",
     "llm",
 )
-NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 
 @dataclass(frozen=True)

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from fpcore.anatomy import tables
-from fpcore.anatomy.architecture import OUTSIDE, Architecture, text_config
-from fpcore.anatomy.name_table import Table, spellings
-from fpcore.anatomy.tensor_layouts import Sizes, TensorLayout, View
-from fpcore.errors import BadCheckpoint, UnknownTensor
-from fpcore.storage.dequantised import dequantised_tensors, read_dequantised
-from fpcore.storage.tensor_source import TensorSource, integer
+from fpcore.anatomy.tensor_layouts import View
+from fpcore.storage.dequantised import read_dequantised
+from fpcore.storage.tensor_source import TensorSource
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["RoleView", "Roles", "known_model_types", "read_anatomy"]
+__all__ = ["Reading", "RoleView", "Roles"]
 
-# Buffers that some versions of transformers saved.
-NOT_WEIGHTS = (
-    r"(^|\.)rotary_emb\.(inv_freq|cos_cached|sin_cached)$",
-    r"^(h|layers)\.\d+\.(attn|attention|attn\.attention|self_attention)\.(bias|masked_bias)$",
-    r"(^|\.)position_ids$",
-)
+Reading = Literal["by table", "by convention"]
 
 
 @dataclass(frozen=True)
@@ -74,11 +60,23 @@ class Roles(Mapping[str, RoleView]):
     views : mapping of str to RoleView
     depth : int
         Number of layers.
+    reading : {"by table", "by convention"}
+        Whether the type has a table of names, or its names were taken for what the field calls so.
+    aside : sequence of str
+        Stored tensors that are no part of the language model.
     """
 
-    def __init__(self, views: Mapping[str, RoleView], depth: int) -> None:
+    def __init__(
+        self,
+        views: Mapping[str, RoleView],
+        depth: int,
+        reading: Reading = "by table",
+        aside: Sequence[str] = (),
+    ) -> None:
         self._views = {role: views[role] for role in sorted(views, key=natural)}
         self.depth = depth
+        self.reading = reading
+        self.aside = tuple(aside)
 
     def __getitem__(self, role: str) -> RoleView:
         return self._views[role]
@@ -95,6 +93,28 @@ class Roles(Mapping[str, RoleView]):
         present = [view for view in found if view is not None]
         return present if len(present) == self.depth else None
 
+    def present(self, role: str) -> dict[int, RoleView]:
+        """The role of the layers that have it, by layer."""
+        found = ((layer, self._views.get(f"layers.{layer}.{role}")) for layer in range(self.depth))
+        return {layer: view for layer, view in found if view is not None}
+
+    def left_out(self) -> dict[str, tuple[int, ...]]:
+        """Projection (``attention.query``, …) → the layers that do not have it, of those that some layer has.
+
+        Their curves are made of the other layers.
+        """
+        missing: dict[str, tuple[int, ...]] = {}
+        for part in ("query", "key", "value", "output"):
+            have = self.present(f"attention.{part}.weight")
+            if have and len(have) < self.depth:
+                missing[f"attention.{part}"] = tuple(i for i in range(self.depth) if i not in have)
+        for part in ("gate", "up", "down"):
+            have = self.present(f"feed_forward.{part}.weight")
+            layers = [i for i in range(self.depth) if i not in have and not self.experts(i, part)]
+            if layers and len(layers) < self.depth:
+                missing[f"feed_forward.{part}"] = tuple(layers)
+        return missing
+
     def experts(self, layer: int, part: str) -> list[RoleView]:
         """The ``gate``, ``up`` or ``down`` weights of a layer's routed experts; empty for a dense layer."""
         found: list[RoleView] = []
@@ -106,156 +126,3 @@ class Roles(Mapping[str, RoleView]):
 def natural(role: str) -> list[tuple[int, int | str]]:
     """Sort key that puts layer 2 before layer 10."""
     return [(0, int(word)) if word.isdigit() else (1, word) for word in role.split(".")]
-
-
-@cache
-def all_tables() -> dict[str, tuple[str, Table]]:
-    """Model type → the file of its table and the table."""
-    found: dict[str, tuple[str, Table]] = {}
-    for module in iter_modules(tables.__path__):
-        for table in import_module(f"{tables.__name__}.{module.name}").TABLES:
-            for model_type in table.model_types:
-                found[model_type] = (f"fpcore/anatomy/tables/{module.name}.py", table)
-    return found
-
-
-def known_model_types() -> tuple[str, ...]:
-    """The model types that have a table, sorted."""
-    return tuple(sorted(all_tables()))
-
-
-def read_anatomy(checkpoint: TensorSource, architecture: Architecture) -> Roles:
-    """The roles of a checkpoint's tensors.
-
-    Parameters
-    ----------
-    checkpoint : TensorSource
-    architecture : Architecture
-        The shape that its config states.
-
-    Raises
-    ------
-    UnknownTensor
-        A tensor whose name the model type's table does not know, or a model type without a table.
-    BadCheckpoint
-        Layers or parts of layers are missing, two tensors claim one role, or a fused tensor does not
-        have the rows that the config asks for.
-    """
-    try:
-        file, table = all_tables()[architecture.model_type]
-    except KeyError:
-        raise UnknownTensor(
-            f"{checkpoint.name}: model type {architecture.model_type!r} has no anatomy table; "
-            "add one in fpcore/anatomy/tables/"
-        ) from None
-    views = RoleReader(checkpoint, architecture, table, file).read()
-    check_layers(checkpoint, views, architecture.depth, architecture.experts)
-    return Roles(with_embedding(views), architecture.depth)
-
-
-def with_embedding(views: dict[str, RoleView]) -> dict[str, RoleView]:
-    """A model saved with its unembedding alone has no other embedding: the two are tied."""
-    if "embedding.weight" in views or "unembedding.weight" not in views:
-        return views
-    view = views.pop("unembedding.weight")
-    return {**views, "embedding.weight": replace(view, role="embedding.weight")}
-
-
-class RoleReader:
-    """Turns stored names into roles, one table at hand."""
-
-    def __init__(self, checkpoint: TensorSource, architecture: Architecture, table: Table, file: str) -> None:
-        self.checkpoint = checkpoint
-        self.model_type = architecture.model_type
-        self.table = table
-        self.file = file
-        self.entries = table.entries()
-        config = text_config(checkpoint.config)
-        self.sizes = Sizes.of(architecture, config)
-        self.depth = architecture.depth
-        self.drafts = integer(config, "num_nextn_predict_layers") or 0
-        words = "|".join(re.escape(word) for word in table.prefixes)
-        self.prefix = re.compile(rf"^(?:(?:{words})\.)*")
-        self.ignored = re.compile("|".join((*NOT_WEIGHTS, *(f"^(?:{name})" for name in table.ignored))))
-
-    def read(self) -> dict[str, RoleView]:
-        """Role → view, for every stored tensor that is a weight."""
-        found: dict[str, RoleView] = {}
-        for name, info in dequantised_tensors(self.checkpoint).items():
-            bare = self.prefix.sub("", name)
-            if OUTSIDE.search(name) or self.ignored.search(bare) or self.is_draft(bare):
-                continue
-            for role, view in self.roles_of(name, bare, info.shape):
-                if role in found:
-                    raise BadCheckpoint(
-                        f"{self.checkpoint.name}: {name} and {found[role].source} both are {role}; "
-                        "the files of two models or formats seem to be mixed"
-                    )
-                found[role] = RoleView(role, name, view.shape(info.shape), view, self.checkpoint)
-        return found
-
-    def is_draft(self, bare: str) -> bool:
-        """Whether a name belongs to a layer behind the last, which predicts further tokens ahead."""
-        stem = self.table.layer_prefix.removesuffix("#.")
-        index = bare.removeprefix(stem).partition(".")[0] if bare.startswith(stem) else ""
-        return index.isdigit() and self.depth <= int(index) < self.depth + self.drafts
-
-    def roles_of(self, name: str, bare: str, shape: tuple[int, ...]) -> Iterator[tuple[str, View]]:
-        """The roles that one stored tensor serves."""
-        prefix, layout, numbers, kind = self.look_up(name, bare)
-        try:
-            for pattern, view in layout.views(shape, self.sizes):
-                yield written_out(prefix + pattern, numbers, kind), view
-        except BadCheckpoint as error:
-            raise BadCheckpoint(
-                f"{self.checkpoint.name}: tensor {name}: {error}; is its config.json right?"
-            ) from None
-
-    def look_up(self, name: str, bare: str) -> tuple[str, TensorLayout, list[str], str]:
-        """The table's entry for a name, with what its ``#`` and ``*`` stand for."""
-        for pattern, numbers, kind in spellings(bare):
-            if pattern in self.entries:
-                return *self.entries[pattern], numbers, kind
-        raise UnknownTensor(
-            f"{self.checkpoint.name}: tensor {name} is not in the anatomy table of {self.model_type}; "
-            f"say in {self.file} what it is for"
-        )
-
-
-def written_out(pattern: str, numbers: Iterable[str], kind: str) -> str:
-    """A role with its ``#`` and ``*`` filled in."""
-    for number in numbers:
-        pattern = pattern.replace("#", number, 1)
-    return pattern.replace("*", kind)
-
-
-def check_layers(checkpoint: TensorSource, views: Mapping[str, RoleView], depth: int, experts: int) -> None:
-    """Every layer of the config is there, with the same attention parts and all its experts, and no other."""
-    attention: dict[int, set[str]] = {layer: set() for layer in range(depth)}
-    present: dict[int, set[int]] = defaultdict(set)
-    for role in views:
-        words = role.split(".")
-        if words[0] != "layers":
-            continue
-        layer = int(words[1])
-        if layer >= depth:
-            raise BadCheckpoint(
-                f"{checkpoint.name}: tensor {views[role].source} is of layer {layer}, but config.json "
-                f"says that there are {depth} layers"
-            )
-        if words[2] == "attention" and words[3] != "relative_bias":
-            attention[layer].add(".".join(words[3:]))
-        elif words[3:4] == ["experts"]:
-            present[layer].add(int(words[4]))
-    common: set[str] = set().union(*attention.values())
-    for layer, parts in attention.items():
-        if parts != common or not parts:
-            missing = ", ".join(sorted(common - parts)) or "attention"
-            raise BadCheckpoint(
-                f"{checkpoint.name}: layer {layer} of {depth} lacks {missing}; fetch the weights again"
-            )
-    for layer, found in present.items():
-        if found != set(range(experts)):
-            raise BadCheckpoint(
-                f"{checkpoint.name}: layer {layer} has {len(found)} experts where config.json says {experts}"
-            )

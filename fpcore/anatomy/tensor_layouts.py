@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fpcore.anatomy.architecture import Architecture
 from fpcore.errors import BadCheckpoint
-from fpcore.storage.tensor_source import Config, integer
 
 if TYPE_CHECKING:
     import torch
@@ -45,18 +43,6 @@ class Sizes:
     key_dim: int = 0
     value_dim: int = 0
     latent: int = 0
-
-    @classmethod
-    def of(cls, architecture: Architecture, config: Config) -> Sizes:
-        """The sizes of a model."""
-        return cls(
-            architecture.heads,
-            architecture.kv_heads,
-            architecture.head_dim or architecture.width // architecture.heads,
-            integer(config, "qk_nope_head_dim") or 0,
-            integer(config, "v_head_dim") or 0,
-            integer(config, "kv_lora_rank") or 0,
-        )
 
 
 @dataclass(frozen=True)
@@ -136,25 +122,33 @@ class QueryKeyValue(TensorLayout):
 
     With `grouped`, the rows come in groups, one a key-value head: its query heads, its key, its value
     (with as many key-value heads as heads: interleaved by head; with a single one: plainly stacked).
-    Otherwise all of query, then all of key, then all of value.
+    Otherwise all of query, then all of key, then all of value; some types have a number of `groups` or an
+    `order` of their own.
     """
 
     grouped: bool = False
     transpose: bool = False
+    groups: int = 0
+    order: tuple[str, ...] = ("query", "key", "value")
 
     def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
-        whole = View(transpose=self.transpose, groups=sizes.kv_heads if self.grouped else 1)
-        query = sizes.heads * sizes.head_dim // whole.groups
-        key = sizes.kv_heads * sizes.head_dim // whole.groups
-        rows = whole.shape(stored)[0]
-        if rows != whole.groups * (query + 2 * key):
+        groups = self.groups or (sizes.kv_heads if self.grouped else 1)
+        whole = View(transpose=self.transpose, groups=groups)
+        rows = {
+            "query": sizes.heads * sizes.head_dim // groups,
+            "key": sizes.kv_heads * sizes.head_dim // groups,
+            "value": sizes.kv_heads * sizes.head_dim // groups,
+        }
+        there, needed = whole.shape(stored)[0], groups * sum(rows.values())
+        if there != needed:
             raise BadCheckpoint(
-                f"{rows} rows where {sizes.heads} query and {sizes.kv_heads} key-value heads of "
-                f"{sizes.head_dim} need {whole.groups * (query + 2 * key)}"
+                f"{there} rows where {sizes.heads} query and {sizes.kv_heads} key-value heads of "
+                f"{sizes.head_dim} need {needed}"
             )
-        yield "attention.query.*", replace(whole, start=0, stop=query)
-        yield "attention.key.*", replace(whole, start=query, stop=query + key)
-        yield "attention.value.*", replace(whole, start=query + key, stop=query + 2 * key)
+        start = 0
+        for part in self.order:
+            yield f"attention.{part}.*", replace(whole, start=start, stop=start + rows[part])
+            start += rows[part]
 
 
 @dataclass(frozen=True)
@@ -191,10 +185,11 @@ class LatentDown(TensorLayout):
     """Latent attention: projection to the shared latent, then to the one key that carries the position."""
 
     def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
-        if not 0 < sizes.latent < stored[0]:
+        if not 0 < sizes.latent <= stored[0]:
             raise BadCheckpoint(f"{stored[0]} rows cannot hold a latent of rank {sizes.latent} and a key")
         yield "attention.latent.down.*", View(start=0, stop=sizes.latent)
-        yield "attention.key_position.*", View(start=sizes.latent, stop=stored[0])
+        if sizes.latent < stored[0]:  # without rotary positions there is no such key
+            yield "attention.key_position.*", View(start=sizes.latent, stop=stored[0])
 
 
 @dataclass(frozen=True)

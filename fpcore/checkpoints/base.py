@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
-from fpcore.anatomy import Architecture, Roles, read_anatomy
+from fpcore.anatomy import Anatomy, Architecture, Roles, read_anatomy
+from fpcore.anatomy.roles import Reading
+from fpcore.anatomy.shape_check import ShapeContradiction
 from fpcore.checkpoints.vocabulary import read_vocabulary
 from fpcore.errors import BadCheckpoint, NotComparable, first_line
 from fpcore.memo import Memo
@@ -77,14 +80,38 @@ class Checkpoint(TensorSource):
         BadCheckpoint
             Layers or parts of layers are missing, or two tensors claim one role.
         """
-        with one_line(self.name):
-            return read_anatomy(self, self.architecture)
+        return self.anatomy.roles
 
     @cached_property
     def architecture(self) -> Architecture:
-        """The model's shape."""
+        """The model's shape, as the tensors show it; by the config alone where they cannot be read.
+
+        Raises
+        ------
+        BadCheckpoint
+            The config says something else than the tensors, or too little.
+        """
+        try:
+            return self.anatomy.architecture
+        except ShapeContradiction:
+            raise
+        except (BadCheckpoint, NotComparable):
+            with one_line(self.name):
+                return Architecture.from_config(self.config, self.tensors, where=f"{self.name}: config.json")
+
+    @property
+    def reading(self) -> Reading | Literal[""]:
+        """Whether tensors got their roles "by table" or "by convention"; empty where they could not."""
+        try:
+            return self.roles.reading
+        except (BadCheckpoint, NotComparable):
+            return ""
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """Roles and shape together: each is read with the help of the other."""
         with one_line(self.name):
-            return Architecture.from_config(self.config, self.tensors, where=f"{self.name}: config.json")
+            return read_anatomy(self)
 
     @property
     def apart(self) -> dict[str, int]:

@@ -77,7 +77,15 @@ def correlations(a: Fingerprint, b: Fingerprint, parts: tuple[str, ...]) -> Arra
     NotComparable
         A curve is constant or not finite, or has fewer than three layers.
     """
-    depth = min(len(a.arrays[parts[0]]), len(b.arrays[parts[0]]))
+    depths = [min(len(a.arrays[part]), len(b.arrays[part])) for part in parts]
+    if len(set(depths)) > 1:  # layers differ: each part has curves of its own length
+        singly = zip(parts, depths, strict=True)
+        return np.concatenate([on_one_grid(a, b, (part,), depth) for part, depth in singly])
+    return on_one_grid(a, b, parts, depths[0])
+
+
+def on_one_grid(a: Fingerprint, b: Fingerprint, parts: tuple[str, ...], depth: int) -> Array:
+    """Pearson correlation of each part on a grid of `depth` layers."""
     products = standardised_parts(a, parts, depth) * standardised_parts(b, parts, depth)
     found: Array = np.clip(products.mean(axis=1), -1.0, 1.0)
     return found

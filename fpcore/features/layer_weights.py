@@ -72,18 +72,29 @@ class Layer:
 
 
 class Layers(Sequence[Layer]):
-    """The layers of a model, read when asked for."""
+    """The layers of a model that have attention and a feed-forward block, read when asked for.
+
+    Attributes
+    ----------
+    numbers : tuple of int
+        Which layers of the model they are.
+    """
 
     def __init__(self, model: Checkpoint) -> None:
         self.model = model
         self.roles = model.roles
         self.head_dim = model.architecture.head_dim or 0
         width = model.architecture.width
+        numbers = set(range(self.roles.depth))
         for part, axis in {"query": 1, "key": 1, "value": 1, "output": 0}.items():
-            views = self.roles.by_layer(f"attention.{part}.weight")
+            views = self.roles.present(f"attention.{part}.weight")
             # Latent attention reads a compressed stream, of another width.
-            if views is None or any(view.shape[axis] != width for view in views):
-                raise NotComparable(f"attention without a plain {part} projection in each layer")
+            if not views or any(view.shape[axis] != width for view in views.values()):
+                raise NotComparable(f"attention without a plain {part} projection")
+            numbers &= set(views)
+        self.numbers = tuple(sorted(filter(self.has_feed_forward, numbers)))
+        if not self.numbers:
+            raise NotComparable("no layer has both plain attention and a feed-forward block")
         self.kept: dict[int, Layer] | None = {} if self.size() <= KEPT else None
 
     def size(self) -> int:
@@ -91,7 +102,14 @@ class Layers(Sequence[Layer]):
         return sum(view.size for role, view in self.roles.items() if role.startswith("layers."))
 
     def __len__(self) -> int:
-        return self.roles.depth
+        return len(self.numbers)
+
+    def has_feed_forward(self, number: int) -> bool:
+        """Whether a layer has a feed-forward block, or experts."""
+        here = f"layers.{number}.feed_forward."
+        return any(here + name in self.roles for name in ("up.weight", "shared_expert.up.weight")) or bool(
+            self.roles.experts(number, "up")
+        )
 
     def __iter__(self) -> Iterator[Layer]:
         return (self[index] for index in range(len(self)))
@@ -100,20 +118,25 @@ class Layers(Sequence[Layer]):
         if not 0 <= index < len(self):
             raise IndexError(index)
         if self.kept is None:
-            return self.read(index)
+            return self.read(self.numbers[index])
         if index not in self.kept:
-            self.kept[index] = self.read(index)
+            self.kept[index] = self.read(self.numbers[index])
         return self.kept[index]
 
     def read(self, index: int) -> Layer:
-        """One layer, from the file."""
+        """One layer of the model, by its number, from the file."""
         here = f"layers.{index}."
         gain = self.gain(here + "attention.norm.weight")
+        dim = self.dim(index)
         parts = {
-            part: self.heads(self.matrix(f"{here}attention.{part}.weight") * gain, part)
-            for part in ("query", "key", "value")
+            part: self.heads(self.matrix(f"{here}attention.{part}.weight") * gain, part, dim)
+            for part in ("query", "key")
         }
-        output = self.heads(self.matrix(here + "attention.output.weight").T, "output")
+        # Values may be narrower or wider than keys; there are as many of them.
+        value = self.matrix(here + "attention.value.weight") * gain
+        parts["value"] = self.heads(value, "value", len(value) // len(parts["key"]))
+        written = self.matrix(here + "attention.output.weight").T
+        output = self.heads(written, "output", len(written) // len(parts["query"]))
         layer = Layer(output=output, experts=tuple(self.experts(index)), **parts)
         if len(layer.query) != len(layer.output) or len(layer.query) % len(layer.key):
             raise NotComparable("query, key and output heads do not fit each other")
@@ -151,11 +174,19 @@ class Layers(Sequence[Layer]):
         """A weight as float64."""
         return finite(self.roles[role])
 
-    def heads(self, rows: Array, part: str) -> Array:
+    def dim(self, index: int) -> int:
+        """Width of a head: that of the gain of its query's norm where each head has one, else the model's."""
+        name = f"layers.{index}.attention.query"
+        gain = self.roles.get(f"{name}_norm.weight")
+        rows = self.roles[f"{name}.weight"].shape[0]
+        own = gain.size if gain is not None and len(gain.shape) == 1 else rows
+        return own if own < rows and rows % own == 0 else self.head_dim
+
+    def heads(self, rows: Array, part: str, dim: int) -> Array:
         """(rows, width) → (heads, head width, width)."""
-        if not self.head_dim or len(rows) % self.head_dim:
+        if not dim or len(rows) % dim:
             raise NotComparable(f"the {part} projection has no whole number of heads")
-        return rows.reshape(-1, self.head_dim, rows.shape[1])
+        return rows.reshape(-1, dim, rows.shape[1])
 
 
 def layers_of(model: Checkpoint) -> Layers:

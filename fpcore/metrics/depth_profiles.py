@@ -55,7 +55,7 @@ class DepthProfile(Metric):
     missing: ClassVar[str]
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:
-        """The curves of a model; a part that some layer lacks is left out."""
+        """The curves of a model, each of the layers that have the part; what no layer has is left out."""
         raise NotImplementedError
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
@@ -87,13 +87,13 @@ class DepthProfile(Metric):
 
 
 def by_layer(model: Checkpoint, roles: Mapping[str, str]) -> dict[str, list[Moments]]:
-    """Moments a layer of each part; `roles` maps parts to roles within a layer."""
+    """Moments of each part, one a layer that has it; `roles` maps parts to roles within a layer."""
     moments = measure(model)
     found = {}
     for part, role in roles.items():
-        views = model.roles.by_layer(role)
-        if views is not None:
-            found[part] = [moments[view.role] for view in views]
+        views = model.roles.present(role)
+        if views:
+            found[part] = [moments[view.role] for view in views.values()]
     return found
 
 
@@ -179,10 +179,13 @@ class AttentionStdDetrended(AttentionStd):
     def remainders(self, a: Fingerprint, b: Fingerprint) -> tuple[Curve, Curve]:
         """The standardised curves of both, less their trends, (parts, layers) each."""
         parts = self.common_parts(a, b)
-        depth = min(len(a.arrays[parts[0]]), len(b.arrays[parts[0]]))
-        if depth < FEWEST_DETRENDED:
-            raise NotComparable(f"{depth} layers; less a cubic trend it needs at least {FEWEST_DETRENDED}")
-        return detrended_parts(a, parts, depth), detrended_parts(b, parts, depth)
+        depths = {min(len(a.arrays[part]), len(b.arrays[part])) for part in parts}
+        if min(depths) < FEWEST_DETRENDED:
+            raise NotComparable(
+                f"{min(depths)} layers; less a cubic trend it needs at least {FEWEST_DETRENDED}"
+            )
+        # Parts that some layers lack: on the grid of the fewest.
+        return detrended_parts(a, parts, min(depths)), detrended_parts(b, parts, min(depths))
 
 
 def detrended_parts(fingerprint: Fingerprint, parts: tuple[str, ...], depth: int) -> Curve:
@@ -228,7 +231,8 @@ class FeedForwardStd(DepthProfile):
                 experts = [moments[view.role] for view in roles.experts(layer, part)]
                 dense = moments.get(f"layers.{layer}.feed_forward.{part}.weight")
                 layers.append(experts or ([dense] if dense else []))
-            if not all(layers):
+            layers = [populations for populations in layers if populations]
+            if not layers:
                 continue
             found[part] = np.array([pooled(populations).std for populations in layers])
             if any(len(populations) > 1 for populations in layers):

@@ -25,12 +25,12 @@ NORMS = {
 
 
 def norm_gains(model: Checkpoint) -> dict[str, Gains]:
-    """Gains of the norms of attention and feed-forward, (layers, width) each, where all layers have them."""
+    """Gains of the norms of attention and feed-forward, (layers, width) each, of layers that have them."""
     found: dict[str, Gains] = {}
     for kind, choices in NORMS.items():
         for role in choices:
-            views = model.roles.by_layer(role)
-            if views is not None:
+            views = list(model.roles.present(role).values())
+            if views and len({view.shape for view in views}) == 1:
                 found[kind] = np.stack([finite(view) for view in views])
                 break
     return found

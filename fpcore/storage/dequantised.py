@@ -23,7 +23,7 @@ from fpcore.storage.wrapped_names import apart, unwrapped
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["dequantised_tensors", "read_dequantised", "set_apart"]
+__all__ = ["contents", "dequantised_tensors", "read_dequantised", "set_apart"]
 
 REAL: Final = ("float", "bfloat")
 UNREAD: Final = ("float6_e2m3fn", "float6_e3m2fn")  # torch has no such numbers

@@ -22,7 +22,8 @@ from studies.simulation.scenarios import BENIGN, SCENARIOS, Scenario, scenario
 
 __all__ = ["measure", "run_differences", "run_scenarios"]
 
-LINEAGES: Final = (12, 24, 48, 96)
+CATALOGS: Final = {12: (300, 600), 24: (200, 400), 60: (120, 240)}
+"""By number of lineages: catalogs with intervals, and further ones for the true value."""
 #: What is measured on every scenario: false and true positive rates at the thresholds below.
 FPR_AT: Final = 0.05
 TPR_AT: Final = 0.9
@@ -115,8 +116,7 @@ def _judged(intervals: list[Interval], values: np.ndarray) -> dict[str, object]:
 def run_scenarios(quick: bool, seed: int) -> Experiment:
     """Coverage and width of the intervals on all scenarios."""
     rows = []
-    for lineages in (24,) if quick else LINEAGES:
-        n, n_truth = (20, 40) if quick else (200, 600) if lineages < 96 else (100, 200)
+    for lineages, (n, n_truth) in ({24: (20, 40)} if quick else CATALOGS).items():
         for i, name in enumerate(SCENARIOS):
             rows += measure(scenario(name, lineages), n, n_truth, 7919 * seed + 31 * i + lineages)
     details = pd.DataFrame(rows)

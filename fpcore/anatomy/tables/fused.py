@@ -161,4 +161,21 @@ GPT2 = Table(
     layer_prefix="h.#.",
 )
 
-TABLES = (PHI3, BAICHUAN, INTERNLM2, QWEN, CHATGLM, GPT_NEOX, FALCON, BLOOM, MPT, GPT2)
+# OLMo as its own code stores it: of the fused feed-forward projection the second half is the activated one.
+HF_OLMO = Table(
+    ("hf_olmo",),
+    {"wte.*": "embedding.*", "ln_f.*": "final_norm.*", "ff_out.*": "unembedding.*"},
+    {
+        "attn_norm.*": "attention.norm.*",
+        "att_proj.*": STACKED,
+        "q_norm.*": "attention.query_norm.*",
+        "k_norm.*": "attention.key_norm.*",
+        "attn_out.*": "attention.output.*",
+        "ff_norm.*": "feed_forward.norm.*",
+        "ff_proj.*": GateUp("feed_forward.up.*", "feed_forward.gate.*"),
+        "ff_out.*": "feed_forward.down.*",
+    },
+    layer_prefix="blocks.#.",
+)
+
+TABLES = (PHI3, BAICHUAN, INTERNLM2, QWEN, CHATGLM, GPT_NEOX, FALCON, BLOOM, MPT, GPT2, HF_OLMO)

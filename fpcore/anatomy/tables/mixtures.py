@@ -89,4 +89,21 @@ DEEPSEEK_V2 = Table(
     ("deepseek_v2", "deepseek_v3", "kimi_k2"), TOP, NORMS | LATENT | GATED | EXPERTS | SHARED_EXPERT
 )
 
-TABLES = (*(MIXTRAL, QWEN2_MOE, QWEN3_MOE, DEEPSEEK, PANGU, HUNYUAN_MOE, GRANITE_MOE, DEEPSEEK_V2),)
+# A Llama whose feed-forward block was cut into experts.
+LLAMA_MOE = Table(
+    ("llama_moe",),
+    TOP,
+    NORMS
+    | PROJECTIONS
+    | {
+        "mlp.calculator.experts.weight_gate.#": "feed_forward.experts.#.gate.weight",
+        "mlp.calculator.experts.weight_up.#": "feed_forward.experts.#.up.weight",
+        "mlp.calculator.experts.weight_down.#": "feed_forward.experts.#.down.weight",
+        "mlp.gate.gate_network.#.*": "feed_forward.router.#.*",
+        "mlp.gate.weight_noise.*": "feed_forward.router.noise.*",
+    },
+)
+
+TABLES = (
+    *(MIXTRAL, QWEN2_MOE, QWEN3_MOE, DEEPSEEK, PANGU, HUNYUAN_MOE, GRANITE_MOE, DEEPSEEK_V2, LLAMA_MOE),
+)

@@ -271,19 +271,19 @@ def test_an_unknown_tensor_is_named_with_the_table_to_extend() -> None:
         _ = model.roles
 
 
-def test_an_unknown_model_type_says_where_to_add_a_table() -> None:
+def test_a_type_without_a_table_and_without_layers_is_refused() -> None:
     config = dict(opened().config) | {"model_type": "novel"}
-    with pytest.raises(fpcore.UnknownTensor, match=r"'novel'.*fpcore/anatomy/tables"):
-        _ = fpcore.MemoryCheckpoint("m", "0" * 64, config, {}).roles
+    tensors = {"encoder.weight": torch.ones(16, 16)}
+    with pytest.raises(fpcore.UnknownTensor, match=r"'novel'.*is of a layer.*fpcore/anatomy/tables"):
+        _ = fpcore.MemoryCheckpoint("m", "0" * 64, config, tensors).roles
 
 
-def test_layers_are_counted_by_the_config() -> None:
-    with pytest.raises(
-        fpcore.BadCheckpoint, match=r"of layer 1, but config\.json says that there are 1 layers"
-    ):
-        _ = opened(num_hidden_layers=1).roles
-    with pytest.raises(fpcore.BadCheckpoint, match=r"layer 2 of 3 lacks"):
-        _ = opened(num_hidden_layers=3).roles
+def test_layers_are_counted_by_the_tensors_and_held_against_the_config() -> None:
+    for said in (1, 3):
+        with pytest.raises(
+            fpcore.BadCheckpoint, match=rf"num_hidden_layers is {said}, but the tensors show 2"
+        ):
+            _ = opened(num_hidden_layers=said).roles
 
 
 def test_expert_numbers_are_not_layer_numbers() -> None:
@@ -297,7 +297,7 @@ def test_missing_expert_and_missing_projection(tmp_path: Path) -> None:
     tiny.save(tmp_path)
     saved = fpcore.open_checkpoint(tmp_path)
     tensors = {name: saved.read(name) for name in saved.tensors if ".experts.3." not in name}
-    with pytest.raises(fpcore.BadCheckpoint, match=r"has 3 experts where config\.json says 4"):
+    with pytest.raises(fpcore.BadCheckpoint, match=r"num_local_experts is 4, but the tensors show 3"):
         _ = fpcore.MemoryCheckpoint("m", "0" * 64, saved.config, tensors).roles
     with pytest.raises(fpcore.BadCheckpoint, match=r"layer 1 of 2 lacks value\.bias"):
         _ = opened(tensors={"model.layers.1.self_attn.v_proj.bias": None}).roles

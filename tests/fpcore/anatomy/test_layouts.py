@@ -126,6 +126,22 @@ def exaone(tensors: Tensors) -> Tensors:
     )
 
 
+def hf_olmo(tensors: Tensors) -> Tensors:
+    """The activated half of the inner projection comes second."""
+    fused = fuse(tensors, QKV, "att_proj", stack)
+    fused = fuse(fused, ("mlp.up_proj", "mlp.gate_proj"), "ff_proj", stack)
+    return dict(
+        renamed(
+            fused,
+            ("model.layers", "model.transformer.blocks"),
+            ("self_attn.o_proj", "attn_out"),
+            ("mlp.down_proj", "ff_out"),
+            ("model.embed_tokens", "model.transformer.wte"),
+            ("lm_head", "model.transformer.ff_out"),
+        )
+    )
+
+
 def beside_vision(tensors: Tensors) -> Tensors:
     """The language model under a prefix of its own, next to a tower with attention biases."""
     nested = {name.replace("model.", "model.language_model."): tensor for name, tensor in tensors.items()}
@@ -188,6 +204,13 @@ LAYOUTS: dict[str, tuple[str, dict[str, Any], dict[str, Any], Callable[[Tensors]
         | {"intermediate_size": 24, "vocab_size": 40, "layer_norm_epsilon": 1e-6},
         exaone,
     ),
+    "hf_olmo": (
+        "olmo",
+        {},
+        {"d_model": 16, "n_heads": 4, "n_kv_heads": 2, "n_layers": 2, "mlp_hidden_size": 48}
+        | {"embedding_size": 40, "activation_type": "swiglu", "weight_tying": False},
+        hf_olmo,
+    ),
     "deepseek": (
         "solar_open",
         {},
@@ -247,9 +270,35 @@ def test_every_listed_type_is_proven() -> None:
     from fpcore.anatomy import known_model_types
 
     other_names = {"RefinedWeb", "RefinedWebModel", "pangu_pro_moe", "hunyuan", "kimi_k2", "gemma3"}
-    other_names |= {"qwen2_vl", "qwen2_vl_text", "qwen2_5_vl_text"}
+    other_names |= {"qwen2_vl", "qwen2_vl_text", "qwen2_5_vl_text", "llama_moe"}
     proven = {tiny.model_type for tiny in TINY} | set(LAYOUTS) | {"t5"}
     assert set(known_model_types()) - other_names == proven
+
+
+def test_a_llama_cut_into_experts() -> None:
+    """Its experts are lists of parameters: the number comes last."""
+    model = next(tiny for tiny in TINY if tiny.model_type == "mixtral").build()
+    config = model.config.to_dict()
+    plain = fpcore.MemoryCheckpoint("plain", "0" * 64, config, dict(model.state_dict()))
+    parts = {"gate": "weight_gate", "up": "weight_up", "down": "weight_down"}
+    tensors: Tensors = {}
+    for role, view in plain.roles.items():
+        words = role.split(".")
+        if words[3:4] == ["experts"]:
+            name = f"model.layers.{words[1]}.mlp.calculator.experts.{parts[words[5]]}.{words[4]}"
+        elif words[3:4] == ["router"]:
+            name = f"model.layers.{words[1]}.mlp.gate.gate_network.0.weight"
+        else:
+            name = view.source
+        tensors[name] = view.read()
+    cut = config | {"model_type": "llama_moe", "intermediate_size": 4 * 24, "num_experts": 4}
+    cut.pop("num_local_experts")
+    found = fpcore.MemoryCheckpoint("cut", "0" * 64, cut, tensors)
+    assert found.architecture.experts == 4
+    assert found.architecture.feed_forward == 24
+    for role, view in plain.roles.items():
+        if "router" not in role:
+            assert torch.equal(found.roles[role].read(), view.read()), role
 
 
 def test_layers_for_several_tokens_ahead_are_left_out() -> None:

@@ -109,7 +109,7 @@ def broken(path: Path, what: str) -> None:
         (path / "config.json").write_text("[]")
     elif what == "config without model_type":
         (path / "config.json").write_text('{"hidden_size": 4}')
-    elif what == "config without depth":
+    elif what == "config of another width":
         (path / "config.json").write_text(
             '{"model_type": "llama", "hidden_size": 4, "num_attention_heads": 1}'
         )
@@ -149,7 +149,7 @@ BROKEN = {
     "config is not JSON": r"config\.json: not JSON",
     "config is a list": r"config\.json: not a JSON object",
     "config without model_type": r"no `model_type`",
-    "config without depth": r"none of num_hidden_layers, .* is given",
+    "config of another width": r"hidden_size is 4, but the tensors show 16",
     "no weights": r"no weights; there must be",
     "adapter": r"an adapter without its adapter_config.json",
     "truncated": r"model\.safetensors: cut short: \d+ bytes where \d+ are needed; fetch it again",

@@ -72,6 +72,8 @@ def of_layer(architecture: str, name: str, part: str, present: set[str]) -> tupl
         return None
     if part.endswith(("norm", "norm_1", "norm_2")):
         return (WIDTH,)
+    if (architecture, part) == ("phi3", "ffn_up"):  # gate and up in one
+        return (2 * INNER, WIDTH)
     return SHAPES.get(part, (6, 5))
 
 
