@@ -24,6 +24,7 @@ __all__ = ["CHAIN", "WIDTH", "Row", "RowKind", "Scale", "outline", "rows", "scal
 WIDTH: Final = 2000  # units across a plot; twice the pixels of a wide screen
 BIN: Final = 14  # units within which dots stand on one another
 FARTHEST: Final = 8e307  # an axis that is longer is longer than a number can say
+CLOSEST: Final = 1e-300  # scores nearer than this, such as 0 and the next number, are one place
 CHAIN: Final = "…" + STEP  # stands for the steps before the last one
 ENDS: Final = 100  # of the lowest and of the highest scores of a long row, those that are always drawn;
 FEWEST: Final = 20  # fewer where room is scarce, but never fewer than these
@@ -133,7 +134,7 @@ def scale(scores: Floats, *marks: float) -> Scale:
     finite = np.concatenate([scores[np.isfinite(scores)], [mark for mark in marks if math.isfinite(mark)]])
     finite = np.clip(finite, -FARTHEST, FARTHEST)
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    if high - low <= 1e-9 * max(abs(low), abs(high)):
+    if high - low <= max(1e-9 * max(abs(low), abs(high)), CLOSEST):
         low, high = low - 0.5, high + 0.5
     pad = 0.02 * (high - low)
     low, high = low - pad, high + pad

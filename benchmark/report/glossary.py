@@ -98,8 +98,8 @@ _TERMS: Final = {
     " takes enough independent negatives, and is refused otherwise.",
     "certified": "Said of a threshold that has a certificate; against all independent pairs only where that"
     " is said.",
-    "independent negatives": "Negatives that share no lineage, two lineages to each, which a certificate rests"
-    " on: all pairs are used, weighted so that no lineage counts for more than one.",
+    "independent negatives": "Negatives that share no lineage, two lineages to each, which a certificate"
+    " rests on: all pairs are used, weighted so that no lineage counts for more than one.",
     "pair-weighted": "A mean in which every pair counts alike, so that a lineage with many models counts"
     " more.",
     "lineage-weighted": "A mean in which every lineage counts alike, however many models it has.",
@@ -153,7 +153,7 @@ _TERMS: Final = {
     "cannot say": "Verdict: the run lacks what an answer would need; what is missing is named, and how many"
     " lineages would do.",
     "verdict on the claim": "Whether what a metric's authors state holds here: holds, fails, cannot say, or"
-    " none stated. A metric may separate and its claim fail, and the other way round.",
+    " none stated; a metric may separate and its claim fail, and the other way round.",
     "simultaneous bounds": "Ends of intervals that hold together for all metrics of a run, or for all"
     " methods of all metrics; verdicts rest on them.",
     "state": "What is shown of a metric on one method of derivation: held, failed, undecided, or no score.",

@@ -122,7 +122,7 @@ def _row(
             or (word == "does not" and truth >= FAIR)
         )
         estimate = look_alike_auc(table).estimate
-        before += int((estimate >= GOOD) != (truth >= GOOD))
+        before += (estimate >= GOOD) != (truth >= GOOD)
     shares = {name: count / n_catalogs for name, count in said.items()}
     return {
         "lineages": design.n_lineages, "noise": kind, "true AUC": truth, **shares,
@@ -143,14 +143,15 @@ def _methods(lineages: int, kind: str, rng: Rng, n_catalogs: int) -> dict[str, o
     names = np.where(design.labels.derived, np.char.add("method ", child.astype(str)), "")
     frame = design.labels.frame.assign(method=names)
     separation = _separations(design, kind, rng, 6)[0.95]
-    fails = before = held = 0
+    fails = before = 0
+    held = 0.0
     n = max(n_catalogs // 4, 10)
     for _ in range(n):
         score = _drawn(design, kind, rng)[0] + separation * design.labels.derived
         found = by_method(ScoreTable(frame.assign(score=score)))
         fails += any(row.state is MethodState.FAILED for row in found.values())
         held += sum(row.state is MethodState.HELD for row in found.values()) / N_METHODS
-        before += int(any(row.look_alike_auc.estimate < GOOD for row in found.values()))
+        before += any(row.look_alike_auc.estimate < GOOD for row in found.values())
     return {
         "lineages": lineages, "noise": kind, "catalogs": n, "fails": fails / n, "fails before": before / n,
         "methods held": held / n,

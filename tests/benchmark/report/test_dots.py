@@ -49,3 +49,8 @@ def test_chains_share_a_row_in_which_each_dot_keeps_its_own_method() -> None:
     row = next(row for row in laid if row.label == "… > cast")
     assert row.methods == ("continued-pretrain:long > cast:fp8", "fine-tune > cast:int8")
     assert sorted(row.method_of.tolist()) == [0] * 12 + [1]
+
+
+def test_a_threshold_next_to_a_score_of_zero_has_an_axis() -> None:
+    axis = scale(np.zeros(3), float(np.nextafter(0, 1)))
+    assert axis.low < 0 < axis.high

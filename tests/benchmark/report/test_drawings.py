@@ -90,7 +90,7 @@ def test_names_in_the_drawing_of_shape_do_not_overlap(sections: dict[str, Metric
 
 def test_the_power_panels_mark_this_catalog(html: str) -> None:
     shown = part(html, "answer")
-    assert "this catalog, 12 lineages, 39 %" in shown
+    assert "this catalog, 12 lineages that share their shapes, 56 %" in shown
     assert "Smallest difference of AUC around .9" in shown
 
 
