@@ -90,6 +90,12 @@ def results(table: analysis.ScoreTable) -> list[Shown]:
         pool,
         *pool.candidates,
         *analysis.ranks([table.metric], []),
+        report.bounds,
+        report.claim_verdict,
+        report.sensitivity,
+        report.sensitivity.lineage_auc,
+        report.sensitivity.seed,
+        analysis.MethodTally.of(row.state for row in report.by_method.values()),
     ]
 
 

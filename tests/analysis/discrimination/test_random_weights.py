@@ -152,9 +152,9 @@ def test_a_quantile_of_two_values_is_where_the_deviate_by_hand_says(mass: float,
 
 
 def test_the_first_guess_is_the_normal_quantile() -> None:
-    v, k = np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 1.0]]), np.array([1.0, 1.0, 2.0])
+    v, k = np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 1.0]]), np.array([[1.0, 1.0, 2.0]] * 2)
     expected = [3 / 4 - 2 * math.sqrt(9 + 1 + 4) / 16, 1 / 2 - 2 * math.sqrt(1 + 1 + 4) / 8]
-    np.testing.assert_allclose(random_weights._first_guess(v, k, -2.0), expected)
+    np.testing.assert_allclose(random_weights._first_guess(v, k, np.full(2, -2.0)), expected)
 
 
 def test_a_search_takes_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +171,7 @@ def test_a_search_takes_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(2).random((5, 30))
     weighted_mean_quantile(values, np.zeros(5), 1.0, 0.025)
     assert steps <= 20
-    v, k, x = np.array([[0.0, 1.0]]), np.array([1.0, 3.0]), np.array([0.1])
+    v, k, x = np.array([[0.0, 1.0]]), np.array([[1.0, 3.0]]), np.array([0.1])
     taken = []
     for start in (0.0, 1.001 * of_two(0.1, 1, 3)[0]):
         steps = 0
