@@ -179,7 +179,7 @@ def test_a_partial_area_says_what_it_rests_on(table: ScoreTable, negatives: str)
         units=wins.units,
         level=0.9,
         method="mean true positive rate over false positive rates up to 0.1; "
-        "lineage jackknife, one lineage more",
+        "lineage jackknife, one lineage more; pair-weighted",
         kind=AREA,
         n_pairs=int(used.sum()),
         n_models=wins.n_models,

@@ -183,6 +183,7 @@ def test_the_search_ends_near_enough_for_a_few_steps_to_the_root() -> None:
     design, weight = near_copies(1, [1.0, 0.5, -0.2], 1e-4)
     with evaluations() as asked:
         logistic_coefficients(design, weight)
-    assert asked["loss"] < 100
-    assert asked["gradient"] < 100
+    # How many steps the last digits cost depends on the processor; without an end it would be thousands.
+    assert asked["loss"] < 500
+    assert asked["gradient"] < 500
     assert asked["curvature"] > 0

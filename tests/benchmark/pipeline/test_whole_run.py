@@ -57,7 +57,7 @@ def test_run_directory_is_complete(whole: Path) -> None:
     }
     run = json.loads((whole / "run.json").read_text())
     assert run["status"] == "complete"
-    assert run["schema"] == 1
+    assert run["schema"] == 2
     assert len(run["models"]) == 18
     assert all(re.fullmatch(r"[0-9a-f]{64}", model["digest"]) for model in run["models"].values())
     scores = pd.read_parquet(whole / "scores.parquet")
@@ -69,7 +69,7 @@ def test_run_directory_is_complete(whole: Path) -> None:
 
 def test_results_tell_children_from_look_alikes(whole: Path) -> None:
     results = json.loads((whole / "results.json").read_text())
-    assert results["schema"] == 1
+    assert results["schema"] == 2
     by_name = {metric["metric"]: metric for metric in results["metrics"]}
     assert by_name["weight-cosine"]["look_alike_auc"]["estimate"] == 1.0
     assert by_name["weight-cosine"]["look_alike_auc"]["low"] < 1.0
