@@ -46,8 +46,9 @@ def change_query_key(model: Checkpoint, *, seed: int, spread: float) -> dict[str
     """
     generator = torch.Generator().manual_seed(seed)
     tensors = oriented(model)
+    blocks = attention_blocks(model)  # refuses what has none, before its heads are asked for
     rotary = rotary_width(model)
-    for block in attention_blocks(model):
+    for block in blocks:
         if block.query_gain is not None and block.key_gain is not None:
             _change_normed(tensors, block, generator, spread)
             continue
