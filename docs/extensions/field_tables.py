@@ -11,6 +11,7 @@ import re
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from importlib import import_module
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -84,8 +85,10 @@ def type_nodes(hint: Any) -> list[nodes.Node]:
     if hint in PLAIN:
         return [nodes.Text(PLAIN[hint])]
     origin, parts = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        told = [[nodes.literal("", str(value))] for value in parts]
+    words = isinstance(hint, type) and issubclass(hint, Enum)
+    if origin is Literal or words:
+        values = [one.value for one in hint] if words else parts
+        told = [[nodes.literal("", str(value))] for value in values]
         return [node for i, one in enumerate(told) for node in ([nodes.Text(" or ")] * (i > 0) + one)]
     if origin in (Union, types.UnionType):
         (rest,) = [part for part in parts if part is not type(None)]
