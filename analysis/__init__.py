@@ -85,6 +85,14 @@ if TYPE_CHECKING:
         separation_test as separation_test,
         separation_tests as separation_tests,
     )
+    from analysis.influence.influence import (
+        Influence as Influence,
+        SeedInfluence as SeedInfluence,
+    )
+    from analysis.influence.sensitivities import (
+        Sensitivity as Sensitivity,
+        sensitivity as sensitivity,
+    )
     from analysis.look_alikes import (
         look_alike_pairs as look_alike_pairs,
     )
@@ -94,12 +102,6 @@ if TYPE_CHECKING:
     from analysis.results import (
         Interval as Interval,
         as_json as as_json,
-    )
-    from analysis.sensitivities import (
-        Influence as Influence,
-        SeedInfluence as SeedInfluence,
-        Sensitivity as Sensitivity,
-        sensitivity as sensitivity,
     )
     from analysis.summary import (
         CatalogSummary as CatalogSummary,
@@ -170,7 +172,8 @@ _CONTENTS: Final = {
     "analysis.look_alikes": ("look_alike_pairs",),
     "analysis.metric_report": ("MetricReport",),
     "analysis.results": ("Interval", "as_json"),
-    "analysis.sensitivities": ("Influence", "SeedInfluence", "Sensitivity", "sensitivity"),
+    "analysis.influence.influence": ("Influence", "SeedInfluence"),
+    "analysis.influence.sensitivities": ("Sensitivity", "sensitivity"),
     "analysis.summary": ("CatalogSummary", "MetricSummary", "Summary"),
     "analysis.table": ("BadTable", "ScoreTable"),
     "analysis.thresholds.calibration": (

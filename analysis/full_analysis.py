@@ -19,9 +19,9 @@ from analysis.evidence.negatives import ALTERNATIVES, LOOK_ALIKE
 from analysis.inference.claims import Claim, audit_p_values
 from analysis.inference.confounding import architecture_detector
 from analysis.inference.permutation import separation_tests
+from analysis.influence.sensitivities import sensitivity
 from analysis.metric_report import MetricReport
 from analysis.notebook import Shown
-from analysis.sensitivities import sensitivity
 from analysis.summary import CatalogSummary, MetricSummary, Summary
 from analysis.table import ScoreTable, check_tables
 from analysis.thresholds.calibration import audit_threshold, calibrate_thresholds

@@ -14,9 +14,9 @@ from analysis.evidence.likelihood_ratio import Evidence
 from analysis.inference.claims import Claim, PValueAudit
 from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
+from analysis.influence.sensitivities import Sensitivity
 from analysis.notebook import Shown
 from analysis.results import Interval
-from analysis.sensitivities import Sensitivity
 from analysis.table import ScoreTable
 from analysis.thresholds.calibration import Threshold, ThresholdAudit
 from analysis.verdict_bounds import SeparationBounds

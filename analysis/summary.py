@@ -17,10 +17,10 @@ from analysis.evidence.likelihood_ratio import Evidence
 from analysis.inference.claims import PValueAudit, PValueSummary
 from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
+from analysis.influence.sensitivities import Sensitivity
 from analysis.metric_report import MetricReport
 from analysis.notebook import Shown
 from analysis.results import Interval, WithArrays
-from analysis.sensitivities import Sensitivity
 from analysis.summary_parts import (
     AucIntervals,
     ClaimAudit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,20 @@ from scipy.special import expit
 from analysis.evidence.score_map import class_weights, log10_odds, merged_levels, rising_share
 from analysis.validation import check_class, check_scores, check_weight
 
-__all__ = ["cllr", "cllr_min", "empirical_bounds", "entropy_curves", "tippett_curves"]
+__all__ = [
+    "ELUB_GRID",
+    "cllr",
+    "cllr_min",
+    "elub_cost",
+    "empirical_bounds",
+    "entropy_curves",
+    "first_bound",
+    "tippett_curves",
+]
 
 Floats = npt.NDArray[np.float64]
+ELUB_GRID: Final = np.linspace(0, 6, 601)[1:]
+"""log10 LRs that are tried as bounds."""
 
 
 def cllr(
@@ -126,7 +138,6 @@ def empirical_bounds(
     lower, upper : float
         log10, lower ≤ 0 ≤ upper.
     """
-    grid = np.linspace(0, 6, 601)[1:]
     share = _classwise(positive, weight) * 2
 
     def at_least(of: npt.NDArray[np.bool_], cuts: Floats) -> Floats:
@@ -136,17 +147,39 @@ def empirical_bounds(
         return found
 
     def cost(cuts: Floats) -> Floats:
-        missed = ((1 - at_least(positive, cuts)) * n_positive + 1) / (n_positive + 1)
-        accused = (at_least(~positive, cuts) * n_negative + 1) / (n_negative + 1)
-        value: Floats = missed + 10**cuts * accused
-        return value
+        return elub_cost(
+            cuts, 1 - at_least(positive, cuts), at_least(~positive, cuts), n_positive, n_negative
+        )
 
-    slack = 1 + 1e-9
-    worse_up = np.flatnonzero(cost(grid) > slack)
-    worse_down = np.flatnonzero(cost(-grid) > 10**-grid * slack)
-    upper = grid[worse_up[0]] - 0.01 if len(worse_up) else grid[-1]
-    lower = 0.01 - grid[worse_down[0]] if len(worse_down) else -grid[-1]
-    return float(lower), float(upper)
+    upper = float(first_bound(cost(ELUB_GRID)))
+    # From 0.0, so that a bound of nothing is not -0.
+    return 0.0 - float(first_bound(cost(-ELUB_GRID) * 10**ELUB_GRID)), upper
+
+
+def elub_cost(
+    cuts: Floats, missed: Floats, accused: Floats, n_positive: npt.ArrayLike, n_negative: npt.ArrayLike
+) -> Floats:
+    """Cost of deciding by LRs at the odds of each cut, in that of saying "derived" of everything.
+
+    Parameters
+    ----------
+    cuts : ndarray of float, shape (n_cuts,)
+        log10.
+    missed, accused : ndarray of float, shape (..., n_cuts)
+        Share of positives below each cut, and of negatives at or above it.
+    n_positive, n_negative : array_like
+        Observations of each class; one misleading one is added.
+    """
+    n, m = np.asarray(n_positive, dtype=np.float64), np.asarray(n_negative, dtype=np.float64)
+    cost: Floats = (missed * n + 1) / (n + 1) + 10**cuts * (accused * m + 1) / (m + 1)
+    return cost
+
+
+def first_bound(cost: Floats) -> Floats:
+    """The last value of `ELUB_GRID` before LRs cost more than none (1), along the last axis."""
+    worse = cost > 1 + 1e-9
+    bound: Floats = np.where(worse.any(axis=-1), ELUB_GRID[worse.argmax(axis=-1)] - 0.01, ELUB_GRID[-1])
+    return bound
 
 
 def tippett_curves(log10_lr: Floats, positive: npt.NDArray[np.bool_], weight: Floats) -> dict[str, Floats]:

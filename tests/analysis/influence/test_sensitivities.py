@@ -20,6 +20,8 @@ from analysis import (
     separation_test,
 )
 from analysis.discrimination.wins import Wins
+from analysis.evidence.quality import empirical_bounds
+from analysis.influence.weighed_pairs import WeighedPairs
 from analysis.thresholds.heldout import smallest_threshold
 from studies.simulation.designs import Design
 
@@ -132,6 +134,34 @@ def test_the_bound_of_the_whole_is_that_of_the_evidence():
     found = sensitivity(of, evidence=evidence)
     assert found.lineage_lr_bound.estimate == found.label_lr_bound.estimate == evidence.upper
     assert found.lineage_lr_bound.low <= evidence.upper <= found.label_lr_bound.high
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        Design("few", (2, 1, 1) * 5, separation=2.0),
+        Design("weak", (3,) * 8, separation=0.6),
+        Design("uneven", (2, 5, 3) * 4, n_cells=2, separation=2.5, same_cell=0.5),
+    ],
+    ids=lambda design: design.name,
+)
+def test_every_label_that_is_turned_gives_the_bound_of_those_labels(design):
+    """One label at a time by the definition, with the weight of an average pair of its new class."""
+    of = design.draw(np.random.default_rng(4))
+    pairs = WeighedPairs.of(of, calibrate_evidence(of))
+    a, b = of.lineage_a[pairs.rows], of.lineage_b[pairs.rows]
+    values = []
+    for at in range(len(pairs.rows)):
+        label, weight = pairs.derived.copy(), pairs.weight.copy()
+        label[at] = ~label[at]
+        weight[at] = pairs.weight[pairs.derived == label[at]].mean()
+        holders = len(np.unique(a[label]))
+        others = len(np.unique(np.concatenate([a[~label], b[~label]])))
+        values.append(empirical_bounds(pairs.log10_lr, label, weight, holders, pairs.units * others)[1])
+    found = pairs.turned()
+    assert (found.low, found.high) == pytest.approx((min(values), max(values)))
+    assert found.n_changes == len(values)
+    assert found.low < found.estimate or found.high > found.estimate
 
 
 def test_one_related_pair_taken_as_independent_lowers_the_bound():

@@ -1,0 +1,1 @@
+"""What one lineage, label or architecture does to a metric's numbers."""

@@ -1,0 +1,121 @@
+"""What a number becomes when one thing is changed, for every such thing in turn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.inference.permutation import PermutationTest
+from analysis.notebook import Shown, number
+from analysis.table import ScoreTable
+
+__all__ = ["Influence", "SeedInfluence", "turned_label"]
+
+SURE: Final = 3.0
+"""Monte Carlo standard errors within which another seed's p-value lies."""
+
+
+@dataclass(frozen=True)
+class Influence(Shown):
+    """What a number becomes when one thing is changed, for every such thing in turn.
+
+    Attributes
+    ----------
+    estimate : float
+        As it is.
+    low, high : float
+        Least and greatest value that one change gives.
+    worst : float
+        The one of the two that is farther from the estimate.
+    by : str
+        Which lineage, pair or architecture does that.
+    n_changes : int
+        Changes tried that leave something to compute.
+    reason : str
+        Why there are none; everything else is then NaN or empty.
+    """
+
+    _headline = "worst"
+
+    estimate: float
+    low: float
+    high: float
+    worst: float
+    by: str
+    n_changes: int
+    reason: str = ""
+
+    @classmethod
+    def of(cls, estimate: float, values: npt.ArrayLike, name: Callable[[int], str]) -> Influence:
+        """Sum up the values that each change gives; NaN where one leaves nothing."""
+        found = np.asarray(values, dtype=np.float64)
+        here = np.flatnonzero(~np.isnan(found))
+        if math.isnan(estimate) or not len(here):
+            return cls.undefined(
+                "nothing is left to compute it from" if len(found) else "there is nothing to change"
+            )
+        gap = np.zeros(len(here))
+        # An infinite estimate is where it was, and else infinitely far.
+        np.subtract(found[here], estimate, out=gap, where=found[here] != estimate)
+        most = int(here[np.argmax(np.abs(gap))])
+        return cls(
+            estimate,
+            float(found[here].min()),
+            float(found[here].max()),
+            float(found[most]),
+            name(most),
+            len(here),
+        )
+
+    @classmethod
+    def undefined(cls, reason: str) -> Influence:
+        """An influence that cannot be given, with the reason."""
+        nan = math.nan
+        return cls(nan, nan, nan, nan, "", 0, reason)
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"undefined ({self.reason})"
+        return f"{number(self.estimate)}, from {number(self.low)} to {number(self.high)} ({self.by})"
+
+
+@dataclass(frozen=True)
+class SeedInfluence(Shown):
+    """What another seed could change: p-values by permutation alone, and intervals by bootstrap.
+
+    Attributes
+    ----------
+    p_value : float
+        Of the permutation test.
+    low, high : float
+        Three Monte Carlo errors below and above it; equal to it where all arrangements were enumerated.
+    reason : str
+        Why there is none; empty otherwise.
+    """
+
+    _headline = "p_value"
+
+    p_value: float
+    low: float
+    high: float
+    reason: str = ""
+
+    @classmethod
+    def of(cls, test: PermutationTest | None) -> SeedInfluence:
+        """How far the p-value of a test may be from that of another seed."""
+        if test is None or math.isnan(test.p_value):
+            return cls(math.nan, math.nan, math.nan, "no permutation test" if test is None else test.reason)
+        p = test.p_value
+        error = 0.0 if test.exact else math.sqrt(p * (1 - p) / test.n_resamples)
+        return cls(p, max(0.0, p - SURE * error), min(1.0, p + SURE * error))
+
+
+def turned_label(table: ScoreTable, row: int) -> str:
+    """Name a pair whose label is turned."""
+    names = f"{table.models[table.model_a[row]]} – {table.models[table.model_b[row]]}"
+    return f"{names} taken as {'independent' if table.derived[row] else 'derived'}"
