@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from analysis.evidence.likelihood_ratio import Evidence, evidence_pairs
-from analysis.evidence.quality import ELUB_GRID, cllr, elub_cost, empirical_bounds, first_bound
+from analysis.evidence.quality import ELUB_GRID, cllr, elub_cost, first_bound
 from analysis.influence.influence import Influence, turned_label
 from analysis.table import ScoreTable
 
@@ -62,33 +63,26 @@ class WeighedPairs:
             "",
         )
 
-    def upper(self, kept: Mask) -> float:
-        """The bound for derivation of some of the pairs; NaN where a class is empty.
+    def without_lineage(self) -> Influence:
+        """The bound without each lineage.
 
         As many observations count for a lineage with negatives as with all of them.
         """
-        label = self.derived[kept]
-        if label.all() or not label.any():
-            return math.nan
-        a, b = (ends[self.rows[kept]] for ends in (self.table.lineage_a, self.table.lineage_b))
-        holders = len(np.unique(a[label]))
-        others = len(np.unique(np.concatenate([a[~label], b[~label]])))
-        return empirical_bounds(self.log10_lr[kept], label, self.weight[kept], holders, self.units * others)[
-            1
-        ]
-
-    def without_lineage(self) -> Influence:
-        """The bound without each lineage."""
         if self.reason:
             return Influence.undefined(self.reason)
-        a, b = self.table.lineage_a[self.rows], self.table.lineage_b[self.rows]
+        a, b = self._ends
+        left = []
+        for side in (self.derived, ~self.derived):
+            touching = self._mass_above(side, a) + self._mass_above(side & (a != b), b)
+            left.append(self._mass_above(side) - touching)
+        holds, others = (self._pairs_of(side) > 0 for side in (self.derived, ~self.derived))
+        values = self._bounds(*left, holds.sum() - holds, others.sum() - others - self._left_alone())
         present = np.unique(np.concatenate([a, b]))
-        values = [self.upper((a != g) & (b != g)) for g in present.tolist()]
         names = self.table.lineages[present]
-        return Influence.of(self._all(), values, lambda at: str(names[at]))
+        return Influence.of(self.bounds[1], values[present], lambda at: str(names[at]))
 
     def turned(self) -> Influence:
-        """The bound with each label turned, all in one sweep over the grid of bounds.
+        """The bound with each label turned.
 
         A pair that is turned has the weight of an average pair of its new class.
         """
@@ -99,49 +93,8 @@ class WeighedPairs:
         blocks = np.split(kinds, range(BLOCK, len(kinds), BLOCK))
         values = np.concatenate([self._bounds_turned(block) for block in blocks])[kind.ravel()]
         return Influence.of(
-            self._all(), values, lambda place: turned_label(self.table, int(self.rows[place]))
+            self.bounds[1], values, lambda place: turned_label(self.table, int(self.rows[place]))
         )
-
-    def _turnings(self) -> Floats:
-        """A row a pair: derived or not, its weight, cuts it reaches, lineages of each class without it."""
-        a, b = self.table.lineage_a[self.rows], self.table.lineage_b[self.rows]
-        n = len(self.table.lineages)
-        ours = np.bincount(a[self.derived], minlength=n)
-        theirs = np.bincount(a[~self.derived], minlength=n) + np.bincount(b[~self.derived], minlength=n)
-        step = np.where(self.derived, -1, 1)
-        holders = int((ours > 0).sum()) + step * (ours[a] == (self.derived * 1))
-        # A turned derived pair brings its lineage in; a turned look-alike may have been all that two had.
-        apart = np.where(a == b, 2, 1)
-        lone = np.where(self.derived, theirs[a] == 0, theirs[a] == apart)
-        lone_b = np.where(self.derived, theirs[b] == 0, theirs[b] == apart) & (a != b)
-        others = int((theirs > 0).sum()) - step * (lone.astype(np.int64) + lone_b)
-        reached = np.searchsorted(ELUB_GRID, self.log10_lr, side="right")
-        return np.column_stack([self.derived, self.weight, reached, holders, others]).astype(np.float64)
-
-    def _bounds_turned(self, turnings: Floats) -> Floats:
-        derived, weight, reached, holders, others = turnings.T[:, :, None]
-        turned = np.where(derived, -1.0, 1.0)
-        reaches = np.arange(len(ELUB_GRID)) < reached
-        mass = {side: float(self.weight[self.derived == side].sum()) for side in (True, False)}
-        mean = {side: float(self.weight[self.derived == side].mean()) for side in (True, False)}
-        first = np.searchsorted(self.log10_lr, ELUB_GRID, side="left")
-        above = {}
-        for side in (True, False):
-            rest = np.cumsum(np.where(self.derived == side, self.weight, 0.0)[::-1])[::-1]
-            above[side] = np.append(rest, 0.0)[first]
-        # To derived: with the mean weight there, from look-alikes: with its own; and the other way round.
-        given = turned * np.where(derived, weight, mean[True])
-        taken = turned * np.where(derived, mean[False], weight)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            hit = (above[True] + given * reaches) / (mass[True] + given)
-            accused = (above[False] - taken * reaches) / (mass[False] - taken)
-        cost = elub_cost(ELUB_GRID, 1 - hit, accused, holders, self.units * others)
-        bound = first_bound(cost)
-        nothing = (np.abs(mass[True] + given) < EMPTY) | (np.abs(mass[False] - taken) < EMPTY)
-        return np.where(nothing[:, 0], np.nan, bound)
-
-    def _all(self) -> float:
-        return self.upper(np.ones(len(self.rows), dtype=bool))
 
     def cllr(self, kept: Mask) -> float:
         """Cost of the bounded ratios of some of the pairs; NaN where a class is empty."""
@@ -149,3 +102,70 @@ class WeighedPairs:
         if label.all() or not label.any():
             return math.nan
         return cllr(np.clip(self.log10_lr[kept], *self.bounds), label, self.weight[kept])
+
+    @property
+    def _ends(self) -> tuple[Ints, Ints]:
+        return self.table.lineage_a[self.rows], self.table.lineage_b[self.rows]
+
+    @cached_property
+    def _reached(self) -> Ints:
+        """How many of the cuts each pair's ratio reaches."""
+        return np.searchsorted(ELUB_GRID, self.log10_lr, side="right").astype(np.int64)
+
+    def _mass_above(self, rows: Mask, group: Ints | None = None) -> Floats:
+        """Weight of some pairs in all, and at or above each cut; of each lineage's if they are grouped."""
+        k, n = len(ELUB_GRID) + 1, 1 if group is None else len(self.table.lineages)
+        place = self._reached if group is None else self._reached + k * group
+        mass = np.bincount(place[rows], self.weight[rows], n * k).reshape(n, k)
+        above: Floats = mass[:, ::-1].cumsum(axis=1)[:, ::-1]
+        return above
+
+    def _pairs_of(self, rows: Mask) -> Ints:
+        """How many of some pairs each lineage stands in."""
+        a, b = self._ends
+        n = len(self.table.lineages)
+        found: Ints = np.bincount(a[rows], minlength=n) + np.bincount(b[rows & (a != b)], minlength=n)
+        return found
+
+    def _left_alone(self) -> Ints:
+        """How many other lineages have negatives with this one only."""
+        n = len(self.table.lineages)
+        edges = np.unique(np.sort(np.stack([end[~self.derived] for end in self._ends]), axis=0), axis=1)
+        edges = edges[:, edges[0] != edges[1]]
+        degree = np.bincount(edges.ravel(), minlength=n)
+        found: Ints = sum(
+            np.bincount(one, degree[other] == 1, n).astype(np.int64) for one, other in (edges, edges[::-1])
+        )
+        return found
+
+    def _turnings(self) -> Floats:
+        """A row a pair: derived or not, its weight, cuts it reaches, lineages of each class without it."""
+        a, b = self._ends
+        ours, theirs = self._pairs_of(self.derived), self._pairs_of(~self.derived)
+        step = np.where(self.derived, -1, 1)
+        holders = int((ours > 0).sum()) + step * (ours[a] == self.derived)
+        # A turned derived pair brings its lineage in; a turned look-alike may have been all that two had.
+        moved = (theirs[a] == ~self.derived).astype(np.int64) + ((theirs[b] == ~self.derived) & (a != b))
+        others = int((theirs > 0).sum()) - step * moved
+        return np.column_stack([self.derived, self.weight, self._reached, holders, others]).astype(np.float64)
+
+    def _bounds_turned(self, turnings: Floats) -> Floats:
+        derived, weight, reached, holders, others = turnings.T
+        mean = {side: float(self.weight[self.derived == side].mean()) for side in (True, False)}
+        # Into a class with the mean weight there, out of one with its own.
+        given = np.where(derived, -weight, mean[True])
+        taken = np.where(derived, -mean[False], weight)
+        reaches = np.arange(len(ELUB_GRID) + 1) <= reached[:, None]
+        return self._bounds(
+            self._mass_above(self.derived) + given[:, None] * reaches,
+            self._mass_above(~self.derived) - taken[:, None] * reaches,
+            holders,
+            others,
+        )
+
+    def _bounds(self, ours: Floats, theirs: Floats, holders: npt.ArrayLike, others: npt.ArrayLike) -> Floats:
+        """Bounds for derivation from the masses of both classes; NaN where a class is empty."""
+        n, m = (np.asarray(count, dtype=np.float64)[:, None] for count in (holders, others))
+        empty = (ours[:, 0] < EMPTY) | (theirs[:, 0] < EMPTY)
+        hit, accused = (side[:, 1:] / np.maximum(side[:, :1], EMPTY) for side in (ours, theirs))
+        return np.where(empty, np.nan, first_bound(elub_cost(ELUB_GRID, 1 - hit, accused, n, self.units * m)))

@@ -136,32 +136,46 @@ def test_the_bound_of_the_whole_is_that_of_the_evidence():
     assert found.lineage_lr_bound.low <= evidence.upper <= found.label_lr_bound.high
 
 
-@pytest.mark.parametrize(
-    "design",
-    [
-        Design("few", (2, 1, 1) * 5, separation=2.0),
-        Design("weak", (3,) * 8, separation=0.6),
-        Design("uneven", (2, 5, 3) * 4, n_cells=2, separation=2.5, same_cell=0.5),
-    ],
-    ids=lambda design: design.name,
-)
-def test_every_label_that_is_turned_gives_the_bound_of_those_labels(design):
-    """One label at a time by the definition, with the weight of an average pair of its new class."""
+FEW = Design("few", (2, 1, 1) * 5, separation=2.0)
+WEAK = Design("weak", (3,) * 8, separation=0.6)
+UNEVEN = Design("uneven", (2, 5, 3) * 4, n_cells=2, separation=2.5, same_cell=0.5)
+
+
+def bound(pairs, kept, label, weight):
+    """By the definition, from what is left."""
+    a, b = pairs.table.lineage_a[pairs.rows][kept], pairs.table.lineage_b[pairs.rows][kept]
+    label, weight = label[kept], weight[kept]
+    if label.all() or not label.any():
+        return math.nan
+    others = len(np.unique(np.concatenate([a[~label], b[~label]])))
+    counts = (len(np.unique(a[label])), pairs.units * others)
+    return empirical_bounds(pairs.log10_lr[kept], label, weight, *counts)[1]
+
+
+@pytest.mark.parametrize("design", [FEW, WEAK, UNEVEN], ids=lambda design: design.name)
+def test_the_bound_with_each_change_is_that_of_the_changed_pairs(design):
+    """One label turned, with the weight of an average pair of its new class; or one lineage left out."""
     of = design.draw(np.random.default_rng(4))
     pairs = WeighedPairs.of(of, calibrate_evidence(of))
-    a, b = of.lineage_a[pairs.rows], of.lineage_b[pairs.rows]
+    everything = np.ones(len(pairs.rows), dtype=bool)
     values = []
     for at in range(len(pairs.rows)):
         label, weight = pairs.derived.copy(), pairs.weight.copy()
         label[at] = ~label[at]
         weight[at] = pairs.weight[pairs.derived == label[at]].mean()
-        holders = len(np.unique(a[label]))
-        others = len(np.unique(np.concatenate([a[~label], b[~label]])))
-        values.append(empirical_bounds(pairs.log10_lr, label, weight, holders, pairs.units * others)[1])
+        values.append(bound(pairs, everything, label, weight))
     found = pairs.turned()
     assert (found.low, found.high) == pytest.approx((min(values), max(values)))
     assert found.n_changes == len(values)
     assert found.low < found.estimate or found.high > found.estimate
+    a, b = of.lineage_a[pairs.rows], of.lineage_b[pairs.rows]
+    left = [
+        bound(pairs, (a != g) & (b != g), pairs.derived, pairs.weight)
+        for g in np.unique(np.concatenate([a, b])).tolist()
+    ]
+    found = pairs.without_lineage()
+    assert (found.low, found.high) == pytest.approx((np.nanmin(left), np.nanmax(left)))
+    assert found.n_changes == np.isfinite(left).sum()
 
 
 def test_one_related_pair_taken_as_independent_lowers_the_bound():
