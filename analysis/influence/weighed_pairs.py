@@ -71,12 +71,19 @@ class WeighedPairs:
         if self.reason:
             return Influence.undefined(self.reason)
         a, b = self._ends
-        left = []
-        for side in (self.derived, ~self.derived):
+
+        def without(side: Mask) -> Floats:
             touching = self._mass_above(side, a) + self._mass_above(side & (a != b), b)
-            left.append(self._mass_above(side) - touching)
-        holds, others = (self._pairs_of(side) > 0 for side in (self.derived, ~self.derived))
-        values = self._bounds(*left, holds.sum() - holds, others.sum() - others - self._left_alone())
+            left: Floats = self._mass_above(side) - touching
+            return left
+
+        holds, met = self._pairs_of(self.derived) > 0, self._pairs_of(~self.derived) > 0
+        values = self._bounds(
+            without(self.derived),
+            without(~self.derived),
+            holds.sum() - holds,
+            met.sum() - met - self._left_alone(),
+        )
         present = np.unique(np.concatenate([a, b]))
         names = self.table.lineages[present]
         return Influence.of(self.bounds[1], values[present], lambda at: str(names[at]))
@@ -105,7 +112,8 @@ class WeighedPairs:
 
     @property
     def _ends(self) -> tuple[Ints, Ints]:
-        return self.table.lineage_a[self.rows], self.table.lineage_b[self.rows]
+        ends = (self.table.lineage_a[self.rows], self.table.lineage_b[self.rows])
+        return ends[0].astype(np.int64), ends[1].astype(np.int64)
 
     @cached_property
     def _reached(self) -> Ints:
@@ -133,9 +141,8 @@ class WeighedPairs:
         edges = np.unique(np.sort(np.stack([end[~self.derived] for end in self._ends]), axis=0), axis=1)
         edges = edges[:, edges[0] != edges[1]]
         degree = np.bincount(edges.ravel(), minlength=n)
-        found: Ints = sum(
-            np.bincount(one, degree[other] == 1, n).astype(np.int64) for one, other in (edges, edges[::-1])
-        )
+        alone = degree[edges[::-1]] == 1
+        found: Ints = np.bincount(edges.ravel(), alone.ravel(), n).astype(np.int64)
         return found
 
     def _turnings(self) -> Floats:
