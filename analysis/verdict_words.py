@@ -39,6 +39,20 @@ class VerdictWord(StrEnum):
     FAILS = "does not separate"
     CANNOT_SAY = "cannot say"
 
+    @classmethod
+    def of_bounds(cls, low: float, high: float) -> VerdictWord:
+        """What the bounds of the look-alike AUC alone say; NaN bounds say nothing.
+
+        >>> from analysis.verdict_words import VerdictWord
+        >>> print(VerdictWord.of_bounds(0.8, 0.97))
+        separates within limits
+        """
+        if high < FAIR:
+            return cls.FAILS
+        if low > GOOD:
+            return cls.SEPARATES
+        return cls.WITHIN_LIMITS if low > FAIR else cls.CANNOT_SAY
+
 
 class ClaimWord(StrEnum):
     """Whether what the authors of the metric state holds."""

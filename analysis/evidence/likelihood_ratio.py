@@ -46,6 +46,8 @@ class Evidence(EvidenceSummary):
         Empirical cross-entropy in bits over prior "log10_odds": "logistic", "pav" and "neutral".
     held_out : ndarray of float, shape (n_derived + n_negative,)
         Bounded out-of-lineage log10 LRs: derived pairs, then the others, in the order of the table.
+    unbounded : ndarray of float, shape (n_derived + n_negative,)
+        The same before the bounds.
     logistic, isotonic : LogisticFit, ScoreMap or None
         The two fits on all pairs, before the bounds.
     """
@@ -53,6 +55,7 @@ class Evidence(EvidenceSummary):
     tippett: dict[str, Floats] = field(repr=False)
     ece: dict[str, Floats] = field(repr=False)
     held_out: Floats = field(repr=False)
+    unbounded: Floats = field(repr=False)
     logistic: LogisticFit | None = field(repr=False, default=None)
     isotonic: ScoreMap | None = field(repr=False, default=None)
 
@@ -178,6 +181,7 @@ def calibrate_evidence(table: ScoreTable, negatives: str = LOOK_ALIKE) -> Eviden
         tippett=tippett_curves(found.bounded, pairs.derived, pairs.weight),
         ece=entropy_curves(found.bounded, pairs.scores[:, 0], pairs.derived, pairs.weight),
         held_out=found.bounded,
+        unbounded=found.weighed,
         logistic=fit,
         isotonic=pairs.isotonic(),
     )
@@ -206,5 +210,5 @@ def no_evidence(
     nan = math.nan
     return Evidence(
         negatives, nan, nan, nan, nan, nan, nan, nan, n_derived, n_negative, n_lineages, reason, {}, {},
-        np.empty(0),
+        np.empty(0), np.empty(0),
     )  # fmt: skip

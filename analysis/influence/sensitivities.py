@@ -26,7 +26,7 @@ from analysis.influence.weighed_pairs import WeighedPairs
 from analysis.notebook import Shown
 from analysis.table import ScoreTable, check_table
 from analysis.validation import check_count, check_instance, check_probability
-from analysis.verdict_words import FAIR, GOOD, VerdictWord, family_level
+from analysis.verdict_words import VerdictWord, family_level
 
 __all__ = ["Sensitivity", "sensitivity"]
 
@@ -181,7 +181,7 @@ def _architectures(
         judged.append(cell)
     found = intervals_at_once(asked)
     words = {
-        cell: _word(low.low, high.high)
+        cell: VerdictWord.of_bounds(low.low, high.high)
         for cell, low, high in zip(judged, found[::2], found[1::2], strict=True)
     }
     whole = words.get(-1, VerdictWord.CANNOT_SAY)
@@ -197,12 +197,3 @@ def _architectures(
         cost,
         {name(cell): str(word) for cell, word in words.items() if cell >= 0 and word is not whole},
     )
-
-
-def _word(low: float, high: float) -> VerdictWord:
-    """The verdict that the bounds of the look-alike AUC alone give."""
-    if high < FAIR:
-        return VerdictWord.FAILS
-    if low > GOOD:
-        return VerdictWord.SEPARATES
-    return VerdictWord.WITHIN_LIMITS if low > FAIR else VerdictWord.CANNOT_SAY

@@ -17,6 +17,7 @@ from analysis.evidence.likelihood_ratio import Evidence, evidence_pairs
 from analysis.evidence.quality import ELUB_GRID, cllr, elub_cost, first_bound
 from analysis.influence.influence import Influence, turned_label
 from analysis.table import ScoreTable
+from analysis.validation import BadArgument
 
 __all__ = ["WeighedPairs"]
 
@@ -44,13 +45,24 @@ class WeighedPairs:
 
     @classmethod
     def of(cls, table: ScoreTable, evidence: Evidence) -> WeighedPairs:
-        """Weigh the pairs that the evidence rests on."""
+        """Take the pairs that the evidence rests on, as it weighed them.
+
+        Raises
+        ------
+        BadArgument
+            The evidence is of another table.
+        """
         if evidence.logistic is None:
             none = np.empty(0)
             nowhere, nothing = none.astype(np.int64), none.astype(bool)
             return cls(table, nowhere, none, nothing, none, (0.0, 0.0), math.nan, evidence.reason)
         pairs = evidence_pairs(table, evidence.negatives)
-        value = pairs.held_out(evidence.logistic)
+        value = evidence.unbounded
+        if len(value) != len(pairs.rows):
+            raise BadArgument(
+                f"evidence is of another table: it weighed {len(value):,} pairs, this one has"
+                f" {len(pairs.rows):,}; analysis.calibrate_evidence(table) makes it"
+            )
         order = np.argsort(value, kind="stable")
         return cls(
             table,

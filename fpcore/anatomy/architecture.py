@@ -365,9 +365,15 @@ def _qkv_bias(config: Config, model_type: str, tensor_names: Iterable[str] | Non
 def _norm(config: Config, model_type: str) -> Norm:
     if model_type in LAYER_NORM_TYPES:
         return "layernorm"
-    if model_type in RMS_NORM_TYPES or "rms_norm_eps" in config or config.get("rmsnorm") is True:
+    if (
+        model_type in RMS_NORM_TYPES
+        or config.get("rms_norm_eps") is not None
+        or config.get("rmsnorm") is True
+    ):
         return "rmsnorm"
-    layer_norm = any(name in config for name in ("layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"))
+    layer_norm = any(
+        config.get(name) is not None for name in ("layer_norm_eps", "layer_norm_epsilon", "norm_epsilon")
+    )
     return "layernorm" if layer_norm else "rmsnorm"
 
 

@@ -47,9 +47,10 @@ KINDS: Final = {
     "heads for other tasks": TASKS,
 }
 
-# What runtimes keep of activations and caches; one number, or one a channel.
+# What runtimes keep of activations and caches; one number, or one a channel. Whole names only: the
+# `correct_output_scale` of Gemma 3n is a weight.
 EXTRA: Final = re.compile(
-    r"(^|[._])((input|activation|output|act|k|v|q|kv|k_cache|v_cache|prob_output|softmax|k_proj_output|v_proj_output)"
+    r"(^|\.)((input|activation|output|act|k|v|q|kv|k_cache|v_cache|prob_output|softmax|k_proj_output|v_proj_output)"
     r"_(global_)?(scale|zero_point|amax|scale_inv)|amax|_amax|num_batches_tracked|weight_format)$"
 )
 NOT_TENSORS: Final = re.compile(r"(^|\.)_extra_state(\.|$)")

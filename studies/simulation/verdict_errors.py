@@ -18,7 +18,7 @@ from analysis.breakdown import by_method
 from analysis.discrimination.auc import look_alike_auc
 from analysis.table import ScoreTable
 from analysis.verdict_bounds import separation_bounds
-from analysis.verdict_words import FAIR, GOOD, MethodState
+from analysis.verdict_words import FAIR, GOOD, MethodState, VerdictWord
 from studies.simulation.designs import Design
 from studies.simulation.experiment import Experiment
 
@@ -109,31 +109,30 @@ def run_verdicts(quick: bool, seed: int) -> Experiment:
 def _row(
     design: Design, kind: str, truth: float, separation: float, rng: Rng, n_catalogs: int
 ) -> dict[str, object]:
-    said = {"separates": 0, "within limits": 0, "does not": 0, "cannot say": 0}
+    said = {
+        VerdictWord.SEPARATES: 0,
+        VerdictWord.WITHIN_LIMITS: 0,
+        VerdictWord.FAILS: 0,
+        VerdictWord.CANNOT_SAY: 0,
+    }
     wrong = before = 0
     for _ in range(n_catalogs):
         table = _table(design, _drawn(design, kind, rng)[0], separation)
         bounds = separation_bounds(table, {}).look_alike_auc
-        word = _word(bounds.low, bounds.high)
+        word = VerdictWord.of_bounds(bounds.low, bounds.high)
         said[word] += 1
         wrong += (
-            (word == "separates" and truth < GOOD)
-            or (word == "within limits" and truth < FAIR)
-            or (word == "does not" and truth >= FAIR)
+            (word is VerdictWord.SEPARATES and truth < GOOD)
+            or (word is VerdictWord.WITHIN_LIMITS and truth < FAIR)
+            or (word is VerdictWord.FAILS and truth >= FAIR)
         )
         estimate = look_alike_auc(table).estimate
         before += (estimate >= GOOD) != (truth >= GOOD)
-    shares = {name: count / n_catalogs for name, count in said.items()}
+    shares = {str(name): count / n_catalogs for name, count in said.items()}
     return {
         "lineages": design.n_lineages, "noise": kind, "true AUC": truth, **shares,
         "wrong": wrong / n_catalogs, "wrong before": before / n_catalogs,
     }  # fmt: skip
-
-
-def _word(low: float, high: float) -> str:
-    if high < FAIR:
-        return "does not"
-    return "separates" if low > GOOD else "within limits" if low > FAIR else "cannot say"
 
 
 def _methods(lineages: int, kind: str, rng: Rng, n_catalogs: int) -> dict[str, object]:

@@ -32,7 +32,7 @@ def by_hand() -> Evidence:
     step = ScoreMap(np.array([0.0, 1.0]), np.array([-9.0, 9.0]))
     return Evidence(
         "independent", 0.51234, 0.31, 0.20234, 0.6, -0.5, 1.25, 1.25, 1234, 56789, 1011, "", {}, {},
-        np.empty(0), LogisticFit((line,), 0.0, np.array([math.log(10)])), step,
+        np.empty(0), np.empty(0), LogisticFit((line,), 0.0, np.array([math.log(10)])), step,
     )  # fmt: skip
 
 

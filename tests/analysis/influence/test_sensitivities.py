@@ -262,3 +262,8 @@ def test_bad_arguments_are_named():
         sensitivity(of, permutation=3)  # type: ignore[arg-type]
     with pytest.raises(BadArgument, match="table"):
         sensitivity(pd.DataFrame())  # type: ignore[arg-type]
+
+
+def test_evidence_of_another_table_is_refused():
+    with pytest.raises(BadArgument, match="another table"):
+        sensitivity(table(1), evidence=calibrate_evidence(example_table()))

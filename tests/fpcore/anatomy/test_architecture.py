@@ -120,6 +120,12 @@ def test_tensors_decide_on_biases() -> None:
         assert Architecture.from_config(QWEN, [name]).qkv_bias, name
 
 
+def test_a_setting_of_null_is_not_stated() -> None:
+    config = {**QWEN, "model_type": "unheard-of", "rms_norm_eps": None, "layer_norm_eps": 1e-5}
+    assert Architecture.from_config(config).norm == "layernorm"
+    assert Architecture.from_config(config | {"rms_norm_eps": 1e-6}).norm == "rmsnorm"
+
+
 def test_the_cell_from_facts_alone() -> None:
     facts = {"model_type": "qwen2", "depth": 6, "width": 48, "heads": 4, "kv_heads": 2, "feed_forward": 128}
     assert Architecture(**facts, qkv_bias=True).cell == "qwen2 6x48 h4/2 f128 bias rmsnorm"

@@ -13,6 +13,7 @@ from tiny_models import TINY
 
 import fpcore
 from fpcore.storage.adapters import ADAPTER_CONFIG
+from fpcore.storage.wrapped_names import apart
 
 LLAMA = next(tiny for tiny in TINY if tiny.model_type == "llama")
 QUERY = "model.layers.1.self_attn.q_proj"
@@ -69,6 +70,10 @@ def test_what_is_beside_the_language_model_is_named() -> None:
     named = model.apart
     assert named["scales of activations"] == 2
     assert sum(named.values()) == len(beside), named
+
+
+def test_a_scale_that_is_part_of_a_longer_name_is_a_weight() -> None:
+    assert apart({"model.layers.0.altup.correct_output_scale": fpcore.TensorInfo((8,), "bfloat16")}) == {}
 
 
 def adapter(rank: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
