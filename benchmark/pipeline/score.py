@@ -9,13 +9,14 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import fpcore
 from benchmark.pipeline.checkpoints import Located
@@ -31,6 +32,8 @@ from benchmark.session.progress import Advance
 __all__ = ["BESIDE", "Job", "PairScore", "score_pairs"]
 
 PAIRS_PER_UNIT: Final = 1000
+#: A unit of a metric that scores pairs together has the pairs of at most twice so many models.
+MODELS_PER_BLOCK: Final = 64
 
 #: What stands beside the columns of a score table where its pairs have been scored.
 BESIDE: Final = ("bare_reason", "damaged", "seconds")
@@ -134,8 +137,8 @@ def score_pairs(
     rows_of: list[tuple[int, pd.Index[int]]] = []
     for place, (job, frame) in enumerate(zip(jobs, frames, strict=True)):
         ready = frame[frame["status"] == "ok"]
-        for start in range(0, len(ready), PAIRS_PER_UNIT):
-            part = ready.iloc[start : start + PAIRS_PER_UNIT]
+        blocks = job.metric.load().scores_together
+        for part in _in_blocks(ready, extractions) if blocks else _in_thousands(ready):
             units.append(_unit(job.metric, part, extractions, limits.get(job.metric.name)))
             rows_of.append((place, part.index))
     answers: list[dict[int, pd.DataFrame]] = [{} for _ in frames]
@@ -178,6 +181,21 @@ def _begun(job: Job, extractions: Mapping[str, Extraction]) -> pd.DataFrame:
     )
 
 
+def _in_thousands(pairs: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for start in range(0, len(pairs), PAIRS_PER_UNIT):
+        yield pairs.iloc[start : start + PAIRS_PER_UNIT]
+
+
+def _in_blocks(pairs: pd.DataFrame, extractions: Mapping[str, Extraction]) -> Iterator[pd.DataFrame]:
+    """The pairs of some models with some models: those of one shape together, each read for all of them."""
+    models = pd.unique(pd.concat([pairs["model_a"], pairs["model_b"]]))
+    order = sorted(models, key=lambda model: (extractions[model].cell, model))
+    block = {model: place // MODELS_PER_BLOCK for place, model in enumerate(order)}
+    ends = np.sort([pairs["model_a"].map(block), pairs["model_b"].map(block)], axis=0)
+    for _, part in pairs.groupby(list(ends), sort=True):
+        yield part
+
+
 def _unit(
     metric: ChosenMetric, pairs: pd.DataFrame, extractions: Mapping[str, Extraction], limit: float | None
 ) -> ScoreUnit:
@@ -209,7 +227,8 @@ def _score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
         workspace.cache.used(path)
         return known
     with one_thread():
-        found = [_score(workspace, unit, *unit.pairs[place]) for place in todo]
+        together = _together(workspace, unit, todo)
+        found = [together.get(place) or _score(workspace, unit, *unit.pairs[place]) for place in todo]
     scores = pd.DataFrame(found, columns=list(PairScore._fields), index=todo)
     if known is not None:
         scores = pd.concat([known.drop(index=todo), scores]).sort_index()
@@ -226,6 +245,48 @@ def _kept(path: Path) -> pd.DataFrame | None:
         return pd.read_parquet(path, columns=list(PairScore._fields))
     except (OSError, ValueError):
         return None
+
+
+def _together(workspace: Workspace, unit: ScoreUnit, todo: Sequence[int]) -> dict[int, PairScore]:
+    """The pairs that the metric scores together; what is not among them is scored, or explained, alone."""
+    begun = time.perf_counter()
+    try:
+        with deadline(unit.limit):
+            metric = workspace.metric(unit.metric)
+            if not metric.scores_together:
+                return {}
+            models, pairs, places = _ready(workspace, unit, todo)
+            scores = np.asarray(metric.pair_similarities(models, pairs), dtype=np.float64)
+            if scores.shape != (len(pairs),):
+                raise ValueError(f"{len(pairs)} pairs have scores of shape {scores.shape}")
+    except (fpcore.NotComparable, fpcore.BadCheckpoint, TookTooLong):
+        return {}  # each pair says why, and has the whole limit for itself
+    except Exception as error:
+        reason = f"pair_similarities: {type(error).__name__}: {error}"
+        return {place: PairScore(math.nan, "failed", reason, False, math.nan) for place in todo}
+    seconds = (time.perf_counter() - begun) / max(1, len(pairs))
+    return {
+        place: PairScore(score, "ok", "", False, seconds)
+        for place, score in zip(places, scores.tolist(), strict=True)
+        if not math.isnan(score)
+    }
+
+
+def _ready(
+    workspace: Workspace, unit: ScoreUnit, todo: Sequence[int]
+) -> tuple[list[fpcore.Fingerprint], NDArray[np.intp], list[int]]:
+    """Fingerprints of the models that have one, the pairs among them, and their places in the unit."""
+    fingerprints: list[fpcore.Fingerprint] = []
+    at: dict[int, int] = {}
+    for model in sorted({end for place in todo for end in unit.pairs[place]}):
+        try:
+            fingerprints.append(workspace.fingerprint(unit.metric, *unit.models[model]))
+        except Exception:  # also of somebody's code: the pairs of this model say it, one by one
+            continue
+        at[model] = len(at)
+    places = [place for place in todo if all(end in at for end in unit.pairs[place])]
+    pairs = np.array([[at[end] for end in unit.pairs[place]] for place in places], dtype=np.intp)
+    return fingerprints, pairs.reshape(-1, 2), places
 
 
 def _score(workspace: Workspace, unit: ScoreUnit, a: int, b: int) -> PairScore:
