@@ -129,5 +129,11 @@ def _origin(
         kept: Entry = {key: model[key] for key in ("from_scratch", "parents") if key in model}
         return {**kept, "training": {**training, "steps": step}}
     evidence = [each.model_dump() for each in run.evidence]
-    parent = {"of": before[0], "method": "continued-pretrain", "evidence": evidence}
+    parent = {
+        "of": before[0],
+        "method": "continued-pretrain",
+        # From the initialisation on, a run is not what people call continued pre-training: a row of its own.
+        "detail": "own-run" if before[1] else "from-initialisation",
+        "evidence": evidence,
+    }
     return {"parents": [parent], "training": {**training, "steps": step - before[1]}}

@@ -51,7 +51,8 @@ def test_axes_and_runs_are_written_out() -> None:
     assert first.stated_from_scratch
     assert first.from_scratch[0].says == "seed 1 of 14m"
     assert later.source == HubSource(ids[0], "step1000")
-    assert [parent.id for parent in later.parents] == [first.id]
+    assert [(parent.id, parent.detail) for parent in later.parents] == [(first.id, "from-initialisation")]
+    assert catalog.models[ids[0]].parents[0].detail == "own-run"
     assert [parent.id for parent in catalog.models[ids[0]].parents] == [later.id]
     assert catalog.models[ids[0]].source == HubSource(ids[0])
     assert (first.training_steps, later.training_steps, catalog.models[ids[0]].training_steps) == (
