@@ -39,8 +39,9 @@ class Fetching:
 
     Examples
     --------
-    >>> Fetching().keep
-    False
+    >>> import fpcore
+    >>> fpcore.Fetching(keep=True)
+    Fetching(folder=None, keep=True)
     """
 
     folder: Path | None = None
