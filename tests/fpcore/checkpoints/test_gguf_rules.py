@@ -142,7 +142,7 @@ def numpy(model: fpcore.Checkpoint, name: str) -> np.ndarray:
     return model.read(name).float().numpy()
 
 
-# Module of the converter → architectures whose rows it turns so, by `permute` or a function of the same effect.
+# Module of the converter → architectures whose rows it turns so, by `permute` or a function like it.
 TURNED = {
     "arctic": ["arctic"],
     "baichuan": ["baichuan"],
