@@ -105,25 +105,25 @@ class GgufCheckpoint(Checkpoint):
         fields = self.files.fields
         stated, kind = fields.get("general.architecture"), fields.get("general.type")
         if stated is None:
-            raise BadCheckpoint(f"{self.path}: no general.architecture in its metadata; fetch it again")
+            raise BadCheckpoint(f"{self._file}: no general.architecture in its metadata; fetch it again")
         architecture = str(stated.contents())
         if kind is not None and str(kind.contents()) not in {"model", "None"}:
             raise BadCheckpoint(
-                f"{self.path}: a GGUF file of kind {kind.contents()!r}, not a whole model; merge it into its "
-                "model, or give the model's file"
+                f"{self._file}: a GGUF file of kind {kind.contents()!r}, not a whole model; merge it into "
+                "its model, or give the model's file"
             )
         if architecture in NOT_READ:
             raise BadCheckpoint(
-                f"{self.path}: GGUF architecture {architecture!r} is {NOT_READ[architecture]}"
+                f"{self._file}: GGUF architecture {architecture!r} is {NOT_READ[architecture]}"
             )
         if architecture not in ARCHITECTURES:
             raise BadCheckpoint(
-                f"{self.path}: GGUF architecture {architecture!r} is not known here, nor how its rows were "
+                f"{self._file}: GGUF architecture {architecture!r} is not known here, nor how its rows were "
                 "turned on conversion; give the original files"
             )
         names = self.files.tensors
         if not any(LAYER_OF.match(name) for name in names):
-            raise BadCheckpoint(f"{self.path}: no tensor of a layer; is it the file of a whole model?")
+            raise BadCheckpoint(f"{self._file}: no tensor of a layer; is it the file of a whole model?")
         return architecture
 
     def _set_aside(self) -> tuple[dict[str, str], set[int]]:
@@ -166,7 +166,7 @@ class GgufCheckpoint(Checkpoint):
         """Columns of the embedding."""
         embedding = self.files.tensors.get("token_embd.weight")
         if embedding is None:
-            raise BadCheckpoint(f"{self.path}: no token_embd.weight; is it the file of a whole model?")
+            raise BadCheckpoint(f"{self._file}: no token_embd.weight; is it the file of a whole model?")
         return hub_shape(embedding)[1]
 
     def _read_config(self) -> Config:
@@ -279,7 +279,7 @@ class GgufCheckpoint(Checkpoint):
             return order_of(self.known.rows, part, shape, layer, self.shape)
         except LookupError as error:
             raise BadCheckpoint(
-                f"{self.path}: no {self._architecture}.attention.{error.args[0]} in its metadata for layer "
+                f"{self._file}: no {self._architecture}.attention.{error.args[0]} in its metadata for layer "
                 f"{layer}"
             ) from None
 
@@ -293,7 +293,7 @@ class GgufCheckpoint(Checkpoint):
             numbers = {int(role.split(".")[1]) for role in views if role.startswith("layers.")}
             if numbers != set(range(self.depth)):
                 raise BadCheckpoint(
-                    f"{self.path}: there are tensors of layer {self.depth - 1} but none of layer "
+                    f"{self._file}: there are tensors of layer {self.depth - 1} but none of layer "
                     f"{min(set(range(self.depth)) - numbers)}; a part of the weights is not there"
                 )
             return Roles(views, self.depth)
@@ -306,7 +306,8 @@ class GgufCheckpoint(Checkpoint):
         stated, width = self.value("embedding_length"), self._width
         if isinstance(stated, int) and stated != width:
             raise BadCheckpoint(
-                f"{self.path}: embedding_length is {stated} in its metadata, but its tensors are {width} wide"
+                f"{self._file}: embedding_length is {stated} in its metadata, but its tensors are {width} "
+                "wide"
             )
         with one_line(self.name):
             return architecture_of(
