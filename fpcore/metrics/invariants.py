@@ -216,6 +216,7 @@ class AttentionSpectra(Spectra):
     """
 
     name = "attention-spectra"
+    reads = ("layers.*",)
     title = "1 less the squared error of scaled singular values of attention's products"
     claims = (
         Claim(
@@ -253,6 +254,7 @@ class AttentionSpectraDcor(Spectra):
     """
 
     name = "attention-spectra-dcor"
+    reads = ("layers.*",)
     title = "distance correlation of the singular values of attention's products"
     claims = AttentionSpectra.claims
     measured = Cost(3.8, 4.1, "both: a layer, cubic in width a model, squared a pair")

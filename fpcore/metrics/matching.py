@@ -82,6 +82,7 @@ class UnitMatching(UnitOrders):
     """
 
     name = "unit-matching"
+    reads = ("layers.*",)
     version = 2
     title = "-log10 p that the best matching of feed-forward units keeps their order by chance"
     invariances = frozenset(
@@ -120,6 +121,7 @@ class AlignedUnitMatching(UnitOrders):
     """
 
     name = "aligned-unit-matching"
+    reads = ("layers.*", "embedding.weight")
     version = 2
     title = "-log10 p that unit matchings by inputs and by outputs agree by chance"
     # Rounding can tip an assignment of unrelated units, and with it one agreement.
