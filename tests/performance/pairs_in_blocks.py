@@ -13,9 +13,9 @@ import argparse
 import itertools
 import json
 import os
-import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -50,6 +50,36 @@ def timed(work: Callable[[], T]) -> tuple[float, float, T]:
     result = work()
     after = os.times()
     return time.perf_counter() - begun, sum(after[:4]) - sum(before[:4]), result
+
+
+class Memory:
+    """The most memory that a process has for itself meanwhile; pages of mapped files are not its own."""
+
+    def __enter__(self) -> Memory:
+        self.before = self.most = self.now()
+        self.done = threading.Event()
+        self.watch = threading.Thread(target=self.look)
+        self.watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self.watch.join()
+
+    def look(self) -> None:
+        """Look every few milliseconds."""
+        while not self.done.wait(0.005):
+            self.most = max(self.most, self.now())
+
+    @staticmethod
+    def now() -> float:
+        """MiB."""
+        return int(Path("/proc/self/status").read_text().partition("RssAnon:")[2].split()[0]) / 2**10
+
+    @property
+    def more(self) -> float:
+        """MiB."""
+        return self.most - self.before
 
 
 def quiet(_done: int, _total: int, _text: str) -> None:
@@ -157,16 +187,18 @@ def weights(models: int, width: int, depth: int) -> None:
                 return [metric.fingerprint(model) for model in opened]
 
             begun = taken()
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            _, cpu, found = timed(lambda m=metric, f=begun: m.pair_similarities(f, pairs))
-            more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
+            with Memory() as memory:
+                _, cpu, found = timed(lambda m=metric, f=begun: m.pair_similarities(f, pairs))
             begun = taken()
             _, plain, expected = timed(
                 lambda m=metric, f=begun: [m.similarity(f[a], f[b]) for a, b in pairs.tolist()]
             )
             np.testing.assert_array_equal(found, expected)
             rate = len(pairs) * size / 2 / cpu / 1e9
-            print(f"  {name}: together {cpu:.1f} s, {rate:.2f} G entries a second; memory {more:+.0f} MiB")
+            print(
+                f"  {name}: together {cpu:.1f} s, {rate:.2f} G entries a second,"
+                f" {memory.more:.0f} MiB more memory"
+            )
             print(f"    pair by pair: {plain:.1f} s ({plain / cpu:.0f} times as long)")
 
 
