@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fpcore.anatomy import RoleView
@@ -13,9 +14,9 @@ __all__ = ["finite"]
 Array = NDArray[np.float64]
 
 
-def finite(view: RoleView) -> Array:
-    """A role's tensor as float64; what is not finite is refused."""
-    values: Array = view.read().double().numpy()
+def finite(view: RoleView, dtype: torch.dtype = torch.float64) -> Array:
+    """A role's tensor as an array of its own, of float64 or as told; what is not finite is refused."""
+    values: Array = view.read().to(dtype, copy=True).numpy()
     if not np.isfinite(values).all():
         raise BadCheckpoint(f"{view.checkpoint.name}: tensor {view.source} holds NaN or infinite values")
     return values
