@@ -15,6 +15,7 @@ from fpcore.fingerprint import Fingerprint
 from fpcore.memo import Memo
 from fpcore.protocol import Claim, Cost, Metric
 from fpcore.registry import metric, metrics, register
+from fpcore.remote.folder import Fetching
 from fpcore.sampling import Estimate, Sample
 from fpcore.storage.tensor_source import TensorInfo
 
@@ -25,6 +26,7 @@ __all__ = [
     "Claim",
     "Cost",
     "Estimate",
+    "Fetching",
     "Fingerprint",
     "Memo",
     "MemoryCheckpoint",

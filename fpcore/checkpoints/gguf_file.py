@@ -109,21 +109,21 @@ class GgufCheckpoint(Checkpoint):
         fields = self.files.fields
         stated, kind = fields.get("general.architecture"), fields.get("general.type")
         if stated is None:
-            raise BadCheckpoint(f"{self.path}: no general.architecture in its metadata; fetch it again")
+            raise BadCheckpoint(f"{self._file}: no general.architecture in its metadata; fetch it again")
         architecture = str(stated.contents())
         if kind is not None and str(kind.contents()) not in {"model", "None"}:
             raise BadCheckpoint(
-                f"{self.path}: a GGUF file of kind {kind.contents()!r}, not a whole model; merge it into its "
-                "model, or give the model's file"
+                f"{self._file}: a GGUF file of kind {kind.contents()!r}, not a whole model; merge it into "
+                "its model, or give the model's file"
             )
         if architecture in NO_ATTENTION:
             raise BadCheckpoint(
-                f"{self.path}: GGUF architecture {architecture!r} is {NO_ATTENTION[architecture]}: it has no "
-                "attention to measure"
+                f"{self._file}: GGUF architecture {architecture!r} is {NO_ATTENTION[architecture]}: it has "
+                "no attention to measure"
             )
         names = self.files.tensors
         if not any(LAYER_OF.match(name) for name in names):
-            raise BadCheckpoint(f"{self.path}: no tensor of a layer; is it the file of a whole model?")
+            raise BadCheckpoint(f"{self._file}: no tensor of a layer; is it the file of a whole model?")
         return architecture
 
     def _set_aside(self) -> tuple[dict[str, str], set[int]]:
@@ -181,7 +181,7 @@ class GgufCheckpoint(Checkpoint):
         }
         shapes = {tensor.name: hub_shape(tensor) for tensor in self.files.tensors.values()}
         if "token_embd.weight" not in shapes:
-            raise BadCheckpoint(f"{self.path}: no token_embd.weight; is it the file of a whole model?")
+            raise BadCheckpoint(f"{self._file}: no token_embd.weight; is it the file of a whole model?")
         config.setdefault("vocab_size", shapes["token_embd.weight"][0])
         if stacks := [shape[0] for name, shape in shapes.items() if name.endswith("ffn_up_exps.weight")]:
             config.setdefault("num_experts", stacks[0])
@@ -281,7 +281,8 @@ class GgufCheckpoint(Checkpoint):
         heads = self.heads if part == "attn_q" else self.kv_heads
         if layer >= len(heads) or not heads[layer]:
             raise BadCheckpoint(
-                f"{self.path}: no {self._architecture}.attention.head_count in its metadata for layer {layer}"
+                f"{self._file}: no {self._architecture}.attention.head_count in its metadata for layer "
+                f"{layer}"
             )
         return heads[layer]
 
@@ -295,7 +296,7 @@ class GgufCheckpoint(Checkpoint):
             numbers = {int(role.split(".")[1]) for role in views if role.startswith("layers.")}
             if numbers != set(range(self.depth)):
                 raise BadCheckpoint(
-                    f"{self.path}: there are tensors of layer {self.depth - 1} but none of layer "
+                    f"{self._file}: there are tensors of layer {self.depth - 1} but none of layer "
                     f"{min(set(range(self.depth)) - numbers)}; a part of the weights is not there"
                 )
             return Roles(views, self.depth)
@@ -329,7 +330,8 @@ class GgufCheckpoint(Checkpoint):
         stated = integer(self.config, "hidden_size")
         if stated is not None and stated != width:
             raise BadCheckpoint(
-                f"{self.path}: embedding_length is {stated} in its metadata, but its tensors are {width} wide"
+                f"{self._file}: embedding_length is {stated} in its metadata, but its tensors are {width} "
+                "wide"
             )
         experts = max((len(roles.experts(layer, "up")) for layer in range(roles.depth)), default=0)
         part = ".feed_forward.experts.0.up.weight" if experts else ".feed_forward.up.weight"
