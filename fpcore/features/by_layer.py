@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-import torch
 from threadpoolctl import threadpool_limits
 
 from fpcore.checkpoints.base import Checkpoint
@@ -72,6 +71,8 @@ def each_layer(
 
     if not size:
         return [one(place) for place in places]
+    import torch
+
     threads = max(1, min(total, *(model.threads for model in models), ROOM // size))
     before = torch.get_num_threads()
     with (

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Final, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
@@ -179,7 +178,7 @@ class Layers(Sequence[Layer]):
         if not self.numbers:
             raise NotComparable("no layer has both plain attention and a feed-forward block")
         self.small = self.size() <= KEPT
-        self.dtype = torch.float64 if self.small else torch.float32
+        self.dtype = np.float64 if self.small else np.float32
         self._kept: dict[int, Layer] = {}
 
     def size(self) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
@@ -204,6 +203,8 @@ def spectrum(left: Rows, right: Rows) -> Array:
         values: Array = np.linalg.svd(product.astype(np.float64), compute_uv=False)
         return values
     # A third of the time. What it takes from the accuracy is in values below a thousandth of the largest.
+    import torch
+
     squares = torch.linalg.eigvalsh(torch.from_numpy(product.T @ product)).numpy()
     found: Array = np.sqrt(np.clip(squares[::-1], 0.0, None)).astype(np.float64)
     return found
