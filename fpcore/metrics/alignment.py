@@ -56,7 +56,7 @@ class CanonicalSimilarity(Metric):
 
     name = "canonical-similarity"
     title = "cosine of what heads and units do after basis, order and scale are undone"
-    version = 2
+    version = 3
     evidence = frozenset({"tokenizer", "weights"})
     invariances = frozenset(INVARIANCES)
     cost = "costly"

@@ -51,6 +51,7 @@ class EmbeddingHomology(SharedRows):
     """
 
     name = "embedding-homology"
+    version = 2
     title = "-log10 p that a random map between the embeddings is so near a permutation"
     invariances = frozenset(
         {

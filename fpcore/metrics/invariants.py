@@ -60,6 +60,7 @@ class InvariantTerms(Metric):
     """
 
     name = "invariant-terms"
+    version = 2
     title = "cosine of embedding-projected weight products of the last two layers"
     evidence = frozenset({"tokenizer", "weights"})
     invariances = frozenset(INVARIANCES)
@@ -250,6 +251,7 @@ class AttentionSpectra(Spectra):
     """
 
     name = "attention-spectra"
+    version = 2
     title = "1 less the squared error of scaled singular values of attention's products"
     claims = (
         Claim(
@@ -287,6 +289,7 @@ class AttentionSpectraDcor(Spectra):
     """
 
     name = "attention-spectra-dcor"
+    version = 2
     title = "distance correlation of the singular values of attention's products"
     claims = AttentionSpectra.claims
     measured = Cost(3.8, 4.1, "both: a layer, cubic in width a model, squared a pair")

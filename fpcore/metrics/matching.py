@@ -97,7 +97,7 @@ class UnitMatching(UnitOrders):
     """
 
     name = "unit-matching"
-    version = 2
+    version = 3
     title = "-log10 p that the best matching of feed-forward units keeps their order by chance"
     invariances = frozenset(
         {"head permutation", "q/k gauge", "v/o gauge", "norm-gain folding", "global scale", "dtype cast"}
@@ -135,7 +135,7 @@ class AlignedUnitMatching(UnitOrders):
     """
 
     name = "aligned-unit-matching"
-    version = 2
+    version = 3
     title = "-log10 p that unit matchings by inputs and by outputs agree by chance"
     # Rounding can tip an assignment of unrelated units, and with it one agreement.
     invariances = (UnitMatching.invariances | {"unit permutation"}) - {"dtype cast"}
@@ -202,6 +202,7 @@ class AlignedCka(SharedRows):
     """
 
     name = "aligned-cka"
+    version = 2
     title = "unbiased CKA of W_q and W_k after matching embedding dimensions"
     invariances = frozenset(
         {
