@@ -57,6 +57,7 @@ class CanonicalSimilarity(Metric):
     name = "canonical-similarity"
     title = "cosine of what heads and units do after basis, order and scale are undone"
     version = 3
+    reads = ("layers.*", "embedding.weight")
     evidence = frozenset({"tokenizer", "weights"})
     invariances = frozenset(INVARIANCES)
     cost = "costly"

@@ -52,6 +52,7 @@ class EmbeddingHomology(SharedRows):
 
     name = "embedding-homology"
     version = 2
+    reads = ("embedding.weight",)
     title = "-log10 p that a random map between the embeddings is so near a permutation"
     invariances = frozenset(
         {

@@ -73,6 +73,10 @@ class InvariantTerms(Metric):
     cost = "costly"
     measured = Cost(9.9, 0.094, "a model: tokens times the weights of two layers")
 
+    def roles_read(self, model: Checkpoint) -> tuple[str, ...]:  # noqa: D102
+        last = tuple(f"layers.{number}." for number in layers_of(model).numbers[-LAYERS:])
+        return tuple(role for role in model.roles if role.startswith(last) or role == "embedding.weight")
+
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         layers = layers_of(model)
         keys, rows = embedding_rows(model, TOKENS)
@@ -252,6 +256,7 @@ class AttentionSpectra(Spectra):
 
     name = "attention-spectra"
     version = 2
+    reads = ("layers.*.attention.*",)
     title = "1 less the squared error of scaled singular values of attention's products"
     claims = (
         Claim(
@@ -290,6 +295,7 @@ class AttentionSpectraDcor(Spectra):
 
     name = "attention-spectra-dcor"
     version = 2
+    reads = ("layers.*.attention.*",)
     title = "distance correlation of the singular values of attention's products"
     claims = AttentionSpectra.claims
     measured = Cost(3.8, 4.1, "both: a layer, cubic in width a model, squared a pair")

@@ -31,6 +31,10 @@ Index = NDArray[np.int64]
 HELD: Final = 4 << 30
 
 
+# Parallel blocks read the norm of attention.
+UNITS_READ: Final = ("layers.*.feed_forward.*", "layers.*.attention.norm.weight")
+
+
 class LayerPairs(Metric):
     """A metric that reads all layers of both models for each pair."""
 
@@ -98,6 +102,7 @@ class UnitMatching(UnitOrders):
 
     name = "unit-matching"
     version = 3
+    reads = UNITS_READ
     title = "-log10 p that the best matching of feed-forward units keeps their order by chance"
     invariances = frozenset(
         {"head permutation", "q/k gauge", "v/o gauge", "norm-gain folding", "global scale", "dtype cast"}
@@ -136,6 +141,7 @@ class AlignedUnitMatching(UnitOrders):
 
     name = "aligned-unit-matching"
     version = 3
+    reads = UNITS_READ
     title = "-log10 p that unit matchings by inputs and by outputs agree by chance"
     # Rounding can tip an assignment of unrelated units, and with it one agreement.
     invariances = (UnitMatching.invariances | {"unit permutation"}) - {"dtype cast"}
@@ -203,6 +209,7 @@ class AlignedCka(SharedRows):
 
     name = "aligned-cka"
     version = 2
+    reads = ("layers.*.attention.*", "embedding.weight")
     title = "unbiased CKA of W_q and W_k after matching embedding dimensions"
     invariances = frozenset(
         {
