@@ -7,7 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from fpcore.anatomy.conventions import ASIDE, ATTENTION_WORDS, CROSS_WORDS, FEED_FORWARD_WORDS, LAYER_WORDS
+from fpcore.anatomy.by_convention.words import (
+    ASIDE,
+    ATTENTION_WORDS,
+    CROSS_WORDS,
+    FEED_FORWARD_WORDS,
+    LAYER_WORDS,
+)
 
 __all__ = ["Sorted", "Stack", "beside_the_language_model", "sort_names"]
 
