@@ -9,13 +9,14 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from fpcore.anatomy import tables
-from fpcore.anatomy.architecture import OUTSIDE, StatedShape, text_config
-from fpcore.anatomy.by_convention.stacks import beside_the_language_model, sort_names
+from fpcore.anatomy.architecture import StatedShape, text_config
+from fpcore.anatomy.by_convention.stacks import sort_names
 from fpcore.anatomy.fused_sizes import sizes_of
 from fpcore.anatomy.name_table import Table, spellings
 from fpcore.anatomy.roles import RoleView
 from fpcore.anatomy.tensor_layouts import TensorLayout, View
 from fpcore.errors import BadCheckpoint, UnknownTensor
+from fpcore.storage.beside import DRAFT_HEADS, TOWERS
 from fpcore.storage.dequantised import dequantised_tensors
 from fpcore.storage.tensor_source import TensorSource, integer
 
@@ -27,8 +28,6 @@ NOT_WEIGHTS = (
     r"^(h|layers)\.\d+\.(attn|attention|attn\.attention|self_attention)\.(bias|masked_bias)$",
     r"(^|\.)position_ids$",
 )
-# What training frameworks and larger models put before names.
-WRAPPING = ("module", "_orig_mod", "_fsdp_wrapped_module", "text_model", "llm", "thinker")
 
 
 @cache
@@ -49,14 +48,14 @@ def known_model_types() -> tuple[str, ...]:
 
 def read_by_table(
     checkpoint: TensorSource, stated: StatedShape
-) -> tuple[dict[str, RoleView], int, tuple[str, ...]]:
-    """Role → view, depth, and what is no part of the language model."""
+) -> tuple[dict[str, RoleView], int, dict[str, str]]:
+    """Role → view, depth, and stored names that are no part of the language model → what they are."""
     file, table = all_tables()[stated.model_type]
     reader = RoleReader(checkpoint, stated, table, file)
     views = reader.read()
     depth = 1 + max(layers_of(views), default=-1)
     check_layers(checkpoint, views, depth)
-    return views, depth, tuple(reader.aside)
+    return views, depth, reader.aside
 
 
 class RoleReader:
@@ -68,14 +67,14 @@ class RoleReader:
         self.table = table
         self.file = file
         self.entries = table.entries()
-        self.aside: list[str] = []
+        self.aside: dict[str, str] = {}
         config = text_config(checkpoint.config)
         self.depth = stated.depth
         self.drafts = integer(config, "num_nextn_predict_layers") or 0
         self.stem = self.before_layers()
         layers = table.layer_prefix.removesuffix("#.")
         before = self.stem.removesuffix(layers).rstrip(".").split(".") if self.stem.endswith(layers) else []
-        words = "|".join(map(re.escape, (*table.prefixes, *WRAPPING, *filter(None, before))))
+        words = "|".join(map(re.escape, (*table.prefixes, *filter(None, before))))
         self.prefix = re.compile(rf"^(?:(?:{words})\.)*")
         self.ignored = re.compile("|".join((*NOT_WEIGHTS, *(f"^(?:{name})" for name in table.ignored))))
         self.sizes = sizes_of(stated, config, None)
@@ -88,8 +87,8 @@ class RoleReader:
             if self.ignored.search(bare):
                 continue
             other = self.stem.startswith("decoder.") and name.startswith("encoder.")
-            if other or OUTSIDE.search(name) or self.is_draft(bare) or self.is_beside(bare):
-                self.aside.append(name)
+            if other or self.is_draft(bare):
+                self.aside[name] = TOWERS if other else DRAFT_HEADS
                 continue
             for role, view in self.roles_of(name, bare, info.shape):
                 if role in found:
@@ -110,15 +109,9 @@ class RoleReader:
         """What stands before the number of a layer where the language model is a part of something larger."""
         if text_config(self.checkpoint.config) is self.checkpoint.config or self.table.more:
             return ""
-        shapes = {name: info.shape for name, info in self.checkpoint.tensors.items()}
+        shapes = {name: info.shape for name, info in dequantised_tensors(self.checkpoint).items()}
         names = sort_names(shapes, composite=True, depth=self.depth)
         return names.main.stem if names is not None else ""
-
-    def is_beside(self, bare: str) -> bool:
-        """Whether a name belongs to a tower of another modality or a head beside the language model."""
-        if any(pattern in self.entries for pattern, _, _ in spellings(bare)):
-            return False
-        return beside_the_language_model(bare)
 
     def is_draft(self, bare: str) -> bool:
         """Whether a name belongs to a layer behind the last, which predicts further tokens ahead."""

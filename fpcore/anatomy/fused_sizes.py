@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fpcore.anatomy.architecture import StatedShape
 from fpcore.anatomy.tensor_layouts import Sizes
 from fpcore.storage.tensor_source import Config, integer
 
-__all__ = ["sizes_of"]
+__all__ = ["of_layer", "sizes_of"]
+
+
+def of_layer(config: Config, layer: int) -> Config:
+    """A config with what it says of one layer alone (``per_layer_config``, by the number as text)."""
+    all_layers = config.get("per_layer_config")
+    own = all_layers.get(str(layer)) if isinstance(all_layers, Mapping) else None
+    return {**config, **own} if isinstance(own, Mapping) and own else config
 
 
 def sizes_of(stated: StatedShape, config: Config, width: int | None) -> Sizes:
@@ -20,4 +29,5 @@ def sizes_of(stated: StatedShape, config: Config, width: int | None) -> Sizes:
         integer(config, "qk_nope_head_dim") or 0,
         integer(config, "v_head_dim") or 0,
         integer(config, "kv_lora_rank") or 0,
+        integer(config, "qk_rope_head_dim") or 0,
     )

@@ -68,7 +68,7 @@ def read_anatomy(checkpoint: TensorSource) -> Anatomy:
         defaults=defaults,
         where=where,
     )
-    aside = (*aside, *(name for name in contents(checkpoint).apart if name not in aside))
+    aside = {**contents(checkpoint).apart, **aside}
     return Anatomy(Roles(views, depth, "by table" if by_table else "by convention", aside), architecture)
 
 

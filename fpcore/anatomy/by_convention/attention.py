@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fpcore.anatomy.by_convention.layer import Found, Layer, Shape
-from fpcore.anatomy.by_convention.names import projection
+from fpcore.anatomy.by_convention.names import projection, split
 from fpcore.anatomy.by_convention.words import ATTENTION_PARTS, FUSED_QUERY_KEY_VALUE, LATENT_PARTS
-from fpcore.anatomy.tensor_layouts import LatentDown, LatentUp, QueryKeyValue, View
+from fpcore.anatomy.tensor_layouts import LatentDown, LatentUp, QueryKeyValue, Sizes, View
 from fpcore.errors import BadCheckpoint
 
 __all__ = ["attention_roles"]
@@ -92,10 +92,21 @@ def latent(layer: Layer, part: str, kind: str, name: str, shape: Shape) -> Itera
     if part in {"down", "up"}:
         layout = LatentDown() if part == "down" else LatentUp()
         try:
-            views = list(layout.views(shape, layer.sizes))
+            views = list(layout.views(shape, latent_sizes(layer)))
         except BadCheckpoint as error:
             raise BadCheckpoint(f"tensor {name}: {error}; is its config.json right?") from None
         for role, view in views:
             yield Found(role.replace("*", kind), name, view)
     else:
         yield Found(f"attention.{part}.{kind}", name, View(shift=layer.shift(["latent"], kind)))
+
+
+def latent_sizes(layer: Layer) -> Sizes:
+    """The sizes of latent attention; a layer without positions has the whole of its keys in the latent."""
+    sizes = layer.sizes
+    for rest, name in layer.names.items():
+        words, kind = split(rest)
+        down = kind == "weight" and LATENT_PARTS.get(projection(words)) == "down"
+        if down and layer.shapes[name][0] == sizes.latent:
+            return replace(sizes, key_dim=sizes.key_dim + sizes.position_dim)
+    return sizes

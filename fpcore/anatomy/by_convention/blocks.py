@@ -40,6 +40,12 @@ def block_of(layer: Layer, words: list[str]) -> str | None:
         return None
     if any(word in SHARED_WORDS for word in path):
         return "shared"
+    counted = any(
+        word in FEED_FORWARD_WORDS and path[place + 1 : place + 2] and path[place + 1].isdigit()
+        for place, word in enumerate(path)
+    )
+    if counted and not experts:
+        return None  # one of several blocks in a row
     if experts and any(word in ATTENTION_WORDS - FEED_FORWARD_WORDS for word in path):
         return None  # experts of attention
     if experts:

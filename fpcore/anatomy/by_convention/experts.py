@@ -15,10 +15,7 @@ __all__ = ["has_experts", "is_stack", "stacked_experts"]
 
 def has_experts(layer: Layer) -> bool:
     """Whether the layer has experts."""
-    return any(
-        "experts" in rest or (len(layer.shapes[name]) == 3 and "input_linear" in rest)
-        for rest, name in layer.names.items()
-    )
+    return any("experts" in rest or is_stack(layer, split(rest)[0]) for rest in layer.names)
 
 
 def stacked_experts(layer: Layer, last: str, kind: str, name: str, shape: Shape) -> Iterator[Found]:
@@ -61,15 +58,19 @@ def stacks(layer: Layer) -> dict[str, Shape]:
             continue
         last = projection(words)
         part = layer.part(last, [last])
-        if part is not None and ("experts" in words or last in {"input_linear", "output_linear"}):
+        if part is not None:
             found["down" if part == "down" else "up"] = shape[1:]
     return found
 
 
 def is_stack(layer: Layer, words: list[str]) -> bool:
     """Whether a tensor holds all experts of a layer although its name does not say so."""
-    return words[-1] in {"input_linear", "output_linear"} and any(
-        len(layer.shapes[name]) == 3 and split(rest)[0] == words for rest, name in layer.names.items()
+    return (
+        words[0] not in OTHER_MIXERS
+        and layer.part(words[-1], [words[-1]]) is not None
+        and any(
+            len(layer.shapes[name]) == 3 and split(rest)[0] == words for rest, name in layer.names.items()
+        )
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fpcore.anatomy.by_convention.irregular import IRREGULAR, Irregular
-from fpcore.anatomy.by_convention.names import split
+from fpcore.anatomy.by_convention.names import projection, split
 from fpcore.anatomy.by_convention.stacks import Stack
 from fpcore.anatomy.by_convention.words import (
     ATTENTION_PARTS,
@@ -115,9 +115,10 @@ class Layer:
             words, _ = split(rest)
             if self.module(rest) in self.stateful or self.module(rest) in OTHER_MIXERS:
                 continue
-            if ATTENTION_PARTS.get(words[-1]) in {"query", "key", "value"}:
+            last = projection(words)
+            if ATTENTION_PARTS.get(last) in {"query", "key", "value"}:
                 kinds.add("attention")
-            elif self.part(words[-1], words) in {"up", "down"}:
+            elif self.part(last, words) in {"up", "down"}:
                 kinds.add("feed_forward")
         return kinds.pop() if len(kinds) == 1 else None
 

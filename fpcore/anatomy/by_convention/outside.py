@@ -28,7 +28,7 @@ def roles_outside(names: Sorted, shapes: Mapping[str, Shape], model_type: str) -
         if role in taken:
             role = f"other.{short}"
         taken.add(role)
-        shifted = said == "final_norm" and kind == "weight" and irregular.shifts(words[-1])
+        shifted = str(said).endswith("final_norm") and kind == "weight" and irregular.shifts(words[-1])
         yield Found(role, name, View(shift=1.0 if shifted else 0.0))
 
 
@@ -46,8 +46,9 @@ def role_outside(
     if last == "token_type_embeddings" and len(shape) == 2:
         return "segment_embedding"
     if last in EMBEDDINGS and len(shape) == 2 and kind == "weight":
-        return "embedding" if not encoder else None
-    if len(shape) == 1 and words[-2:-1] and words[-2] in {"embeddings", "embed_tokens"}:
+        return "embedding"
+    inside = words[-2:-1] and words[-2] in {"embeddings", "embed_tokens"}
+    if len(shape) == 1 and inside and "norm" in last.lower():
         return "embedding_norm"
     if len(shape) == 1 and last in {"layernorm_embedding", "word_embeddings_layernorm", "layer_norm_emb"}:
         return f"{encoder}embedding_norm"

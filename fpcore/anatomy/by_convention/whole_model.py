@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 
 from fpcore.anatomy.architecture import StatedShape, text_config
-from fpcore.anatomy.by_convention.irregular import IRREGULAR, Irregular
 from fpcore.anatomy.by_convention.layer import Found, Layer, layer_width
 from fpcore.anatomy.by_convention.layer_roles import layer_roles
 from fpcore.anatomy.by_convention.outside import roles_outside
 from fpcore.anatomy.by_convention.stacks import Sorted, Stack, sort_names
-from fpcore.anatomy.fused_sizes import sizes_of
+from fpcore.anatomy.fused_sizes import of_layer, sizes_of
 from fpcore.anatomy.roles import RoleView
 from fpcore.errors import BadCheckpoint, UnknownTensor
+from fpcore.storage.beside import DRAFT_HEADS, TOWERS
 from fpcore.storage.dequantised import dequantised_tensors
-from fpcore.storage.tensor_source import TensorSource, integer
+from fpcore.storage.tensor_source import Config, TensorSource, integer
 
 __all__ = ["read_by_convention"]
 
@@ -27,17 +27,13 @@ BUFFER = re.compile(
 
 def read_by_convention(
     checkpoint: TensorSource, stated: StatedShape
-) -> tuple[dict[str, RoleView], int, tuple[str, ...]]:
-    """Role → view, depth, and what is no part of the language model."""
+) -> tuple[dict[str, RoleView], int, dict[str, str]]:
+    """Role → view, depth, and stored names that are no part of the language model → what they are."""
     shapes = {
         name: info.shape for name, info in dequantised_tensors(checkpoint).items() if not BUFFER.search(name)
     }
     config = checkpoint.config
-    composite = any(
-        isinstance(config.get(key), Mapping) for key in ("vision_config", "encoder", "audio_config")
-    )
-    whole = IRREGULAR.get(stated.model_type, Irregular()).whole
-    names = sort_names(shapes, composite=composite, depth=stated.depth, whole=whole)
+    names = sort_names(shapes, composite=sees_or_hears(config), depth=stated.depth)
     if names is None:
         raise UnknownTensor(
             f"{checkpoint.name}: no tensor of model type {stated.model_type!r} is of a layer of a language "
@@ -45,16 +41,25 @@ def read_by_convention(
             "its tensors are for"
         )
     views: dict[str, RoleView] = {}
-    aside = list(names.aside)
+    aside = dict.fromkeys(names.aside, TOWERS)
     drafts = integer(text_config(config), "num_nextn_predict_layers") or 0
     for prefix, stack in (("", names.main), *((f"{label}.", stack) for label, stack in names.more.items())):
         if not prefix:
-            aside += without_drafts(stack, stated.depth, drafts)
+            aside |= dict.fromkeys(without_drafts(stack, stated.depth, drafts), DRAFT_HEADS)
         for role, found in read_stack(checkpoint, stack, shapes, stated, names):
             add(checkpoint, views, prefix + role, found, shapes)
     for found in roles_outside(names, shapes, stated.model_type):
         add(checkpoint, views, found.role, found, shapes)
-    return views, 1 + max(names.main.layers), tuple(sorted(aside))
+    return views, 1 + max(names.main.layers), aside
+
+
+def sees_or_hears(config: Config) -> bool:
+    """Whether a config has a part for another modality; an encoder that has a part for text is not one."""
+    parts = {key: config.get(key) for key in ("vision_config", "audio_config", "encoder")}
+    return any(
+        isinstance(part, Mapping) and not (key == "encoder" and "text_config" in part)
+        for key, part in parts.items()
+    )
 
 
 def without_drafts(stack: Stack, depth: int | None, drafts: int) -> list[str]:
@@ -76,7 +81,8 @@ def read_stack(
 ) -> Iterator[tuple[str, Found]]:
     """The roles of all layers of a stack."""
     width = layer_width(stack, shapes) or stated.width or 0
-    sizes = sizes_of(stated, text_config(checkpoint.config), width)
+    config = text_config(checkpoint.config)
+    sizes = sizes_of(stated, config, width)
     behind = ".".join(stack.words[:-1])
     norms = {
         "norm",
@@ -103,7 +109,9 @@ def read_stack(
         )
     for number in numbers:
         layer = stack.layers[number]
-        one = Layer(layer, shapes, width, sizes, stated.model_type, final_norm=final_norm)
+        own = of_layer(config, number)
+        here = sizes if own is config else sizes_of(StatedShape.of(own, checkpoint.name), own, width)
+        one = Layer(layer, shapes, width, here, stated.model_type, final_norm=final_norm)
         try:
             for found in layer_roles(one):
                 yield f"layers.{number}.{found.role}", found
