@@ -264,7 +264,7 @@ class Check:
                     "correct the config"
                 )
             shared = key_rows // dim
-            said = kv_heads or heads
+            said = kv_heads
             if said and said != shared:
                 other = key_rows // said if key_rows % said == 0 else 0
                 otherwise = (

@@ -20,7 +20,8 @@ TASKS: Final = "heads for other tasks"
 WORDS: Final = {
     PROJECTORS: "mm multimodal multi_modal modal modality projector connector merger aligner resampler "
     "perceiver qformer query_tokens latent_query expert_projector language_projection visual_projection "
-    "vision_proj vision_adapter audio_projection mlp1 mlp_AR adapter_proj view_seperator view_separator",
+    "vision_projection vision_proj vision_adapter audio_projection mlp1 mlp_AR adapter_proj "
+    "view_seperator view_separator",
     TOWERS: "vision visual image images img pixel patch video audio speech vit clip siglip sam vq vqmodel "
     "vqgan codec tower vpm apm tts talker token2wav code2wav dit generation gen_head gen_embed action "
     "action_time gemma_expert state_proj protein",
