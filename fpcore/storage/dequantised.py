@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +24,7 @@ from fpcore.storage.wrapped_names import unwrapped
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["contents", "dequantised_tensors", "read_dequantised", "set_apart"]
+__all__ = ["contents", "dequantised_tensors", "read_dequantised", "set_apart", "stored_parts"]
 
 REAL: Final = ("float", "bfloat")
 UNREAD: Final = ("float6_e2m3fn", "float6_e3m2fn")  # torch has no such numbers
@@ -87,6 +87,14 @@ class Unwrapped(TensorSource):
     def read_part(self, name: str, index: int) -> torch.Tensor:
         """One part of a tensor along its first axis."""
         return self.source.read_part(self.stored[name], index)
+
+    def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:
+        """Some rows of a tensor."""
+        return self.source.read_rows(self.stored[name], start, stop)
+
+    def prefetch(self, names: Iterable[str]) -> None:
+        """Say which tensors will be read."""
+        self.source.prefetch([self.stored[name] for name in names])
 
     def file_of(self, name: str) -> str:
         """The file that holds a tensor."""
@@ -264,6 +272,19 @@ def read_dequantised(source: TensorSource, name: str, index: int | None = None) 
             f"{expected} is needed; dequantise the model first"
         )
     return tensor.detach()
+
+
+def stored_parts(source: TensorSource, names: Iterable[str]) -> list[str]:
+    """The stored tensors that weights are made of.
+
+    Parameters
+    ----------
+    source : TensorSource
+    names : iterable of str
+        As `dequantised_tensors` gives them.
+    """
+    weights, stored = contents(source).weights, view_of(source).stored
+    return [stored[part] for name in names for part in weights[name].parts]
 
 
 def place(view: TensorSource, weight: StoredWeight) -> str:
