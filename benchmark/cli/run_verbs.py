@@ -44,6 +44,10 @@ def run(
             min=1, metavar="K", help="Independent pairs a costly metric scores of any two lineages."
         ),
     ] = 4,
+    dask: Annotated[
+        str | None,
+        typer.Option("--dask", metavar="ADDRESS", help="Work on a Dask cluster: its scheduler's address."),
+    ] = None,
     device: Device = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -83,6 +87,7 @@ def run(
         workers=workers,
         device=device,
         quiet=quiet,
+        dask=dask,
     )
     _conclude(finished, json_)
 

@@ -17,7 +17,7 @@ from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace, store
 from benchmark.session.files import write_json
 
-__all__ = ["Extraction", "Outcome", "extract"]
+__all__ = ["Extraction", "Outcome", "extract", "fingerprinted"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,26 @@ def extract(
         return Extraction(located, checkpoint.name, digest, cell, outcomes, reading=checkpoint.reading)
 
 
+def fingerprinted(workspace: Workspace, located: Located, metrics: Sequence[ChosenMetric]) -> bool:
+    """Whether the cache knows how every fingerprint of a model came out."""
+    folders = [workspace.cache.fingerprints / metric.key(workspace.device) for metric in metrics]
+    if not all(folder.is_dir() for folder in folders):
+        return False  # without opening the model
+    try:
+        digest = workspace.open(located).digest
+    except fpcore.BadCheckpoint:
+        return False
+    return all(_known(workspace, digest, metric) is not None for metric in metrics)
+
+
+def _known(workspace: Workspace, digest: str, chosen: ChosenMetric) -> Outcome | None:
+    """How a fingerprint came out before, if what was kept of it is still there."""
+    key = chosen.key(workspace.device)
+    note, arrays = (workspace.fingerprint_file(key, digest, suffix) for suffix in (".json", ".safetensors"))
+    known = _noted(note)
+    return known if known is not None and (arrays.is_file() or not known.stored) else None
+
+
 def _outcome(
     workspace: Workspace,
     checkpoint: fpcore.Checkpoint,
@@ -122,8 +142,8 @@ def _outcome(
 ) -> Outcome:
     key = chosen.key(workspace.device)
     note, arrays = (workspace.fingerprint_file(key, digest, suffix) for suffix in (".json", ".safetensors"))
-    known = _noted(note)
-    if known is not None and (arrays.is_file() or not known.stored):
+    known = _known(workspace, digest, chosen)
+    if known is not None:
         workspace.cache.used(note)
         return known
     metric = workspace.metric(chosen)

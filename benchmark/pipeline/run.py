@@ -18,6 +18,7 @@ from benchmark.pipeline.extract import Extraction, extract
 from benchmark.pipeline.finish import Scored, default_out, finish
 from benchmark.pipeline.forgeries import forgery_pairs, forgery_table
 from benchmark.pipeline.metric_names import choose_metrics
+from benchmark.pipeline.parcels import ModelParcels
 from benchmark.pipeline.plan import Plan, make_plan, with_cells
 from benchmark.pipeline.provenance import Clock, Request, begun
 from benchmark.pipeline.score import BESIDE, Job, score_pairs
@@ -43,6 +44,7 @@ def run(
     device: str | None = None,
     cache: Path | str | None = None,
     quiet: bool = True,
+    dask: str | None = None,
 ) -> Run:
     """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html.
 
@@ -66,6 +68,8 @@ def run(
         Of everything that draws random numbers.
     workers, device, cache, quiet
         As for `Session.start`.
+    dask : str, optional
+        Address of the scheduler of a Dask cluster that does the work instead of processes of this machine.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def run(
     >>> found.record.status, len(found.record.models), found.report.name
     ('complete', 8, 'report.html')
     """
-    session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
+    session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet, dask=dask)
     loaded = load_catalog(catalog)
     plan = make_plan(
         loaded,
@@ -134,10 +138,10 @@ def carry_out(
         As for `finish`.
     """
     limits = dict(time_limits or {})
+    engine = start_engine(session)
     directory = RunDirectory(out)
     clock = Clock()
     directory.write_record(begun(request, clock.started))
-    engine = start_engine(session)
     everything = (*plan.models, *plan.forged_models)
     with clock.phase("fingerprints"):
         found = extract_all(
@@ -151,6 +155,7 @@ def carry_out(
         jobs += [Job(metric, forged_pairs) for metric in plan.metrics]
     with clock.phase("scores"), session.progress.phase("scores") as advance:
         frames = score_pairs(engine, jobs, found, advance=advance, limits=limits)
+    engine.close()
     honest, forged = frames[: len(plan.metrics)], frames[len(plan.metrics) :]
     scores = pd.concat(honest, ignore_index=True)
     scored = Scored(
@@ -167,7 +172,12 @@ def carry_out(
 
 def start_engine(session: Session) -> Engine[Workspace]:
     """What does the units of work of one session."""
-    return Engine(partial(Workspace, session.cache, session.device), session.workers)
+    cluster = None
+    if session.dask is not None:
+        from benchmark.pipeline.cluster import Cluster  # an extra
+
+        cluster = Cluster(session.dask, session.device)
+    return Engine(partial(Workspace, session.cache, session.device), session.workers, cluster)
 
 
 def extract_all(
@@ -180,7 +190,8 @@ def extract_all(
     """Fingerprint every model under every metric; by what the run calls the model, in its order."""
     work = partial(extract, metrics=tuple(metrics), limits=dict(limits))
     with session.progress.phase("fingerprints") as advance:
-        found = dict(engine.run(work, models, advance=advance, name=lambda one: one.model))
+        parcels = ModelParcels(tuple(metrics))
+        found = dict(engine.run(work, models, advance=advance, name=lambda one: one.model, parcels=parcels))
     return {models[place].model: found[place] for place in range(len(models))}
 
 

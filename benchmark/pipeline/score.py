@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.engine import Engine
 from benchmark.pipeline.extract import Extraction
+from benchmark.pipeline.parcels import PairParcels
 from benchmark.pipeline.score_unit import ScoreUnit, score_unit
 from benchmark.pipeline.workspace import Workspace
 from benchmark.session.progress import Advance
@@ -87,7 +88,9 @@ def score_pairs(
                 units.append(unit)
                 rows_of.append((place, rows[places]))
     answers: list[dict[int, pd.DataFrame]] = [{} for _ in frames]
-    for number, found in engine.run(score_unit, units, advance=advance, name=lambda unit: unit.metric.name):
+    for number, found in engine.run(
+        score_unit, units, advance=advance, name=lambda unit: unit.metric.name, parcels=PairParcels()
+    ):
         place, rows = rows_of[number]
         answers[place][number] = found.set_axis(rows)
     for frame, parts in zip(frames, answers, strict=True):
