@@ -32,11 +32,7 @@ def watch(event, arguments):
         if path.startswith(FORBIDDEN):
             note(f"opened {path}")
 
-sys.addaudithook(watch)
-
 from benchmark.pipeline import cluster
-
-do = cluster._on_worker
 
 def _on_worker(*arguments):
     note("unit")
@@ -44,7 +40,10 @@ def _on_worker(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     return do(*arguments)
 
-cluster._on_worker = _on_worker
+if not hasattr(cluster, "watched"):  # Dask loads a file more than once
+    cluster.watched, do = True, cluster._on_worker
+    cluster._on_worker = _on_worker
+    sys.addaudithook(watch)
 """
 
 
