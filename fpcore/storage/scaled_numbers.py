@@ -111,6 +111,8 @@ class Scaled(Coded):
         axes = len(self.shape)
         if scale.numel() == 1:
             return scale.reshape((1,) * axes)
+        if scale.ndim == 2 * axes and all(length == 1 for length in scale.shape[1::2]):  # ModelOpt's blocks
+            return scale.reshape(scale.shape[::2])
         if scale.ndim < axes and tuple(scale.shape) == self.shape[: scale.ndim]:  # one a row, or an expert
             return scale.reshape(*scale.shape, *([1] * (axes - scale.ndim)))
         return scale

@@ -160,6 +160,21 @@ def test_bytes_whose_scale_says_nothing_known() -> None:
         dequantised_tensors(source(other))
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 3, 1), (2, 3)])
+def test_a_scale_of_blocks_with_axes_of_length_one(shape: tuple[int, ...]) -> None:
+    codes, scale = random(200, 300).to(torch.float8_e4m3fn), random(2, 3, seed=1).abs()
+    spread = scale.repeat_interleave(128, 0).repeat_interleave(128, 1)[:200, :300]
+    parts = {
+        "m.weight": codes,
+        "m.weight_scale": scale.reshape(shape),
+        "m.input_scale_ub": torch.ones(1),
+        "m.k_scale": torch.ones(()),
+    }
+    found = source(parts)
+    torch.testing.assert_close(read_dequantised(found, "m.weight"), codes.float() * spread)
+    assert set_apart(found) == {"scales of activations": 2}
+
+
 def test_what_torchao_packs_otherwise_is_refused_by_name() -> None:
     name = "model.layers.0.self_attn.q_proj"
     parts = {
