@@ -35,13 +35,15 @@ class Located:
     cell: str | None = None
     recipes: RawRecipes = field(default_factory=dict, repr=False)
 
-    def open(self, device: str = "cpu") -> fpcore.Checkpoint:
+    def open(self, device: str = "cpu", fetching: fpcore.Fetching | None = None) -> fpcore.Checkpoint:
         """Open the checkpoint (headers only; tensors are read when asked for).
 
         Parameters
         ----------
         device : str
             Where metrics that run models run it.
+        fetching : Fetching, optional
+            What becomes of bytes that come from the hub.
 
         Raises
         ------
@@ -54,10 +56,10 @@ class Located:
             checkpoint = open_zoo(self.source.name, self.recipes, device=device)
         elif isinstance(self.source, HubSource):
             checkpoint = fpcore.open_checkpoint(
-                self.source.repository, revision=self.source.revision, device=device
+                self.source.repository, revision=self.source.revision, device=device, fetching=fetching
             )
         else:
-            checkpoint = fpcore.open_checkpoint(self.source, device=device)
+            checkpoint = fpcore.open_checkpoint(self.source, device=device, fetching=fetching)
         found = checkpoint.architecture.cell
         if self.cell is not None and self.cell != found:
             raise fpcore.BadCheckpoint(

@@ -57,11 +57,14 @@ class Workspace:
         Where fingerprints are kept.
     device : str
         Where metrics that run models run them.
+    fetching : Fetching, optional
+        What becomes of bytes that come from the hub.
     """
 
-    def __init__(self, cache: Cache, device: str) -> None:
+    def __init__(self, cache: Cache, device: str, fetching: fpcore.Fetching | None = None) -> None:
         self.cache = cache
         self.device = device
+        self.fetching = fetching or fpcore.Fetching(cache.pieces)
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
         # What is large and was computed on checkpoints, bounded for all together.
         self._memo = fpcore.Memo()
@@ -78,7 +81,7 @@ class Workspace:
         """The checkpoint of a model of the run; errors as `Located.open`."""
 
         def opened() -> fpcore.Checkpoint:
-            checkpoint = located.open(self.device)
+            checkpoint = located.open(self.device, self.fetching)
             checkpoint.memo = self._memo
             return checkpoint
 

@@ -21,7 +21,7 @@ from fpcore.errors import BadCheckpoint
 from fpcore.remote.folder import RemoteFolder, at_once
 from fpcore.remote.remote_file import FIRST, RangedStream
 from fpcore.remote.requests import Refused, Unreachable
-from fpcore.remote.spans import Span
+from fpcore.remote.spans import Span, total
 from fpcore.remote.traffic import Fetched
 from fpcore.storage.tensor_source import TensorInfo
 
@@ -38,6 +38,7 @@ class OnTheHub(Checkpoint):
     """A model on the hub at one commit; tensors are fetched by range when they are read, or before."""
 
     folder: RemoteFolder
+    on_hub = True
     _headers: bool = False
 
     def spans(self, name: str) -> dict[str, list[Span]]:
@@ -67,9 +68,17 @@ class OnTheHub(Checkpoint):
                 wanted.setdefault(file, []).extend(spans)
         return wanted
 
+    def bytes_on_hub(self, names: Iterable[str]) -> int:  # noqa: D102
+        with explained(self.name, self.folder):
+            return sum(total(spans) for spans in self.all_spans(names).values())
+
     def fetch_size(self, names: Iterable[str]) -> int:  # noqa: D102
         with explained(self.name, self.folder):
             return self.folder.missing(self.all_spans(names))
+
+    def measure_rate(self, names: Iterable[str]) -> float:  # noqa: D102
+        with explained(self.name, self.folder):
+            return self.folder.measure_rate(self.all_spans(names))
 
     @property
     def fetched(self) -> Fetched:  # noqa: D102
@@ -183,11 +192,11 @@ class RemoteCheckpoint(OnTheHub):
 
     @cached_property
     def digest(self) -> str:  # noqa: D102
-        total = hashlib.sha256(config_digest(self.config))
+        digest = hashlib.sha256(config_digest(self.config))
         with explained(self.name, self.folder):
             for name in [*self._weights, *([TOKENIZER] if TOKENIZER in self.folder else [])]:
-                total.update(bytes.fromhex(self.folder.sha256(name)))
-        return total.hexdigest()
+                digest.update(bytes.fromhex(self.folder.sha256(name)))
+        return digest.hexdigest()
 
 
 def is_torch(name: str) -> bool:

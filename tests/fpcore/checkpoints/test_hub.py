@@ -119,6 +119,7 @@ def test_neighbours_are_one_request_and_each_byte_comes_once(
     assert len(of_weights) == 2, "the header, and all that is behind it"
     assert remote.fetched.bytes >= file.stat().st_size
     assert remote.fetch_size(remote.tensors) == 0
+    assert 0 < remote.bytes_on_hub(remote.tensors) < file.stat().st_size
 
 
 def test_rows_are_fetched_alone(served: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
