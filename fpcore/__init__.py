@@ -16,6 +16,7 @@ from fpcore.memo import Memo
 from fpcore.protocol import Claim, Cost, Metric
 from fpcore.registry import metric, metrics, register
 from fpcore.remote.folder import Fetching
+from fpcore.sampling import Estimate, Sample
 from fpcore.storage.tensor_source import TensorInfo
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Checkpoint",
     "Claim",
     "Cost",
+    "Estimate",
     "Fetching",
     "Fingerprint",
     "Memo",
@@ -31,6 +33,7 @@ __all__ = [
     "Metric",
     "NoDevice",
     "NotComparable",
+    "Sample",
     "TensorInfo",
     "UnknownTensor",
     "UnreadableTensor",

@@ -16,6 +16,7 @@ from fpcore.device import check_device
 from fpcore.errors import BadCheckpoint, NotComparable, first_line
 from fpcore.memo import Memo
 from fpcore.remote.folder import Fetching
+from fpcore.sampling import Sample
 
 __all__ = ["open_checkpoint"]
 
@@ -32,6 +33,8 @@ def open_checkpoint(
     tokenizer: str | Path | None = None,
     device: str = "cpu",
     memo: Memo | None = None,
+    threads: int | None = None,
+    sample: Sample | None = None,
     fetching: Fetching | None = None,
 ) -> Checkpoint:
     """Open a model: its headers are read and checked, no tensor is.
@@ -54,6 +57,10 @@ def open_checkpoint(
     memo : Memo, optional
         Where large results such as forward passes are kept; give several models one to bound what they
         keep together. By default each model has one of its own.
+    threads : int, optional
+        Layers that metrics of whole matrices work on at a time; no score depends on it.
+    sample : Sample, optional
+        Have such metrics read a part of its layers; their scores are then an `Estimate`.
     fetching : Fetching, optional
         What becomes of bytes that come from the hub; by default they go with the checkpoint.
 
@@ -90,7 +97,9 @@ def open_checkpoint(
         raise BadCheckpoint(
             f"{path_or_id}: cannot be opened ({first_line(error)}); fetch it again or convert it"
         ) from error
-    checkpoint.device = device
+    checkpoint.device, checkpoint.sample = device, sample
+    if threads is not None:
+        checkpoint.threads = threads
     if memo is not None:
         checkpoint.memo = memo
     return checkpoint

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from fpcore.errors import BadCheckpoint, NotComparable, UnreadableTensor, first_line
 from fpcore.storage.adapters import ADAPTER_CONFIG, adapted
+from fpcore.storage.beside import apart
 from fpcore.storage.bitsandbytes_weights import bitsandbytes_weights
 from fpcore.storage.integer_groups import awq_or_gptq, mlx_weights, packed_rows
 from fpcore.storage.scaled_numbers import Fp4, mxfp4_stacks, packed_fp4, quanto_weights, scaled_weights
 from fpcore.storage.stored_weight import AsStored, Refused, StoredWeight
 from fpcore.storage.tensor_source import TensorInfo, TensorSource, quantisation
-from fpcore.storage.wrapped_names import apart, unwrapped
+from fpcore.storage.wrapped_names import unwrapped
 
 if TYPE_CHECKING:
     import torch
@@ -128,7 +129,7 @@ def contents(source: TensorSource) -> Contents:
 
 def find_contents(view: TensorSource) -> Contents:
     """Sort the tensors of a source."""
-    foreign = apart(view.tensors)
+    foreign = apart(view.tensors, str(view.config.get("model_type") or ""))
     own = {name: info for name, info in view.tensors.items() if name not in foreign}
     weights = packed_weights(view, own)
     taken = {part for weight in weights.values() for part in weight.parts}
