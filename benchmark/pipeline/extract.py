@@ -129,6 +129,8 @@ def _fetch(
     if not checkpoint.on_hub:
         return
     new = [metric for metric in metrics if _known(workspace, digest, metric) is None]
+    if checkpoint.sample is not None:  # what is compared at costly price is then read in part, by itself
+        new = [metric for metric in new if metric.cost == "cheap"]
     checkpoint.prefetch(tensors_read(checkpoint, map(workspace.metric, new)))
 
 
