@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from safetensors import safe_open
 
 from fpcore.checkpoints.base import Checkpoint
-from fpcore.checkpoints.content import config_digest, file_digest, parse_config, quantised_as, read_config
+from fpcore.checkpoints.content import config_digest, file_digests, parse_config, quantised_as, read_config
 from fpcore.checkpoints.native_llama import (
     NativePlace,
     config_of_params,
@@ -19,10 +19,13 @@ from fpcore.checkpoints.native_llama import (
     native_places,
     transformers_order,
 )
-from fpcore.checkpoints.safetensors_header import read_header
+from fpcore.checkpoints.safetensors_header import read_places
 from fpcore.checkpoints.torch_file import read_torch_file
 from fpcore.checkpoints.weights_files import TORCH_FILES, find_weights
+from fpcore.device import usable_threads
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.element_types import CARRIERS
+from fpcore.storage.flat_tensor import FileTensor, FlatTensor
 from fpcore.storage.tensor_source import Config, TensorInfo
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ class LocalCheckpoint(Checkpoint):
         given = Path(path).expanduser()
         self._folder = given if given.is_dir() else given.parent
         self.path = given
+        self.threads = usable_threads()
         self.name = name or (given.resolve().name if given.is_dir() else given.stem)
         found = find_weights(given)
         self._files = found.files
@@ -57,6 +61,7 @@ class LocalCheckpoint(Checkpoint):
         self._tokenizer = Path(tokenizer) if tokenizer is not None else self._folder / "tokenizer.json"
         self._where: dict[str, list[Path]] = {}
         self._tensors: dict[str, TensorInfo] = {}
+        self._begins: dict[Path, dict[str, int]] = {}
         self._native: dict[str, NativePlace] = {}
         self._open: dict[Path, TensorFile] = {}
         listed = {key for names in found.listed.values() for key in names}
@@ -94,7 +99,9 @@ class LocalCheckpoint(Checkpoint):
 
     def _header(self, file: Path) -> dict[str, TensorInfo]:
         if file.suffix not in TORCH_FILES:
-            return read_header(file)
+            places = read_places(file)
+            self._begins[file] = {key: begin for key, (_, begin, _) in places.items()}
+            return {key: info for key, (info, _, _) in places.items()}
         self._open[file] = opened = read_torch_file(file)
         return {key: lying.info for key, lying in opened.tensors.items()}
 
@@ -119,8 +126,9 @@ class LocalCheckpoint(Checkpoint):
     def digest(self) -> str:  # noqa: D102
         total = hashlib.sha256(config_digest(self.config))
         tokenizer = self.tokenizer_file()
-        for file in [*self._files, *([] if tokenizer is None else [tokenizer])]:
-            total.update(file_digest(file))
+        files = [*self._files, *([] if tokenizer is None else [tokenizer])]
+        for content in file_digests(files, self.threads):
+            total.update(content)
         return total.hexdigest()
 
     @property
@@ -141,6 +149,12 @@ class LocalCheckpoint(Checkpoint):
         parts = [self._part(file, place.name) for file in self._where[place.name]]
         whole = parts[0] if place.axis is None or len(parts) == 1 else torch.cat(parts, place.axis)
         return transformers_order(whole, place.heads) if place.heads else whole
+
+    def flat(self, name: str) -> FlatTensor:  # noqa: D102
+        info, file = self._tensors[name], self._where[name][0] if name in self._where else None
+        if name in self._native or info.dtype not in CARRIERS or file not in self._begins:
+            return super().flat(name)
+        return FileTensor(file, self._begins[file][name], info.dtype, info.size)
 
     def _part(self, file: Path, name: str) -> torch.Tensor:
         """A tensor of one file."""

@@ -1,97 +1,44 @@
-"""One streaming pass over a model: count, mean, spread, extremes and norm of every role's tensor."""
+"""One pass over a model: count, mean, spread, extremes and norm of every role's tensor."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fpcore.anatomy import RoleView
+from fpcore.anatomy.tensor_layouts import Rectangle
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint, UnreadableTensor
-from fpcore.storage.dequantised import read_dequantised
+from fpcore.features.block_moments import BlockMoments, Moments, exact_moments, pooled
+from fpcore.storage.dequantised import OpenWeight, open_dequantised, real_values, weight_size
+from fpcore.storage.element_types import Raw
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["Measured", "Moments", "measure", "moments_of", "pooled"]
 
-CHUNK: Final = 1 << 15  # elements at a time: 256 KiB in float64 stay in a core's cache
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Moments of a population of weights.
-
-    Attributes
-    ----------
-    count : int
-    mean, std : float
-        `std` is the population standard deviation (divisor `count`).
-    low, high : float
-        Smallest and largest value.
-    """
-
-    count: int
-    mean: float
-    std: float
-    low: float
-    high: float
-
-    @property
-    def max_abs(self) -> float:
-        """Largest absolute value."""
-        return max(abs(self.low), abs(self.high))
-
-    @property
-    def norm(self) -> float:
-        """Frobenius norm."""
-        return math.sqrt(self.count) * math.hypot(self.std, self.mean)
+SMALL: Final = 1 << 20
+"""Numbers of a stored tensor that is read whole and measured in float64."""
+STRETCH: Final = 1 << 19
+"""Numbers of a larger one that are read at a time, in whole rows."""
 
 
 def moments_of(tensor: torch.Tensor) -> Moments:
-    """Moments of one tensor, in float64 over chunks.
+    """Moments of one tensor, in float64 over blocks.
 
     Raises
     ------
     BadCheckpoint
         A value is NaN or infinite.
     """
-    flat = tensor.reshape(-1)
-    return pooled(_chunk(flat[start : start + CHUNK]) for start in range(0, max(1, flat.numel()), CHUNK))
-
-
-def _chunk(tensor: torch.Tensor) -> Moments:
-    # float8 types convert to float32 only; numpy's sums do not depend on the number of threads.
-    exact = tensor.is_floating_point() and tensor.element_size() == 8
-    values: NDArray[np.float64] = (tensor if exact else tensor.float()).numpy().astype(np.float64, copy=False)
-    if not values.size:
-        raise BadCheckpoint("is empty")
-    low, high = float(values.min()), float(values.max())
-    if not math.isfinite(low) or not math.isfinite(high):
-        raise BadCheckpoint("holds NaN" if math.isnan(low) else "holds infinite values")
-    mean = float(values.mean())
-    centred = values - mean
-    return Moments(values.size, mean, math.sqrt(float(np.square(centred).mean())), low, high)
-
-
-def pooled(parts: Iterable[Moments]) -> Moments:
-    """Moments of the union of several populations."""
-    count, mean, spread, low, high = 0, 0.0, 0.0, math.inf, -math.inf
-    for part in parts:
-        step = part.mean - mean
-        total = count + part.count
-        spread += part.count * part.std**2 + step**2 * count * part.count / total
-        mean += step * part.count / total
-        count, low, high = total, min(low, part.low), max(high, part.high)
-    if not count:
-        raise ValueError("no population to pool")
-    return Moments(count, mean, math.sqrt(spread / count), low, high)
+    exact = str(tensor.dtype) == "torch.float64"
+    return exact_moments((tensor if exact else tensor.float()).detach().numpy())
 
 
 class Measured(Mapping[str, Moments]):
@@ -122,6 +69,11 @@ class Measured(Mapping[str, Moments]):
 def measure(model: Checkpoint) -> Measured:
     """Moments of every role of a model; each stored tensor is read once, however many ask.
 
+    Tensors of up to 2^20 numbers are summed in float64; of larger ones, a deviation is that of float64
+    within 1e-6 of itself at worst, and within some 1e-9 for weights as they are. Blocks and the order in
+    which they are put together depend on shapes alone, so that no number of threads (`model.threads`)
+    changes a bit.
+
     Returns
     -------
     Measured
@@ -136,24 +88,82 @@ def measure(model: Checkpoint) -> Measured:
 
 
 def _measure(model: Checkpoint) -> Measured:
-    found: dict[str, Moments | str] = {}
     by_source = sorted(model.roles.values(), key=lambda view: view.source)
-    for source, group in groupby(by_source, key=lambda view: view.source):
-        views = list(group)
-        try:
-            stored = read_dequantised(model, source)
-        except UnreadableTensor as error:
-            found.update({view.role: error.reason for view in views})
-            continue
-        for view in views:
-            found[view.role] = _named(model, view, stored)
+    sources = [list(group) for _, group in groupby(by_source, key=lambda view: view.source)]
+    found: dict[str, Moments | str] = {}
+    if model.threads > 1 and len(sources) > 1:
+        own = threading.local()
+        with ThreadPoolExecutor(model.threads) as pool:
+            # The largest first, so that none is left to be the last alone.
+            largest = sorted(range(len(sources)), key=lambda i: -max(view.size for view in sources[i]))
+            futures = {i: pool.submit(_of_source, model, sources[i], own) for i in largest}
+            try:
+                for i in range(len(sources)):
+                    found.update(futures[i].result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    else:
+        for views in sources:
+            found.update(_of_source(model, views, threading.local()))
     return Measured({role: found[role] for role in model.roles})
 
 
-def _named(model: Checkpoint, view: RoleView, stored: torch.Tensor) -> Moments:
+def _of_source(model: Checkpoint, views: list[RoleView], own: threading.local) -> dict[str, Moments | str]:
+    """Moments of all roles that one stored tensor serves."""
     try:
-        return moments_of(view.view.apply(stored))
-    except BadCheckpoint as error:
-        raise BadCheckpoint(
-            f"{model.name}: tensor {view.source} {error}; such weights cannot be measured, fetch them again"
-        ) from None
+        if weight_size(model, views[0].source) <= SMALL or any(view.view.shift for view in views):
+            return _whole(model, views)
+        opened = open_dequantised(model, views[0].source)
+        if not hasattr(own, "blocks"):
+            own.blocks = BlockMoments()
+        return dict(_by_stretches(model, views, opened, own.blocks))
+    except UnreadableTensor as error:
+        return {view.role: error.reason for view in views}
+
+
+def _whole(model: Checkpoint, views: list[RoleView]) -> dict[str, Moments | str]:
+    stored = real_values(model, views[0].source)
+    found: dict[str, Moments | str] = {}
+    for view in views:
+        try:
+            found[view.role] = exact_moments(view.view.apply_real(stored))
+        except BadCheckpoint as error:
+            raise _named(model, view, error) from None
+    return found
+
+
+def _by_stretches(
+    model: Checkpoint, views: list[RoleView], opened: OpenWeight, blocks: BlockMoments
+) -> Iterator[tuple[str, Moments]]:
+    """Moments of roles from one pass over their tensor, some rows at a time."""
+    width = opened.shape[-1] if len(opened.shape) > 1 else 1
+    step = max(1, STRETCH // width)
+    rectangles = {view.role: view.view.rectangles(opened.shape) for view in views}
+    parts: dict[str, list[Moments]] = {view.role: [] for view in views}
+    for first in range(0, opened.size // width, step):
+        last = min(first + step, opened.size // width)
+        rows = opened.read(first * width, last * width).reshape(-1, width)
+        for view in views:
+            for part in rectangles[view.role]:
+                inside = _inside(cast(Raw, rows), first, part)
+                if inside.size:
+                    try:
+                        parts[view.role].append(blocks.of(inside, opened.dtype))
+                    except BadCheckpoint as error:
+                        raise _named(model, view, error) from None
+    for role, found in parts.items():
+        yield role, pooled(found)
+
+
+def _inside(rows: Raw, first: int, part: Rectangle) -> Raw:
+    """The numbers of a rectangle in some rows of its tensor."""
+    begin, end = (max(0, row - first) for row in part.rows)
+    inside = rows[begin:end, slice(*part.columns)]
+    return cast(Raw, np.ascontiguousarray(inside).reshape(-1))
+
+
+def _named(model: Checkpoint, view: RoleView, error: BadCheckpoint) -> BadCheckpoint:
+    return BadCheckpoint(
+        f"{model.name}: tensor {view.source} {error}; such weights cannot be measured, fetch them again"
+    )

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
+from fpcore.storage.flat_tensor import FlatTensor, HeldTensor
+
 if TYPE_CHECKING:
     import torch
 
@@ -69,10 +71,13 @@ class TensorSource(ABC):
         What people see.
     config : mapping
         The parsed ``config.json``.
+    threads : int
+        How many tensors may be read at a time; no result depends on it.
     """
 
     name: str
     config: Config
+    threads: int = 1
 
     @property
     @abstractmethod
@@ -92,6 +97,10 @@ class TensorSource(ABC):
     def read_part(self, name: str, index: int) -> torch.Tensor:
         """One part of a tensor along its first axis, such as one expert of a stack."""
         return self.read(name)[index]
+
+    def flat(self, name: str) -> FlatTensor:
+        """One tensor as stored, opened to be read a stretch at a time."""
+        return HeldTensor(self.read(name))
 
     def file_of(self, name: str) -> str:
         """The file that holds a tensor, for messages; the source's own name where there is none."""
