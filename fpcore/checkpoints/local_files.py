@@ -22,7 +22,6 @@ from fpcore.checkpoints.native_llama import (
 from fpcore.checkpoints.safetensors_header import read_places
 from fpcore.checkpoints.torch_file import read_torch_file
 from fpcore.checkpoints.weights_files import TORCH_FILES, find_weights
-from fpcore.device import usable_threads
 from fpcore.errors import BadCheckpoint
 from fpcore.storage.element_types import CARRIERS
 from fpcore.storage.flat_tensor import FileTensor, FlatTensor
@@ -44,8 +43,10 @@ class TensorFile(Protocol):
 class LocalCheckpoint(Checkpoint):
     """A directory in hub layout, or one weights file with its ``config.json`` beside it.
 
-    Every header is checked on opening; tensors are memory-mapped and read one at a time.
+    Every header is checked on opening; tensors are read when they are asked for.
     """
+
+    side_by_side = True
 
     def __init__(
         self, path: str | Path, *, name: str | None = None, tokenizer: str | Path | None = None
@@ -53,7 +54,6 @@ class LocalCheckpoint(Checkpoint):
         given = Path(path).expanduser()
         self._folder = given if given.is_dir() else given.parent
         self.path = given
-        self.threads = usable_threads()
         self.name = name or (given.resolve().name if given.is_dir() else given.stem)
         found = find_weights(given)
         self._files = found.files

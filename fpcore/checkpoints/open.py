@@ -11,7 +11,7 @@ from fpcore.checkpoints.base import Checkpoint
 from fpcore.checkpoints.gguf_file import gguf_in, open_gguf
 from fpcore.checkpoints.hub import open_remote
 from fpcore.checkpoints.local_files import LocalCheckpoint
-from fpcore.device import check_device
+from fpcore.device import check_device, usable_threads
 from fpcore.errors import BadCheckpoint, NotComparable, first_line
 from fpcore.memo import Memo
 
@@ -28,6 +28,7 @@ def open_checkpoint(
     tokenizer: str | Path | None = None,
     device: str = "cpu",
     memo: Memo | None = None,
+    threads: int | None = None,
 ) -> Checkpoint:
     """Open a model: its headers are read and checked, no tensor is.
 
@@ -48,6 +49,9 @@ def open_checkpoint(
     memo : Memo, optional
         Where large results such as forward passes are kept; give several models one to bound what they
         keep together. By default each model has one of its own.
+    threads : int, optional
+        Tensors that are read and measured at a time; no result depends on it. By default as many as
+        ``OMP_NUM_THREADS`` says, else one a core.
 
     Returns
     -------
@@ -83,6 +87,7 @@ def open_checkpoint(
             f"{path_or_id}: cannot be opened ({first_line(error)}); fetch it again or convert it"
         ) from error
     checkpoint.device = device
+    checkpoint.threads = usable_threads() if threads is None else threads
     if memo is not None:
         checkpoint.memo = memo
     return checkpoint

@@ -91,7 +91,7 @@ def _measure(model: Checkpoint) -> Measured:
     by_source = sorted(model.roles.values(), key=lambda view: view.source)
     sources = [list(group) for _, group in groupby(by_source, key=lambda view: view.source)]
     found: dict[str, Moments | str] = {}
-    if model.threads > 1 and len(sources) > 1:
+    if model.side_by_side and model.threads > 1 and len(sources) > 1:
         own = threading.local()
         with ThreadPoolExecutor(model.threads) as pool:
             # The largest first, so that none is left to be the last alone.

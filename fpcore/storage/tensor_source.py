@@ -72,12 +72,15 @@ class TensorSource(ABC):
     config : mapping
         The parsed ``config.json``.
     threads : int
-        How many tensors may be read at a time; no result depends on it.
+        How many tensors are read and measured at a time where that can be done; no result depends on it.
+    side_by_side : bool
+        Whether several threads may read it.
     """
 
     name: str
     config: Config
     threads: int = 1
+    side_by_side: bool = False
 
     @property
     @abstractmethod
