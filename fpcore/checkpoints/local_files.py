@@ -24,7 +24,7 @@ from fpcore.checkpoints.torch_file import read_torch_file
 from fpcore.checkpoints.weights_files import TORCH_FILES, find_weights
 from fpcore.errors import BadCheckpoint
 from fpcore.storage.element_types import CARRIERS
-from fpcore.storage.flat_tensor import FileTensor, FlatTensor
+from fpcore.storage.flat_tensor import FlatTensor, TensorInFile
 from fpcore.storage.tensor_source import Config, TensorInfo
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class LocalCheckpoint(Checkpoint):
         info, file = self._tensors[name], self._where[name][0] if name in self._where else None
         if name in self._native or info.dtype not in CARRIERS or file not in self._begins:
             return super().flat(name)
-        return FileTensor(file, self._begins[file][name], info.dtype, info.size)
+        return TensorInFile(file, self._begins[file][name], info.dtype, info.size)
 
     def _part(self, file: Path, name: str) -> torch.Tensor:
         """A tensor of one file."""

@@ -17,10 +17,12 @@ from fpcore.storage.element_types import CARRIERS, Raw, raw_of
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DecodedTensor", "FileTensor", "FlatTensor", "HeldTensor", "Rows"]
+__all__ = ["ArrayRows", "DecodedTensor", "FlatTensor", "HeldTensor", "Rows", "TensorInFile"]
 
 Rows: TypeAlias = "Callable[[int, int], torch.Tensor]"
 """From the first row to before the last one: those rows as float32."""
+ArrayRows: TypeAlias = Callable[[int, int], NDArray[np.generic]]
+"""The same in numpy."""
 
 
 class FlatTensor(ABC):
@@ -49,12 +51,16 @@ class FlatTensor(ABC):
 
 
 class HeldTensor(FlatTensor):
-    """A tensor in memory."""
+    """A tensor in memory: its numbers as they are stored, and what type they are of."""
 
-    def __init__(self, tensor: torch.Tensor) -> None:
-        raw, self.dtype = raw_of(tensor)
+    def __init__(self, raw: Raw, dtype: str) -> None:
         self._raw: Raw = raw.reshape(-1)
-        self.size = self._raw.size
+        self.size, self.dtype = self._raw.size, dtype
+
+    @classmethod
+    def of(cls, tensor: torch.Tensor) -> HeldTensor:
+        """That of a torch tensor."""
+        return cls(*raw_of(tensor))
 
     def read(self, start: int, stop: int) -> Raw:
         """A view of them."""
@@ -62,7 +68,7 @@ class HeldTensor(FlatTensor):
 
 
 @dataclass
-class FileTensor(FlatTensor):
+class TensorInFile(FlatTensor):
     """A tensor that lies in a file as it is, row by row.
 
     It is read into a buffer, not mapped: memory stays small, and a file that is cut short meanwhile is an
@@ -115,7 +121,7 @@ class DecodedTensor(FlatTensor):
 
     dtype = "float32"
 
-    def __init__(self, shape: tuple[int, ...], rows: Rows) -> None:
+    def __init__(self, shape: tuple[int, ...], rows: Rows | ArrayRows) -> None:
         self.size = math.prod(shape)
         self._shape = shape or (1,)
         self._rows = rows
@@ -129,8 +135,8 @@ class DecodedTensor(FlatTensor):
             self._first = start // self._width
             last = min(self._shape[0], -(-stop // self._width))
             decoded = self._rows(self._first, last)
-            if decoded.numel() != (last - self._first) * self._width:
+            if math.prod(decoded.shape) != (last - self._first) * self._width:
                 raise ValueError(f"shape {tuple(decoded.shape)} where {self._shape} is needed")
-            self._held = decoded.contiguous().numpy().reshape(-1)
+            self._held = np.ascontiguousarray(decoded, np.float32).reshape(-1)
             offset = start - self._first * self._width
         return self._held[offset : offset + stop - start]

@@ -49,7 +49,7 @@ class StoredWeight(ABC):
 
     def flat(self, source: TensorSource) -> FlatTensor:
         """The real weight, opened to be read a stretch at a time."""
-        return HeldTensor(self.read(source))
+        return HeldTensor.of(self.read(source))
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ class TensorSource(ABC):
 
     def flat(self, name: str) -> FlatTensor:
         """One tensor as stored, opened to be read a stretch at a time."""
-        return HeldTensor(self.read(name))
+        return HeldTensor.of(self.read(name))
 
     def file_of(self, name: str) -> str:
         """The file that holds a tensor, for messages; the source's own name where there is none."""
