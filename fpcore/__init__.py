@@ -15,6 +15,7 @@ from fpcore.fingerprint import Fingerprint
 from fpcore.memo import Memo
 from fpcore.protocol import Claim, Cost, Metric
 from fpcore.registry import metric, metrics, register
+from fpcore.remote.folder import Fetching
 from fpcore.storage.tensor_source import TensorInfo
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Checkpoint",
     "Claim",
     "Cost",
+    "Fetching",
     "Fingerprint",
     "Memo",
     "MemoryCheckpoint",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from fpcore.anatomy.shape_check import ShapeContradiction
 from fpcore.checkpoints.vocabulary import read_vocabulary
 from fpcore.errors import BadCheckpoint, NotComparable, first_line
 from fpcore.memo import Memo
+from fpcore.remote.traffic import Fetched
 from fpcore.storage.dequantised import set_apart
 from fpcore.storage.tensor_source import TensorSource
 
@@ -68,6 +69,18 @@ class Checkpoint(TensorSource):
     def tokenizer_file(self) -> Path | None:
         """The ``tokenizer.json`` that belongs to the model, or None."""
         return None
+
+    def fetch_size(self, names: Iterable[str]) -> int:
+        """Bytes that reading some stored tensors would bring over the network; 0 for a model that is here."""
+        return 0
+
+    @property
+    def fetched(self) -> Fetched:
+        """What has come over the network for this model."""
+        return Fetched()
+
+    def let_go(self) -> None:
+        """Nothing more will be read of it soon: what was fetched goes, or goes where it is to be kept."""
 
     @cached_property
     def roles(self) -> Roles:

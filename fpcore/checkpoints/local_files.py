@@ -20,7 +20,7 @@ from fpcore.checkpoints.native_llama import (
     transformers_order,
 )
 from fpcore.checkpoints.safetensors_header import read_places
-from fpcore.checkpoints.torch_file import read_torch_file
+from fpcore.checkpoints.torch_file import TorchFile, read_torch_file
 from fpcore.checkpoints.weights_files import TORCH_FILES, find_weights
 from fpcore.errors import BadCheckpoint
 from fpcore.storage.element_types import CARRIERS
@@ -140,6 +140,12 @@ class LocalCheckpoint(Checkpoint):
         found = self._where.get(name if place is None else place.name)
         return str(found[0]) if found else str(self.path)
 
+    def stored_in(self, name: str) -> list[tuple[Path, str]]:
+        """The files that hold (parts of) a tensor, and what each calls it."""
+        place = self._native.get(name)
+        stored = name if place is None else place.name
+        return [(file, stored) for file in self._where[stored]]
+
     def read(self, name: str) -> torch.Tensor:  # noqa: D102
         place = self._native.get(name)
         if place is None:
@@ -151,17 +157,32 @@ class LocalCheckpoint(Checkpoint):
         return transformers_order(whole, place.heads) if place.heads else whole
 
     def flat(self, name: str) -> FlatTensor:  # noqa: D102
-        info, file = self._tensors[name], self._where[name][0] if name in self._where else None
-        if name in self._native or info.dtype not in CARRIERS or file not in self._begins:
+        info, begin = self._tensors[name], None
+        if name not in self._native and info.dtype in CARRIERS:
+            file = self._where[name][0]
+            begin = (
+                self._begins[file][name] if file in self._begins else self._torch_file(file).plain_begin(name)
+            )
+        if begin is None:
             return super().flat(name)
-        return TensorInFile(file, self._begins[file][name], info.dtype, info.size)
+        return TensorInFile(file, begin, info.dtype, info.size)
+
+    def _torch_file(self, file: Path) -> TorchFile:
+        opened = self._open.get(file)
+        if not isinstance(opened, TorchFile):
+            self._open[file] = opened = read_torch_file(file)
+        return opened
+
+    def close_files(self) -> None:
+        """Forget open files; they are opened again when a tensor is read."""
+        self._open.clear()
 
     def _part(self, file: Path, name: str) -> torch.Tensor:
         """A tensor of one file."""
         try:
             if file not in self._open:
                 torch_file = file.suffix in TORCH_FILES
-                self._open[file] = read_torch_file(file) if torch_file else safe_open(file, framework="pt")
+                self._open[file] = self._torch_file(file) if torch_file else safe_open(file, framework="pt")
             return self._open[file].get_tensor(name)
         except OSError as error:
             raise BadCheckpoint(f"{file}: tensor {name} cannot be read ({error}); fetch it again") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, cast
@@ -15,7 +15,13 @@ from fpcore.anatomy.tensor_layouts import Rectangle
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint, UnreadableTensor
 from fpcore.features.block_moments import BlockMoments, Moments, exact_moments, pooled
-from fpcore.storage.dequantised import OpenWeight, open_dequantised, real_values, weight_size
+from fpcore.storage.dequantised import (
+    OpenWeight,
+    open_dequantised,
+    real_values,
+    stored_parts,
+    weight_size,
+)
 from fpcore.storage.element_types import Raw
 
 if TYPE_CHECKING:
@@ -66,13 +72,19 @@ class Measured(Mapping[str, Moments]):
         return len(self._found)
 
 
-def measure(model: Checkpoint) -> Measured:
-    """Moments of every role of a model; each stored tensor is read once, however many ask.
+def measure(model: Checkpoint, roles: Iterable[str] | None = None) -> Measured:
+    """Moments of a model's roles; each stored tensor is read once, however many ask, and no other is.
 
     Tensors of up to 2^20 numbers are summed in float64; of larger ones, a deviation is that of float64
     within 1e-6 of itself at worst, and within some 1e-9 for weights as they are. Blocks and the order in
     which they are put together depend on shapes alone, so that no number of threads (`model.threads`)
     changes a bit.
+
+    Parameters
+    ----------
+    model : Checkpoint
+    roles : iterable of str, optional
+        Which; all by default.
 
     Returns
     -------
@@ -84,29 +96,37 @@ def measure(model: Checkpoint) -> Measured:
     BadCheckpoint
         A tensor holds NaN or infinite values, or is empty; the message names it.
     """
-    return model.remembered("moments", lambda: _measure(model))
+    known: dict[str, Moments | str] = model.remembered("moments", dict)
+    asked = set(model.roles if roles is None else roles)
+    sources = {model.roles[role].source for role in asked if role not in known}
+    if sources:
+        known.update(_measure(model, sources))
+    return Measured({role: known[role] for role in model.roles if role in asked})
 
 
-def _measure(model: Checkpoint) -> Measured:
-    by_source = sorted(model.roles.values(), key=lambda view: view.source)
-    sources = [list(group) for _, group in groupby(by_source, key=lambda view: view.source)]
+def _measure(model: Checkpoint, sources: Collection[str]) -> dict[str, Moments | str]:
+    """Moments of every role that some stored tensors serve."""
+    model.prefetch(stored_parts(model, sources))
+    chosen = [view for view in model.roles.values() if view.source in sources]
+    chosen.sort(key=lambda view: view.source)
+    served = [list(group) for _, group in groupby(chosen, key=lambda view: view.source)]
+    own = threading.local()
     found: dict[str, Moments | str] = {}
-    if model.side_by_side and model.threads > 1 and len(sources) > 1:
-        own = threading.local()
-        with ThreadPoolExecutor(model.threads) as pool:
-            # The largest first, so that none is left to be the last alone.
-            largest = sorted(range(len(sources)), key=lambda i: -max(view.size for view in sources[i]))
-            futures = {i: pool.submit(_of_source, model, sources[i], own) for i in largest}
-            try:
-                for i in range(len(sources)):
-                    found.update(futures[i].result())
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    else:
-        for views in sources:
-            found.update(_of_source(model, views, threading.local()))
-    return Measured({role: found[role] for role in model.roles})
+    if not model.side_by_side or model.threads < 2 or len(served) < 2:
+        for views in served:
+            found.update(_of_source(model, views, own))
+        return found
+    with ThreadPoolExecutor(model.threads) as pool:
+        # The largest first, so that none is left to be the last alone.
+        order = sorted(range(len(served)), key=lambda place: -max(view.size for view in served[place]))
+        futures = {place: pool.submit(_of_source, model, served[place], own) for place in order}
+        try:
+            for place in range(len(served)):
+                found.update(futures[place].result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found
 
 
 def _of_source(model: Checkpoint, views: list[RoleView], own: threading.local) -> dict[str, Moments | str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -34,6 +34,7 @@ __all__ = [
     "read_dequantised",
     "real_values",
     "set_apart",
+    "stored_parts",
     "weight_size",
 ]
 
@@ -102,6 +103,14 @@ class Unwrapped(TensorSource):
     def flat(self, name: str) -> FlatTensor:
         """One tensor, opened."""
         return self.source.flat(self.stored[name])
+
+    def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:
+        """Some rows of a tensor."""
+        return self.source.read_rows(self.stored[name], start, stop)
+
+    def prefetch(self, names: Iterable[str]) -> None:
+        """Say which tensors will be read."""
+        self.source.prefetch([self.stored[name] for name in names])
 
     def file_of(self, name: str) -> str:
         """The file that holds a tensor."""
@@ -339,6 +348,19 @@ def readable(view: TensorSource, weight: StoredWeight) -> Iterator[None]:
             f"{place(view, weight)} cannot be read ({first_line(error)}); fetch the file again or dequantise "
             "the model first"
         ) from error
+
+
+def stored_parts(source: TensorSource, names: Iterable[str]) -> list[str]:
+    """The stored tensors that weights are made of.
+
+    Parameters
+    ----------
+    source : TensorSource
+    names : iterable of str
+        As `dequantised_tensors` gives them.
+    """
+    weights, stored = contents(source).weights, view_of(source).stored
+    return [stored[part] for name in names for part in weights[name].parts]
 
 
 def place(view: TensorSource, weight: StoredWeight) -> str:
