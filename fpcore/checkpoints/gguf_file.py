@@ -358,7 +358,7 @@ class GgufCheckpoint(Checkpoint):
         tensor, dtype = self.files.tensors[place.name], place.info.dtype
         if place.order is not None or self._scale(place) is not None or self.files.swapped:
             values = self._array(place, place.expert)
-            return HeldTensor(cast(Raw, values.view(CARRIERS[dtype])), dtype)
+            return HeldTensor(cast(Raw, values.view(CARRIERS[values.dtype.name])), values.dtype.name)
         if tensor.tensor_type.name in STORED_AS_THEY_ARE:
             first = (place.expert or 0) * place.info.size * CARRIERS[dtype].itemsize
             file = self.files.files[place.name]

@@ -231,7 +231,7 @@ def decoded(tensor: FileTensor, index: int | None, *, swapped: bool) -> NDArray[
 
 
 def decoded_rows(tensor: FileTensor, expert: int | None, start: int, stop: int) -> NDArray[np.generic]:
-    """Some rows of a quantised tensor, or of one part of a stack, as float32; in this machine's byte order."""
+    """Some rows of a quantised tensor in this machine's byte order, or of one part of a stack, as float32."""
     from gguf.quants import dequantize
 
     data = tensor.data if expert is None else tensor.data[expert]

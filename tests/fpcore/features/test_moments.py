@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
+from flat_reading import check_flat
 from hypothesis import given, settings
 from tiny_models import TINY
 
@@ -170,6 +171,7 @@ def test_stretches_give_what_whole_tensors_give(
     tiny = next(tiny for tiny in TINY if tiny.model_type == model_type)
     built = tiny.build().to(dtype)
     built.save_pretrained(tmp_path)
+    check_flat(fpcore.open_checkpoint(tmp_path))
     whole = every_moment(fpcore.open_checkpoint(tmp_path))
     for role, view in fpcore.open_checkpoint(tmp_path).roles.items():
         assert whole[role] == moments_of(view.read().contiguous()), role
