@@ -39,6 +39,8 @@ class Moments:
         `std` is the population standard deviation (divisor `count`).
     low, high : float
         Smallest and largest value.
+    std_error, norm_error : float
+        What measuring slices in place of all adds: standard errors of `std` and `norm`; 0 where all counted.
     """
 
     count: int
@@ -46,6 +48,8 @@ class Moments:
     std: float
     low: float
     high: float
+    std_error: float = 0.0
+    norm_error: float = 0.0
 
     @property
     def max_abs(self) -> float:
@@ -59,7 +63,7 @@ class Moments:
 
 
 def pooled(parts: Iterable[Moments]) -> Moments:
-    """Moments of the union of several populations."""
+    """Moments of the union of several populations, which were all measured whole."""
     count, mean, spread, low, high = 0, 0.0, 0.0, math.inf, -math.inf
     for part in parts:
         step = part.mean - mean

@@ -13,8 +13,10 @@ import numpy as np
 from fpcore.anatomy import RoleView
 from fpcore.anatomy.tensor_layouts import Rectangle
 from fpcore.checkpoints.base import Checkpoint
+from fpcore.checkpoints.sampled import SMALL, SampledCheckpoint, slices
 from fpcore.errors import BadCheckpoint, UnreadableTensor
 from fpcore.features.block_moments import BlockMoments, Moments, exact_moments, pooled
+from fpcore.features.sampled_moments import moments_from_slices
 from fpcore.storage.dequantised import (
     OpenWeight,
     open_dequantised,
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Measured", "Moments", "measure", "moments_of", "pooled"]
 
-SMALL: Final = 1 << 20
-"""Numbers of a stored tensor that is read whole and measured in float64."""
 STRETCH: Final = 1 << 19
 """Numbers of a larger one that are read at a time, in whole rows."""
 
@@ -106,7 +106,8 @@ def measure(model: Checkpoint, roles: Iterable[str] | None = None) -> Measured:
 
 def _measure(model: Checkpoint, sources: Collection[str]) -> dict[str, Moments | str]:
     """Moments of every role that some stored tensors serve."""
-    model.prefetch(stored_parts(model, sources))
+    if not isinstance(model, SampledCheckpoint):
+        model.prefetch(stored_parts(model, sources))
     chosen = [view for view in model.roles.values() if view.source in sources]
     chosen.sort(key=lambda view: view.source)
     served = [list(group) for _, group in groupby(chosen, key=lambda view: view.source)]
@@ -134,9 +135,11 @@ def _of_source(model: Checkpoint, views: list[RoleView], own: threading.local) -
     try:
         if weight_size(model, views[0].source) <= SMALL or any(view.view.shift for view in views):
             return _whole(model, views)
-        opened = open_dequantised(model, views[0].source)
         if not hasattr(own, "blocks"):
             own.blocks = BlockMoments()
+        if isinstance(model, SampledCheckpoint):
+            return dict(_by_slices(model, views, own.blocks))
+        opened = open_dequantised(model, views[0].source)
         return dict(_by_stretches(model, views, opened, own.blocks))
     except UnreadableTensor as error:
         return {view.role: error.reason for view in views}
@@ -163,10 +166,10 @@ def _by_stretches(
     parts: dict[str, list[Moments]] = {view.role: [] for view in views}
     for first in range(0, opened.size // width, step):
         last = min(first + step, opened.size // width)
-        rows = opened.read(first * width, last * width).reshape(-1, width)
+        rows = opened.rows(first, last)
         for view in views:
             for part in rectangles[view.role]:
-                inside = _inside(cast(Raw, rows), first, part)
+                inside = _inside(rows, first, part)
                 if inside.size:
                     try:
                         parts[view.role].append(blocks.of(inside, opened.dtype))
@@ -174,6 +177,22 @@ def _by_stretches(
                         raise _named(model, view, error) from None
     for role, found in parts.items():
         yield role, pooled(found)
+
+
+def _by_slices(
+    model: SampledCheckpoint, views: list[RoleView], blocks: BlockMoments
+) -> Iterator[tuple[str, Moments]]:
+    """Moments of roles from slices of their tensor."""
+    opened = open_dequantised(model.whole, views[0].source)
+    for view in views:
+        found = []
+        for pieces in slices(view, opened.shape, model.seed):
+            inside = (_inside(opened.rows(*part.rows), part.rows[0], part) for part in pieces)
+            try:
+                found.append(pooled([blocks.of(piece, opened.dtype) for piece in inside]))
+            except BadCheckpoint as error:
+                raise _named(model, view, error) from None
+        yield view.role, moments_from_slices(found, view.size)
 
 
 def _inside(rows: Raw, first: int, part: Rectangle) -> Raw:

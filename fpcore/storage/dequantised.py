@@ -301,6 +301,12 @@ class OpenWeight(FlatTensor):
                 raise ValueError(f"{raw.size} numbers where {stop - start} are needed")
             return raw
 
+    def rows(self, first: int, last: int) -> Raw:
+        """Some rows, (rows, columns); the axes but the last are taken as one."""
+        width = self.shape[-1] if len(self.shape) > 1 else 1
+        raw: Raw = self.read(first * width, last * width).reshape(-1, width)
+        return raw
+
 
 def open_dequantised(source: TensorSource, name: str) -> OpenWeight:
     """Open a weight to read it a stretch at a time; parameters and errors as `read_dequantised`."""
