@@ -17,6 +17,7 @@ from fpcore.memo import Memo
 from fpcore.protocol import Claim, Cost, Metric
 from fpcore.registry import metric, metrics, register
 from fpcore.remote.folder import Fetching
+from fpcore.sampling import Estimate, Sample
 from fpcore.storage.tensor_source import TensorInfo
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Checkpoint",
     "Claim",
     "Cost",
+    "Estimate",
     "Fetching",
     "Fingerprint",
     "Memo",
@@ -32,6 +34,7 @@ __all__ = [
     "Metric",
     "NoDevice",
     "NotComparable",
+    "Sample",
     "SampledCheckpoint",
     "TensorInfo",
     "UnknownTensor",

@@ -6,6 +6,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import ClassVar, Final, Literal
 
 import numpy as np
@@ -116,6 +117,10 @@ class Metric(ABC):
         Costly metrics are not part of a default run.
     measured : Cost or None
         What it was measured to cost; None if nobody has measured it.
+    reads : tuple of str or None
+        Roles whose tensors `fingerprint` and `similarity` may read, as globs in which ``*`` stands for
+        anything (``layers.*.attention.norm.weight``): nothing else of a model on the hub is fetched in
+        advance. None: any.
 
     Examples
     --------
@@ -152,6 +157,7 @@ class Metric(ABC):
     claims: ClassVar[tuple[Claim, ...]] = ()
     cost: ClassVar[Literal["cheap", "costly"]] = "cheap"
     measured: ClassVar[Cost | None] = None
+    reads: ClassVar[tuple[str, ...] | None] = None
 
     @abstractmethod
     def fingerprint(self, model: Checkpoint) -> Fingerprint:
@@ -200,6 +206,20 @@ class Metric(ABC):
     def needs_forward_pass(self) -> bool:
         """Whether its evidence comes from running a model: the last digits then depend on the device."""
         return bool(self.evidence & FROM_RUNNING)
+
+    def roles_read(self, model: Checkpoint) -> tuple[str, ...]:
+        """The roles of a model whose tensors the metric may read.
+
+        Raises
+        ------
+        BadCheckpoint, NotComparable
+            The model's tensors cannot be given roles.
+        """
+        if self.reads is not None and not self.reads:
+            return ()
+        if self.reads is None:
+            return tuple(model.roles)
+        return tuple(role for role in model.roles if any(fnmatchcase(role, glob) for glob in self.reads))
 
     def make_fingerprint(
         self,

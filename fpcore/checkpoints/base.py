@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from fpcore.anatomy import Anatomy, Architecture, Roles, read_anatomy
 from fpcore.anatomy.roles import Reading
@@ -16,10 +16,13 @@ from fpcore.checkpoints.vocabulary import read_vocabulary
 from fpcore.errors import BadCheckpoint, NotComparable, first_line
 from fpcore.memo import Memo
 from fpcore.remote.traffic import Fetched
+from fpcore.sampling import Sample
 from fpcore.storage.dequantised import set_apart
 from fpcore.storage.tensor_source import TensorSource
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "Told"]
+
+Told: TypeAlias = Callable[[int, int, str], None]
 
 
 class Checkpoint(TensorSource):
@@ -39,6 +42,13 @@ class Checkpoint(TensorSource):
         Where it lies, None for a model that exists in memory or on the hub.
     device : str
         Where metrics that run models run it, such as ``cpu`` or ``cuda:1``.
+    threads : int
+        Tensors that are read and measured, or layers that metrics of whole matrices work on, at a time. No
+        result depends on it.
+    sample : Sample or None
+        The part of its layers that such metrics read; None for all.
+    told : callable or None
+        Called with steps done, steps in all and what they are, as such a metric proceeds.
     memo : Memo
         Holds what is large and was computed on it, such as a forward pass.
     unread_files : tuple of str
@@ -59,6 +69,8 @@ class Checkpoint(TensorSource):
 
     path: Path | None = None
     device: str = "cpu"
+    sample: Sample | None = None
+    told: Told | None = None
     unread_files: tuple[str, ...] = ()
 
     @property
@@ -142,6 +154,9 @@ class Checkpoint(TensorSource):
         """Token to id, from ``tokenizer.json``; None where the model brings no such file."""
         file = self.tokenizer_file()
         return None if file is None else read_vocabulary(file)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**super().__getstate__(), "told": None}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

@@ -16,6 +16,7 @@ from fpcore.device import check_device, usable_threads
 from fpcore.errors import BadCheckpoint, NotComparable, first_line
 from fpcore.memo import Memo
 from fpcore.remote.folder import Fetching
+from fpcore.sampling import Sample
 
 __all__ = ["open_checkpoint"]
 
@@ -33,6 +34,7 @@ def open_checkpoint(
     device: str = "cpu",
     memo: Memo | None = None,
     threads: int | None = None,
+    sample: Sample | None = None,
     fetching: Fetching | None = None,
 ) -> Checkpoint:
     """Open a model: its headers are read and checked, no tensor is.
@@ -56,8 +58,10 @@ def open_checkpoint(
         Where large results such as forward passes are kept; give several models one to bound what they
         keep together. By default each model has one of its own.
     threads : int, optional
-        Tensors that are read and measured at a time; no result depends on it. By default as many as
+        Tensors or layers that are worked on at a time; no result depends on it. By default as many as
         ``OMP_NUM_THREADS`` says, else one a core.
+    sample : Sample, optional
+        Have metrics of whole matrices read a part of its layers; their scores are then an `Estimate`.
     fetching : Fetching, optional
         What becomes of bytes that come from the hub; by default they go with the checkpoint.
 
@@ -94,7 +98,7 @@ def open_checkpoint(
         raise BadCheckpoint(
             f"{path_or_id}: cannot be opened ({first_line(error)}); fetch it again or convert it"
         ) from error
-    checkpoint.device = device
+    checkpoint.device, checkpoint.sample = device, sample
     checkpoint.threads = usable_threads() if threads is None else threads
     if memo is not None:
         checkpoint.memo = memo

@@ -22,9 +22,9 @@ PART: Final = 1 << 20
 """Numbers of a matrix at a time."""
 
 
-def finite(view: RoleView) -> Array:
-    """A role's tensor as float64; what is not finite is refused."""
-    values: Array = view.values().astype(np.float64, copy=False)
+def finite(view: RoleView, dtype: type[np.floating] = np.float64) -> Array:
+    """A role's tensor as an array of its own, of float64 or float32; what is not finite is refused."""
+    values: Array = view.values().astype(dtype, copy=False)
     check_finite(view, values)
     return values
 

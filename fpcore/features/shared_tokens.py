@@ -25,13 +25,18 @@ __all__ = [
 
 FEWEST_TOKENS: Final = 16
 
-# Tokens that align the dimensions of two embeddings, at most; there must be more of them than dimensions.
+# Tokens that align the dimensions of two embeddings, at most: so many, and so many for each dimension.
 ALIGNING: Final = 4096
+ALIGNING_EACH: Final = 4
+
+# Embeddings wider than this are read as float32: stored weights have no more digits than that.
+DOUBLE_WIDTH: Final = 1024
 
 # Keys are numbers that float64 holds exactly; of a million tokens, two share one with chance 1e-4.
 KEY_BYTES: Final = 6
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.floating]
 Index = NDArray[np.int64]
 
 
@@ -42,11 +47,12 @@ class TokenRows(NamedTuple):
     ----------
     keys : ndarray of float64, (n,)
         The numbers of the tokens, ascending.
-    rows : ndarray of float64, (n, width)
+    rows : ndarray, (n, width)
+        Of float64, or of float32 where they are wider than `DOUBLE_WIDTH`.
     """
 
     keys: Array
-    rows: Array
+    rows: Rows
 
     @property
     def nbytes(self) -> int:
@@ -121,7 +127,8 @@ def embedding_rows(model: Checkpoint, most: int) -> TokenRows:
     known = ids < view.shape[0]
     # Some more than asked for, as padding and reserved tokens may have rows of zeros.
     keys, ids = keys[known][: 2 * most], ids[known][: 2 * most]
-    rows = np.empty((len(ids), view.shape[1]))
+    kind = np.float64 if view.shape[1] <= DOUBLE_WIDTH else np.float32
+    rows: Rows = np.empty((len(ids), view.shape[1]), kind)
     first = 0
     for part in rows_in_parts(view):
         here = np.flatnonzero((first <= ids) & (ids < first + len(part)))
@@ -134,8 +141,15 @@ def embedding_rows(model: Checkpoint, most: int) -> TokenRows:
 
 
 def aligning_rows(model: Checkpoint) -> TokenRows:
-    """Keys and embedding rows of up to `ALIGNING` tokens, kept in the model's memo."""
-    return model.memo.recall((model.digest, "aligning rows"), lambda: embedding_rows(model, ALIGNING))
+    """Keys and embedding rows of up to `ALIGNING` tokens, or `ALIGNING_EACH` times the width if that is more.
+
+    They are kept in the model's memo. There must be more tokens than dimensions to align them, and a map
+    that noise does not decide needs a few times as many.
+    """
+    view = model.roles.get("embedding.weight")
+    width = 0 if view is None else view.shape[-1]
+    most = max(ALIGNING, ALIGNING_EACH * width)
+    return model.memo.recall((model.digest, "aligning rows"), lambda: embedding_rows(model, most))
 
 
 def shared_tokens(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[Index, Index]:

@@ -43,6 +43,8 @@ GAUGES = frozenset({"q/k gauge", "v/o gauge"})
 
 ATTENTION = {part: f"attention.{part}.weight" for part in ("query", "key", "value", "output")}
 BIASES = {part: f"attention.{part}.bias" for part in ("query", "key", "value")}
+NORMS = ("attention.norm.weight", "attention.post_norm.weight")
+FEED_FORWARD = ("gate", "up", "down")
 
 
 class DepthProfile(Metric):
@@ -89,13 +91,9 @@ class DepthProfile(Metric):
 
 def by_layer(model: Checkpoint, roles: Mapping[str, str]) -> dict[str, list[Moments]]:
     """Moments of each part, one a layer that has it; `roles` maps parts to roles within a layer."""
-    moments = measure(model)
-    found = {}
-    for part, role in roles.items():
-        views = model.roles.present(role)
-        if views:
-            found[part] = [moments[view.role] for view in views.values()]
-    return found
+    views = {part: model.roles.present(role) for part, role in roles.items()}
+    moments = measure(model, [view.role for found in views.values() for view in found.values()])
+    return {part: [moments[view.role] for view in found.values()] for part, found in views.items() if found}
 
 
 def stds(model: Checkpoint, roles: Mapping[str, str]) -> dict[str, Curve]:
@@ -133,6 +131,7 @@ class AttentionStd(DepthProfile):
         ),
     )
     missing = "no attention projections"
+    reads = tuple(f"layers.*.{role}" for role in ATTENTION.values())
     measured = Cost(9.7, 0.015)
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
@@ -221,12 +220,15 @@ class FeedForwardStd(DepthProfile):
     invariances = ORDER_AND_SCALE | GAUGES
     claims = (Claim(text="nearly identical for Pangu Pro MoE and Qwen2.5-14B", source=SOURCE),)
     missing = "no feed-forward projections"
+    reads = tuple(
+        f"layers.*.feed_forward.{kind}{part}.weight" for kind in ("", "experts.*.") for part in FEED_FORWARD
+    )
     measured = Cost(11, 0.014)
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
-        moments, roles = measure(model), model.roles
+        moments, roles = measure(model, self.roles_read(model)), model.roles
         found: dict[str, Curve] = {}
-        for part in ("gate", "up", "down"):
+        for part in FEED_FORWARD:
             layers: list[list[Moments]] = []
             for layer in range(roles.depth):
                 experts = [moments[view.role] for view in roles.experts(layer, part)]
@@ -260,6 +262,7 @@ class QkvBiasStd(DepthProfile):
     invariances = ORDER_AND_SCALE | {"residual rotation", "norm-gain folding"}
     claims = (Claim(text="nearly identical for Pangu Pro MoE and Qwen2.5-14B", source=SOURCE),)
     missing = "no query, key or value biases"
+    reads = tuple(f"layers.*.{role}" for role in BIASES.values())
     measured = Cost(7.9, 0.01)
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
@@ -314,10 +317,11 @@ class NormStd(DepthProfile):
     invariances = ORDER_AND_SCALE | GAUGES
     claims = (Claim(text="nearly identical for Pangu Pro MoE and Qwen2.5-14B", source=SOURCE),)
     missing = "no gains of attention norms"
+    reads = tuple(f"layers.*.{role}" for role in NORMS)
     measured = Cost(7.9, 0.014)
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
-        for role in ("attention.norm.weight", "attention.post_norm.weight"):
+        for role in NORMS:
             curves = stds(model, {"attention": role})
             if curves:
                 return curves
@@ -341,15 +345,13 @@ class LayerEnergy(DepthProfile):
     title = "correlation over layers of the summed norms of a layer's tensors"
     invariances = ORDER_AND_SCALE
     missing = "no tensors within layers"
+    reads = ("layers.*",)
     measured = Cost(7.3, 0.011)
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
         energy = np.zeros(model.roles.depth)
-        measured = measure(model)
-        for role in measured:
-            words = role.split(".")
-            if words[0] == "layers":
-                energy[int(words[1])] += measured[role].norm
+        for role, moments in measure(model, self.roles_read(model)).items():
+            energy[int(role.split(".")[1])] += moments.norm
         if not energy.any():
             return {}
         return {"energy": energy / energy.max()}

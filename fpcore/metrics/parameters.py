@@ -40,6 +40,7 @@ class NormGains(Metric):
     """Mean over layers and norms of a cosine of gain vectors; subclasses say whether they are centred."""
 
     centred: bool
+    reads = tuple(f"layers.*.{role}" for choices in NORMS.values() for role in choices)
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:
         gains = norm_gains(model)
@@ -168,6 +169,7 @@ class WeightCosine(Metric):
     """
 
     name = "weight-cosine"
+    reads = ("layers.*.weight",)
     title = "cosine of all matched weight matrices"
     invariances = frozenset({"global scale", "dtype cast"})
     claims = (
@@ -201,6 +203,7 @@ class WeightDistance(Metric):
     """
 
     name = "weight-distance"
+    reads = ("layers.*.weight",)
     title = "relative distance of matched weight matrices, negated"
     invariances = frozenset({"dtype cast"})
     cost = "costly"

@@ -47,6 +47,7 @@ class EmbeddingAnchors(Metric):
     """
 
     name = "embedding-anchors"
+    reads = ("embedding.weight",)
     title = "correlation of the cosines among embeddings of anchor tokens"
     evidence = frozenset({"tokenizer", "weights"})
     invariances = frozenset(INVARIANCES)
@@ -100,6 +101,7 @@ class EmbeddingNorms(Metric):
     """
 
     name = "embedding-norms"
+    reads = ("embedding.weight",)
     title = "overlap of the histograms of embedding row norms"
     invariances = frozenset(INVARIANCES) - {"global scale", "dtype cast"}
     claims = (Claim(text="effect size d = 1.05 between related and unrelated pairs", source=SOURCE),)
@@ -140,6 +142,7 @@ class TokenizerOverlap(Metric):
     """
 
     name = "tokenizer-overlap"
+    reads = ()
     title = "Jaccard index of the vocabularies"
     evidence = frozenset({"tokenizer"})
     invariances = frozenset(INVARIANCES)

@@ -319,7 +319,7 @@ def weight_size(source: TensorSource, name: str) -> int:
 
 
 def real_values(source: TensorSource, name: str, index: int | None = None) -> Real:
-    """A weight in numpy, float64 where it is stored so, else float32; as `read_dequantised` otherwise.
+    """A weight in an array of its own, float64 where it is stored so, else float32; as `read_dequantised`.
 
     What is stored as plain numbers needs no torch.
     """
@@ -332,8 +332,9 @@ def real_values(source: TensorSource, name: str, index: int | None = None) -> Re
         own: Real = real_numbers(raw, opened.dtype).copy().reshape(shape)
         return own
     tensor = read_dequantised(source, name, index)
-    values: Real = (tensor if str(tensor.dtype) == "torch.float64" else tensor.float()).numpy()
-    return values
+    values = tensor if str(tensor.dtype) == "torch.float64" else tensor.float()
+    found: Real = (values.clone() if values.data_ptr() == tensor.data_ptr() else values).numpy()
+    return found
 
 
 @contextmanager

@@ -72,7 +72,7 @@ class TensorSource(ABC):
     config : mapping
         The parsed ``config.json``.
     threads : int
-        How many tensors are read and measured at a time where that can be done; no result depends on it.
+        How much is done at a time, where more than one thing can be; no result depends on it.
     side_by_side : bool
         Whether several threads may read it.
     """
