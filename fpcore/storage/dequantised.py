@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING, Final
 
 from fpcore.errors import BadCheckpoint, NotComparable, UnreadableTensor, first_line
 from fpcore.storage.adapters import ADAPTER_CONFIG, adapted
+from fpcore.storage.beside import apart
 from fpcore.storage.bitsandbytes_weights import bitsandbytes_weights
 from fpcore.storage.element_types import Raw, Real, real_numbers
 from fpcore.storage.flat_tensor import FlatTensor
 from fpcore.storage.integer_groups import awq_or_gptq, mlx_weights, packed_rows
-from fpcore.storage.scaled_numbers import Fp4, mxfp4_stacks, packed_fp4, quanto_weights, scaled_weights
+from fpcore.storage.scaled_numbers import (
+    Fp4,
+    mxfp4_stacks,
+    packed_floats,
+    quanto_weights,
+    scaled_weights,
+    torchao_weights,
+)
 from fpcore.storage.stored_weight import AsStored, Refused, StoredWeight
 from fpcore.storage.tensor_source import TensorInfo, TensorSource, quantisation
-from fpcore.storage.wrapped_names import apart, unwrapped
+from fpcore.storage.wrapped_names import unwrapped
 
 if TYPE_CHECKING:
     import torch
@@ -59,6 +67,10 @@ FOREIGN: Final = {
     "_data": "quanto",
     "_packed": "quanto",
 }
+
+
+# Methods whose integers lie in an order of their own, under names that others use for plain ones.
+NOT_READ: Final = frozenset({"eetq", "bitnet", "higgs", "fp_quant", "sinq"})
 
 
 @dataclass(frozen=True)
@@ -145,7 +157,7 @@ def contents(source: TensorSource) -> Contents:
 
 def find_contents(view: TensorSource) -> Contents:
     """Sort the tensors of a source."""
-    foreign = apart(view.tensors)
+    foreign = apart(view.tensors, str(view.config.get("model_type") or ""))
     own = {name: info for name, info in view.tensors.items() if name not in foreign}
     weights = packed_weights(view, own)
     taken = {part for weight in weights.values() for part in weight.parts}
@@ -154,7 +166,9 @@ def find_contents(view: TensorSource) -> Contents:
     unknown: dict[str, str] = {}
     for name, info in rest.items():
         stem, _, last = name.rpartition(".")
-        if last in FOREIGN or (last == "weight" and not info.dtype.startswith(REAL)):
+        if last.startswith("_") and last.endswith("_qdata"):
+            unknown.setdefault(f"{stem}.{last[1:-6]}", "torchao")
+        elif last in FOREIGN or (last == "weight" and not info.dtype.startswith(REAL)):
             named = last in {"weight", "weight_packed", "_data", "_packed"}
             weight = name.removesuffix("_packed").removesuffix("._data") if named else f"{stem}.weight"
             unknown.setdefault(weight, FOREIGN.get(last, info.dtype))
@@ -188,12 +202,15 @@ def packed_weights(view: TensorSource, tensors: Mapping[str, TensorInfo]) -> dic
     """The weights of storage formats, by name; what one format took is no other's."""
     config = quantisation(view)
     found: dict[str, StoredWeight] = {}
+    if method_of(view) in NOT_READ:
+        return found
     for recognise in (
         lambda rest: bitsandbytes_weights(view, rest),
         lambda rest: awq_or_gptq(rest, config),
         lambda rest: packed_rows(view, rest),
-        packed_fp4,
+        packed_floats,
         mxfp4_stacks,
+        torchao_weights,
         quanto_weights,
         lambda rest: mlx_weights(rest, config),
         scaled_weights,
@@ -217,7 +234,7 @@ def refusals(
     NotComparable
         Nothing shows the shape of a weight within layers.
     """
-    method = quantisation(view).get("quant_method")
+    method = method_of(view)
     shapes = {pattern(name): weight.shape for name, weight in weights.items()}
     refused: dict[str, StoredWeight] = {}
     left: dict[str, str] = {}
@@ -225,7 +242,8 @@ def refusals(
         said = f"{method or form}: {name}"
         reason = f"it is packed in a way that is not known here ({said}); dequantise the model first"
         info = stored.get(name)
-        whole = info is not None and info.dtype == "int8"  # one integer a weight, and no scale
+        # One integer a weight, and no scale.
+        whole = info is not None and info.dtype == "int8" and method not in NOT_READ
         shape = info.shape if info is not None and whole else shapes.get(pattern(name))
         if shape is not None:
             stem = name.removesuffix("weight")
@@ -239,6 +257,11 @@ def refusals(
         else:
             left[name] = f"packed in a way that is not known here ({method or form})"
     return refused, left
+
+
+def method_of(view: TensorSource) -> str:
+    """The name of the quantisation method, as the config says; empty where it does not."""
+    return str(quantisation(view).get("quant_method") or "").lower()
 
 
 def pattern(name: str) -> str:
