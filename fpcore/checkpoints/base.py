@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -90,6 +90,10 @@ class Checkpoint(TensorSource):
     def bytes_on_hub(self, names: Iterable[str]) -> int:
         """Bytes that some stored tensors take on the hub; 0 for a model that is here."""
         return 0
+
+    def stretches_on_hub(self, wanted: Mapping[str, Sequence[tuple[int, int]]]) -> tuple[int, int]:
+        """Bytes that stretches of stored tensors take on the hub, and those of them that are not here."""
+        return 0, 0
 
     def fetch_size(self, names: Iterable[str]) -> int:
         """Those of them that reading would bring over the network now."""
