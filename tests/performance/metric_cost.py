@@ -1,6 +1,6 @@
 """What each metric costs a model and a pair, and what matching costs on wide layers, by hand.
 
-``python tests/performance/metric_cost.py [--metrics a,b] [--models 10] [--wide 4096 14336]``
+``python -m tests.performance.metric_cost [--metrics a,b] [--models 10] [--wide 4096 14336]``
 
 CPU time of one thread, the least of three tries. *Model*: `fingerprint` on a freshly opened zoo model, so
 that no other metric has read it before; what a metric leaves for its first pair counts there too. *Pair*:
