@@ -38,6 +38,7 @@ METHODS: Final = (
     "adapter-merge",
     "continued-pretrain",
     "vocabulary-swap",
+    "multimodal-extend",
     "merge",
     "depth-upscale",
     "depth-prune",
@@ -52,7 +53,15 @@ METHODS: Final = (
 
 #: Methods that train the parent's network further and leave its shape alone.
 TRAINING_METHODS: Final = frozenset(
-    {"fine-tune", "instruct-tune", "rl", "adapter-merge", "continued-pretrain", "vocabulary-swap"}
+    {
+        "fine-tune",
+        "instruct-tune",
+        "rl",
+        "adapter-merge",
+        "continued-pretrain",
+        "vocabulary-swap",
+        "multimodal-extend",
+    }
 )
 
 #: Methods whose child stands in its parent's architecture cell unless the catalog says otherwise.
