@@ -90,7 +90,8 @@ def test_every_turned_label_gives_the_threshold_of_the_changed_look_alikes(max_f
         values |= {int(row): threshold(table, np.setdiff1d(alike, [row]), max_fpr) for row in alike}
         found = threshold_turned(ranks, max_fpr)
         assert found.estimate == threshold(table, alike, max_fpr)
-        assert (found.low, found.high) == (min(values.values()), max(values.values()))
+        left = [value for value in values.values() if not math.isnan(value)]
+        assert (found.low, found.high, found.n_changes) == (min(left), max(left), len(left))
         named = [row for row in values if found.by.startswith(pair_name(table, row))]
         assert values[named[0]] == found.worst
 
@@ -112,6 +113,25 @@ def test_without_a_lineage_the_threshold_is_that_of_what_is_left(max_fpr: float)
             continue
         assert (found.low, found.high, found.n_changes) == (min(left), max(left), len(left))
         assert values[found.by] == found.worst
+
+
+@pytest.mark.parametrize("at", range(0, len(TABLES), 3))
+def test_without_a_lineage_the_auc_is_that_of_what_is_left(at: int) -> None:
+    table = TABLES[at]
+    frame = table.frame
+    values = {}
+    rows = np.concatenate([*(np.concatenate(group) for group in ComparedScores.of(table).groups)])
+    for name in table.lineages[np.unique([table.lineage_a[rows], table.lineage_b[rows]])].tolist():
+        kept = ScoreTable(frame[(frame["lineage_a"] != name) & (frame["lineage_b"] != name)])
+        wins = Wins.of(kept, "look-alike") if len(kept) else None
+        if wins is not None and wins.n_positive:
+            values[name] = wins.estimate
+    found = ComparedScores.of(table).without_lineage()
+    if not values:
+        assert found.reason == "nothing is left to compute it from"
+        return
+    assert (found.low, found.high) == pytest.approx((min(values.values()), max(values.values())))
+    assert values[found.by] == pytest.approx(found.worst)
 
 
 def threshold(table: ScoreTable, rows: np.ndarray, max_fpr: float) -> float:
@@ -144,7 +164,7 @@ def test_coarser_look_alikes_by_a_direct_count(at: int) -> None:
 
 def test_derived_pairs_across_two_shapes_are_compared_with_such() -> None:
     """A child of another shape counts against strangers across shapes; these stand high here."""
-    labels = Design("shapes", (2, 2, 2), n_cells=1).labels
+    labels = Design("shapes", (2, 2, 2)).labels
     frame = labels.frame
     cell = {name: ("x" if i % 2 else "y") for i, name in enumerate(labels.models.tolist())}
     frame = frame.assign(architecture_a=frame["model_a"].map(cell), architecture_b=frame["model_b"].map(cell))
