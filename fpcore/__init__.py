@@ -15,6 +15,8 @@ from fpcore.fingerprint import Fingerprint
 from fpcore.memo import Memo
 from fpcore.protocol import Claim, Cost, Metric
 from fpcore.registry import metric, metrics, register
+from fpcore.remote.folder import Fetching
+from fpcore.sampling import Estimate, Sample
 from fpcore.storage.tensor_source import TensorInfo
 
 __all__ = [
@@ -23,12 +25,15 @@ __all__ = [
     "Checkpoint",
     "Claim",
     "Cost",
+    "Estimate",
+    "Fetching",
     "Fingerprint",
     "Memo",
     "MemoryCheckpoint",
     "Metric",
     "NoDevice",
     "NotComparable",
+    "Sample",
     "TensorInfo",
     "UnknownTensor",
     "UnreadableTensor",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -62,8 +62,8 @@ class Roles(Mapping[str, RoleView]):
         Number of layers.
     reading : {"by table", "by convention"}
         Whether the type has a table of names, or its names were taken for what the field calls so.
-    aside : sequence of str
-        Stored tensors that are no part of the language model.
+    aside : mapping of str to str
+        Stored tensors that are no part of the language model → what they are.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Roles(Mapping[str, RoleView]):
         views: Mapping[str, RoleView],
         depth: int,
         reading: Reading = "by table",
-        aside: Sequence[str] = (),
+        aside: Mapping[str, str] | None = None,
     ) -> None:
         self._views = {role: views[role] for role in sorted(views, key=natural)}
         self.depth = depth
         self.reading = reading
-        self.aside = tuple(aside)
+        self.aside = dict(aside or {})
 
     def __getitem__(self, role: str) -> RoleView:
         return self._views[role]

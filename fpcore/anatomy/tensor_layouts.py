@@ -32,9 +32,9 @@ class Sizes:
     ----------
     heads, kv_heads, head_dim : int
         Of ordinary attention.
-    key_dim, value_dim, latent : int
-        Of multi-head latent attention: the part of a key head without position, a value head, and the
-        rank of the shared latent; 0 elsewhere.
+    key_dim, value_dim, latent, position_dim : int
+        Of multi-head latent attention: the part of a key head without position, a value head, the rank of
+        the shared latent, and the part of a key head that carries the position; 0 elsewhere.
     """
 
     heads: int
@@ -43,6 +43,7 @@ class Sizes:
     key_dim: int = 0
     value_dim: int = 0
     latent: int = 0
+    position_dim: int = 0
 
 
 @dataclass(frozen=True)

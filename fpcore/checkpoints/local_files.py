@@ -132,6 +132,12 @@ class LocalCheckpoint(Checkpoint):
         found = self._where.get(name if place is None else place.name)
         return str(found[0]) if found else str(self.path)
 
+    def stored_in(self, name: str) -> list[tuple[Path, str]]:
+        """The files that hold (parts of) a tensor, and what each calls it."""
+        place = self._native.get(name)
+        stored = name if place is None else place.name
+        return [(file, stored) for file in self._where[stored]]
+
     def read(self, name: str) -> torch.Tensor:  # noqa: D102
         place = self._native.get(name)
         if place is None:
@@ -141,6 +147,10 @@ class LocalCheckpoint(Checkpoint):
         parts = [self._part(file, place.name) for file in self._where[place.name]]
         whole = parts[0] if place.axis is None or len(parts) == 1 else torch.cat(parts, place.axis)
         return transformers_order(whole, place.heads) if place.heads else whole
+
+    def close_files(self) -> None:
+        """Forget open files; they are opened again when a tensor is read."""
+        self._open.clear()
 
     def _part(self, file: Path, name: str) -> torch.Tensor:
         """A tensor of one file."""

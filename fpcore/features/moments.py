@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fpcore.anatomy import RoleView
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint, UnreadableTensor
-from fpcore.storage.dequantised import read_dequantised
+from fpcore.storage.dequantised import read_dequantised, stored_parts
 
 if TYPE_CHECKING:
     import torch
@@ -119,8 +119,14 @@ class Measured(Mapping[str, Moments]):
         return len(self._found)
 
 
-def measure(model: Checkpoint) -> Measured:
-    """Moments of every role of a model; each stored tensor is read once, however many ask.
+def measure(model: Checkpoint, roles: Iterable[str] | None = None) -> Measured:
+    """Moments of a model's roles; each stored tensor is read once, however many ask, and no other is.
+
+    Parameters
+    ----------
+    model : Checkpoint
+    roles : iterable of str, optional
+        Which; all by default.
 
     Returns
     -------
@@ -132,12 +138,20 @@ def measure(model: Checkpoint) -> Measured:
     BadCheckpoint
         A tensor holds NaN or infinite values, or is empty; the message names it.
     """
-    return model.remembered("moments", lambda: _measure(model))
+    known: dict[str, Moments | str] = model.remembered("moments", dict)
+    asked = set(model.roles if roles is None else roles)
+    sources = {model.roles[role].source for role in asked if role not in known}
+    if sources:
+        known.update(_measure(model, sources))
+    return Measured({role: known[role] for role in model.roles if role in asked})
 
 
-def _measure(model: Checkpoint) -> Measured:
+def _measure(model: Checkpoint, sources: Collection[str]) -> dict[str, Moments | str]:
+    """Moments of every role that some stored tensors serve."""
     found: dict[str, Moments | str] = {}
-    by_source = sorted(model.roles.values(), key=lambda view: view.source)
+    model.prefetch(stored_parts(model, sources))
+    chosen = [view for view in model.roles.values() if view.source in sources]
+    by_source = sorted(chosen, key=lambda view: view.source)
     for source, group in groupby(by_source, key=lambda view: view.source):
         views = list(group)
         try:
@@ -147,7 +161,7 @@ def _measure(model: Checkpoint) -> Measured:
             continue
         for view in views:
             found[view.role] = _named(model, view, stored)
-    return Measured({role: found[role] for role in model.roles})
+    return found
 
 
 def _named(model: Checkpoint, view: RoleView, stored: torch.Tensor) -> Moments:

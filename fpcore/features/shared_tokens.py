@@ -26,13 +26,18 @@ __all__ = [
 
 FEWEST_TOKENS: Final = 16
 
-# Tokens that align the dimensions of two embeddings, at most; there must be more of them than dimensions.
+# Tokens that align the dimensions of two embeddings, at most: so many, and so many for each dimension.
 ALIGNING: Final = 4096
+ALIGNING_EACH: Final = 4
+
+# Embeddings wider than this are read as float32: stored weights have no more digits than that.
+DOUBLE_WIDTH: Final = 1024
 
 # Keys are numbers that float64 holds exactly; of a million tokens, two share one with chance 1e-4.
 KEY_BYTES: Final = 6
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.floating]
 Index = NDArray[np.int64]
 
 
@@ -43,11 +48,12 @@ class TokenRows(NamedTuple):
     ----------
     keys : ndarray of float64, (n,)
         The numbers of the tokens, ascending.
-    rows : ndarray of float64, (n, width)
+    rows : ndarray, (n, width)
+        Of float64, or of float32 where they are wider than `DOUBLE_WIDTH`.
     """
 
     keys: Array
-    rows: Array
+    rows: Rows
 
     @property
     def nbytes(self) -> int:
@@ -98,7 +104,9 @@ def embedding(model: Checkpoint) -> torch.Tensor:
     if view is None or len(view.shape) != 2:
         raise NotComparable("no embedding")
     values = view.read()
-    if not bool(values.float().isfinite().all()):
+    # Some rows at a time: a vocabulary as float32 is a gigabyte.
+    parts = (values[start : start + 4096] for start in range(0, len(values), 4096))
+    if not all(bool(rows.float().isfinite().all()) for rows in parts):
         raise BadCheckpoint(f"{model.name}: tensor {view.source} holds NaN or infinite values")
     return values
 
@@ -127,7 +135,8 @@ def embedding_rows(model: Checkpoint, most: int) -> TokenRows:
     known = ids < len(matrix)
     keys, ids = keys[known], ids[known]
     # Some more than asked for, as padding and reserved tokens may have rows of zeros.
-    rows = matrix[ids[: 2 * most].tolist()].double().numpy()
+    chosen = matrix[ids[: 2 * most].tolist()]
+    rows: Rows = (chosen.double() if chosen.shape[1] <= DOUBLE_WIDTH else chosen.float()).numpy()
     used = np.flatnonzero(rows.any(axis=1))[:most]
     if len(used) < FEWEST_TOKENS:
         raise NotComparable(f"{len(used)} tokens with an embedding; at least {FEWEST_TOKENS} are needed")
@@ -135,8 +144,15 @@ def embedding_rows(model: Checkpoint, most: int) -> TokenRows:
 
 
 def aligning_rows(model: Checkpoint) -> TokenRows:
-    """Keys and embedding rows of up to `ALIGNING` tokens, kept in the model's memo."""
-    return model.memo.recall((model.digest, "aligning rows"), lambda: embedding_rows(model, ALIGNING))
+    """Keys and embedding rows of up to `ALIGNING` tokens, or `ALIGNING_EACH` times the width if that is more.
+
+    They are kept in the model's memo. There must be more tokens than dimensions to align them, and a map
+    that noise does not decide needs a few times as many.
+    """
+    view = model.roles.get("embedding.weight")
+    width = 0 if view is None else view.shape[-1]
+    most = max(ALIGNING, ALIGNING_EACH * width)
+    return model.memo.recall((model.digest, "aligning rows"), lambda: embedding_rows(model, most))
 
 
 def shared_tokens(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[Index, Index]:

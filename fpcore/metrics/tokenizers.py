@@ -46,6 +46,7 @@ class EmbeddingAnchors(Metric):
     """
 
     name = "embedding-anchors"
+    reads = ("embedding.weight",)
     title = "correlation of the cosines among embeddings of anchor tokens"
     evidence = frozenset({"tokenizer", "weights"})
     invariances = frozenset(INVARIANCES)
@@ -99,6 +100,7 @@ class EmbeddingNorms(Metric):
     """
 
     name = "embedding-norms"
+    reads = ("embedding.weight",)
     title = "overlap of the histograms of embedding row norms"
     invariances = frozenset(INVARIANCES) - {"global scale", "dtype cast"}
     claims = (Claim(text="effect size d = 1.05 between related and unrelated pairs", source=SOURCE),)
@@ -138,6 +140,7 @@ class TokenizerOverlap(Metric):
     """
 
     name = "tokenizer-overlap"
+    reads = ()
     title = "Jaccard index of the vocabularies"
     evidence = frozenset({"tokenizer"})
     invariances = frozenset(INVARIANCES)

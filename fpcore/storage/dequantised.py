@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fpcore.errors import BadCheckpoint, NotComparable, UnreadableTensor, first_line
 from fpcore.storage.adapters import ADAPTER_CONFIG, adapted
+from fpcore.storage.beside import apart
 from fpcore.storage.bitsandbytes_weights import bitsandbytes_weights
 from fpcore.storage.integer_groups import awq_or_gptq, mlx_weights, packed_rows
-from fpcore.storage.scaled_numbers import Fp4, mxfp4_stacks, packed_fp4, quanto_weights, scaled_weights
+from fpcore.storage.scaled_numbers import (
+    Fp4,
+    mxfp4_stacks,
+    packed_floats,
+    quanto_weights,
+    scaled_weights,
+    torchao_weights,
+)
 from fpcore.storage.stored_weight import AsStored, Refused, StoredWeight
 from fpcore.storage.tensor_source import TensorInfo, TensorSource, quantisation
-from fpcore.storage.wrapped_names import apart, unwrapped
+from fpcore.storage.wrapped_names import unwrapped
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["contents", "dequantised_tensors", "read_dequantised", "set_apart"]
+__all__ = ["contents", "dequantised_tensors", "read_dequantised", "set_apart", "stored_parts"]
 
 REAL: Final = ("float", "bfloat")
 UNREAD: Final = ("float6_e2m3fn", "float6_e3m2fn")  # torch has no such numbers
@@ -46,6 +54,10 @@ FOREIGN: Final = {
     "_data": "quanto",
     "_packed": "quanto",
 }
+
+
+# Methods whose integers lie in an order of their own, under names that others use for plain ones.
+NOT_READ: Final = frozenset({"eetq", "bitnet", "higgs", "fp_quant", "sinq"})
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,14 @@ class Unwrapped(TensorSource):
         """One part of a tensor along its first axis."""
         return self.source.read_part(self.stored[name], index)
 
+    def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:
+        """Some rows of a tensor."""
+        return self.source.read_rows(self.stored[name], start, stop)
+
+    def prefetch(self, names: Iterable[str]) -> None:
+        """Say which tensors will be read."""
+        self.source.prefetch([self.stored[name] for name in names])
+
     def file_of(self, name: str) -> str:
         """The file that holds a tensor."""
         return self.source.file_of(self.stored.get(name, name))
@@ -120,7 +140,7 @@ def contents(source: TensorSource) -> Contents:
 
 def find_contents(view: TensorSource) -> Contents:
     """Sort the tensors of a source."""
-    foreign = apart(view.tensors)
+    foreign = apart(view.tensors, str(view.config.get("model_type") or ""))
     own = {name: info for name, info in view.tensors.items() if name not in foreign}
     weights = packed_weights(view, own)
     taken = {part for weight in weights.values() for part in weight.parts}
@@ -129,7 +149,9 @@ def find_contents(view: TensorSource) -> Contents:
     unknown: dict[str, str] = {}
     for name, info in rest.items():
         stem, _, last = name.rpartition(".")
-        if last in FOREIGN or (last == "weight" and not info.dtype.startswith(REAL)):
+        if last.startswith("_") and last.endswith("_qdata"):
+            unknown.setdefault(f"{stem}.{last[1:-6]}", "torchao")
+        elif last in FOREIGN or (last == "weight" and not info.dtype.startswith(REAL)):
             named = last in {"weight", "weight_packed", "_data", "_packed"}
             weight = name.removesuffix("_packed").removesuffix("._data") if named else f"{stem}.weight"
             unknown.setdefault(weight, FOREIGN.get(last, info.dtype))
@@ -163,12 +185,15 @@ def packed_weights(view: TensorSource, tensors: Mapping[str, TensorInfo]) -> dic
     """The weights of storage formats, by name; what one format took is no other's."""
     config = quantisation(view)
     found: dict[str, StoredWeight] = {}
+    if method_of(view) in NOT_READ:
+        return found
     for recognise in (
         lambda rest: bitsandbytes_weights(view, rest),
         lambda rest: awq_or_gptq(rest, config),
         lambda rest: packed_rows(view, rest),
-        packed_fp4,
+        packed_floats,
         mxfp4_stacks,
+        torchao_weights,
         quanto_weights,
         lambda rest: mlx_weights(rest, config),
         scaled_weights,
@@ -192,7 +217,7 @@ def refusals(
     NotComparable
         Nothing shows the shape of a weight within layers.
     """
-    method = quantisation(view).get("quant_method")
+    method = method_of(view)
     shapes = {pattern(name): weight.shape for name, weight in weights.items()}
     refused: dict[str, StoredWeight] = {}
     left: dict[str, str] = {}
@@ -200,7 +225,8 @@ def refusals(
         said = f"{method or form}: {name}"
         reason = f"it is packed in a way that is not known here ({said}); dequantise the model first"
         info = stored.get(name)
-        whole = info is not None and info.dtype == "int8"  # one integer a weight, and no scale
+        # One integer a weight, and no scale.
+        whole = info is not None and info.dtype == "int8" and method not in NOT_READ
         shape = info.shape if info is not None and whole else shapes.get(pattern(name))
         if shape is not None:
             stem = name.removesuffix("weight")
@@ -214,6 +240,11 @@ def refusals(
         else:
             left[name] = f"packed in a way that is not known here ({method or form})"
     return refused, left
+
+
+def method_of(view: TensorSource) -> str:
+    """The name of the quantisation method, as the config says; empty where it does not."""
+    return str(quantisation(view).get("quant_method") or "").lower()
 
 
 def pattern(name: str) -> str:
@@ -263,6 +294,19 @@ def read_dequantised(source: TensorSource, name: str, index: int | None = None) 
             f"{expected} is needed; dequantise the model first"
         )
     return tensor.detach()
+
+
+def stored_parts(source: TensorSource, names: Iterable[str]) -> list[str]:
+    """The stored tensors that weights are made of.
+
+    Parameters
+    ----------
+    source : TensorSource
+    names : iterable of str
+        As `dequantised_tensors` gives them.
+    """
+    weights, stored = contents(source).weights, view_of(source).stored
+    return [stored[part] for name in names for part in weights[name].parts]
 
 
 def place(view: TensorSource, weight: StoredWeight) -> str:

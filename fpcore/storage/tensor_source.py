@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
@@ -92,6 +92,19 @@ class TensorSource(ABC):
     def read_part(self, name: str, index: int) -> torch.Tensor:
         """One part of a tensor along its first axis, such as one expert of a stack."""
         return self.read(name)[index]
+
+    def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:
+        """Some rows of a tensor, along its first axis."""
+        return self.read(name)[start:stop]
+
+    def prefetch(self, names: Iterable[str]) -> None:  # noqa: B027  # most sources have nothing to do
+        """Say which tensors will be read: a source that is far away brings them here, all at once.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Stored tensors; those that are here already cost nothing.
+        """
 
     def file_of(self, name: str) -> str:
         """The file that holds a tensor, for messages; the source's own name where there is none."""
