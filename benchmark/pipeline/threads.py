@@ -6,10 +6,15 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from threadpoolctl import threadpool_limits
 
+from fpcore.device import usable_threads
+
 __all__ = ["one_blas_thread", "one_thread"]
+
+OMP: Final = "OMP_NUM_THREADS"
 
 
 @contextmanager
@@ -23,38 +28,22 @@ def one_blas_thread() -> Iterator[None]:
 def one_thread() -> Iterator[None]:
     """Hold torch and the linear algebra libraries to one thread: equal bytes with any number of cores.
 
-    Work that needs no torch does not wait for it: where it is not there yet it is told to begin with one.
+    Torch is not imported for that: what imports it in the block finds one thread.
     """
-    with one_blas_thread(), _one_torch_thread() if "torch" in sys.modules else _torch_to_come():
-        yield
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch = sys.modules.get("torch")
+    before = None if torch is None else torch.get_num_threads()
+    stated = os.environ.get(OMP)
+    if torch is None:
+        os.environ[OMP] = "1"
+    else:
+        torch.set_num_threads(1)
     try:
-        yield
+        with one_blas_thread():
+            yield
     finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _torch_to_come() -> Iterator[None]:
-    """Torch takes its number of threads from these variables when it is imported."""
-    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    os.environ.update(dict.fromkeys(before, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        if "torch" in sys.modules:
-            import torch
-
-            torch.set_num_threads(int(before["OMP_NUM_THREADS"] or len(os.sched_getaffinity(0))))
+        if torch is None:
+            os.environ.pop(OMP)
+            if stated is not None:
+                os.environ[OMP] = stated
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.set_num_threads(before or usable_threads())
