@@ -44,7 +44,8 @@ class Checkpoint(TensorSource):
     device : str
         Where metrics that run models run it, such as ``cpu`` or ``cuda:1``.
     threads : int
-        Layers that metrics of whole matrices work on at a time. No score depends on it.
+        Tensors that are read and measured, or layers that metrics of whole matrices work on, at a time. No
+        result depends on it.
     sample : Sample or None
         The part of its layers that such metrics read; None for all.
     told : callable or None
@@ -69,7 +70,6 @@ class Checkpoint(TensorSource):
 
     path: Path | None = None
     device: str = "cpu"
-    threads: int = 1
     sample: Sample | None = None
     told: Told | None = None
     unread_files: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ WHOLE_TYPES: Final = frozenset({"blt", "perceiver"})
 # `correct_output_scale` of Gemma 3n is a weight.
 EXTRA: Final = re.compile(
     r"(^|\.)((input|activation|output|act|k|v|q|kv|k_cache|v_cache|prob_output|softmax|k_proj_output|v_proj_output)"
-    r"_(global_)?(scale|zero_point|amax|scale_inv)|amax|_amax|num_batches_tracked|weight_format)$"
+    r"_(global_)?(scale|zero_point|amax|scale_inv|scale_ub)|amax|_amax|num_batches_tracked)$"
 )
 NOT_TENSORS: Final = re.compile(r"(^|\.)_extra_state(\.|$)")
 NEXT_TOKENS: Final = re.compile(r"^(?P<layer>(?:.*\.)?layers\.\d+)\.(?:eh_proj|enorm|hnorm)\.")
