@@ -20,6 +20,7 @@ from benchmark.pipeline.workspace import Workspace
 from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
 from benchmark.session.packages import package_version
+from fpcore import Fetching
 from fpcore.errors import first_line
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Cluster:
         Of its scheduler, such as ``tcp://10.0.0.1:8786``.
     device : str
         Where metrics that run models run them, on the workers.
+    fetching : Fetching, optional
+        What becomes of bytes that come from the hub: there as here, in folders of the workers' own.
 
     Raises
     ------
@@ -58,7 +61,7 @@ class Cluster:
         No scheduler answers there, it has no worker, or a worker runs other code than this process.
     """
 
-    def __init__(self, address: str, device: str) -> None:
+    def __init__(self, address: str, device: str, fetching: Fetching | None = None) -> None:
         if find_spec("distributed") is None:
             raise UsageError(
                 "--dask: the package distributed is not installed; pip install 'lookalike[dask]'"
@@ -71,7 +74,7 @@ class Cluster:
             raise UsageError(
                 f"--dask {address}: no scheduler answers there; start one with `dask scheduler`"
             ) from error
-        self._start = partial(_workspace, device)
+        self._start = partial(_workspace, device, fetching is not None and fetching.keep)
         self._token = uuid.uuid4().hex
         try:
             self._client.wait_for_workers(1, timeout=SECONDS)
@@ -155,8 +158,11 @@ class Cluster:
                     future = next(finished)
                     place = sent.pop(future)
                     if future.status == "finished":
-                        result, files = pickle.loads(future.result())
+                        result, files, traffic = pickle.loads(future.result())
                         unpack(here.cache.path, files, replace=True)
+                        if here.fetching.log is not None and traffic:
+                            with here.fetching.log.open("ab") as log:
+                                log.write(traffic)
                         yield place, result
                     elif _lost(future):
                         local.append(place)
@@ -240,14 +246,23 @@ def _on_worker(
     with _one_at_a_time:
         there = in_process(token, start)
         unpack(there.cache.path, files, replace=False)
+        before = len(_logged(there))
         result = work(there, unit)
         made = pack(there.cache.path, parcels.makes(there, unit, result))
+        traffic = _logged(there)[before:]
         there.cache.trim()
-        return pickle.dumps((result, made))
+        return pickle.dumps((result, made, traffic))
 
 
-def _workspace(device: str) -> Workspace:
+def _logged(workspace: Workspace) -> bytes:
+    """What a worker has noted of the bytes that it fetched."""
+    log = workspace.fetching.log
+    return log.read_bytes() if log is not None and log.is_file() else b""
+
+
+def _workspace(device: str, keep: bool) -> Workspace:
     """That of a worker: its cache goes with the worker's own folder."""
     from distributed import get_worker
 
-    return Workspace(Cache(Path(get_worker().local_directory) / "lookalike"), device)
+    cache = Cache(Path(get_worker().local_directory) / "lookalike")
+    return Workspace(cache, device, Fetching(cache.pieces, keep, cache.path / "traffic.log"))

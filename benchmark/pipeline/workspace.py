@@ -11,6 +11,7 @@ import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.session.cache import Cache
+from fpcore.device import usable_threads
 
 __all__ = ["Workspace"]
 
@@ -57,11 +58,15 @@ class Workspace:
         Where fingerprints are kept.
     device : str
         Where metrics that run models run them.
+    fetching : Fetching, optional
+        What becomes of bytes that come from the hub.
     """
 
-    def __init__(self, cache: Cache, device: str) -> None:
+    def __init__(self, cache: Cache, device: str, fetching: fpcore.Fetching | None = None) -> None:
         self.cache = cache
         self.device = device
+        self.fetching = fetching or fpcore.Fetching(cache.pieces)
+        self.threads = usable_threads()
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
         # What is large and was computed on checkpoints, bounded for all together.
         self._memo = fpcore.Memo()
@@ -78,8 +83,8 @@ class Workspace:
         """The checkpoint of a model of the run; errors as `Located.open`."""
 
         def opened() -> fpcore.Checkpoint:
-            checkpoint = located.open(self.device)
-            checkpoint.memo = self._memo
+            checkpoint = located.open(self.device, self.fetching)
+            checkpoint.memo, checkpoint.threads = self._memo, self.threads
             return checkpoint
 
         return self._opened.get(located.model, opened)

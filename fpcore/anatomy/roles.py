@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from fpcore.anatomy.tensor_layouts import View
-from fpcore.storage.dequantised import read_dequantised
+from fpcore.storage.dequantised import read_dequantised, real_values
+from fpcore.storage.element_types import Real
 from fpcore.storage.tensor_source import TensorSource
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class RoleView:
             return self.view.apply(read_dequantised(self.checkpoint, self.source))
         one = read_dequantised(self.checkpoint, self.source, self.view.expert)
         return replace(self.view, expert=None).apply(one)
+
+    def values(self) -> Real:
+        """The tensor in numpy, float64 where it is stored so, else float32 (exact); torch only if it must."""
+        one = real_values(self.checkpoint, self.source, self.view.expert)
+        return replace(self.view, expert=None).apply_real(one)
 
 
 class Roles(Mapping[str, RoleView]):

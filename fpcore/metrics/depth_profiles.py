@@ -65,6 +65,7 @@ class DepthProfile(Metric):
     """
 
     missing: ClassVar[str]
+    version = 2  # float32 sums within tensors of more than a million weights
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:
         """The curves of a model, each of the layers that have the part; what no layer has is left out."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
+from fpcore.storage.flat_tensor import FlatTensor, HeldTensor
+
 if TYPE_CHECKING:
     import torch
 
@@ -69,10 +71,16 @@ class TensorSource(ABC):
         What people see.
     config : mapping
         The parsed ``config.json``.
+    threads : int
+        How much is done at a time, where more than one thing can be; no result depends on it.
+    side_by_side : bool
+        Whether several threads may read it.
     """
 
     name: str
     config: Config
+    threads: int = 1
+    side_by_side: bool = False
 
     @property
     @abstractmethod
@@ -93,6 +101,10 @@ class TensorSource(ABC):
         """One part of a tensor along its first axis, such as one expert of a stack."""
         return self.read(name)[index]
 
+    def flat(self, name: str) -> FlatTensor:
+        """One tensor as stored, opened to be read a stretch at a time."""
+        return HeldTensor.of(self.read(name))
+
     def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:
         """Some rows of a tensor, along its first axis."""
         return self.read(name)[start:stop]
@@ -104,6 +116,17 @@ class TensorSource(ABC):
         ----------
         names : iterable of str
             Stored tensors; those that are here already cost nothing.
+        """
+
+    def prefetch_stretches(  # noqa: B027  # as above
+        self, wanted: Mapping[str, Sequence[tuple[int, int]]]
+    ) -> None:
+        """Say which stretches of tensors will be read by way of `flat`; as `prefetch` otherwise.
+
+        Parameters
+        ----------
+        wanted : mapping of str to sequence of (int, int)
+            Stored tensor → the first number of a stretch, and the one after its last.
         """
 
     def file_of(self, name: str) -> str:
