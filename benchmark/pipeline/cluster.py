@@ -158,7 +158,11 @@ class Cluster:
                     future = next(finished)
                     place = sent.pop(future)
                     if future.status == "finished":
-                        result, files, traffic = pickle.loads(future.result())
+                        content = self._fetched(future)
+                        if content is None:
+                            local.append(place)
+                            continue
+                        result, files, traffic = pickle.loads(content)
                         unpack(here.cache.path, files, replace=True)
                         if here.fetching.log is not None and traffic:
                             with here.fetching.log.open("ab") as log:
@@ -170,6 +174,17 @@ class Cluster:
                         future.result()  # raises what the work raised
         finally:
             self._client.cancel(list(sent))
+
+    def _fetched(self, future: Future) -> bytes | None:
+        """A result that lies at its worker; None if that is gone, and nobody left to do the unit again."""
+        while True:
+            try:
+                content: bytes = future.result(timeout=SECONDS)
+            except TimeoutError:
+                if self._threads():
+                    continue
+                return None
+            return content
 
     def _wait(self, finished: as_completed) -> bool:
         """Wait for a unit that is on its way; whether there is one, which without workers there is not."""
