@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import joblib
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from benchmark.pipeline.process_state import in_process
 from benchmark.session.progress import Advance
@@ -47,7 +46,7 @@ class Engine(Generic[State]):
     """Does units of work with what they share in a process, such as models that are open.
 
     Other processes take seconds to start, so they are started only once the work done here shows that they
-    pay. What they leave undone, because they were killed, is done here.
+    pay.
 
     Parameters
     ----------
@@ -130,29 +129,12 @@ class Engine(Generic[State]):
             to_come = spent / (len(units) - len(left)) * len(left)
             if self._workers > 1 and spent > LOOK_SECONDS and to_come > START_SECONDS:
                 break
-        for place, result in self._elsewhere(work, units, left):
-            left.remove(place)
-            yield place, result
-        for place in left:
-            yield place, work(self.here, units[place])
-
-    def _elsewhere(
-        self, work: Callable[[State, Unit], Result], units: Sequence[Unit], places: Sequence[int]
-    ) -> Iterator[tuple[int, Result]]:
-        """Results of other processes; where one of these is killed, by half as many, down to none."""
-        left, workers = list(places), self._workers
-        while left and workers > 1:
-            jobs = joblib.Parallel(n_jobs=min(workers, len(left)), return_as="generator_unordered")
-            finished = jobs(
-                joblib.delayed(_in_worker)(self._token, self._start, work, place, units[place])
-                for place in left
-            )
-            try:
-                for place, result in finished:
-                    left.remove(place)
-                    yield place, result
-            except TerminatedWorkerError:
-                workers //= 2
+        if not left:
+            return
+        jobs = joblib.Parallel(n_jobs=min(self._workers, len(left)), return_as="generator_unordered")
+        yield from jobs(
+            joblib.delayed(_in_worker)(self._token, self._start, work, place, units[place]) for place in left
+        )
 
 
 def _in_worker(

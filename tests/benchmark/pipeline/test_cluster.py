@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from small_catalog import write_catalog
 
 from benchmark.pipeline import engine as engine_module
 from benchmark.pipeline.cluster import Cluster, code_and_versions
-from benchmark.pipeline.engine import Engine
 from benchmark.pipeline.parcels import pack, unpack
 from benchmark.pipeline.run import run
 
@@ -68,6 +66,7 @@ def test_workers_that_share_no_disk_one_of_which_is_killed(plain: Path, tmp_path
         assert (caller / "again" / name).read_bytes() == (plain / "out" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_without_a_worker_left_the_rest_is_done_here(plain: Path, tmp_path: Path) -> None:
     """Two workers die in the middle of a unit; whoever tries it next would, too: nobody is left to."""
     caller = tmp_path / "caller"
@@ -80,6 +79,7 @@ def test_without_a_worker_left_the_rest_is_done_here(plain: Path, tmp_path: Path
     check(plain, caller)
 
 
+@pytest.mark.slow
 def test_models_on_this_disk_are_read_here(tmp_path: Path) -> None:
     """Another disk may hold other files under the same path. Their fingerprints travel."""
     catalog = write_catalog(tmp_path / "models", founders=3, children=1)
@@ -106,28 +106,13 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_worker_of_other_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with dask_cluster(tmp_path, forbidden=tmp_path / "none", deaths=[None]) as (address, _):
         changed = {**code_and_versions(), "code": "another"}
         monkeypatch.setattr("benchmark.pipeline.cluster.code_and_versions", lambda: changed)
         with pytest.raises(Exception, match="would differ"):
             Cluster(address, "cpu")
-
-
-def stop(_: object, unit: int) -> int:
-    if unit == 5 and os.environ.get("CALLER") != str(os.getpid()):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return unit * unit
-
-
-@pytest.mark.parametrize("workers", [2, 4])
-def test_local_processes_that_are_killed(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
-    monkeypatch.setattr(engine_module, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(engine_module, "START_SECONDS", 0.0)
-    monkeypatch.setenv("CALLER", str(os.getpid()))
-    engine = Engine(object, workers)
-    found = dict(engine.run(stop, range(12), advance=lambda *_: None, name=str))
-    assert found == {unit: unit * unit for unit in range(12)}
 
 
 def test_files_keep_their_places(tmp_path: Path) -> None:
