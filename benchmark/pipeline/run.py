@@ -21,6 +21,7 @@ from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.plan import Plan, make_plan, with_cells
 from benchmark.pipeline.provenance import Clock, Request, begun
 from benchmark.pipeline.score import BESIDE, Job, score_pairs
+from benchmark.pipeline.steps import watched
 from benchmark.pipeline.workspace import Workspace
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run
@@ -179,7 +180,7 @@ def extract_all(
 ) -> dict[str, Extraction]:
     """Fingerprint every model under every metric; by what the run calls the model, in its order."""
     work = partial(extract, metrics=tuple(metrics), limits=dict(limits))
-    with session.progress.phase("fingerprints") as advance:
+    with session.progress.phase("fingerprints") as bar, watched(engine.here, bar, len(models)) as advance:
         found = dict(engine.run(work, models, advance=advance, name=lambda one: one.model))
     return {models[place].model: found[place] for place in range(len(models))}
 

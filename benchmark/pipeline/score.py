@@ -23,6 +23,7 @@ from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
 from benchmark.pipeline.engine import Engine
 from benchmark.pipeline.extract import Extraction
+from benchmark.pipeline.steps import watched
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace
 from benchmark.session.files import atomic_path
@@ -139,9 +140,11 @@ def score_pairs(
             units.append(_unit(job.metric, part, extractions, limits.get(job.metric.name)))
             rows_of.append((place, part.index))
     answers: list[dict[int, pd.DataFrame]] = [{} for _ in frames]
-    for number, found in engine.run(_score_unit, units, advance=advance, name=lambda unit: unit.metric.name):
-        place, rows = rows_of[number]
-        answers[place][number] = found.set_axis(rows)
+    with watched(engine.here, advance, len(units)) as moved:
+        done = engine.run(_score_unit, units, advance=moved, name=lambda unit: unit.metric.name)
+        for number, found in done:
+            place, rows = rows_of[number]
+            answers[place][number] = found.set_axis(rows)
     for frame, parts in zip(frames, answers, strict=True):
         if parts:  # all at once: every assignment copies whole columns
             _fill_in(frame, pd.concat([parts[number] for number in sorted(parts)]))
