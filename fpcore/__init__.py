@@ -10,6 +10,7 @@ from fpcore.anatomy import Architecture
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.checkpoints.in_memory import MemoryCheckpoint
 from fpcore.checkpoints.open import open_checkpoint
+from fpcore.checkpoints.sampled import SampledCheckpoint
 from fpcore.errors import BadCheckpoint, NoDevice, NotComparable, UnknownTensor, UnreadableTensor
 from fpcore.fingerprint import Fingerprint
 from fpcore.memo import Memo
@@ -34,6 +35,7 @@ __all__ = [
     "NoDevice",
     "NotComparable",
     "Sample",
+    "SampledCheckpoint",
     "TensorInfo",
     "UnknownTensor",
     "UnreadableTensor",

@@ -12,6 +12,7 @@ from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.session.cache import Cache
 from fpcore.checkpoints.base import Told
+from fpcore.device import usable_threads
 
 __all__ = ["Workspace"]
 
@@ -69,6 +70,7 @@ class Workspace:
         self.cache = cache
         self.device = device
         self.told: Told | None = None
+        self.threads = usable_threads()
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
         # What is large and was computed on checkpoints, bounded for all together.
         self._memo = fpcore.Memo()
@@ -86,7 +88,7 @@ class Workspace:
 
         def opened() -> fpcore.Checkpoint:
             checkpoint = located.open(self.device)
-            checkpoint.memo = self._memo
+            checkpoint.memo, checkpoint.threads = self._memo, self.threads
             checkpoint.told = self._tell
             return checkpoint
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -43,7 +44,8 @@ class Checkpoint(TensorSource):
     device : str
         Where metrics that run models run it, such as ``cpu`` or ``cuda:1``.
     threads : int
-        Layers that metrics of whole matrices work on at a time. No score depends on it.
+        Tensors that are read and measured, or layers that metrics of whole matrices work on, at a time. No
+        result depends on it.
     sample : Sample or None
         The part of its layers that such metrics read; None for all.
     told : callable or None
@@ -68,7 +70,6 @@ class Checkpoint(TensorSource):
 
     path: Path | None = None
     device: str = "cpu"
-    threads: int = 1
     sample: Sample | None = None
     told: Told | None = None
     unread_files: tuple[str, ...] = ()
@@ -141,7 +142,10 @@ class Checkpoint(TensorSource):
     @property
     def apart(self) -> dict[str, int]:
         """What the files hold beside the language model's weights → how many tensors, or files."""
-        found = set_apart(self)
+        try:
+            found = dict(Counter(self.roles.aside.values()))
+        except (BadCheckpoint, NotComparable):
+            found = set_apart(self)
         unread = {f"the file {file}": 1 for file in self.unread_files}
         return found | unread
 

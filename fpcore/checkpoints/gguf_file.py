@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fpcore.anatomy import Architecture, Roles
 from fpcore.checkpoints.base import Checkpoint, one_line
@@ -26,11 +27,21 @@ from fpcore.checkpoints.gguf_names import (
     STORED_AS_THEY_ARE,
     TOP,
 )
-from fpcore.checkpoints.gguf_reader import FileTensor, GgufFiles, decoded, gguf_in, hub_shape, open_files
+from fpcore.checkpoints.gguf_reader import (
+    FileTensor,
+    GgufFiles,
+    decoded,
+    decoded_rows,
+    gguf_in,
+    hub_shape,
+    open_files,
+)
 from fpcore.checkpoints.gguf_roles import gguf_views
 from fpcore.checkpoints.gguf_rows import PerHead, RowOrder, order_of
 from fpcore.checkpoints.gguf_shape import GgufShape, architecture_of
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.element_types import CARRIERS, Raw
+from fpcore.storage.flat_tensor import DecodedTensor, FlatTensor, HeldTensor, TensorInFile
 from fpcore.storage.tensor_source import Config, Json, TensorInfo, integer
 
 if TYPE_CHECKING:
@@ -81,6 +92,8 @@ class GgufCheckpoint(Checkpoint):
     Files of the architectures in `AS_ON_THE_HUB` have the hub's names; all others keep their own, and get
     their roles by them.
     """
+
+    side_by_side = True
 
     def __init__(self, path: Path, *, name: str | None = None) -> None:
         self.path = self._file = path
@@ -340,14 +353,35 @@ class GgufCheckpoint(Checkpoint):
             return self.read(name)[index]
         return self._values(place, index)
 
+    def flat(self, name: str) -> FlatTensor:  # noqa: D102
+        place = self._places[name]
+        tensor, dtype = self.files.tensors[place.name], place.info.dtype
+        if place.order is not None or self._scale(place) is not None or self.files.swapped:
+            values = self._array(place, place.expert)
+            return HeldTensor(cast(Raw, values.view(CARRIERS[values.dtype.name])), values.dtype.name)
+        if tensor.tensor_type.name in STORED_AS_THEY_ARE:
+            first = (place.expert or 0) * place.info.size * CARRIERS[dtype].itemsize
+            file = self.files.files[place.name]
+            return TensorInFile(file, int(tensor.data_offset) + first, dtype, place.info.size)
+        return DecodedTensor(
+            place.info.shape, lambda start, stop: decoded_rows(tensor, place.expert, start, stop)
+        )
+
+    def _scale(self, place: Place) -> FileTensor | None:
+        """What the product with a weight is multiplied by when the model runs; it lies beside that."""
+        scale = self.files.tensors.get(f"{place.name.removesuffix('.weight')}.scale")
+        return None if scale is None or scale.name == place.name else scale
+
     def _values(self, place: Place, index: int | None) -> torch.Tensor:
         import torch
 
+        return torch.from_numpy(self._array(place, index)).to(getattr(torch, place.info.dtype))
+
+    def _array(self, place: Place, index: int | None) -> NDArray[np.generic]:
         tensor, swapped = self.files.tensors[place.name], self.files.swapped
         values = decoded(tensor, index, swapped=swapped)
-        # A scale beside a weight is what the product with that weight is multiplied by when the model runs.
-        scale = self.files.tensors.get(f"{place.name.removesuffix('.weight')}.scale")
-        if scale is not None and scale.name != place.name:
+        scale = self._scale(place)
+        if scale is not None:
             factor = decoded(scale, None, swapped=swapped).reshape(-1)
             single = factor if index is None or len(factor) == 1 else factor[index : index + 1]
             values = np.multiply(values, single.reshape(-1, *([1] * (values.ndim - 1))), dtype=np.float32)
@@ -355,7 +389,7 @@ class GgufCheckpoint(Checkpoint):
             values = place.order.restored(values)
         if index is None or place.expert is not None:
             values = values.reshape(place.info.shape)
-        return torch.from_numpy(np.ascontiguousarray(values)).to(getattr(torch, place.info.dtype))
+        return np.ascontiguousarray(values)
 
     def __getstate__(self) -> dict[str, object]:
         return {key: value for key, value in super().__getstate__().items() if key not in {"files", "roles"}}

@@ -12,7 +12,7 @@ from fpcore.checkpoints.base import Checkpoint
 from fpcore.checkpoints.gguf_file import gguf_in, open_gguf
 from fpcore.checkpoints.hub import open_remote
 from fpcore.checkpoints.local_files import LocalCheckpoint
-from fpcore.device import check_device
+from fpcore.device import check_device, usable_threads
 from fpcore.errors import BadCheckpoint, NotComparable, first_line
 from fpcore.memo import Memo
 from fpcore.remote.folder import Fetching
@@ -58,9 +58,10 @@ def open_checkpoint(
         Where large results such as forward passes are kept; give several models one to bound what they
         keep together. By default each model has one of its own.
     threads : int, optional
-        Layers that metrics of whole matrices work on at a time; no score depends on it.
+        Tensors or layers that are worked on at a time; no result depends on it. By default as many as
+        ``OMP_NUM_THREADS`` says, else one a core.
     sample : Sample, optional
-        Have such metrics read a part of its layers; their scores are then an `Estimate`.
+        Have metrics of whole matrices read a part of its layers; their scores are then an `Estimate`.
     fetching : Fetching, optional
         What becomes of bytes that come from the hub; by default they go with the checkpoint.
 
@@ -98,8 +99,7 @@ def open_checkpoint(
             f"{path_or_id}: cannot be opened ({first_line(error)}); fetch it again or convert it"
         ) from error
     checkpoint.device, checkpoint.sample = device, sample
-    if threads is not None:
-        checkpoint.threads = threads
+    checkpoint.threads = usable_threads() if threads is None else threads
     if memo is not None:
         checkpoint.memo = memo
     return checkpoint

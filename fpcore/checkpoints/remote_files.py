@@ -23,6 +23,7 @@ from fpcore.remote.remote_file import FIRST, RangedStream
 from fpcore.remote.requests import Refused, Unreachable
 from fpcore.remote.spans import Span
 from fpcore.remote.traffic import Fetched
+from fpcore.storage.flat_tensor import FlatTensor
 from fpcore.storage.tensor_source import TensorInfo
 
 if TYPE_CHECKING:
@@ -157,6 +158,11 @@ class RemoteCheckpoint(OnTheHub):
         self.prefetch([name])
         with explained(self.name, self.folder):
             return self._inner.read(name)
+
+    def flat(self, name: str) -> FlatTensor:  # noqa: D102
+        self.prefetch([name])
+        with explained(self.name, self.folder):
+            return self._inner.flat(name)
 
     def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:  # noqa: D102
         import torch

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fpcore.checkpoints.gguf_file import GgufCheckpoint, Place
 from fpcore.checkpoints.gguf_header import read_gguf_header
@@ -14,9 +16,7 @@ from fpcore.checkpoints.remote_files import OnTheHub, explained, stream_of
 from fpcore.errors import BadCheckpoint
 from fpcore.remote.folder import RemoteFolder
 from fpcore.remote.spans import Span
-
-if TYPE_CHECKING:
-    import torch
+from fpcore.storage.flat_tensor import FlatTensor
 
 __all__ = ["RemoteGguf"]
 
@@ -31,6 +31,8 @@ class RemoteGguf(OnTheHub, GgufCheckpoint):
     path : pathlib.Path
         Of the file, or of one of its parts, in the folder.
     """
+
+    side_by_side = False
 
     def __init__(self, name: str, folder: RemoteFolder, path: Path) -> None:
         self.folder = folder
@@ -70,11 +72,15 @@ class RemoteGguf(OnTheHub, GgufCheckpoint):
             found.setdefault(file, []).append((begin, begin + length))
         return found
 
-    def _values(self, place: Place, index: int | None) -> torch.Tensor:
+    def flat(self, name: str) -> FlatTensor:  # noqa: D102
+        self.prefetch([name])
+        return super().flat(name)
+
+    def _array(self, place: Place, index: int | None) -> NDArray[np.generic]:
         with explained(self.name, self.folder):
             self.ready()
             self.folder.fetch(self._bytes_of(place, index))
-        return super()._values(place, index)
+        return super()._array(place, index)
 
     @cached_property
     def digest(self) -> str:  # noqa: D102

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zipfile
 from bisect import bisect_right
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from fpcore.checkpoints.torch_pickle import Inert, LyingTensor, TensorsOnly
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.element_types import CARRIERS
 
 if TYPE_CHECKING:
     import torch
@@ -98,6 +100,23 @@ class TorchFile:
         """The bytes of the file that one tensor needs; none where its storage is not in the file."""
         place = self.places.get(self.tensors[name].storage.key)
         return (0, 0) if place is None else (place.begin, place.end)
+
+    def plain_begin(self, name: str) -> int | None:
+        """The first byte of a tensor whose numbers lie row by row as they are; None for any other."""
+        lying = self.tensors[name]
+        key, info = lying.storage.key, lying.info
+        width, place = self.widths.get(key, 0), self.places.get(key)
+        steps = [math.prod(info.shape[axis + 1 :]) for axis in range(len(info.shape))]
+        in_rows = all(
+            n == 1 or step == own for n, step, own in zip(info.shape, lying.stride, steps, strict=True)
+        )
+        kind = CARRIERS.get(info.dtype)
+        if place is None or kind is None or kind.itemsize != width or not in_rows or self.big_endian:
+            return None
+        with self.path.open("rb") as stream:
+            begin, end = place.bounds(stream, width)
+        first = begin + (lying.storage.start + lying.offset) * width
+        return first if begin <= first <= end - info.size * width else None
 
     def get_tensor(self, name: str) -> torch.Tensor:
         """One tensor, mapped from the file where its bytes allow."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpcore.anatomy import RoleView
 from fpcore.checkpoints.base import Checkpoint
-from fpcore.errors import BadCheckpoint, NotComparable
-
-if TYPE_CHECKING:
-    import torch
+from fpcore.errors import NotComparable
+from fpcore.features.role_values import rows_in_parts
 
 __all__ = [
     "FEWEST_TOKENS",
     "TokenRows",
     "aligning_rows",
-    "embedding",
     "embedding_rows",
+    "embedding_view",
     "shared_tokens",
     "token_keys",
 ]
@@ -90,25 +89,18 @@ def key_of(token: str) -> float:
     return float(int.from_bytes(digest[:KEY_BYTES], "big"))
 
 
-def embedding(model: Checkpoint) -> torch.Tensor:
-    """The embedding as stored, (tokens, width).
+def embedding_view(model: Checkpoint) -> RoleView:
+    """The embedding, (tokens, width).
 
     Raises
     ------
     NotComparable
         The model has none, or it cannot be read as one matrix.
-    BadCheckpoint
-        A value is not finite.
     """
     view = model.roles.get("embedding.weight")
     if view is None or len(view.shape) != 2:
         raise NotComparable("no embedding")
-    values = view.read()
-    # Some rows at a time: a vocabulary as float32 is a gigabyte.
-    parts = (values[start : start + 4096] for start in range(0, len(values), 4096))
-    if not all(bool(rows.float().isfinite().all()) for rows in parts):
-        raise BadCheckpoint(f"{model.name}: tensor {view.source} holds NaN or infinite values")
-    return values
+    return view
 
 
 def embedding_rows(model: Checkpoint, most: int) -> TokenRows:
@@ -131,12 +123,17 @@ def embedding_rows(model: Checkpoint, most: int) -> TokenRows:
         No tokenizer, no embedding, or fewer than `FEWEST_TOKENS` rows.
     """
     keys, ids = token_keys(model)
-    matrix = embedding(model)
-    known = ids < len(matrix)
-    keys, ids = keys[known], ids[known]
+    view = embedding_view(model)
+    known = ids < view.shape[0]
     # Some more than asked for, as padding and reserved tokens may have rows of zeros.
-    chosen = matrix[ids[: 2 * most].tolist()]
-    rows: Rows = (chosen.double() if chosen.shape[1] <= DOUBLE_WIDTH else chosen.float()).numpy()
+    keys, ids = keys[known][: 2 * most], ids[known][: 2 * most]
+    kind = np.float64 if view.shape[1] <= DOUBLE_WIDTH else np.float32
+    rows: Rows = np.empty((len(ids), view.shape[1]), kind)
+    first = 0
+    for part in rows_in_parts(view):
+        here = np.flatnonzero((first <= ids) & (ids < first + len(part)))
+        rows[here] = part[ids[here] - first]
+        first += len(part)
     used = np.flatnonzero(rows.any(axis=1))[:most]
     if len(used) < FEWEST_TOKENS:
         raise NotComparable(f"{len(used)} tokens with an embedding; at least {FEWEST_TOKENS} are needed")
