@@ -59,6 +59,8 @@ class Workspace:
         Where fingerprints are kept.
     device : str
         Where metrics that run models run them.
+    fetching : Fetching, optional
+        What becomes of bytes that come from the hub.
 
     Attributes
     ----------
@@ -66,10 +68,11 @@ class Workspace:
         Told of steps of the work on the models that are open: steps done, steps in all, and what they are.
     """
 
-    def __init__(self, cache: Cache, device: str) -> None:
+    def __init__(self, cache: Cache, device: str, fetching: fpcore.Fetching | None = None) -> None:
         self.cache = cache
         self.device = device
         self.told: Told | None = None
+        self.fetching = fetching or fpcore.Fetching(cache.pieces)
         self.threads = usable_threads()
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
         # What is large and was computed on checkpoints, bounded for all together.
@@ -87,7 +90,7 @@ class Workspace:
         """The checkpoint of a model of the run; errors as `Located.open`."""
 
         def opened() -> fpcore.Checkpoint:
-            checkpoint = located.open(self.device)
+            checkpoint = located.open(self.device, self.fetching)
             checkpoint.memo, checkpoint.threads = self._memo, self.threads
             checkpoint.told = self._tell
             return checkpoint
