@@ -11,11 +11,13 @@ from typing import Final
 
 import fpcore
 from benchmark.catalog import Model
+from benchmark.session.errors import UsageError
 from fpcore.storage.dequantised import stored_parts
 
 __all__ = ["Survey", "Surveyed", "estimated_bytes", "tensors_read"]
 
 AT_ONCE: Final = 4  # models whose headers are fetched at one time; each asks for several things at once
+UNREACHABLE: Final = "the hub cannot be reached"
 SMALL_ROLES: Final = ("norm", "bias")  # words of roles that hold one number a unit
 
 
@@ -68,8 +70,21 @@ class Survey:
         self.rate = math.nan
 
     def ask(self, models: Iterable[str], advance: Callable[[int, int, str], None]) -> None:
-        """Read the headers of models; whoever fails is named in `failed`."""
+        """Read the headers of models; whoever fails is named in `failed`.
+
+        Raises
+        ------
+        UsageError
+            The hub itself cannot be reached: all others would wait in vain.
+        """
         new = [model for model in models if model not in self.found and model not in self.failed]
+        self._several(new[:AT_ONCE], advance)
+        unreachable = [why for why in self.failed.values() if UNREACHABLE in why]
+        if new and not self.found and len(unreachable) == len(self.failed) and not offline():
+            raise UsageError(f"{unreachable[0]}; see to the network and $HF_ENDPOINT, or take --tier zoo")
+        self._several(new[AT_ONCE:], advance)
+
+    def _several(self, new: list[str], advance: Callable[[int, int, str], None]) -> None:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for done, (model, outcome) in enumerate(zip(new, pool.map(self._one, new), strict=True), 1):
                 if isinstance(outcome, Surveyed):
@@ -101,6 +116,13 @@ class Survey:
         with suppress(fpcore.BadCheckpoint):  # the run will meet the same, and name it
             checkpoint = self._open(largest)
             self.rate = checkpoint.measure_rate(tensors_read(checkpoint, self._metrics))
+
+
+def offline() -> bool:
+    """Whether the hub's client was told to use its cache alone: then nobody waits for anything."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
 
 
 def tensors_read(checkpoint: fpcore.Checkpoint, metrics: Iterable[fpcore.Metric]) -> set[str]:

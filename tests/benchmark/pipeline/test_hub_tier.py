@@ -226,3 +226,15 @@ def test_what_is_kept_is_read_by_the_hubs_own_client(
     kept = try_to_load_from_cache("org/f0", "config.json")
     assert isinstance(kept, str)
     assert Path(kept).read_bytes() == (on_disk.parent / "f0" / "config.json").read_bytes()
+
+
+def test_a_hub_that_nobody_reaches_is_one_line(
+    hub: LoopbackHub, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.faults = [Fault("close", times=10**6, server="hub")]
+    said = command("run", "--catalog", catalog, "--tier", "hub", "--dry-run", cache=tmp_path / "cache")
+    assert said.code == 2
+    assert "the hub cannot be reached" in said.err
+    assert "or take --tier zoo" in said.err
+    assert "Traceback" not in said.err
+    assert len({one.path for one in hub.seen}) <= 4, "the others are not waited for"
