@@ -19,7 +19,7 @@ from benchmark.pipeline.statistics import results_of, with_catalog_facts
 from benchmark.pipeline.threads import one_blas_thread
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run, read_run
-from benchmark.results.schema import CostRecord, ForgeryRecord
+from benchmark.results.schema import CostRecord, ForgeryRecord, TrafficRecord
 from benchmark.session.session import Session
 
 if TYPE_CHECKING:  # it runs models: statistics alone need not
@@ -53,6 +53,8 @@ class Scored:
         Of forged models.
     notes : tuple of str
         What was changed to read the score table: a warning of every metric.
+    traffic : TrafficRecord or None
+        What was fetched from the hub.
     """
 
     scores: pd.DataFrame
@@ -63,6 +65,7 @@ class Scored:
     forgeries: pd.DataFrame | None = None
     forged: Mapping[str, Extraction] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    traffic: TrafficRecord | None = None
 
 
 def finish(
@@ -113,6 +116,7 @@ def finish(
         metrics={name: provenance.describe_metric(metric) for name, metric in known.items()},
         failures=failures,
         disputes=() if catalog is None else provenance.disputes(catalog, scores),
+        traffic=scored.traffic,
     )
     directory.write_record(record)
     with clock.phase("report"), session.progress.phase("report") as advance:
