@@ -60,13 +60,18 @@ class Workspace:
         Where metrics that run models run them.
     fetching : Fetching, optional
         What becomes of bytes that come from the hub.
+    sample : bool
+        Whether slices of large weights are measured in place of all.
     """
 
-    def __init__(self, cache: Cache, device: str, fetching: fpcore.Fetching | None = None) -> None:
+    def __init__(
+        self, cache: Cache, device: str, fetching: fpcore.Fetching | None = None, *, sample: bool = False
+    ) -> None:
         self.cache = cache
         self.device = device
         self.fetching = fetching or fpcore.Fetching(cache.pieces)
         self.threads = usable_threads()
+        self.sample = sample
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
         # What is large and was computed on checkpoints, bounded for all together.
         self._memo = fpcore.Memo()
@@ -85,6 +90,9 @@ class Workspace:
         def opened() -> fpcore.Checkpoint:
             checkpoint = located.open(self.device, self.fetching)
             checkpoint.memo, checkpoint.threads = self._memo, self.threads
+            if self.sample:
+                checkpoint = fpcore.SampledCheckpoint(checkpoint)
+                checkpoint.memo = self._memo
             return checkpoint
 
         return self._opened.get(located.model, opened)
