@@ -23,6 +23,7 @@ from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.plan import Network, Plan, make_plan, parsed_budget
 from benchmark.pipeline.provenance import Clock, Request, begun
 from benchmark.pipeline.score import BESIDE, Job, score_pairs
+from benchmark.pipeline.steps import watched
 from benchmark.pipeline.traffic import conclude_traffic
 from benchmark.pipeline.transfer import with_cells
 from benchmark.pipeline.workspace import Workspace
@@ -211,7 +212,7 @@ def extract_all(
 ) -> dict[str, Extraction]:
     """Fingerprint every model under every metric; by what the run calls the model, in its order."""
     work = partial(extract, metrics=tuple(metrics), limits=dict(limits))
-    with session.progress.phase("fingerprints") as advance:
+    with session.progress.phase("fingerprints") as bar, watched(engine.here, bar, len(models)) as advance:
         found = dict(engine.run(work, models, advance=advance, name=lambda one: one.model))
     return {models[place].model: found[place] for place in range(len(models))}
 
