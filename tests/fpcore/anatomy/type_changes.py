@@ -134,6 +134,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "deepstack_layer_map": [[-1, 0]],
         "spatial_target_layers": [1],
     },
+    "granitemoehybrid": {"layer_types": ["mamba", "attention", "mamba", "attention"]},
     "hunyuan_vl": {"text_config.rope_parameters": {**ROPE, "xdrope_section": [1, 1, 1, 1]}},
     "hy_v4_vl": {"text_config.rope_parameters": {**ROPE, "mrope_section": [1, 1, 0]}},
     "jamba": {
