@@ -57,7 +57,7 @@ def read_by_table(
     reader = RoleReader(checkpoint, stated, table, file)
     views = reader.read()
     depth = 1 + max(layers_of(views), default=-1)
-    check_layers(checkpoint, views, depth)
+    check_layers(checkpoint, views, depth, mixed=reader.table.mixed)
     return views, depth, reader.aside
 
 
@@ -203,10 +203,13 @@ def layers_of(views: Iterable[str]) -> set[int]:
     return {int(role.split(".")[1]) for role in views if role.startswith("layers.")}
 
 
-def check_layers(checkpoint: TensorSource, views: Mapping[str, RoleView], depth: int) -> None:
+def check_layers(
+    checkpoint: TensorSource, views: Mapping[str, RoleView], depth: int, *, mixed: bool = False
+) -> None:
     """Layers count from 0 without a gap, and those with attention have all parts that others have.
 
-    A layer without any attention is one of another kind; a layer with a part of it is damaged.
+    A layer without any attention is one of another kind; a layer with a part of it is damaged. With `mixed`
+    a norm alone is not a part.
     """
     attention: dict[int, set[str]] = {layer: set() for layer in range(depth)}
     numbers = layers_of(views)
@@ -221,7 +224,8 @@ def check_layers(checkpoint: TensorSource, views: Mapping[str, RoleView], depth:
                 f"{checkpoint.name}: there are tensors of layer {depth - 1} but none of layer {layer}; "
                 "a part of the weights is not there"
             )
-        if missing_on_purpose(common - parts, parts):
+        bare = mixed and all(part.startswith("norm.") for part in parts)
+        if bare or missing_on_purpose(common - parts, parts):
             continue
         if parts and parts != common:
             raise BadCheckpoint(

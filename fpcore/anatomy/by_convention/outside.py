@@ -65,5 +65,5 @@ def role_outside(
 
 def unembeds(stem: str) -> bool:
     """Whether a module gives the logits, by its name."""
-    bare = re.sub(r"^(?:language_model|text_model|transformer)\.", "", stem)
+    bare = re.sub(r"^(?:language_model|text_model|transformer|llm|language|thinker)\.", "", stem)
     return bare in UNEMBEDDINGS or any("." in known and stem.endswith(known) for known in UNEMBEDDINGS)
