@@ -148,7 +148,11 @@ CHANGES: dict[str, dict[str, Any]] = {
     "mamba2": {"head_dim": 16},
     "mobilebert": {"intra_bottleneck_size": 16, "true_hidden_size": 16},
     "molmo2": {"adapter_config.vision_feature_layer": [3, 1]},
-    "muse_spark": {"text_config.moe_hidden_size": 16, "projector_hidden_size": 32},
+    "muse_spark": {
+        "text_config.moe_hidden_size": 16,
+        "projector_hidden_size": 32,
+        "audio_config.hidden_sizes": [16, 16, 32, 32],
+    },
     "neomme": {"rope_parameters.full_attention.partial_rotary_factor": 0.5},
     "perception_lm": {"vision_config.model_args": {"embed_dim": 32, "img_size": [16, 16], "depth": 1}},
     "perceiver": {
