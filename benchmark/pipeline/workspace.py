@@ -61,6 +61,8 @@ class Workspace:
         Where metrics that run models run them.
     fetching : Fetching, optional
         What becomes of bytes that come from the hub.
+    sample : bool
+        Whether slices of large weights are measured in place of all.
 
     Attributes
     ----------
@@ -68,12 +70,15 @@ class Workspace:
         Told of steps of the work on the models that are open: steps done, steps in all, and what they are.
     """
 
-    def __init__(self, cache: Cache, device: str, fetching: fpcore.Fetching | None = None) -> None:
+    def __init__(
+        self, cache: Cache, device: str, fetching: fpcore.Fetching | None = None, *, sample: bool = False
+    ) -> None:
         self.cache = cache
         self.device = device
         self.told: Told | None = None
         self.fetching = fetching or fpcore.Fetching(cache.pieces)
         self.threads = usable_threads()
+        self.sample = sample
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
         # What is large and was computed on checkpoints, bounded for all together.
         self._memo = fpcore.Memo()
@@ -92,6 +97,9 @@ class Workspace:
         def opened() -> fpcore.Checkpoint:
             checkpoint = located.open(self.device, self.fetching)
             checkpoint.memo, checkpoint.threads = self._memo, self.threads
+            if self.sample:
+                checkpoint = fpcore.SampledCheckpoint(checkpoint)
+                checkpoint.memo = self._memo
             checkpoint.told = self._tell
             return checkpoint
 
