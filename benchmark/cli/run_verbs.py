@@ -55,6 +55,9 @@ def run(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep files fetched whole, in the hub's own cache.")
     ] = False,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Measure slices of large weights in place of all.")
+    ] = False,
     device: Device = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -75,6 +78,7 @@ def run(
             seed=seed,
             device=device,
             budget=budget,
+            sample=sample,
             quiet=quiet,
         )
         if json_:
@@ -99,6 +103,7 @@ def run(
         dask=dask,
         budget=budget,
         keep=keep,
+        sample=sample,
     )
     _conclude(finished, json_)
 

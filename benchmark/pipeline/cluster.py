@@ -54,6 +54,8 @@ class Cluster:
         Where metrics that run models run them, on the workers.
     fetching : Fetching, optional
         What becomes of bytes that come from the hub: there as here, in folders of the workers' own.
+    sample : bool
+        As for `Workspace`.
 
     Raises
     ------
@@ -61,7 +63,9 @@ class Cluster:
         No scheduler answers there, it has no worker, or a worker runs other code than this process.
     """
 
-    def __init__(self, address: str, device: str, fetching: Fetching | None = None) -> None:
+    def __init__(
+        self, address: str, device: str, fetching: Fetching | None = None, sample: bool = False
+    ) -> None:
         if find_spec("distributed") is None:
             raise UsageError(
                 "--dask: the package distributed is not installed; pip install 'lookalike[dask]'"
@@ -74,7 +78,7 @@ class Cluster:
             raise UsageError(
                 f"--dask {address}: no scheduler answers there; start one with `dask scheduler`"
             ) from error
-        self._start = partial(_workspace, device, fetching is not None and fetching.keep)
+        self._start = partial(_workspace, device, fetching is not None and fetching.keep, sample)
         self._token = uuid.uuid4().hex
         try:
             self._client.wait_for_workers(1, timeout=SECONDS)
@@ -275,9 +279,10 @@ def _logged(workspace: Workspace) -> bytes:
     return log.read_bytes() if log is not None and log.is_file() else b""
 
 
-def _workspace(device: str, keep: bool) -> Workspace:
+def _workspace(device: str, keep: bool, sample: bool) -> Workspace:
     """That of a worker: its cache goes with the worker's own folder."""
     from distributed import get_worker
 
     cache = Cache(Path(get_worker().local_directory) / "lookalike")
-    return Workspace(cache, device, Fetching(cache.pieces, keep, cache.path / "traffic.log"))
+    fetching = Fetching(cache.pieces, keep, cache.path / "traffic.log")
+    return Workspace(cache, device, fetching, sample=sample)

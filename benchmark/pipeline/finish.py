@@ -95,7 +95,9 @@ def finish(
     directory.write_forgeries(forgeries)
     known = {metric.name: metric.load() for metric in scored.metrics}
     with one_blas_thread(), clock.phase("statistics"), session.progress.phase("statistics") as advance:
-        summary = results_of(scores, known, seed=request.seed, cache=session.cache, focus=focus)
+        summary = results_of(
+            scores, known, seed=request.seed, cache=session.cache, focus=focus, workers=session.workers
+        )
         results = with_catalog_facts(summary, scores, catalog, forgeries, scored.notes)
         advance(len(results.metrics), len(results.metrics), "")
     directory.write_results(results)
@@ -118,7 +120,7 @@ def finish(
     )
     directory.write_record(record)
     with clock.phase("report"), session.progress.phase("report") as advance:
-        report.render(directory.path, cache=session.cache)
+        report.render(directory.path, cache=session.cache, workers=session.workers)
         advance(1, 1, str(directory.report))
     directory.write_record(replace(record, seconds=dict(clock.seconds)))
     session.cache.trim()

@@ -24,6 +24,7 @@ from benchmark.pipeline.parcels import ModelParcels
 from benchmark.pipeline.plan import Network, Plan, make_plan, parsed_budget
 from benchmark.pipeline.provenance import Clock, Request, begun
 from benchmark.pipeline.score import BESIDE, Job, score_pairs
+from benchmark.pipeline.steps import watched
 from benchmark.pipeline.traffic import conclude_traffic
 from benchmark.pipeline.transfer import with_cells
 from benchmark.pipeline.workspace import Workspace
@@ -51,6 +52,7 @@ def run(
     dask: str | None = None,
     budget: int | str | None = None,
     keep: bool = False,
+    sample: bool = False,
 ) -> Run:
     """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html.
 
@@ -81,6 +83,8 @@ def run(
         Default: 10 GB.
     keep : bool
         Whether files of which all was fetched go into the hub's own cache; otherwise only fingerprints stay.
+    sample : bool
+        Measure slices of large weights in place of all; metrics that need whole ones abstain.
 
     Returns
     -------
@@ -110,7 +114,7 @@ def run(
         pairs_per_lineage_pair=pairs_per_lineage_pair,
         seed=seed,
         budget=parsed_budget(budget),
-        network=Network(session, log),
+        network=Network(session, log, sample),
     )
     arguments: dict[str, object] = {
         "catalog": None if catalog is None else loaded.file if isinstance(catalog, Catalog) else str(catalog),
@@ -121,11 +125,13 @@ def run(
         "pairs_per_lineage_pair": pairs_per_lineage_pair,
         "budget": budget,
         "keep": keep,
+        "sample": sample,
     }
     facts = provenance.catalog_facts(loaded)
     request = Request("run", arguments, seed, tier, session.device, facts)
     fetching = fpcore.Fetching(session.cache.pieces, keep, log)
-    return carry_out(session, loaded, plan, Path(out) if out else default_out(), request, fetching=fetching)
+    place = Path(out) if out else default_out()
+    return carry_out(session, loaded, plan, place, request, fetching=fetching, sample=sample)
 
 
 def carry_out(
@@ -138,6 +144,7 @@ def carry_out(
     time_limits: Mapping[str, float] | None = None,
     focus: str | None = None,
     fetching: fpcore.Fetching | None = None,
+    sample: bool = False,
 ) -> Run:
     """Do the plan's work and write the run directory.
 
@@ -156,9 +163,11 @@ def carry_out(
         As for `finish`.
     fetching : Fetching, optional
         What becomes of bytes that come from the hub.
+    sample : bool
+        As for `run`.
     """
     limits = dict(time_limits or {})
-    engine = start_engine(session, fetching)
+    engine = start_engine(session, fetching, sample=sample)
     directory = RunDirectory(out)
     clock = Clock()
     directory.write_record(begun(request, clock.started))
@@ -191,14 +200,17 @@ def carry_out(
     return finish(session, directory, scored, request, clock, focus=focus)
 
 
-def start_engine(session: Session, fetching: fpcore.Fetching | None = None) -> Engine[Workspace]:
+def start_engine(
+    session: Session, fetching: fpcore.Fetching | None = None, *, sample: bool = False
+) -> Engine[Workspace]:
     """What does the units of work of one session."""
     cluster = None
     if session.dask is not None:
         from benchmark.pipeline.cluster import Cluster  # an extra
 
-        cluster = Cluster(session.dask, session.device, fetching)
-    return Engine(partial(Workspace, session.cache, session.device, fetching), session.workers, cluster)
+        cluster = Cluster(session.dask, session.device, fetching, sample)
+    start = partial(Workspace, session.cache, session.device, fetching, sample=sample)
+    return Engine(start, session.workers, cluster)
 
 
 def extract_all(
@@ -210,8 +222,8 @@ def extract_all(
 ) -> dict[str, Extraction]:
     """Fingerprint every model under every metric; by what the run calls the model, in its order."""
     work = partial(extract, metrics=tuple(metrics), limits=dict(limits))
-    with session.progress.phase("fingerprints") as advance:
-        parcels = ModelParcels(tuple(metrics))
+    parcels = ModelParcels(tuple(metrics))
+    with session.progress.phase("fingerprints") as bar, watched(engine.here, bar, len(models)) as advance:
         found = dict(engine.run(work, models, advance=advance, name=lambda one: one.model, parcels=parcels))
     return {models[place].model: found[place] for place in range(len(models))}
 
