@@ -10,11 +10,14 @@ from fpcore.anatomy import Architecture
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.checkpoints.in_memory import MemoryCheckpoint
 from fpcore.checkpoints.open import open_checkpoint
+from fpcore.checkpoints.sampled import SampledCheckpoint
 from fpcore.errors import BadCheckpoint, NoDevice, NotComparable, UnknownTensor, UnreadableTensor
 from fpcore.fingerprint import Fingerprint
 from fpcore.memo import Memo
 from fpcore.protocol import Claim, Cost, Metric
 from fpcore.registry import metric, metrics, register
+from fpcore.remote.folder import Fetching
+from fpcore.sampling import Estimate, Sample
 from fpcore.storage.tensor_source import TensorInfo
 
 __all__ = [
@@ -23,12 +26,16 @@ __all__ = [
     "Checkpoint",
     "Claim",
     "Cost",
+    "Estimate",
+    "Fetching",
     "Fingerprint",
     "Memo",
     "MemoryCheckpoint",
     "Metric",
     "NoDevice",
     "NotComparable",
+    "Sample",
+    "SampledCheckpoint",
     "TensorInfo",
     "UnknownTensor",
     "UnreadableTensor",

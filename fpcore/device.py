@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from fpcore.errors import NoDevice
 
-__all__ = ["check_device"]
+__all__ = ["check_device", "usable_threads"]
 
 
 def check_device(name: str) -> str:
@@ -31,3 +33,14 @@ def check_device(name: str) -> str:
         if number and int(number) >= torch.cuda.device_count():
             raise NoDevice(f"{name}: there are {torch.cuda.device_count()} cards, counted from 0")
     return name
+
+
+def usable_threads() -> int:
+    """As many threads as OMP_NUM_THREADS says, else one a core of this process.
+
+    Linear algebra follows the same variable; whoever starts several processes at a time sets it for each.
+    """
+    stated = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if stated.isdigit() and int(stated) > 0:
+        return int(stated)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -46,7 +46,7 @@ class Fingerprint:
     >>> metric = fpcore.metric("attention-std")
     >>> taken = metric.fingerprint(fpcore.open_checkpoint("models/child"))
     >>> taken
-    Fingerprint(metric='attention-std', version=1, model='child', ...)
+    Fingerprint(metric='attention-std', version=2, model='child', ...)
     >>> taken.save("child.safetensors")
     >>> kept = fpcore.Fingerprint.load("child.safetensors")
     >>> kept.digest == taken.digest, list(kept.arrays)

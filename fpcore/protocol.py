@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from fnmatch import fnmatchcase
+from typing import ClassVar, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from fpcore.fingerprint import Fingerprint
 from fpcore.storage.tensor_source import Json
 
 __all__ = ["FUNCTION_PRESERVING", "INVARIANCES", "Claim", "Cost", "Metric"]
+
+Scores: TypeAlias = NDArray[np.float64]
 
 # What is seen only of a model that runs.
 FROM_RUNNING: Final = frozenset({"activations", "gradients", "outputs"})
@@ -116,6 +119,10 @@ class Metric(ABC):
         Costly metrics are not part of a default run.
     measured : Cost or None
         What it was measured to cost; None if nobody has measured it.
+    reads : tuple of str or None
+        Roles whose tensors `fingerprint` and `similarity` may read, as globs in which ``*`` stands for
+        anything (``layers.*.attention.norm.weight``): nothing else of a model on the hub is fetched in
+        advance. None: any.
 
     Examples
     --------
@@ -152,6 +159,7 @@ class Metric(ABC):
     claims: ClassVar[tuple[Claim, ...]] = ()
     cost: ClassVar[Literal["cheap", "costly"]] = "cheap"
     measured: ClassVar[Cost | None] = None
+    reads: ClassVar[tuple[str, ...] | None] = None
 
     @abstractmethod
     def fingerprint(self, model: Checkpoint) -> Fingerprint:
@@ -192,6 +200,49 @@ class Metric(ABC):
             The metric is not defined for this pair.
         """
 
+    def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: NDArray[np.intp]) -> Scores:
+        """The similarities of many pairs at once, for metrics that can do that faster than one by one.
+
+        `similarity` stays the definition: this may differ from it by rounding only, and what a pair gets must
+        not depend on the pairs beside it. A metric need not have it.
+
+        Parameters
+        ----------
+        fingerprints : sequence of Fingerprint
+            Of this metric and version.
+        pairs : ndarray of int, (n, 2)
+            Places in `fingerprints`.
+
+        Returns
+        -------
+        ndarray of float64, (n,)
+            NaN where a pair is left to `similarity`, such as one that does not compare: it says why.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fpcore
+        >>> metric = fpcore.metric("attention-std")
+        >>> models = [fpcore.open_checkpoint(f"models/{name}") for name in ("parent", "child")]
+        >>> taken = [metric.fingerprint(model) for model in models]
+        >>> scores = metric.pair_similarities(taken, np.array([(0, 1), (1, 1)]))
+        >>> scores.tolist() == [metric.similarity(*taken), metric.similarity(taken[1], taken[1])]
+        True
+        """
+        return np.full(len(pairs), np.nan)
+
+    @property
+    def scores_together(self) -> bool:
+        """Whether it has a `pair_similarities` that speaks for its `similarity`.
+
+        One that is inherited does not where a class further down defines another `similarity`.
+        """
+        many, one = (
+            next(cls for cls in type(self).__mro__ if name in vars(cls))
+            for name in ("pair_similarities", "similarity")
+        )
+        return many is not Metric and issubclass(many, one)
+
     def raw(self, fingerprint: Fingerprint) -> dict[str, Json]:
         """The fingerprint as nested plain values for people and scripts."""
         return {name: array.tolist() for name, array in fingerprint.arrays.items()}
@@ -200,6 +251,20 @@ class Metric(ABC):
     def needs_forward_pass(self) -> bool:
         """Whether its evidence comes from running a model: the last digits then depend on the device."""
         return bool(self.evidence & FROM_RUNNING)
+
+    def roles_read(self, model: Checkpoint) -> tuple[str, ...]:
+        """The roles of a model whose tensors the metric may read.
+
+        Raises
+        ------
+        BadCheckpoint, NotComparable
+            The model's tensors cannot be given roles.
+        """
+        if self.reads is not None and not self.reads:
+            return ()
+        if self.reads is None:
+            return tuple(model.roles)
+        return tuple(role for role in model.roles if any(fnmatchcase(role, glob) for glob in self.reads))
 
     def make_fingerprint(
         self,

@@ -64,6 +64,16 @@ class Document:
                 break
         return self.lines.get(here, 0)
 
+    def add_model(self, entry: dict[str, object], line: int) -> Place:
+        """Take in a model that is not written out but follows from what stands at a line; its place."""
+        assert isinstance(self.value, dict)
+        models = self.value.setdefault("models", [])
+        models.append(entry)
+        place: Place = ("models", len(models) - 1)
+        self.lines.setdefault(("models",), line)
+        self.lines[place] = line
+        return place
+
     def problem(self, place: Place, message: str) -> Problem:
         """A problem at a place, named as readers would: models by their id."""
         return Problem(self.file, self.line(place), self._spell(place), message)

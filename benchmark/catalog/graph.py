@@ -13,7 +13,7 @@ import numpy.typing as npt
 from analysis.columns import RELATIONS
 from analysis.lineages import connected_components
 from benchmark.catalog.integrity import date_span, topological
-from benchmark.catalog.model import CALIBRATING_GRADES, Dispute, Evidence, Model, Parent
+from benchmark.catalog.model import CALIBRATING_GRADES, Dispute, Evidence, Model, Parent, ZooSource
 from benchmark.catalog.reachability import Matrix, closure, product
 
 __all__ = ["Graph", "Kinship"]
@@ -332,10 +332,13 @@ def _calibrates(evidence: Sequence[Evidence]) -> bool:
 
 
 def _first_draw(model: Model) -> tuple[object, object] | None:
-    """What decides a zoo founder's random initialisation: its cell and its seed."""
-    if not model.founder or "seed" not in model.training:
+    """What decides a founder's random initialisation: cell and seed in the zoo, shape and draw elsewhere."""
+    if not model.founder:
         return None
-    return model.training.get("cell"), model.training["seed"]
+    if isinstance(model.source, ZooSource):
+        return (model.training.get("cell"), model.training["seed"]) if "seed" in model.training else None
+    draw = model.training.get("initialisation")
+    return (model.cell, draw) if draw is not None and model.cell else None
 
 
 def _joined(way: Sequence[str]) -> str:

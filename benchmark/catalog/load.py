@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from benchmark.catalog.catalog import Catalog
 from benchmark.catalog.document import Document, Place, read_document, read_text
+from benchmark.catalog.families import FamilyProblem, members
 from benchmark.catalog.integrity import graph_problems, topological
 from benchmark.catalog.model import (
     FORGERIES,
@@ -37,6 +38,7 @@ from benchmark.catalog.schema import (
     DisputeForm,
     EvidenceForm,
     FactsForm,
+    FamilyForm,
     ForgeryForm,
     ModelForm,
     SourceForm,
@@ -136,6 +138,8 @@ def parse_catalog(text: str, file: str = "catalog") -> Catalog:
     models = [
         _model(item, ("models", index), cells, document, problems) for index, item in enumerate(form.models)
     ]
+    for index, family in enumerate(form.families):
+        models += _family(family, ("families", index), cells, document, problems)
     disputes = [
         _dispute(item, document.line(("disputes", index))) for index, item in enumerate(form.disputes)
     ]
@@ -146,11 +150,11 @@ def parse_catalog(text: str, file: str = "catalog") -> Catalog:
     return Catalog(_inherited(models), disputes, file=file, digest=digest)
 
 
-def _form_problems(error: ValidationError, document: Document) -> tuple[Problem, ...]:
+def _form_problems(error: ValidationError, document: Document, within: Place = ()) -> tuple[Problem, ...]:
     """Pydantic's findings as one clear line each, in file order."""
     problems = []
     for found in error.errors():
-        place: Place = tuple(found["loc"])
+        place: Place = (*within, *found["loc"])
         problems.append(document.problem(place, _message(found, place)))
     unique = {(problem.line, problem.field, problem.message): problem for problem in problems}
     return tuple(sorted(unique.values(), key=lambda problem: problem.line))
@@ -238,9 +242,32 @@ def _model(
         forgery=_forgery(form.forgery, recipe, place, document, problems),
         evidence=_evidence(form.evidence),
         recipe=recipe,
+        stated_training=form.training.model_dump(exclude_none=True) if form.training else {},
+        family=form.family or "",
         notes=form.notes or "",
         line=document.line(place),
     )
+
+
+def _family(
+    form: FamilyForm, place: Place, cells: Mapping[str, Facts], document: Document, problems: list[Problem]
+) -> list[Model]:
+    """The members of a family; what is wrong with one stands at the family's line, with the member's id."""
+    try:
+        entries = members(form)
+    except FamilyProblem as error:
+        problems.append(document.problem(place, str(error)))
+        return []
+    found = []
+    for entry in entries:
+        member = document.add_model(entry, document.line((*place, "model")))
+        try:
+            item = ModelForm.model_validate(entry)
+        except ValidationError as error:
+            problems += _form_problems(error, document, member)
+            continue
+        found.append(_model(item, member, cells, document, problems))
+    return found
 
 
 def _source(form: SourceForm, model: str) -> HubSource | ZooSource | PathSource:

@@ -38,6 +38,7 @@ METHODS: Final = (
     "adapter-merge",
     "continued-pretrain",
     "vocabulary-swap",
+    "multimodal-extend",
     "merge",
     "depth-upscale",
     "depth-prune",
@@ -52,7 +53,15 @@ METHODS: Final = (
 
 #: Methods that train the parent's network further and leave its shape alone.
 TRAINING_METHODS: Final = frozenset(
-    {"fine-tune", "instruct-tune", "rl", "adapter-merge", "continued-pretrain", "vocabulary-swap"}
+    {
+        "fine-tune",
+        "instruct-tune",
+        "rl",
+        "adapter-merge",
+        "continued-pretrain",
+        "vocabulary-swap",
+        "multimodal-extend",
+    }
 )
 
 #: Methods whose child stands in its parent's architecture cell unless the catalog says otherwise.
@@ -257,6 +266,10 @@ class Model(Shown):
         For the other facts.
     recipe : mapping
         How the zoo makes it; plain data, read by the zoo.
+    stated_training : mapping
+        How another model was trained, as far as its maker says; see `training`.
+    family : str
+        Models that differ in known things only; empty for others.
     notes : str
     line : int
         Where the entry stands in its file.
@@ -278,6 +291,8 @@ class Model(Shown):
     forgery: Forgery | None = None
     evidence: tuple[Evidence, ...] = ()
     recipe: Mapping[str, object] = field(default_factory=dict)
+    stated_training: Mapping[str, object] = field(default_factory=dict)
+    family: str = ""
     notes: str = ""
     line: int = 0
 
@@ -298,13 +313,13 @@ class Model(Shown):
 
     @property
     def training(self) -> Mapping[str, object]:
-        """How the zoo trains it, as its recipe says; empty for any other model."""
+        """How it is trained: as the recipe of a zoo model says, or as is stated of another."""
         trained = self.recipe.get("train")
-        return trained if isinstance(trained, Mapping) else {}
+        return trained if isinstance(trained, Mapping) else self.stated_training
 
     @property
     def training_steps(self) -> int | None:
-        """Steps that the zoo trains it for, None for any other model."""
+        """Steps since its parent, or since its start; None if unknown."""
         steps = self.training.get("steps")
         return steps if isinstance(steps, int) else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import Annotated, Literal
@@ -139,6 +140,22 @@ class ForgeryForm(Form):
     target: Name = Field(description="id of the model it is to look like, or unlike")
 
 
+class TrainingForm(Form):
+    """How a real model was trained, as far as stated: what look-alikes can have in common."""
+
+    initialisation: Text | None = Field(
+        default=None, description="name of the random draw: founders of one shape began from the same numbers"
+    )
+    seed: Text | int | None = None
+    order: Text | int | None = Field(default=None, description="in which order the corpus was read")
+    schedule: Text | None = Field(default=None, description="optimiser, rates, batches and length, by a name")
+    steps: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="optimiser steps since its parent, or since its start"
+    )
+    budget: Count | None = Field(default=None, description="optimiser steps of the whole run")
+    tokens_per_step: Count | None = None
+
+
 class ModelForm(Form):
     """One model."""
 
@@ -159,12 +176,16 @@ class ModelForm(Form):
     forgery: ForgeryForm | None = None
     evidence: EvidenceList | None = None
     recipe: dict[str, object] | None = None
+    training: TrainingForm | None = Field(default=None, description="a zoo model's recipe says it")
+    family: Text | None = Field(default=None, description="models that differ in known things only")
     notes: Text | None = None
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> ModelForm:
         if self.cell is not None and self.architecture is not None:
             raise ValueError("give cell or architecture, not both")
+        if self.training and self.recipe:
+            raise ValueError("gives recipe and training; the recipe of a zoo model says how it is trained")
         if self.parents and self.from_scratch:
             raise ValueError(
                 "has parents and a from_scratch statement; a contradiction belongs under disputes"
@@ -172,6 +193,41 @@ class ModelForm(Form):
         if self.parents and self.shared_init_with:
             raise ValueError("shared_init_with is for founders; this one has parents")
         return self
+
+
+class RunForm(Form):
+    """Points of a model's own training that are published, as branches or as repositories of their own."""
+
+    steps: list[Annotated[int, Field(ge=0)]] | dict[Name, Annotated[int, Field(ge=0)]] = Field(
+        description="optimiser steps, rising, all before the end; or the name of each → steps", min_length=1
+    )
+    budget: Count = Field(description="steps of the whole run; the model itself is its end")
+    branch: Text | None = Field(default=None, description="such as step{step}")
+    repository: Text | None = Field(default=None, description="org/name with {step} where each is one")
+    evidence: EvidenceList
+
+    @model_validator(mode="after")
+    def _rising(self) -> RunForm:
+        steps = list(self.steps.values() if isinstance(self.steps, dict) else self.steps)
+        if (self.branch is None) == (self.repository is None):
+            raise ValueError("give branch or repository, one of the two")
+        if "{step}" not in (self.branch or self.repository or ""):
+            raise ValueError("branch and repository hold {step}")
+        if any(later <= earlier for earlier, later in itertools.pairwise([*steps, self.budget])):
+            raise ValueError(f"steps rise and stay below the budget of {self.budget}")
+        return self
+
+
+class FamilyForm(Form):
+    """Models that differ in known things only, written once: {axis} in the model's text is filled in."""
+
+    name: Text
+    axes: dict[Name, list[Text | int] | dict[Name, dict[str, object]]] = Field(
+        description="axis → values, or value → the fields that it brings", min_length=1
+    )
+    leave_out: list[dict[Name, Text | int]] = Field(default=[], description="members that do not exist")
+    model: dict[str, object] = Field(description="an entry as under `models`")
+    run: RunForm | None = None
 
 
 class FigureForm(Form):
@@ -209,8 +265,15 @@ class CatalogFile(Form):
 
     schema_version: Literal[1] = Field(alias="schema")
     cells: dict[Name, FactsForm] = Field(default={}, description="shapes that several models share")
-    models: Annotated[list[ModelForm], Field(min_length=1)]
+    families: list[FamilyForm] = []
+    models: Annotated[list[ModelForm], Field(min_length=1)] = []
     disputes: list[DisputeForm] = []
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> CatalogFile:
+        if not self.models and not self.families:
+            raise ValueError("a catalog needs `models:` or `families:` with at least one entry")
+        return self
 
 
 def json_schema() -> str:

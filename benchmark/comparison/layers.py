@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 import analysis
 import fpcore
-from fpcore.features.canonical_basis import best_basis, candidate_bases
-from fpcore.features.layer_agreement import agreement, canonical_layers
+from fpcore.features.layer_agreement import agreement, canonical_layers, frame
 
 __all__ = ["SPREADS", "LayerPicture", "picture_layers"]
 
@@ -133,9 +132,9 @@ def _aligned(
         return {}, ()
     try:
         left, right = canonical_layers(a), canonical_layers(b)
-        moments = [[layer.moments for layer in layers] for layers in (left, right)]
-        basis, rows, columns = best_basis(moments[0], moments[1], candidate_bases(a, b))
-        found = [agreement(left[i], right[j], basis) for i, j in zip(rows, columns, strict=True)]
+        chosen = frame(a, b)
+        rows, columns = chosen.rows, chosen.columns
+        found = [agreement(left[i], right[j], chosen.basis) for i, j in zip(rows, columns, strict=True)]
     except fpcore.NotComparable as error:
         missing.append(f"heads and units after matching: {error.reason}")
         return {}, ()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import fpcore
-from benchmark.catalog import Catalog, HubSource, PathSource, ZooSource
-from benchmark.zoo.recipe_forms import parse_recipe
-from benchmark.zoo.recipes import RawRecipes, needs
 
-__all__ = ["Located", "locate", "locate_typed", "open_model"]
+if TYPE_CHECKING:  # a model that is named by its path needs no catalog
+    from benchmark.catalog import Catalog, HubSource, ZooSource
+    from benchmark.zoo.recipes import RawRecipes
+
+__all__ = ["Located", "locate", "locate_path", "locate_typed", "open_model"]
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,7 @@ class Located:
         fpcore.BadCheckpoint
             The weights are missing, damaged, or contradict the shape that the catalog states.
         """
-        if isinstance(self.source, ZooSource):
-            from benchmark.zoo.library import open_zoo  # imports torch: not before a model is opened
-
-            checkpoint = open_zoo(self.source.name, self.recipes, device=device)
-        elif isinstance(self.source, HubSource):
-            checkpoint = fpcore.open_checkpoint(
-                self.source.repository, revision=self.source.revision, device=device
-            )
-        else:
-            checkpoint = fpcore.open_checkpoint(self.source, device=device)
+        checkpoint = self._opened(device)
         found = checkpoint.architecture.cell
         if self.cell is not None and self.cell != found:
             raise fpcore.BadCheckpoint(
@@ -65,6 +58,18 @@ class Located:
                 " correct it"
             )
         return checkpoint
+
+    def _opened(self, device: str) -> fpcore.Checkpoint:
+        source = self.source
+        if isinstance(source, Path | str):
+            return fpcore.open_checkpoint(source, device=device)
+        from benchmark.catalog import HubSource
+
+        if isinstance(source, HubSource):
+            return fpcore.open_checkpoint(source.repository, revision=source.revision, device=device)
+        from benchmark.zoo.library import open_zoo  # imports torch: not before such a model is opened
+
+        return open_zoo(source.name, self.recipes, device=device)
 
 
 def locate(catalog: Catalog, model: str) -> Located:
@@ -76,6 +81,8 @@ def locate(catalog: Catalog, model: str) -> Located:
     model : str
         The id of one of its entries.
     """
+    from benchmark.catalog import PathSource, ZooSource
+
     entry = catalog.entries[model]
     source = entry.source
     if isinstance(source, ZooSource):
@@ -85,10 +92,15 @@ def locate(catalog: Catalog, model: str) -> Located:
     return Located(model, source, entry.cell)
 
 
+def locate_path(text: str) -> Located | None:
+    """What a user named, if it is a local path."""
+    return Located(text, Path(text)) if Path(text).exists() else None
+
+
 def locate_typed(catalog: Catalog, text: str) -> Located:
     """Say where what a user named is: a local path, a catalog id, or ``org/name[@revision]`` on the hub."""
-    if Path(text).exists():
-        return Located(text, Path(text))
+    if (local := locate_path(text)) is not None:
+        return local
     if text in catalog:
         return locate(catalog, catalog.resolve(text))
     return Located(text, text)
@@ -101,6 +113,9 @@ def open_model(catalog: Catalog, model: str) -> fpcore.Checkpoint:
 
 def _with_ancestors(name: str, recipes: RawRecipes) -> RawRecipes:
     """The recipes that it takes to make one model; those that are missing are left for `open_zoo` to name."""
+    from benchmark.zoo.recipe_forms import parse_recipe
+    from benchmark.zoo.recipes import needs
+
     found: dict[str, Mapping[str, object]] = {}
     waiting = [name]
     while waiting:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import fpcore
-from benchmark.catalog import Catalog, load_catalog
-from benchmark.pipeline.checkpoints import locate_typed
+from benchmark.pipeline.checkpoints import Located, locate_path, locate_typed
 from benchmark.pipeline.chosen_metric import choose
+from benchmark.pipeline.extract import extract
 from benchmark.pipeline.metric_names import choose_metrics
-from benchmark.pipeline.run import extract_all, start_engine
+from benchmark.pipeline.workspace import Workspace
 from benchmark.session.session import Session
+
+if TYPE_CHECKING:
+    from benchmark.catalog import Catalog
 
 __all__ = ["ModelFingerprint", "Reading", "fingerprint"]
 
@@ -128,12 +132,11 @@ def fingerprint(
     """
     session = Session.start(cache=cache, device=device, workers=1, quiet=quiet)
     chosen = [choose(name) for name in choose_metrics(metrics)]
-    located = locate_typed(load_catalog(catalog), str(model))
-    engine = start_engine(session)
-    (extraction,) = extract_all(session, engine, [located], chosen, {}).values()
+    located = _locate(str(model), catalog)
+    workspace = Workspace(session.cache, session.device)
+    extraction = extract(workspace, located, chosen, {})
     if extraction.damage:
         raise fpcore.BadCheckpoint(extraction.damage)
-    workspace = engine.here
     silent: dict[str, dict[str, str]] = {"abstained": {}, "failed": {}}
     values: dict[str, Mapping[str, object]] = {}
     for metric in chosen:
@@ -158,3 +161,13 @@ def fingerprint(
         reading=Reading.of(checkpoint),
         apart=apart,
     )
+
+
+def _locate(text: str, catalog: Catalog | Path | str | None) -> Located:
+    """Where a model is; the shipped catalog is not read for one that is named by its path."""
+    local = locate_path(text) if catalog is None else None
+    if local is not None:
+        return local
+    from benchmark.catalog import load_catalog
+
+    return locate_typed(load_catalog(catalog), text)

@@ -1,62 +1,36 @@
-"""The one way to score a pair: by fingerprints, kept by content, limited in time, in one thread.
+"""The one way to score pairs: by fingerprints, kept by content, limited in time.
 
 `run`, `evaluate`, `compare` and sets of candidate parents all score here.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-import fpcore
-from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
-from benchmark.pipeline.deadline import TookTooLong, deadline
 from benchmark.pipeline.engine import Engine
 from benchmark.pipeline.extract import Extraction
-from benchmark.pipeline.threads import one_thread
+from benchmark.pipeline.score_unit import ScoreUnit, score_unit
 from benchmark.pipeline.workspace import Workspace
-from benchmark.session.files import atomic_path
 from benchmark.session.progress import Advance
 
-__all__ = ["BESIDE", "Job", "PairScore", "score_pairs"]
+__all__ = ["BESIDE", "Job", "score_pairs"]
 
 PAIRS_PER_UNIT: Final = 1000
+#: A unit of a metric that scores pairs together has the pairs of so many models with so many: fewer where
+#: whole models are read, so that the work on one cell can be shared, and be gone on with.
+MODELS_PER_BLOCK: Final = {"fingerprints": 128, "models": 64}
 
 #: What stands beside the columns of a score table where its pairs have been scored.
 BESIDE: Final = ("bare_reason", "damaged", "seconds")
 
-
-class PairScore(NamedTuple):
-    """How one pair came out under one metric.
-
-    Attributes
-    ----------
-    score : float
-        NaN unless ok.
-    status : {"ok", "abstained", "failed"}
-    reason : str
-        Why there is no score, without the names of metric and models.
-    damaged : bool
-        Whether a checkpoint could not be read: then the reason names it.
-    seconds : float
-        What it took when it was computed.
-    """
-
-    score: float
-    status: str
-    reason: str
-    damaged: bool
-    seconds: float
+Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -72,32 +46,6 @@ class Job:
 
     metric: ChosenMetric
     pairs: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class ScoreUnit:
-    """Some pairs under one metric: what is scored, and kept, together.
-
-    Attributes
-    ----------
-    metric : ChosenMetric
-    models : tuple of (Located, str)
-        The models and the digests of their content.
-    pairs : tuple of (int, int)
-        Places in `models`.
-    limit : float or None
-        Seconds that a pair may take.
-    """
-
-    metric: ChosenMetric
-    models: tuple[tuple[Located, str], ...]
-    pairs: tuple[tuple[int, int], ...]
-    limit: float | None
-
-    def key(self) -> str:
-        """Content address: the digests of both models of every pair."""
-        digests = [[self.models[a][1], self.models[b][1]] for a, b in self.pairs]
-        return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
 def score_pairs(
@@ -131,15 +79,15 @@ def score_pairs(
     """
     frames = [_begun(job, extractions) for job in jobs]
     units: list[ScoreUnit] = []
-    rows_of: list[tuple[int, pd.Index[int]]] = []
+    rows_of: list[tuple[int, Places]] = []
     for place, (job, frame) in enumerate(zip(jobs, frames, strict=True)):
-        ready = frame[frame["status"] == "ok"]
-        for start in range(0, len(ready), PAIRS_PER_UNIT):
-            part = ready.iloc[start : start + PAIRS_PER_UNIT]
-            units.append(_unit(job.metric, part, extractions, limits.get(job.metric.name)))
-            rows_of.append((place, part.index))
+        rows = np.flatnonzero(frame["status"] == "ok")
+        if len(rows):
+            for places, unit in _units(job, frame.iloc[rows], extractions, limits.get(job.metric.name)):
+                units.append(unit)
+                rows_of.append((place, rows[places]))
     answers: list[dict[int, pd.DataFrame]] = [{} for _ in frames]
-    for number, found in engine.run(_score_unit, units, advance=advance, name=lambda unit: unit.metric.name):
+    for number, found in engine.run(score_unit, units, advance=advance, name=lambda unit: unit.metric.name):
         place, rows = rows_of[number]
         answers[place][number] = found.set_axis(rows)
     for frame, parts in zip(frames, answers, strict=True):
@@ -178,13 +126,35 @@ def _begun(job: Job, extractions: Mapping[str, Extraction]) -> pd.DataFrame:
     )
 
 
-def _unit(
-    metric: ChosenMetric, pairs: pd.DataFrame, extractions: Mapping[str, Extraction], limit: float | None
-) -> ScoreUnit:
-    codes, names = pd.factorize(pd.concat([pairs["model_a"], pairs["model_b"]]))
-    models = tuple((extractions[name].located, extractions[name].digest) for name in names)
-    a, b = codes[: len(pairs)].tolist(), codes[len(pairs) :].tolist()
-    return ScoreUnit(metric, models, tuple(zip(a, b, strict=True)), limit)
+def _units(
+    job: Job, pairs: pd.DataFrame, extractions: Mapping[str, Extraction], limit: float | None
+) -> Iterator[tuple[Places, ScoreUnit]]:
+    """The pairs of a job in units of work, each with the places of its pairs."""
+    ends = pd.concat([pairs["model_a"], pairs["model_b"]])
+    codes, names = pd.factorize(ends)
+    found = [extractions[name] for name in names]
+    # Models of one shape side by side: they have most in common.
+    order = np.array(sorted(range(len(found)), key=lambda place: (found[place].cell, found[place].model)))
+    at = np.argsort(order)[codes].reshape(2, -1).T
+    for places in _parts(at, job.metric, found):
+        used, inside = np.unique(at[places], return_inverse=True)
+        models = tuple((found[place].located, found[place].digest) for place in order[used])
+        yield places, ScoreUnit(job.metric, models, inside.reshape(-1, 2).astype(np.int32), limit)
+
+
+def _parts(pairs: Places, metric: ChosenMetric, models: Sequence[Extraction]) -> Iterator[Places]:
+    """Places of pairs that are scored in one unit."""
+    if not metric.load().scores_together:
+        yield from (
+            np.arange(start, min(start + PAIRS_PER_UNIT, len(pairs)))
+            for start in range(0, len(pairs), PAIRS_PER_UNIT)
+        )
+        return
+    stored = all(model.outcomes[metric.name].stored for model in models)
+    blocks = np.sort(pairs // MODELS_PER_BLOCK["fingerprints" if stored else "models"], axis=1)
+    order = np.lexsort((blocks[:, 1], blocks[:, 0]))
+    new = np.flatnonzero(np.diff(blocks[order], axis=0).any(axis=1)) + 1
+    yield from np.split(order, new)
 
 
 def _fill_in(frame: pd.DataFrame, found: pd.DataFrame) -> None:
@@ -195,58 +165,3 @@ def _fill_in(frame: pd.DataFrame, found: pd.DataFrame) -> None:
         found.loc[row, "reason"] = f"{metric} on {a} – {b}: {found.loc[row, 'bare_reason']}"
     columns = ["score", "status", "reason", *BESIDE]
     frame.loc[found.index, columns] = found[columns]
-
-
-def _score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
-    """Score the pairs of a unit, one row each; what the cache holds is not computed again.
-
-    A failure is kept beside the rest, and tried again the next time: its cause may be gone.
-    """
-    path = workspace.cache.scores / unit.metric.key(workspace.device) / f"{unit.key()}.parquet"
-    known = _kept(path)
-    todo = range(len(unit.pairs)) if known is None else np.flatnonzero(known["status"] == "failed").tolist()
-    if known is not None and not todo:
-        workspace.cache.used(path)
-        return known
-    with one_thread():
-        found = [_score(workspace, unit, *unit.pairs[place]) for place in todo]
-    scores = pd.DataFrame(found, columns=list(PairScore._fields), index=todo)
-    if known is not None:
-        scores = pd.concat([known.drop(index=todo), scores]).sort_index()
-    with atomic_path(path) as temporary:
-        scores.to_parquet(temporary, index=False)
-    return scores
-
-
-def _kept(path: Path) -> pd.DataFrame | None:
-    """The scores of a unit as they were kept; None where they are not there, or not readable."""
-    if not path.is_file():
-        return None
-    try:
-        return pd.read_parquet(path, columns=list(PairScore._fields))
-    except (OSError, ValueError):
-        return None
-
-
-def _score(workspace: Workspace, unit: ScoreUnit, a: int, b: int) -> PairScore:
-    begun = time.perf_counter()
-    score, status, reason, damaged = math.nan, "failed", "", False
-    try:
-        with deadline(unit.limit):
-            both = [workspace.fingerprint(unit.metric, *unit.models[place]) for place in (a, b)]
-            score = float(workspace.metric(unit.metric).similarity(*both))
-    except fpcore.NotComparable as error:
-        status, reason = "abstained", error.reason
-    except fpcore.BadCheckpoint as error:
-        reason, damaged = str(error), True
-    except TookTooLong as late:
-        reason = str(late)
-    except Exception as error:
-        # A metric is somebody's code: what it raises is reported with the pair, and the rest carries on.
-        reason = f"{type(error).__name__}: {error}"
-    else:
-        if math.isnan(score):
-            reason = "the score is NaN; abstain with NotComparable instead"
-        else:
-            status = "ok"
-    return PairScore(score, status, reason, damaged, time.perf_counter() - begun)

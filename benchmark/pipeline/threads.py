@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from threadpoolctl import threadpool_limits
 
+from fpcore.device import usable_threads
+
 __all__ = ["one_blas_thread", "one_thread"]
+
+OMP: Final = "OMP_NUM_THREADS"
 
 
 @contextmanager
@@ -19,13 +26,24 @@ def one_blas_thread() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold torch and the linear algebra libraries to one thread: equal bytes with any number of cores."""
-    import torch
+    """Hold torch and the linear algebra libraries to one thread: equal bytes with any number of cores.
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    Torch is not imported for that: what imports it in the block finds one thread.
+    """
+    torch = sys.modules.get("torch")
+    before = None if torch is None else torch.get_num_threads()
+    stated = os.environ.get(OMP)
+    if torch is None:
+        os.environ[OMP] = "1"
+    else:
+        torch.set_num_threads(1)
     try:
         with one_blas_thread():
             yield
     finally:
-        torch.set_num_threads(before)
+        if torch is None:
+            os.environ.pop(OMP)
+            if stated is not None:
+                os.environ[OMP] = stated
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.set_num_threads(before or usable_threads())

@@ -11,6 +11,7 @@ import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.session.cache import Cache
+from fpcore.device import usable_threads
 
 __all__ = ["Workspace"]
 
@@ -62,6 +63,7 @@ class Workspace:
     def __init__(self, cache: Cache, device: str) -> None:
         self.cache = cache
         self.device = device
+        self.threads = usable_threads()
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
         # What is large and was computed on checkpoints, bounded for all together.
         self._memo = fpcore.Memo()
@@ -79,7 +81,7 @@ class Workspace:
 
         def opened() -> fpcore.Checkpoint:
             checkpoint = located.open(self.device)
-            checkpoint.memo = self._memo
+            checkpoint.memo, checkpoint.threads = self._memo, self.threads
             return checkpoint
 
         return self._opened.get(located.model, opened)

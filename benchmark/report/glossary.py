@@ -56,6 +56,7 @@ _TERMS: Final = {
     "adapter-merge": "Training low-rank updates and adding them to the weights.",
     "continued-pretrain": "Training a model further on text, as in pre-training.",
     "vocabulary-swap": "Replacing the tokenizer and its embeddings, then training on.",
+    "multimodal-extend": "Training a language model further together with an encoder of images or sound.",
     "merge": "Computing one model's weights from those of several.",
     "depth-upscale": "Stacking copies of a model's layers, then training on.",
     "depth-prune": "Leaving out layers, then training on.",
@@ -69,7 +70,7 @@ _TERMS: Final = {
     " computes as it is.",
     "laundering": "Derivation by launder: renumbered units, turned bases, scales that cancel, noise.",
     "training": "Derivation by training the parent's network further: fine-tune, instruct-tune, rl,"
-    " adapter-merge, continued-pretrain or vocabulary-swap.",
+    " adapter-merge, continued-pretrain, vocabulary-swap or multimodal-extend.",
     "merging": "Derivation by merge.",
     "reshaping": "Derivation that changes depth, width or experts.",
     "casting": "Derivation that stores the same weights in another form.",

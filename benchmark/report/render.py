@@ -7,11 +7,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 
 from analysis import as_json
-from benchmark.report.figures import run_figures
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
 from benchmark.report.sections import MetricSection, claimed, metric_sections
@@ -21,6 +19,7 @@ from benchmark.results.schema import Results, RunRecord
 from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
 from benchmark.session.files import atomic_path, write_json
+from benchmark.session.packages import package_version
 
 __all__ = ["render"]
 
@@ -82,15 +81,22 @@ def _figures(
 ) -> dict[str, str]:
     """Every figure by its file name, as SVG."""
     if cache is None:
-        return run_figures(sections, results)
+        return _drawn(sections, results)
     path = cache.figures / f"{key}.json"
     drawn = _kept(path)
     if drawn is None:
-        drawn = run_figures(sections, results)
+        drawn = _drawn(sections, results)
         write_json(path, drawn)
     else:
         cache.used(path)
     return drawn
+
+
+def _drawn(sections: Sequence[MetricSection], results: Results) -> dict[str, str]:
+    # Imported here: where the figures are kept already, nobody waits for matplotlib.
+    from benchmark.report.figures import run_figures
+
+    return run_figures(sections, results)
 
 
 def _kept(path: Path) -> dict[str, str] | None:
@@ -108,6 +114,6 @@ def _key(directory: RunDirectory, record: RunRecord) -> str:
         *directory.digest_parts(),
         json.dumps(as_json(dict(record.metrics)), sort_keys=True).encode(),
         *code,
-        matplotlib.__version__.encode(),
+        package_version("matplotlib").encode(),
     ]
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from benchmark.catalog import Catalog, Model, ZooSource
 from benchmark.catalog.model import TRAINING_METHODS
 from benchmark.results.schema import DecayPoint
-from benchmark.zoo.manifest import SHIPPED, Manifest, read_manifest
+from benchmark.zoo.manifest import SHIPPED, Entry, Manifest, read_manifest
 
 __all__ = ["decay_points", "distances"]
 
 
 def distances(catalog: Catalog, manifest: Manifest | None = None) -> pd.DataFrame:
-    """Every pair of a zoo model and an ancestor from which it was reached by training alone.
+    """Every pair of a model and an ancestor from which it was reached by training alone.
 
     Parameters
     ----------
     catalog : Catalog
     manifest : Manifest, optional
-        Says how many tokens each step saw; the shipped zoo's otherwise.
+        Says how many tokens the zoo's models saw; the shipped zoo's otherwise.
 
     Returns
     -------
     pandas.DataFrame
         `model, ancestor, steps, tokens, share, lineage`: optimiser steps and tokens since the ancestor, and
-        the steps over those of the founder at the root. `tokens` is missing where the manifest does not
-        know a model.
+        the steps over those of the whole run, or of the founder at the root. `tokens` is missing where it is
+        not known for a model on the way.
     """
     trained = (read_manifest(SHIPPED) if manifest is None else manifest).models
     rows = []
@@ -34,8 +36,7 @@ def distances(catalog: Catalog, manifest: Manifest | None = None) -> pd.DataFram
         steps, tokens, here = 0, [], model
         while (parent := _trained_from(catalog, here)) is not None:
             steps += here.training_steps or 0
-            entry = trained.get(here.source.name) if isinstance(here.source, ZooSource) else None
-            tokens.append(entry.tokens if entry else None)
+            tokens.append(_tokens(here, trained))
             budget = _budget(catalog, here)
             if budget is None:
                 break
@@ -85,14 +86,24 @@ def decay_points(scores: pd.DataFrame, far: pd.DataFrame) -> tuple[DecayPoint, .
 
 def _trained_from(catalog: Catalog, model: Model) -> Model | None:
     """The model whose network this one is, trained further; None where it came about otherwise."""
-    if not isinstance(model.source, ZooSource) or model.training_steps is None or len(model.parents) != 1:
+    if model.training_steps is None or len(model.parents) != 1:
         return None
     (parent,) = model.parents
     return catalog.models[parent.id] if parent.method in TRAINING_METHODS else None
 
 
+def _tokens(model: Model, trained: Mapping[str, Entry]) -> int | None:
+    """Tokens that a model saw since its parent."""
+    if isinstance(model.source, ZooSource):
+        entry = trained.get(model.source.name)
+        return entry.tokens if entry else None
+    each, steps = model.training.get("tokens_per_step"), model.training_steps
+    return each * steps if isinstance(each, int) and steps is not None else None
+
+
 def _budget(catalog: Catalog, model: Model) -> int | None:
-    """Steps that the founder at the root of a model's first line of descent was trained for."""
-    while model.parents:
+    """Steps of the run that a model is a point of, or of the founder at the root of its first line."""
+    while model.parents and "budget" not in model.training:
         model = catalog.models[model.parents[0].id]
-    return model.training_steps or None
+    budget = model.training.get("budget", model.training_steps)
+    return budget if isinstance(budget, int) and budget else None

@@ -1,4 +1,4 @@
-"""The cache: fingerprints, scores, results and figures by content, bounded in size."""
+"""The cache: fingerprints, scores, results, figures and calibrations by content, bounded in size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmark.session.errors import UsageError
 
 __all__ = ["DEFAULT_LIMIT", "KINDS", "Cache", "CacheInfo", "Contents", "byte_size"]
 
-KINDS: Final = ("fingerprints", "scores", "results", "figures")
+KINDS: Final = ("fingerprints", "scores", "results", "figures", "calibrations")
 DEFAULT_LIMIT: Final = 10 * 10**9
 """Bytes kept from one run to the next."""
 #: Every file is named by a digest: nothing else in the folder is counted or deleted.
@@ -116,6 +116,11 @@ class Cache:
     def figures(self) -> Path:
         """Folder of drawn figures."""
         return self.path / "figures"
+
+    @property
+    def calibrations(self) -> Path:
+        """Folder of what `compare` knows of a run: fits and verdicts without some lineages."""
+        return self.path / "calibrations"
 
     def used(self, path: Path) -> None:
         """Note that a file was of use: `trim` drops what was not for longest."""

@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from fpcore.anatomy import known_model_types, tensor_layouts
-from fpcore.anatomy.reading import all_tables
+from fpcore.anatomy.by_table import all_tables
 
 FEW = 6
 """Model types that are named one by one."""

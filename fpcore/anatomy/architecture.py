@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.beside import beside
 from fpcore.storage.tensor_source import Config, integer
 
 __all__ = ["Architecture", "StatedShape", "text_config"]
@@ -16,15 +17,25 @@ Norm = Literal["rmsnorm", "layernorm"]
 
 # The same fact under the names that different model types give it; the first one present counts.
 DEPTH = (
+    "num_decoder_layers",  # where an encoder has its own number
+    "decoder_layers",
     "num_hidden_layers",
     "n_layer",
     "n_layers",
     "num_layers",
-    "decoder_layers",
-    "num_decoder_layers",
     "layers",
 )
-WIDTH = ("hidden_size", "n_embd", "d_model", "n_embed", "dim", "emb_dim", "hidden_dim")
+WIDTH = (
+    "true_hidden_size",
+    "d_latents",
+    "hidden_size",
+    "n_embd",
+    "d_model",
+    "n_embed",
+    "dim",
+    "emb_dim",
+    "hidden_dim",
+)
 HEADS = (
     "num_attention_heads",
     "n_head",
@@ -33,6 +44,7 @@ HEADS = (
     "decoder_attention_heads",
     "attention_heads",
     "num_decoder_attention_heads",
+    "num_self_attention_heads",
 )
 KV_HEADS = ("num_key_value_heads", "n_kv_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
 FEED_FORWARD = (
@@ -86,6 +98,7 @@ LAYER_NORM_TYPES = frozenset(
 RMS_NORM_TYPES = frozenset(
     {"t5", "qwen", "chatglm", "internlm2", "exaone", "gemma", "gemma2", "gemma3_text"}
     | {"mamba", "mamba2", "falcon_mamba", "nemotron_h", "xlstm"}
+    | {"pix2struct_text_model", "mt5", "umt5", "longt5", "switch_transformers", "udop"}
 )
 
 # One key-value head for all query heads unless the config counts them.
@@ -94,11 +107,6 @@ MULTI_QUERY_TYPES = frozenset({"falcon"})
 # The feed-forward width is four times the width unless the config says otherwise.
 FOURFOLD_TYPES = frozenset(
     {"gpt2", "gpt_neo", "gptj", "falcon", "bloom", "mpt", "RefinedWeb", "RefinedWebModel"}
-)
-
-# Parts of a larger model around the language model, and heads put on it for other tasks.
-OUTSIDE = re.compile(
-    r"^(?:model\.)?(?:vision_tower|vision_model|visual|multi_modal_projector|audio_tower|score|v_head|classifier)\."
 )
 
 QKV_BIAS = re.compile(r"(?:^|\.)(?:q_proj|query|c_attn|qkv_proj|query_key_value|W_pack|Wqkv|wqkv)\.bias$")
@@ -355,7 +363,7 @@ def _feed_forward(config: Config, model_type: str, width: int | None) -> int | N
 
 def _qkv_bias(config: Config, model_type: str, tensor_names: Iterable[str] | None) -> bool:
     if tensor_names is not None:
-        return any(QKV_BIAS.search(name) and not OUTSIDE.search(name) for name in tensor_names)
+        return any(QKV_BIAS.search(name) and beside(name) is None for name in tensor_names)
     for name in ("attention_bias", "qkv_bias", "add_qkv_bias", "use_qkv_bias"):
         if isinstance(config.get(name), bool):
             return bool(config[name])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from fpcore.anatomy.tensor_layouts import View
-from fpcore.storage.dequantised import read_dequantised
+from fpcore.storage.dequantised import read_dequantised, real_values
+from fpcore.storage.element_types import Real
 from fpcore.storage.tensor_source import TensorSource
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class RoleView:
         one = read_dequantised(self.checkpoint, self.source, self.view.expert)
         return replace(self.view, expert=None).apply(one)
 
+    def values(self) -> Real:
+        """The tensor in numpy, float64 where it is stored so, else float32 (exact); torch only if it must."""
+        one = real_values(self.checkpoint, self.source, self.view.expert)
+        return replace(self.view, expert=None).apply_real(one)
+
 
 class Roles(Mapping[str, RoleView]):
     """All roles of a model, in a fixed order (by layer, then by name).
@@ -62,8 +68,8 @@ class Roles(Mapping[str, RoleView]):
         Number of layers.
     reading : {"by table", "by convention"}
         Whether the type has a table of names, or its names were taken for what the field calls so.
-    aside : sequence of str
-        Stored tensors that are no part of the language model.
+    aside : mapping of str to str
+        Stored tensors that are no part of the language model → what they are.
     """
 
     def __init__(
@@ -71,12 +77,12 @@ class Roles(Mapping[str, RoleView]):
         views: Mapping[str, RoleView],
         depth: int,
         reading: Reading = "by table",
-        aside: Sequence[str] = (),
+        aside: Mapping[str, str] | None = None,
     ) -> None:
         self._views = {role: views[role] for role in sorted(views, key=natural)}
         self.depth = depth
         self.reading = reading
-        self.aside = tuple(aside)
+        self.aside = dict(aside or {})
 
     def __getitem__(self, role: str) -> RoleView:
         return self._views[role]

@@ -44,7 +44,7 @@ class Shown:
     Attributes
     ----------
     width : Counter of int
-        Columns of what reads the stream, rows of what writes to it.
+        Columns of what reads the stream, rows of what writes to it; experts may work on a projection of it.
     query, key : Counter of int
         Rows of the query and key projections, layer by layer.
     gain : Counter of int
@@ -94,7 +94,6 @@ class Shown:
                 counts["width"][shape[1]] += 1
             elif block == "feed_forward" and part == "experts" and words[5] == "up":
                 counts["expert"][shape[0]] += 1
-                counts["width"][shape[1]] += 1
         return cls(**counts, latent=latent)
 
 
@@ -265,7 +264,7 @@ class Check:
                     "correct the config"
                 )
             shared = key_rows // dim
-            said = kv_heads or heads
+            said = kv_heads
             if said and said != shared:
                 other = key_rows // said if key_rows % said == 0 else 0
                 otherwise = (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.element_types import Real
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +21,7 @@ __all__ = [
     "LatentDown",
     "LatentUp",
     "QueryKeyValue",
+    "Rectangle",
     "Sizes",
     "TensorLayout",
     "View",
@@ -32,9 +37,9 @@ class Sizes:
     ----------
     heads, kv_heads, head_dim : int
         Of ordinary attention.
-    key_dim, value_dim, latent : int
-        Of multi-head latent attention: the part of a key head without position, a value head, and the
-        rank of the shared latent; 0 elsewhere.
+    key_dim, value_dim, latent, position_dim : int
+        Of multi-head latent attention: the part of a key head without position, a value head, the rank of
+        the shared latent, and the part of a key head that carries the position; 0 elsewhere.
     """
 
     heads: int
@@ -43,6 +48,26 @@ class Sizes:
     key_dim: int = 0
     value_dim: int = 0
     latent: int = 0
+    position_dim: int = 0
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """Part of a stored tensor, whose axes but the last are taken as one axis of rows.
+
+    Attributes
+    ----------
+    rows, columns : tuple of int
+        The first, and the one behind the last.
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return (self.rows[1] - self.rows[0]) * (self.columns[1] - self.columns[0])
 
 
 @dataclass(frozen=True)
@@ -84,16 +109,49 @@ class View:
 
     def apply(self, tensor: torch.Tensor) -> torch.Tensor:
         """The role's tensor, sharing memory with the stored one where that is possible."""
-        if self.expert is not None:
-            tensor = tensor[self.expert]
+        tensor = tensor if self.expert is None else tensor[self.expert]
         if self.transpose and tensor.ndim == 2:
             tensor = tensor.T
         if self.stop is not None:
             rest = tensor.shape[1:]
             tensor = tensor.reshape(self.groups, -1, *rest)[:, self.start : self.stop].reshape(-1, *rest)
-        if self.shift:
-            tensor = tensor.float() + self.shift
-        return tensor
+        return tensor.float() + self.shift if self.shift else tensor
+
+    def apply_real(self, values: Real) -> Real:
+        """The same in numpy, of a tensor that is float32 or float64."""
+        values = values if self.expert is None else values[self.expert]
+        if self.transpose and values.ndim == 2:
+            values = values.T
+        if self.stop is not None:
+            rest = values.shape[1:]
+            values = values.reshape(self.groups, -1, *rest)[:, self.start : self.stop].reshape(-1, *rest)
+        return values.astype(np.float32) + np.float32(self.shift) if self.shift else values
+
+    def rectangles(self, stored: tuple[int, ...]) -> list[Rectangle]:
+        """Where its numbers lie in a stored tensor of a shape; what `shift` adds is left to the reader."""
+        *axes, width = stored if len(stored) > 1 else (*stored, 1)
+        count = math.prod(axes)
+        first = 0
+        if self.expert is not None:
+            count //= stored[0]
+            first = self.expert * count
+        if self.stop is None:
+            return [Rectangle((first, first + count), (0, width))]
+        ndim = len(stored) - (self.expert is not None)
+        # What is cut are columns of the stored tensor, or rows: so many for each of the view's own.
+        turned = ndim == 2 if self.transpose else ndim == 1 and self.expert is not None
+        length = width if turned else replace(self, stop=None).shape(stored)[0]
+        each = 1 if turned else count // length
+        group = length // self.groups
+        found = []
+        for number in range(self.groups):
+            cut = (number * group + self.start, number * group + self.stop)
+            found.append(
+                Rectangle((first, first + count), cut)
+                if turned
+                else Rectangle((first + cut[0] * each, first + cut[1] * each), (0, width))
+            )
+        return found
 
 
 class TensorLayout:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from fpcore.checkpoints.content import config_digest, file_digest, parse_config
 from fpcore.checkpoints.safetensors_header import read_header
 from fpcore.checkpoints.torch_file import read_torch_file
 from fpcore.errors import BadCheckpoint
+from fpcore.remote.traffic import Fetched
 from fpcore.storage.adapters import ADAPTER_CONFIG
 from fpcore.storage.tensor_source import Config, TensorInfo
 from fpcore.storage.wrapped_names import bare
@@ -57,6 +58,19 @@ class AdapterCheckpoint(Checkpoint):
         with safe_open(self.file, framework="pt") as opened:
             tensor: torch.Tensor = opened.get_tensor(stored)
         return tensor
+
+    def prefetch(self, names: Iterable[str]) -> None:  # noqa: D102
+        self.base.prefetch(name for name in names if name in self._base)
+
+    def fetch_size(self, names: Iterable[str]) -> int:  # noqa: D102
+        return self.base.fetch_size(name for name in names if name in self._base)
+
+    @property
+    def fetched(self) -> Fetched:  # noqa: D102
+        return self.base.fetched
+
+    def let_go(self) -> None:  # noqa: D102
+        self.base.let_go()
 
     def file_of(self, name: str) -> str:  # noqa: D102
         return self.base.file_of(name) if name in self._base else str(self.file)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from fpcore.anatomy import Anatomy, Architecture, Roles, read_anatomy
 from fpcore.anatomy.roles import Reading
@@ -15,10 +16,14 @@ from fpcore.anatomy.shape_check import ShapeContradiction
 from fpcore.checkpoints.vocabulary import read_vocabulary
 from fpcore.errors import BadCheckpoint, NotComparable, first_line
 from fpcore.memo import Memo
+from fpcore.remote.traffic import Fetched
+from fpcore.sampling import Sample
 from fpcore.storage.dequantised import set_apart
 from fpcore.storage.tensor_source import TensorSource
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "Told"]
+
+Told: TypeAlias = Callable[[int, int, str], None]
 
 
 class Checkpoint(TensorSource):
@@ -38,6 +43,13 @@ class Checkpoint(TensorSource):
         Where it lies, None for a model that exists in memory or on the hub.
     device : str
         Where metrics that run models run it, such as ``cpu`` or ``cuda:1``.
+    threads : int
+        Tensors that are read and measured, or layers that metrics of whole matrices work on, at a time. No
+        result depends on it.
+    sample : Sample or None
+        The part of its layers that such metrics read; None for all.
+    told : callable or None
+        Called with steps done, steps in all and what they are, as such a metric proceeds.
     memo : Memo
         Holds what is large and was computed on it, such as a forward pass.
     unread_files : tuple of str
@@ -58,6 +70,8 @@ class Checkpoint(TensorSource):
 
     path: Path | None = None
     device: str = "cpu"
+    sample: Sample | None = None
+    told: Told | None = None
     unread_files: tuple[str, ...] = ()
 
     @property
@@ -68,6 +82,18 @@ class Checkpoint(TensorSource):
     def tokenizer_file(self) -> Path | None:
         """The ``tokenizer.json`` that belongs to the model, or None."""
         return None
+
+    def fetch_size(self, names: Iterable[str]) -> int:
+        """Bytes that reading some stored tensors would bring over the network; 0 for a model that is here."""
+        return 0
+
+    @property
+    def fetched(self) -> Fetched:
+        """What has come over the network for this model."""
+        return Fetched()
+
+    def let_go(self) -> None:
+        """Nothing more will be read of it soon: what was fetched goes, or goes where it is to be kept."""
 
     @cached_property
     def roles(self) -> Roles:
@@ -116,7 +142,10 @@ class Checkpoint(TensorSource):
     @property
     def apart(self) -> dict[str, int]:
         """What the files hold beside the language model's weights → how many tensors, or files."""
-        found = set_apart(self)
+        try:
+            found = dict(Counter(self.roles.aside.values()))
+        except (BadCheckpoint, NotComparable):
+            found = set_apart(self)
         unread = {f"the file {file}": 1 for file in self.unread_files}
         return found | unread
 
@@ -129,6 +158,9 @@ class Checkpoint(TensorSource):
         """Token to id, from ``tokenizer.json``; None where the model brings no such file."""
         file = self.tokenizer_file()
         return None if file is None else read_vocabulary(file)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**super().__getstate__(), "told": None}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

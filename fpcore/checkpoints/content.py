@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fpcore.errors import BadCheckpoint
 from fpcore.storage.tensor_source import Config
 
-__all__ = ["config_digest", "file_digest", "parse_config", "quantised_as", "read_config"]
+__all__ = ["config_digest", "file_digest", "file_digests", "parse_config", "quantised_as", "read_config"]
 
 
 def read_config(folder: Path) -> Config:
@@ -46,6 +47,14 @@ def config_digest(config: Config) -> bytes:
     """The sha256 of a configuration in one canonical spelling."""
     text = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).digest()
+
+
+def file_digests(files: Sequence[Path], threads: int) -> list[bytes]:
+    """The sha256 of the content of each file, several files at a time."""
+    if threads < 2 or len(files) < 2:
+        return [file_digest(file) for file in files]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(file_digest, files))
 
 
 def file_digest(file: Path) -> bytes:

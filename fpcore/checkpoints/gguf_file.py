@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +16,32 @@ from numpy.typing import NDArray
 from fpcore.anatomy import Architecture, Roles
 from fpcore.checkpoints.base import Checkpoint, one_line
 from fpcore.checkpoints.content import file_digest
+from fpcore.checkpoints.gguf_architectures import ARCHITECTURES, NOT_READ, Known
 from fpcore.checkpoints.gguf_names import (
+    AS_ON_THE_HUB,
     BLOCK,
     CONFIG,
     LAYER,
-    MODEL_TYPES,
-    NO_ATTENTION,
     NOT_WEIGHTS,
-    OTHER_TYPES,
     OTHERWISE,
-    REORDERED,
     STORED_AS_THEY_ARE,
     TOP,
 )
-from fpcore.checkpoints.gguf_reader import FileTensor, GgufFiles, decoded, gguf_in, hub_shape, open_files
-from fpcore.checkpoints.gguf_roles import GgufShape, gguf_views
+from fpcore.checkpoints.gguf_reader import (
+    FileTensor,
+    GgufFiles,
+    decoded,
+    decoded_rows,
+    gguf_in,
+    hub_shape,
+    open_files,
+)
+from fpcore.checkpoints.gguf_roles import gguf_views
+from fpcore.checkpoints.gguf_rows import PerHead, RowOrder, order_of
+from fpcore.checkpoints.gguf_shape import GgufShape, architecture_of
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.element_types import CARRIERS, Raw
+from fpcore.storage.flat_tensor import DecodedTensor, FlatTensor, HeldTensor, TensorInFile
 from fpcore.storage.tensor_source import Config, Json, TensorInfo, integer
 
 if TYPE_CHECKING:
@@ -66,25 +76,24 @@ class Place:
         Shape and element type as read.
     expert : int or None
         Its place in a stack of experts.
-    heads : int
-        Heads whose rows are in llama.cpp's order (rotary pairs together); 0 where they are in the hub's.
-    latent : str
-        ``k`` or ``v`` for the key or value matrices of latent attention, one a head.
+    order : RowOrder or None
+        How its rows stand, where that is not as on the hub.
     """
 
     name: str
     info: TensorInfo
     expert: int | None = None
-    heads: int = 0
-    latent: str = ""
+    order: RowOrder | None = None
 
 
 class GgufCheckpoint(Checkpoint):
     """One GGUF file, or all parts of a split one. Quantised tensors are read as float32.
 
-    Files of the architectures in `MODEL_TYPES` have the hub's names; all others keep their own, and get their
-    roles by them.
+    Files of the architectures in `AS_ON_THE_HUB` have the hub's names; all others keep their own, and get
+    their roles by them.
     """
+
+    side_by_side = True
 
     def __init__(self, path: Path, *, name: str | None = None) -> None:
         self.path = self._file = path
@@ -109,21 +118,25 @@ class GgufCheckpoint(Checkpoint):
         fields = self.files.fields
         stated, kind = fields.get("general.architecture"), fields.get("general.type")
         if stated is None:
-            raise BadCheckpoint(f"{self.path}: no general.architecture in its metadata; fetch it again")
+            raise BadCheckpoint(f"{self._file}: no general.architecture in its metadata; fetch it again")
         architecture = str(stated.contents())
         if kind is not None and str(kind.contents()) not in {"model", "None"}:
             raise BadCheckpoint(
-                f"{self.path}: a GGUF file of kind {kind.contents()!r}, not a whole model; merge it into its "
-                "model, or give the model's file"
+                f"{self._file}: a GGUF file of kind {kind.contents()!r}, not a whole model; merge it into "
+                "its model, or give the model's file"
             )
-        if architecture in NO_ATTENTION:
+        if architecture in NOT_READ:
             raise BadCheckpoint(
-                f"{self.path}: GGUF architecture {architecture!r} is {NO_ATTENTION[architecture]}: it has no "
-                "attention to measure"
+                f"{self._file}: GGUF architecture {architecture!r} is {NOT_READ[architecture]}"
+            )
+        if architecture not in ARCHITECTURES:
+            raise BadCheckpoint(
+                f"{self._file}: GGUF architecture {architecture!r} is not known here, nor how its rows were "
+                "turned on conversion; give the original files"
             )
         names = self.files.tensors
         if not any(LAYER_OF.match(name) for name in names):
-            raise BadCheckpoint(f"{self.path}: no tensor of a layer; is it the file of a whole model?")
+            raise BadCheckpoint(f"{self._file}: no tensor of a layer; is it the file of a whole model?")
         return architecture
 
     def _set_aside(self) -> tuple[dict[str, str], set[int]]:
@@ -156,22 +169,18 @@ class GgufCheckpoint(Checkpoint):
         layers = {int(match[1]) for name in self.files.tensors if (match := LAYER_OF.match(name))}
         return 1 + max(layers - self._drafts)
 
-    def per_layer(self, key: str) -> tuple[int, ...]:
-        """A number of each layer: the file states one for all, or a list."""
-        stated = self.value(key)
-        if isinstance(stated, list):
-            return tuple(int(number) for number in stated)
-        return (int(stated),) * self.depth if isinstance(stated, int | float) else ()
-
     @cached_property
-    def heads(self) -> tuple[int, ...]:
-        """Attention heads of each layer."""
-        return self.per_layer("attention.head_count")
+    def shape(self) -> GgufShape:
+        """What the metadata says of the layers."""
+        return GgufShape.of(self._architecture, self.value, self.depth, self._width)
 
-    @cached_property
-    def kv_heads(self) -> tuple[int, ...]:
-        """Key-value heads of each layer."""
-        return self.per_layer("attention.head_count_kv") or self.heads
+    @property
+    def _width(self) -> int:
+        """Columns of the embedding."""
+        embedding = self.files.tensors.get("token_embd.weight")
+        if embedding is None:
+            raise BadCheckpoint(f"{self._file}: no token_embd.weight; is it the file of a whole model?")
+        return hub_shape(embedding)[1]
 
     def _read_config(self) -> Config:
         config: dict[str, Json] = {
@@ -180,8 +189,6 @@ class GgufCheckpoint(Checkpoint):
             if self.value(key) is not None
         }
         shapes = {tensor.name: hub_shape(tensor) for tensor in self.files.tensors.values()}
-        if "token_embd.weight" not in shapes:
-            raise BadCheckpoint(f"{self.path}: no token_embd.weight; is it the file of a whole model?")
         config.setdefault("vocab_size", shapes["token_embd.weight"][0])
         if stacks := [shape[0] for name, shape in shapes.items() if name.endswith("ffn_up_exps.weight")]:
             config.setdefault("num_experts", stacks[0])
@@ -200,8 +207,12 @@ class GgufCheckpoint(Checkpoint):
             return "mixtral"
         if self._architecture == "deepseek2" and any(".exp_probs_b" in name for name in names):
             return "deepseek_v3"
-        known = MODEL_TYPES | OTHER_TYPES
-        return known.get(self._architecture, self._architecture.replace("-", "_"))
+        return self.known.model_type or self._architecture.replace("-", "_")
+
+    @property
+    def known(self) -> Known:
+        """What is known of the architecture."""
+        return ARCHITECTURES[self._architecture]
 
     def _unread(self, model_type: str) -> str:
         """What running the model needs and the config does not hold; empty if nothing."""
@@ -228,7 +239,7 @@ class GgufCheckpoint(Checkpoint):
 
     def _hub_places(self) -> list[tuple[str, Place]] | None:
         """The hub's name of every tensor, and where it lies; None where a name is not known there."""
-        if self._architecture not in MODEL_TYPES:
+        if self._architecture not in AS_ON_THE_HUB:
             return None
         found = []
         names = LAYER | OTHERWISE.get(self.model_type, {})
@@ -239,6 +250,8 @@ class GgufCheckpoint(Checkpoint):
                 found.append((TOP[tensor.name], Place(tensor.name, info)))
             elif block is not None and block[2] in names:
                 layer, part, kind = block.groups()
+                if part == "attn_qkv" and self.model_type != "phi3":  # fused on conversion
+                    return None
                 hub = f"model.layers.{layer}.{names[part]}.{kind}"
                 if "#" in hub:
                     one = TensorInfo(info.shape[1:], info.dtype)
@@ -248,7 +261,7 @@ class GgufCheckpoint(Checkpoint):
                     continue
                 if part == "ffn_gate_inp_shexp" and len(info.shape) == 1:
                     info = TensorInfo((1, *info.shape), info.dtype)
-                found.append((hub, Place(tensor.name, info, heads=self._reordered(int(layer), part))))
+                found.append((hub, Place(tensor.name, info, order=self._order(int(layer), part, info.shape))))
             else:
                 return None
         return found
@@ -258,32 +271,30 @@ class GgufCheckpoint(Checkpoint):
         for tensor in self._own():
             info = info_of(tensor)
             match, latent = BLOCK.match(tensor.name), HEAD_PARTS.search(tensor.name)
-            heads = self._reordered(int(match[1]), match[2]) if match else 0
-            kind = ""
+            order = self._order(int(match[1]), match[2], info.shape) if match else None
             if latent is not None and len(info.shape) == 3:
-                kind = latent[1]
+                turned = latent[1] == "k"
                 count, first, second = info.shape
-                rows, columns = (second, first) if kind == "k" else (first, second)
-                info = TensorInfo((count * rows, columns), info.dtype)
+                rows, columns = (second, first) if turned else (first, second)
+                info, order = TensorInfo((count * rows, columns), info.dtype), PerHead(turned)
             elif tensor.name.endswith("ffn_gate_inp_shexp.weight") and len(info.shape) == 1:
                 info = TensorInfo((1, *info.shape), info.dtype)
-            yield tensor.name, Place(tensor.name, info, heads=heads, latent=kind)
+            yield tensor.name, Place(tensor.name, info, order=order)
 
     @property
     def named_as_hub(self) -> bool:
         """Whether its tensors go by the hub's names."""
         return "model.embed_tokens.weight" in self._places
 
-    def _reordered(self, layer: int, part: str) -> int:
-        """Heads whose rows llama.cpp reorders on conversion: query and key of some architectures."""
-        if self._architecture not in REORDERED or part not in {"attn_q", "attn_k"}:
-            return 0
-        heads = self.heads if part == "attn_q" else self.kv_heads
-        if layer >= len(heads) or not heads[layer]:
+    def _order(self, layer: int, part: str, shape: tuple[int, ...]) -> RowOrder | None:
+        """How the rows of a tensor stand where llama.cpp's converter changed that."""
+        try:
+            return order_of(self.known.rows, part, shape, layer, self.shape)
+        except LookupError as error:
             raise BadCheckpoint(
-                f"{self.path}: no {self._architecture}.attention.head_count in its metadata for layer {layer}"
-            )
-        return heads[layer]
+                f"{self._file}: no {self._architecture}.attention.{error.args[0]} in its metadata for layer "
+                f"{layer}"
+            ) from None
 
     @cached_property
     def roles(self) -> Roles:
@@ -291,11 +302,11 @@ class GgufCheckpoint(Checkpoint):
         if self.named_as_hub:
             return super().roles
         with one_line(self.name):
-            views = gguf_views(self, self._shape())
+            views = gguf_views(self, self.shape)
             numbers = {int(role.split(".")[1]) for role in views if role.startswith("layers.")}
             if numbers != set(range(self.depth)):
                 raise BadCheckpoint(
-                    f"{self.path}: there are tensors of layer {self.depth - 1} but none of layer "
+                    f"{self._file}: there are tensors of layer {self.depth - 1} but none of layer "
                     f"{min(set(range(self.depth)) - numbers)}; a part of the weights is not there"
                 )
             return Roles(views, self.depth)
@@ -305,52 +316,21 @@ class GgufCheckpoint(Checkpoint):
         """The model's shape."""
         if self.named_as_hub:
             return super().architecture
-        with one_line(self.name):
-            return self._own_architecture()
-
-    def _shape(self) -> GgufShape:
-        width = integer(self.config, "hidden_size") or self._infos["token_embd.weight"].shape[1]
-        heads = max(self.heads, default=0)
-        key = self.value("attention.key_length_mla") or self.value("attention.key_length")
-        value = self.value("attention.value_length_mla") or self.value("attention.value_length")
-        dim = width // heads if heads else 0
-        return GgufShape(
-            self._architecture,
-            self.heads,
-            self.kv_heads,
-            int(key) if isinstance(key, int) else dim,
-            int(value) if isinstance(value, int) else int(key) if isinstance(key, int) else dim,
-            integer(self.config, "kv_lora_rank") or 0,
-        )
-
-    def _own_architecture(self) -> Architecture:
-        shape, roles = self._shape(), self.roles
-        width = self._infos["token_embd.weight"].shape[1]
-        stated = integer(self.config, "hidden_size")
-        if stated is not None and stated != width:
+        stated, width = self.value("embedding_length"), self._width
+        if isinstance(stated, int) and stated != width:
             raise BadCheckpoint(
-                f"{self.path}: embedding_length is {stated} in its metadata, but its tensors are {width} wide"
+                f"{self._file}: embedding_length is {stated} in its metadata, but its tensors are {width} "
+                "wide"
             )
-        experts = max((len(roles.experts(layer, "up")) for layer in range(roles.depth)), default=0)
-        part = ".feed_forward.experts.0.up.weight" if experts else ".feed_forward.up.weight"
-        inner = [view.shape[0] for role, view in roles.items() if role.endswith(part)]
-        biases = ("query.bias", "key.bias", "value.bias")
-        norm_biases = ("attention.norm.bias", "feed_forward.norm.bias", "attention.post_norm.bias")
-        layer_norm = any(role.endswith(norm_biases) for role in roles)
-        return Architecture(
-            model_type=self.model_type,
-            depth=roles.depth,
-            width=width,
-            heads=max(self.heads, default=0),
-            kv_heads=max(self.kv_heads, default=0),
-            feed_forward=max(inner, default=0),
-            experts=experts,
-            vocabulary=integer(self.config, "vocab_size"),
-            qkv_bias=any(role.partition(".attention.")[2] in biases for role in roles),
-            norm="layernorm" if layer_norm or self.value("attention.layer_norm_epsilon") else "rmsnorm",
-            head_dim=shape.key_dim or None,
-            tied="output.weight" not in self.files.tensors,
-        )
+        with one_line(self.name):
+            return architecture_of(
+                self.roles,
+                self.shape,
+                self.known,
+                model_type=self.model_type,
+                vocabulary=integer(self.config, "vocab_size"),
+                tied="output.weight" not in self.files.tensors,
+            )
 
     @cached_property
     def digest(self) -> str:  # noqa: D102
@@ -369,28 +349,47 @@ class GgufCheckpoint(Checkpoint):
 
     def read_part(self, name: str, index: int) -> torch.Tensor:  # noqa: D102
         place = self._places[name]
-        if place.expert is not None or place.heads or place.latent:
+        if place.expert is not None or place.order is not None:
             return self.read(name)[index]
         return self._values(place, index)
+
+    def flat(self, name: str) -> FlatTensor:  # noqa: D102
+        place = self._places[name]
+        tensor, dtype = self.files.tensors[place.name], place.info.dtype
+        if place.order is not None or self._scale(place) is not None or self.files.swapped:
+            values = self._array(place, place.expert)
+            return HeldTensor(cast(Raw, values.view(CARRIERS[values.dtype.name])), values.dtype.name)
+        if tensor.tensor_type.name in STORED_AS_THEY_ARE:
+            first = (place.expert or 0) * place.info.size * CARRIERS[dtype].itemsize
+            file = self.files.files[place.name]
+            return TensorInFile(file, int(tensor.data_offset) + first, dtype, place.info.size)
+        return DecodedTensor(
+            place.info.shape, lambda start, stop: decoded_rows(tensor, place.expert, start, stop)
+        )
+
+    def _scale(self, place: Place) -> FileTensor | None:
+        """What the product with a weight is multiplied by when the model runs; it lies beside that."""
+        scale = self.files.tensors.get(f"{place.name.removesuffix('.weight')}.scale")
+        return None if scale is None or scale.name == place.name else scale
 
     def _values(self, place: Place, index: int | None) -> torch.Tensor:
         import torch
 
+        return torch.from_numpy(self._array(place, index)).to(getattr(torch, place.info.dtype))
+
+    def _array(self, place: Place, index: int | None) -> NDArray[np.generic]:
         tensor, swapped = self.files.tensors[place.name], self.files.swapped
         values = decoded(tensor, index, swapped=swapped)
-        # A scale beside a weight is what the product with that weight is multiplied by when the model runs.
-        scale = self.files.tensors.get(f"{place.name.removesuffix('.weight')}.scale")
-        if scale is not None and scale.name != place.name:
+        scale = self._scale(place)
+        if scale is not None:
             factor = decoded(scale, None, swapped=swapped).reshape(-1)
             single = factor if index is None or len(factor) == 1 else factor[index : index + 1]
             values = np.multiply(values, single.reshape(-1, *([1] * (values.ndim - 1))), dtype=np.float32)
-        if place.latent:
-            values = per_head(values, place.latent)
+        if place.order is not None:
+            values = place.order.restored(values)
         if index is None or place.expert is not None:
             values = values.reshape(place.info.shape)
-        if place.heads:
-            values = hub_order(values, place.heads)
-        return torch.from_numpy(np.ascontiguousarray(values)).to(getattr(torch, place.info.dtype))
+        return np.ascontiguousarray(values)
 
     def __getstate__(self) -> dict[str, object]:
         return {key: value for key, value in super().__getstate__().items() if key not in {"files", "roles"}}
@@ -407,18 +406,6 @@ def one(stated: Json) -> Json:
 def info_of(tensor: FileTensor) -> TensorInfo:
     """Shape and element type as read."""
     return TensorInfo(hub_shape(tensor), STORED_AS_THEY_ARE.get(tensor.tensor_type.name, "float32"))
-
-
-def hub_order(values: NDArray[np.generic], heads: int) -> NDArray[np.generic]:
-    """Rows of each head from rotary pairs (0, 1), (2, 3), … to the hub's halves: firsts, then seconds."""
-    paired = values.reshape(heads, values.shape[0] // heads // 2, 2, *values.shape[1:])
-    return np.ascontiguousarray(paired.swapaxes(1, 2)).reshape(values.shape)
-
-
-def per_head(values: NDArray[np.generic], kind: str) -> NDArray[np.generic]:
-    """Matrices of latent attention, one a head, as one (heads × rows, rank): keys are stored turned."""
-    turned = values.swapaxes(1, 2) if kind == "k" else values
-    return np.ascontiguousarray(turned).reshape(-1, turned.shape[-1])
 
 
 def open_gguf(path: str | Path, *, name: str | None = None) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""llama.cpp's names for architectures, config attributes and tensors, and what the hub calls them."""
+"""llama.cpp's names for config attributes and tensors, and what the hub calls them."""
 
 from __future__ import annotations
 
@@ -6,109 +6,18 @@ import re
 from typing import Final
 
 __all__ = [
+    "AS_ON_THE_HUB",
     "BLOCK",
     "CONFIG",
     "LAYER",
-    "MODEL_TYPES",
     "NOT_WEIGHTS",
-    "NO_ATTENTION",
     "OTHERWISE",
-    "OTHER_TYPES",
-    "REORDERED",
     "STORED_AS_THEY_ARE",
     "TOP",
 ]
 
-# llama.cpp's architecture → the hub's model type, where the hub's names of all tensors are known. Llama files
-# with experts are Mixtral's.
-MODEL_TYPES: Final = {
-    "llama": "llama",
-    "qwen2": "qwen2",
-    "qwen2moe": "qwen2_moe",
-    "qwen3": "qwen3",
-    "qwen3moe": "qwen3_moe",
-    "phi3": "phi3",
-}
-
-# The hub's model type of further architectures, where it is not the same word with underscores.
-OTHER_TYPES: Final = {
-    "afmoe": "afmoe",
-    "bailingmoe": "bailing_moe",
-    "bailingmoe2": "bailing_moe_v2",
-    "cogvlm": "cogvlm2",
-    "command-r": "cohere",
-    "deci": "nemotron-nas",
-    "deepseek2": "deepseek_v2",
-    "deepseek2-ocr": "deepseek_v2",
-    "dream": "Dream",
-    "gemma-embedding": "gemma3_text",
-    "gemma3": "gemma3_text",
-    "gemma3n": "gemma3n_text",
-    "gemma4": "gemma4_text",
-    "glm-dsa": "glm_moe_dsa",
-    "glm4moe": "glm4_moe",
-    "gptneox": "gpt_neox",
-    "granitehybrid": "granitemoehybrid",
-    "grok": "grok-1",
-    "hunyuan-dense": "hunyuan_v1_dense",
-    "hunyuan-moe": "hunyuan_v1_moe",
-    "hunyuan_vl": "hunyuan_vl_text",
-    "jina-bert-v2": "bert",
-    "jina-bert-v3": "xlm-roberta",
-    "kimi-linear": "kimi_linear",
-    "lfm2moe": "lfm2_moe",
-    "llada-moe": "llada_moe",
-    "llama-embed": "llama",
-    "llama4": "llama4_text",
-    "mimo2": "mimo_v2",
-    "minimax-m2": "minimax_m2",
-    "mistral3": "ministral3",
-    "modern-bert": "modernbert",
-    "neo-bert": "neobert",
-    "paddleocr": "paddleocr_vl_text",
-    "pangu-embedded": "PanguEmbedded",
-    "phi2": "phi",
-    "qwen2vl": "qwen2_vl_text",
-    "qwen35": "qwen3_5_text",
-    "qwen35moe": "qwen3_5_moe_text",
-    "qwen3next": "qwen3_next",
-    "qwen3vl": "qwen3_vl_text",
-    "qwen3vlmoe": "qwen3_vl_moe_text",
-    "starcoder": "gpt_bigcode",
-    "step35": "step3p5",
-    "t5encoder": "t5",
-}
-
-# Architectures whose rotary embedding turns neighbouring rows in llama.cpp, the halves of a head on the hub:
-# the converter reorders the rows of query and key.
-REORDERED: Final = frozenset(
-    {
-        "llama",
-        "llama-embed",
-        "deci",
-        "baichuan",
-        "internlm2",
-        "minicpm",
-        "xverse",
-        "olmo",
-        "arctic",
-        "deepseek",
-    }
-    | {"granite", "granitemoe", "granitehybrid", "chameleon", "bailingmoe", "smollm3", "arcee", "mistral3"}
-    | {"llada"}
-)
-
-# Architectures without attention, and what they have instead.
-NO_ATTENTION: Final = {
-    "mamba": "a state-space model",
-    "mamba2": "a state-space model",
-    "rwkv6": "a recurrent network",
-    "rwkv6qwen2": "a recurrent network",
-    "rwkv7": "a recurrent network",
-    "arwkv7": "a recurrent network",
-    "wavtokenizer-dec": "a decoder of sound",
-    "clip": "the vision or audio tower of a model (mmproj), not its language model",
-}
+# Architectures of which the hub's names of all tensors are known. Llama files with experts are Mixtral's.
+AS_ON_THE_HUB: Final = frozenset({"llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "phi3"})
 
 # Config attribute → metadata key after the architecture's name.
 CONFIG: Final = {

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from fpcore.errors import BadCheckpoint, UnreadableTensor, first_line
 from fpcore.storage.tensor_source import Json
 
-__all__ = ["Field", "FileTensor", "GgufFiles", "decoded", "gguf_in", "hub_shape", "open_files"]
+__all__ = [
+    "Field",
+    "FileTensor",
+    "GgufFiles",
+    "decoded",
+    "decoded_rows",
+    "gguf_in",
+    "hub_shape",
+    "open_files",
+]
 
 SPLIT: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 FLOATS: Final = {"F64": "float64", "F32": "float32", "F16": "float16"}
@@ -216,11 +225,26 @@ def decoded(tensor: FileTensor, index: int | None, *, swapped: bool) -> NDArray[
             rows = flat[start : start + step]
             pieces.append(dequantize(rows if turn is None else turn(rows), tensor.tensor_type))
     except NotImplementedError as error:
-        raise UnreadableTensor(
-            f"its encoding {name} is none that the gguf package turns back; use another quantisation"
-        ) from error
+        raise UnreadableTensor(not_turned_back(name)) from error
     whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
     return np.asarray(whole, dtype=np.float32).reshape(*data.shape[:-1], -1)
+
+
+def decoded_rows(tensor: FileTensor, expert: int | None, start: int, stop: int) -> NDArray[np.generic]:
+    """Some rows of a quantised tensor in this machine's byte order, or of one part of a stack, as float32."""
+    from gguf.quants import dequantize
+
+    data = tensor.data if expert is None else tensor.data[expert]
+    rows = data[start:stop]
+    try:
+        return np.asarray(dequantize(rows.reshape(-1, rows.shape[-1]), tensor.tensor_type), np.float32)
+    except NotImplementedError as error:
+        raise UnreadableTensor(not_turned_back(tensor.tensor_type.name)) from error
+
+
+def not_turned_back(encoding: str) -> str:
+    """What to do about an encoding that the gguf package does not know."""
+    return f"its encoding {encoding} is none that the gguf package turns back; use another quantisation"
 
 
 def turner(

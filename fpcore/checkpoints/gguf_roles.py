@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from fpcore.anatomy.roles import RoleView
 from fpcore.anatomy.tensor_layouts import View
+from fpcore.checkpoints.gguf_shape import GgufShape
 from fpcore.errors import BadCheckpoint
 from fpcore.storage.tensor_source import TensorSource
 
-__all__ = ["GgufShape", "gguf_views"]
+__all__ = ["gguf_views"]
 
 TOP: Final = {
     "token_embd": "embedding",
@@ -68,31 +69,9 @@ IN_LAYER: Final = re.compile(
 ONE_EXPERT: Final = re.compile(r"^ffn_(gate|up|down)\.(\d+)$")
 
 # The rows of a query head are followed by as many of a gate on its output.
-GATED_QUERY: Final = frozenset({"qwen3next", "qwen35", "qwen35moe"})
-
-
-@dataclass(frozen=True)
-class GgufShape:
-    """What the metadata says of a file's layers.
-
-    Attributes
-    ----------
-    architecture : str
-        In llama.cpp's words.
-    heads, kv_heads : tuple of int
-        Of each layer.
-    key_dim, value_dim : int
-        Width of a head.
-    latent : int
-        Rank of the shared latent of keys and values; 0 without one.
-    """
-
-    architecture: str
-    heads: tuple[int, ...]
-    kv_heads: tuple[int, ...]
-    key_dim: int
-    value_dim: int
-    latent: int
+GATED_QUERY: Final = frozenset({"qwen3next", "qwen35", "qwen35moe", "qwen4exp"})
+# Their last norm goes by the name of one behind the embedding.
+FINAL_NORM_AS_EMBEDDING_NORM: Final = frozenset({"lfm2", "lfm2moe"})
 
 
 def gguf_views(source: TensorSource, shape: GgufShape) -> dict[str, RoleView]:
@@ -114,6 +93,8 @@ def gguf_views(source: TensorSource, shape: GgufShape) -> dict[str, RoleView]:
             layers.setdefault((match["stack"], int(match["layer"])), {})[name] = match["part"]
             continue
         stem, _, kind = name.rpartition(".")
+        if stem == "token_embd_norm" and shape.architecture in FINAL_NORM_AS_EMBEDDING_NORM:
+            stem = "output_norm"
         add(f"{TOP.get(stem, f'other.{stem}')}.{kind}", name, View())
     only_encoder = not any(stack == "dec.blk" for stack, _ in layers)
     for (stack, layer), names in layers.items():
@@ -155,6 +136,7 @@ class LayerReader:
         self.names = names
         self.stored = stored
         self.parts = set(names.values())
+        self.attends = any(part.startswith(("attn_q", "attn_kv")) for part in self.parts)
         self.recurrent = any(part.startswith(("ssm_", "shortconv", "time_mix")) for part in self.parts)
 
     def read(self) -> Iterator[tuple[str, str, View]]:
@@ -173,21 +155,21 @@ class LayerReader:
         one = ONE_EXPERT.match(part)
         if part == "attn_qkv":
             yield from self.fused(stored)
-        elif part == "attn_q" and self.architecture in GATED_QUERY and self.heads:
-            yield "attention.query", self.query(stored)
-        elif part in {"post_attention_norm", "attn_norm_2"} or (
-            part == "attn_norm" and "attn_norm_2" in self.parts
-        ):
+        elif part == "attn_q" and self.is_gated(stored):
+            each = self.shape.key_dim
+            yield "attention.query", View(groups=self.heads, start=0, stop=each)
+            yield "attention.gate", View(groups=self.heads, start=each, stop=2 * each)
+        elif part in {"post_attention_norm", "attn_norm_2", "attn_norm"}:
             yield self.norm(part), View()
         elif part == "attn_kv_a_mqa":
             yield "attention.latent.down", View(start=0, stop=self.shape.latent)
             yield "attention.key_position", View(start=self.shape.latent, stop=stored[0])
         elif part == "attn_kv_b":
-            key = stored[0] // self.heads - self.shape.value_dim if self.heads else 0
-            if key <= 0 or stored[0] % self.heads:
+            key = self.shape.position_free(stored[0] // self.heads) if self.heads else 0
+            if not 0 < key < stored[0] // self.heads or stored[0] % self.heads:
                 raise BadCheckpoint(
-                    f"{self.where}: attn_kv_b has {stored[0]} rows where {self.heads} heads of more than "
-                    f"{self.shape.value_dim} are needed; is its metadata right?"
+                    f"{self.where}: attn_kv_b has {stored[0]} rows, which are no {self.heads} heads of keys "
+                    f"and values {self.shape.value_dim or self.shape.key_dim} wide; is its metadata right?"
                 )
             yield "attention.key", View(groups=self.heads, start=0, stop=key)
             yield "attention.value", View(groups=self.heads, start=key, stop=stored[0] // self.heads)
@@ -200,8 +182,9 @@ class LayerReader:
                     yield role, replace(view, expert=expert)
         elif one is not None:
             yield f"feed_forward.experts.{one[2]}.{one[1]}", View()
-        elif part == "ffn_up" and self.fused_up():
-            yield from gate_up("feed_forward", stored[0])
+        elif part in {"ffn_up", "ffn_up_shexp"} and self.holds_gate(part):
+            here = "feed_forward" if part == "ffn_up" else "feed_forward.shared_expert"
+            yield from gate_up(here, stored[0])
         else:
             yield LAYER.get(part, f"other.{part}"), View()
 
@@ -211,7 +194,7 @@ class LayerReader:
             yield "other.attn_qkv", View()
             return
         query, key = self.heads * self.shape.key_dim, self.kv_heads * self.shape.key_dim
-        value = self.kv_heads * self.shape.value_dim
+        value = self.kv_heads * (self.shape.value_dim or self.shape.key_dim)
         if not query or query + key + value != stored[0]:
             raise BadCheckpoint(
                 f"{self.where}: attn_qkv has {stored[0]} rows where {self.heads} query and {self.kv_heads} "
@@ -221,26 +204,30 @@ class LayerReader:
         yield "attention.key", View(start=query, stop=query + key)
         yield "attention.value", View(start=query + key, stop=query + key + value)
 
-    def query(self, stored: tuple[int, ...]) -> View:
-        """The query rows, where each head has as many rows of a gate behind its own."""
-        if stored[0] != 2 * self.heads * self.shape.key_dim:
-            return View()
-        return View(groups=self.heads, start=0, stop=self.shape.key_dim)
+    def is_gated(self, stored: tuple[int, ...]) -> bool:
+        """Whether each head of the query has as many rows of a gate behind its own."""
+        return self.architecture in GATED_QUERY and stored[0] == 2 * self.heads * self.shape.key_dim > 0
 
     def norm(self, part: str) -> str:
         """What a norm that has a name of its own stands before or behind."""
         if part == "attn_norm_2":  # Falcon's two norms before parallel blocks
             return "attention.norm"
         if part == "attn_norm":
-            return "feed_forward.norm"
+            if "attn_norm_2" in self.parts:
+                return "feed_forward.norm"
+            if self.attends or "ffn_norm" in self.parts or "post_attention_norm" in self.parts:
+                return "attention.norm"
+            # Layers of one block each (Nemotron-H): the norm is that of the block.
+            return "other.attn_norm" if self.recurrent else "feed_forward.norm"
         before = {"ffn_norm", "post_ffw_norm"} & self.parts
         return "attention.post_norm" if before else "feed_forward.norm"
 
-    def fused_up(self) -> bool:
-        """Whether the up projection holds the gate's rows, too: it has twice as many as down has columns."""
+    def holds_gate(self, part: str) -> bool:
+        """Whether an up projection holds the gate's rows, too: it has twice as many as down has columns."""
         shapes = {part: self.stored[name] for name, part in self.names.items() if name.endswith(".weight")}
-        down, up = shapes.get("ffn_down"), shapes.get("ffn_up")
-        return "ffn_gate" not in self.parts and down is not None and up is not None and up[0] == 2 * down[1]
+        gate, down = part.replace("up", "gate"), shapes.get(part.replace("up", "down"))
+        up = shapes.get(part)
+        return gate not in self.parts and down is not None and up is not None and up[0] == 2 * down[1]
 
 
 def gate_up(prefix: str, rows: int) -> Iterator[tuple[str, View]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from safetensors import safe_open
 
 from fpcore.checkpoints.base import Checkpoint
-from fpcore.checkpoints.content import config_digest, file_digest, parse_config, quantised_as, read_config
+from fpcore.checkpoints.content import config_digest, file_digests, parse_config, quantised_as, read_config
 from fpcore.checkpoints.native_llama import (
     NativePlace,
     config_of_params,
@@ -19,10 +19,12 @@ from fpcore.checkpoints.native_llama import (
     native_places,
     transformers_order,
 )
-from fpcore.checkpoints.safetensors_header import read_header
-from fpcore.checkpoints.torch_file import read_torch_file
+from fpcore.checkpoints.safetensors_header import read_places
+from fpcore.checkpoints.torch_file import TorchFile, read_torch_file
 from fpcore.checkpoints.weights_files import TORCH_FILES, find_weights
 from fpcore.errors import BadCheckpoint
+from fpcore.storage.element_types import CARRIERS
+from fpcore.storage.flat_tensor import FlatTensor, TensorInFile
 from fpcore.storage.tensor_source import Config, TensorInfo
 
 if TYPE_CHECKING:
@@ -41,8 +43,10 @@ class TensorFile(Protocol):
 class LocalCheckpoint(Checkpoint):
     """A directory in hub layout, or one weights file with its ``config.json`` beside it.
 
-    Every header is checked on opening; tensors are memory-mapped and read one at a time.
+    Every header is checked on opening; tensors are read when they are asked for.
     """
+
+    side_by_side = True
 
     def __init__(
         self, path: str | Path, *, name: str | None = None, tokenizer: str | Path | None = None
@@ -57,6 +61,7 @@ class LocalCheckpoint(Checkpoint):
         self._tokenizer = Path(tokenizer) if tokenizer is not None else self._folder / "tokenizer.json"
         self._where: dict[str, list[Path]] = {}
         self._tensors: dict[str, TensorInfo] = {}
+        self._begins: dict[Path, dict[str, int]] = {}
         self._native: dict[str, NativePlace] = {}
         self._open: dict[Path, TensorFile] = {}
         listed = {key for names in found.listed.values() for key in names}
@@ -94,7 +99,9 @@ class LocalCheckpoint(Checkpoint):
 
     def _header(self, file: Path) -> dict[str, TensorInfo]:
         if file.suffix not in TORCH_FILES:
-            return read_header(file)
+            places = read_places(file)
+            self._begins[file] = {key: begin for key, (_, begin, _) in places.items()}
+            return {key: info for key, (info, _, _) in places.items()}
         self._open[file] = opened = read_torch_file(file)
         return {key: lying.info for key, lying in opened.tensors.items()}
 
@@ -119,8 +126,9 @@ class LocalCheckpoint(Checkpoint):
     def digest(self) -> str:  # noqa: D102
         total = hashlib.sha256(config_digest(self.config))
         tokenizer = self.tokenizer_file()
-        for file in [*self._files, *([] if tokenizer is None else [tokenizer])]:
-            total.update(file_digest(file))
+        files = [*self._files, *([] if tokenizer is None else [tokenizer])]
+        for content in file_digests(files, self.threads):
+            total.update(content)
         return total.hexdigest()
 
     @property
@@ -132,6 +140,12 @@ class LocalCheckpoint(Checkpoint):
         found = self._where.get(name if place is None else place.name)
         return str(found[0]) if found else str(self.path)
 
+    def stored_in(self, name: str) -> list[tuple[Path, str]]:
+        """The files that hold (parts of) a tensor, and what each calls it."""
+        place = self._native.get(name)
+        stored = name if place is None else place.name
+        return [(file, stored) for file in self._where[stored]]
+
     def read(self, name: str) -> torch.Tensor:  # noqa: D102
         place = self._native.get(name)
         if place is None:
@@ -142,12 +156,33 @@ class LocalCheckpoint(Checkpoint):
         whole = parts[0] if place.axis is None or len(parts) == 1 else torch.cat(parts, place.axis)
         return transformers_order(whole, place.heads) if place.heads else whole
 
+    def flat(self, name: str) -> FlatTensor:  # noqa: D102
+        info, begin = self._tensors[name], None
+        if name not in self._native and info.dtype in CARRIERS:
+            file = self._where[name][0]
+            begin = (
+                self._begins[file][name] if file in self._begins else self._torch_file(file).plain_begin(name)
+            )
+        if begin is None:
+            return super().flat(name)
+        return TensorInFile(file, begin, info.dtype, info.size)
+
+    def _torch_file(self, file: Path) -> TorchFile:
+        opened = self._open.get(file)
+        if not isinstance(opened, TorchFile):
+            self._open[file] = opened = read_torch_file(file)
+        return opened
+
+    def close_files(self) -> None:
+        """Forget open files; they are opened again when a tensor is read."""
+        self._open.clear()
+
     def _part(self, file: Path, name: str) -> torch.Tensor:
         """A tensor of one file."""
         try:
             if file not in self._open:
                 torch_file = file.suffix in TORCH_FILES
-                self._open[file] = read_torch_file(file) if torch_file else safe_open(file, framework="pt")
+                self._open[file] = self._torch_file(file) if torch_file else safe_open(file, framework="pt")
             return self._open[file].get_tensor(name)
         except OSError as error:
             raise BadCheckpoint(f"{file}: tensor {name} cannot be read ({error}); fetch it again") from error

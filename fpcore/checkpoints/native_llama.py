@@ -62,9 +62,21 @@ class NativePlace:
 
 
 def is_native(names: Iterable[str]) -> bool:
-    """Whether the names of tensors are those of the native layout."""
+    """Whether the names of tensors are those of the native layout, and their layers have nothing else.
+
+    Later models keep these names for parts that work in another way: those are left as they are.
+    """
     found = set(names)
-    return "tok_embeddings.weight" in found and "layers.0.attention.wq.weight" in found
+    if not {"tok_embeddings.weight", "layers.0.attention.wq.weight"} <= found:
+        return False
+    return all(known(name) for name in found if name.startswith("layers."))
+
+
+def known(name: str) -> bool:
+    """Whether the name of a layer's tensor is one of the first Llamas or Mistrals."""
+    match = NAME.match(name)
+    part = match["part"] if match else ""
+    return part in LAYER or EXPERT.match(part) is not None or part == "attention.inner_attention.rope.freqs"
 
 
 def native_places(tensors: Mapping[str, TensorInfo], config: Config) -> dict[str, NativePlace]:

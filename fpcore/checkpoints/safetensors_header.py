@@ -10,7 +10,7 @@ from typing import Final
 from fpcore.errors import BadCheckpoint
 from fpcore.storage.tensor_source import TensorInfo
 
-__all__ = ["MAX_HEADER", "parse_header", "read_header"]
+__all__ = ["MAX_HEADER", "parse_header", "read_header", "read_places"]
 
 # safetensors' element types: torch's name and bits an element.
 DTYPES: Final[dict[str, tuple[str, int]]] = {
@@ -42,7 +42,12 @@ MAX_HEADER: Final = 100_000_000  # bytes; the limit of the safetensors format
 
 
 def read_header(file: Path) -> dict[str, TensorInfo]:
-    """Names, shapes and types in a safetensors file, checked against the file's length.
+    """Names, shapes and types in a safetensors file; errors as `read_places`."""
+    return {key: info for key, (info, _, _) in read_places(file).items()}
+
+
+def read_places(file: Path) -> dict[str, tuple[TensorInfo, int, int]]:
+    """Tensors of a safetensors file, with first and last byte, checked against the file's length.
 
     Raises
     ------
@@ -59,7 +64,7 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
             raise BadCheckpoint(
                 f"{file}: {what} ({size} bytes); {'run git lfs pull there' if pointer else 'fetch it again'}"
             )
-        return {key: info for key, (info, _, _) in parse_header(stream.read(length), size, str(file)).items()}
+        return parse_header(stream.read(length), size, str(file))
 
 
 def parse_header(text: bytes, size: int, where: str) -> dict[str, tuple[TensorInfo, int, int]]:

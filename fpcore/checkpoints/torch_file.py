@@ -1,116 +1,76 @@
-"""``torch.save`` files, zip and older: where each tensor lies; nothing that a pickle asks for is run.
-
-Only tensors and the mappings around them come out of the pickle; whatever else it names becomes an inert
-placeholder, so that files with training arguments or whole modules beside the weights can be read, too.
-"""
+"""``torch.save`` files, zip and older: where each tensor lies; nothing that a pickle asks for is run."""
 
 from __future__ import annotations
 
-import pickle
+import math
 import struct
 import zipfile
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
+from fpcore.checkpoints.torch_pickle import Inert, LyingTensor, TensorsOnly
 from fpcore.errors import BadCheckpoint
-from fpcore.storage.tensor_source import TensorInfo
+from fpcore.storage.element_types import CARRIERS
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LyingTensor", "TorchFile", "named_tensors", "read_torch_file"]
+__all__ = ["LyingTensor", "TorchFile", "named_tensors", "read_torch_file", "read_torch_stream"]
 
 MAGIC: Final = 0x1950A86A20F9469CFC6C
+LOCAL_HEADER: Final = b"PK\x03\x04"
 
-# torch's classes of storages: element type and bytes an element.
-STORAGES: Final[dict[str, tuple[str, int]]] = {
-    "DoubleStorage": ("float64", 8),
-    "FloatStorage": ("float32", 4),
-    "HalfStorage": ("float16", 2),
-    "BFloat16Storage": ("bfloat16", 2),
-    "LongStorage": ("int64", 8),
-    "IntStorage": ("int32", 4),
-    "ShortStorage": ("int16", 2),
-    "CharStorage": ("int8", 1),
-    "ByteStorage": ("uint8", 1),
-    "BoolStorage": ("bool", 1),
-    "ComplexFloatStorage": ("complex64", 8),
-    "ComplexDoubleStorage": ("complex128", 16),
-    "UntypedStorage": ("uint8", 1),
-}
 # Names under which training tools keep a model's tensors, in order of preference.
 KEYS: Final = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params", "generator")
 DEEPEST: Final = 8  # mappings within mappings
 
 
 @dataclass(frozen=True)
-class Storage:
-    """A run of bytes in the file.
+class Place:
+    """Where a storage lies in the file.
 
     Attributes
     ----------
-    key : str
-        Its name in the file.
-    dtype : str
-    start : int
-        The first element that counts.
+    begin, end : int
+        First byte of it or of what introduces it, and an end beyond which nothing of it lies.
+    size : int
+        Bytes of the storage.
+    head : {"zip", "count"}
+        What introduces it: a member's header, of a length that only the header itself tells, or the number of
+        its elements.
     """
 
-    key: str
-    dtype: str
-    start: int = 0
+    begin: int
+    end: int
+    size: int
+    head: Literal["zip", "count"]
 
+    def bounds(self, stream: BinaryIO, width: int) -> tuple[int, int]:
+        """First and last byte of the storage itself.
 
-@dataclass(frozen=True)
-class LyingTensor:
-    """A tensor as it lies in a file.
-
-    Attributes
-    ----------
-    storage : Storage
-    info : TensorInfo
-    offset : int
-        Its first element within the storage.
-    stride : tuple of int
-    """
-
-    storage: Storage
-    info: TensorInfo
-    offset: int
-    stride: tuple[int, ...]
-
-
-class Inert:
-    """What stands for anything that a pickle names and that is no tensor: it takes all and does nothing."""
-
-    def __new__(cls, *_: object, **__: object) -> Inert:
-        """A placeholder, whatever it is made from."""
-        return super().__new__(cls)
-
-    def __init__(self, *_: object, **__: object) -> None:
-        self.state: object = None
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
-
-    def __setitem__(self, key: object, value: object) -> None:
-        """Forget it."""
-
-    def __call__(self, *_: object, **__: object) -> Inert:
-        """Another placeholder."""
-        return Inert()
-
-    def append(self, _: object) -> None:
-        """Forget it."""
-
-    def extend(self, _: object) -> None:
-        """Forget them."""
-
-    def add(self, _: object) -> None:
-        """Forget it."""
+        Raises
+        ------
+        ValueError
+            What introduces it says something else.
+        """
+        stream.seek(self.begin)
+        if self.head == "count":
+            (count,) = struct.unpack("<q", stream.read(8))
+            if count * width != self.size:
+                raise ValueError(f"its storage has {count} elements where {self.size // width} belong")
+            return self.begin + 8, self.begin + 8 + self.size
+        head = stream.read(30)
+        if head[:4] != LOCAL_HEADER:
+            raise ValueError("its storage does not begin with a member's header")
+        # Name and extra field are written again before the bytes, with lengths of their own.
+        name, extra = struct.unpack("<HH", head[26:30])
+        first = self.begin + 30 + int(name) + int(extra)
+        if first + self.size > self.end:
+            raise ValueError("its storage reaches into the next one")
+        return first, first + self.size
 
 
 @dataclass(frozen=True)
@@ -122,16 +82,41 @@ class TorchFile:
     path : pathlib.Path
     tensors : mapping of str to LyingTensor
         By name.
-    places : mapping of str to (int, int)
-        First and last byte of each storage.
+    places : mapping of str to Place
+        Where each storage lies.
+    widths : mapping of str to int
+        Bytes of an element of each storage.
     big_endian : bool
         Byte order of the numbers.
     """
 
     path: Path
     tensors: Mapping[str, LyingTensor]
-    places: Mapping[str, tuple[int, int]]
+    places: Mapping[str, Place]
+    widths: Mapping[str, int]
     big_endian: bool
+
+    def span(self, name: str) -> tuple[int, int]:
+        """The bytes of the file that one tensor needs; none where its storage is not in the file."""
+        place = self.places.get(self.tensors[name].storage.key)
+        return (0, 0) if place is None else (place.begin, place.end)
+
+    def plain_begin(self, name: str) -> int | None:
+        """The first byte of a tensor whose numbers lie row by row as they are; None for any other."""
+        lying = self.tensors[name]
+        key, info = lying.storage.key, lying.info
+        width, place = self.widths.get(key, 0), self.places.get(key)
+        steps = [math.prod(info.shape[axis + 1 :]) for axis in range(len(info.shape))]
+        in_rows = all(
+            n == 1 or step == own for n, step, own in zip(info.shape, lying.stride, steps, strict=True)
+        )
+        kind = CARRIERS.get(info.dtype)
+        if place is None or kind is None or kind.itemsize != width or not in_rows or self.big_endian:
+            return None
+        with self.path.open("rb") as stream:
+            begin, end = place.bounds(stream, width)
+        first = begin + (lying.storage.start + lying.offset) * width
+        return first if begin <= first <= end - info.size * width else None
 
     def get_tensor(self, name: str) -> torch.Tensor:
         """One tensor, mapped from the file where its bytes allow."""
@@ -140,7 +125,9 @@ class TorchFile:
         lying = self.tensors[name]
         if lying.storage.key not in self.places:
             raise ValueError(f"its storage {lying.storage.key} is not in the file")
-        begin, end = self.places[lying.storage.key]
+        key = lying.storage.key
+        with self.path.open("rb") as stream:
+            begin, end = self.places[key].bounds(stream, self.widths.get(key, 1))
         dtype: torch.dtype = getattr(torch, lying.info.dtype)
         if not lying.info.size:
             return torch.empty(lying.info.shape, dtype=dtype)
@@ -168,9 +155,14 @@ def read_torch_file(path: Path) -> TorchFile:
     BadCheckpoint
         It is damaged, or no such file, or holds no named tensors.
     """
+    with path.open("rb") as stream:
+        return read_torch_stream(stream, path)
+
+
+def read_torch_stream(stream: BinaryIO, path: Path) -> TorchFile:
+    """The same of a stream of the file's bytes, of which only those that describe are read."""
     try:
-        with path.open("rb") as stream:
-            held, places, big = read_zip(stream) if zipfile.is_zipfile(stream) else read_legacy(stream)
+        found = read_zip(stream) if zipfile.is_zipfile(stream) else read_legacy(stream)
     except BadCheckpoint:
         raise
     except Exception as error:  # unpicklers raise nearly anything on bad bytes
@@ -179,36 +171,47 @@ def read_torch_file(path: Path) -> TorchFile:
             f"{path}: not a readable torch weights file ({type(error).__name__}: {lines[0][:120]}); "
             "fetch it again or convert it to safetensors"
         ) from error
-    tensors = named_tensors(held)
+    tensors = named_tensors(found.held)
     if not tensors:
         raise BadCheckpoint(f"{path}: holds something else than named tensors; give the model's state dict")
-    return TorchFile(path, tensors, places, big)
+    return TorchFile(path, tensors, found.places, found.widths, found.big_endian)
 
 
-def read_zip(stream: BinaryIO) -> tuple[object, dict[str, tuple[int, int]], bool]:
-    """The object in a zip file, where its storages lie, and their byte order."""
+@dataclass(frozen=True)
+class Described:
+    """What a file says of itself: the object in it, where its storages lie, and how."""
+
+    held: object
+    places: dict[str, Place]
+    widths: dict[str, int]
+    big_endian: bool
+
+
+def read_zip(stream: BinaryIO) -> Described:
+    """What a zip file describes."""
     with zipfile.ZipFile(stream) as archive:
         pickles = [name for name in archive.namelist() if name.endswith("data.pkl")]
         if len(pickles) != 1:
             raise ValueError(f"{len(pickles)} members called data.pkl")
         root = pickles[0].removesuffix("data.pkl")
         with archive.open(pickles[0]) as content:
-            held = TensorsOnly(content).load()
+            main = TensorsOnly(content)
+            held = main.load()
         order = archive.read(f"{root}byteorder") if f"{root}byteorder" in archive.namelist() else b"little"
-        places: dict[str, tuple[int, int]] = {}
+        starts = sorted([*(member.header_offset for member in archive.infolist()), archive.start_dir])
+        places: dict[str, Place] = {}
         for member in archive.infolist():
             if member.filename.startswith(f"{root}data/"):
                 if member.compress_type != zipfile.ZIP_STORED:
                     raise ValueError("its members are compressed")
-                # Name and extra field are written again before the bytes, with lengths of their own.
-                stream.seek(member.header_offset + 26)
-                name, extra = struct.unpack("<HH", stream.read(4))
-                begin = member.header_offset + 30 + name + extra
-                places[member.filename.removeprefix(f"{root}data/")] = (begin, begin + member.file_size)
-    return held, places, order.strip() == b"big"
+                begin = member.header_offset
+                end = starts[bisect_right(starts, begin)]
+                key = member.filename.removeprefix(f"{root}data/")
+                places[key] = Place(begin, end, member.file_size, "zip")
+    return Described(held, places, main.widths, order.strip() == b"big")
 
 
-def read_legacy(stream: BinaryIO) -> tuple[object, dict[str, tuple[int, int]], bool]:
+def read_legacy(stream: BinaryIO) -> Described:
     """The same of a file of torch before 1.6: pickles one after the other, then the storages."""
     stream.seek(0)
     if TensorsOnly(stream).load() != MAGIC:
@@ -218,126 +221,18 @@ def read_legacy(stream: BinaryIO) -> tuple[object, dict[str, tuple[int, int]], b
     main = TensorsOnly(stream)
     held = main.load()
     keys = TensorsOnly(stream).load()
-    places: dict[str, tuple[int, int]] = {}
-    size = stream.seek(0, 2) if not isinstance(keys, list) else _size(stream)
-    for key in keys if isinstance(keys, list) else ():
-        count = struct.unpack("<q", stream.read(8))[0]
-        begin = stream.tell()
-        end = begin + count * main.widths[str(key)]
-        if not begin <= end <= size:
-            raise ValueError("cut short")
-        places[str(key)] = (begin, end)
-        stream.seek(end)
-    little = not isinstance(system, dict) or bool(system.get("little_endian", True))
-    return held, places, not little
-
-
-def _size(stream: BinaryIO) -> int:
-    """Length of a file; the position stays."""
-    here = stream.tell()
+    places: dict[str, Place] = {}
+    begin = stream.tell()
     size = stream.seek(0, 2)
-    stream.seek(here)
-    return size
-
-
-class TensorsOnly(pickle.Unpickler):
-    """An unpickler that makes tensors and plain containers, and runs nothing."""
-
-    def __init__(self, stream: BinaryIO | object) -> None:
-        super().__init__(stream)  # type: ignore[arg-type]  # a member of a zip file is a stream, too
-        self.widths: dict[str, int] = {}
-
-    def persistent_load(self, pid: object) -> Storage | Inert:
-        """A storage: ("storage", class, key, device, elements[, view])."""
-        if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
-            return Inert()
-        dtype, width = STORAGES["UntypedStorage"] if not isinstance(pid[1], StorageClass) else pid[1].element
-        key = str(pid[2])
-        self.widths[key] = width
-        view = pid[5] if len(pid) > 5 else None
-        return Storage(key, dtype, int(view[1]) if isinstance(view, tuple) else 0)
-
-    def find_class(self, module: str, name: str) -> object:
-        """What a global of the pickle stands for."""
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if module in {"torch", "torch.storage"} and name in STORAGES:
-            return StorageClass(STORAGES[name])
-        if (module, name) in REBUILDERS:
-            return REBUILDERS[module, name]
-        if (module, name) == ("torch", "Size"):
-            return tuple
-        if module == "torch" and name.startswith(("float", "bfloat", "int", "uint", "bool", "complex")):
-            return ElementType(name)
-        return Inert
-
-
-@dataclass(frozen=True)
-class StorageClass:
-    """A class of storages: element type and bytes an element."""
-
-    element: tuple[str, int]
-
-
-@dataclass(frozen=True)
-class ElementType:
-    """A torch.dtype."""
-
-    name: str
-
-
-def rebuild(storage: object, offset: object, size: object, stride: object, *_: object) -> LyingTensor | Inert:
-    """A strided tensor."""
-    return lying(storage, offset, size, stride, None)
-
-
-def rebuild_typed(
-    storage: object,
-    offset: object,
-    size: object,
-    stride: object,
-    grad: object,
-    hooks: object,
-    dtype: object,
-    *_: object,
-) -> LyingTensor | Inert:
-    """A strided tensor of an element type that has no storage class."""
-    return lying(storage, offset, size, stride, dtype)
-
-
-def lying(
-    storage: object, offset: object, size: object, stride: object, dtype: object
-) -> LyingTensor | Inert:
-    """A tensor where all that describes it is there."""
-    if not isinstance(storage, Storage) or not isinstance(offset, int):
-        return Inert()
-    if not isinstance(size, tuple) or not isinstance(stride, tuple):
-        return Inert()
-    named = dtype.name if isinstance(dtype, ElementType) else storage.dtype
-    return LyingTensor(storage, TensorInfo(tuple(map(int, size)), named), offset, tuple(map(int, stride)))
-
-
-def parameter(data: object, *_: object) -> object:
-    """A parameter is its tensor."""
-    return data
-
-
-def of_type(
-    function: Callable[..., object], kind: object, arguments: tuple[object, ...], *_: object
-) -> object:
-    """A tensor of a class of its own is its tensor, if it is made as tensors are."""
-    return function(*arguments) if function in REBUILDERS.values() else Inert()
-
-
-REBUILDERS: Final[dict[tuple[str, str], Callable[..., object]]] = {
-    ("torch._utils", "_rebuild_tensor"): rebuild,
-    ("torch._utils", "_rebuild_tensor_v2"): rebuild,
-    ("torch._utils", "_rebuild_tensor_v3"): rebuild_typed,
-    ("torch._utils", "_rebuild_parameter"): parameter,
-    ("torch._utils", "_rebuild_parameter_with_state"): parameter,
-    ("torch.nn.parameter", "Parameter"): parameter,
-    ("torch._tensor", "_rebuild_from_type_v2"): of_type,
-}
+    for key in map(str, keys) if isinstance(keys, list) else ():
+        # A number of elements and the elements; the pickle has told that number, too.
+        length = main.counts[key] * main.widths[key]
+        places[key] = Place(begin, begin + 8 + length, length, "count")
+        begin += 8 + length
+        if begin > size:
+            raise ValueError("cut short")
+    little = not isinstance(system, dict) or bool(system.get("little_endian", True))
+    return Described(held, places, main.widths, not little)
 
 
 def named_tensors(held: object) -> dict[str, LyingTensor]:

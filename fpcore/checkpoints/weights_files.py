@@ -10,7 +10,7 @@ from typing import Final
 
 from fpcore.errors import BadCheckpoint
 
-__all__ = ["SHARD", "TORCH_FILES", "WeightsFiles", "find_weights", "parse_index"]
+__all__ = ["OTHER_FORMATS", "SHARD", "TORCH_FILES", "WeightsFiles", "find_weights", "parse_index"]
 
 SHARD: Final = re.compile(r"-(\d+)-of-(\d+)\.(?:safetensors|bin|pt|pth)$")
 TORCH_FILES: Final = frozenset({".bin", ".pt", ".pth", ".ckpt"})

@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 __all__ = ["MOST_UNITS", "best_match", "in_order", "matched", "sampled", "unit_rows"]
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 Index = NDArray[np.int64]
 
 # Of wider feed-forward blocks this many units, evenly spaced, are matched: an assignment is cubic in units.

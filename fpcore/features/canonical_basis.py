@@ -6,7 +6,7 @@ change of basis within a head enters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
 from fpcore.features.assignment import in_order, unit_rows
-from fpcore.features.layer_weights import FeedForward, Layer
+from fpcore.features.layer_weights import Array, FeedForward, Layer
 from fpcore.features.shared_tokens import aligning_rows, shared_tokens
 
 __all__ = [
@@ -30,10 +30,10 @@ __all__ = [
     "turn",
 ]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-# Second moments of several parts, (width, width) each, with zero trace and of length one.
+# Second moments of several parts, (width, width) each, with zero trace and of length one; or what they make
+# of some directions, (width, directions) each.
 Moments: TypeAlias = tuple[Array, ...]
 
 # What is stored as it stands counts instead of what was aligned only if it agrees better by this much: five
@@ -76,19 +76,22 @@ def embedding_map(a: Checkpoint, b: Checkpoint) -> Array:
     fewest = max(rows_a.shape[1], rows_b.shape[1])
     if len(left) < fewest:
         raise NotComparable(f"{len(left)} tokens in common for {fewest} dimensions")
-    u, _, v = np.linalg.svd(rows_a[left].T @ rows_b[right], full_matrices=False)
-    basis: Array = u @ v
+    product = rows_a[left].T @ rows_b[right]
+    u, _, v = np.linalg.svd(product.astype(np.float64), full_matrices=False)
+    basis: Array = (u @ v).astype(product.dtype)
     return basis
 
 
 def best_basis(
-    a: Sequence[Moments], b: Sequence[Moments], bases: Sequence[Array | None]
+    a: Sequence[Sequence[Moments]], b: Sequence[Moments], bases: Sequence[Array | None]
 ) -> tuple[Array | None, Index, Index]:
     """The basis in which the layers of two models agree best, and which layers are paired in it.
 
     Parameters
     ----------
-    a, b : sequence of tuples of ndarray
+    a : sequence of sequence of tuples of ndarray
+        Second moments of each layer, in each of the bases.
+    b : sequence of tuples of ndarray
         Second moments of each layer.
     bases : sequence of (width of a, width of b) arrays
         The first one is taken unless another is better by `MARGIN`.
@@ -100,8 +103,8 @@ def best_basis(
         Ascending; layers of equally deep models are paired by their number.
     """
     found: list[tuple[float, Array | None, tuple[Index, Index]]] = []
-    for basis in bases:
-        turned = [turn(each, basis) for each in a]
+    for place, basis in enumerate(bases):
+        turned = [each[place] for each in a]
         if len(a) == len(b):
             pairs = (np.arange(len(a)), np.arange(len(a)))
             worth = float(np.mean([moment_cosine(x, y) for x, y in zip(turned, b, strict=True)]))
@@ -116,12 +119,11 @@ def best_basis(
 
 def second_moments(layer: Layer) -> Moments:
     """What a layer's heads and units read and write."""
-    gates = [expert.gate for expert in layer.experts if expert.gate is not None]
     return (
         centred(spans(layer.query) + spans(layer.key)),
         centred(spans(layer.value)),
         centred(spans(layer.output)),
-        centred(gram([expert.up for expert in layer.experts] + gates)),
+        centred(gram(list(readers(layer.experts)))),
         centred(gram([expert.down for expert in layer.experts])),
     )
 
@@ -129,6 +131,12 @@ def second_moments(layer: Layer) -> Moments:
 def expert_moments(experts: Sequence[FeedForward]) -> list[Moments]:
     """What the units of each expert read and write."""
     return [(centred(gram([expert.up])), centred(gram([expert.down]))) for expert in experts]
+
+
+def readers(experts: Sequence[FeedForward]) -> Iterator[Array]:
+    """What units of all experts read, and what opens them."""
+    yield from (expert.up for expert in experts)
+    yield from (gate for expert in experts if (gate := expert.gate) is not None)
 
 
 def spans(heads: Array) -> Array:
@@ -164,4 +172,5 @@ def turn(moments: Moments, basis: Array | None) -> Moments:
 
 def moment_cosine(a: Moments, b: Moments) -> float:
     """Mean cosine of second moments."""
-    return float(np.mean([np.einsum("ij,ij->", x, y) for x, y in zip(a, b, strict=True)]))
+    products = (np.einsum("ij,ij->i", x, y).sum(dtype=np.float64) for x, y in zip(a, b, strict=True))
+    return float(np.mean(list(products)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 
 from fpcore.errors import require
 
-__all__ = ["cka", "debiased_cka", "factor", "unbiased_cka"]
+__all__ = ["SignedKernel", "cka", "debiased_cka", "factor", "signed_cka", "unbiased_cka"]
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 FEWEST: Final = 4  # of an unbiased HSIC
 
@@ -57,22 +59,68 @@ def unbiased_hsic(x: Array, y: Array) -> float:
 
 def unbiased_cka(x: Array, y: Array) -> float:
     """Linear CKA of the columns of two matrices, with U-statistics; (outputs, n) each, n at least 4."""
-    k, l = (off_diagonal(each.T @ each) for each in (x, y))  # noqa: E741
-    own = hsic(k, k) * hsic(l, l)
+    signs = np.ones(x.shape[1])
+    return signed_cka(SignedKernel.of(x, signs), SignedKernel.of(y, signs))
+
+
+@dataclass(frozen=True)
+class SignedKernel:
+    """The linear kernel of a matrix's columns, of which some may count negative.
+
+    Attributes
+    ----------
+    values : ndarray, (n, n)
+        Inner products of columns, zeros on the diagonal.
+    signs : ndarray, (n,)
+        1 and -1.
+    sums, signed_sums : ndarray of float64, (n,)
+        Of the rows of the kernel, and of those of the kernel of signed columns.
+    square : float
+        Sum of the squares of both.
+    """
+
+    values: Floats
+    signs: Floats
+    sums: Array
+    signed_sums: Array
+    square: float
+
+    @classmethod
+    def of(cls, x: Floats, signs: Floats) -> SignedKernel:
+        """That of the columns of `x`, (outputs, n); n is at least 4."""
+        require(x.shape[1] >= FEWEST, f"{x.shape[1]} dimensions; an unbiased HSIC needs at least {FEWEST}")
+        values = x.T @ x
+        np.fill_diagonal(values, 0.0)
+        signed_sums: Array = (signs * (values @ signs)).astype(np.float64)
+        return cls(values, signs, values.sum(axis=0, dtype=np.float64), signed_sums, inner(values, values))
+
+
+def signed_cka(x: SignedKernel, y: SignedKernel) -> float:
+    """Linear CKA of two sets of columns with U-statistics, the columns of either one signed.
+
+    Centring depends on whose signs are taken: where any is negative, the mean of both choices counts.
+    """
+    products = float(np.einsum("i,i->", x.signs, (x.values * y.values) @ x.signs, dtype=np.float64))
+    found = [unbiased(x.sums, x.square, y.signed_sums, y.square, products)]
+    if (x.signs < 0.0).any():
+        found.append(unbiased(x.signed_sums, x.square, y.sums, y.square, products))
+    return math.fsum(found) / len(found)
+
+
+def unbiased(sums_k: Array, square_k: float, sums_l: Array, square_l: float, products: float) -> float:
+    """CKA by unbiased HSICs from sums of rows, of squares and of products of two kernels."""
+    own = hsic(sums_k, sums_k, square_k) * hsic(sums_l, sums_l, square_l)
     require(own > 0.0, "a projection is zero or constant: its CKA is not defined")
-    return hsic(k, l) / math.sqrt(own)
+    return hsic(sums_k, sums_l, products) / math.sqrt(own)
 
 
-def off_diagonal(kernel: Array) -> Array:
-    """A kernel matrix with zeros on its diagonal."""
-    np.fill_diagonal(kernel, 0.0)
-    return kernel
-
-
-def hsic(k: Array, l: Array) -> float:  # noqa: E741
+def hsic(sums_k: Array, sums_l: Array, products: float) -> float:
     """The unbiased HSIC of two kernel matrices with zero diagonals (Song et al. 2012), times n (n - 3)."""
-    n = len(k)
-    require(n >= FEWEST, f"{n} dimensions; an unbiased HSIC needs at least {FEWEST}")
-    sums_k, sums_l = k.sum(axis=0), l.sum(axis=0)
+    n = len(sums_k)
     total = float(sums_k.sum() * sums_l.sum()) / ((n - 1) * (n - 2))
-    return float(np.einsum("ij,ij->", k, l)) + total - 2.0 * float(sums_k @ sums_l) / (n - 2)
+    return products + total - 2.0 * float(sums_k @ sums_l) / (n - 2)
+
+
+def inner(k: Floats, l: Floats) -> float:  # noqa: E741
+    """Sum of the products of entries: within rows as they are, over rows in float64."""
+    return float(np.einsum("ij,ij->i", k, l).sum(dtype=np.float64))

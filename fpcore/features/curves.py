@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from fpcore.errors import NotComparable
 from fpcore.fingerprint import Fingerprint
 
-__all__ = ["FEWEST_DETRENDED", "FEWEST_LAYERS", "correlations", "detrended", "resampled", "standardised"]
+__all__ = [
+    "FEWEST_DETRENDED",
+    "FEWEST_LAYERS",
+    "correlations",
+    "detrended",
+    "grids",
+    "resampled",
+    "standardised",
+    "standardised_parts",
+]
 
 FEWEST_LAYERS: Final = 3  # over two layers any two curves correlate perfectly
 
@@ -77,11 +86,15 @@ def correlations(a: Fingerprint, b: Fingerprint, parts: tuple[str, ...]) -> Arra
     NotComparable
         A curve is constant or not finite, or has fewer than three layers.
     """
+    return np.concatenate([on_one_grid(a, b, *grid) for grid in grids(a, b, parts)])
+
+
+def grids(a: Fingerprint, b: Fingerprint, parts: tuple[str, ...]) -> list[tuple[tuple[str, ...], int]]:
+    """The parts that are compared on one grid, and its layers; each part alone where layers differ."""
     depths = [min(len(a.arrays[part]), len(b.arrays[part])) for part in parts]
-    if len(set(depths)) > 1:  # layers differ: each part has curves of its own length
-        singly = zip(parts, depths, strict=True)
-        return np.concatenate([on_one_grid(a, b, (part,), depth) for part, depth in singly])
-    return on_one_grid(a, b, parts, depths[0])
+    if len(set(depths)) > 1:
+        return [((part,), depth) for part, depth in zip(parts, depths, strict=True)]
+    return [(parts, depths[0])]
 
 
 def on_one_grid(a: Fingerprint, b: Fingerprint, parts: tuple[str, ...], depth: int) -> Array:

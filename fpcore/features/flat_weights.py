@@ -14,12 +14,31 @@ from fpcore.anatomy import RoleView
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint, NotComparable
 
-__all__ = ["FlatWeights", "flat_weights", "matched_cosine", "matched_distance", "matrices"]
+__all__ = [
+    "BLOCK",
+    "NOTHING_MATCHES",
+    "FlatWeights",
+    "Segment",
+    "cosine_of",
+    "flat_weights",
+    "matched_cosine",
+    "matched_distance",
+    "matrices",
+    "relative_distance",
+    "running_sum",
+    "segments",
+]
 
-# Products are summed in float32 over so many entries, then in float64.
-BLOCK: Final = 1 << 8
+BLOCK: Final = 1 << 9
+"""Products are summed in float32 over so many entries, then in float64, block after block: the same sum
+whether a pair is compared alone or among many, whole or in pieces."""
 
-Vector = NDArray[np.float32]
+NOTHING_MATCHES: Final = "no weight matrix that is not zero has the same role and shape in both models"
+
+# Rows of `BLOCK` entries; the last one of a matrix ends in zeros.
+Blocks = NDArray[np.float32]
+Segment = tuple[str, tuple[int, ...]]
+"""Role and shape of a weight matrix."""
 
 
 @dataclass(frozen=True)
@@ -28,20 +47,20 @@ class FlatWeights:
 
     Attributes
     ----------
-    layout : tuple of (str, tuple of int)
-        Role and shape of each segment, in order.
+    layout : tuple of Segment
+        What lies there, in order.
     ends : ndarray of int
-        Where each segment ends.
-    values : ndarray of float32
+        The block before which each segment ends.
+    values : ndarray of float32, (blocks, BLOCK)
         All segments.
-    squares : ndarray of float64
+    squares : tuple of float
         Sum of squares of each segment.
     """
 
-    layout: tuple[tuple[str, tuple[int, ...]], ...]
+    layout: tuple[Segment, ...]
     ends: NDArray[np.int64]
-    values: Vector
-    squares: NDArray[np.float64]
+    values: Blocks
+    squares: tuple[float, ...]
 
     @property
     def nbytes(self) -> int:
@@ -58,7 +77,7 @@ def flat_weights(model: Checkpoint) -> FlatWeights | None:
 
     Larger models are streamed instead, tensor by tensor.
     """
-    room = 4 * sum(view.size for view in matrices(model).values())
+    room = 4 * BLOCK * sum(blocks_of(view.size) for view in matrices(model).values())
     if room > model.memo.limit // 2:
         return None
     return model.memo.recall((model.digest, "flat weights"), lambda: flatten(model), room=room)
@@ -76,38 +95,61 @@ def matrices(model: Checkpoint) -> dict[str, RoleView]:
     )
 
 
-def read_flat(view: RoleView) -> Vector:
-    """One role's entries as float32."""
-    values: Vector = view.read().float().reshape(-1).numpy()
+def segments(model: Checkpoint) -> dict[Segment, RoleView]:
+    """The same by role and shape: what two models compare."""
+    return model.remembered(
+        "segments", lambda: {(role, view.shape): view for role, view in matrices(model).items()}
+    )
+
+
+def blocks_of(size: int) -> int:
+    """Blocks that so many entries take."""
+    return -(-size // BLOCK)
+
+
+def read_flat(view: RoleView) -> Blocks:
+    """One role's entries."""
+    values = np.zeros(blocks_of(view.size) * BLOCK, dtype=np.float32)
+    values[: view.size] = view.read().float().reshape(-1).numpy()
     if not np.isfinite(values).all():
         raise BadCheckpoint(f"{view.checkpoint.name}: tensor {view.source} holds NaN or infinite values")
-    return values
+    return values.reshape(-1, BLOCK)
 
 
 def flatten(model: Checkpoint) -> FlatWeights:
     """Lay the weight matrices of a model end to end."""
-    views = matrices(model)
-    ends = np.cumsum([view.size for view in views.values()], dtype=np.int64)
-    values = np.empty(int(ends[-1]) if len(ends) else 0, dtype=np.float32)
-    squares = np.empty(len(views))
-    start = 0
-    for index, (view, end) in enumerate(zip(views.values(), ends, strict=True)):
+    views = segments(model)
+    ends = np.cumsum([blocks_of(view.size) for view in views.values()], dtype=np.int64)
+    values = np.empty((int(ends[-1]) if len(ends) else 0, BLOCK), dtype=np.float32)
+    squares, start = [], 0
+    for view, end in zip(views.values(), ends, strict=True):
         values[start:end] = read_flat(view)
-        squares[index] = dot(values[start:end], values[start:end])
+        squares.append(dot(values[start:end], values[start:end]))
         start = int(end)
-    layout = tuple((role, view.shape) for role, view in views.items())
-    return FlatWeights(layout, ends, values, squares)
+    return FlatWeights(tuple(views), ends, values, tuple(squares))
 
 
-def dot(a: Vector, b: Vector) -> float:
-    """Inner product: float32 within blocks, float64 across them."""
-    # einsum, not dot: BLAS would split the sum by the number of threads and change its last bits.
-    whole = len(a) // BLOCK * BLOCK
-    total = float(np.einsum("i,i->", a[whole:], b[whole:]))
-    if whole:
-        blocks = np.einsum("ij,ij->i", a[:whole].reshape(-1, BLOCK), b[:whole].reshape(-1, BLOCK))
-        total += float(blocks.sum(dtype=np.float64))
-    return total
+def running_sum(totals: NDArray[np.float64], terms: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Totals, (n,), to which their terms, (n, m), were added one after the other in float64."""
+    whole = np.concatenate([totals[:, None], terms], axis=1, dtype=np.float64)
+    summed: NDArray[np.float64] = np.cumsum(whole, axis=1)[:, -1]
+    return summed
+
+
+def dot(a: Blocks, b: Blocks, total: float = 0.0) -> float:
+    """`total` and the inner product: float32 within blocks, float64 across them."""
+    # A block at a time, also for BLAS: it would split a longer product by the number of threads.
+    return float(running_sum(np.array([total]), np.vecdot(a, b)[None])[0])
+
+
+def cosine_of(product: float, square_a: float, square_b: float) -> float:
+    """The cosine, from the products of two vectors that are not zero; within -1 and 1."""
+    return float(np.clip(product / math.sqrt(square_a * square_b), -1.0, 1.0))
+
+
+def relative_distance(square: float, square_a: float, square_b: float) -> float:
+    """``||A - B|| / sqrt(||A|| ||B||)``, from sums of squares."""
+    return math.sqrt(square / math.sqrt(square_a * square_b))
 
 
 def matched_cosine(a: Checkpoint, b: Checkpoint) -> float:
@@ -118,19 +160,15 @@ def matched_cosine(a: Checkpoint, b: Checkpoint) -> float:
     NotComparable
         No weight matrix has the same role and shape in both, or what matches is all zero.
     """
-    left, right = flat_weights(a), flat_weights(b)
-    if left is not None and right is not None and left.layout == right.layout:
-        product = dot(left.values, right.values)
-        square_a, square_b = float(left.squares.sum()), float(right.squares.sum())
-    else:
-        product, square_a, square_b = 0.0, 0.0, 0.0
-        for x, y, square_x, square_y in shared(a, b):
-            product += dot(x, y)
-            square_a += square_x
-            square_b += square_y
+    product, squares_a, squares_b = 0.0, [], []
+    for x, y, square_x, square_y in shared(a, b):
+        product = dot(x, y, product)
+        squares_a.append(square_x)
+        squares_b.append(square_y)
+    square_a, square_b = math.fsum(squares_a), math.fsum(squares_b)
     if square_a <= 0.0 or square_b <= 0.0:
-        raise NotComparable("no weight matrix that is not zero has the same role and shape in both models")
-    return float(np.clip(product / np.sqrt(square_a * square_b), -1.0, 1.0))
+        raise NotComparable(NOTHING_MATCHES)
+    return cosine_of(product, square_a, square_b)
 
 
 def matched_distance(a: Checkpoint, b: Checkpoint) -> float:
@@ -142,35 +180,38 @@ def matched_distance(a: Checkpoint, b: Checkpoint) -> float:
         No weight matrix that is not zero has the same role and shape in both.
     """
     distances = [
-        math.sqrt(dot(x - y, x - y) / math.sqrt(square_x * square_y))
+        relative_distance(dot(x - y, x - y), square_x, square_y)
         for x, y, square_x, square_y in shared(a, b)
         if square_x > 0.0 and square_y > 0.0
     ]
     if not distances:
-        raise NotComparable("no weight matrix that is not zero has the same role and shape in both models")
+        raise NotComparable(NOTHING_MATCHES)
     return math.fsum(distances) / len(distances)
 
 
-def shared(a: Checkpoint, b: Checkpoint) -> Iterator[tuple[Vector, Vector, float, float]]:
-    """Entries and sums of squares of the weight matrices that have the same role and shape in both."""
-    left, right = flat_weights(a), flat_weights(b)
-    return aligned(left, right) if left is not None and right is not None else read_pairs(a, b)
+def shared(a: Checkpoint, b: Checkpoint) -> Iterator[tuple[Blocks, Blocks, float, float]]:
+    """Entries and sums of squares of the weight matrices that have the same role and shape in both.
+
+    Nothing else is read: what two models do not share does not decide how they compare.
+    """
+    if segments(a).keys() == segments(b).keys():
+        left, right = flat_weights(a), flat_weights(b)
+        if left is not None and right is not None:
+            return aligned(left, right)
+    return read_pairs(a, b)
 
 
-def aligned(a: FlatWeights, b: FlatWeights) -> Iterator[tuple[Vector, Vector, float, float]]:
-    """Entries and sums of squares of the segments that two models share."""
-    places = {segment: index for index, segment in enumerate(b.layout)}
-    for i, segment in enumerate(a.layout):
-        j = places.get(segment)
-        if j is not None:
-            yield a.values[a.span(i)], b.values[b.span(j)], float(a.squares[i]), float(b.squares[j])
+def aligned(a: FlatWeights, b: FlatWeights) -> Iterator[tuple[Blocks, Blocks, float, float]]:
+    """The same for models of one layout that are held."""
+    for index, (square_a, square_b) in enumerate(zip(a.squares, b.squares, strict=True)):
+        span = a.span(index)
+        yield a.values[span], b.values[span], square_a, square_b
 
 
-def read_pairs(a: Checkpoint, b: Checkpoint) -> Iterator[tuple[Vector, Vector, float, float]]:
-    """The same for models that are too large to be held: tensor by tensor."""
-    others = matrices(b)
-    for role, view in matrices(a).items():
-        other = others.get(role)
-        if other is not None and other.shape == view.shape:
-            left, right = read_flat(view), read_flat(other)
+def read_pairs(a: Checkpoint, b: Checkpoint) -> Iterator[tuple[Blocks, Blocks, float, float]]:
+    """The same for others, such as those too large to be held: tensor by tensor."""
+    others = segments(b)
+    for segment, view in segments(a).items():
+        if segment in others:
+            left, right = read_flat(view), read_flat(others[segment])
             yield left, right, dot(left, left), dot(right, right)

@@ -22,23 +22,37 @@ from scipy.optimize import linear_sum_assignment
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.features.assignment import unit_rows
+from fpcore.features.by_layer import each_layer
 from fpcore.features.canonical_basis import (
     Moments,
+    best_basis,
+    candidate_bases,
     expert_moments,
     moment_cosine,
     second_moments,
     turn,
 )
-from fpcore.features.layer_weights import FeedForward, Layer, Layers, layers_of
+from fpcore.features.layer_weights import Array, FeedForward, Layer, Layers, layers_of
+from fpcore.features.moment_sketch import WIDE, sketched_expert, sketched_moments
 
-__all__ = ["Agreement", "CanonicalLayer", "CanonicalLayers", "agreement", "canonical_layers"]
+__all__ = [
+    "Agreement",
+    "CanonicalLayer",
+    "CanonicalLayers",
+    "Frame",
+    "agreement",
+    "canonical_layers",
+    "frame",
+]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Pairing = tuple[Index, Index]
 
 # Of wider feed-forward blocks this many units, evenly spaced, look for their like among all of the other's.
 MOST_UNITS: Final = 1024
+
+# Of wide models of equal depth so many layers, evenly spaced, decide between bases.
+DECIDING: Final = 8
 
 
 @dataclass(frozen=True)
@@ -55,31 +69,69 @@ class CanonicalLayer:
 
     Attributes
     ----------
-    query, output : ndarray, (heads, head width, width)
-        Scaled so that ``Q'K`` and ``V'O`` of each head have length one.
     key, value : ndarray, (key-value heads, head width, width)
     """
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, *, kept: bool) -> None:
         self.layer = layer
-        self.key, self.value = layer.key, layer.value
-        self.query = scaled(layer.query, layer.each_head(layer.key))
-        self.output = scaled(layer.output, layer.each_head(layer.value))
+        self._kept = kept
+        self._experts: dict[int, Units] = {}
+
+    @property
+    def key(self) -> Array:
+        """As stored, (key-value heads, head width, width)."""
+        return self.layer.key
+
+    @property
+    def value(self) -> Array:
+        """As stored, (key-value heads, head width, width)."""
+        return self.layer.value
+
+    @cached_property
+    def query(self) -> Array:
+        """Scaled so that ``Q'K`` of each head has length one, (heads, head width, width)."""
+        return scaled(self.layer.query, self.layer.each_head(self.key))
+
+    @cached_property
+    def output(self) -> Array:
+        """Scaled so that ``V'O`` of each head has length one, (heads, head width, width)."""
+        return scaled(self.layer.output, self.layer.each_head(self.value))
 
     @cached_property
     def moments(self) -> Moments:
-        """What the layer reads and writes, blind to order and gauge."""
+        """What the layer reads and writes, blind to order and gauge; whole matrices, for narrow streams."""
         return second_moments(self.layer)
 
     @cached_property
     def expert_moments(self) -> list[Moments]:
-        """What each expert reads and writes."""
+        """What each expert reads and writes; whole matrices, for narrow streams."""
         return expert_moments(self.layer.experts)
 
-    @cached_property
-    def experts(self) -> tuple[Units, ...]:
-        """Each feed-forward block with its rows at length one."""
-        return tuple(units_of(expert) for expert in self.layer.experts)
+    def moments_in(self, bases: Sequence[Array | None], width: int) -> list[Moments]:
+        """What the layer reads and writes, in bases of a stream of some width."""
+        if is_wide(self.layer, width):
+            return sketched_moments(self.layer, bases, width)
+        return [turn(self.moments, basis) for basis in bases]
+
+    def expert_moments_in(self, basis: Array | None, width: int) -> list[Moments]:
+        """What each expert reads and writes, in a basis of a stream of some width."""
+        if is_wide(self.layer, width):
+            return [sketched_expert(expert, basis, width) for expert in self.layer.experts]
+        return [turn(each, basis) for each in self.expert_moments]
+
+    def units(self, expert: int) -> Units:
+        """A feed-forward block with its rows at length one."""
+        if expert in self._experts:
+            return self._experts[expert]
+        units = units_of(self.layer.experts[expert])
+        if self._kept:
+            self._experts[expert] = units
+        return units
+
+
+def is_wide(layer: Layer, width: int) -> bool:
+    """Whether second moments are sketched: one of two streams is wider than `WIDE`."""
+    return max(layer.width, width) > WIDE
 
 
 def units_of(block: FeedForward) -> Units:
@@ -101,7 +153,7 @@ class CanonicalLayers(Sequence[CanonicalLayer]):
 
     def __init__(self, layers: Layers) -> None:
         self.layers = layers
-        self.kept: dict[int, CanonicalLayer] | None = {} if layers.kept is not None else None
+        self._kept: dict[int, CanonicalLayer] = {}
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -110,11 +162,11 @@ class CanonicalLayers(Sequence[CanonicalLayer]):
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> CanonicalLayer:  # type: ignore[override]
-        if self.kept is None:
-            return CanonicalLayer(self.layers[index])
-        if index not in self.kept:
-            self.kept[index] = CanonicalLayer(self.layers[index])
-        return self.kept[index]
+        if not self.layers.small:
+            return CanonicalLayer(self.layers[index], kept=False)
+        if index not in self._kept:
+            self._kept[index] = CanonicalLayer(self.layers[index], kept=True)
+        return self._kept[index]
 
 
 def canonical_layers(model: Checkpoint) -> CanonicalLayers:
@@ -126,6 +178,56 @@ def canonical_layers(model: Checkpoint) -> CanonicalLayers:
         Attention is not made of query, key, value and output projections.
     """
     return model.remembered("canonical layers", lambda: CanonicalLayers(layers_of(model)))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """In what basis two models are compared, and which layers with which.
+
+    Attributes
+    ----------
+    basis : ndarray or None
+        From the residual stream of the first to that of the second; None for the dimensions as they are.
+    rows, columns : ndarray of int
+        Layers of the first and of the second that are paired, ascending.
+    """
+
+    basis: Array | None
+    rows: Index
+    columns: Index
+
+
+def frame(a: Checkpoint, b: Checkpoint) -> Frame:
+    """The basis in which the layers of two models agree best, and the layers that are paired in it.
+
+    Raises
+    ------
+    NotComparable
+        Attention is not made of plain projections, or nothing tells which dimension is which.
+    """
+    left, right = canonical_layers(a), canonical_layers(b)
+    bases = candidate_bases(a, b)
+    width = b.architecture.width
+    equal, wide = len(left) == len(right), is_wide(left[0].layer, width)
+    if equal and len(bases) == 1:
+        return Frame(bases[0], np.arange(len(left)), np.arange(len(left)))
+
+    def seen(layers: CanonicalLayers, asked: Sequence[Array | None]) -> list[list[Moments]]:
+        count = len(layers)
+        places = range(count)
+        if equal and wide:
+            places = np.linspace(0, count - 1, min(count, DECIDING)).round().astype(int).tolist()
+        return each_layer(
+            lambda place: layers[place].moments_in(asked, width),
+            places,
+            (a, b),
+            what="second moments of layers",
+            size=layers.layers.size_of("attention", "feed_forward"),
+        )
+
+    basis, rows, columns = best_basis(seen(left, bases), [one for (one,) in seen(right, [None])], bases)
+    every = np.arange(len(left))
+    return Frame(basis, every, every) if equal else Frame(basis, rows, columns)
 
 
 @dataclass(frozen=True)
@@ -179,19 +281,24 @@ def map_cosines(own_a: Array, shared_a: Array, own_b: Array, shared_b: Array, ba
 
 def products(a: Array, b: Array, basis: Array | None) -> Array:
     """All inner products of rows, (heads of a, head width of a, heads of b, head width of b)."""
-    rows = a.reshape(-1, a.shape[-1]) if basis is None else a.reshape(-1, a.shape[-1]) @ basis
-    table: Array = rows @ b.reshape(-1, b.shape[-1]).T
+    rows, others = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
+    if basis is not None and len(rows) <= len(others):
+        rows = rows @ basis
+    elif basis is not None:  # whichever is less work
+        others = others @ basis.T
+    table: Array = rows @ others.T
     return table.reshape(*a.shape[:2], *b.shape[:2])
 
 
 def expert_agreement(a: CanonicalLayer, b: CanonicalLayer, basis: Array | None) -> tuple[float, float]:
     """Mean centred cosine of feed-forward units, in stored order and matched; experts are paired first."""
     pairs: Pairing = (np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
-    if len(a.experts) > 1 or len(b.experts) > 1:
-        turned = [turn(each, basis) for each in a.expert_moments]
-        table = np.array([[moment_cosine(x, y) for y in b.expert_moments] for x in turned])
+    if len(a.layer.experts) > 1 or len(b.layer.experts) > 1:
+        width = b.layer.width
+        seen = a.expert_moments_in(basis, width), b.expert_moments_in(None, width)
+        table = np.array([[moment_cosine(x, y) for y in seen[1]] for x in seen[0]])
         pairs = linear_sum_assignment(table, maximize=True)
-    found = [unit_agreement(a.experts[i], b.experts[j], basis) for i, j in zip(*pairs, strict=True)]
+    found = [unit_agreement(a.units(i), b.units(j), basis) for i, j in zip(*pairs, strict=True)]
     plain, matched = np.mean(np.array(found), axis=0)
     return float(plain), float(matched)
 
@@ -203,16 +310,19 @@ def unit_agreement(a: Units, b: Units, basis: Array | None) -> tuple[float, floa
     for left, right in candidates(len(a.up), len(b.up)):
 
         def cosines(x: Array, y: Array, left: Index = left, right: Index = right) -> Array:
-            rows = x[left] if basis is None else x[left] @ basis
-            table: Array = rows @ y[right].T
+            rows, others = x[left], y[right]
+            if basis is not None and len(rows) <= len(others):
+                rows = rows @ basis
+            elif basis is not None:  # whichever is less work
+                others = others @ basis.T
+            table: Array = rows @ others.T
             return table
 
         reads, writes = cosines(a.up, b.up), cosines(a.down, b.down)
         if a.gate is not None and b.gate is not None:
             # A unit's map is of rank one: its cosine is the product of both sides', whatever their signs.
-            tables = (cosines(a.gate, b.gate), reads * writes)
-        else:
-            tables = (reads, writes)
+            reads, writes = cosines(a.gate, b.gate), reads * writes
+        tables = (reads, writes)
         matched.append(cross_matched(*tables))
         if same:
             _, *stored = np.intersect1d(left, right, assume_unique=True, return_indices=True)
@@ -241,8 +351,8 @@ def cross_matched(first: Array, second: Array) -> float:
 def beyond_chance(cosines: Array, pairs: Pairing) -> float:
     """Mean cosine of the pairs less that of all others, scaled so that 1 stays 1."""
     count = len(pairs[0])
-    paired = float(cosines[pairs].mean())
+    paired = float(cosines[pairs].mean(dtype=np.float64))
     if cosines.size == count:
         return paired
-    others = (float(cosines.sum()) - paired * count) / (cosines.size - count)
+    others = (float(cosines.sum(dtype=np.float64)) - paired * count) / (cosines.size - count)
     return (paired - others) / (1.0 - others) if others < 1.0 else 0.0

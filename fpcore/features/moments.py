@@ -1,97 +1,50 @@
-"""One streaming pass over a model: count, mean, spread, extremes and norm of every role's tensor."""
+"""One pass over a model: count, mean, spread, extremes and norm of every role's tensor."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fpcore.anatomy import RoleView
+from fpcore.anatomy.tensor_layouts import Rectangle
 from fpcore.checkpoints.base import Checkpoint
+from fpcore.checkpoints.sampled import SMALL, SampledCheckpoint, slices
 from fpcore.errors import BadCheckpoint, UnreadableTensor
-from fpcore.storage.dequantised import read_dequantised
+from fpcore.features.block_moments import BlockMoments, Moments, exact_moments, pooled
+from fpcore.features.sampled_moments import moments_from_slices
+from fpcore.storage.dequantised import (
+    OpenWeight,
+    open_dequantised,
+    real_values,
+    stored_parts,
+    weight_size,
+)
+from fpcore.storage.element_types import Raw
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["Measured", "Moments", "measure", "moments_of", "pooled"]
 
-CHUNK: Final = 1 << 15  # elements at a time: 256 KiB in float64 stay in a core's cache
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Moments of a population of weights.
-
-    Attributes
-    ----------
-    count : int
-    mean, std : float
-        `std` is the population standard deviation (divisor `count`).
-    low, high : float
-        Smallest and largest value.
-    """
-
-    count: int
-    mean: float
-    std: float
-    low: float
-    high: float
-
-    @property
-    def max_abs(self) -> float:
-        """Largest absolute value."""
-        return max(abs(self.low), abs(self.high))
-
-    @property
-    def norm(self) -> float:
-        """Frobenius norm."""
-        return math.sqrt(self.count) * math.hypot(self.std, self.mean)
+STRETCH: Final = 1 << 19
+"""Numbers of a larger one that are read at a time, in whole rows."""
 
 
 def moments_of(tensor: torch.Tensor) -> Moments:
-    """Moments of one tensor, in float64 over chunks.
+    """Moments of one tensor, in float64 over blocks.
 
     Raises
     ------
     BadCheckpoint
         A value is NaN or infinite.
     """
-    flat = tensor.reshape(-1)
-    return pooled(_chunk(flat[start : start + CHUNK]) for start in range(0, max(1, flat.numel()), CHUNK))
-
-
-def _chunk(tensor: torch.Tensor) -> Moments:
-    # float8 types convert to float32 only; numpy's sums do not depend on the number of threads.
-    exact = tensor.is_floating_point() and tensor.element_size() == 8
-    values: NDArray[np.float64] = (tensor if exact else tensor.float()).numpy().astype(np.float64, copy=False)
-    if not values.size:
-        raise BadCheckpoint("is empty")
-    low, high = float(values.min()), float(values.max())
-    if not math.isfinite(low) or not math.isfinite(high):
-        raise BadCheckpoint("holds NaN" if math.isnan(low) else "holds infinite values")
-    mean = float(values.mean())
-    centred = values - mean
-    return Moments(values.size, mean, math.sqrt(float(np.square(centred).mean())), low, high)
-
-
-def pooled(parts: Iterable[Moments]) -> Moments:
-    """Moments of the union of several populations."""
-    count, mean, spread, low, high = 0, 0.0, 0.0, math.inf, -math.inf
-    for part in parts:
-        step = part.mean - mean
-        total = count + part.count
-        spread += part.count * part.std**2 + step**2 * count * part.count / total
-        mean += step * part.count / total
-        count, low, high = total, min(low, part.low), max(high, part.high)
-    if not count:
-        raise ValueError("no population to pool")
-    return Moments(count, mean, math.sqrt(spread / count), low, high)
+    exact = str(tensor.dtype) == "torch.float64"
+    return exact_moments((tensor if exact else tensor.float()).detach().numpy())
 
 
 class Measured(Mapping[str, Moments]):
@@ -119,8 +72,19 @@ class Measured(Mapping[str, Moments]):
         return len(self._found)
 
 
-def measure(model: Checkpoint) -> Measured:
-    """Moments of every role of a model; each stored tensor is read once, however many ask.
+def measure(model: Checkpoint, roles: Iterable[str] | None = None) -> Measured:
+    """Moments of a model's roles; each stored tensor is read once, however many ask, and no other is.
+
+    Tensors of up to 2^20 numbers are summed in float64; of larger ones, a deviation is that of float64
+    within 1e-6 of itself at worst, and within some 1e-9 for weights as they are. Blocks and the order in
+    which they are put together depend on shapes alone, so that no number of threads (`model.threads`)
+    changes a bit.
+
+    Parameters
+    ----------
+    model : Checkpoint
+    roles : iterable of str, optional
+        Which; all by default.
 
     Returns
     -------
@@ -132,28 +96,113 @@ def measure(model: Checkpoint) -> Measured:
     BadCheckpoint
         A tensor holds NaN or infinite values, or is empty; the message names it.
     """
-    return model.remembered("moments", lambda: _measure(model))
+    known: dict[str, Moments | str] = model.remembered("moments", dict)
+    asked = set(model.roles if roles is None else roles)
+    sources = {model.roles[role].source for role in asked if role not in known}
+    if sources:
+        known.update(_measure(model, sources))
+    return Measured({role: known[role] for role in model.roles if role in asked})
 
 
-def _measure(model: Checkpoint) -> Measured:
+def _measure(model: Checkpoint, sources: Collection[str]) -> dict[str, Moments | str]:
+    """Moments of every role that some stored tensors serve."""
+    if not isinstance(model, SampledCheckpoint):
+        model.prefetch(stored_parts(model, sources))
+    chosen = [view for view in model.roles.values() if view.source in sources]
+    chosen.sort(key=lambda view: view.source)
+    served = [list(group) for _, group in groupby(chosen, key=lambda view: view.source)]
+    own = threading.local()
     found: dict[str, Moments | str] = {}
-    by_source = sorted(model.roles.values(), key=lambda view: view.source)
-    for source, group in groupby(by_source, key=lambda view: view.source):
-        views = list(group)
+    if not model.side_by_side or model.threads < 2 or len(served) < 2:
+        for views in served:
+            found.update(_of_source(model, views, own))
+        return found
+    with ThreadPoolExecutor(model.threads) as pool:
+        # The largest first, so that none is left to be the last alone.
+        order = sorted(range(len(served)), key=lambda place: -max(view.size for view in served[place]))
+        futures = {place: pool.submit(_of_source, model, served[place], own) for place in order}
         try:
-            stored = read_dequantised(model, source)
-        except UnreadableTensor as error:
-            found.update({view.role: error.reason for view in views})
-            continue
-        for view in views:
-            found[view.role] = _named(model, view, stored)
-    return Measured({role: found[role] for role in model.roles})
+            for place in range(len(served)):
+                found.update(futures[place].result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found
 
 
-def _named(model: Checkpoint, view: RoleView, stored: torch.Tensor) -> Moments:
+def _of_source(model: Checkpoint, views: list[RoleView], own: threading.local) -> dict[str, Moments | str]:
+    """Moments of all roles that one stored tensor serves."""
     try:
-        return moments_of(view.view.apply(stored))
-    except BadCheckpoint as error:
-        raise BadCheckpoint(
-            f"{model.name}: tensor {view.source} {error}; such weights cannot be measured, fetch them again"
-        ) from None
+        if weight_size(model, views[0].source) <= SMALL or any(view.view.shift for view in views):
+            return _whole(model, views)
+        if not hasattr(own, "blocks"):
+            own.blocks = BlockMoments()
+        if isinstance(model, SampledCheckpoint):
+            return dict(_by_slices(model, views, own.blocks))
+        opened = open_dequantised(model, views[0].source)
+        return dict(_by_stretches(model, views, opened, own.blocks))
+    except UnreadableTensor as error:
+        return {view.role: error.reason for view in views}
+
+
+def _whole(model: Checkpoint, views: list[RoleView]) -> dict[str, Moments | str]:
+    stored = real_values(model, views[0].source)
+    found: dict[str, Moments | str] = {}
+    for view in views:
+        try:
+            found[view.role] = exact_moments(view.view.apply_real(stored))
+        except BadCheckpoint as error:
+            raise _named(model, view, error) from None
+    return found
+
+
+def _by_stretches(
+    model: Checkpoint, views: list[RoleView], opened: OpenWeight, blocks: BlockMoments
+) -> Iterator[tuple[str, Moments]]:
+    """Moments of roles from one pass over their tensor, some rows at a time."""
+    width = opened.shape[-1] if len(opened.shape) > 1 else 1
+    step = max(1, STRETCH // width)
+    rectangles = {view.role: view.view.rectangles(opened.shape) for view in views}
+    parts: dict[str, list[Moments]] = {view.role: [] for view in views}
+    for first in range(0, opened.size // width, step):
+        last = min(first + step, opened.size // width)
+        rows = opened.rows(first, last)
+        for view in views:
+            for part in rectangles[view.role]:
+                inside = _inside(rows, first, part)
+                if inside.size:
+                    try:
+                        parts[view.role].append(blocks.of(inside, opened.dtype))
+                    except BadCheckpoint as error:
+                        raise _named(model, view, error) from None
+    for role, found in parts.items():
+        yield role, pooled(found)
+
+
+def _by_slices(
+    model: SampledCheckpoint, views: list[RoleView], blocks: BlockMoments
+) -> Iterator[tuple[str, Moments]]:
+    """Moments of roles from slices of their tensor."""
+    opened = open_dequantised(model.whole, views[0].source)
+    for view in views:
+        found = []
+        for pieces in slices(view, opened.shape, model.seed):
+            inside = (_inside(opened.rows(*part.rows), part.rows[0], part) for part in pieces)
+            try:
+                found.append(pooled([blocks.of(piece, opened.dtype) for piece in inside]))
+            except BadCheckpoint as error:
+                raise _named(model, view, error) from None
+        yield view.role, moments_from_slices(found, view.size)
+
+
+def _inside(rows: Raw, first: int, part: Rectangle) -> Raw:
+    """The numbers of a rectangle in some rows of its tensor."""
+    begin, end = (max(0, row - first) for row in part.rows)
+    inside = rows[begin:end, slice(*part.columns)]
+    return cast(Raw, np.ascontiguousarray(inside).reshape(-1))
+
+
+def _named(model: Checkpoint, view: RoleView, error: BadCheckpoint) -> BadCheckpoint:
+    return BadCheckpoint(
+        f"{model.name}: tensor {view.source} {error}; such weights cannot be measured, fetch them again"
+    )

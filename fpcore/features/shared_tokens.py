@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpcore.anatomy import RoleView
 from fpcore.checkpoints.base import Checkpoint
-from fpcore.errors import BadCheckpoint, NotComparable
-
-if TYPE_CHECKING:
-    import torch
+from fpcore.errors import NotComparable
+from fpcore.features.role_values import rows_in_parts
 
 __all__ = [
     "FEWEST_TOKENS",
     "TokenRows",
     "aligning_rows",
-    "embedding",
     "embedding_rows",
+    "embedding_view",
     "shared_tokens",
     "token_keys",
 ]
 
 FEWEST_TOKENS: Final = 16
 
-# Tokens that align the dimensions of two embeddings, at most; there must be more of them than dimensions.
+# Tokens that align the dimensions of two embeddings, at most: so many, and so many for each dimension.
 ALIGNING: Final = 4096
+ALIGNING_EACH: Final = 4
+
+# Embeddings wider than this are read as float32: stored weights have no more digits than that.
+DOUBLE_WIDTH: Final = 1024
 
 # Keys are numbers that float64 holds exactly; of a million tokens, two share one with chance 1e-4.
 KEY_BYTES: Final = 6
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.floating]
 Index = NDArray[np.int64]
 
 
@@ -43,11 +47,12 @@ class TokenRows(NamedTuple):
     ----------
     keys : ndarray of float64, (n,)
         The numbers of the tokens, ascending.
-    rows : ndarray of float64, (n, width)
+    rows : ndarray, (n, width)
+        Of float64, or of float32 where they are wider than `DOUBLE_WIDTH`.
     """
 
     keys: Array
-    rows: Array
+    rows: Rows
 
     @property
     def nbytes(self) -> int:
@@ -84,23 +89,18 @@ def key_of(token: str) -> float:
     return float(int.from_bytes(digest[:KEY_BYTES], "big"))
 
 
-def embedding(model: Checkpoint) -> torch.Tensor:
-    """The embedding as stored, (tokens, width).
+def embedding_view(model: Checkpoint) -> RoleView:
+    """The embedding, (tokens, width).
 
     Raises
     ------
     NotComparable
         The model has none, or it cannot be read as one matrix.
-    BadCheckpoint
-        A value is not finite.
     """
     view = model.roles.get("embedding.weight")
     if view is None or len(view.shape) != 2:
         raise NotComparable("no embedding")
-    values = view.read()
-    if not bool(values.float().isfinite().all()):
-        raise BadCheckpoint(f"{model.name}: tensor {view.source} holds NaN or infinite values")
-    return values
+    return view
 
 
 def embedding_rows(model: Checkpoint, most: int) -> TokenRows:
@@ -123,11 +123,17 @@ def embedding_rows(model: Checkpoint, most: int) -> TokenRows:
         No tokenizer, no embedding, or fewer than `FEWEST_TOKENS` rows.
     """
     keys, ids = token_keys(model)
-    matrix = embedding(model)
-    known = ids < len(matrix)
-    keys, ids = keys[known], ids[known]
+    view = embedding_view(model)
+    known = ids < view.shape[0]
     # Some more than asked for, as padding and reserved tokens may have rows of zeros.
-    rows = matrix[ids[: 2 * most].tolist()].double().numpy()
+    keys, ids = keys[known][: 2 * most], ids[known][: 2 * most]
+    kind = np.float64 if view.shape[1] <= DOUBLE_WIDTH else np.float32
+    rows: Rows = np.empty((len(ids), view.shape[1]), kind)
+    first = 0
+    for part in rows_in_parts(view):
+        here = np.flatnonzero((first <= ids) & (ids < first + len(part)))
+        rows[here] = part[ids[here] - first]
+        first += len(part)
     used = np.flatnonzero(rows.any(axis=1))[:most]
     if len(used) < FEWEST_TOKENS:
         raise NotComparable(f"{len(used)} tokens with an embedding; at least {FEWEST_TOKENS} are needed")
@@ -135,8 +141,15 @@ def embedding_rows(model: Checkpoint, most: int) -> TokenRows:
 
 
 def aligning_rows(model: Checkpoint) -> TokenRows:
-    """Keys and embedding rows of up to `ALIGNING` tokens, kept in the model's memo."""
-    return model.memo.recall((model.digest, "aligning rows"), lambda: embedding_rows(model, ALIGNING))
+    """Keys and embedding rows of up to `ALIGNING` tokens, or `ALIGNING_EACH` times the width if that is more.
+
+    They are kept in the model's memo. There must be more tokens than dimensions to align them, and a map
+    that noise does not decide needs a few times as many.
+    """
+    view = model.roles.get("embedding.weight")
+    width = 0 if view is None else view.shape[-1]
+    most = max(ALIGNING, ALIGNING_EACH * width)
+    return model.memo.recall((model.digest, "aligning rows"), lambda: embedding_rows(model, most))
 
 
 def shared_tokens(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[Index, Index]:

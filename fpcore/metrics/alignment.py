@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from fpcore.checkpoints.base import Checkpoint
-from fpcore.features.canonical_basis import MARGIN, best_basis, candidate_bases
-from fpcore.features.layer_agreement import agreement, canonical_layers
+from fpcore.features.by_layer import each_layer, sampled_layers
+from fpcore.features.canonical_basis import MARGIN
+from fpcore.features.layer_agreement import agreement, canonical_layers, frame
 from fpcore.fingerprint import Fingerprint, checkpoint_of
 from fpcore.protocol import INVARIANCES, Cost, Metric
 from fpcore.registry import register
+from fpcore.sampling import mean_of_sample, within
 
 __all__ = ["CanonicalSimilarity"]
 
@@ -54,7 +56,8 @@ class CanonicalSimilarity(Metric):
 
     name = "canonical-similarity"
     title = "cosine of what heads and units do after basis, order and scale are undone"
-    version = 2
+    version = 3
+    reads = ("layers.*", "embedding.weight")
     evidence = frozenset({"tokenizer", "weights"})
     invariances = frozenset(INVARIANCES)
     cost = "costly"
@@ -67,10 +70,22 @@ class CanonicalSimilarity(Metric):
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         models = checkpoint_of(a), checkpoint_of(b)
         left, right = (canonical_layers(model) for model in models)
-        moments_a, moments_b = ([layer.moments for layer in layers] for layers in (left, right))
-        basis, rows, columns = best_basis(moments_a, moments_b, candidate_bases(*models))
-        found = [agreement(left[i], right[j], basis) for i, j in zip(rows, columns, strict=True)]
-        plain = np.stack([each.plain for each in found]).mean(axis=0)
-        matched = np.stack([each.matched for each in found]).mean(axis=0)
-        blocks = np.where(plain > matched + MARGIN, plain, matched)
-        return float(np.clip(blocks.mean(), -1.0, 1.0))
+        chosen = frame(*models)
+
+        places = sampled_layers(models, len(chosen.rows))
+        found = each_layer(
+            lambda place: agreement(
+                left[int(chosen.rows[place])], right[int(chosen.columns[place])], chosen.basis
+            ),
+            places,
+            models,
+            what="layers compared",
+            # The matrices of both models, and half as much of what is made of them.
+            size=sum(layers.layers.size_of("attention", "feed_forward") for layers in (left, right)) * 3 // 2,
+        )
+        plain, matched = (
+            np.stack(each) for each in zip(*((one.plain, one.matched) for one in found), strict=True)
+        )
+        as_stored = plain.mean(axis=0) > matched.mean(axis=0) + MARGIN
+        blocks = np.where(as_stored, plain, matched)
+        return within(mean_of_sample(blocks.mean(axis=1), len(chosen.rows)), -1.0, 1.0)

@@ -39,6 +39,7 @@ class ConfigMatch(Metric):
     """
 
     name = "config-match"
+    reads = ()
     title = "share of equal shape fields in the configs"
     evidence = frozenset({"config"})
     invariances = frozenset(INVARIANCES)

@@ -6,7 +6,8 @@ models share much of their depth trend, so a high correlation alone says little.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +15,16 @@ from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
-from fpcore.features.curves import FEWEST_DETRENDED, correlations, detrended, resampled, standardised
+from fpcore.features.curve_pairs import Pairs, mean_products, of_equal_shapes
+from fpcore.features.curves import (
+    FEWEST_DETRENDED,
+    correlations,
+    detrended,
+    grids,
+    resampled,
+    standardised,
+    standardised_parts,
+)
 from fpcore.features.moments import Moments, measure, pooled
 from fpcore.fingerprint import Fingerprint
 from fpcore.protocol import Claim, Cost, Metric
@@ -43,6 +53,8 @@ GAUGES = frozenset({"q/k gauge", "v/o gauge"})
 
 ATTENTION = {part: f"attention.{part}.weight" for part in ("query", "key", "value", "output")}
 BIASES = {part: f"attention.{part}.bias" for part in ("query", "key", "value")}
+NORMS = ("attention.norm.weight", "attention.post_norm.weight")
+FEED_FORWARD = ("gate", "up", "down")
 
 
 class DepthProfile(Metric):
@@ -53,6 +65,7 @@ class DepthProfile(Metric):
     """
 
     missing: ClassVar[str]
+    version = 2  # float32 sums within tensors of more than a million weights
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:
         """The curves of a model, each of the layers that have the part; what no layer has is left out."""
@@ -78,6 +91,29 @@ class DepthProfile(Metric):
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return float(correlations(a, b, self.common_parts(a, b)).mean())
 
+    def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Curve:  # noqa: D102
+        scores = np.full(len(pairs), np.nan)
+        if type(self).common_parts is not DepthProfile.common_parts:
+            return scores  # what a subclass compares may depend on more than the shapes of curves
+        for places in of_equal_shapes(fingerprints, pairs):
+            a, b = (fingerprints[model] for model in pairs[places[0]])
+            try:
+                parts = self.common_parts(a, b)
+                scores[places] = self.of_parts(fingerprints, pairs[places], parts)
+            except NotComparable:  # each pair says why
+                continue
+        return scores
+
+    def of_parts(self, fingerprints: Sequence[Fingerprint], pairs: Pairs, parts: tuple[str, ...]) -> Curve:
+        """`pair_similarities` of pairs whose curves have the same parts and lengths."""
+        a, b = (fingerprints[model] for model in pairs[0])
+        found = [
+            mean_products(fingerprints, pairs, partial(standardised_parts, parts=parts, depth=depth))
+            for parts, depth in grids(a, b, parts)
+        ]
+        scores: Curve = np.clip(np.concatenate(found, axis=1), -1.0, 1.0).mean(axis=1)
+        return scores
+
     def common_parts(self, a: Fingerprint, b: Fingerprint) -> tuple[str, ...]:
         """Names of the curves that both models have, in the metric's order."""
         parts = tuple(part for part in a.arrays if part in b.arrays and "." not in part)
@@ -88,13 +124,9 @@ class DepthProfile(Metric):
 
 def by_layer(model: Checkpoint, roles: Mapping[str, str]) -> dict[str, list[Moments]]:
     """Moments of each part, one a layer that has it; `roles` maps parts to roles within a layer."""
-    moments = measure(model)
-    found = {}
-    for part, role in roles.items():
-        views = model.roles.present(role)
-        if views:
-            found[part] = [moments[view.role] for view in views.values()]
-    return found
+    views = {part: model.roles.present(role) for part, role in roles.items()}
+    moments = measure(model, [view.role for found in views.values() for view in found.values()])
+    return {part: [moments[view.role] for view in found.values()] for part, found in views.items() if found}
 
 
 def stds(model: Checkpoint, roles: Mapping[str, str]) -> dict[str, Curve]:
@@ -132,6 +164,7 @@ class AttentionStd(DepthProfile):
         ),
     )
     missing = "no attention projections"
+    reads = tuple(f"layers.*.{role}" for role in ATTENTION.values())
     measured = Cost(9.7, 0.015)
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
@@ -162,6 +195,18 @@ class AttentionStdDetrended(AttentionStd):
         left, right = self.remainders(a, b)
         return float(np.clip((left * right).mean(), -1.0, 1.0))
 
+    def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Curve:  # noqa: D102
+        return super().pair_similarities(fingerprints, pairs)  # by `of_parts`
+
+    def of_parts(self, fingerprints: Sequence[Fingerprint], pairs: Pairs, parts: tuple[str, ...]) -> Curve:
+        """As that of `DepthProfile`, on one grid and less the trends."""
+        a, b = (fingerprints[model] for model in pairs[0])
+        depth = self.depth(a, b, parts)
+        means = mean_products(
+            fingerprints, pairs, lambda each: detrended_parts(each, parts, depth).reshape(-1)
+        )
+        return np.clip(means, -1.0, 1.0)
+
     def shifted(self, a: Fingerprint, b: Fingerprint) -> Curve:
         """The score, and what it would be with the layers of `b` shifted by 1, 2, … in a circle.
 
@@ -179,13 +224,21 @@ class AttentionStdDetrended(AttentionStd):
     def remainders(self, a: Fingerprint, b: Fingerprint) -> tuple[Curve, Curve]:
         """The standardised curves of both, less their trends, (parts, layers) each."""
         parts = self.common_parts(a, b)
-        depths = {min(len(a.arrays[part]), len(b.arrays[part])) for part in parts}
-        if min(depths) < FEWEST_DETRENDED:
-            raise NotComparable(
-                f"{min(depths)} layers; less a cubic trend it needs at least {FEWEST_DETRENDED}"
-            )
-        # Parts that some layers lack: on the grid of the fewest.
-        return detrended_parts(a, parts, min(depths)), detrended_parts(b, parts, min(depths))
+        depth = self.depth(a, b, parts)
+        return detrended_parts(a, parts, depth), detrended_parts(b, parts, depth)
+
+    def depth(self, a: Fingerprint, b: Fingerprint, parts: tuple[str, ...]) -> int:
+        """Layers of the grid: of parts that some layers lack, the fewest.
+
+        Raises
+        ------
+        NotComparable
+            Fewer than six.
+        """
+        depth = min(min(len(a.arrays[part]), len(b.arrays[part])) for part in parts)
+        if depth < FEWEST_DETRENDED:
+            raise NotComparable(f"{depth} layers; less a cubic trend it needs at least {FEWEST_DETRENDED}")
+        return depth
 
 
 def detrended_parts(fingerprint: Fingerprint, parts: tuple[str, ...], depth: int) -> Curve:
@@ -220,12 +273,15 @@ class FeedForwardStd(DepthProfile):
     invariances = ORDER_AND_SCALE | GAUGES
     claims = (Claim(text="nearly identical for Pangu Pro MoE and Qwen2.5-14B", source=SOURCE),)
     missing = "no feed-forward projections"
+    reads = tuple(
+        f"layers.*.feed_forward.{kind}{part}.weight" for kind in ("", "experts.*.") for part in FEED_FORWARD
+    )
     measured = Cost(11, 0.014)
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
-        moments, roles = measure(model), model.roles
+        moments, roles = measure(model, self.roles_read(model)), model.roles
         found: dict[str, Curve] = {}
-        for part in ("gate", "up", "down"):
+        for part in FEED_FORWARD:
             layers: list[list[Moments]] = []
             for layer in range(roles.depth):
                 experts = [moments[view.role] for view in roles.experts(layer, part)]
@@ -259,6 +315,7 @@ class QkvBiasStd(DepthProfile):
     invariances = ORDER_AND_SCALE | {"residual rotation", "norm-gain folding"}
     claims = (Claim(text="nearly identical for Pangu Pro MoE and Qwen2.5-14B", source=SOURCE),)
     missing = "no query, key or value biases"
+    reads = tuple(f"layers.*.{role}" for role in BIASES.values())
     measured = Cost(7.9, 0.01)
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
@@ -313,10 +370,11 @@ class NormStd(DepthProfile):
     invariances = ORDER_AND_SCALE | GAUGES
     claims = (Claim(text="nearly identical for Pangu Pro MoE and Qwen2.5-14B", source=SOURCE),)
     missing = "no gains of attention norms"
+    reads = tuple(f"layers.*.{role}" for role in NORMS)
     measured = Cost(7.9, 0.014)
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
-        for role in ("attention.norm.weight", "attention.post_norm.weight"):
+        for role in NORMS:
             curves = stds(model, {"attention": role})
             if curves:
                 return curves
@@ -340,18 +398,20 @@ class LayerEnergy(DepthProfile):
     title = "correlation over layers of the summed norms of a layer's tensors"
     invariances = ORDER_AND_SCALE
     missing = "no tensors within layers"
+    reads = ("layers.*",)
     measured = Cost(7.3, 0.011)
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
         energy = np.zeros(model.roles.depth)
-        measured = measure(model)
-        for role in measured:
-            words = role.split(".")
-            if words[0] == "layers":
-                energy[int(words[1])] += measured[role].norm
+        for role, moments in measure(model, self.roles_read(model)).items():
+            energy[int(role.split(".")[1])] += moments.norm
         if not energy.any():
             return {}
         return {"energy": energy / energy.max()}
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return (super().similarity(a, b) + 1.0) / 2.0
+
+    def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Curve:  # noqa: D102
+        scores: Curve = (super().pair_similarities(fingerprints, pairs) + 1.0) / 2.0
+        return scores

@@ -51,6 +51,8 @@ class EmbeddingHomology(SharedRows):
     """
 
     name = "embedding-homology"
+    version = 2
+    reads = ("embedding.weight",)
     title = "-log10 p that a random map between the embeddings is so near a permutation"
     invariances = frozenset(
         {
@@ -77,7 +79,7 @@ class EmbeddingHomology(SharedRows):
         x, y = self.shared_rows(a, b)
         if x.shape != y.shape:
             raise NotComparable(f"embeddings of different width ({x.shape[1]} and {y.shape[1]})")
-        return homology(polar(x.T @ y))
+        return homology(polar((x.T @ y).astype(np.float64)))
 
 
 def polar(matrix: Array) -> Array:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
 from fpcore.features.assignment import in_order
-from fpcore.features.layer_weights import Layer, layers_of
+from fpcore.features.by_layer import each_layer, sampled_layers
+from fpcore.features.layer_weights import Array as Rows, Layer, layers_of
 from fpcore.features.shared_tokens import embedding_rows, shared_tokens
 from fpcore.fingerprint import Fingerprint
 from fpcore.protocol import INVARIANCES, Claim, Cost, Metric
 from fpcore.registry import register
+from fpcore.sampling import mean_of_sample
 
 __all__ = ["AttentionSpectra", "AttentionSpectraDcor", "InvariantTerms"]
 
@@ -27,6 +29,10 @@ TOKENS: Final = 192
 LAYERS: Final = 2
 FEWEST_VALUES: Final = 3  # after scaling to [0, 1], two singular values are 1 and 0 in every model
 
+# Wider products' singular values are the roots of the eigenvalues of their squares.
+WIDEST_DECOMPOSED: Final = 1024
+
+PRODUCTS: Final = ("query_key", "value_output")
 TERMS = ("query_key", "value_output", "up_down")
 
 
@@ -54,6 +60,7 @@ class InvariantTerms(Metric):
     """
 
     name = "invariant-terms"
+    version = 2
     title = "cosine of embedding-projected weight products of the last two layers"
     evidence = frozenset({"tokenizer", "weights"})
     invariances = frozenset(INVARIANCES)
@@ -66,14 +73,25 @@ class InvariantTerms(Metric):
     cost = "costly"
     measured = Cost(9.9, 0.094, "a model: tokens times the weights of two layers")
 
+    def roles_read(self, model: Checkpoint) -> tuple[str, ...]:  # noqa: D102
+        last = tuple(f"layers.{number}." for number in layers_of(model).numbers[-LAYERS:])
+        return tuple(role for role in model.roles if role.startswith(last) or role == "embedding.weight")
+
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         layers = layers_of(model)
         keys, rows = embedding_rows(model, TOKENS)
         if len(layers) < LAYERS:
             raise NotComparable(f"{len(layers)} layers; the terms are those of the last {LAYERS}")
         arrays: dict[str, NDArray[np.floating]] = {"keys": keys}
-        for place in range(LAYERS):
-            terms = invariant_terms(layers[len(layers) - LAYERS + place], rows)
+        last = range(len(layers) - LAYERS, len(layers))
+        found = each_layer(
+            lambda place: invariant_terms(layers[place], rows),
+            last,
+            [model],
+            what="layers read",
+            size=layers.size_of("attention", "feed_forward"),
+        )
+        for place, terms in enumerate(found):
             for name, term in zip(TERMS, terms, strict=True):
                 # Terms grow with the fourth power of the weights; only their directions count.
                 arrays[f"{name}.{place}"] = (term / (np.abs(term).max() or 1.0)).astype(np.float32)
@@ -85,11 +103,13 @@ class InvariantTerms(Metric):
         return float(np.clip(products.mean(dtype=np.float64), -1.0, 1.0))
 
 
-def invariant_terms(layer: Layer, rows: Array) -> tuple[Array, Array, Array]:
+def invariant_terms(layer: Layer, rows: Rows) -> tuple[Array, Array, Array]:
     """The three terms of a layer, (tokens, tokens) each."""
 
-    def read(directions: Array) -> Array:
-        return rows @ directions.reshape(-1, directions.shape[-1]).T
+    def read(directions: Rows) -> Array:
+        # Tokens are few: products that weights of float32 round are added up in float64.
+        made: Array = (rows @ directions.reshape(-1, directions.shape[-1]).T).astype(np.float64)
+        return made
 
     up_down = sum((read(expert.up) @ read(expert.down).T for expert in layer.experts), np.zeros(1))
     return (
@@ -127,20 +147,32 @@ class Spectra(Metric):
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:
         layers = layers_of(model)
-        spectra = [
-            (
-                spectrum(layer.query, layer.each_head(layer.key)),
-                spectrum(layer.each_head(layer.value), layer.output),
+        count = len(layers)
+        places = sampled_layers([model], count)
+
+        def of_layer(place: int) -> tuple[Array, Array]:
+            layer = layers[place]
+            return (
+                spectrum(layer.by_group(layer.query), layer.key),
+                spectrum(layer.value, layer.by_group(layer.output)),
             )
-            for layer in layers
-        ]
-        names = ("query_key", "value_output")
-        return self.make_fingerprint(
-            model, {name: np.stack([each[i] for each in spectra]) for i, name in enumerate(names)}
+
+        spectra = each_layer(
+            of_layer, places, [model], what="layers decomposed", size=2 * layers.size_of("attention")
         )
+        arrays = {name: np.stack([each[i] for each in spectra]) for i, name in enumerate(PRODUCTS)}
+        if len(places) < count:
+            arrays["sampled"] = np.array([*places, count], dtype=np.float64)
+        return self.make_fingerprint(model, arrays)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:
-        depths = [len(each.arrays["query_key"]) for each in (a, b)]
+        sampled = [each.arrays.get("sampled") for each in (a, b)]
+        depths = [len(each.arrays[PRODUCTS[0]]) for each in (a, b)]
+        if sampled[0] is not None or sampled[1] is not None:
+            if sampled[0] is None or sampled[1] is None or not np.array_equal(sampled[0], sampled[1]):
+                raise NotComparable("layers sampled at different places, as depths differ: read all of them")
+            found = [self.of_layers(a, i, b, i) for i in range(depths[0])]
+            return mean_of_sample(found, int(sampled[0][-1]))
         if depths[0] == depths[1]:
             return float(np.mean([self.of_layers(a, i, b, i) for i in range(depths[0])]))
         table = np.array([[self.of_layers(a, i, b, j) for j in range(depths[1])] for i in range(depths[0])])
@@ -149,7 +181,7 @@ class Spectra(Metric):
     def of_layers(self, a: Fingerprint, i: int, b: Fingerprint, j: int) -> float:
         """How alike layer `i` of one model and layer `j` of the other are, over both products."""
         found = []
-        for name in a.arrays:
+        for name in PRODUCTS:
             x, y = truncated(a, name, i), truncated(b, name, j)
             length = min(len(x), len(y))
             if length < FEWEST_VALUES:
@@ -164,7 +196,7 @@ class Spectra(Metric):
         raise NotImplementedError
 
 
-def spectrum(left: Array, right: Array) -> Array:
+def spectrum(left: Rows, right: Rows) -> Array:
     """Singular values of the sum over heads of ``L' R``, descending; (heads, head width, width) each."""
     a, b = (each.reshape(-1, each.shape[-1]) for each in (left, right))
     if len(a) < a.shape[1]:  # of lower rank than width: the triangular factors hold all of it
@@ -172,8 +204,15 @@ def spectrum(left: Array, right: Array) -> Array:
         product = upper_a @ upper_b.T
     else:
         product = a.T @ b
-    values: Array = np.linalg.svd(product, compute_uv=False)
-    return values
+    if len(product) <= WIDEST_DECOMPOSED:
+        values: Array = np.linalg.svd(product.astype(np.float64), compute_uv=False)
+        return values
+    # A third of the time. What it takes from the accuracy is in values below a thousandth of the largest.
+    import torch
+
+    squares = torch.linalg.eigvalsh(torch.from_numpy(product.T @ product)).numpy()
+    found: Array = np.sqrt(np.clip(squares[::-1], 0.0, None)).astype(np.float64)
+    return found
 
 
 def truncated(fingerprint: Fingerprint, name: str, layer: int) -> Array:
@@ -216,6 +255,8 @@ class AttentionSpectra(Spectra):
     """
 
     name = "attention-spectra"
+    version = 2
+    reads = ("layers.*.attention.*",)
     title = "1 less the squared error of scaled singular values of attention's products"
     claims = (
         Claim(
@@ -253,6 +294,8 @@ class AttentionSpectraDcor(Spectra):
     """
 
     name = "attention-spectra-dcor"
+    version = 2
+    reads = ("layers.*.attention.*",)
     title = "distance correlation of the singular values of attention's products"
     claims = AttentionSpectra.claims
     measured = Cost(3.8, 4.1, "both: a layer, cubic in width a model, squared a pair")

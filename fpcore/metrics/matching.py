@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +12,27 @@ from scipy.optimize import linear_sum_assignment
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
 from fpcore.features.assignment import matched, sampled, unit_rows
-from fpcore.features.cka import unbiased_cka
-from fpcore.features.layer_weights import FeedForward, Layer, layers_of
+from fpcore.features.by_layer import each_layer, sampled_layers
+from fpcore.features.cka import SignedKernel, signed_cka
+from fpcore.features.layer_weights import Array, FeedForward, Layer, layers_of
 from fpcore.features.p_values import fisher, log_p_of_agreements, log_p_of_order
-from fpcore.features.shared_tokens import aligning_rows, shared_tokens
+from fpcore.features.shared_tokens import Rows, aligning_rows, shared_tokens
 from fpcore.fingerprint import Fingerprint, checkpoint_of
 from fpcore.protocol import Claim, Cost, Metric
 from fpcore.registry import register
+from fpcore.sampling import mean_of_sample
 
 __all__ = ["AlignedCka", "AlignedUnitMatching", "SharedRows", "UnitMatching"]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+# Of models of different depths, kernels of so many bytes are held at once, to be compared with every layer of
+# the other.
+HELD: Final = 4 << 30
+
+
+# Parallel blocks read the norm of attention.
+UNITS_READ: Final = ("layers.*.feed_forward.*", "layers.*.attention.norm.weight")
 
 
 class LayerPairs(Metric):
@@ -39,16 +49,25 @@ class UnitOrders(LayerPairs):
     """Fisher's product over layers of the p-values of unit orders; subclasses say which orders."""
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:
-        left, right = layers_of(checkpoint_of(a)), layers_of(checkpoint_of(b))
+        models = checkpoint_of(a), checkpoint_of(b)
+        left, right = (layers_of(model) for model in models)
         if len(left) != len(right):
             raise NotComparable(f"different depths ({len(left)} and {len(right)} layers)")
-        return fisher([self.of_layers(left[index], right[index]) for index in range(len(left))])
+        return fisher(
+            each_layer(
+                lambda place: self.of_layers(left[place], right[place]),
+                sampled_layers(models, len(left)),
+                models,
+                what="layers matched",
+                size=left.size_of("feed_forward") + right.size_of("feed_forward"),
+            )
+        )
 
     def of_layers(self, a: Layer, b: Layer) -> float:
         """Log p of two layers; for mixtures, of the closest pair of experts, times the number of pairs."""
-        found = [self.log_p(x, y) for x in a.experts for y in b.experts if x.up.shape == y.up.shape]
+        found = [self.log_p(x, y) for x in a.experts for y in b.experts if x.shape == y.shape]
         if not found:
-            shapes = f"{a.experts[0].up.shape} and {b.experts[0].up.shape}"
+            shapes = f"{a.experts[0].shape} and {b.experts[0].shape}"
             raise NotComparable(f"feed-forward blocks of different shape ({shapes})")
         return min(0.0, min(found) + math.log(len(found)))
 
@@ -82,7 +101,8 @@ class UnitMatching(UnitOrders):
     """
 
     name = "unit-matching"
-    version = 2
+    version = 3
+    reads = UNITS_READ
     title = "-log10 p that the best matching of feed-forward units keeps their order by chance"
     invariances = frozenset(
         {"head permutation", "q/k gauge", "v/o gauge", "norm-gain folding", "global scale", "dtype cast"}
@@ -97,7 +117,7 @@ class UnitMatching(UnitOrders):
     measured = Cost(3, 2.8, "a pair: an assignment a layer, cubic in up to 2,048 units")
 
     def log_p(self, a: FeedForward, b: FeedForward) -> float:  # noqa: D102
-        places = sampled(len(a.up))
+        places = sampled(a.shape[0])
         return log_p_of_order(matched(a.up[places], b.up[places]))
 
 
@@ -120,22 +140,25 @@ class AlignedUnitMatching(UnitOrders):
     """
 
     name = "aligned-unit-matching"
-    version = 2
+    version = 3
+    reads = UNITS_READ
     title = "-log10 p that unit matchings by inputs and by outputs agree by chance"
     # Rounding can tip an assignment of unrelated units, and with it one agreement.
     invariances = (UnitMatching.invariances | {"unit permutation"}) - {"dtype cast"}
     measured = Cost(2.9, 4.3, "a pair: two assignments a layer, of up to 2,048 units among all")
 
     def log_p(self, a: FeedForward, b: FeedForward) -> float:  # noqa: D102
-        if len(sampled(len(a.up))) == len(a.up):
-            return self.of_some(a, b)
-        return max(self.of_some(a, b), self.of_some(b, a))
+        blocks = (a.up, a.down), (b.up, b.down)
+        if len(sampled(a.shape[0])) == a.shape[0]:
+            return of_some(*blocks)
+        return max(of_some(*blocks), of_some(*blocks[::-1]))
 
-    def of_some(self, a: FeedForward, b: FeedForward) -> float:
-        """Log p of the units of `a`, or a sample of them, among all of `b`."""
-        places = sampled(len(a.up))
-        agreements = int((matched(a.up[places], b.up) == matched(a.down[places], b.down)).sum())
-        return log_p_of_agreements(agreements, len(places) / len(b.up))
+
+def of_some(a: tuple[Array, Array], b: tuple[Array, Array]) -> float:
+    """Log p of the units of one block (up, down), or a sample of them, among all of another."""
+    places, count = sampled(len(a[0])), len(b[0])
+    by_inputs, by_outputs = (matched(x[places], y) for x, y in zip(a, b, strict=True))
+    return log_p_of_agreements(int((by_inputs == by_outputs).sum()), len(places) / count)
 
 
 class SharedRows(LayerPairs):
@@ -143,7 +166,7 @@ class SharedRows(LayerPairs):
 
     evidence = frozenset({"tokenizer", "weights"})
 
-    def shared_rows(self, a: Fingerprint, b: Fingerprint) -> tuple[Array, Array]:
+    def shared_rows(self, a: Fingerprint, b: Fingerprint) -> tuple[Rows, Rows]:
         """Embedding rows of the same tokens, (n, width) each.
 
         Raises
@@ -185,6 +208,8 @@ class AlignedCka(SharedRows):
     """
 
     name = "aligned-cka"
+    version = 2
+    reads = ("layers.*.attention.*", "embedding.weight")
     title = "unbiased CKA of W_q and W_k after matching embedding dimensions"
     invariances = frozenset(
         {
@@ -208,30 +233,49 @@ class AlignedCka(SharedRows):
     measured = Cost(0.65, 7.7, "a pair: an assignment and products a layer, cubic in width")
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
+        models = checkpoint_of(a), checkpoint_of(b)
         dimensions_a, dimensions_b, signs = matched_dimensions(*self.shared_rows(a, b))
-        left, right = layers_of(checkpoint_of(a)), layers_of(checkpoint_of(b))
+        left, right = (layers_of(model) for model in models)
 
-        def cka(i: int, j: int) -> float:
-            found = []
-            for part in ("query", "key"):
-                x, y = (getattr(layer, part) for layer in (left[i], right[j]))
-                x, y = (
-                    x.reshape(-1, x.shape[-1])[:, dimensions_a],
-                    y.reshape(-1, y.shape[-1])[:, dimensions_b],
-                )
-                found.append(unbiased_cka(x, y * signs))
-                if (signs < 0.0).any():
-                    found.append(unbiased_cka(x * signs, y))
-            return float(np.mean(found))
+        def kernels(layer: Layer, dimensions: Index) -> list[SignedKernel]:
+            return [
+                SignedKernel.of(part.reshape(-1, part.shape[-1])[:, dimensions], signs)
+                for part in (layer.query, layer.key)
+            ]
 
+        def cka(one: list[SignedKernel], other: list[SignedKernel]) -> float:
+            return float(np.mean([signed_cka(x, y) for x, y in zip(one, other, strict=True)]))
+
+        # Projections as stored and permuted, kernels, and their product.
+        size = 3 * (left.size_of("attention") + right.size_of("attention"))
         if len(left) == len(right):
-            return float(np.mean([cka(index, index) for index in range(len(left))]))
-        table = np.array([[cka(i, j) for j in range(len(right))] for i in range(len(left))])
+            places = sampled_layers(models, len(left))
+            found = each_layer(
+                lambda place: cka(kernels(left[place], dimensions_a), kernels(right[place], dimensions_b)),
+                places,
+                models,
+                what="layers compared",
+                size=size,
+            )
+            return mean_of_sample(found, len(left))
+        columns = []
+        at_once = max(1, HELD // (2 * len(signs) ** 2 * signs.itemsize))
+        for start in range(0, len(right), at_once):
+            held = [kernels(right[j], dimensions_b) for j in range(start, min(start + at_once, len(right)))]
+
+            def row(i: int, held: list[list[SignedKernel]] = held) -> list[float]:
+                own = kernels(left[i], dimensions_a)
+                return [cka(own, other) for other in held]
+
+            columns.append(
+                np.array(each_layer(row, range(len(left)), models, what="layers compared", size=size))
+            )
+        table = np.concatenate(columns, axis=1)
         return float(table[linear_sum_assignment(table, maximize=True)].mean())
 
 
-def matched_dimensions(x: Array, y: Array) -> tuple[Index, Index, Array]:
+def matched_dimensions(x: Rows, y: Rows) -> tuple[Index, Index, Array]:
     """Which columns of `x` and `y` belong together, by |cosine|, and the sign that each pair needs."""
     cosines = unit_rows(x.T) @ unit_rows(y.T).T
     rows, columns = linear_sum_assignment(np.abs(cosines), maximize=True)
-    return rows, columns, np.where(cosines[rows, columns] < 0.0, -1.0, 1.0)
+    return rows, columns, np.where(cosines[rows, columns] < 0.0, -1.0, 1.0).astype(cosines.dtype)

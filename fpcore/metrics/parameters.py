@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable, require
+from fpcore.features.curve_pairs import Pairs, combined, of_equal_shapes
 from fpcore.features.curves import resampled
 from fpcore.features.flat_weights import matched_cosine, matched_distance, matrices
 from fpcore.features.role_values import finite
+from fpcore.features.weight_pairs import cosines, distances
 from fpcore.fingerprint import Fingerprint, checkpoint_of
 from fpcore.protocol import Claim, Cost, Metric
 from fpcore.registry import register
@@ -40,6 +45,7 @@ class NormGains(Metric):
     """Mean over layers and norms of a cosine of gain vectors; subclasses say whether they are centred."""
 
     centred: bool
+    reads = tuple(f"layers.*.{role}" for choices in NORMS.values() for role in choices)
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:
         gains = norm_gains(model)
@@ -48,20 +54,53 @@ class NormGains(Metric):
         return self.make_fingerprint(model, gains)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:
+        cosines = [
+            cosines_of(*(unit_gains(each, kind, depth, self.centred) for each in (a, b)))
+            for kind, depth in self.grids(a, b)
+        ]
+        return float(np.concatenate(cosines).mean())
+
+    def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Gains:
+        scores = np.full(len(pairs), np.nan)
+        for places in of_equal_shapes(fingerprints, pairs):
+            some = pairs[places]
+            try:
+                found = [
+                    combined(
+                        fingerprints,
+                        some,
+                        partial(unit_gains, kind=kind, depth=depth, centred=self.centred),
+                        cosines_of,
+                    )
+                    for kind, depth in self.grids(*(fingerprints[model] for model in some[0]))
+                ]
+            except NotComparable:  # each pair says why
+                continue
+            scores[places] = np.concatenate(found, axis=1).mean(axis=1)
+        return scores
+
+    def grids(self, a: Fingerprint, b: Fingerprint) -> list[tuple[str, int]]:
+        """Kinds of norms that both models have, and the layers of the grid: those of the shorter model.
+
+        Raises
+        ------
+        NotComparable
+            There is none, or gains are of different width.
+        """
         kinds = [kind for kind in a.arrays if kind in b.arrays]
         if not kinds:
             raise NotComparable("no kind of norm with gains in common")
-        return float(np.concatenate([self.by_layer(a, b, kind) for kind in kinds]).mean())
+        for kind in kinds:
+            left, right = a.arrays[kind].shape[1], b.arrays[kind].shape[1]
+            if left != right:
+                raise NotComparable(f"gain vectors of different width ({left} and {right})")
+        return [(kind, min(len(a.arrays[kind]), len(b.arrays[kind]))) for kind in kinds]
 
-    def by_layer(self, a: Fingerprint, b: Fingerprint, kind: str) -> Gains:
-        """One cosine a layer; of different depths, on the grid of the shorter model."""
-        left, right = a.arrays[kind].shape, b.arrays[kind].shape
-        if left[1] != right[1]:
-            raise NotComparable(f"gain vectors of different width ({left[1]} and {right[1]})")
-        depth = min(left[0], right[0])
-        directions = (unit_gains(each, kind, depth, self.centred) for each in (a, b))
-        cosines: Gains = np.clip(np.einsum("ij,ij->i", *directions), -1.0, 1.0)
-        return cosines
+
+def cosines_of(a: Gains, b: Gains) -> Gains:
+    """Cosines of vectors of length one, over the last axis."""
+    cosines: Gains = np.clip(np.einsum("...i,...i->...", a, b), -1.0, 1.0)
+    return cosines
 
 
 def unit_gains(fingerprint: Fingerprint, kind: str, depth: int, centred: bool) -> Gains:
@@ -168,6 +207,8 @@ class WeightCosine(Metric):
     """
 
     name = "weight-cosine"
+    version = 2  # the order of summation
+    reads = ("layers.*.weight",)
     title = "cosine of all matched weight matrices"
     invariances = frozenset({"global scale", "dtype cast"})
     claims = (
@@ -185,6 +226,9 @@ class WeightCosine(Metric):
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return matched_cosine(checkpoint_of(a), checkpoint_of(b))
 
+    def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Gains:  # noqa: D102
+        return cosines([checkpoint_of(each) for each in fingerprints], pairs)
+
 
 @register
 class WeightDistance(Metric):
@@ -201,6 +245,8 @@ class WeightDistance(Metric):
     """
 
     name = "weight-distance"
+    version = 2  # the order of summation
+    reads = ("layers.*.weight",)
     title = "relative distance of matched weight matrices, negated"
     invariances = frozenset({"dtype cast"})
     cost = "costly"
@@ -212,3 +258,6 @@ class WeightDistance(Metric):
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return -matched_distance(checkpoint_of(a), checkpoint_of(b))
+
+    def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Gains:  # noqa: D102
+        return -distances([checkpoint_of(each) for each in fingerprints], pairs)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
-from fpcore.features.shared_tokens import embedding, embedding_rows, shared_tokens, token_keys
+from fpcore.features.role_values import rows_in_parts
+from fpcore.features.shared_tokens import embedding_rows, embedding_view, shared_tokens, token_keys
 from fpcore.fingerprint import Fingerprint
 from fpcore.protocol import INVARIANCES, Claim, Cost, Metric
 from fpcore.registry import register
@@ -46,6 +47,7 @@ class EmbeddingAnchors(Metric):
     """
 
     name = "embedding-anchors"
+    reads = ("embedding.weight",)
     title = "correlation of the cosines among embeddings of anchor tokens"
     evidence = frozenset({"tokenizer", "weights"})
     invariances = frozenset(INVARIANCES)
@@ -99,13 +101,15 @@ class EmbeddingNorms(Metric):
     """
 
     name = "embedding-norms"
+    reads = ("embedding.weight",)
     title = "overlap of the histograms of embedding row norms"
     invariances = frozenset(INVARIANCES) - {"global scale", "dtype cast"}
     claims = (Claim(text="effect size d = 1.05 between related and unrelated pairs", source=SOURCE),)
     measured = Cost(1.9, 0.021)
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
-        norms = np.sort(np.linalg.norm(embedding(model).double().numpy(), axis=1))
+        parts = rows_in_parts(embedding_view(model))
+        norms = np.sort(np.concatenate([np.linalg.norm(rows, axis=1) for rows in parts]))
         if len(norms) > MOST_NORMS:
             norms = norms[np.linspace(0, len(norms) - 1, MOST_NORMS).round().astype(int)]
         return self.make_fingerprint(model, {"norms": norms})
@@ -138,6 +142,7 @@ class TokenizerOverlap(Metric):
     """
 
     name = "tokenizer-overlap"
+    reads = ()
     title = "Jaccard index of the vocabularies"
     evidence = frozenset({"tokenizer"})
     invariances = frozenset(INVARIANCES)

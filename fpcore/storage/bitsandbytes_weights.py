@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from fpcore.errors import BadCheckpoint
+from fpcore.errors import BadCheckpoint, UnreadableTensor
 from fpcore.storage.number_codes import as_bytes, nibbles
 from fpcore.storage.stored_weight import Coded, Rows, StoredWeight
 from fpcore.storage.tensor_source import TensorInfo, TensorSource
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["bitsandbytes_weights"]
 
+ROWS: Final = 0  # of the formats of 8-bit weights: col32, col_turing and col_ampere are 1 to 3
+
 
 @dataclass(frozen=True)
 class Int8Rows(Coded):
@@ -26,6 +28,11 @@ class Int8Rows(Coded):
     def rows(self, source: TensorSource) -> Rows:
         """Integers and scales, opened."""
         codes = source.read(self.parts[0])
+        if len(self.parts) > 2 and int(source.read(self.parts[2]).reshape(-1)[0]) != ROWS:
+            raise UnreadableTensor(
+                "its 8-bit integers lie in the order of a GPU's tensor cores (weight_format is not 0); "
+                "dequantise the model first"
+            )
         scale = source.read(self.parts[1]).float().reshape(-1, 1) / 127.0
 
         def decoded(start: int, stop: int) -> torch.Tensor:

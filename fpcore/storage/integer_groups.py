@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from fpcore.errors import UnreadableTensor
 from fpcore.storage.number_codes import scale_values, unpack_fp4, unpack_integers
 from fpcore.storage.stored_weight import Coded, Refused, Rows, StoredWeight
-from fpcore.storage.tensor_source import Config, TensorInfo, TensorSource, integer, quantisation
+from fpcore.storage.tensor_source import Config, Json, TensorInfo, TensorSource, integer, quantisation
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +22,8 @@ __all__ = ["awq_or_gptq", "mlx_weights", "packed_rows"]
 # Column that each of the eight nibbles of an AWQ word holds.
 AWQ_ORDER: Final = (0, 2, 4, 6, 1, 3, 5, 7)
 BITS: Final = range(2, 9)
+# Formats of AutoRound in GPTQ's layout whose zeros are not stored less one.
+ZEROS_AS_THEY_ARE: Final = frozenset({"auto_round", "auto_round:gptqmodel"})
 
 
 @dataclass(frozen=True)
@@ -103,23 +105,34 @@ class PackedRows(Coded):
     shuffled: bool
 
     def rows(self, source: TensorSource) -> Rows:
-        """Words and scales, opened."""
+        """Words and scales, opened; stacks of experts are rows of one matrix here."""
         words, scales, *rest = (source.read(part) for part in self.parts)
-        outputs, inputs = self.shape
+        *stack, outputs, inputs = self.shape
         half = 1 << (self.bits - 1)
         index = rest.pop() if self.shuffled else None
+        words = words.reshape(-1, words.shape[-1])
         scales = scales.float().reshape(-1, scales.shape[-1]) if scales.ndim else scales.float().reshape(1, 1)
         group = group_of(inputs, scales.shape[-1], index, None)
-        offset = unpack_integers(rest[0].T, self.bits, outputs).T - half if self.zero else None
+        offset = self.zeros(rest[0], scales.shape[-1]) if self.zero else None
+        each = outputs if stack else 1
 
         def decoded(start: int, stop: int) -> torch.Tensor:
-            values = unpack_integers(words[start:stop], self.bits, inputs) - half
+            first, last = start * each, stop * each
+            values = unpack_integers(words[first:last], self.bits, inputs) - half
             if offset is not None:
-                values = values - offset[start:stop][:, group]
-            factors = scales[start:stop] if len(scales) > 1 else scales
-            return values * factors[:, group]
+                values = values - offset[first:last][:, group]
+            factors = scales[first:last] if len(scales) > 1 else scales
+            return (values * factors[:, group]).reshape(stop - start, *self.shape[1:])
 
         return decoded
+
+    def zeros(self, stored: torch.Tensor, groups: int) -> torch.Tensor:
+        """The zero of every row and group: packed down the rows, or (in older files) as they are."""
+        if stored.dtype.itemsize < 4:
+            return stored.int().reshape(-1, groups)
+        columns = stored.transpose(-1, -2)
+        packed = unpack_integers(columns, self.bits, self.shape[-2]).transpose(-1, -2)
+        return packed.reshape(-1, groups) - (1 << (self.bits - 1))
 
 
 @dataclass(frozen=True)
@@ -153,7 +166,7 @@ def group_of(inputs: int, groups: int, index: torch.Tensor | None, size: int | N
     """The group of each input: as the file says, in steps of the config's size, or in equal shares."""
     import torch
 
-    if index is not None and len(index) == inputs:
+    if index is not None and len(index) == inputs and not bool((index == -1).all()):  # -1: not used
         found = index.long()
         if len(found) and (int(found.min()) < 0 or int(found.max()) >= groups):
             raise UnreadableTensor(
@@ -203,7 +216,8 @@ def awq_or_gptq(tensors: Mapping[str, TensorInfo], config: Config) -> Iterator[S
                 shapes = f"GPTQ of {info.shape}, {zeros.shape} and {scales.shape}"
                 yield Refused(weight, (info.shape[1], inputs), parts, refusal(shapes))
                 continue
-            shift = 0 if "gptq_v2" in form else 1
+            plain = str(config.get("packing_format") or "").lower() in ZEROS_AS_THEY_ARE
+            shift = 0 if plain or "gptq_v2" in form else 1
             shuffled = index in tensors
             yield Gptq(
                 weight,
@@ -235,14 +249,32 @@ def packed_rows(source: TensorSource, tensors: Mapping[str, TensorInfo]) -> Iter
         if scale not in tensors or info.dtype not in {"int32", "uint32"} or f"{stem}_shape" not in tensors:
             continue
         shape = tuple(int(length) for length in source.read(f"{stem}_shape").tolist())
-        bits = next((b for b in BITS if -(-shape[-1] * b // 32) == info.shape[-1]), 0)
+        fitting = [b for b in BITS if -(-shape[-1] * b // 32) == info.shape[-1]] if shape else []
+        stated = stated_bits(quantisation(source))
+        # In a narrow weight several numbers of bits take as many words.
+        possible = fitting if len(fitting) == 1 else [b for b in fitting if b in stated]
+        bits = possible[0] if len(possible) == 1 else 0
         zero, index = f"{stem}_zero_point", f"{stem}_g_idx"
         more = [part for part in (zero, index) if part in tensors]
-        if not bits or len(shape) != 2:
+        if not bits or len(shape) < 2 or info.shape[:-1] != shape[:-1]:
             yield Refused(stem, shape, (name, scale, *more), refusal(f"words of shape {info.shape}"))
             continue
         parts = (name, scale, *more)
         yield PackedRows(stem, shape, parts, bits, zero in tensors, index in tensors)
+
+
+def stated_bits(config: Json) -> set[int]:
+    """Every number of bits of weights that a config of compressed-tensors states."""
+    if not isinstance(config, Mapping):
+        return set()
+    found: set[int] = set()
+    for key, value in config.items():
+        if key == "weights" and isinstance(value, Mapping):
+            bits = integer(value, "num_bits")
+            found |= {bits} if bits is not None else set()
+        elif key not in {"input_activations", "output_activations"}:
+            found |= stated_bits(value)
+    return found
 
 
 def mlx_weights(tensors: Mapping[str, TensorInfo], config: Config) -> Iterator[StoredWeight]:

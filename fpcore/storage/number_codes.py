@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["as_bytes", "nibbles", "positive", "scale_values", "unpack_fp4", "unpack_integers"]
+__all__ = [
+    "as_bytes",
+    "nibbles",
+    "positive",
+    "scale_values",
+    "unpack_fp4",
+    "unpack_fp6",
+    "unpack_integers",
+]
 
 # Values of the sixteen codes of the 4-bit float E2M1 (one sign, two exponent and one fraction bit), from the
 # Open Compute Project's "Microscaling Formats" specification 1.0.
@@ -35,6 +43,19 @@ def unpack_fp4(packed: torch.Tensor) -> torch.Tensor:
     import torch
 
     return torch.tensor(E2M1)[nibbles(as_bytes(packed)).int()]
+
+
+def unpack_fp6(packed: torch.Tensor) -> torch.Tensor:
+    """Four E2M3 numbers (sign, two bits of exponent, three of fraction) in three bytes, lowest bits first."""
+    import torch
+
+    three = as_bytes(packed).int()
+    low, middle, high = three.reshape(*three.shape[:-1], -1, 3).unbind(-1)
+    word = low | middle << 8 | high << 16
+    codes = torch.stack([word >> shift & 63 for shift in (0, 6, 12, 18)], dim=-1).flatten(-2)
+    exponent, fraction = codes >> 3 & 3, (codes & 7) / 8
+    size = torch.where(exponent > 0, torch.ldexp(1 + fraction, exponent - 1), fraction)
+    return torch.where(codes >= 32, -size, size)
 
 
 def scale_values(scale: torch.Tensor) -> torch.Tensor:

@@ -6,12 +6,12 @@ fbgemm, quanto, Quark, gpt-oss. The shapes say what a scale belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from fpcore.errors import UnreadableTensor
-from fpcore.storage.number_codes import scale_values, unpack_fp4
+from fpcore.storage.number_codes import scale_values, unpack_fp4, unpack_fp6
 from fpcore.storage.stored_weight import Coded, Rows, StoredWeight
 from fpcore.storage.tensor_source import Config, TensorInfo, TensorSource, quantisation
 
@@ -24,9 +24,10 @@ __all__ = [
     "Mxfp4Stack",
     "Scaled",
     "mxfp4_stacks",
-    "packed_fp4",
+    "packed_floats",
     "quanto_weights",
     "scaled_weights",
+    "torchao_weights",
 ]
 
 # Element types that hold weights without a scale.
@@ -41,7 +42,14 @@ OF_SCALES: Final = {"_scale_2": False, "_global_scale": True}
 BLOCK: Final = 128  # rows and columns that share a scale where nothing says how many
 
 BYTES: Final = frozenset({"uint8", "int8"})
-POWERS: Final = frozenset({"uint8", "float8_e8m0fnu", "float8_e4m3fn"})
+POWERS: Final = frozenset({"uint8", "float8_e8m0fnu"})
+
+Form = Literal["plain", "fp4", "fp6"]
+UNPACKED: Final[Mapping[Form, Callable[[torch.Tensor], torch.Tensor]]] = {
+    "plain": lambda codes: codes.float(),
+    "fp4": unpack_fp4,
+    "fp6": unpack_fp6,
+}
 
 
 @dataclass(frozen=True)
@@ -52,22 +60,25 @@ class Scaled(Coded):
     ----------
     codes, scale : str
         The stored tensors.
-    fp4 : bool
-        Whether a byte holds two 4-bit floats.
+    form : {"plain", "fp4", "fp6"}
+        Whether bytes hold two floats of 4 bits, or three bytes four of 6.
     of_scale : str
         A further scale of the scales; empty for none.
     divides : bool
         Whether that one divides.
     zero : str
         Zero points, laid out as the scales; empty for none.
+    columns : str
+        What each column is multiplied by: the scale of the inputs; empty for none.
     """
 
     codes: str
     scale: str
-    fp4: bool = False
+    form: Form = "plain"
     of_scale: str = ""
     divides: bool = False
     zero: str = ""
+    columns: str = ""
 
     def rows(self, source: TensorSource) -> Rows:
         """Codes and scales, opened."""
@@ -83,13 +94,15 @@ class Scaled(Coded):
         scale = self.aligned(scale)
         lengths = self.lengths(tuple(scale.shape), stated_blocks(quantisation(source)))
         shift = None if zero is None else self.aligned(zero.float())
+        columns = source.read(self.columns).float() if self.columns else None
 
         def decoded(start: int, stop: int) -> torch.Tensor:
             part = codes[start:stop] if codes.ndim else codes
-            values = unpack_fp4(part) if self.fp4 else part.float()
+            values = UNPACKED[self.form](part)
             if shift is not None:
                 values = values - spread(shift, lengths, self.shape, start, stop)
-            return values * spread(scale, lengths, self.shape, start, stop)
+            values = values * spread(scale, lengths, self.shape, start, stop)
+            return values if columns is None else values * columns
 
         return decoded
 
@@ -98,6 +111,8 @@ class Scaled(Coded):
         axes = len(self.shape)
         if scale.numel() == 1:
             return scale.reshape((1,) * axes)
+        if scale.ndim == 2 * axes and all(length == 1 for length in scale.shape[1::2]):  # ModelOpt's blocks
+            return scale.reshape(scale.shape[::2])
         if scale.ndim < axes and tuple(scale.shape) == self.shape[: scale.ndim]:  # one a row, or an expert
             return scale.reshape(*scale.shape, *([1] * (axes - scale.ndim)))
         return scale
@@ -211,24 +226,36 @@ def scaled_weights(tensors: Mapping[str, TensorInfo]) -> Iterator[StoredWeight]:
             continue
         if info.dtype not in BYTES and not info.dtype.startswith("float"):
             continue
-        # 4-bit floats have a scale for 16 or 32 of them: a byte then stands for two columns.
-        fp4 = info.dtype.startswith("float4") or (
-            info.dtype in BYTES and tensors[scale].dtype in POWERS and grouped(info, tensors[scale])
-        )
-        if info.dtype == "uint8" and not fp4 and not zero:
+        form: Form = "fp4" if info.dtype.startswith("float4") else "plain"
+        if info.dtype in BYTES:
+            form = bytes_hold(info, tensors[scale]) or "plain"
+        if (info.dtype == "uint8" and form == "plain" and not zero) or form == "fp6":
             continue  # integers packed in a way that is not known
-        wide = fp4 and not info.dtype.startswith("float4")
-        shape = (*info.shape[:-1], info.shape[-1] * 2) if wide else info.shape
+        shape = info.shape if info.dtype.startswith("float4") else unpacked_shape(info.shape, form)
         divides = OF_SCALES[of_scale.removeprefix(name)] if of_scale else False
-        yield Scaled(name, shape, parts, name, scale, fp4, of_scale, divides, zero)
+        columns = f"{name.removesuffix('weight')}pre_quant_scale" if name.endswith(".weight") else ""
+        columns = columns if columns in tensors else ""
+        more = (columns,) if columns else ()
+        yield Scaled(name, shape, (*parts, *more), name, scale, form, of_scale, divides, zero, columns)
 
 
-def grouped(codes: TensorInfo, scale: TensorInfo) -> bool:
-    """Whether the scales are those of groups of 8 or 16 bytes along the last axis."""
+def bytes_hold(codes: TensorInfo, scale: TensorInfo) -> Form | None:
+    """The small floats in bytes with a scale for 16 or 32 of them; None where shapes say something else."""
+    if not len(codes.shape) == len(scale.shape) > 0 or codes.shape[:-1] != scale.shape[:-1]:
+        return None
+    wide, groups = codes.shape[-1], scale.shape[-1]
+    powers = scale.dtype in POWERS
+    if (powers and wide == 16 * groups) or (scale.dtype == "float8_e4m3fn" and wide == 8 * groups):
+        return "fp4"
+    return "fp6" if powers and wide == 24 * groups else None
+
+
+def unpacked_shape(stored: tuple[int, ...], form: Form) -> tuple[int, ...]:
+    """The shape of the numbers that bytes hold."""
     return (
-        len(codes.shape) == len(scale.shape) > 0
-        and codes.shape[:-1] == scale.shape[:-1]
-        and codes.shape[-1] in {8 * scale.shape[-1], 16 * scale.shape[-1]}
+        stored
+        if form == "plain"
+        else (*stored[:-1], stored[-1] * 2 if form == "fp4" else stored[-1] * 4 // 3)
     )
 
 
@@ -242,25 +269,35 @@ def scale_of(name: str, tensors: Mapping[str, TensorInfo]) -> str | None:
     return found if found != name and named else None
 
 
-def packed_fp4(tensors: Mapping[str, TensorInfo]) -> Iterator[StoredWeight]:
-    """4-bit floats of compressed-tensors."""
+def packed_floats(tensors: Mapping[str, TensorInfo]) -> Iterator[StoredWeight]:
+    """Floats of 4 and 6 bits of compressed-tensors."""
     for name, info in tensors.items():
         stem = name.removesuffix("_packed")
         scale, of_scale = f"{stem}_scale", f"{stem}_global_scale"
         if stem == name or scale not in tensors or info.dtype not in BYTES:
             continue
+        form = bytes_hold(info, tensors[scale])
+        if form is None:
+            continue
         of_scale = of_scale if of_scale in tensors else ""
         parts = tuple(part for part in (name, scale, of_scale) if part)
-        yield Scaled(
-            stem,
-            (*info.shape[:-1], info.shape[-1] * 2),
-            parts,
-            name,
-            scale,
-            fp4=True,
-            of_scale=of_scale,
-            divides=True,
-        )
+        shape = unpacked_shape(info.shape, form)
+        yield Scaled(stem, shape, parts, name, scale, form, of_scale=of_scale, divides=True)
+
+
+def torchao_weights(tensors: Mapping[str, TensorInfo]) -> Iterator[StoredWeight]:
+    """Weights of torchao in 8 bits, as its tensors are taken apart for files."""
+    for name, info in tensors.items():
+        module, _, last = name.rpartition(".")
+        stem = f"{module}.{last.removesuffix('_qdata')}"
+        scale, zero = f"{stem}_scale", f"{stem}_zero_point"
+        if not (last.startswith("_") and last.endswith("_qdata")) or scale not in tensors:
+            continue
+        if info.dtype != "int8" and not info.dtype.startswith("float8"):
+            continue
+        zero = zero if zero in tensors else ""
+        parts = tuple(part for part in (name, scale, zero) if part)
+        yield Scaled(f"{module}.{last[1:-6]}", info.shape, parts, name, scale, zero=zero)
 
 
 def quanto_weights(tensors: Mapping[str, TensorInfo]) -> Iterator[StoredWeight]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from fpcore.errors import UnreadableTensor
+from fpcore.storage.flat_tensor import DecodedTensor, FlatTensor, HeldTensor, Rows
 from fpcore.storage.tensor_source import TensorInfo, TensorSource
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ __all__ = ["AsStored", "Coded", "Refused", "Rows", "StoredWeight"]
 
 # Elements that are decoded at a time: what decoding needs besides the result stays small.
 BLOCK: Final = 1 << 20
-
-Rows: TypeAlias = "Callable[[int, int], torch.Tensor]"
-"""From the first row to before the last one: those rows as float32."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,10 @@ class StoredWeight(ABC):
     def read(self, source: TensorSource, index: int | None = None) -> torch.Tensor:
         """The real weight, or its part `index` along the first axis."""
 
+    def flat(self, source: TensorSource) -> FlatTensor:
+        """The real weight, opened to be read a stretch at a time."""
+        return HeldTensor.of(self.read(source))
+
 
 @dataclass(frozen=True)
 class AsStored(StoredWeight):
@@ -66,6 +67,10 @@ class AsStored(StoredWeight):
         """The tensor as it is."""
         name = self.parts[0]
         return source.read(name) if index is None else source.read_part(name, index)
+
+    def flat(self, source: TensorSource) -> FlatTensor:
+        """The tensor as it is."""
+        return source.flat(self.parts[0])
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,10 @@ class Coded(StoredWeight):
     @abstractmethod
     def rows(self, source: TensorSource) -> Rows:
         """Open the parts; the function that comes back decodes rows."""
+
+    def flat(self, source: TensorSource) -> FlatTensor:
+        """The real weight, decoded where it is read."""
+        return DecodedTensor(self.shape, self.rows(source))
 
     def read(self, source: TensorSource, index: int | None = None) -> torch.Tensor:
         """The real weight in float32; decoded in blocks of rows."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+
+from fpcore.storage.flat_tensor import FlatTensor, HeldTensor
 
 if TYPE_CHECKING:
     import torch
@@ -69,10 +71,16 @@ class TensorSource(ABC):
         What people see.
     config : mapping
         The parsed ``config.json``.
+    threads : int
+        How much is done at a time, where more than one thing can be; no result depends on it.
+    side_by_side : bool
+        Whether several threads may read it.
     """
 
     name: str
     config: Config
+    threads: int = 1
+    side_by_side: bool = False
 
     @property
     @abstractmethod
@@ -92,6 +100,23 @@ class TensorSource(ABC):
     def read_part(self, name: str, index: int) -> torch.Tensor:
         """One part of a tensor along its first axis, such as one expert of a stack."""
         return self.read(name)[index]
+
+    def flat(self, name: str) -> FlatTensor:
+        """One tensor as stored, opened to be read a stretch at a time."""
+        return HeldTensor.of(self.read(name))
+
+    def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:
+        """Some rows of a tensor, along its first axis."""
+        return self.read(name)[start:stop]
+
+    def prefetch(self, names: Iterable[str]) -> None:  # noqa: B027  # most sources have nothing to do
+        """Say which tensors will be read: a source that is far away brings them here, all at once.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Stored tensors; those that are here already cost nothing.
+        """
 
     def file_of(self, name: str) -> str:
         """The file that holds a tensor, for messages; the source's own name where there is none."""

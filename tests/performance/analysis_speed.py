@@ -1,6 +1,6 @@
 """Speed of the statistics against the packages one would reach for, in one run, by hand.
 
-``python tests/performance/analysis_speed.py [--write docs/explanation]``
+``python -m tests.performance.analysis_speed [--write docs/explanation]``
 
 One million pairs of 1,414 models in 30 lineages: seconds and memory of the complete analysis of one metric;
 ratios to `scipy.stats.bootstrap` over scikit-learn's `roc_auc_score`, to `scipy.stats.permutation_test` and

@@ -1,6 +1,6 @@
 """The complete analysis of many lineages against the plain way, in one run, by hand.
 
-``python tests/performance/many_lineages.py [--lineages 700] [--models 2]``
+``python -m tests.performance.many_lineages [--lineages 700] [--models 2]``
 
 Seconds of one core and memory of the complete analysis of one metric on so many lineages, which must stay
 below 20 s and 2 GB for 700; and of 2,000 lineage resamples of the AUC beside two baselines, timed on a few

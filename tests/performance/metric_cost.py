@@ -1,6 +1,6 @@
 """What each metric costs a model and a pair, and what matching costs on wide layers, by hand.
 
-``python tests/performance/metric_cost.py [--metrics a,b] [--models 10] [--wide 4096 14336]``
+``python -m tests.performance.metric_cost [--metrics a,b] [--models 10] [--wide 4096 14336]``
 
 CPU time of one thread, the least of three tries. *Model*: `fingerprint` on a freshly opened zoo model, so
 that no other metric has read it before; what a metric leaves for its first pair counts there too. *Pair*:
@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 import fpcore
 from fpcore.features import layer_agreement
 from fpcore.features.assignment import matched
-from fpcore.features.layer_weights import FeedForward
+from fpcore.features.layer_weights import Block, FeedForward
 from fpcore.features.p_values import LN10
 from fpcore.metrics.matching import AlignedUnitMatching, UnitMatching
 
@@ -95,7 +95,7 @@ def blocks(units: int, rng: np.random.Generator) -> tuple[FeedForward, FeedForwa
     first = [rng.standard_normal((units, WIDTH)) for _ in range(3)]
     order = rng.permutation(units)
     other = [np.sqrt(0.5) * (each[order] + rng.standard_normal(each.shape)) for each in first]
-    return FeedForward(*first), FeedForward(*other)
+    return Block(*first), Block(*other)
 
 
 def wide(units: int, whole: bool) -> list[str]:

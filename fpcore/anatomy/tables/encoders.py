@@ -80,7 +80,7 @@ def t5_block(attention: str, feed_forward: int) -> dict[str, Entry]:
 
 # `layers` are the decoder's, `encoder.layers` the encoder's.
 T5 = Table(
-    ("t5",),
+    ("t5", "mt5", "umt5"),
     {
         "shared.*": "embedding.*",
         "lm_head.*": "unembedding.*",

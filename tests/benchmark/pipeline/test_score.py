@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 from counting_metric import calls, write_metric
 from small_catalog import write_catalog
 
+import fpcore
 from benchmark.catalog import load_catalog
+from benchmark.pipeline import score
 from benchmark.pipeline.checkpoints import locate
-from benchmark.pipeline.chosen_metric import ChosenMetric, choose_from_file
+from benchmark.pipeline.chosen_metric import ChosenMetric, choose, choose_from_file
 from benchmark.pipeline.engine import Engine
 from benchmark.pipeline.extract import Extraction, extract
 from benchmark.pipeline.score import BESIDE, Job, score_pairs
@@ -146,8 +149,88 @@ def test_the_device_is_part_of_the_key_where_a_model_is_run() -> None:
 
 
 def test_registered_metrics_say_whether_they_run_models() -> None:
-    from benchmark.pipeline.chosen_metric import choose
-
     assert choose("next-token-agreement").runs_model
     assert not choose("weight-cosine").runs_model
     assert not choose("weight-cosine").foreign
+
+
+TOGETHER = """
+        def pair_similarities(self, fingerprints, pairs):
+            note("together", *sorted(each.model for each in fingerprints), len(pairs))
+            {in_pair_similarities}
+            found = np.full(len(pairs), np.nan)
+            for place, (a, b) in enumerate(pairs):
+                left, right = fingerprints[a], fingerprints[b]
+                if "f1" not in (left.model, right.model):
+                    found[place] = np.corrcoef(left.arrays["values"], right.arrays["values"])[0, 1]
+            return found
+"""
+
+
+def together(folder: Path, body: str = "pass", **changes: str) -> ChosenMetric:
+    """The counting metric, which scores the pairs without f1 together and leaves those with it alone."""
+    path = write_metric(folder, **changes)
+    path.write_text(
+        path.read_text()
+        + textwrap.indent(textwrap.dedent(TOGETHER), "    ").format(in_pair_similarities=body)
+    )
+    return choose_from_file(f"{path}:Counting")
+
+
+def test_pairs_are_scored_together_and_what_is_left_alone(models: Path, tmp_path: Path) -> None:
+    alone = scored(models, choose_from_file(f"{write_metric(tmp_path)}:Counting"), Cache(tmp_path / "cache"))
+    calls(tmp_path)
+    metric = together(tmp_path)
+    found = scored(models, metric, Cache(tmp_path / "cache"))
+    pd.testing.assert_frame_equal(found.drop(columns="seconds"), alone.drop(columns="seconds"))
+    said = [call for call in calls(tmp_path) if not call.startswith("fingerprint")]
+    assert said == ["together f0 f0c0 f1 f1c0 3", "similarity f0 f1", "similarity f1 f1c0"]
+    again = scored(models, metric, Cache(tmp_path / "cache"))
+    pd.testing.assert_frame_equal(again, found)
+    assert calls(tmp_path) == []
+
+
+def test_what_goes_wrong_together_is_said_of_every_pair_and_tried_again(models: Path, tmp_path: Path) -> None:
+    switch = tmp_path / "there"
+    metric = together(tmp_path, f"assert Path({str(switch)!r}).exists(), 'not there'")
+    found = scored(models, metric, Cache(tmp_path / "cache"))
+    assert set(found["status"]) == {"failed"}
+    assert found.loc[0, "reason"] == "counting on f0 – f0c0: pair_similarities: AssertionError: not there"
+    switch.touch()
+    assert set(scored(models, metric, Cache(tmp_path / "cache"))["status"]) == {"ok"}
+    short = together(tmp_path, "return np.zeros(2)")
+    wrong = scored(models, short, Cache(tmp_path / "cache"))
+    assert wrong["bare_reason"].str.contains(r"3 pairs have scores of shape \(2,\)").all()
+
+
+def test_a_pair_that_abstains_or_fails_says_why_beside_those_scored_together(
+    models: Path, tmp_path: Path
+) -> None:
+    line = "import fpcore; exec('raise fpcore.NotComparable(\"no\")') if b.model == 'f1' else 1 / 0"
+    found = scored(models, together(tmp_path, in_similarity=line), Cache(tmp_path / "cache"))
+    assert found["status"].tolist() == ["ok", "abstained", "failed"]
+    assert found["bare_reason"].tolist() == ["", "no", "ZeroDivisionError: division by zero"]
+
+
+def test_a_limit_is_that_of_a_pair_also_together(models: Path, tmp_path: Path) -> None:
+    """What takes too long together has its limit pair by pair."""
+    metric = together(tmp_path, "import time; time.sleep(600)")
+    found = scored(models, metric, Cache(tmp_path / "cache"), limit=3.0)
+    assert set(found["status"]) == {"ok"}
+    assert sum(call.startswith("similarity") for call in calls(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("name", ["weight-cosine", "weight-distance", "attention-std", "norm-cosine"])
+def test_scores_do_not_depend_on_how_pairs_fall_into_units(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(score, "PAIRS_PER_UNIT", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(fpcore.Metric, "scores_together", False)
+        alone = scored(models, choose(name), Cache(tmp_path / "alone"))
+    for side in (1, 2, 64):
+        monkeypatch.setattr(score, "MODELS_PER_BLOCK", {"fingerprints": side, "models": side})
+        found = scored(models, choose(name), Cache(tmp_path / str(side)))
+        pd.testing.assert_frame_equal(
+            found.drop(columns="seconds"), alone.drop(columns="seconds"), check_exact=True
+        )

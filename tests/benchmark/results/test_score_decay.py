@@ -87,3 +87,28 @@ def test_every_trained_child_of_the_shipped_zoo_has_a_distance() -> None:
     assert {pairs[tuple(sorted(two))] for two in zip(found["model"], found["ancestor"], strict=True)} == {
         "derived"
     }
+
+
+def test_published_points_of_a_real_run_count_its_own_steps() -> None:
+    catalog = parse_catalog(
+        """\
+schema: 1
+families:
+  - name: run
+    axes: {seed: [1]}
+    model:
+      id: lab/m{seed}
+      source: {hub: "lab/m{seed}"}
+      from_scratch: {grade: publisher, source: "https://example.org", says: own start}
+      training: {seed: "{seed}", tokens_per_step: 10}
+    run: {steps: [0, 100], budget: 400, branch: "step{step}",
+          evidence: {grade: publisher, source: "https://example.org", says: branches of one run}}
+"""
+    )
+    found = distances(catalog, Manifest())
+    columns = ["model", "ancestor", "steps", "tokens", "share"]
+    assert found[columns].to_numpy().tolist() == [
+        ["lab/m1@step100", "lab/m1@step0", 100, 1000, 0.25],
+        ["lab/m1", "lab/m1@step100", 300, 3000, 0.75],
+        ["lab/m1", "lab/m1@step0", 400, 4000, 1.0],
+    ]

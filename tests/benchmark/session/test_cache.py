@@ -43,6 +43,7 @@ def test_info_counts_by_kind(tmp_path: Path) -> None:
         "scores": Contents(1, 100),
         "results": Contents(1, 100),
         "figures": Contents(1, 100),
+        "calibrations": Contents(0, 0),
     }
     assert (info.files, info.bytes) == (5, 450)
 

@@ -53,7 +53,6 @@ CONTRADICTIONS = {
     "width": ({"hidden_size": 64}, {}, r"hidden_size is 64, but the tensors show 32"),
     "width of a known head": ({"hidden_size": 64, "head_dim": 8}, {}, r"hidden_size is 64, .* show 32"),
     "key-value heads": ({"num_key_value_heads": 4}, {}, r"num_key_value_heads is 4, but the tensors show 2"),
-    "none stated": ({"num_key_value_heads": None}, {}, r"num_key_value_heads is 4, but the tensors show 2"),
     "heads": ({"num_attention_heads": 8}, {}, r"show 4: 16 key rows are 4 heads of 4; .* 4 heads, not 8"),
     "heads of a known width": (
         {"num_attention_heads": 8, "head_dim": 8},
@@ -82,7 +81,7 @@ def test_a_contradiction_names_both_numbers(case: str) -> None:
 
 def test_what_the_config_leaves_out_comes_from_the_tensors() -> None:
     facts = model().architecture
-    for silent in ("hidden_size", "num_hidden_layers", "intermediate_size"):
+    for silent in ("hidden_size", "num_hidden_layers", "intermediate_size", "num_key_value_heads"):
         assert model({silent: None}).architecture == facts, silent
 
 
@@ -126,10 +125,10 @@ def test_a_vision_language_config_that_leaves_heads_to_its_class() -> None:
     checkpoint = vision({"model_type": "mistral"}, width=32, heads=32, kv_heads=8, dim=2)
     shape = checkpoint.architecture
     assert shape.cell == "mistral 3x32 h32/8 f48 rmsnorm"
-    assert checkpoint.roles.aside == (
-        "vision_tower.vision_model.embeddings.class_embedding",
-        "multi_modal_projector.linear_1.weight",
-    )
+    assert checkpoint.roles.aside == {
+        "vision_tower.vision_model.embeddings.class_embedding": "towers of other modalities",
+        "multi_modal_projector.linear_1.weight": "projectors",
+    }
 
 
 def test_heads_that_neither_config_nor_tensors_nor_the_class_show_are_unknown() -> None:

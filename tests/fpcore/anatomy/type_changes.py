@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["CHANGES", "INPUTS", "PARTS"]
+__all__ = ["CHANGES", "INPUTS", "PARTS", "STACKS"]
 
 LENGTH = 12
 ROPE = {"rope_type": "default", "rope_theta": 10000.0}
@@ -36,6 +36,7 @@ def within(part: str, changes: dict[str, Any]) -> dict[str, Any]:
 # Model type → entries of the tiny config, by dotted path; `default`: what the default config is made with.
 CHANGES: dict[str, dict[str, Any]] = {
     "bamba": {"attn_layer_indices": [1, 3]},
+    "blt": {"encoder_hash_byte_group_vocab": 97},
     "chameleon": {"vocabulary_map": VOCABULARY_MAP},
     "cohere_compass": {"text_config.rope_parameters": {"full_attention": ROPE}},
     "cohere_compass_text": {"rope_parameters": {"full_attention": ROPE}},
@@ -105,8 +106,16 @@ CHANGES: dict[str, dict[str, Any]] = {
     "lfm2_moe": {"layer_types": ["conv", "full_attention", "conv", "full_attention"]},
     "longcat_flash": {"zero_expert_num": 0},
     "mamba2": {"head_dim": 16},
+    "mobilebert": {"intra_bottleneck_size": 16, "true_hidden_size": 16},
     "molmo2": {"adapter_config.vision_feature_layer": [3, 1]},
     "neomme": {"rope_parameters.full_attention.partial_rotary_factor": 0.5},
+    "perceiver": {
+        "d_latents": 32,
+        "num_latents": 8,
+        "num_self_attends_per_block": 3,
+        "num_self_attention_heads": 4,
+        "num_cross_attention_heads": 4,
+    },
     "qwen4_exp": within("text_config", INDEXER),
     "qwen4_exp_text": INDEXER,
     "qwen2_5_omni_thinker": {"vision_start_token_id": 6, "text_config.rope_parameters": SECTIONS},
@@ -185,6 +194,9 @@ INPUTS: dict[str, Callable[[str, Any, dict[str, Any]], dict[str, Any]]] = {
     "udop": boxed,
     "perceiver": without_mask,
 }
+
+# Models of several stacks of layers: the word that names the one whose attention is watched.
+STACKS = {"blt": "global_transformer"}
 
 # Composite models that cannot be run on text alone: the part that is the language model.
 PARTS = {

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from flat_reading import check_flat
 from tiny_models import COMMON, MIXTURE, Tiny
 
 import fpcore
@@ -133,6 +134,7 @@ def test_roles_are_those_of_the_converted_model(pair: tuple[str, fpcore.Checkpoi
     assert set(converted.roles) == set(model.roles)
     for role, view in model.roles.items():
         assert torch.equal(converted.roles[role].read(), view.read()), role
+    check_flat(converted)
     assert len(converted.digest) == 64
     again = pickle.loads(pickle.dumps(converted))
     assert torch.equal(again.read("model.norm.weight"), model.read("model.norm.weight"))
@@ -146,6 +148,7 @@ def test_quantised_values_are_dequantised(tmp_path: Path, kind: str) -> None:
     write(tmp_path / "model.gguf", model, "qwen2moe", quantisation)
     converted = fpcore.open_checkpoint(tmp_path / "model.gguf", name="shown")
     assert converted.name == "shown"
+    check_flat(converted)
     for role in ("layers.1.attention.query.weight", "layers.1.feed_forward.experts.2.down.weight"):
         original = model.roles[role].read().numpy()
         read = converted.roles[role].read()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import fpcore
-from fpcore.checkpoints.gguf_names import REORDERED
+from fpcore.checkpoints.gguf_architectures import ARCHITECTURES as KNOWN, NOT_READ
 
 gguf = pytest.importorskip("gguf", reason="the gguf extra is not installed")
 from gguf.constants import MODEL_ARCH_NAMES, MODEL_TENSORS, TENSOR_NAMES  # noqa: E402
@@ -163,10 +163,13 @@ def expected(
         heads = here["attn_kv_b"].reshape(HEADS, 2 * DIM, RANK)
         found["key"] = heads[:, :DIM].reshape(-1, RANK)
         found["value"] = heads[:, DIM:].reshape(-1, RANK)
-    if architecture in REORDERED:
+    if KNOWN[architecture].rows == "pairs":
         for part, count in (("query", HEADS), ("key", KV_HEADS)):
-            if f"attn_{part[0]}" in here:
+            if f"attn_{part[0]}" in here or "attn_qkv" in here:
                 found[part] = in_halves(found[part], count)
+    if KNOWN[architecture].rows == "tiled":  # heads k·2 + i of key k → i·2 + k
+        order = [(k * 2 + i) * DIM + row for i in range(2) for k in range(KV_HEADS) for row in range(DIM)]
+        found["query"], found["output"] = found["query"][order], found["output"][:, order]
     return found
 
 
@@ -192,7 +195,9 @@ def test_every_architecture_with_attention(architecture: str, tmp_path: Path) ->
                 np.testing.assert_array_equal(view.read().numpy(), stored[expert])
     assert seen == {"query", "key", "value", "output"}
     facts = model.architecture
-    assert (facts.depth, facts.width, facts.heads, facts.kv_heads) == (roles.depth, WIDTH, HEADS, KV_HEADS)
+    latent = any("attn_kv_a_mqa" in name for name in written)
+    keys = HEADS if latent else KV_HEADS
+    assert (facts.depth, facts.width, facts.heads, facts.kv_heads) == (roles.depth, WIDTH, HEADS, keys)
     assert facts.head_dim == DIM
     read = {view.source for view in roles.values()}
     beside = sum(model.apart.values())
@@ -340,3 +345,24 @@ def test_scales_beside_weights_multiply_them(tmp_path: Path) -> None:
     writer.close()
     model = fpcore.open_checkpoint(path)
     np.testing.assert_array_equal(model.read("model.layers.0.self_attn.v_proj.weight").numpy(), rows / 2)
+
+
+def test_an_architecture_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    """How its rows were turned is not known either."""
+    path = tmp_path / "model.gguf"
+    writer = gguf.GGUFWriter(path, "llama9")
+    writer.add_block_count(1)
+    writer.add_tensor("token_embd.weight", np.ones((5, 8), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(
+        fpcore.BadCheckpoint, match="'llama9' is not known here, nor how its rows were turned"
+    ):
+        fpcore.open_checkpoint(path)
+
+
+def test_every_architecture_of_the_package_is_known() -> None:
+    assert set(MODEL_ARCH_NAMES.values()) <= set(KNOWN) | set(NOT_READ)
+    assert not set(KNOWN) & set(NOT_READ)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from flat_reading import check_flat
 from safetensors.torch import save_file
 from tiny_models import TINY
 
@@ -37,6 +38,7 @@ def same(path: Path, hub: Path) -> fpcore.Checkpoint:
     assert set(model.roles) == set(plain.roles)
     for role, view in plain.roles.items():
         assert torch.equal(model.roles[role].read(), view.read()), role
+    check_flat(model)
     return model
 
 
@@ -84,6 +86,24 @@ def test_element_types_of_pickles(tmp_path: Path, hub: Path, dtype: torch.dtype)
     assert model.read("a").dtype == dtype
     assert torch.equal(model.read("a").float(), tensor.float())
     assert model.read("empty").shape == (0, 3)
+    check_flat(model)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_pickled_views_are_read_as_they_are(tmp_path: Path, hub: Path, zipped: bool) -> None:
+    shutil.copy(hub / "config.json", tmp_path)
+    base = torch.arange(60.0).reshape(6, 10)
+    views = {
+        "whole": base,
+        "turned": base.T,
+        "rows": base[2:4],
+        "columns": base[:, 3:7],
+        "one": base[1:2, 4:5],
+    }
+    torch.save(views, tmp_path / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+    model = fpcore.open_checkpoint(tmp_path)
+    assert {name: model.read(name).tolist() for name in views} == {n: v.tolist() for n, v in views.items()}
+    check_flat(model)
 
 
 def test_damaged_pickles_are_one_line(hub: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import fpcore
 from fpcore import MemoryCheckpoint, NotComparable
 from fpcore.features import layer_agreement
 from fpcore.features.layer_agreement import map_cosines, unit_agreement, units_of
-from fpcore.features.layer_weights import FeedForward
+from fpcore.features.layer_weights import Block, FeedForward
 
 NAME = "canonical-similarity"
 ZOO = Path(__file__).parents[3] / "benchmark" / "zoo" / "weights"
@@ -176,7 +176,7 @@ def test_heads_of_other_widths_compare(tokenizer: Path) -> None:
 
 def random_block(rng: np.random.Generator, units: int = 60, width: int = 24) -> FeedForward:
     gate, up, down = rng.normal(size=(3, units, width))
-    return FeedForward(gate, up, down)
+    return Block(gate, up, down)
 
 
 def test_the_search_finds_nothing_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def test_the_search_finds_nothing_where_nothing_is(monkeypatch: pytest.MonkeyPat
         assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(60) + 1e-3
         block, order = random_block(rng), rng.permutation(60)
         assert block.gate is not None
-        mixed = FeedForward(block.gate[order], block.up[order], block.down[order])
+        mixed = Block(block.gate[order], block.up[order], block.down[order])
         assert unit_agreement(units_of(block), units_of(mixed), None)[1] > 0.95
 
 

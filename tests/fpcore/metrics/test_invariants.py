@@ -147,9 +147,9 @@ def test_abstentions(tokenizer: Path) -> None:
 
 def test_a_nan_is_refused(tokenizer: Path) -> None:
     base = model(seed=1)
-    tensors = {name: base.read(name).clone() for name in base.tensors}
-    tensors["model.layers.4.mlp.up_proj.weight"][0, 0] = float("nan")
-    spoilt = MemoryCheckpoint("spoilt", "spoilt", base.config, tensors, tokenizer)
-    for name in ("invariant-terms", "attention-spectra"):
+    for name, part in (("invariant-terms", "mlp.up_proj"), ("attention-spectra", "self_attn.k_proj")):
+        tensors = {name: base.read(name).clone() for name in base.tensors}
+        tensors[f"model.layers.4.{part}.weight"][0, 0] = float("nan")
+        spoilt = MemoryCheckpoint("spoilt", "spoilt", base.config, tensors, tokenizer)
         with pytest.raises(fpcore.BadCheckpoint, match="holds NaN"):
             fpcore.metric(name).fingerprint(spoilt)

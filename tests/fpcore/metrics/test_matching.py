@@ -204,6 +204,7 @@ def test_wide_vocabularies_align_on_a_sample(tokenizer: Path, monkeypatch: pytes
     a, b = changed(model(seed=1), {}, tokenizer), noisy(model(seed=1), 0.2, tokenizer)
     whole = score("aligned-cka", a, b)
     monkeypatch.setattr(shared_tokens, "ALIGNING", 24)
+    monkeypatch.setattr(shared_tokens, "ALIGNING_EACH", 1)
     a, b = changed(model(seed=1), {}, tokenizer), noisy(model(seed=1), 0.2, tokenizer)
     assert score("aligned-cka", a, b) == pytest.approx(whole, abs=0.1)
     assert fpcore.metric("aligned-cka").fingerprint(a).checkpoint is a

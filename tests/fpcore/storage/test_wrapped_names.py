@@ -1,4 +1,4 @@
-"""Wrapped, adapted and accompanied language models are read; what is beside them is named."""
+"""Wrapped and adapted language models are read as what they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tiny_models import TINY
 
 import fpcore
 from fpcore.storage.adapters import ADAPTER_CONFIG
-from fpcore.storage.wrapped_names import apart
 
 LLAMA = next(tiny for tiny in TINY if tiny.model_type == "llama")
 QUERY = "model.layers.1.self_attn.q_proj"
@@ -54,26 +53,6 @@ def same(model: fpcore.Checkpoint) -> None:
 )
 def test_wrappers_are_taken_off(wrap: Any) -> None:
     same(opened({wrap(name): tensor for name, tensor in state().items()}))
-
-
-def test_what_is_beside_the_language_model_is_named() -> None:
-    beside = {
-        "vision_tower.encoder.layers.0.self_attn.q_proj.weight": torch.ones(3, 3),
-        "model.connector.modality_projection.proj.weight": torch.ones(2, 2),
-        "mlp1.0.weight": torch.ones(2, 2),
-        "mtp.layers.0.self_attn.q_proj.weight": torch.ones(2, 2),
-        "model.layers.0.self_attn.k_scale": torch.ones(()),
-        "model.layers.0.self_attn.q_proj.input_scale": torch.ones(1),
-    }
-    model = opened(state() | beside)
-    same(model)
-    named = model.apart
-    assert named["scales of activations"] == 2
-    assert sum(named.values()) == len(beside), named
-
-
-def test_a_scale_that_is_part_of_a_longer_name_is_a_weight() -> None:
-    assert apart({"model.layers.0.altup.correct_output_scale": fpcore.TensorInfo((8,), "bfloat16")}) == {}
 
 
 def adapter(rank: int = 4) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 __all__ = [
-    "ASIDE",
     "ATTENTION_PARTS",
     "ATTENTION_WORDS",
     "CROSS_WORDS",
@@ -27,16 +25,6 @@ __all__ = [
     "TRANSPARENT",
     "UNEMBEDDINGS",
 ]
-
-# A module with one of these words in its name is no part of the language model: towers of other
-# modalities, what leads from them to it, heads for other tasks, heads that draft tokens ahead.
-ASIDE: Final = re.compile(
-    r"(?<!vocab_)(?:(?<=^)|(?<=_))(?:vision|visual|image|img|images|audio|speech|video|vit|clip|siglip|sam|patch|pixel|mm|"
-    r"multimodal|multi_modal|modal|modality|projector|connector|merger|aligner|resampler|perceiver|qformer|"
-    r"vq|vqmodel|vqgan|codec|tower|talker|token2wav|code2wav|dit|action|action_time|expert_projector|"
-    r"generation|score|classifier|v_head|mtp|nextn|draft|eagle|medusa|pooler|"
-    r"language_projection|query_tokens|seq_relationship|qa_outputs|mlp1|protein|latent_query|discriminator)(?:_|\d*$)"
-)
 
 # What stacks of layers are called.
 LAYER_WORDS: Final = frozenset(
@@ -67,7 +55,7 @@ FEED_FORWARD_WORDS: Final = frozenset(
     }
     | {"mixer", "DenseReluDense", "shared_transformer", "shared_transf", "moe_block"}
 )
-SHARED_WORDS: Final = frozenset({"shared_expert", "shared_experts", "shared_mlp"})
+SHARED_WORDS: Final = frozenset({"shared_expert", "share_expert", "shared_experts", "shared_mlp"})
 
 # Modules that mix tokens in another way than attention; by what they are called, or by what they hold.
 OTHER_MIXERS: Final = frozenset(
@@ -140,8 +128,8 @@ LATENT_PARTS: Final[dict[str, str]] = {
     "q_b_proj": "query",
     "kv_a_layernorm": "latent.norm",
     "kv_a_norm": "latent.norm",
-    "kv_a_proj_with_mqa": "down",
-    "kv_b_proj": "up",
+    **dict.fromkeys(("kv_a_proj_with_mqa", "wkv_a_with_mqa"), "down"),
+    **dict.fromkeys(("kv_b_proj", "wkv_b"), "up"),
 }
 
 FEED_FORWARD_PARTS: Final[dict[str, str]] = {
@@ -166,6 +154,7 @@ FEED_FORWARD_PARTS: Final[dict[str, str]] = {
             "linear_in",
             "up",
             "ff1",
+            "dense1",
         ),
         "up",
     ),
@@ -190,6 +179,7 @@ FEED_FORWARD_PARTS: Final[dict[str, str]] = {
             "output_linear",
             "ff_out",
             "ff2",
+            "dense2",
         ),
         "down",
     ),

@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from fpcore.anatomy.conventions import ASIDE, ATTENTION_WORDS, CROSS_WORDS, FEED_FORWARD_WORDS, LAYER_WORDS
+from fpcore.anatomy.by_convention.words import (
+    ATTENTION_WORDS,
+    CROSS_WORDS,
+    FEED_FORWARD_WORDS,
+    LAYER_WORDS,
+)
 
-__all__ = ["Sorted", "Stack", "beside_the_language_model", "sort_names"]
+__all__ = ["Sorted", "Stack", "sort_names"]
 
-# What training frameworks and adapters put before every name.
-WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod|base_model\.model|_fsdp_wrapped_module|_forward_module)\.)+")
 NUMBERED = re.compile(r"^(?P<stem>(?:[^.\d][^.]*\.)*)(?P<number>\d+)\.(?P<rest>.+)$")
 INNER = re.compile(r"^(?P<word>(?:[^.\d][^.]*\.)?)(?P<number>\d+)\.(?P<rest>.+)$")
 
@@ -78,9 +81,9 @@ class Sorted:
     more : dict of str to Stack
         Further stacks of the language model, under the word that sets them apart (``encoder``).
     outside : dict of str to str
-        Name without wrappers → stored name, for what is in no layer.
+        Name → stored name, for what is in no layer.
     aside : tuple of str
-        Stored names that are no part of the language model.
+        Stored names of what encodes another modality.
     """
 
     main: Stack
@@ -89,23 +92,7 @@ class Sorted:
     aside: tuple[str, ...]
 
 
-def beside_the_language_model(name: str) -> bool:
-    """Whether a tensor belongs to another modality, a projector, or a head for another task.
-
-    Only the words before the number of the layer count: within a layer they may mean something else.
-    """
-    found = NUMBERED.match(name)
-    words = (
-        (found["stem"] if found else name.removesuffix(".weight").removesuffix(".bias"))
-        .rstrip(".")
-        .split(".")
-    )
-    return any(ASIDE.search(word) for word in words)
-
-
-def sort_names(
-    shapes: Shapes, *, composite: bool = False, depth: int | None = None, whole: bool = False
-) -> Sorted | None:
+def sort_names(shapes: Shapes, *, composite: bool = False, depth: int | None = None) -> Sorted | None:
     """Sort the tensors of a model of unknown type; None if nothing in it is a stack of layers.
 
     Parameters
@@ -116,21 +103,14 @@ def sort_names(
         Whether the config has a part for another modality: an encoder beside a decoder is then that one's.
     depth : int, optional
         Layers as the config states them: prefers the stack that has as many.
-    whole : bool
-        Set nothing aside.
     """
-    bare = {WRAPPERS.sub("", name): name for name in shapes}
-    aside = [name for short, name in bare.items() if not whole and beside_the_language_model(short)]
-    left = set(aside)
-    folded = any(TWOFOLD.match(short) for short in bare)
+    folded = any(TWOFOLD.match(name) for name in shapes)
     stacks: dict[str, Stack] = {}
     outside: dict[str, str] = {}
-    for short, name in bare.items():
-        if name in left:
-            continue
-        found = NUMBERED.match(unfolded(short) if folded else short)
+    for name in shapes:
+        found = NUMBERED.match(unfolded(name) if folded else name)
         if found is None:
-            outside[short] = name
+            outside[name] = name
             continue
         stack = stacks.setdefault(found["stem"], Stack(found["stem"]))
         stack.layers[int(found["number"])][found["rest"]] = name
@@ -142,6 +122,7 @@ def sort_names(
                 outside.update({f"{stem}{number}.{rest}": name for rest, name in names.items()})
     if not stacks:
         return None
+    aside: list[str] = []
     main = chosen(list(stacks.values()), shapes, depth)
     more: dict[str, Stack] = {}
     for stem, stack in stacks.items():
@@ -154,8 +135,9 @@ def sort_names(
         else:
             more[label if label not in more else stem.rstrip(".").replace(".", "_")] = stack
     if composite and "decoder" in main.words and "language_model" not in main.words:
-        for short in [short for short in outside if "encoder" in short.split(".")]:
-            aside.append(outside.pop(short))
+        for short in list(outside):
+            if "encoder" in short.split(".") and "language_model" not in short.split("."):
+                aside.append(outside.pop(short))
     return Sorted(main, more, outside, tuple(aside))
 
 
@@ -200,6 +182,11 @@ def flattened(stack: Stack) -> Stack:
         return stack
     if "." not in "".join(match["rest"] for match in inner if match):
         return stack
+    attending: dict[str, bool] = defaultdict(bool)
+    for part in filter(None, inner):
+        attending[part["number"]] |= bool(ATTENTION_WORDS & set(part["rest"].split(".")))
+    if len(set(attending.values())) > 1:
+        return stack  # parts of one layer: its attention, then its feed-forward block
     flat = Stack(stack.stem)
     offset = 0
     for number in sorted(stack.layers):

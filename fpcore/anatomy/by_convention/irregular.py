@@ -37,8 +37,6 @@ class Irregular:
         Names (within a layer, without ``weight`` or ``bias``; whole names) → role.
     read_widths : tuple of int
         Columns of projections that read something else than the stream.
-    whole : bool
-        Nothing is set aside: words such as ``patch`` name parts of the language model itself.
     """
 
     grouped: bool = False
@@ -54,7 +52,6 @@ class Irregular:
     layer: Mapping[str, str] = field(default_factory=dict)
     outside: Mapping[str, str] = field(default_factory=dict)
     read_widths: tuple[int, ...] = ()
-    whole: bool = False
 
     def shifts(self, word: str) -> bool:
         """Whether the norm of this name stores its gain less one."""
@@ -75,6 +72,7 @@ IRREGULAR: Final[Mapping[str, Irregular]] = {
     "fuyu": Irregular(grouped=True),
     "gpt_neox_japanese": Irregular(grouped=True),
     "gpt_oss": Irregular(interleaved=True),
+    "mobilebert": Irregular(read_widths=(512,)),  # values read the stream, not its bottleneck
     "persimmon": Irregular(grouped=True),
     **dict.fromkeys(
         ("qwen3_next", "qwen4_exp_text", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"),
@@ -83,9 +81,18 @@ IRREGULAR: Final[Mapping[str, Irregular]] = {
     **dict.fromkeys(("gte", "molmo2_text"), Irregular(up_first=True)),
     **dict.fromkeys(("muse_glimmer_text", "muse_spark_text"), Irregular(shifted=("*",), unshifted=("norm",))),
     **dict.fromkeys(
-        ("minimax_m3_vl_text", "minimax_m3_text", "nemotron", "recurrent_gemma", "vaultgemma"),
+        (
+            *(
+                "minimax_m3_vl_text",
+                "minimax_m3_text",
+                "nemotron",
+                "recurrent_gemma",
+                "step3p5",
+                "t5_gemma_module",
+            ),
+            *("t5gemma2_decoder", "vaultgemma"),
+        ),
         Irregular(shifted=("*",)),
     ),
-    **dict.fromkeys(("blt", "perceiver"), Irregular(whole=True)),
     "reformer": Irregular(layer={"feed_forward.dense.dense": "feed_forward.up"}),
 }

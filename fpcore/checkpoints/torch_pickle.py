@@ -1,0 +1,203 @@
+"""The pickles of ``torch.save``: an unpickler that makes tensors and plain containers, and runs nothing.
+
+Whatever else a pickle names becomes an inert placeholder, so that files with training arguments or whole
+modules beside the weights can be read, too.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from fpcore.storage.tensor_source import TensorInfo
+
+__all__ = ["Inert", "LyingTensor", "Storage", "TensorsOnly"]
+
+# torch's classes of storages: element type and bytes an element.
+STORAGES: Final[dict[str, tuple[str, int]]] = {
+    "DoubleStorage": ("float64", 8),
+    "FloatStorage": ("float32", 4),
+    "HalfStorage": ("float16", 2),
+    "BFloat16Storage": ("bfloat16", 2),
+    "LongStorage": ("int64", 8),
+    "IntStorage": ("int32", 4),
+    "ShortStorage": ("int16", 2),
+    "CharStorage": ("int8", 1),
+    "ByteStorage": ("uint8", 1),
+    "BoolStorage": ("bool", 1),
+    "ComplexFloatStorage": ("complex64", 8),
+    "ComplexDoubleStorage": ("complex128", 16),
+    "UntypedStorage": ("uint8", 1),
+}
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A run of bytes in the file.
+
+    Attributes
+    ----------
+    key : str
+        Its name in the file.
+    dtype : str
+    start : int
+        The first element that counts.
+    """
+
+    key: str
+    dtype: str
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class LyingTensor:
+    """A tensor as it lies in a file.
+
+    Attributes
+    ----------
+    storage : Storage
+    info : TensorInfo
+    offset : int
+        Its first element within the storage.
+    stride : tuple of int
+    """
+
+    storage: Storage
+    info: TensorInfo
+    offset: int
+    stride: tuple[int, ...]
+
+
+class Inert:
+    """What stands for anything that a pickle names and that is no tensor: it takes all and does nothing."""
+
+    def __new__(cls, *_: object, **__: object) -> Inert:
+        """A placeholder, whatever it is made from."""
+        return super().__new__(cls)
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.state: object = None
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+    def __setitem__(self, key: object, value: object) -> None:
+        """Forget it."""
+
+    def __call__(self, *_: object, **__: object) -> Inert:
+        """Another placeholder."""
+        return Inert()
+
+    def append(self, _: object) -> None:
+        """Forget it."""
+
+    def extend(self, _: object) -> None:
+        """Forget them."""
+
+    def add(self, _: object) -> None:
+        """Forget it."""
+
+
+class TensorsOnly(pickle.Unpickler):
+    """An unpickler that makes tensors and plain containers, and runs nothing."""
+
+    def __init__(self, stream: BinaryIO | object) -> None:
+        super().__init__(stream)  # type: ignore[arg-type]  # a member of a zip file is a stream, too
+        self.widths: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+
+    def persistent_load(self, pid: object) -> Storage | Inert:
+        """A storage: ("storage", class, key, device, elements[, view])."""
+        if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
+            return Inert()
+        dtype, width = STORAGES["UntypedStorage"] if not isinstance(pid[1], StorageClass) else pid[1].element
+        key = str(pid[2])
+        self.widths[key] = width
+        self.counts[key] = max(0, int(pid[4])) if isinstance(pid[4], int) else 0
+        view = pid[5] if len(pid) > 5 else None
+        return Storage(key, dtype, int(view[1]) if isinstance(view, tuple) else 0)
+
+    def find_class(self, module: str, name: str) -> object:
+        """What a global of the pickle stands for."""
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module in {"torch", "torch.storage"} and name in STORAGES:
+            return StorageClass(STORAGES[name])
+        if (module, name) in REBUILDERS:
+            return REBUILDERS[module, name]
+        if (module, name) == ("torch", "Size"):
+            return tuple
+        if module == "torch" and name.startswith(("float", "bfloat", "int", "uint", "bool", "complex")):
+            return ElementType(name)
+        return Inert
+
+
+@dataclass(frozen=True)
+class StorageClass:
+    """A class of storages: element type and bytes an element."""
+
+    element: tuple[str, int]
+
+
+@dataclass(frozen=True)
+class ElementType:
+    """A torch.dtype."""
+
+    name: str
+
+
+def rebuild(storage: object, offset: object, size: object, stride: object, *_: object) -> LyingTensor | Inert:
+    """A strided tensor."""
+    return lying(storage, offset, size, stride, None)
+
+
+def rebuild_typed(
+    storage: object,
+    offset: object,
+    size: object,
+    stride: object,
+    grad: object,
+    hooks: object,
+    dtype: object,
+    *_: object,
+) -> LyingTensor | Inert:
+    """A strided tensor of an element type that has no storage class."""
+    return lying(storage, offset, size, stride, dtype)
+
+
+def lying(
+    storage: object, offset: object, size: object, stride: object, dtype: object
+) -> LyingTensor | Inert:
+    """A tensor where all that describes it is there."""
+    if not isinstance(storage, Storage) or not isinstance(offset, int):
+        return Inert()
+    if not isinstance(size, tuple) or not isinstance(stride, tuple):
+        return Inert()
+    named = dtype.name if isinstance(dtype, ElementType) else storage.dtype
+    return LyingTensor(storage, TensorInfo(tuple(map(int, size)), named), offset, tuple(map(int, stride)))
+
+
+def parameter(data: object, *_: object) -> object:
+    """A parameter is its tensor."""
+    return data
+
+
+def of_type(
+    function: Callable[..., object], kind: object, arguments: tuple[object, ...], *_: object
+) -> object:
+    """A tensor of a class of its own is its tensor, if it is made as tensors are."""
+    return function(*arguments) if function in REBUILDERS.values() else Inert()
+
+
+REBUILDERS: Final[dict[tuple[str, str], Callable[..., object]]] = {
+    ("torch._utils", "_rebuild_tensor"): rebuild,
+    ("torch._utils", "_rebuild_tensor_v2"): rebuild,
+    ("torch._utils", "_rebuild_tensor_v3"): rebuild_typed,
+    ("torch._utils", "_rebuild_parameter"): parameter,
+    ("torch._utils", "_rebuild_parameter_with_state"): parameter,
+    ("torch.nn.parameter", "Parameter"): parameter,
+    ("torch._tensor", "_rebuild_from_type_v2"): of_type,
+}

@@ -1,0 +1,185 @@
+"""Formats that share names and differ in what their numbers mean: each read by its own rule, or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import fpcore
+from fpcore.storage.dequantised import dequantised_tensors, read_dequantised, set_apart
+
+Parts = dict[str, torch.Tensor]
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def source(parts: Parts, **config: Any) -> fpcore.MemoryCheckpoint:
+    return fpcore.MemoryCheckpoint("m", "0" * 64, {"quantization_config": config} if config else {}, parts)
+
+
+def in_words(values: torch.Tensor, bits: int) -> torch.Tensor:
+    """Integers of each row, lowest bits first."""
+    columns = values.long().reshape(len(values), -1, 32 // bits)
+    words = (columns << (torch.arange(32 // bits) * bits)).sum(-1)
+    return torch.where(words >= 2**31, words - 2**32, words).to(torch.int32)
+
+
+@pytest.mark.parametrize(
+    ("stated", "stored_less_one"),
+    [
+        ({"quant_method": "auto-round", "packing_format": "auto_round"}, False),
+        ({"quant_method": "auto-round", "packing_format": "auto_round:gptqmodel"}, False),
+        ({"quant_method": "auto-round", "packing_format": "auto_round:auto_gptq"}, True),
+        ({"quant_method": "intel/auto-round", "packing_format": "auto_round:gptq"}, True),
+        ({"quant_method": "auto-round"}, True),
+        ({"quant_method": "gptq", "checkpoint_format": "gptq"}, True),
+        ({"quant_method": "gptq", "checkpoint_format": "gptq_v2"}, False),
+        ({"quant_method": "gptq"}, True),
+    ],
+)
+def test_zeros_of_gptq_and_autoround(stated: dict[str, Any], stored_less_one: bool) -> None:
+    values = torch.randint(0, 16, (32, 16), generator=torch.Generator().manual_seed(1))  # (in, out)
+    zeros = torch.randint(1, 16, (2, 16), generator=torch.Generator().manual_seed(2))
+    scales = random(2, 16, seed=3).abs()
+    parts = {
+        "m.qweight": in_words(values.T, 4).T.contiguous(),
+        "m.qzeros": in_words(zeros - int(stored_less_one), 4),
+        "m.scales": scales,
+    }
+    expected = ((values - zeros.repeat_interleave(16, 0)) * scales.repeat_interleave(16, 0)).T
+    found = read_dequantised(source(parts, bits=4, group_size=16, **stated), "m.weight")
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("form", [1, 2, 3])
+def test_8_bits_in_the_order_of_a_gpu_are_refused(form: int) -> None:
+    parts = {
+        "m.weight": torch.ones(8, 8, dtype=torch.int8),
+        "m.SCB": torch.ones(8),
+        "m.weight_format": torch.tensor(form, dtype=torch.uint8),
+    }
+    with pytest.raises(
+        fpcore.UnreadableTensor, match=r"m: tensor m\.weight: its 8-bit integers lie in the order"
+    ):
+        read_dequantised(source(parts), "m.weight")
+
+
+@pytest.mark.parametrize("method", ["eetq", "bitnet", "higgs", "fp_quant", "sinq"])
+def test_orders_of_their_own_are_refused_by_name(method: str) -> None:
+    name = "model.layers.0.self_attn.q_proj.weight"
+    dtype = torch.int8 if method == "eetq" else torch.uint8
+    parts = {name: torch.ones(8, 8, dtype=dtype), f"{name}_scales": torch.ones(8)}
+    with pytest.raises(fpcore.NotComparable, match=rf"packed integers \({method}: .*dequantise the model"):
+        dequantised_tensors(source(parts, quant_method=method))
+
+
+@pytest.mark.parametrize("form", ["fp8", "nvfp4", "int8"])
+def test_a_scale_of_the_inputs_belongs_to_the_weight(form: str) -> None:
+    """ModelOpt: the layer computes (x · s) Wᵀ."""
+    inputs = random(32, seed=4).abs() + 0.5
+    parts: Parts = {"m.pre_quant_scale": inputs, "m.input_scale": torch.ones(())}
+    if form == "nvfp4":
+        parts["m.weight"] = torch.arange(128, dtype=torch.uint8).reshape(8, 16)
+        parts["m.weight_scale"] = (random(8, 2).abs() + 0.5).to(torch.float8_e4m3fn)
+        parts["m.weight_scale_2"] = torch.tensor(0.25)
+    else:
+        kind = torch.float8_e4m3fn if form == "fp8" else torch.int8
+        parts["m.weight"] = (8 * random(8, 32)).to(kind)
+        parts["m.weight_scale"] = torch.tensor(0.5)
+    plain = read_dequantised(source({n: p for n, p in parts.items() if n != "m.pre_quant_scale"}), "m.weight")
+    model = source(parts)
+    torch.testing.assert_close(read_dequantised(model, "m.weight"), plain * inputs)
+    assert set(dequantised_tensors(model)) == {"m.weight"}
+    assert set_apart(model) == {"scales of activations": 1}
+
+
+def packed(zero: torch.Tensor, **more: torch.Tensor) -> tuple[Parts, torch.Tensor, torch.Tensor]:
+    values = torch.randint(0, 16, (8, 64), generator=torch.Generator().manual_seed(5))
+    scale = random(8, 2, seed=6).abs()
+    parts = {
+        "m.weight_packed": in_words(values, 4),
+        "m.weight_scale": scale,
+        "m.weight_shape": torch.tensor([8, 64]),
+        "m.weight_zero_point": zero,
+        **more,
+    }
+    return parts, values, scale
+
+
+def test_zeros_that_are_not_packed() -> None:
+    """compressed-tensors before 0.9 stored them one a byte."""
+    zero = torch.randint(-8, 8, (8, 2), generator=torch.Generator().manual_seed(7)).to(torch.int8)
+    parts, values, scale = packed(zero)
+    expected = (values - 8 - zero.repeat_interleave(32, 1)) * scale.repeat_interleave(32, 1)
+    torch.testing.assert_close(read_dequantised(source(parts), "m.weight"), expected)
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_groups_by_index(used: bool) -> None:
+    """An index of nothing but -1 is one that was never set."""
+    zero = torch.zeros(8, 2, dtype=torch.int8)
+    group = torch.randperm(64, generator=torch.Generator().manual_seed(8)) // 32
+    stored = group.int() if used else torch.full((64,), -1, dtype=torch.int32)
+    parts, values, scale = packed(zero, **{"m.weight_g_idx": stored})
+    expected = (values - 8) * scale[:, group if used else torch.arange(64) // 32]
+    torch.testing.assert_close(read_dequantised(source(parts), "m.weight"), expected)
+
+
+def test_bits_that_words_do_not_show() -> None:
+    """16 numbers of 3 bits take two words, as 16 of 4 do."""
+    values = torch.randint(0, 16, (8, 16), generator=torch.Generator().manual_seed(9))
+    parts = {
+        "m.weight_packed": in_words(values, 4),
+        "m.weight_scale": torch.ones(8, 1),
+        "m.weight_shape": torch.tensor([8, 16]),
+    }
+    groups = {"a": {"weights": {"num_bits": 4}, "input_activations": {"num_bits": 8}}}
+    assert torch.equal(read_dequantised(source(parts, config_groups=groups), "m.weight"), values.float() - 8)
+    with pytest.raises(fpcore.UnreadableTensor, match=r"words of shape \(8, 2\)"):
+        read_dequantised(source(parts), "m.weight")
+
+
+def test_bytes_whose_scale_says_nothing_known() -> None:
+    """Exponents for 16 numbers, or 4-bit integers two a byte: no format that is known."""
+    for scale in (torch.full((8, 4), 120, dtype=torch.uint8), torch.ones(8, 4)):
+        parts = {
+            "model.layers.0.a.weight": torch.ones(8, 32, dtype=torch.uint8),
+            "model.layers.0.a.weight_scale": scale,
+        }
+        with pytest.raises(fpcore.NotComparable, match="packed integers"):
+            dequantised_tensors(source(parts))
+    other = {
+        "model.layers.0.a.weight_packed": torch.ones(8, 20, dtype=torch.uint8),
+        "model.layers.0.a.weight_scale": torch.full((8, 1), 120, dtype=torch.uint8),
+    }
+    with pytest.raises(fpcore.NotComparable, match="compressed-tensors"):
+        dequantised_tensors(source(other))
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 3, 1), (2, 3)])
+def test_a_scale_of_blocks_with_axes_of_length_one(shape: tuple[int, ...]) -> None:
+    codes, scale = random(200, 300).to(torch.float8_e4m3fn), random(2, 3, seed=1).abs()
+    spread = scale.repeat_interleave(128, 0).repeat_interleave(128, 1)[:200, :300]
+    parts = {
+        "m.weight": codes,
+        "m.weight_scale": scale.reshape(shape),
+        "m.input_scale_ub": torch.ones(1),
+        "m.k_scale": torch.ones(()),
+    }
+    found = source(parts)
+    torch.testing.assert_close(read_dequantised(found, "m.weight"), codes.float() * spread)
+    assert set_apart(found) == {"scales of activations": 2}
+
+
+def test_what_torchao_packs_otherwise_is_refused_by_name() -> None:
+    name = "model.layers.0.self_attn.q_proj"
+    parts = {
+        f"{name}._weight_qdata": torch.ones(8, 4, dtype=torch.uint8),
+        f"{name}._weight_scale": torch.ones(2, 8),
+    }
+    with pytest.raises(fpcore.NotComparable, match=r"torchao: model\.layers\.0\.self_attn\.q_proj\.weight"):
+        dequantised_tensors(source(parts, quant_method="torchao"))
