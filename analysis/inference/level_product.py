@@ -59,7 +59,7 @@ class LevelProduct:
         -----
         With levels z = α + error of variance v over lineages, of which ρ·v is real, the slope κ of α_g·α_h is
         that of z_g·z_h over ρ². A pair between lineages is then expected at κρ²·z_g·z_h, one inside at
-        κ(ρ²·z_g² + (1 - ρ)·ρ·v): the means of normal levels given what is seen of them.
+        κ(ρ²·z_g² + (1 - ρ)·ρ·v): the means of normal levels given what is seen of them. κ is never below 0.
         """
         size = np.bincount(lineage)
         mean = np.bincount(lineage, level) / size
@@ -71,6 +71,7 @@ class LevelProduct:
             return cls(np.zeros(len(size)), np.zeros(len(left)))
         error = within * float((1 / size).mean()) + float(np.square(left).mean()) / max(1, len(size) - 2)
         reliable = max(LEAST_RELIABLE, 1 - error / variance)
-        slope = float(left @ product) / float(product @ product) / reliable**2
+        # A product that lowers what is inside is none: believed by mistake it would raise the excess.
+        slope = max(0.0, float(left @ product) / float(product @ product) / reliable**2)
         inside = reliable**2 * np.square(z) + (1 - reliable) * reliable * variance
         return cls(slope * inside, slope * reliable**2 * product)

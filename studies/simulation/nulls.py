@@ -158,7 +158,7 @@ NULLS: Final = (
 
 def run_nulls(quick: bool, seed: int) -> Experiment:
     """Size of the separation test and of its two parts, and power beside it, at .05."""
-    n_catalogs, n_powers = (40, 20) if quick else (500, 100)
+    n_catalogs, n_powers = (40, 20) if quick else (300, 100)
     details = pd.DataFrame(
         [
             _rejections(design, np.random.default_rng((seed, 31, place)), n_catalogs, n_powers)

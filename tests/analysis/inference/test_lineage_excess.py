@@ -65,7 +65,7 @@ def by_definition(table: ScoreTable) -> tuple[float, float]:
     reliable = max(0.5, 1 - error / variance)
     product = {key: float(np.prod([z[g] for g in key])) for key in blocks}
     slope = sum(block_left[key] * product[key] for key in blocks) / sum(p**2 for p in product.values())
-    slope /= reliable**2
+    slope = max(0.0, slope / reliable**2)
     lineages = sorted(set(table.lineage_a[rows[derived]].tolist()))
     share = np.array([derived & (table.lineage_a[rows] == g) for g in lineages], dtype=float)
     share /= share.sum(axis=1, keepdims=True)
