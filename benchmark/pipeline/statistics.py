@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -41,6 +42,7 @@ def results_of(
     seed: int,
     cache: Cache,
     focus: str | None = None,
+    workers: int = 1,
 ) -> analysis.Summary:
     """Analyse every metric of a score table.
 
@@ -56,6 +58,8 @@ def results_of(
         the versions of the packages it computes with.
     focus : str, optional
         The metric in question, whose comparisons with the others are a family of their own.
+    workers : int
+        Processes; no result depends on it.
 
     Returns
     -------
@@ -86,6 +90,7 @@ def results_of(
         versions=versions,
         seed=seed,
         focus=focus,
+        workers=workers,
     ).summary()
     write_json(path, analysis.as_json(summary))
     return summary
@@ -144,7 +149,9 @@ def with_catalog_facts(
 
 def code_digest(*packages: ModuleType) -> str:
     """Digest of the code of some packages, and of the versions of what they compute with."""
-    files = [path for package in packages for path in sorted(Path(package.__path__[0]).rglob("*.py"))]
+    files = [
+        path for package in packages for path in sorted(Path(inspect.getfile(package)).parent.rglob("*.py"))
+    ]
     parts = [path.read_bytes() for path in files]
     parts += [f"{name} {importlib.metadata.version(name)}".encode() for name in PACKAGES]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -82,9 +82,12 @@ def test_no_score_depends_on_the_number_of_threads(name: str, tokenizer: Path, a
     found = set()
     for threads in (1, 2, 5):
         models = pair("child", tokenizer)
+        before = [{key: one.read(key).clone() for key in one.tensors} for one in models]
         for one in models:
             one.threads = threads
         found.add(scored(name, *models))
+        for one, weights in zip(models, before, strict=True):
+            assert all(torch.equal(one.read(key), value) for key, value in weights.items())
     assert len(found) == 1
 
 
@@ -102,6 +105,16 @@ def test_layers_are_worked_on_at_a_time_and_told_of() -> None:
     assert told == [(done, 6, "layers") for done in range(1, 7)]
     alone = threading.get_ident()
     assert each_layer(lambda _: threading.get_ident(), range(2), [base], what="small") == [alone, alone]
+
+
+def test_models_that_one_thread_must_read_are_read_by_one() -> None:
+    base, other = model(seed=1), model(seed=2)
+    base.threads = other.threads = 4
+    other.side_by_side = False
+    names = each_layer(
+        lambda _: threading.current_thread().name, range(20), [base, other], what="layers", size=1
+    )
+    assert len(set(names)) == 1
 
 
 def test_room_for_layers_limits_threads(monkeypatch: pytest.MonkeyPatch) -> None:
