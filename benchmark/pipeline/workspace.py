@@ -58,12 +58,15 @@ class Workspace:
         Where fingerprints are kept.
     device : str
         Where metrics that run models run them.
+    sample : bool
+        Whether slices of large weights are measured in place of all.
     """
 
-    def __init__(self, cache: Cache, device: str) -> None:
+    def __init__(self, cache: Cache, device: str, *, sample: bool = False) -> None:
         self.cache = cache
         self.device = device
         self.threads = usable_threads()
+        self.sample = sample
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
         # What is large and was computed on checkpoints, bounded for all together.
         self._memo = fpcore.Memo()
@@ -82,6 +85,9 @@ class Workspace:
         def opened() -> fpcore.Checkpoint:
             checkpoint = located.open(self.device)
             checkpoint.memo, checkpoint.threads = self._memo, self.threads
+            if self.sample:
+                checkpoint = fpcore.SampledCheckpoint(checkpoint)
+                checkpoint.memo = self._memo
             return checkpoint
 
         return self._opened.get(located.model, opened)

@@ -23,7 +23,8 @@ from fpcore.remote.remote_file import FIRST, RangedStream
 from fpcore.remote.requests import Refused, Unreachable
 from fpcore.remote.spans import Span
 from fpcore.remote.traffic import Fetched
-from fpcore.storage.flat_tensor import FlatTensor
+from fpcore.storage.element_types import Raw
+from fpcore.storage.flat_tensor import FlatTensor, TensorInFile
 from fpcore.storage.tensor_source import TensorInfo
 
 if TYPE_CHECKING:
@@ -160,6 +161,12 @@ class RemoteCheckpoint(OnTheHub):
             return self._inner.read(name)
 
     def flat(self, name: str) -> FlatTensor:  # noqa: D102
+        file = next(iter(self.spans(name)))
+        if not is_torch(file):  # what else describes a tensor of such a file is here already
+            self.ready()
+            opened = self._inner.flat(name)
+            if isinstance(opened, TensorInFile):
+                return FetchedTensor(self, file, opened)
         self.prefetch([name])
         with explained(self.name, self.folder):
             return self._inner.flat(name)
@@ -194,6 +201,30 @@ class RemoteCheckpoint(OnTheHub):
             for name in [*self._weights, *([TOKENIZER] if TOKENIZER in self.folder else [])]:
                 total.update(bytes.fromhex(self.folder.sha256(name)))
         return total.hexdigest()
+
+
+class FetchedTensor(FlatTensor):
+    """A tensor in a safetensors file on the hub: what is read of it is fetched, and no more.
+
+    Parameters
+    ----------
+    model : RemoteCheckpoint
+    file : str
+        Its name in the repository.
+    opened : TensorInFile
+        The tensor in what is here of the file.
+    """
+
+    def __init__(self, model: RemoteCheckpoint, file: str, opened: TensorInFile) -> None:
+        self._model, self._file, self._opened = model, file, opened
+        self.dtype, self.size = opened.dtype, opened.size
+
+    def read(self, start: int, stop: int) -> Raw:
+        """The numbers from `start` to before `stop`."""
+        folder, part = self._model.folder, self._opened.span(start, stop)
+        with explained(self._model.name, folder):
+            folder.fetch({self._file: [part]})
+            return self._opened.read(start, stop)
 
 
 def is_torch(name: str) -> bool:

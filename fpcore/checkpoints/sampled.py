@@ -18,6 +18,7 @@ from fpcore.checkpoints.base import Checkpoint
 from fpcore.checkpoints.content import config_digest, file_digest
 from fpcore.errors import UnreadableTensor
 from fpcore.storage.dequantised import open_dequantised, weight_size
+from fpcore.storage.flat_tensor import FlatTensor
 from fpcore.storage.tensor_source import TensorInfo
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ SLICE: Final = 1 << 15
 SLICES: Final = 16
 """Slices of a larger weight; of one expert among many, `EXPERT_SLICES`."""
 EXPERT_SLICES: Final = 2
+
+WHOLE: Final = "only slices of it are read, and this needs all of it; leave out --sample"
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,13 @@ class SampledCheckpoint(Checkpoint):
             It is not.
         """
         if self.tensors[name].size > SMALL:
-            raise UnreadableTensor("only slices of it are read; leave out --sample to read all of it")
+            raise UnreadableTensor(WHOLE)
         return self.whole.read(name)
+
+    def flat(self, name: str) -> FlatTensor:  # noqa: D102
+        if self.tensors[name].size > SMALL:
+            raise UnreadableTensor(WHOLE)
+        return self.whole.flat(name)
 
     def file_of(self, name: str) -> str:  # noqa: D102
         return self.whole.file_of(name)
@@ -143,8 +151,14 @@ class SampledCheckpoint(Checkpoint):
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 (hex) of the configuration, the tokenizer, all headers and every number that is read."""
+        """The sha256 (hex) of seed, configuration, tokenizer, headers and every number that is read.
+
+        On the hub the digest of the whole model stands for them.
+        """
         total = hashlib.sha256(f"sampled {self.seed} ".encode() + config_digest(self.config))
+        if self.path is None:  # of what is not on this disk, the digest is known or at hand
+            total.update(self.whole.digest.encode())
+            return total.hexdigest()
         tokenizer = self.tokenizer_file()
         total.update(b"" if tokenizer is None else file_digest(tokenizer))
         total.update(repr(sorted(self.tensors.items())).encode())
