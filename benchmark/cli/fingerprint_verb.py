@@ -67,7 +67,8 @@ def fingerprint_text(found: ModelFingerprint) -> str:
         lines.append(f"  left aside    {', '.join(counted)}")
     for metric, roles in found.metrics.items():
         lines.append(f"\n{metric}")
-        lines += [f"  {role:<14}{_curve(value)}" for role, value in roles.items()]
+        wide = max(14, *(len(role) + 2 for role in roles)) if roles else 0
+        lines += [f"  {role:<{wide}}{_curve(value)}" for role, value in roles.items()]
     lines += [f"\n{metric}\n  abstains: {reason}" for metric, reason in found.abstained.items()]
     return "\n".join(lines)
 

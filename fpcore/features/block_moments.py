@@ -15,8 +15,8 @@ from fpcore.storage.element_types import MINIFLOATS, Minifloat, Raw, Real, real_
 
 __all__ = ["BlockMoments", "Moments", "exact_moments", "pooled"]
 
-BLOCK: Final = 1 << 17
-"""Numbers at a time: what is made of them stays in a core's cache."""
+BLOCK: Final = 1 << 18
+"""Numbers at a time: few enough for a core's cache, enough for what Python does between them not to count."""
 EXACT: Final = 1 << 15
 """Numbers at a time in float64."""
 RUN: Final = 256
@@ -147,6 +147,8 @@ class BlockMoments:
         else:
             low, high = extremes(raw, kind)
             values = self._spread(raw, kind)
+        if low == high:
+            return Moments(raw.size, low, 0.0, low, high)
         runs = values.reshape(-1, RUN)
         with np.errstate(over="ignore"):  # squares beyond float32 are seen below
             square = float(np.vecdot(runs, runs).sum(dtype=np.float64)) / raw.size

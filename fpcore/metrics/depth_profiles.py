@@ -141,7 +141,7 @@ def stds(model: Checkpoint, roles: Mapping[str, str]) -> dict[str, Curve]:
 
 
 def with_error(part: str, errors: Sequence[float]) -> dict[str, Curve]:
-    """What slices in place of all add to a curve, as a further one for people; none where all was measured."""
+    """What slices in place of all add to a curve, a further one for people; none where all was measured."""
     return {f"{part}.standard_error": np.array(errors)} if any(errors) else {}
 
 
