@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
+
+import joblib
+from threadpoolctl import threadpool_limits
 
 from analysis.breakdown import by_look_alike, by_method
 from analysis.claim_verdicts import claim_verdict, n_statements
@@ -18,8 +21,9 @@ from analysis.evidence.likelihood_ratio import calibrate_evidence, no_evidence
 from analysis.evidence.negatives import ALTERNATIVES, LOOK_ALIKE
 from analysis.inference.claims import Claim, audit_p_values
 from analysis.inference.confounding import architecture_detector
-from analysis.inference.permutation import separation_tests
-from analysis.influence.sensitivities import sensitivity
+from analysis.inference.permutation import PermutationTest, separation_tests
+from analysis.influence.influence import SeedInfluence
+from analysis.influence.sensitivities import Sensitivity, sensitivity
 from analysis.metric_report import MetricReport
 from analysis.notebook import Shown
 from analysis.summary import CatalogSummary, MetricSummary, Summary
@@ -87,6 +91,7 @@ def analyse(
     n_bootstrap: int = 2_000,
     focus: str | None = None,
     alternatives: Sequence[str] = ALTERNATIVES,
+    workers: int = 1,
 ) -> Analysis:
     """Judge metrics by their scores.
 
@@ -112,6 +117,8 @@ def analyse(
         others are corrected as a family of their own, see `compare_all`, and its certificates are its own.
     alternatives : sequence of str
         What evidence is calibrated against, see `calibrate_evidence`; none: there is no evidence.
+    workers : int
+        Processes among which the metrics are divided; no result depends on it. 1 or more.
 
     Returns
     -------
@@ -143,50 +150,97 @@ def analyse(
         check_probability(rate, f"max_fpr[{place}]")
     check_count(n_resamples, "n_resamples")
     check_count(n_bootstrap, "n_bootstrap")
+    check_count(workers, "workers")
     for place, alternative in enumerate(check_instances(alternatives, "alternatives", str)):
         check_choice(alternative, f"alternatives[{place}]", ALTERNATIVES)
-    # Sorting and looking up release the interpreter: on large tables a second core takes its share.
-    with ThreadPoolExecutor(1) as beside:
-        tests = beside.submit(separation_tests, tables, n_resamples, seed, level=TEST_LEVEL)
-        evidence = [
-            {one: beside.submit(calibrate_evidence, table, one) for one in alternatives} for table in tables
-        ]
-        drafts = [
-            _draft(
-                table,
-                claim=claims.get(table.metric),
-                version=versions.get(table.metric),
-                seed=seed,
-                level=level,
-                max_fpr=max_fpr,
-                n_certified=1 if table.metric == focus else max(1, len(tables) - (focus is not None)),
-                n_bootstrap=n_bootstrap,
-                n_metrics=len(tables),
-                n_together=sum(n_statements(claims.get(table.metric)) for table in tables),
-            )
-            for table in tables
-        ]
-        reports = tuple(
-            draft(
-                permutation=tests.result()[table.metric],
-                evidence=found[LOOK_ALIKE].result()
-                if LOOK_ALIKE in found
-                else no_evidence(LOOK_ALIKE, "not asked for"),
-                evidence_against={name: one.result() for name, one in found.items() if name != LOOK_ALIKE},
-                sensitivity=sensitivity(
-                    table,
-                    evidence=found[LOOK_ALIKE].result()
-                    if LOOK_ALIKE in found
-                    else no_evidence(LOOK_ALIKE, "not asked for"),
-                    permutation=tests.result()[table.metric],
-                    n_metrics=len(tables),
-                ),
-            )
-            for table, draft, found in zip(tables, drafts, evidence, strict=True)
-        )
+    work = partial(
+        _part,
+        claims=claims,
+        versions=versions,
+        seed=seed,
+        level=level,
+        max_fpr=max_fpr,
+        n_bootstrap=n_bootstrap,
+        focus=focus,
+        alternatives=tuple(alternatives),
+        n_metrics=len(tables),
+        n_together=sum(n_statements(claims.get(metric)) for metric in metrics),
+    )
+    test = partial(separation_tests, tables, n_resamples, seed, level=TEST_LEVEL)
+    if workers > 1 and len(tables) > 1:
+        # Where a caller has processes at work already, these are the ones.
+        jobs = joblib.Parallel(n_jobs=min(workers, len(tables)), return_as="generator")
+        begun = jobs(joblib.delayed(_in_process)(work, table) for table in tables)
+        tests = test()
+        parts = list(begun)
+    else:
+        # Sorting and looking up release the interpreter: on large tables a second core takes its share.
+        with ThreadPoolExecutor(1) as beside:
+            tested = beside.submit(test)
+            parts = [work(table) for table in tables]
+            tests = tested.result()
+    reports = tuple(
+        part.report(table, tests[table.metric]) for table, part in zip(tables, parts, strict=True)
+    )
     alike = any((table.look_alike & table.comparable).any() for table in tables)
     negatives = "look-alike" if alike else "independent"
     return Analysis(reports, compare_all(tables, negatives, level, focus=focus))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A report but for the table, the permutation test, and what needs that."""
+
+    draft: Callable[..., MetricReport]
+    sensitivity: Sensitivity
+
+    def report(self, table: ScoreTable, permutation: PermutationTest) -> MetricReport:
+        return self.draft(
+            table=table,
+            permutation=permutation,
+            sensitivity=replace(self.sensitivity, seed=SeedInfluence.of(permutation)),
+        )
+
+
+def _in_process(work: Callable[[ScoreTable], _Part], table: ScoreTable) -> _Part:
+    """One thread of linear algebra, as in the process that asks: the same digits on any machine."""
+    with threadpool_limits(1):
+        return work(table)
+
+
+def _part(
+    table: ScoreTable,
+    *,
+    claims: Mapping[str, Claim],
+    versions: Mapping[str, int],
+    seed: int,
+    level: float,
+    max_fpr: tuple[float, ...],
+    n_bootstrap: int,
+    focus: str | None,
+    alternatives: tuple[str, ...],
+    n_metrics: int,
+    n_together: int,
+) -> _Part:
+    """Compute what no other metric's scores are needed for."""
+    evidence = {name: calibrate_evidence(table, name) for name in alternatives}
+    own = evidence.pop(LOOK_ALIKE, None) or no_evidence(LOOK_ALIKE, "not asked for")
+    draft = _draft(
+        table,
+        claim=claims.get(table.metric),
+        version=versions.get(table.metric),
+        seed=seed,
+        level=level,
+        max_fpr=max_fpr,
+        n_certified=1 if table.metric == focus else max(1, n_metrics - (focus is not None)),
+        n_bootstrap=n_bootstrap,
+        n_metrics=n_metrics,
+        n_together=n_together,
+    )
+    return _Part(
+        partial(draft, evidence=own, evidence_against=evidence),
+        sensitivity(table, evidence=own, n_metrics=n_metrics),
+    )
 
 
 def _draft(
@@ -202,7 +256,7 @@ def _draft(
     n_metrics: int,
     n_together: int,
 ) -> Callable[..., MetricReport]:
-    """Compute all of a report but the permutation test, the evidence, and what needs them."""
+    """Compute all of a report but its table, the permutation test, the evidence, and what needs them."""
     calibrated = partial(calibrate_thresholds, table, max_fpr, CONFIDENCE, n_metrics=n_certified, level=level)
     independent = calibrated(negatives="independent")
     thresholds = calibrated() if (table.look_alike & table.comparable).any() else independent
@@ -213,7 +267,6 @@ def _draft(
         MetricReport,
         metric=table.metric,
         version=version,
-        table=table,
         auc=overall,
         look_alike_auc=auc(table, "look-alike", level),
         partial_auc=partial_auc(table, level=level),

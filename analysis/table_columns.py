@@ -95,7 +95,7 @@ def names_as_text(
     Returns
     -------
     frame : pandas.DataFrame
-        With objects in these columns: text, or None where nothing stands.
+        With text in these columns, missing where nothing stands.
     notes : tuple of str
         What was changed.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Final
 
 import numpy as np
@@ -86,6 +86,11 @@ class Combination(WithArrays):
     table: ScoreTable | None = field(repr=False, compare=False, default=None)
     _fit: LogisticFit | None = field(repr=False, default=None)
     _pairs: LabelledPairs | None = field(repr=False, compare=False, default=None)
+
+    @cached_property
+    def _left_out(self) -> tuple[LogisticFit, ...]:
+        """The fit with each lineage left out: whatever pair is asked about, these are the same."""
+        return () if self._fit is None or self._pairs is None else self._pairs.left_out_fits(self._fit)
 
     def __str__(self) -> str:
         if self.reason:
@@ -175,7 +180,9 @@ class Combination(WithArrays):
             )
         if self._fit is None or self._pairs is None:
             return Interval.undefined(self.reason, level=level, method=METHOD)
-        return lr_interval(self._pairs, self._fit, point, (self.lower, self.upper), level)
+        bounds = (self.lower, self.upper)
+        left_out = () if np.isnan(point).any() else self._left_out
+        return lr_interval(self._pairs, self._fit, point, bounds, level, left_out=left_out)
 
 
 def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = LOOK_ALIKE) -> Combination:

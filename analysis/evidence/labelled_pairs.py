@@ -263,14 +263,18 @@ class LabelledPairs:
         weight = csr_array((self.weight, (place, bin_of)), shape=(len(two), len(of_bin)))
         return np.stack([two // n, two % n], axis=1), order, starts, weight
 
-    def left_out_one_by_one(self, score: Floats, start: LogisticFit) -> Floats:
-        """log10 LR of one pair, scores of shape (n_metrics,), each lineage left out of the fit in turn."""
+    def left_out_fits(self, start: LogisticFit) -> tuple[LogisticFit, ...]:
+        """Fits with each lineage left out in turn; none where no pair of a class is left."""
         found = []
         for lineage in range(self.n_lineages):
             weight = self._weights((self.code != lineage).all(axis=0))
             if (weight.sum(axis=1) > 0).all():
-                found.append(float(self._fit(weight, start)(score)))
-        return np.array(found)
+                found.append(self._fit(weight, start))
+        return tuple(found)
+
+    def left_out_one_by_one(self, score: Floats, start: LogisticFit) -> Floats:
+        """log10 LR of one pair, scores of shape (n_metrics,), by each of `left_out_fits`."""
+        return np.array([float(fit(score)) for fit in self.left_out_fits(start)])
 
 
 def lineage_weights(code: Indices, derived: Mask, stratum: Indices | None = None) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -73,7 +74,13 @@ def evidence_interval(
 
 
 def lr_interval(
-    pairs: LabelledPairs, fit: LogisticFit, scores: Floats, bounds: tuple[float, float], level: float
+    pairs: LabelledPairs,
+    fit: LogisticFit,
+    scores: Floats,
+    bounds: tuple[float, float],
+    level: float,
+    *,
+    left_out: Sequence[LogisticFit] | None = None,
 ) -> Interval:
     """Give the log10 LR of one pair with its interval.
 
@@ -89,11 +96,14 @@ def lr_interval(
     bounds : (float, float)
         Within which the estimate and both ends are kept.
     level : float
+    left_out : sequence of LogisticFit, optional
+        What `LabelledPairs.left_out_fits` gives, where it is there already.
     """
     if np.isnan(scores).any():
         return Interval.undefined("a metric has no score of this pair", level=level, method=METHOD)
     estimate = float(fit(scores))
-    folds = pairs.left_out_one_by_one(scores, fit)
+    left_out = pairs.left_out_fits(fit) if left_out is None else left_out
+    folds = np.array([float(without(scores)) for without in left_out])
     reach = float(student.ppf((1 + level) / 2, degrees_of_freedom(folds)))
     half = reach * math.sqrt(jackknife_variance(folds))
     low, high = estimate - half, estimate + half

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -132,27 +132,27 @@ def threshold_without_lineage(ranks: ComparedScores, max_fpr: float) -> Influenc
 
 
 def threshold_turned(ranks: ComparedScores, max_fpr: float) -> Influence:
-    """The same with each label turned: a score that is added or taken away moves it by its place alone."""
+    """The same with each label turned.
+
+    The threshold rises with the score that is put in and falls with the one that is taken away, so that the
+    highest and the lowest of each class give its range.
+    """
     table, rows = ranks.table, ranks.negatives
     if not len(rows):
         return Influence.undefined(NO_LOOK_ALIKES)
     score = table.score[rows]
     ours = np.concatenate([p for p, _ in ranks.groups])
-    added = ours[np.argsort(-table.score[ours], kind="stable")]
-    # Taken away: one above the threshold and one at or below it. Put in: above, below, and all between.
-    allowed = math.floor(max_fpr * len(score) + 1e-9)
-    ends = np.unique([0, min(allowed + 1, len(rows) - 1), len(rows) - 1])
-    near = (table.score[added] >= score[min(allowed + 1, len(rows) - 1)]) & (
-        table.score[added] <= score[max(allowed - 1, 0)]
+    added = ours[[int(np.argmax(table.score[ours])), int(np.argmin(table.score[ours]))]]
+    values = [smallest_threshold(score[1:], max_fpr), smallest_threshold(score[:-1], max_fpr)]
+    for row in added.tolist():
+        new = np.append(score, table.score[row])
+        values.append(smallest_threshold(np.sort(new)[::-1], max_fpr))
+    changed = np.concatenate([rows[[0, -1]], added])
+    found = Influence.of(
+        smallest_threshold(score, max_fpr), values, lambda place: turned_label(table, int(changed[place]))
     )
-    tried = added[np.unique(np.concatenate([[0, len(added) - 1], np.flatnonzero(near)]))]
-    values = [smallest_threshold(np.delete(score, int(at)), max_fpr) for at in ends.tolist()]
-    for row in tried.tolist():
-        new = float(table.score[row])
-        values.append(smallest_threshold(np.insert(score, int(np.searchsorted(-score, -new)), new), max_fpr))
-    changed = np.concatenate([rows[ends], tried])
-    estimate = smallest_threshold(score, max_fpr)
-    return Influence.of(estimate, values, lambda place: turned_label(table, int(changed[place])))
+    # A single look-alike cannot be taken away.
+    return replace(found, n_changes=len(ours) + (len(rows) if len(rows) > 1 else 0))
 
 
 def coarser_look_alikes(table: ScoreTable) -> dict[str, float]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Look at the cache of fingerprints, scores, results and figures, or clear it.",
+    help="Look at the cache of fingerprints, scores, results, figures and calibrations, or clear it.",
     no_args_is_help=True,
 )
 

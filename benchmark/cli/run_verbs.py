@@ -44,6 +44,13 @@ def run(
             min=1, metavar="K", help="Independent pairs a costly metric scores of any two lineages."
         ),
     ] = 4,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="BYTES", help="What may come from the hub; it chooses models. Default: 10GB."),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep files fetched whole, in the hub's own cache.")
+    ] = False,
     device: Device = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -63,6 +70,8 @@ def run(
             pairs_per_lineage_pair=pairs_per_lineage_pair,
             seed=seed,
             device=device,
+            budget=budget,
+            quiet=quiet,
         )
         if json_:
             print_json(planned.to_json())
@@ -83,6 +92,8 @@ def run(
         workers=workers,
         device=device,
         quiet=quiet,
+        budget=budget,
+        keep=keep,
     )
     _conclude(finished, json_)
 
@@ -113,6 +124,8 @@ def _conclude(run: Run, json_: bool) -> None:
     else:
         print_table(verdict_table(run.results))
         print(f"Report: {run.report}")
+        if (traffic := run.record.traffic) is not None:
+            print(f"Fetched: {traffic.bytes:,} bytes in {traffic.requests:,} requests (run.json: by model)")
     say_failures(run.record.failures, run.path)
     if run.record.failures:
         raise typer.Exit(UNIT_FAILED)

@@ -8,8 +8,9 @@ a lineage, so that their place is counted by lineages as that of derived pairs i
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -67,9 +68,17 @@ def weigh_alternatives(
     left_out : collection of str
         Lineages of the two models.
     """
-    tables = [table for name in metrics if (table := calibration.without(name, left_out)) is not None]
+    tables = [table for name in metrics if (table := calibration.near(name, cells, left_out)) is not None]
     return tuple(
-        _weigh(relation, explanation, tables, scores, cells) for relation, explanation in ALTERNATIVES.items()
+        _weigh(
+            relation,
+            explanation,
+            tables,
+            scores,
+            cells,
+            partial(calibration.combine, negatives=relation, lineages=left_out),
+        )
+        for relation, explanation in ALTERNATIVES.items()
     )
 
 
@@ -79,6 +88,7 @@ def _weigh(
     tables: Sequence[analysis.ScoreTable],
     scores: Sequence[float],
     cells: tuple[str, str],
+    combine: Callable[[Sequence[analysis.ScoreTable]], analysis.Combination],
 ) -> Alternative:
     scored = [
         table.frame.loc[(table.relation == relation) & table.comparable & same_cells(table, cells)]
@@ -97,7 +107,7 @@ def _weigh(
         return found(
             EvidenceWeight.none(f"of these shapes the calibration has {held}; it takes {FEWEST} lineages")
         )
-    joint = analysis.combine_evidence(tables, negatives=relation)
+    joint = combine(tables)
     if joint.table is None:
         return found(EvidenceWeight.none(joint.reason))
     ranked, value = ranking(joint, tables, scores)

@@ -3,30 +3,66 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import pandas as pd
 
 import analysis
 import fpcore
+from analysis.judgement import judge
 from benchmark.catalog import Catalog
+from benchmark.comparison.kept_fits import KeptFits
 from benchmark.comparison.metric_standing import MetricStanding
+from benchmark.comparison.near_pairs import NearPairs
 from benchmark.pipeline.metric_names import choose_metrics
-from benchmark.results.decision import MAX_FPR
 from benchmark.results.files import RunDirectory
+from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
 
 __all__ = ["NOTHING_LEFT", "CalibrationFacts", "CalibrationRun", "metrics_to_use"]
 
+T = TypeVar("T")
 N_RESAMPLES: Final = 999
 """Permutations where metrics are judged anew: p has three decimals, and a verdict asks for .05."""
 MOST_TABLES: Final = 64
 """Kept between cases: those of one pair of models are asked for several times."""
 NOTHING_LEFT: Final = "without the lineages of both models the calibration has no pair left"
+
+
+@dataclass(frozen=True)
+class ScoredModels:
+    """Which models a score table is of.
+
+    Attributes
+    ----------
+    metrics : tuple of str
+    lineage_of : mapping of str to str
+        Model → lineage.
+    """
+
+    metrics: tuple[str, ...]
+    lineage_of: Mapping[str, str]
+
+    @classmethod
+    def of(cls, frames: Mapping[str, pd.DataFrame]) -> ScoredModels:
+        """Take them from a frame a metric."""
+        ends = [
+            frame[[f"model_{end}", f"lineage_{end}"]].drop_duplicates().to_numpy(dtype=object).tolist()
+            for frame in frames.values()
+            for end in "ab"
+        ]
+        return cls(tuple(frames), {model: lineage for pairs in ends for model, lineage in pairs})
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Verdicts without some lineages, by metric."""
+
+    verdicts: Mapping[str, analysis.Verdict]
 
 
 @dataclass(frozen=True)
@@ -75,6 +111,8 @@ class CalibrationRun:
     ----------
     path : path
         Its directory.
+    cache : Cache, optional
+        Where what depends on the run alone is kept: fits, verdicts without some lineages.
 
     Raises
     ------
@@ -82,32 +120,39 @@ class CalibrationRun:
         Not the directory of a finished run, or of another schema.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        directory = RunDirectory(Path(path))
+    def __init__(self, path: Path | str, cache: Cache | None = None) -> None:
+        self._directory = directory = RunDirectory(Path(path))
         self.path = directory.path
         self.record = directory.read_record()
         self.results = {one.metric: one for one in directory.read_results().metrics}
         self.digest = hashlib.sha256(b"".join(directory.digest_parts())).hexdigest()
-        scores = directory.read_scores()
-        self._frames: dict[str, pd.DataFrame] = {
-            str(metric): analysis.ScoreTable(frame).frame for metric, frame in scores.groupby("metric")
-        }
-
+        self._kept = None if cache is None else KeptFits(cache, self.digest)
         self._tables: dict[tuple[str, frozenset[str]], analysis.ScoreTable | None] = {}
+        self._near: dict[tuple[object, frozenset[str]], dict[str, analysis.ScoreTable | None]] = {}
+
+    @cached_property
+    def _frames(self) -> dict[str, pd.DataFrame]:
+        """Every pair, a frame a metric, checked."""
+        scores = self._directory.read_scores()
+        return {str(metric): analysis.ScoreTable(frame).frame for metric, frame in scores.groupby("metric")}
+
+    @cached_property
+    def _scored(self) -> ScoredModels:
+        """Which models its scores are of; a table that was read and checked once is not read again."""
+        return self._remember(ScoredModels, ["models"], lambda: ScoredModels.of(self._frames))
+
+    def _remember(self, kind: type[T], stated: object, compute: Callable[[], T]) -> T:
+        return compute() if self._kept is None else self._kept.value(kind, stated, compute)
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of its metrics, in its order."""
-        return tuple(name for name in self.results if name in self._frames)
+        return tuple(name for name in self.results if name in self._scored.metrics)
 
-    @cached_property
-    def lineage_of(self) -> dict[str, str]:
+    @property
+    def lineage_of(self) -> Mapping[str, str]:
         """Model → lineage of every model it scored."""
-        found: dict[str, str] = {}
-        for frame in self._frames.values():
-            for end in "ab":
-                found |= dict(zip(frame[f"model_{end}"], frame[f"lineage_{end}"], strict=True))
-        return found
+        return self._scored.lineage_of
 
     def lineages_of(self, catalog: Catalog, name: str | None, digest: str) -> set[str]:
         """Lineages of the run that a model belongs to: by its weights, its name, or the catalog's tree.
@@ -144,6 +189,62 @@ class CalibrationRun:
         touched = frame["lineage_a"].isin(list(lineages)) | frame["lineage_b"].isin(list(lineages))
         return None if touched.all() else analysis.ScoreTable(frame[~touched])
 
+    def near(
+        self, metric: str, cells: tuple[str, str], lineages: Collection[str]
+    ) -> analysis.ScoreTable | None:
+        """What `without` gives, less independent pairs that are no look-alikes and not of these cells."""
+        key = tuple(sorted(cells)), frozenset(lineages)
+        if key not in self._near:
+            if len(self._near) >= MOST_TABLES:
+                self._near.clear()
+            self._near[key] = self._pairs.tables(cells, lineages)
+        found = self._near[key]
+        return found[metric] if metric in found else self.without(metric, lineages)
+
+    @cached_property
+    def _pairs(self) -> NearPairs:
+        return NearPairs(self._directory.scores)
+
+    def combine(
+        self, tables: Sequence[analysis.ScoreTable], negatives: str, lineages: Collection[str]
+    ) -> analysis.Combination:
+        """`analysis.combine_evidence` of tables that `near` or `without` gave, from the cache if it is there.
+
+        Parameters
+        ----------
+        tables : sequence of ScoreTable
+        negatives : str
+        lineages : collection of str
+            Those left out.
+        """
+        if self._kept is None:
+            return analysis.combine_evidence(tables, negatives=negatives)
+        return self._kept.combination(tables, negatives, lineages)
+
+    def cost_alone(
+        self, table: analysis.ScoreTable, joint: analysis.Combination, lineages: Collection[str]
+    ) -> float:
+        """Cllr of one metric on the pairs of a combination against look-alikes.
+
+        Parameters
+        ----------
+        table : ScoreTable
+            Of the metric, as `near` or `without` gave it.
+        joint : Combination
+            That is defined.
+        lineages : collection of str
+            Those that neither has.
+        """
+        assert joint.table is not None
+        stated = ["cost alone", table.metric, list(joint.metrics), sorted(lineages)]
+        pairs = joint.table.frame[["model_a", "model_b"]]
+
+        def cost() -> float:
+            same = analysis.ScoreTable(table.frame.merge(pairs, on=["model_a", "model_b"]))
+            return analysis.combine_evidence([same], negatives="look-alike").cllr
+
+        return self._remember(float, stated, cost)
+
     def standings(self, metrics: Sequence[str], lineages: Collection[str]) -> dict[str, MetricStanding]:
         """How the run judges some metrics, judged anew without some lineages.
 
@@ -154,23 +255,15 @@ class CalibrationRun:
         metrics : sequence of str
         lineages : collection of str
         """
-        tables = [table for name in metrics if (table := self.without(name, lineages)) is not None]
-        judged: dict[str, analysis.Verdict] = {}
-        if lineages and tables:
-            described = self.record.metrics
-            # The first of a metric's claims is the one that a run audits.
-            claims = {name: described[name].claims[0] for name in metrics if described[name].claims}
-            found = analysis.analyse(
-                tables,
-                claims=claims,
-                seed=self.record.seed,
-                max_fpr=(MAX_FPR,),
-                n_resamples=N_RESAMPLES,
-                n_bootstrap=1,
-                alternatives=(),  # a verdict does not ask for evidence
-            )
-            judged = {report.metric: report.verdict for report in found.metrics}
+        judged: Mapping[str, analysis.Verdict] = {}
+        if lineages:
+            stated = ["verdicts", list(metrics), sorted(lineages)]
+            judged = self._remember(Judged, stated, lambda: self._judged(metrics, lineages)).verdicts
         return {name: MetricStanding.of(self.results[name], judged.get(name)) for name in metrics}
+
+    def _judged(self, metrics: Sequence[str], lineages: Collection[str]) -> Judged:
+        tables = [table for name in metrics if (table := self.without(name, lineages)) is not None]
+        return Judged(judge(tables, n_resamples=N_RESAMPLES, seed=self.record.seed))
 
     def lacks(self, metric: fpcore.Metric) -> str:
         """Why it says nothing of a metric; empty if it does."""

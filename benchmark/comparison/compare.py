@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import fpcore
 from benchmark.catalog import Catalog, load_catalog
 from benchmark.comparison.calibration_run import CalibrationRun, metrics_to_use
 from benchmark.comparison.case import Background, Case, OpenDispute
 from benchmark.comparison.compared_model import catalog_id
+from benchmark.comparison.kept_fits import KeptFits
 from benchmark.comparison.known_forgery import known_forgery
-from benchmark.comparison.layers import SPREADS, picture_layers
+from benchmark.comparison.layers import SPREADS, LayerPicture, picture_layers
 from benchmark.comparison.pair_scores import PairScorer
 from benchmark.comparison.posterior_odds import odds_table
 from benchmark.comparison.sentences import cannot_say, sentence
 from benchmark.comparison.weighing import weigh_pair
-from benchmark.pipeline.threads import one_thread
+from benchmark.pipeline.threads import one_blas_thread, one_thread
 from benchmark.session.errors import UsageError
 from benchmark.session.packages import package_version
 from benchmark.session.session import Session
@@ -76,7 +78,7 @@ def compare(
     """
     session = Session.start(cache=cache, device=device, workers=1, quiet=quiet)
     loaded = load_catalog(catalog)
-    run = None if calibration is None else CalibrationRun(calibration)
+    run = None if calibration is None else CalibrationRun(calibration, session.cache)
     chosen, unknown = metrics_to_use(metrics, run)
     typed = (str(model_a), str(model_b))
     ids = [catalog_id(loaded, text) for text in typed]
@@ -94,14 +96,11 @@ def compare(
         for model in (first, second):
             left_out |= run.lineages_of(loaded, model.catalog_id, model.digest)
     (scores,) = scorer.scores([typed])
-    with one_thread():
+    with one_blas_thread():
         weighed = weigh_pair(
             [metric.load() for metric in scorer.metrics], scores, (first.cell, second.cell), run, left_out
         )
-        layers = picture_layers(
-            *(scorer.checkpoint(text) for text in typed),
-            spreads=lambda metric: tuple(scorer.fingerprint(metric, text) for text in typed),
-        )
+    layers = _layers(session, scorer, typed)
     session.cache.trim()
     forged = tuple(note for model in (first, second) if (note := known_forgery(loaded, run, model)))
     facts = None if run is None else run.facts(left_out)
@@ -126,6 +125,20 @@ def compare(
         background=_background(loaded, *ids),
         layers=layers,
     )
+
+
+def _layers(session: Session, scorer: PairScorer, typed: tuple[str, str]) -> LayerPicture:
+    """Both models layer by layer; kept by their content."""
+
+    def picture() -> LayerPicture:
+        with one_thread():
+            return picture_layers(
+                *(scorer.checkpoint(text) for text in typed),
+                spreads=lambda metric: tuple(scorer.fingerprint(metric, text) for text in typed),
+            )
+
+    kept = KeptFits(session.cache, " ".join(scorer.models[text].digest for text in typed), (fpcore,))
+    return kept.value(LayerPicture, ["layers"], picture)
 
 
 def _background(catalog: Catalog, a: str | None, b: str | None) -> Background | None:

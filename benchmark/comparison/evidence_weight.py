@@ -10,7 +10,7 @@ derivation misleads by a factor of k in at most one of k independent pairs of th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -102,8 +102,16 @@ class EvidenceWeight:
         return in_words(self.log10_lr, *self.ends)
 
 
+def combined(tables: Sequence[analysis.ScoreTable]) -> analysis.Combination:
+    """Fit against look-alikes."""
+    return analysis.combine_evidence(tables, negatives="look-alike")
+
+
 def weigh_scores(
-    tables: Sequence[analysis.ScoreTable], scores: Sequence[float], cells: tuple[str, str]
+    tables: Sequence[analysis.ScoreTable],
+    scores: Sequence[float],
+    cells: tuple[str, str],
+    combine: Callable[[Sequence[analysis.ScoreTable]], analysis.Combination] = combined,
 ) -> tuple[EvidenceWeight, analysis.Combination | None]:
     """Weigh the scores of one or several metrics together, against look-alikes of the pair's shapes.
 
@@ -115,6 +123,8 @@ def weigh_scores(
         Of the pair, in their order.
     cells : tuple of two str
         Its architecture cells.
+    combine : callable
+        Fits the tables against look-alikes.
 
     Returns
     -------
@@ -127,7 +137,7 @@ def weigh_scores(
         reason = ShapeCalibration.of(table, cells).reason
         if reason:
             return EvidenceWeight.none(reason), None
-    joint = analysis.combine_evidence(tables, negatives="look-alike")
+    joint = combine(tables)
     if joint.table is None:
         return EvidenceWeight.none(joint.reason), joint
     ranked, value = ranking(joint, tables, scores)

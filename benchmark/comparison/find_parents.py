@@ -84,7 +84,7 @@ def find_parents(
         raise UsageError(f"--confidence: {confidence} is not between 0 and 1")
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
     loaded = load_catalog(catalog)
-    run = CalibrationRun(calibration)
+    run = CalibrationRun(calibration, session.cache)
     chosen, _ = metrics_to_use(metrics, run)
     typed = str(model)
     others = [name for name in name_candidates(loaded, against) if name != typed]

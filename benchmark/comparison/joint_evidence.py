@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import analysis
+from analysis.evidence.negatives import LOOK_ALIKE
 from benchmark.comparison.calibration_run import CalibrationRun
 from benchmark.comparison.evidence_weight import EvidenceWeight, weigh_scores
 from benchmark.comparison.metric_evidence import MetricEvidence
@@ -99,18 +101,25 @@ def weigh_together(
     tables = {
         one.metric: table
         for one in speaking
-        if one.metric not in useless and (table := calibration.without(one.metric, left_out)) is not None
+        if one.metric not in useless and (table := calibration.near(one.metric, cells, left_out)) is not None
     }
     if not tables:
         return None
     chosen, aside = choose_for_combination(tables)
     by_name = {one.metric: one for one in found}
     weight, joint = weigh_scores(
-        [tables[name] for name in chosen], [by_name[name].score for name in chosen], cells
+        [tables[name] for name in chosen],
+        [by_name[name].score for name in chosen],
+        cells,
+        partial(calibration.combine, negatives=LOOK_ALIKE, lineages=left_out),
     )
     if joint is None:
         return None
-    alone = {name: _cost_alone(tables[name], joint) for name in chosen} if joint.defined else {}
+    alone = (
+        {name: calibration.cost_alone(tables[name], joint, left_out) for name in chosen}
+        if joint.defined
+        else {}
+    )
     best = min(alone, key=lambda name: alone[name], default="")
     return JointEvidence(
         combination=joint,
@@ -152,11 +161,3 @@ def choose_for_combination(
         if count < (1 - MOST_LOST) * most
     }
     return tuple(name for name in tables if name not in aside), aside
-
-
-def _cost_alone(table: analysis.ScoreTable, joint: analysis.Combination) -> float:
-    """Cllr of one metric on the pairs of the combination."""
-    assert joint.table is not None
-    pairs = joint.table.frame[["model_a", "model_b"]]
-    same = analysis.ScoreTable(table.frame.merge(pairs, on=["model_a", "model_b"]))
-    return analysis.combine_evidence([same], negatives="look-alike").cllr

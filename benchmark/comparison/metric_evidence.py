@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 import analysis
 import fpcore
+from analysis.evidence.negatives import LOOK_ALIKE
 from benchmark.comparison.calibration_run import NOTHING_LEFT, CalibrationRun
 from benchmark.comparison.evidence_weight import EvidenceWeight, weigh_scores
 from benchmark.comparison.metric_standing import MetricStanding
@@ -107,12 +109,13 @@ def weigh_metric(
     weight = EvidenceWeight.none(scored.reason)
     if scored.status == "ok":
         missing = "no calibration" if calibration is None else calibration.lacks(metric)
-        table = None if missing or calibration is None else calibration.without(metric.name, left_out)
-        if table is None:
+        table = None if missing or calibration is None else calibration.near(metric.name, cells, left_out)
+        if table is None or calibration is None:
             weight = EvidenceWeight.none(missing or NOTHING_LEFT)
         else:
             place = place_of(table, cells, scored.score)
-            weight, _ = weigh_scores([table], [scored.score], cells)
+            combine = partial(calibration.combine, negatives=LOOK_ALIKE, lineages=left_out)
+            weight, _ = weigh_scores([table], [scored.score], cells, combine)
     return MetricEvidence(
         metric=metric.name,
         title=metric.title,

@@ -37,20 +37,22 @@ class Located:
     cell: str | None = None
     recipes: RawRecipes = field(default_factory=dict, repr=False)
 
-    def open(self, device: str = "cpu") -> fpcore.Checkpoint:
+    def open(self, device: str = "cpu", fetching: fpcore.Fetching | None = None) -> fpcore.Checkpoint:
         """Open the checkpoint (headers only; tensors are read when asked for).
 
         Parameters
         ----------
         device : str
             Where metrics that run models run it.
+        fetching : Fetching, optional
+            What becomes of bytes that come from the hub.
 
         Raises
         ------
         fpcore.BadCheckpoint
             The weights are missing, damaged, or contradict the shape that the catalog states.
         """
-        checkpoint = self._opened(device)
+        checkpoint = self._opened(device, fetching)
         found = checkpoint.architecture.cell
         if self.cell is not None and self.cell != found:
             raise fpcore.BadCheckpoint(
@@ -59,14 +61,16 @@ class Located:
             )
         return checkpoint
 
-    def _opened(self, device: str) -> fpcore.Checkpoint:
+    def _opened(self, device: str, fetching: fpcore.Fetching | None) -> fpcore.Checkpoint:
         source = self.source
         if isinstance(source, Path | str):
-            return fpcore.open_checkpoint(source, device=device)
+            return fpcore.open_checkpoint(source, device=device, fetching=fetching)
         from benchmark.catalog import HubSource
 
         if isinstance(source, HubSource):
-            return fpcore.open_checkpoint(source.repository, revision=source.revision, device=device)
+            return fpcore.open_checkpoint(
+                source.repository, revision=source.revision, device=device, fetching=fetching
+            )
         from benchmark.zoo.library import open_zoo  # imports torch: not before such a model is opened
 
         return open_zoo(source.name, self.recipes, device=device)

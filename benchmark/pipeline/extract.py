@@ -13,6 +13,7 @@ import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
+from benchmark.pipeline.survey import tensors_read
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace, store
 from benchmark.session.files import write_json
@@ -40,6 +41,11 @@ class Outcome:
     reason: str = ""
     seconds: float | None = None
     stored: bool = False
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the model is read again when pairs are scored."""
+        return self.status == "ok" and not self.stored
 
 
 @dataclass(frozen=True)
@@ -102,15 +108,38 @@ def extract(
         try:
             checkpoint = workspace.open(located)
             cell, digest = checkpoint.architecture.cell, checkpoint.digest
+            _fetch(workspace, checkpoint, digest, metrics)
             outcomes = {
                 metric.name: _outcome(workspace, checkpoint, digest, metric, limits.get(metric.name))
                 for metric in metrics
             }
+            if not any(outcome.needs_model for outcome in outcomes.values()):
+                checkpoint.let_go()
         except fpcore.BadCheckpoint as error:
             # Weights that are damaged for one metric are trusted for none.
             failed = Outcome("failed", str(error))
             return Extraction(located, "", "", "", {metric.name: failed for metric in metrics}, str(error))
         return Extraction(located, checkpoint.name, digest, cell, outcomes, reading=checkpoint.reading)
+
+
+def _fetch(
+    workspace: Workspace, checkpoint: fpcore.Checkpoint, digest: str, metrics: Sequence[ChosenMetric]
+) -> None:
+    """Of a model on the hub, bring here what metrics without a fingerprint will read: every byte once."""
+    if not checkpoint.on_hub:
+        return
+    new = [metric for metric in metrics if _known(workspace, digest, metric) is None]
+    if checkpoint.sample is not None:  # what is compared at costly price is then read in part, by itself
+        new = [metric for metric in new if metric.cost == "cheap"]
+    checkpoint.prefetch(tensors_read(checkpoint, map(workspace.metric, new)))
+
+
+def _known(workspace: Workspace, digest: str, chosen: ChosenMetric) -> Outcome | None:
+    """How a fingerprint came out before, if what was kept of it is still there."""
+    key = chosen.key(workspace.device)
+    note, arrays = (workspace.fingerprint_file(key, digest, suffix) for suffix in (".json", ".safetensors"))
+    known = _noted(note)
+    return known if known is not None and (arrays.is_file() or not known.stored) else None
 
 
 def _outcome(
@@ -122,8 +151,8 @@ def _outcome(
 ) -> Outcome:
     key = chosen.key(workspace.device)
     note, arrays = (workspace.fingerprint_file(key, digest, suffix) for suffix in (".json", ".safetensors"))
-    known = _noted(note)
-    if known is not None and (arrays.is_file() or not known.stored):
+    known = _known(workspace, digest, chosen)
+    if known is not None:
         workspace.cache.used(note)
         return known
     metric = workspace.metric(chosen)

@@ -19,7 +19,7 @@ from benchmark.pipeline.statistics import results_of, with_catalog_facts
 from benchmark.pipeline.threads import one_blas_thread
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run, read_run
-from benchmark.results.schema import CostRecord, ForgeryRecord
+from benchmark.results.schema import CostRecord, ForgeryRecord, TrafficRecord
 from benchmark.session.session import Session
 
 if TYPE_CHECKING:  # it runs models: statistics alone need not
@@ -53,6 +53,8 @@ class Scored:
         Of forged models.
     notes : tuple of str
         What was changed to read the score table: a warning of every metric.
+    traffic : TrafficRecord or None
+        What was fetched from the hub.
     """
 
     scores: pd.DataFrame
@@ -63,6 +65,7 @@ class Scored:
     forgeries: pd.DataFrame | None = None
     forged: Mapping[str, Extraction] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    traffic: TrafficRecord | None = None
 
 
 def finish(
@@ -92,7 +95,9 @@ def finish(
     directory.write_forgeries(forgeries)
     known = {metric.name: metric.load() for metric in scored.metrics}
     with one_blas_thread(), clock.phase("statistics"), session.progress.phase("statistics") as advance:
-        summary = results_of(scores, known, seed=request.seed, cache=session.cache, focus=focus)
+        summary = results_of(
+            scores, known, seed=request.seed, cache=session.cache, focus=focus, workers=session.workers
+        )
         results = with_catalog_facts(summary, scores, catalog, forgeries, scored.notes)
         advance(len(results.metrics), len(results.metrics), "")
     directory.write_results(results)
@@ -111,10 +116,11 @@ def finish(
         metrics={name: provenance.describe_metric(metric) for name, metric in known.items()},
         failures=failures,
         disputes=() if catalog is None else provenance.disputes(catalog, scores),
+        traffic=scored.traffic,
     )
     directory.write_record(record)
     with clock.phase("report"), session.progress.phase("report") as advance:
-        report.render(directory.path, cache=session.cache)
+        report.render(directory.path, cache=session.cache, workers=session.workers)
         advance(1, 1, str(directory.report))
     directory.write_record(replace(record, seconds=dict(clock.seconds)))
     session.cache.trim()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypedDict
@@ -19,10 +19,19 @@ from benchmark.pipeline.checkpoints import locate
 from benchmark.pipeline.chosen_metric import ChosenMetric, choose
 from benchmark.pipeline.forgeries import planned_forgeries
 from benchmark.pipeline.metric_names import choose_metrics
+from benchmark.pipeline.transfer import (
+    DEFAULT_BUDGET,
+    Transfer,
+    TransferFacts,
+    bytes_in_words,
+    planned_transfer,
+    with_cells,
+)
+from benchmark.session.cache import byte_size
 from benchmark.session.errors import UsageError
 from benchmark.session.session import Session
 
-__all__ = ["Plan", "PlanFacts", "balanced_subset", "make_plan", "plan"]
+__all__ = ["Network", "Plan", "PlanFacts", "balanced_subset", "make_plan", "parsed_budget", "plan"]
 
 TIERS: Final = ("zoo", "hub", "all")
 
@@ -38,6 +47,7 @@ class PlanFacts(TypedDict):
     relations: dict[str, int]
     metrics: dict[str, int]
     n_forgeries: int
+    transfer: TransferFacts | None
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ class Plan:
         For each metric, which rows of `pairs` it scores.
     forgeries : pandas.DataFrame
         The catalog's forgeries of, and aimed at, these models; every metric scores all of them, apart.
+    transfer : Transfer or None
+        What comes from the hub; None where nothing does.
     """
 
     models: tuple[str, ...]
@@ -62,6 +74,7 @@ class Plan:
     pairs: pd.DataFrame = field(repr=False)
     chosen: Mapping[str, Mask] = field(repr=False)
     forgeries: pd.DataFrame = field(repr=False)
+    transfer: Transfer | None = None
 
     def __str__(self) -> str:
         lines = [
@@ -75,6 +88,8 @@ class Plan:
                 "forgeries, each scored against its target before and after: "
                 + ", ".join(f"{n} {kind}" for kind, n in self.forgeries["kind"].value_counts().items())
             )
+        if self.transfer is not None:
+            lines.append(str(self.transfer))
         return "\n".join(lines)
 
     @property
@@ -97,6 +112,7 @@ class Plan:
             "relations": {str(name): int(count) for name, count in relations.items()},
             "metrics": {name: int(chosen.sum()) for name, chosen in self.chosen.items()},
             "n_forgeries": len(self.forgeries),
+            "transfer": None if self.transfer is None else self.transfer.to_json(),
         }
 
 
@@ -110,10 +126,14 @@ def plan(
     pairs_per_lineage_pair: int = 4,
     seed: int = 0,
     device: str | None = None,
+    budget: int | str | None = None,
+    cache: Path | str | None = None,
+    quiet: bool = True,
 ) -> Plan:
     """Decide the work of `run` without doing it; parameters and errors as there.
 
-    A device is looked for and not used: what could not be carried out is not planned.
+    A device is looked for and not used: what could not be carried out is not planned. Of models on the hub
+    the headers are read, and a few megabytes to time the network; both are there for the run.
 
     Returns
     -------
@@ -126,7 +146,7 @@ def plan(
     >>> [metric.name for metric in small.metrics], int(small.chosen["norm-std"].sum()) == len(small.pairs)
     (['norm-std'], True)
     """
-    Session.start(device=device)  # what the run would refuse is refused here
+    session = Session.start(device=device, cache=cache, quiet=quiet)  # refuses what the run would refuse
     return make_plan(
         load_catalog(catalog),
         [choose(name) for name in choose_metrics(metrics)],
@@ -135,7 +155,42 @@ def plan(
         limit=limit,
         pairs_per_lineage_pair=pairs_per_lineage_pair,
         seed=seed,
+        budget=parsed_budget(budget),
+        network=Network(session),
     )
+
+
+@dataclass(frozen=True)
+class Network:
+    """How models on the hub are looked at while a plan is made.
+
+    Attributes
+    ----------
+    session : Session
+    log : Path or None
+        Where what is fetched is noted.
+    """
+
+    session: Session
+    log: Path | None = None
+
+    def opener(self, catalog: Catalog) -> Callable[[str], fpcore.Checkpoint]:
+        """What opens a model of a catalog."""
+        fetching = fpcore.Fetching(self.session.cache.pieces, log=self.log)
+        return lambda model: locate(catalog, model).open(self.session.device, fetching)
+
+
+def parsed_budget(budget: int | str | None) -> int:
+    """Bytes that may be fetched: as given, or the usual.
+
+    Raises
+    ------
+    UsageError
+        It is no number of bytes.
+    """
+    if budget is None:
+        return DEFAULT_BUDGET
+    return byte_size(budget, "--budget") if isinstance(budget, str) else budget
 
 
 def make_plan(
@@ -147,6 +202,8 @@ def make_plan(
     limit: int | None = None,
     pairs_per_lineage_pair: int = 4,
     seed: int = 0,
+    budget: int = DEFAULT_BUDGET,
+    network: Network | None = None,
 ) -> Plan:
     """Decide the work of a run.
 
@@ -164,6 +221,10 @@ def make_plan(
         Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first.
     seed : int
         Of the choice among those.
+    budget : int
+        Bytes that may come from the hub.
+    network : Network, optional
+        How to look at models there; without it they are planned unseen, whatever they cost.
 
     Raises
     ------
@@ -185,7 +246,24 @@ def make_plan(
             + (f" --models {models!r}" if models else "")
             + "; at least two are needed (`catalog check` lists them)"
         )
-    pairs = catalog.pairs(wanted).reset_index(drop=True)
+    transfer: Transfer | None = None
+    cells: dict[str, str] = {}
+    if network is not None and any(catalog.models[model].remote for model in wanted):
+        wanted, cells, transfer = planned_transfer(
+            catalog,
+            wanted,
+            [metric.load() for metric in metrics],
+            network.opener(catalog),
+            budget=budget,
+            seed=seed,
+            progress=network.session.progress,
+        )
+        if len(wanted) < 2:
+            raise UsageError(
+                f"--budget: {bytes_in_words(budget)} buys {len(wanted)} of {transfer.n_considered} models; "
+                "at least two are needed: raise it, or narrow --metrics"
+            )
+    pairs = with_cells(catalog.pairs(wanted).reset_index(drop=True), cells)
     # A re-upload whose origin is here too stands in no pair: there is nothing to do for it.
     paired = set(pairs["model_a"]) | set(pairs["model_b"])
     wanted = [model for model in wanted if model in paired]
@@ -196,7 +274,8 @@ def make_plan(
         pairs = with_cells(pairs, shapes(catalog, _shapeless(pairs)))
         subset = balanced_subset(pairs, pairs_per_lineage_pair, seed)
     chosen = {metric.name: everything if metric.cost == "cheap" else subset for metric in metrics}
-    return Plan(tuple(wanted), tuple(metrics), pairs, chosen, planned_forgeries(catalog, wanted))
+    forgeries = planned_forgeries(catalog, wanted)
+    return Plan(tuple(wanted), tuple(metrics), pairs, chosen, forgeries, transfer)
 
 
 def _shapeless(pairs: pd.DataFrame) -> list[str]:
@@ -217,17 +296,6 @@ def shapes(catalog: Catalog, models: Iterable[str]) -> dict[str, str]:
         except fpcore.BadCheckpoint:
             continue
     return found
-
-
-def with_cells(pairs: pd.DataFrame, cells: Mapping[str, str]) -> pd.DataFrame:
-    """The pairs with architecture cells filled in where the catalog does not state them."""
-    filled = {
-        f"architecture_{end}": pairs[f"architecture_{end}"].where(
-            pairs[f"architecture_{end}"].notna(), pairs[f"model_{end}"].map(cells)
-        )
-        for end in "ab"
-    }
-    return pairs.assign(**filled)
 
 
 def balanced_subset(pairs: pd.DataFrame, per_lineage_pair: int, seed: int) -> Mask:

@@ -124,6 +124,7 @@ def begun(request: Request, started: str) -> RunRecord:
         machine=Machine(platform.platform(), platform.python_version(), platform.machine()),
         failures=(),
         disputes=(),
+        traffic=None,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+import fpcore
 from analysis.columns import COLUMNS
 from benchmark.catalog import Catalog, load_catalog
 from benchmark.pipeline import provenance
@@ -18,9 +20,12 @@ from benchmark.pipeline.extract import Extraction, extract
 from benchmark.pipeline.finish import Scored, default_out, finish
 from benchmark.pipeline.forgeries import forgery_pairs, forgery_table
 from benchmark.pipeline.metric_names import choose_metrics
-from benchmark.pipeline.plan import Plan, make_plan, with_cells
+from benchmark.pipeline.plan import Network, Plan, make_plan, parsed_budget
 from benchmark.pipeline.provenance import Clock, Request, begun
 from benchmark.pipeline.score import BESIDE, Job, score_pairs
+from benchmark.pipeline.steps import watched
+from benchmark.pipeline.traffic import conclude_traffic
+from benchmark.pipeline.transfer import with_cells
 from benchmark.pipeline.workspace import Workspace
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run
@@ -43,6 +48,8 @@ def run(
     device: str | None = None,
     cache: Path | str | None = None,
     quiet: bool = True,
+    budget: int | str | None = None,
+    keep: bool = False,
 ) -> Run:
     """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html.
 
@@ -66,6 +73,11 @@ def run(
         Of everything that draws random numbers.
     workers, device, cache, quiet
         As for `Session.start`.
+    budget : int or str, optional
+        Bytes, or a size such as ``"10GB"``, that may come from the hub: it chooses the models.
+        Default: 10 GB.
+    keep : bool
+        Whether files of which all was fetched go into the hub's own cache; otherwise only fingerprints stay.
 
     Returns
     -------
@@ -85,6 +97,7 @@ def run(
     """
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
     loaded = load_catalog(catalog)
+    log = session.cache.pieces / f"{uuid.uuid4().hex}.log"
     plan = make_plan(
         loaded,
         [choose(name) for name in choose_metrics(metrics)],
@@ -93,6 +106,8 @@ def run(
         limit=limit,
         pairs_per_lineage_pair=pairs_per_lineage_pair,
         seed=seed,
+        budget=parsed_budget(budget),
+        network=Network(session, log),
     )
     arguments: dict[str, object] = {
         "catalog": None if catalog is None else loaded.file if isinstance(catalog, Catalog) else str(catalog),
@@ -101,10 +116,13 @@ def run(
         "models": models,
         "limit": limit,
         "pairs_per_lineage_pair": pairs_per_lineage_pair,
+        "budget": budget,
+        "keep": keep,
     }
     facts = provenance.catalog_facts(loaded)
     request = Request("run", arguments, seed, tier, session.device, facts)
-    return carry_out(session, loaded, plan, Path(out) if out else default_out(), request)
+    fetching = fpcore.Fetching(session.cache.pieces, keep, log)
+    return carry_out(session, loaded, plan, Path(out) if out else default_out(), request, fetching=fetching)
 
 
 def carry_out(
@@ -116,6 +134,7 @@ def carry_out(
     *,
     time_limits: Mapping[str, float] | None = None,
     focus: str | None = None,
+    fetching: fpcore.Fetching | None = None,
 ) -> Run:
     """Do the plan's work and write the run directory.
 
@@ -132,12 +151,14 @@ def carry_out(
         Metric → seconds that it may take for one model, and for one pair; POSIX only.
     focus : str, optional
         As for `finish`.
+    fetching : Fetching, optional
+        What becomes of bytes that come from the hub.
     """
     limits = dict(time_limits or {})
     directory = RunDirectory(out)
     clock = Clock()
     directory.write_record(begun(request, clock.started))
-    engine = start_engine(session)
+    engine = start_engine(session, fetching)
     everything = (*plan.models, *plan.forged_models)
     with clock.phase("fingerprints"):
         found = extract_all(
@@ -161,13 +182,14 @@ def carry_out(
         provenance.costs(plan.metrics, plan.models, found, scores),
         forgery_table(plan.forgeries, _table(pd.concat(forged))) if forged else None,
         {model: found[model] for model in plan.forged_models},
+        traffic=conclude_traffic(engine.here, plan.transfer, found.values()),
     )
     return finish(session, directory, scored, request, clock, focus=focus)
 
 
-def start_engine(session: Session) -> Engine[Workspace]:
+def start_engine(session: Session, fetching: fpcore.Fetching | None = None) -> Engine[Workspace]:
     """What does the units of work of one session."""
-    return Engine(partial(Workspace, session.cache, session.device), session.workers)
+    return Engine(partial(Workspace, session.cache, session.device, fetching), session.workers)
 
 
 def extract_all(
@@ -179,7 +201,7 @@ def extract_all(
 ) -> dict[str, Extraction]:
     """Fingerprint every model under every metric; by what the run calls the model, in its order."""
     work = partial(extract, metrics=tuple(metrics), limits=dict(limits))
-    with session.progress.phase("fingerprints") as advance:
+    with session.progress.phase("fingerprints") as bar, watched(engine.here, bar, len(models)) as advance:
         found = dict(engine.run(work, models, advance=advance, name=lambda one: one.model))
     return {models[place].model: found[place] for place in range(len(models))}
 

@@ -17,6 +17,7 @@ from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.engine import Engine
 from benchmark.pipeline.extract import Extraction
 from benchmark.pipeline.score_unit import ScoreUnit, score_unit
+from benchmark.pipeline.steps import watched
 from benchmark.pipeline.workspace import Workspace
 from benchmark.session.progress import Advance
 
@@ -87,9 +88,11 @@ def score_pairs(
                 units.append(unit)
                 rows_of.append((place, rows[places]))
     answers: list[dict[int, pd.DataFrame]] = [{} for _ in frames]
-    for number, found in engine.run(score_unit, units, advance=advance, name=lambda unit: unit.metric.name):
-        place, rows = rows_of[number]
-        answers[place][number] = found.set_axis(rows)
+    with watched(engine.here, advance, len(units)) as moved:
+        done = engine.run(score_unit, units, advance=moved, name=lambda unit: unit.metric.name)
+        for number, found in done:
+            place, rows = rows_of[number]
+            answers[place][number] = found.set_axis(rows)
     for frame, parts in zip(frames, answers, strict=True):
         if parts:  # all at once: every assignment copies whole columns
             _fill_in(frame, pd.concat([parts[number] for number in sorted(parts)]))

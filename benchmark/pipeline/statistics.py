@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 
@@ -27,7 +29,7 @@ from benchmark.results.shared_properties import founder_pairs, shared_property_c
 from benchmark.session.cache import Cache
 from benchmark.session.files import write_json
 
-__all__ = ["results_of", "with_catalog_facts"]
+__all__ = ["code_digest", "results_of", "with_catalog_facts"]
 
 # What decides the digits of a result besides the scores and the code of `analysis`.
 PACKAGES = ("numpy", "scipy", "scikit-learn", "statsmodels", "pandas")
@@ -40,6 +42,7 @@ def results_of(
     seed: int,
     cache: Cache,
     focus: str | None = None,
+    workers: int = 1,
 ) -> analysis.Summary:
     """Analyse every metric of a score table.
 
@@ -55,6 +58,8 @@ def results_of(
         the versions of the packages it computes with.
     focus : str, optional
         The metric in question, whose comparisons with the others are a family of their own.
+    workers : int
+        Processes; no result depends on it.
 
     Returns
     -------
@@ -73,7 +78,7 @@ def results_of(
         sort_keys=True,
     )
     rows = hashlib.sha256(pd.util.hash_pandas_object(scores, index=False).to_numpy().tobytes()).hexdigest()
-    key = hashlib.sha256("\0".join([rows, stated, _code()]).encode()).hexdigest()
+    key = hashlib.sha256("\0".join([rows, stated, code_digest(analysis)]).encode()).hexdigest()
     path = cache.results / f"{key}.json"
     kept = _kept(path)
     if kept is not None:
@@ -85,6 +90,7 @@ def results_of(
         versions=versions,
         seed=seed,
         focus=focus,
+        workers=workers,
     ).summary()
     write_json(path, analysis.as_json(summary))
     return summary
@@ -141,9 +147,11 @@ def with_catalog_facts(
     return Results(SCHEMA, tuple(metrics), summary.comparisons, summary.catalog)
 
 
-def _code() -> str:
-    """Digest of the code that computes results."""
-    files = sorted(Path(analysis.__file__).parent.rglob("*.py"))
+def code_digest(*packages: ModuleType) -> str:
+    """Digest of the code of some packages, and of the versions of what they compute with."""
+    files = [
+        path for package in packages for path in sorted(Path(inspect.getfile(package)).parent.rglob("*.py"))
+    ]
     parts = [path.read_bytes() for path in files]
     parts += [f"{name} {importlib.metadata.version(name)}".encode() for name in PACKAGES]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -11,6 +11,7 @@ import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.session.cache import Cache
+from fpcore.checkpoints.base import Told
 from fpcore.device import usable_threads
 
 __all__ = ["Workspace"]
@@ -58,13 +59,28 @@ class Workspace:
         Where fingerprints are kept.
     device : str
         Where metrics that run models run them.
+<<<<<<< HEAD
     sample : bool
         Whether slices of large weights are measured in place of all.
     """
 
     def __init__(self, cache: Cache, device: str, *, sample: bool = False) -> None:
+=======
+    fetching : Fetching, optional
+        What becomes of bytes that come from the hub.
+
+    Attributes
+    ----------
+    told : callable or None
+        Told of steps of the work on the models that are open: steps done, steps in all, and what they are.
+    """
+
+    def __init__(self, cache: Cache, device: str, fetching: fpcore.Fetching | None = None) -> None:
+>>>>>>> main
         self.cache = cache
         self.device = device
+        self.told: Told | None = None
+        self.fetching = fetching or fpcore.Fetching(cache.pieces)
         self.threads = usable_threads()
         self.sample = sample
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
@@ -83,14 +99,22 @@ class Workspace:
         """The checkpoint of a model of the run; errors as `Located.open`."""
 
         def opened() -> fpcore.Checkpoint:
-            checkpoint = located.open(self.device)
+            checkpoint = located.open(self.device, self.fetching)
             checkpoint.memo, checkpoint.threads = self._memo, self.threads
+<<<<<<< HEAD
             if self.sample:
                 checkpoint = fpcore.SampledCheckpoint(checkpoint)
                 checkpoint.memo = self._memo
+=======
+            checkpoint.told = self._tell
+>>>>>>> main
             return checkpoint
 
         return self._opened.get(located.model, opened)
+
+    def _tell(self, done: int, total: int, what: str) -> None:
+        if self.told is not None:
+            self.told(done, total, what)
 
     def fingerprint(self, chosen: ChosenMetric, located: Located, digest: str) -> fpcore.Fingerprint:
         """The fingerprint of a model that has one: from memory, from the cache, or of the model itself.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
+import joblib
 from matplotlib.figure import Figure
 
 from benchmark.report.plots.auc_forest import aucs, forest_height
@@ -21,23 +23,39 @@ __all__ = ["run_figures"]
 WIDE: Final = 7.0  # inches
 
 
-def run_figures(sections: Sequence[MetricSection], results: Results) -> dict[str, str]:
+def run_figures(
+    sections: Sequence[MetricSection], results: Results, workers: int = 1
+) -> Iterator[tuple[str, str]]:
     """Draw every figure of a run.
+
+    Parameters
+    ----------
+    sections : sequence of MetricSection
+    results : Results
+    workers : int
+        Processes; with more than one they begin at once, before anything is taken.
 
     Returns
     -------
-    dict
-        File name → SVG; the same for the same run, byte for byte.
+    iterator of (str, str)
+        File name and SVG; the same for the same run, byte for byte.
     """
-    drawn = {
-        "look-alike-auc.svg": forest_figure(results),
-        "roc.svg": roc_figure(sections),
-        "decay.svg": decay_figure(sections),
-    }
     files = anchors(results.names, "scores")
-    for section in sections:
-        drawn[f"{files[section.name]}.svg"] = score_figure(section)
-    return {name: as_svg(figure) for name, figure in drawn.items()}
+    wanted: list[tuple[str, Callable[[], Figure]]] = [
+        ("roc.svg", partial(roc_figure, sections)),
+        ("decay.svg", partial(decay_figure, sections)),
+        ("look-alike-auc.svg", partial(forest_figure, results)),
+        *((f"{files[one.name]}.svg", partial(score_figure, one)) for one in sections),
+    ]
+    if workers == 1:
+        return ((name, _drawn(draw)) for name, draw in wanted)
+    jobs = joblib.Parallel(n_jobs=min(workers, len(wanted)), return_as="generator")
+    svgs: Iterator[str] = jobs(joblib.delayed(_drawn)(draw) for _, draw in wanted)
+    return zip((name for name, _ in wanted), svgs, strict=True)
+
+
+def _drawn(draw: Callable[[], Figure]) -> str:
+    return as_svg(draw())
 
 
 def forest_figure(results: Results) -> Figure:

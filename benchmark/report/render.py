@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 
 from analysis import as_json
-from benchmark.report.figures import run_figures
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
 from benchmark.report.sections import MetricSection, claimed, metric_sections
@@ -21,11 +19,12 @@ from benchmark.results.schema import Results, RunRecord
 from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
 from benchmark.session.files import atomic_path, write_json
+from benchmark.session.packages import package_version
 
 __all__ = ["render"]
 
 
-def render(run_dir: Path, *, cache: Cache | None = None) -> list[Path]:
+def render(run_dir: Path, *, cache: Cache | None = None, workers: int = 1) -> list[Path]:
     """Write report.html, report.md and the figures of a run, each whole or not at all.
 
     Parameters
@@ -34,6 +33,8 @@ def render(run_dir: Path, *, cache: Cache | None = None) -> list[Path]:
         Holds run.json, results.json and scores.parquet.
     cache : Cache, optional
         Where figures are kept by content: matplotlib takes half a second for each.
+    workers : int
+        Processes that draw figures while the page is written.
 
     Returns
     -------
@@ -50,12 +51,20 @@ def render(run_dir: Path, *, cache: Cache | None = None) -> list[Path]:
     _check(directory.path, results, scores)
     sections = metric_sections(record, results, scores, most=dots_each(results))
     figures = directory.path / "figures"
-    drawn = _figures(sections, results, cache, _key(directory, record))
+    kept = None if cache is None else cache.figures / f"{_key(directory, record)}.json"
+    drawn = None if kept is None else _kept(kept)
+    drawing = _begun(sections, results, workers) if drawn is None else None
     texts = {
         directory.path / "report.html": page(record, results, scores, sections),
         directory.path / "report.md": markdown(record, results, scores, sections),
-        **{figures / name: content for name, content in drawn.items()},
     }
+    if drawing is not None:
+        drawn = dict(drawing)
+        if kept is not None:
+            write_json(kept, drawn)
+    elif cache is not None and kept is not None:
+        cache.used(kept)
+    texts |= {figures / name: content for name, content in (drawn or {}).items()}
     for path, content in texts.items():
         with atomic_path(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
@@ -77,20 +86,11 @@ def _check(path: Path, results: Results, scores: pd.DataFrame) -> None:
             raise UsageError(f"{path / 'results.json'}: {error}") from error
 
 
-def _figures(
-    sections: Sequence[MetricSection], results: Results, cache: Cache | None, key: str
-) -> dict[str, str]:
-    """Every figure by its file name, as SVG."""
-    if cache is None:
-        return run_figures(sections, results)
-    path = cache.figures / f"{key}.json"
-    drawn = _kept(path)
-    if drawn is None:
-        drawn = run_figures(sections, results)
-        write_json(path, drawn)
-    else:
-        cache.used(path)
-    return drawn
+def _begun(sections: Sequence[MetricSection], results: Results, workers: int) -> Iterator[tuple[str, str]]:
+    # Imported here: where the figures are kept already, nobody waits for matplotlib.
+    from benchmark.report.figures import run_figures
+
+    return run_figures(sections, results, workers)
 
 
 def _kept(path: Path) -> dict[str, str] | None:
@@ -108,6 +108,6 @@ def _key(directory: RunDirectory, record: RunRecord) -> str:
         *directory.digest_parts(),
         json.dumps(as_json(dict(record.metrics)), sort_keys=True).encode(),
         *code,
-        matplotlib.__version__.encode(),
+        package_version("matplotlib").encode(),
     ]
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()

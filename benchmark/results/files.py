@@ -40,6 +40,11 @@ class RunDirectory:
         """The page."""
         return self.path / "report.html"
 
+    @property
+    def scores(self) -> Path:
+        """The score table."""
+        return self.path / SCORES
+
     def write_record(self, record: RunRecord) -> None:
         """Write run.json."""
         write_json(self.path / RECORD, analysis.as_json(record))

@@ -31,13 +31,15 @@ __all__ = [
     "MetricDescription",
     "MetricResult",
     "ModelRecord",
+    "ModelTraffic",
     "Results",
     "RunRecord",
     "ScoredPair",
     "SharedPropertyClass",
+    "TrafficRecord",
 ]
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,7 @@ class Results(Shown):
     Attributes
     ----------
     schema : int
-        2; a file of another schema is refused.
+        3; a file of another schema is refused.
     metrics : tuple of MetricResult
         In the order of the run.
     comparisons : tuple of Comparison
@@ -413,6 +415,41 @@ class ScoredPair(Shown):
 
 
 @dataclass(frozen=True)
+class ModelTraffic(Shown):
+    """What came over the network for one model.
+
+    Attributes
+    ----------
+    bytes, requests : int
+        Of bodies, and of all requests; 0 where all that was needed was on this machine.
+    """
+
+    bytes: int
+    requests: int
+
+
+@dataclass(frozen=True)
+class TrafficRecord(Shown):
+    """What a run fetched from the hub, on the machines that share its cache.
+
+    Attributes
+    ----------
+    budget, planned : int
+        Bytes that it might fetch, and that its plan said it would.
+    bytes, requests : int
+        That it fetched: plan, fingerprints and scores together.
+    models : mapping of str to ModelTraffic
+        The same by model, ``org/name[@revision]``.
+    """
+
+    budget: int
+    planned: int
+    bytes: int
+    requests: int
+    models: Mapping[str, ModelTraffic]
+
+
+@dataclass(frozen=True)
 class DisputeRecord(Dispute):
     """A dispute of the catalog with the scores that this run has of its pair.
 
@@ -432,7 +469,7 @@ class RunRecord(Shown):
     Attributes
     ----------
     schema : int
-        2; a file of another schema is refused.
+        3; a file of another schema is refused.
     status : str
         "running", "complete", or "partial" where a unit of work failed.
     command : str
@@ -464,6 +501,8 @@ class RunRecord(Shown):
         Each cause once.
     disputes : tuple of DisputeRecord
         All of the catalog; empty without one.
+    traffic : TrafficRecord or None
+        What was fetched from the hub; None for a run of nothing but models on this machine.
     """
 
     schema: int
@@ -485,3 +524,4 @@ class RunRecord(Shown):
     machine: Machine
     failures: tuple[Failure, ...]
     disputes: tuple[DisputeRecord, ...]
+    traffic: TrafficRecord | None

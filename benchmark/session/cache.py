@@ -1,9 +1,10 @@
-"""The cache: fingerprints, scores, results and figures by content, bounded in size."""
+"""The cache: fingerprints, scores, results, figures and calibrations by content, bounded in size."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from benchmark.session.errors import UsageError
 
 __all__ = ["DEFAULT_LIMIT", "KINDS", "Cache", "CacheInfo", "Contents", "byte_size"]
 
-KINDS: Final = ("fingerprints", "scores", "results", "figures")
+KINDS: Final = ("fingerprints", "scores", "results", "figures", "calibrations", "pieces")
 DEFAULT_LIMIT: Final = 10 * 10**9
 """Bytes kept from one run to the next."""
 #: Every file is named by a digest: nothing else in the folder is counted or deleted.
 KEY: Final = re.compile(r"\.?[0-9a-f]{32,64}\.\S+")
+#: Parts of models on the hub are kept in one folder a model, named by a digest, too.
+FOLDER: Final = re.compile(r"[0-9a-f]{64}")
 UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 LIVE_SECONDS: Final = 24 * 3600
 """A temporary file younger than this may belong to a run at work."""
@@ -74,9 +77,18 @@ class Cached:
     bytes: int
     used: float
 
+    def remove(self) -> None:
+        """Delete it."""
+        if self.kind == "pieces":
+            shutil.rmtree(self.path, ignore_errors=True)
+        else:
+            self.path.unlink(missing_ok=True)
+
     @property
     def live(self) -> bool:
         """Whether it may be the unfinished file of a run at work."""
+        if self.kind == "pieces":
+            return time.time() - self.used < LIVE_SECONDS
         return self.path.name.startswith(".") and time.time() - self.used < LIVE_SECONDS
 
 
@@ -117,6 +129,16 @@ class Cache:
         """Folder of drawn figures."""
         return self.path / "figures"
 
+    @property
+    def calibrations(self) -> Path:
+        """Folder of what `compare` knows of a run: fits and verdicts without some lineages."""
+        return self.path / "calibrations"
+
+    @property
+    def pieces(self) -> Path:
+        """Folder of what was fetched from the hub for work that is not done yet: one folder a model."""
+        return self.path / "pieces"
+
     def used(self, path: Path) -> None:
         """Note that a file was of use: `trim` drops what was not for longest."""
         try:
@@ -146,7 +168,7 @@ class Cache:
         """
         before = self.info()
         for one in self._files():
-            one.path.unlink(missing_ok=True)
+            one.remove()
         self._remove_empty_folders()
         return before
 
@@ -164,14 +186,15 @@ class Cache:
         for one in found:
             if deleted >= over:
                 break
-            one.path.unlink(missing_ok=True)
+            one.remove()
             deleted += one.bytes
         if deleted:
             self._remove_empty_folders()
         return deleted
 
     def _files(self) -> Iterator[Cached]:
-        for kind in KINDS:
+        yield from self._folders()
+        for kind in set(KINDS) - {"pieces"}:
             for folder, _, names in os.walk(self.path / kind):
                 for name in filter(KEY.fullmatch, names):
                     path = Path(folder) / name
@@ -180,6 +203,20 @@ class Cache:
                     except FileNotFoundError:
                         continue  # dropped by another run meanwhile
                     yield Cached(path, kind, facts.st_size, max(facts.st_atime, facts.st_mtime))
+
+    def _folders(self) -> Iterator[Cached]:
+        """Parts of models: a folder each, in which files have holes that take no room."""
+        found = [path for path in self.pieces.glob("*") if FOLDER.fullmatch(path.name)]
+        for folder in sorted(found):
+            taken, used = 0, 0.0
+            for path in folder.rglob("*"):
+                try:
+                    facts = path.lstat()
+                except FileNotFoundError:
+                    continue
+                taken += getattr(facts, "st_blocks", -(-facts.st_size // 512)) * 512
+                used = max(used, facts.st_mtime)
+            yield Cached(folder, "pieces", taken, used)
 
     def _remove_empty_folders(self) -> None:
         for kind in KINDS:

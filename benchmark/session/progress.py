@@ -17,9 +17,9 @@ PLAIN_EVERY_SECONDS = 5.0
 
 
 class Advance(Protocol):
-    """Tell how far a phase is: units done, units in all, and what was last finished."""
+    """Tell how far a phase is: units done (and parts of one), units in all, and what was last finished."""
 
-    def __call__(self, done: int, total: int, text: str, /) -> None:
+    def __call__(self, done: float, total: int, text: str, /) -> None:
         """Show `done` of `total` and `text`."""
 
 
@@ -49,7 +49,7 @@ class Reporter:
             with self._bar() as progress:
                 task = progress.add_task(title, total=None, what="")
 
-                def advance(done: int, total: int, text: str) -> None:
+                def advance(done: float, total: int, text: str) -> None:
                     progress.update(task, completed=done, total=total, what=text)
 
                 yield advance
@@ -70,11 +70,11 @@ class Reporter:
     def _plain(self, title: str) -> Advance:
         begun = last = time.monotonic()
 
-        def advance(done: int, total: int, text: str) -> None:
+        def advance(done: float, total: int, text: str) -> None:
             nonlocal last
             now = time.monotonic()
             if done >= total or now - last >= PLAIN_EVERY_SECONDS:
                 last = now
-                self.say(f"{title}: {done}/{total} after {now - begun:.0f} s {text}".rstrip())
+                self.say(f"{title}: {int(done)}/{total} after {now - begun:.0f} s {text}".rstrip())
 
         return advance

@@ -93,12 +93,16 @@ def served(layout: tensor_layouts.TensorLayout) -> list[str]:
 
 
 def known_roles() -> dict[str, set[str]]:
-    """Role without its last word (``weight``, ``bias``) → the model types whose table has it."""
+    """Role without its last word (``weight``, ``bias``) → the model types whose table has it.
+
+    What stands under ``other`` has no meaning of its own.
+    """
     found: dict[str, set[str]] = defaultdict(set)
     for model_type, (_, table) in all_tables().items():
         for prefix, layout in table.entries().values():
             for role in served(layout):
-                found[(prefix + role).rpartition(".")[0]].add(model_type)
+                if not role.startswith("other."):
+                    found[(prefix + role).rpartition(".")[0]].add(model_type)
     return dict(found)
 
 

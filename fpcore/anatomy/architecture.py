@@ -58,7 +58,7 @@ FEED_FORWARD = (
         "dff",
         "dim_ff",
     ),
-    *("mlp_hidden_size",),
+    *("mlp_hidden_size", "inner_mlp_size"),
 )
 EXPERT_FEED_FORWARD = ("moe_intermediate_size", "expert_ffn_hidden_size")
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
@@ -204,7 +204,7 @@ class Architecture:
         >>> fpcore.Architecture.from_config({"model_type": "gpt2"})
         Traceback (most recent call last):
             ...
-        fpcore.errors.BadCheckpoint: config.json: none of hidden_size, n_embd, ... is given; ...
+        fpcore.errors.BadCheckpoint: config.json: none of ...hidden_size, n_embd, ... is given; ...
         """
         stated = StatedShape.of(config, where)
         for names, value in ((WIDTH, stated.width), (HEADS, stated.heads), (DEPTH, stated.depth)):
@@ -337,6 +337,9 @@ def _kv_heads(config: Config, model_type: str, heads: int | None) -> int | None:
         return heads
     if config.get("multi_query") is True:
         return 1
+    shared = integer(config, "proj_groups")  # StripedHyena: query heads of one key
+    if model_type == "stripedhyena" and heads and shared:
+        return heads // shared
     return _optional(config, KV_HEADS)
 
 

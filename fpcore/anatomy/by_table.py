@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -14,7 +16,7 @@ from fpcore.anatomy.by_convention.stacks import sort_names
 from fpcore.anatomy.fused_sizes import sizes_of
 from fpcore.anatomy.name_table import Table, spellings
 from fpcore.anatomy.roles import RoleView
-from fpcore.anatomy.tensor_layouts import TensorLayout, View
+from fpcore.anatomy.tensor_layouts import ExpertStack, GateUp, TensorLayout, View
 from fpcore.errors import BadCheckpoint, UnknownTensor
 from fpcore.storage.beside import DRAFT_HEADS, TOWERS
 from fpcore.storage.dequantised import dequantised_tensors
@@ -24,10 +26,11 @@ __all__ = ["all_tables", "known_model_types", "read_by_table"]
 
 # Buffers that some versions of transformers saved.
 NOT_WEIGHTS = (
-    r"(^|\.)rotary_emb\.(inv_freq|cos_cached|sin_cached)$",
+    r"(^|\.)(\w*inv_freq|cos_cached|sin_cached)$",
     r"^(h|layers)\.\d+\.(attn|attention|attn\.attention|self_attention)\.(bias|masked_bias)$",
     r"(^|\.)position_ids$",
 )
+NUMBERED = re.compile(r"\.\d+(?:\.|$)")
 
 
 @cache
@@ -54,7 +57,7 @@ def read_by_table(
     reader = RoleReader(checkpoint, stated, table, file)
     views = reader.read()
     depth = 1 + max(layers_of(views), default=-1)
-    check_layers(checkpoint, views, depth)
+    check_layers(checkpoint, views, depth, mixed=reader.table.mixed)
     return views, depth, reader.aside
 
 
@@ -73,11 +76,13 @@ class RoleReader:
         self.drafts = integer(config, "num_nextn_predict_layers") or 0
         self.stem = self.before_layers()
         layers = table.layer_prefix.removesuffix("#.")
+        self.layers = layers
         before = self.stem.removesuffix(layers).rstrip(".").split(".") if self.stem.endswith(layers) else []
+        before = before or self.wrapping()
         words = "|".join(map(re.escape, (*table.prefixes, *filter(None, before))))
         self.prefix = re.compile(rf"^(?:(?:{words})\.)*")
         self.ignored = re.compile("|".join((*NOT_WEIGHTS, *(f"^(?:{name})" for name in table.ignored))))
-        self.sizes = sizes_of(stated, config, None)
+        self.sizes = replace(sizes_of(stated, config, None), turned_experts=self.turned_experts())
 
     def read(self) -> dict[str, RoleView]:
         """Role → view, for every stored tensor that is a weight."""
@@ -90,6 +95,9 @@ class RoleReader:
             if other or self.is_draft(bare):
                 self.aside[name] = TOWERS if other else DRAFT_HEADS
                 continue
+            if not self.known(bare) and not bare.startswith(self.layers) and not self.table.more:
+                self.aside[name] = "not known here: " + NUMBERED.split(name.removesuffix(".weight"))[0]
+                continue
             for role, view in self.roles_of(name, bare, info.shape):
                 if role in found:
                     raise BadCheckpoint(
@@ -97,6 +105,9 @@ class RoleReader:
                         "the files of two models or formats seem to be mixed"
                     )
                 found[role] = RoleView(role, name, view.shape(info.shape), view, self.checkpoint)
+        if not any(role.startswith("layers.") for role in found):
+            first = next((name for name in self.aside if self.aside[name].startswith("not known")), "")
+            raise self.unknown(first)
         return found
 
     def bare(self, name: str) -> str:
@@ -112,6 +123,40 @@ class RoleReader:
         shapes = {name: info.shape for name, info in dequantised_tensors(self.checkpoint).items()}
         names = sort_names(shapes, composite=True, depth=self.depth)
         return names.main.stem if names is not None else ""
+
+    def wrapping(self) -> list[str]:
+        """Words before the layers that the table does not know, such as those of a class for training."""
+        within = re.compile(rf"^(?P<before>(?:[^.\d][^.]*\.)*?){re.escape(self.layers)}\d+\.")
+        found = Counter(
+            match["before"] for name in dequantised_tensors(self.checkpoint) if (match := within.match(name))
+        )
+        plain = [before for before in found if set(before.split(".")) <= {*self.table.prefixes, ""}]
+        if plain or not found or self.table.more:
+            return []
+        (before, most), *others = found.most_common()
+        if others and others[0][1] == most:
+            raise BadCheckpoint(
+                f"{self.checkpoint.name}: two models are in the files, {before}… and {others[0][0]}…; "
+                "save the one you mean by itself"
+            )
+        return before.rstrip(".").split(".")
+
+    def turned_experts(self) -> bool:
+        """Whether stacks of experts hold (columns, rows): gate and up beside down say so together."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, info in dequantised_tensors(self.checkpoint).items():
+            if len(info.shape) == 3 and self.known(self.bare(name)):
+                layout = self.look_up(name, self.bare(name))[1]
+                if isinstance(layout, ExpertStack):
+                    shapes["up" if isinstance(layout.each, GateUp) else "down"] = info.shape[1:]
+        if len(shapes) < 2:
+            return False
+        up, down = shapes["up"], shapes["down"]
+        return up != (2 * down[1], down[0]) and up == (down[1], 2 * down[0])
+
+    def known(self, bare: str) -> bool:
+        """Whether the table has a name."""
+        return any(pattern in self.entries for pattern, _, _ in spellings(bare))
 
     def is_draft(self, bare: str) -> bool:
         """Whether a name belongs to a layer behind the last, which predicts further tokens ahead."""
@@ -136,7 +181,11 @@ class RoleReader:
         for pattern, numbers, kind in spellings(bare):
             if pattern in self.entries:
                 return *self.entries[pattern], numbers, kind
-        raise UnknownTensor(
+        raise self.unknown(name)
+
+    def unknown(self, name: str) -> UnknownTensor:
+        """A name that the table does not have."""
+        return UnknownTensor(
             f"{self.checkpoint.name}: tensor {name} is not in the anatomy table of {self.model_type}; "
             f"say in {self.file} what it is for"
         )
@@ -154,10 +203,13 @@ def layers_of(views: Iterable[str]) -> set[int]:
     return {int(role.split(".")[1]) for role in views if role.startswith("layers.")}
 
 
-def check_layers(checkpoint: TensorSource, views: Mapping[str, RoleView], depth: int) -> None:
+def check_layers(
+    checkpoint: TensorSource, views: Mapping[str, RoleView], depth: int, *, mixed: bool = False
+) -> None:
     """Layers count from 0 without a gap, and those with attention have all parts that others have.
 
-    A layer without any attention is one of another kind; a layer with a part of it is damaged.
+    A layer without any attention is one of another kind; a layer with a part of it is damaged. With `mixed`
+    a norm alone is not a part.
     """
     attention: dict[int, set[str]] = {layer: set() for layer in range(depth)}
     numbers = layers_of(views)
@@ -172,9 +224,23 @@ def check_layers(checkpoint: TensorSource, views: Mapping[str, RoleView], depth:
                 f"{checkpoint.name}: there are tensors of layer {depth - 1} but none of layer {layer}; "
                 "a part of the weights is not there"
             )
+        bare = mixed and all(part.startswith("norm.") for part in parts)
+        if bare or missing_on_purpose(common - parts, parts):
+            continue
         if parts and parts != common:
             raise BadCheckpoint(
                 f"{checkpoint.name}: layer {layer} of {depth} lacks {', '.join(sorted(common - parts))}, "
                 "which other layers have; a part of the weights is not there, or its type needs a table that "
                 "says so"
             )
+
+
+def missing_on_purpose(missing: set[str], present: set[str]) -> bool:
+    """Whether a layer has no projection of attention at all, or takes keys and values of another layer."""
+    projections = {part for part in missing | present if part.endswith(".weight") and "norm" not in part}
+    without = {part for part in projections if part in missing}
+    if without == projections:
+        return True
+    return without == {"key.weight", "value.weight"} and not any(
+        part.startswith(("key.", "value.", "key_norm.")) for part in present
+    )

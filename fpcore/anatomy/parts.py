@@ -63,13 +63,11 @@ EXPERTS: Entries = {
 }
 
 BLOCK_SPARSE_EXPERTS: Entries = {
+    **EXPERTS,
     "block_sparse_moe.experts.#.w1.*": "feed_forward.experts.#.gate.*",
     "block_sparse_moe.experts.#.w3.*": "feed_forward.experts.#.up.*",
     "block_sparse_moe.experts.#.w2.*": "feed_forward.experts.#.down.*",
     "block_sparse_moe.gate.weight": "feed_forward.router.weight",
-    "mlp.experts.gate_up_proj": EXPERTS["mlp.experts.gate_up_proj"],
-    "mlp.experts.down_proj": EXPERTS["mlp.experts.down_proj"],
-    "mlp.gate.weight": "feed_forward.router.weight",
     "mlp.router.weight": "feed_forward.router.weight",
 }
 

@@ -26,6 +26,9 @@ FEED_FORWARD_BY_TENSORS: Final = frozenset(
 # Types whose layers stand once in the file and run several times, or whose config counts sub-layers.
 DEPTH_BY_TENSORS: Final = frozenset({"albert", "funnel", "longcat_flash", "hrm_text"})
 
+# Types whose config counts attention and feed-forward blocks apart.
+BLOCKS_COUNTED: Final = frozenset({"dory"})
+
 # Types that have experts for each modality and count those of one.
 EXPERTS_BY_TENSORS: Final = frozenset({"ernie4_5_vl_moe_text"})
 
@@ -160,7 +163,7 @@ def checked_shape(
     """
     check = Check(stated, frozenset(defaults), where)
     shown = Shown.by(shapes)
-    if stated.model_type not in DEPTH_BY_TENSORS:
+    if stated.model_type not in DEPTH_BY_TENSORS | BLOCKS_COUNTED:
         check.same("depth", "layers", depth)
     width = most(shown.width) or stated.width or columns(shapes.get("embedding.weight")) or 0
     if shown.width:

@@ -40,6 +40,8 @@ class Sizes:
     key_dim, value_dim, latent, position_dim : int
         Of multi-head latent attention: the part of a key head without position, a value head, the rank of
         the shared latent, and the part of a key head that carries the position; 0 elsewhere.
+    turned_experts : bool
+        Whether stacks of experts hold (columns, rows).
     """
 
     heads: int
@@ -49,6 +51,7 @@ class Sizes:
     value_dim: int = 0
     latent: int = 0
     position_dim: int = 0
+    turned_experts: bool = False
 
 
 @dataclass(frozen=True)
@@ -233,9 +236,11 @@ class ExpertStack(TensorLayout):
     def views(self, stored: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, View]]:  # noqa: D102
         if len(stored) != 3:
             raise BadCheckpoint(f"shape {stored} where a stack of experts has three axes")
-        for role, view in self.each.views(stored[1:], sizes):
+        turned = sizes.turned_experts
+        one = stored[:0:-1] if turned else stored[1:]
+        for role, view in self.each.views(one, sizes):
             for expert in range(stored[0]):
-                yield role.replace("{expert}", str(expert)), replace(view, expert=expert)
+                yield role.replace("{expert}", str(expert)), replace(view, expert=expert, transpose=turned)
 
 
 @dataclass(frozen=True)

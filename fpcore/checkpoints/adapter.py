@@ -33,6 +33,7 @@ class AdapterCheckpoint(Checkpoint):
         self.path = file.parent
         self.name = name
         self.base = base
+        self.on_hub = base.on_hub
         self.file = file
         self.config = {**base.config, ADAPTER_CONFIG: settings}
         # The base's own names, so that what both have is the adapter's.
@@ -62,12 +63,18 @@ class AdapterCheckpoint(Checkpoint):
     def prefetch(self, names: Iterable[str]) -> None:  # noqa: D102
         self.base.prefetch(name for name in names if name in self._base)
 
+    def bytes_on_hub(self, names: Iterable[str]) -> int:  # noqa: D102
+        return self.base.bytes_on_hub(name for name in names if name in self._base)
+
     def fetch_size(self, names: Iterable[str]) -> int:  # noqa: D102
         return self.base.fetch_size(name for name in names if name in self._base)
 
     @property
     def fetched(self) -> Fetched:  # noqa: D102
         return self.base.fetched
+
+    def measure_rate(self, names: Iterable[str]) -> float:  # noqa: D102
+        return self.base.measure_rate(name for name in names if name in self._base)
 
     def let_go(self) -> None:  # noqa: D102
         self.base.let_go()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -54,6 +55,8 @@ class Checkpoint(TensorSource):
         Holds what is large and was computed on it, such as a forward pass.
     unread_files : tuple of str
         Weights files beside its own.
+    on_hub : bool
+        Whether its tensors come over the network when they are read.
 
     Examples
     --------
@@ -73,6 +76,7 @@ class Checkpoint(TensorSource):
     sample: Sample | None = None
     told: Told | None = None
     unread_files: tuple[str, ...] = ()
+    on_hub: bool = False
 
     @property
     @abstractmethod
@@ -83,14 +87,26 @@ class Checkpoint(TensorSource):
         """The ``tokenizer.json`` that belongs to the model, or None."""
         return None
 
+    def bytes_on_hub(self, names: Iterable[str]) -> int:
+        """Bytes that some stored tensors take on the hub; 0 for a model that is here."""
+        return 0
+
+    def stretches_on_hub(self, wanted: Mapping[str, Sequence[tuple[int, int]]]) -> tuple[int, int]:
+        """Bytes that stretches of stored tensors take on the hub, and those of them that are not here."""
+        return 0, 0
+
     def fetch_size(self, names: Iterable[str]) -> int:
-        """Bytes that reading some stored tensors would bring over the network; 0 for a model that is here."""
+        """Those of them that reading would bring over the network now."""
         return 0
 
     @property
     def fetched(self) -> Fetched:
         """What has come over the network for this model."""
         return Fetched()
+
+    def measure_rate(self, names: Iterable[str]) -> float:
+        """Bytes a second at which tensors come over the network; NaN for a model that is here."""
+        return math.nan
 
     def let_go(self) -> None:
         """Nothing more will be read of it soon: what was fetched goes, or goes where it is to be kept."""

@@ -66,13 +66,14 @@ def open_remote(
         hold the model, or it has no weights that can be read.
     """
     shown = name or "".join([repository, f"@{revision}" if revision else "", f":{file}" if file else ""])
-    traffic = Traffic()
+    fetching = fetching or Fetching()
+    traffic = Traffic(shown, fetching.log)
     try:
         with explained(shown):
             listing = look_up(repository, revision, traffic)
     except Unreachable as error:
         return from_cache(repository, revision, file, shown, error, open_local)
-    folder = RemoteFolder(listing, fetching or Fetching(), traffic)
+    folder = RemoteFolder(listing, fetching, traffic)
     with explained(shown, folder):
         one = None if file is None else named_file(list(listing.files), file, shown)
         prepare(folder, shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,10 +21,14 @@ from fpcore.errors import BadCheckpoint
 from fpcore.remote.folder import RemoteFolder, at_once
 from fpcore.remote.remote_file import FIRST, RangedStream
 from fpcore.remote.requests import Refused, Unreachable
-from fpcore.remote.spans import Span
+from fpcore.remote.spans import Span, total
 from fpcore.remote.traffic import Fetched
 from fpcore.storage.element_types import Raw
+<<<<<<< HEAD
 from fpcore.storage.flat_tensor import FlatTensor, TensorInFile
+=======
+from fpcore.storage.flat_tensor import FlatTensor
+>>>>>>> main
 from fpcore.storage.tensor_source import TensorInfo
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ class OnTheHub(Checkpoint):
     """A model on the hub at one commit; tensors are fetched by range when they are read, or before."""
 
     folder: RemoteFolder
+    on_hub = True
     _headers: bool = False
 
     def spans(self, name: str) -> dict[str, list[Span]]:
@@ -69,9 +74,30 @@ class OnTheHub(Checkpoint):
                 wanted.setdefault(file, []).extend(spans)
         return wanted
 
+    def bytes_on_hub(self, names: Iterable[str]) -> int:  # noqa: D102
+        with explained(self.name, self.folder):
+            return sum(total(spans) for spans in self.all_spans(names).values())
+
+    def stretches_on_hub(self, wanted: Mapping[str, Sequence[Span]]) -> tuple[int, int]:  # noqa: D102
+        with explained(self.name, self.folder):
+            spans = self.stretch_spans(wanted)
+            return sum(map(total, spans.values())), self.folder.missing(spans)
+
+    def stretch_spans(self, wanted: Mapping[str, Sequence[Span]]) -> dict[str, list[Span]]:
+        """File → the bytes of it that hold stretches of tensors, or all of them."""
+        return self.all_spans(wanted)
+
+    def prefetch_stretches(self, wanted: Mapping[str, Sequence[Span]]) -> None:  # noqa: D102
+        with explained(self.name, self.folder):
+            self.folder.fetch(self.stretch_spans(wanted))
+
     def fetch_size(self, names: Iterable[str]) -> int:  # noqa: D102
         with explained(self.name, self.folder):
             return self.folder.missing(self.all_spans(names))
+
+    def measure_rate(self, names: Iterable[str]) -> float:  # noqa: D102
+        with explained(self.name, self.folder):
+            return self.folder.measure_rate(self.all_spans(names))
 
     @property
     def fetched(self) -> Fetched:  # noqa: D102
@@ -161,6 +187,7 @@ class RemoteCheckpoint(OnTheHub):
             return self._inner.read(name)
 
     def flat(self, name: str) -> FlatTensor:  # noqa: D102
+<<<<<<< HEAD
         file = next(iter(self.spans(name)))
         if not is_torch(file):  # what else describes a tensor of such a file is here already
             self.ready()
@@ -170,18 +197,47 @@ class RemoteCheckpoint(OnTheHub):
         self.prefetch([name])
         with explained(self.name, self.folder):
             return self._inner.flat(name)
+=======
+        plain = self._plain(name)
+        if plain is None:
+            self.prefetch([name])
+            with explained(self.name, self.folder):
+                return self._inner.flat(name)
+        self.ready()
+        return FlatOnHub(self, name, self._inner.flat(name))
+
+    def stretch_spans(self, wanted: Mapping[str, Sequence[Span]]) -> dict[str, list[Span]]:  # noqa: D102
+        self.ready()
+        found: dict[str, list[Span]] = {}
+        for name, stretches in wanted.items():
+            plain = self._plain(name)
+            if plain is None:
+                for file, spans in self.spans(name).items():
+                    found.setdefault(file, []).extend(spans)
+                continue
+            file, begin, width = plain
+            bytes_ = [(begin + start * width, begin + stop * width) for start, stop in stretches]
+            found.setdefault(file, []).extend(bytes_)
+        return found
+
+    def _plain(self, name: str) -> tuple[str, int, int] | None:
+        """File, first byte and bytes of a number of a tensor that lies in one file as it is; else None."""
+        where, info = self._inner.stored_in(name), self.tensors[name]
+        if len(where) != 1 or where[0][1] != name or is_torch(where[0][0].name) or not info.size:
+            return None
+        ((file, ((begin, end),)),) = self.spans(name).items()
+        width, rest = divmod(end - begin, info.size)
+        return None if rest or not width else (file, begin, width)
+>>>>>>> main
 
     def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:  # noqa: D102
         import torch
 
-        where = self._inner.stored_in(name)
-        info = self.tensors[name]
-        file, spans = next(iter(self.spans(name).items()))
-        whole = len(where) != 1 or where[0][1] != name or is_torch(file)
-        if whole or not info.size or start >= min(stop, info.shape[0]):
+        info, plain = self.tensors[name], self._plain(name)
+        if plain is None or start >= min(stop, info.shape[0]):
             return super().read_rows(name, start, stop)
-        begin, end = spans[0]
-        row = (end - begin) // info.shape[0]
+        file, begin, width = plain
+        row = info.size // info.shape[0] * width
         stop = min(stop, info.shape[0])
         part = (begin + start * row, begin + stop * row)
         with explained(self.name, self.folder):
@@ -196,11 +252,32 @@ class RemoteCheckpoint(OnTheHub):
 
     @cached_property
     def digest(self) -> str:  # noqa: D102
-        total = hashlib.sha256(config_digest(self.config))
+        digest = hashlib.sha256(config_digest(self.config))
         with explained(self.name, self.folder):
             for name in [*self._weights, *([TOKENIZER] if TOKENIZER in self.folder else [])]:
-                total.update(bytes.fromhex(self.folder.sha256(name)))
-        return total.hexdigest()
+                digest.update(bytes.fromhex(self.folder.sha256(name)))
+        return digest.hexdigest()
+
+
+class FlatOnHub(FlatTensor):
+    """A tensor on the hub, of which a stretch is fetched when it is read, unless it is here.
+
+    Parameters
+    ----------
+    checkpoint : RemoteCheckpoint
+    name : str
+    inner : FlatTensor
+        Of the file with holes.
+    """
+
+    def __init__(self, checkpoint: RemoteCheckpoint, name: str, inner: FlatTensor) -> None:
+        self._checkpoint, self._name, self._inner = checkpoint, name, inner
+        self.dtype, self.size = inner.dtype, inner.size
+
+    def read(self, start: int, stop: int) -> Raw:
+        """Fetch and read them."""
+        self._checkpoint.prefetch_stretches({self._name: [(start, stop)]})
+        return self._inner.read(start, stop)
 
 
 class FetchedTensor(FlatTensor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -17,8 +17,14 @@ from fpcore.anatomy.tensor_layouts import Rectangle
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.checkpoints.content import config_digest, file_digest
 from fpcore.errors import UnreadableTensor
+<<<<<<< HEAD
 from fpcore.storage.dequantised import open_dequantised, weight_size
 from fpcore.storage.flat_tensor import FlatTensor
+=======
+from fpcore.remote.traffic import Fetched
+from fpcore.storage.dequantised import contents, open_dequantised, stored_parts, weight_size
+from fpcore.storage.stored_weight import AsStored
+>>>>>>> main
 from fpcore.storage.tensor_source import TensorInfo
 
 if TYPE_CHECKING:
@@ -109,6 +115,7 @@ class SampledCheckpoint(Checkpoint):
         self.name, self.config, self.path = whole.name, whole.config, whole.path
         self.device, self.threads, self.side_by_side = whole.device, whole.threads, whole.side_by_side
         self.unread_files = whole.unread_files
+        self.on_hub = whole.on_hub
 
     @property
     def tensors(self) -> Mapping[str, TensorInfo]:  # noqa: D102
@@ -149,6 +156,38 @@ class SampledCheckpoint(Checkpoint):
         """The model's shape."""
         return self.whole.architecture
 
+    def stretches(self) -> dict[str, list[tuple[int, int]]]:
+        """Stored tensor → the stretches of it that are read, as `prefetch_stretches` takes them."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        weights = contents(self.whole).weights
+        for view in self.whole.roles.values():
+            weight = weights[view.source]
+            whole = not isinstance(weight, AsStored) or weight.info.size <= SMALL
+            for stored in stored_parts(self.whole, [view.source]):
+                if whole:
+                    found[stored] = [(0, self.tensors[stored].size)]
+                    continue
+                width = weight.shape[-1]
+                rows = [part.rows for slice_ in slices(view, weight.shape, self.seed) for part in slice_]
+                found.setdefault(stored, []).extend((first * width, last * width) for first, last in rows)
+        return found
+
+    def bytes_on_hub(self, names: Iterable[str]) -> int:  # noqa: D102
+        return self.whole.stretches_on_hub(self.stretches())[0]
+
+    def fetch_size(self, names: Iterable[str]) -> int:  # noqa: D102
+        return self.whole.stretches_on_hub(self.stretches())[1]
+
+    @property
+    def fetched(self) -> Fetched:  # noqa: D102
+        return self.whole.fetched
+
+    def measure_rate(self, names: Iterable[str]) -> float:  # noqa: D102
+        return self.whole.measure_rate([name for name in names if self.tensors[name].size <= SMALL])
+
+    def let_go(self) -> None:  # noqa: D102
+        self.whole.let_go()
+
     @cached_property
     def digest(self) -> str:
         """The sha256 (hex) of seed, configuration, tokenizer, headers and every number that is read.
@@ -162,6 +201,7 @@ class SampledCheckpoint(Checkpoint):
         tokenizer = self.tokenizer_file()
         total.update(b"" if tokenizer is None else file_digest(tokenizer))
         total.update(repr(sorted(self.tensors.items())).encode())
+        self.whole.prefetch_stretches(self.stretches())
         by_source = sorted(self.whole.roles.values(), key=lambda view: view.source)
         for source, views in groupby(by_source, key=lambda view: view.source):
             try:

@@ -238,11 +238,15 @@ def read_legacy(stream: BinaryIO) -> Described:
 def named_tensors(held: object) -> dict[str, LyingTensor]:
     """The model's tensors among what a file holds: its own, or those under a name that tools use."""
     own = dict(flat(held, deep=isinstance(held, Inert)))
-    if own or not isinstance(held, Mapping):
+    if not isinstance(held, Mapping):
         return own
     for key in KEYS:
-        if key in held and (found := named_tensors(held[key]) or dict(flat(held[key]))):
+        # A training state holds loose tensors, too: the state of a random generator, a step.
+        found = named_tensors(held[key]) or dict(flat(held[key])) if key in held else {}
+        if len(found) > len(own):
             return found
+    if own:
+        return own
     filled = [found for value in held.values() if (found := dict(flat(value)))]
     return filled[0] if len(filled) == 1 else {}
 

@@ -51,7 +51,7 @@ def each_layer(
     work : callable
     places : sequence of int
     models : sequence of Checkpoint
-        Say how many threads there are, and whom to tell of layers that are done.
+        Say how many threads there are, and whom to tell of layers of large models that are done.
     what : str
         What they are told.
     size : int
@@ -65,7 +65,7 @@ def each_layer(
         found = work(place)
         with lock:
             done += 1
-            if told is not None:
+            if size and told is not None:
                 told(done, total, what)
         return found
 

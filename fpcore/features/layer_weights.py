@@ -259,10 +259,10 @@ class Layers(Sequence[Layer]):
     def reading(self, role: str, gain: str | None) -> Array:
         """A weight with the gain of the norm that it reads folded in."""
         weight = self.matrix(role)
-        if gain is not None and gain in self.roles:
-            # In place: `matrix` gives an array of its own.
-            weight *= self.matrix(gain)
-        return weight
+        if gain is None or gain not in self.roles:
+            return weight
+        folded: Array = weight * self.matrix(gain)
+        return folded
 
     def matrix(self, role: str) -> Array:
         """A weight as numbers to calculate with."""

@@ -89,7 +89,8 @@ class UnitMatching(UnitOrders):
     layer the closest pair of experts counts, its p-value times the number of pairs (Bonferroni).
 
     Of more than 2,048 units those at 2,048 evenly spaced places are matched, the same places in both models.
-    Under independence the p-value stays what it is; its floor rises, to 1e-5,894 a layer.
+    Under independence the p-value stays what it is; its floor rises, to 1e-5,894 a layer. So it does with a
+    sample of layers: the score is the p-value of those, not an estimate of that of all.
 
     Tensors: feed_forward.up.weight and the norm before it; (units, width). Cost: one assignment a layer and
     pair of experts, cubic in the units matched.
@@ -196,10 +197,13 @@ class AlignedCka(SharedRows):
     Depths that differ: layers are assigned so that the sum of the CKAs is largest. Widths that differ: the
     dimensions matched remain.
 
-    Norm gains are folded in first, as they rescale what W reads. Of vocabularies with more than 4,096 shared
-    tokens, the 4,096 with the lowest sha256 align the columns. Tensors: embedding, query, key, attention
-    norm. Cost: an assignment over width and two products of (width, width) a layer; the paper gives 30 s a
-    pair of 7-billion-parameter models.
+    Norm gains are folded in first, as they rescale what W reads. Of more than 4,096 shared tokens, or four
+    for each dimension if that is more, those with the lowest sha256 align the columns. Tensors: embedding,
+    query, key, attention norm. Cost: an assignment over width and two products of (width, width) a layer and
+    model; the paper gives 30 s a pair of 7-billion-parameter models.
+
+    Of a sample of layers the score is an estimate with its standard error; depths that differ are read in
+    full.
 
     Invariant to permutations, of heads too, to gauges that scale, to folding and to scale; not to a rotation
     of the residual stream.

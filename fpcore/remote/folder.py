@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +24,7 @@ from fpcore.remote.traffic import Traffic
 
 __all__ = ["Fetching", "RemoteFolder"]
 
+PROBE: Final = 1 << 23  # bytes by which the network is timed
 AT_ONCE: Final = 8  # requests; more do not fetch faster, and the hub counts them
 
 
@@ -36,16 +39,19 @@ class Fetching:
         deletes it. None: a temporary folder that goes with the checkpoint.
     keep : bool
         Whether files of which all was fetched go into the hub's own cache.
+    log : pathlib.Path or None
+        Where every process notes what it fetched, by model; `benchmark` sums it up.
 
     Examples
     --------
     >>> import fpcore
     >>> fpcore.Fetching(keep=True)
-    Fetching(folder=None, keep=True)
+    Fetching(folder=None, keep=True, log=None)
     """
 
     folder: Path | None = None
     keep: bool = False
+    log: Path | None = None
 
 
 class RemoteFolder:
@@ -115,6 +121,21 @@ class RemoteFolder:
         at_once(work)
         at_once([self.file(name).verify for name in wanted if self.file(name).complete])
 
+    def measure_rate(self, wanted: Mapping[str, Iterable[Span]]) -> float:
+        """Fetch the first megabytes of what is missing, several requests at once; bytes a second, or NaN."""
+        left = PROBE
+        work: list[Callable[[], None]] = []
+        for name, spans in wanted.items():
+            file = self.file(name)
+            for begin, end in coalesced(file.missing(spans), longest=PROBE // AT_ONCE):
+                if left > 0:
+                    work.append(partial(file.fetch, (begin, min(end, begin + left))))
+                    left -= min(end - begin, left)
+        begun, before = time.perf_counter(), self.traffic.so_far.bytes
+        at_once(work)
+        fetched, spent = self.traffic.so_far.bytes - before, time.perf_counter() - begun
+        return fetched / spent if fetched else math.nan
+
     def whole(self, *names: str) -> None:
         """Bring whole files here."""
         self.fetch({name: [(0, self.repository.files[name].size)] for name in names})
@@ -131,8 +152,9 @@ class RemoteFolder:
         """Move files of which all is here into the hub's own cache."""
         kept = False
         for name, file in list(self._files.items()):
-            if file.whole or not file.complete or not file.verified or file.file.key is None:
+            if file.whole or not file.complete or file.file.key is None:
                 continue
+            file.verify()  # another process may have fetched it
             place = keep_file(self.repository, file.file, file.path)
             file.journal.unlink(missing_ok=True)
             self._files[name] = RemoteFile(self.repository, file.file, place, self.traffic, whole=True)

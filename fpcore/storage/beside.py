@@ -22,15 +22,15 @@ WORDS: Final = {
     "perceiver qformer query_tokens latent_query expert_projector language_projection visual_projection "
     "vision_projection vision_proj vision_adapter audio_projection mlp1 mlp_AR adapter_proj "
     "view_seperator view_separator",
-    TOWERS: "vision visual image images img pixel patch video audio speech vit clip siglip sam vq vqmodel "
+    TOWERS: "vision visual image img pixel patch video audio speech vit clip siglip sam vq vqmodel "
     "vqgan codec tower vpm apm tts talker token2wav code2wav dit generation gen_head gen_embed action "
     "action_time gemma_expert state_proj protein",
-    DRAFT_HEADS: "mtp mtps nextn draft eagle medusa hydra",
+    DRAFT_HEADS: "mtp nextn draft eagle medusa hydra",
     TASKS: "score classifier v_head value_head reward_head regression_head qa_outputs summary pooler "
     "seq_relationship discriminator",
 }
 MADE_OF: Final = {
-    kind: re.compile(rf"(?<!vocab_)(?:^|(?<=_))(?:{'|'.join(words.split())})(?:_|\d*$)")
+    kind: re.compile(rf"(?<!vocab_)(?:^|(?<=_))(?:{'|'.join(words.split())})s?(?:_|\d*$)")
     for kind, words in WORDS.items()
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -123,6 +123,10 @@ class Unwrapped(TensorSource):
     def prefetch(self, names: Iterable[str]) -> None:
         """Say which tensors will be read."""
         self.source.prefetch([self.stored[name] for name in names])
+
+    def prefetch_stretches(self, wanted: Mapping[str, Sequence[tuple[int, int]]]) -> None:
+        """Say which stretches of them will be."""
+        self.source.prefetch_stretches({self.stored[name]: found for name, found in wanted.items()})
 
     def file_of(self, name: str) -> str:
         """The file that holds a tensor."""

@@ -118,6 +118,17 @@ class TensorSource(ABC):
             Stored tensors; those that are here already cost nothing.
         """
 
+    def prefetch_stretches(  # noqa: B027  # as above
+        self, wanted: Mapping[str, Sequence[tuple[int, int]]]
+    ) -> None:
+        """Say which stretches of tensors will be read by way of `flat`; as `prefetch` otherwise.
+
+        Parameters
+        ----------
+        wanted : mapping of str to sequence of (int, int)
+            Stored tensor → the first number of a stretch, and the one after its last.
+        """
+
     def file_of(self, name: str) -> str:
         """The file that holds a tensor, for messages; the source's own name where there is none."""
         return self.name

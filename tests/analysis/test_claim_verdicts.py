@@ -7,8 +7,9 @@ import pytest
 
 from analysis import BadArgument, Claim, ClaimWord, Interval, ScoreTable, auc, claim_verdict, example_table
 from analysis.claim_verdicts import _auc, _p_values, _threshold, n_statements
-from analysis.inference.claims import PValueAudit, RejectionRate
-from analysis.thresholds.calibration import ThresholdAudit
+from analysis.inference.claims import PValueAudit, RejectionRate, audit_p_values
+from analysis.thresholds.calibration import ThresholdAudit, audit_threshold
+from analysis.verdict_words import family_level
 from studies.simulation.designs import Design
 
 NONE = Interval.undefined("it is not known", level=0.95, method="made up")
@@ -73,6 +74,80 @@ def test_p_values_reject_what_they_may(at, low, high, word):
     assert _p_values(refused).because == "Of the p-values: no p-value."
 
 
+def test_a_threshold_is_judged_in_one_sentence():
+    def said(alike, tpr, independent=(0.0, 0.01)):
+        return _threshold(ThresholdAudit(0.5, interval(*independent), interval(*tpr), alike)).because
+
+    at = "At 0.5 and above it calls "
+    assert said(interval(0.2, 0.4), (0.9, 1.0)) == (
+        f"{at}30.0% [20.0%, 40.0%] of the look-alikes derived, more than 10%."
+    )
+    assert said(NONE, (0.9, 1.0), (0.2, 0.4)) == (
+        f"{at}30.0% [20.0%, 40.0%] of the independent pairs derived, more than 10%."
+    )
+    assert said(interval(0.0, 0.04), (0.2, 0.4)) == (
+        f"{at}30.0% [20.0%, 40.0%] of the children derived, fewer than 50%."
+    )
+    both = f"{at}2.0% [0.0%, 4.0%] of the look-alikes and 70.0% [60.0%, 80.0%] of the children derived"
+    assert said(interval(0.0, 0.04), (0.6, 0.8)) == f"{both}."
+    unclear = both.replace("70.0% [60.0%", "60.0% [40.0%")
+    assert said(interval(0.0, 0.04), (0.4, 0.8)) == (
+        f"{unclear}; that these are at most 10% and at least 50% is neither shown nor refuted."
+    )
+
+
+def test_an_auc_is_judged_in_one_sentence():
+    told = "The AUC against all independent pairs is "
+    assert _auc(0.9, interval(0.6, 0.8)).because == f"{told}0.700 [0.600, 0.800], 0.9 is claimed."
+    assert _auc(0.9, interval(0.86, 0.94)).because == f"{told}0.900 [0.860, 0.940], 0.9 is claimed."
+    assert _auc(0.9, interval(0.5, 0.9)).because == (
+        f"{told}0.700 [0.500, 0.900]; that it is within 0.05 of the claimed 0.9 is neither shown nor refuted."
+    )
+    unknown = _auc(0.9, NONE)
+    assert (unknown.verdict, unknown.because) == (ClaimWord.CANNOT_SAY, "Of the AUC 0.9: it is not known.")
+
+
+def test_p_values_are_judged_in_one_sentence():
+    def said(*rates):
+        found = tuple(RejectionRate(at, interval(low, high), NONE) for at, low, high in rates)
+        return _p_values(PValueAudit(found, "", "", 9, "", np.empty(0), np.empty(0))).because
+
+    fails = "20.0% [10.0%, 30.0%] of the independent pairs have p ≤ 0.05"
+    later = "5.0% [4.0%, 6.0%] of the independent pairs have p ≤ 0.01"
+    assert said((0.05, 0.1, 0.3), (0.01, 0.04, 0.06)) == f"As p-values they are too small: {fails}; {later}."
+    holds = "4.0% [0.0%, 8.0%] of the independent pairs have p ≤ 0.05"
+    assert said((0.05, 0.0, 0.08), (0.01, 0.01, 0.06)) == f"As p-values: {holds}."
+    assert said((0.05, 0.05, 0.3)) == (
+        "As p-values they are not refuted, nor shown to be any: "
+        "17.5% [5.0%, 30.0%] of the independent pairs have p ≤ 0.05."
+    )
+
+
+def test_statements_that_decide_are_told_together():
+    table = MANY.at_auc(0.9).draw(np.random.default_rng(0))
+    found = claim_verdict(table, Claim(auc=0.999, threshold=-9.0))
+    first, second = _threshold_and_auc(table, 2)
+    assert found.because == f"{first} {second}"
+    assert claim_verdict(table, Claim(auc=0.999, threshold=-9.0), n_together=50) != found
+
+
+def _threshold_and_auc(table, n):
+    """The sentences of both statements, at the level that two bounds and one take together."""
+    level = family_level(n + 1)
+    return (
+        _threshold(audit_threshold(table, -9.0, level)).because,
+        _auc(0.999, auc(table, level=level)).because,
+    )
+
+
+def test_p_values_are_tested_at_the_level_of_all_statements():
+    rng = np.random.default_rng(0)
+    table = MANY.labels.with_scores(rng.uniform(size=len(MANY.labels)))
+    found = claim_verdict(table, Claim(p_values=True), n_together=10**5)
+    assert found == _p_values(audit_p_values(table, level=family_level(10**5)))
+    assert found != claim_verdict(table, Claim(p_values=True))
+
+
 def test_one_statement_that_fails_fails_the_claim():
     table = MANY.at_auc(0.99).draw(np.random.default_rng(0))
     found = auc(table).estimate
@@ -97,7 +172,9 @@ def test_statements_are_counted():
 
 @pytest.mark.parametrize("claim", [None, Claim(text="it works")])
 def test_what_states_nothing_is_not_judged(claim):
-    assert claim_verdict(example_table(), claim).verdict is ClaimWord.NONE_STATED
+    found = claim_verdict(example_table(), claim)
+    assert found.verdict is ClaimWord.NONE_STATED
+    assert found.because == "Its authors state neither a threshold nor an AUC nor p-values."
 
 
 def test_a_table_without_scores_cannot_say():

@@ -241,3 +241,19 @@ def test_a_family_shares_its_error() -> None:
 def test_what_is_no_report_is_named() -> None:
     with pytest.raises(BadArgument, match="MetricReport, or have its attributes, not a dict"):
         verdict({})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (0.1, 0.74, VerdictWord.FAILS),
+        (0.1, FAIR, VerdictWord.CANNOT_SAY),
+        (FAIR, 0.99, VerdictWord.CANNOT_SAY),
+        (0.76, 0.89, VerdictWord.WITHIN_LIMITS),
+        (GOOD, 1.0, VerdictWord.WITHIN_LIMITS),
+        (0.91, 1.0, VerdictWord.SEPARATES),
+        (math.nan, math.nan, VerdictWord.CANNOT_SAY),
+    ],
+)
+def test_bounds_on_a_line_are_on_neither_side(low: float, high: float, word: VerdictWord) -> None:
+    assert VerdictWord.of_bounds(low, high) is word

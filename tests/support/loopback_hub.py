@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -114,6 +115,7 @@ class LoopbackHub:
         self.seen: list[Seen] = []
         self.faults: list[Fault] = []
         self.commit_header: str | None = None  # what the hub says is the commit, if not the truth
+        self.delay = 0.0  # seconds that every request takes, as on a network
         self.store_host = ""  # where readers are sent, if not to the store
         self.endpoint = self.store = ""
         self.most_at_once = self._at_once = 0
@@ -202,6 +204,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.hub.seen.append(self.noted)
         with self.hub.busy():
+            time.sleep(self.hub.delay)
             fault = self.hub.fault(self.kind, self.path)
             if fault is not None and isinstance(fault.kind, int):
                 self.answer(fault.kind, b"not now", **fault.headers)
@@ -402,6 +405,16 @@ class StoreHandler(Handler):
             self.send(content, fault)
 
 
+class Server(ThreadingHTTPServer):
+    """One of the two; readers that hang up are nothing to write about."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def loopback_hub(cache: Path) -> Iterator[LoopbackHub]:
     """Serve on two ports of loopback; the hub's client in this process is sent there, with a token."""
@@ -412,8 +425,7 @@ def loopback_hub(cache: Path) -> Iterator[LoopbackHub]:
     servers = []
     for base in (HubHandler, StoreHandler):
         served = type(base.__name__, (base,), {"hub": hub})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), served)
-        server.daemon_threads = True
+        server = Server(("127.0.0.1", 0), served)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         servers.append(server)
     hub.endpoint, hub.store = (f"http://127.0.0.1:{server.server_port}" for server in servers)

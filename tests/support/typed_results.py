@@ -56,4 +56,5 @@ def run_record() -> RunRecord:
         machine=Machine("Linux", "3.11", "x86_64"),
         failures=(),
         disputes=(),
+        traffic=None,
     )

@@ -39,6 +39,12 @@ def role_outside(
     stem = ".".join(words)
     last = words[-1]
     encoder = "encoder." if "encoder" in words and "encoder" in names.more else ""
+    shared = 0
+    for own, of_layers in zip(words, names.main.words, strict=False):
+        if own != of_layers:
+            break
+        shared += 1
+    stem = ".".join(words[shared:]) or stem
     if unembeds(stem) and (len(shape) == 2 or kind == "bias"):
         return "unembedding"
     if last in POSITIONS and len(shape) == 2:
@@ -59,5 +65,5 @@ def role_outside(
 
 def unembeds(stem: str) -> bool:
     """Whether a module gives the logits, by its name."""
-    bare = re.sub(r"^(?:language_model|text_model|transformer)\.", "", stem)
+    bare = re.sub(r"^(?:language_model|text_model|transformer|llm|language|thinker)\.", "", stem)
     return bare in UNEMBEDDINGS or any("." in known and stem.endswith(known) for known in UNEMBEDDINGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fpcore.anatomy.name_table import Table
+from fpcore.anatomy.name_table import PREFIXES, Table
 from fpcore.anatomy.parts import GATED, NORMS, TOP
 from fpcore.anatomy.tensor_layouts import GateUp, QueryKeyValue, Whole
 
@@ -178,4 +178,37 @@ HF_OLMO = Table(
     layer_prefix="blocks.#.",
 )
 
-TABLES = (PHI3, BAICHUAN, INTERNLM2, QWEN, CHATGLM, GPT_NEOX, FALCON, BLOOM, MPT, GPT2, HF_OLMO)
+# Of StripedHyena's layers some attend, the others convolve. Of its two inner projections the first is the
+# activated one.
+STRIPED_HYENA = Table(
+    ("stripedhyena",),
+    {
+        "embedding_layer.weight": "embedding.weight",
+        "norm.scale": "final_norm.weight",
+        "unembed.weight": "unembedding.weight",
+    },
+    {
+        "pre_norm.scale": "attention.norm.weight",
+        "inner_mha_cls.Wqkv.*": STACKED,
+        "inner_mha_cls.out_proj.*": "attention.output.*",
+        "post_norm.scale": "feed_forward.norm.weight",
+        "mlp.l1.*": "feed_forward.gate.*",
+        "mlp.l2.*": "feed_forward.up.*",
+        "mlp.l3.*": "feed_forward.down.*",
+        "projections.*": "other.projections.*",
+        "out_filter_dense.*": "other.out_filter_dense.*",
+        **{
+            f"filter.{part}": f"other.filter.{part}"
+            for part in ("D", "poles", "residues", "short_filter_weight", "short_filter_bias")
+        },
+    },
+    layer_prefix="blocks.#.",
+    prefixes=(*PREFIXES, "backbone"),
+    mixed=True,
+    ignored=(r"blocks\.\d+\.(inner_mha_cls\.rotary_emb\.inv_freq|filter\.t)$",),
+)
+
+TABLES = (
+    *(PHI3, BAICHUAN, INTERNLM2, QWEN, CHATGLM, GPT_NEOX, FALCON, BLOOM, MPT, GPT2, HF_OLMO),
+    STRIPED_HYENA,
+)

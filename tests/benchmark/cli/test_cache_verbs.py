@@ -8,6 +8,8 @@ from pathlib import Path
 from command_line import command
 from small_catalog import write_catalog
 
+from benchmark.session.cache import KINDS
+
 
 def test_the_cache_is_counted_and_cleared(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
@@ -33,6 +35,6 @@ def test_the_cache_is_counted_and_cleared(tmp_path: Path) -> None:
 def test_the_cache_is_described_in_words(tmp_path: Path) -> None:
     said = command("cache", "info", cache=tmp_path / "none").out.splitlines()
     assert said[0] == str(tmp_path / "none")
-    assert [line.split()[0] for line in said[1:-1]] == ["fingerprints", "scores", "results", "figures", "in"]
+    assert [line.split()[0] for line in said[1:-1]] == [*KINDS, "in"]
     assert said[-1] == "Kept from one run to the next: 10.0 GB at most."
     assert not (tmp_path / "none").exists()

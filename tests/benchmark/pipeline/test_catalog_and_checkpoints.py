@@ -11,7 +11,8 @@ from small_catalog import CONFIG, EVIDENCE, as_yaml, write_catalog
 import fpcore
 from benchmark.catalog import Catalog, load_catalog, parse_catalog
 from benchmark.pipeline.checkpoints import open_model
-from benchmark.pipeline.plan import plan
+from benchmark.pipeline.chosen_metric import choose
+from benchmark.pipeline.plan import make_plan
 from benchmark.pipeline.run import run
 from benchmark.session.errors import UsageError
 
@@ -90,13 +91,12 @@ def hub_catalog(*more: dict[str, object]) -> Catalog:
 
 @pytest.mark.parametrize("tier", ["hub", "all"])
 def test_models_that_nobody_can_fetch_are_not_planned(tier: str) -> None:
-    decided = plan(catalog=hub_catalog(WITHDRAWN, NEVER_RELEASED), tier=tier, metrics="norm-std")
+    decided = make_plan(hub_catalog(WITHDRAWN, NEVER_RELEASED), [choose("norm-std")], tier=tier)
     assert decided.models == ("org/one", "org/two")
     assert decided.pairs[["model_a", "model_b"]].to_numpy().tolist() == [["org/one", "org/two"]]
     # The limit counts what is planned.
-    assert (
-        plan(catalog=hub_catalog(WITHDRAWN), tier=tier, metrics="norm-std", limit=2).models == decided.models
-    )
+    again = make_plan(hub_catalog(WITHDRAWN), [choose("norm-std")], tier=tier, limit=2)
+    assert again.models == decided.models
 
 
 def test_a_forgery_that_nobody_can_fetch_is_not_planned() -> None:
@@ -106,9 +106,9 @@ def test_a_forgery_that_nobody_can_fetch_is_not_planned() -> None:
     }
     for source, planned in (({"unavailable": "withdrawn"}, ()), ({"hub": "org/forged"}, ("gone-0",))):
         catalog = hub_catalog({**forged, "source": source})
-        assert plan(catalog=catalog, tier="hub", metrics="norm-std").forged_models == planned
+        assert make_plan(catalog, [choose("norm-std")], tier="hub").forged_models == planned
 
 
 def test_where_only_withdrawn_models_fit_there_is_nothing_to_plan() -> None:
     with pytest.raises(UsageError, match="0 models fit"):
-        plan(catalog=hub_catalog(WITHDRAWN, NEVER_RELEASED), tier="all", models="gone-*", metrics="norm-std")
+        make_plan(hub_catalog(WITHDRAWN, NEVER_RELEASED), [choose("norm-std")], tier="all", models="gone-*")

@@ -32,10 +32,12 @@ from benchmark.results.schema import (
     MetricDescription,
     MetricResult,
     ModelRecord,
+    ModelTraffic,
     Results,
     RunRecord,
     ScoredPair,
     SharedPropertyClass,
+    TrafficRecord,
 )
 
 METHODS = (
@@ -317,6 +319,7 @@ def run() -> RunRecord:
                 claims=(),
             ),
         ),
+        traffic=TrafficRecord(10**10, 10**6, 1_100_000, 70, {"org/one": ModelTraffic(1_100_000, 70)}),
     )
 
 

@@ -43,8 +43,33 @@ def test_info_counts_by_kind(tmp_path: Path) -> None:
         "scores": Contents(1, 100),
         "results": Contents(1, 100),
         "figures": Contents(1, 100),
+        "calibrations": Contents(0, 0),
+        "pieces": Contents(0, 0),
     }
     assert (info.files, info.bytes) == (5, 450)
+
+
+def test_parts_of_models_count_by_the_room_they_take_and_go_together(tmp_path: Path) -> None:
+    cache, _ = filled(tmp_path, limit=500)
+    folder = cache.pieces / f"{5:064x}"
+    folder.mkdir(parents=True)
+    with (folder / "model.safetensors").open("wb") as stream:
+        stream.truncate(10**9)
+        stream.write(b"x" * 5000)
+    (folder / "model.safetensors.journal").write_text("0 5000 1")
+    held = cache.info().kinds["pieces"]
+    assert held.files == 1
+    assert 5000 <= held.bytes < 10**5
+    assert cache.trim() == 0, "a run at work may need them"
+    assert folder.is_dir()
+    for path in folder.iterdir():
+        os.utime(path, (1.0, 1.0))
+    assert cache.trim() == held.bytes, "the oldest go first"
+    assert not folder.exists()
+    folder.mkdir(parents=True)
+    put(cache.pieces / "notes" / "mine.txt", 10, 1.0)  # not ours
+    cache.clear()
+    assert [path.name for path in cache.pieces.iterdir()] == ["notes"]
 
 
 def test_a_cache_that_is_not_there_is_empty(tmp_path: Path) -> None:

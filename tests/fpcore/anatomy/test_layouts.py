@@ -270,7 +270,7 @@ def test_every_listed_type_is_proven() -> None:
     from fpcore.anatomy import known_model_types
 
     other_names = {"RefinedWeb", "RefinedWebModel", "pangu_pro_moe", "hunyuan", "kimi_k2", "gemma3"}
-    other_names |= {"qwen2_vl", "qwen2_vl_text", "qwen2_5_vl_text", "llama_moe"}
+    other_names |= {"qwen2_vl", "qwen2_vl_text", "qwen2_5_vl_text", "llama_moe", "stripedhyena"}
     proven = {tiny.model_type for tiny in TINY} | set(LAYOUTS) | {"t5", "mt5", "umt5"}
     assert set(known_model_types()) - other_names == proven
 

@@ -6,6 +6,7 @@ parameters of the running model, by the module that the library gives each its w
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from proof import build
+from safetensors.torch import save_file
 
 import fpcore
 
@@ -104,6 +106,63 @@ def test_gpt_oss(tmp_path: Path) -> None:
     bias = checkpoint.roles["layers.1.feed_forward.experts.2.gate.bias"].read()
     assert torch.equal(bias, experts[1].gate_up_proj_bias[2, ::2])
     assert checkpoint.architecture.experts == 4
+
+
+FP4 = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
+
+
+def mxfp4(blocks: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
+    """Bytes of two numbers, the lower half first, in groups of 32; times two to the scale less 127."""
+    numbers = torch.stack([FP4[(blocks & 15).long()], FP4[(blocks >> 4).long()]], -1).flatten(-2)
+    return (numbers * 2.0 ** (scales[..., None].float() - 127)).flatten(-2)
+
+
+def test_gpt_oss_as_it_is_published(tmp_path: Path) -> None:
+    """Experts as MXFP4, rows of gate and up in turn; the rest as it is."""
+    model = build("causal", "gpt_oss")
+    state = {name: tensor.detach() for name, tensor in model.state_dict().items() if "experts" not in name}
+    generator = torch.Generator().manual_seed(5)
+    experts, inner, width, depth = 4, 64, 32, len(model.model.layers)
+    for layer in range(depth):
+        here = f"model.layers.{layer}.mlp.experts."
+        for name, rows, columns in (("gate_up_proj", 2 * inner, width), ("down_proj", width, inner)):
+            shape = (experts, rows, columns // 32, 16)
+            state[f"{here}{name}_blocks"] = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
+            scales = torch.randint(118, 126, shape[:-1], generator=generator, dtype=torch.uint8)
+            state[f"{here}{name}_scales"] = scales
+            state[f"{here}{name}_bias"] = torch.randn(experts, rows, generator=generator)
+    model.config.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config |= {"intermediate_size": inner, "quantization_config": {"quant_method": "mxfp4"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, tmp_path / "model.safetensors")
+    checkpoint = fpcore.open_checkpoint(tmp_path)
+
+    def stacks(name: str) -> list[torch.Tensor]:
+        found = [f"model.layers.{layer}.mlp.experts.{name}" for layer in range(depth)]
+        return [mxfp4(state[f"{one}_blocks"], state[f"{one}_scales"]) for one in found]
+
+    both = stacks("gate_up_proj")
+    check(
+        checkpoint,
+        "ffn-std",
+        {
+            "gate": [stack[:, ::2] for stack in both],
+            "up": [stack[:, 1::2] for stack in both],
+            "down": stacks("down_proj"),
+        },
+    )
+    names = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "o_proj"}
+    check(
+        checkpoint,
+        "attention-std",
+        {
+            part: [state[f"model.layers.{layer}.self_attn.{name}.weight"] for layer in range(depth)]
+            for part, name in names.items()
+        },
+    )
+    bias = checkpoint.roles["layers.1.feed_forward.experts.2.up.bias"].read()
+    assert torch.equal(bias, state["model.layers.1.mlp.experts.gate_up_proj_bias"][2, 1::2])
 
 
 def test_gemma3n(tmp_path: Path) -> None:

@@ -35,6 +35,16 @@ def within(part: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 # Model type → entries of the tiny config, by dotted path; `default`: what the default config is made with.
 CHANGES: dict[str, dict[str, Any]] = {
+    "apertus1p5": {
+        "audio_config.codebook_dim": 32,
+        "image_token_offset": 40,
+        "audio_token_offset": 48,
+        "vision_config.codebook_size": 8,
+        "vision_config.base_channels": 32,
+        "vision_config.num_res_blocks": 1,
+        "audio_config.decoder_num_layers": 2,
+        "audio_config.codebook_size": 8,
+    },
     "bamba": {"attn_layer_indices": [1, 3]},
     "blt": {"encoder_hash_byte_group_vocab": 97},
     "chameleon": {"vocabulary_map": VOCABULARY_MAP},
@@ -71,7 +81,23 @@ CHANGES: dict[str, dict[str, Any]] = {
         "audio_config.adapter_out_dim": 32,
     },
     "dots3_note_text": {"head_dim": 12},
-    "dory": {"num_hidden_layers": 4, "n_input_layers": 1, "n_recurrent_layers": 2, "n_output_layers": 1},
+    # Its config counts attention and feed-forward blocks apart.
+    "dory": {
+        "num_hidden_layers": 8,
+        "n_input_layers": 2,
+        "n_recurrent_layers": 4,
+        "n_output_layers": 2,
+        "layer_types": [
+            "sliding_attention",
+            "mlp",
+            "sliding_attention",
+            "mlp",
+            "sliding_attention",
+            "mlp",
+            "full_attention",
+            "mlp",
+        ],
+    },
     "dots1": {
         "n_routed_experts": 4,
         "num_experts_per_tok": 2,
@@ -85,16 +111,23 @@ CHANGES: dict[str, dict[str, Any]] = {
         "text_config.rope_parameters": {**ROPE, "mrope_section": [1, 1, 2]},
         "text_config.head_dim": 8,
     },
-    "esm": {"vocab_size": 96, "mask_token_id": 5, "token_dropout": False},
+    "esm": {"vocab_size": 96, "pad_token_id": 1, "mask_token_id": 5, "token_dropout": False},
     "esmc": {"num_key_value_heads": 4},
     "falcon_h1": {"mamba_d_ssm": 64},
     "gemma4_assistant": {
-        "default": {"text_config": {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}}
+        "default": {"text_config": {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}},
+        "text_config.hidden_size_per_layer_input": 0,
+        "text_config.vocab_size_per_layer_input": 0,
     },
     "glm5_next": within(
         "text_config", {"num_key_value_heads": 4, "qk_rope_head_dim": 0, "qk_head_dim": 8, "head_dim": 8}
     ),
-    "granite4_vision": {"deepstack_layer_map": [[-1, 0]], "spatial_target_layers": [1]},
+    "granite4_vision": {
+        "downsample_rate": "1/2",
+        "vision_config.hidden_size": 64,
+        "deepstack_layer_map": [[-1, 0]],
+        "spatial_target_layers": [1],
+    },
     "hunyuan_vl": {"text_config.rope_parameters": {**ROPE, "xdrope_section": [1, 1, 1, 1]}},
     "hy_v4_vl": {"text_config.rope_parameters": {**ROPE, "mrope_section": [1, 1, 0]}},
     "jamba": {
@@ -108,7 +141,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "mamba2": {"head_dim": 16},
     "mobilebert": {"intra_bottleneck_size": 16, "true_hidden_size": 16},
     "molmo2": {"adapter_config.vision_feature_layer": [3, 1]},
+    "muse_spark": {"text_config.moe_hidden_size": 16, "projector_hidden_size": 32},
     "neomme": {"rope_parameters.full_attention.partial_rotary_factor": 0.5},
+    "perception_lm": {"vision_config.model_args": {"embed_dim": 32, "img_size": [16, 16], "depth": 1}},
     "perceiver": {
         "d_latents": 32,
         "num_latents": 8,

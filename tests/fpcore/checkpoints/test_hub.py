@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from loopback_hub import LoopbackHub, loopback_hub
+from large_repository import large_repository
+from loopback_hub import Content, LoopbackHub, loopback_hub
 from safetensors.torch import load_file, save, save_file
 from tiny_models import TINY
 
 import fpcore
 from fpcore.remote.folder import Fetching
+from fpcore.remote.spans import merged
 
 
 @pytest.fixture
@@ -119,6 +122,7 @@ def test_neighbours_are_one_request_and_each_byte_comes_once(
     assert len(of_weights) == 2, "the header, and all that is behind it"
     assert remote.fetched.bytes >= file.stat().st_size
     assert remote.fetch_size(remote.tensors) == 0
+    assert 0 < remote.bytes_on_hub(remote.tensors) < file.stat().st_size
 
 
 def test_rows_are_fetched_alone(served: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,3 +316,29 @@ def test_the_size_is_asked_for_where_the_listing_lacks_it(
     found = look_up("org/single", None, Traffic())
     for name, file in found.files.items():
         assert size_of(found.address(name), Traffic()) == file.size
+
+
+def test_of_a_sampled_model_slices_are_fetched(
+    hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fpcore.remote.folder.coalesced", lambda spans, **_: merged(spans))
+    shape = {"layers": 2, "width": 1024, "heads": 8, "kv_heads": 8, "feed_forward": 2048, "vocabulary": 4096}
+    files = large_repository(**shape, shards=2)
+    hub.repository("org/wide").add(files)
+    for name, content in files.items():
+        written = content if isinstance(content, bytes) else content.take(0, content.size)
+        (tmp_path / name).write_bytes(written)
+    local = fpcore.SampledCheckpoint(fpcore.open_checkpoint(tmp_path))
+    hub.forget()
+    remote = fpcore.SampledCheckpoint(fpcore.open_checkpoint("org/wide"))
+    planned = remote.bytes_on_hub(())
+    assert remote.digest == local.digest
+    whole = sum(one.size for one in files.values() if isinstance(one, Content))
+    sent = sum(one.sent for one in hub.seen if one.server == "store")
+    assert sent < planned + (1 << 18) < 0.7 * whole, "slices, and headers"
+    for name in ("attention-std", "norm-std"):
+        mine, theirs = (fpcore.metric(name).fingerprint(one).arrays for one in (remote, local))
+        assert mine.keys() == theirs.keys()
+        assert all(np.array_equal(mine[key], theirs[key]) for key in mine)
+    assert sent == sum(one.sent for one in hub.seen if one.server == "store"), "what the digest read stays"
+    assert remote.fetch_size(()) == 0

@@ -47,6 +47,7 @@ WRAPPED: dict[str, Any] = {
     "parameters": lambda sd: {name: torch.nn.Parameter(tensor) for name, tensor in sd.items()},
     "state_dict": lambda sd: {"state_dict": sd, "epoch": 3, "args": Path("somewhere")},
     "model": lambda sd: {"model": sd, "optimizer": {"state": {0: {"exp_avg": sd[NORM]}}}},
+    "loose tensors": lambda sd: {"rng": torch.get_rng_state(), "model": sd, "step": torch.tensor(3)},
     "module": lambda sd: {
         "module": {f"module.{name}": tensor for name, tensor in sd.items()},
         "version": "1",

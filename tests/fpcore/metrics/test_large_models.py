@@ -82,9 +82,12 @@ def test_no_score_depends_on_the_number_of_threads(name: str, tokenizer: Path, a
     found = set()
     for threads in (1, 2, 5):
         models = pair("child", tokenizer)
+        before = [{key: one.read(key).clone() for key in one.tensors} for one in models]
         for one in models:
             one.threads = threads
         found.add(scored(name, *models))
+        for one, weights in zip(models, before, strict=True):
+            assert all(torch.equal(one.read(key), value) for key, value in weights.items())
     assert len(found) == 1
 
 

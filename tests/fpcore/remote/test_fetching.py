@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from large_repository import large_repository
 from loopback_hub import Content, Fault, LoopbackHub, loopback_hub
 from tiny_models import TINY
 
@@ -344,3 +345,21 @@ def test_the_hubs_own_client_reads_this_hub(hub: LoopbackHub, saved: Path, tmp_p
     assert weights.lfs is not None
     assert (told.etag, told.size, told.commit_hash) == (weights.lfs.sha256, weights.size, info.sha)
     assert hub.store in told.location
+
+
+@pytest.mark.parametrize("name", ["norm-std", "norm-cosine", "qkv-bias-std"])
+def test_gains_and_biases_of_a_model_of_72_billion_weights_cost_megabytes(
+    hub: LoopbackHub, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fpcore.checkpoints.remote_files.FIRST", 1 << 16)
+    files = large_repository()
+    hub.repository("org/large").add(files)
+    size = sum(one.size for one in files.values() if isinstance(one, Content))
+    assert size > 140 * 10**9
+    hub.forget()
+    remote = fpcore.open_checkpoint("org/large", fetching=Fetching(tmp_path / "pieces"))
+    assert remote.architecture.cell.startswith("qwen2 80x8192 h64/8 f29568")
+    assert fpcore.metric(name).fingerprint(remote).arrays
+    assert hub.sent < 12 * 10**6
+    taken = sum(path.stat().st_blocks * 512 for path in (tmp_path / "pieces").rglob("*") if path.is_file())
+    assert taken < 30 * 10**6

@@ -28,6 +28,7 @@ BESIDE = {
         "model.multi_modal_projector.linear_1.bias",
         "model.vision_projection.weight",
         "mm_projector.2.weight",
+        "model.layerwise_projectors.0.qformer.encoder.layer.0.attention.attention.query.weight",
         "visual_projection.weight",
         "qformer.encoder.layer.0.attention.attention.query.weight",
     ),

@@ -49,10 +49,39 @@ def same(model: fpcore.Checkpoint) -> None:
         lambda name: f"base_model.model.{name}",
         lambda name: name.replace("model.", "model.text_model."),
         lambda name: f"language_model.{name}",
+        lambda name: f"student.{name}",
+        lambda name: f"policy.backbone.{name}",
+        lambda name: name.removeprefix("model."),
     ],
 )
 def test_wrappers_are_taken_off(wrap: Any) -> None:
     same(opened({wrap(name): tensor for name, tensor in state().items()}))
+
+
+def test_a_second_model_under_another_name_is_set_aside_or_refused() -> None:
+    """An average of the weights lies beside them; of two models under unknown names none is the model."""
+    own = state()
+    model = opened(own | {f"ema.{name}": tensor + 1 for name, tensor in own.items()})
+    same(model)
+    assert sum(model.apart.values()) == len(own)
+    both = {f"{word}.{name}": tensor for word in ("student", "teacher") for name, tensor in own.items()}
+    with pytest.raises(fpcore.BadCheckpoint, match=r"two models are in the files, student\.model.*teacher"):
+        _ = opened(both).roles
+
+
+def test_what_a_table_does_not_know_outside_the_layers_is_set_aside_by_name() -> None:
+    own = state()
+    more = {"model.bridge.0.weight": torch.ones(2, 2), "model.bridge.1.weight": torch.ones(2, 2)}
+    model = opened(own | more)
+    same(model)
+    assert model.apart == {"not known here: model.bridge": 2}
+    within = own | {"model.layers.0.mlp.up_proj.smoother.scale": torch.ones(16)}
+    with pytest.raises(fpcore.UnknownTensor, match="smoother"):  # it may change what the weights do
+        _ = opened(within).roles
+    with pytest.raises(fpcore.UnknownTensor, match=r"h\.0\.attn"):  # another family's names
+        _ = opened(
+            {name.replace("model.layers", "h").replace("self_attn", "attn"): t for name, t in own.items()}
+        ).roles
 
 
 def adapter(rank: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
