@@ -59,15 +59,10 @@ class Workspace:
         Where fingerprints are kept.
     device : str
         Where metrics that run models run them.
-<<<<<<< HEAD
-    sample : bool
-        Whether slices of large weights are measured in place of all.
-    """
-
-    def __init__(self, cache: Cache, device: str, *, sample: bool = False) -> None:
-=======
     fetching : Fetching, optional
         What becomes of bytes that come from the hub.
+    sample : bool
+        Whether slices of large weights are measured in place of all.
 
     Attributes
     ----------
@@ -75,8 +70,14 @@ class Workspace:
         Told of steps of the work on the models that are open: steps done, steps in all, and what they are.
     """
 
-    def __init__(self, cache: Cache, device: str, fetching: fpcore.Fetching | None = None) -> None:
->>>>>>> main
+    def __init__(
+        self,
+        cache: Cache,
+        device: str,
+        fetching: fpcore.Fetching | None = None,
+        *,
+        sample: bool = False,
+    ) -> None:
         self.cache = cache
         self.device = device
         self.told: Told | None = None
@@ -101,13 +102,10 @@ class Workspace:
         def opened() -> fpcore.Checkpoint:
             checkpoint = located.open(self.device, self.fetching)
             checkpoint.memo, checkpoint.threads = self._memo, self.threads
-<<<<<<< HEAD
+            checkpoint.told = self._tell
             if self.sample:
                 checkpoint = fpcore.SampledCheckpoint(checkpoint)
                 checkpoint.memo = self._memo
-=======
-            checkpoint.told = self._tell
->>>>>>> main
             return checkpoint
 
         return self._opened.get(located.model, opened)

@@ -24,11 +24,7 @@ from fpcore.remote.requests import Refused, Unreachable
 from fpcore.remote.spans import Span, total
 from fpcore.remote.traffic import Fetched
 from fpcore.storage.element_types import Raw
-<<<<<<< HEAD
-from fpcore.storage.flat_tensor import FlatTensor, TensorInFile
-=======
 from fpcore.storage.flat_tensor import FlatTensor
->>>>>>> main
 from fpcore.storage.tensor_source import TensorInfo
 
 if TYPE_CHECKING:
@@ -187,17 +183,6 @@ class RemoteCheckpoint(OnTheHub):
             return self._inner.read(name)
 
     def flat(self, name: str) -> FlatTensor:  # noqa: D102
-<<<<<<< HEAD
-        file = next(iter(self.spans(name)))
-        if not is_torch(file):  # what else describes a tensor of such a file is here already
-            self.ready()
-            opened = self._inner.flat(name)
-            if isinstance(opened, TensorInFile):
-                return FetchedTensor(self, file, opened)
-        self.prefetch([name])
-        with explained(self.name, self.folder):
-            return self._inner.flat(name)
-=======
         plain = self._plain(name)
         if plain is None:
             self.prefetch([name])
@@ -228,7 +213,6 @@ class RemoteCheckpoint(OnTheHub):
         ((file, ((begin, end),)),) = self.spans(name).items()
         width, rest = divmod(end - begin, info.size)
         return None if rest or not width else (file, begin, width)
->>>>>>> main
 
     def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:  # noqa: D102
         import torch
@@ -278,30 +262,6 @@ class FlatOnHub(FlatTensor):
         """Fetch and read them."""
         self._checkpoint.prefetch_stretches({self._name: [(start, stop)]})
         return self._inner.read(start, stop)
-
-
-class FetchedTensor(FlatTensor):
-    """A tensor in a safetensors file on the hub: what is read of it is fetched, and no more.
-
-    Parameters
-    ----------
-    model : RemoteCheckpoint
-    file : str
-        Its name in the repository.
-    opened : TensorInFile
-        The tensor in what is here of the file.
-    """
-
-    def __init__(self, model: RemoteCheckpoint, file: str, opened: TensorInFile) -> None:
-        self._model, self._file, self._opened = model, file, opened
-        self.dtype, self.size = opened.dtype, opened.size
-
-    def read(self, start: int, stop: int) -> Raw:
-        """The numbers from `start` to before `stop`."""
-        folder, part = self._model.folder, self._opened.span(start, stop)
-        with explained(self._model.name, folder):
-            folder.fetch({self._file: [part]})
-            return self._opened.read(start, stop)
 
 
 def is_torch(name: str) -> bool:

@@ -17,14 +17,10 @@ from fpcore.anatomy.tensor_layouts import Rectangle
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.checkpoints.content import config_digest, file_digest
 from fpcore.errors import UnreadableTensor
-<<<<<<< HEAD
-from fpcore.storage.dequantised import open_dequantised, weight_size
-from fpcore.storage.flat_tensor import FlatTensor
-=======
 from fpcore.remote.traffic import Fetched
 from fpcore.storage.dequantised import contents, open_dequantised, stored_parts, weight_size
+from fpcore.storage.flat_tensor import FlatTensor
 from fpcore.storage.stored_weight import AsStored
->>>>>>> main
 from fpcore.storage.tensor_source import TensorInfo
 
 if TYPE_CHECKING:
@@ -190,14 +186,8 @@ class SampledCheckpoint(Checkpoint):
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 (hex) of seed, configuration, tokenizer, headers and every number that is read.
-
-        On the hub the digest of the whole model stands for them.
-        """
+        """The sha256 (hex) of the configuration, the tokenizer, all headers and every number that is read."""
         total = hashlib.sha256(f"sampled {self.seed} ".encode() + config_digest(self.config))
-        if self.path is None:  # of what is not on this disk, the digest is known or at hand
-            total.update(self.whole.digest.encode())
-            return total.hexdigest()
         tokenizer = self.tokenizer_file()
         total.update(b"" if tokenizer is None else file_digest(tokenizer))
         total.update(repr(sorted(self.tensors.items())).encode())
