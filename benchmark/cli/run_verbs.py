@@ -51,6 +51,9 @@ def run(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep files fetched whole, in the hub's own cache.")
     ] = False,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Measure slices of large weights in place of all.")
+    ] = False,
     device: Device = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -71,6 +74,7 @@ def run(
             seed=seed,
             device=device,
             budget=budget,
+            sample=sample,
             quiet=quiet,
         )
         if json_:
@@ -94,6 +98,7 @@ def run(
         quiet=quiet,
         budget=budget,
         keep=keep,
+        sample=sample,
     )
     _conclude(finished, json_)
 

@@ -127,6 +127,7 @@ def plan(
     seed: int = 0,
     device: str | None = None,
     budget: int | str | None = None,
+    sample: bool = False,
     cache: Path | str | None = None,
     quiet: bool = True,
 ) -> Plan:
@@ -156,7 +157,7 @@ def plan(
         pairs_per_lineage_pair=pairs_per_lineage_pair,
         seed=seed,
         budget=parsed_budget(budget),
-        network=Network(session),
+        network=Network(session, sample=sample),
     )
 
 
@@ -169,15 +170,23 @@ class Network:
     session : Session
     log : Path or None
         Where what is fetched is noted.
+    sample : bool
+        Whether slices of large weights are read in place of all.
     """
 
     session: Session
     log: Path | None = None
+    sample: bool = False
 
     def opener(self, catalog: Catalog) -> Callable[[str], fpcore.Checkpoint]:
         """What opens a model of a catalog."""
         fetching = fpcore.Fetching(self.session.cache.pieces, log=self.log)
-        return lambda model: locate(catalog, model).open(self.session.device, fetching)
+
+        def opened(model: str) -> fpcore.Checkpoint:
+            checkpoint = locate(catalog, model).open(self.session.device, fetching)
+            return fpcore.SampledCheckpoint(checkpoint) if self.sample else checkpoint
+
+        return opened
 
 
 def parsed_budget(budget: int | str | None) -> int:
@@ -256,6 +265,7 @@ def make_plan(
             network.opener(catalog),
             budget=budget,
             seed=seed,
+            sample=network.sample,
             progress=network.session.progress,
         )
         if len(wanted) < 2:

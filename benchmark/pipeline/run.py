@@ -50,6 +50,7 @@ def run(
     quiet: bool = True,
     budget: int | str | None = None,
     keep: bool = False,
+    sample: bool = False,
 ) -> Run:
     """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html.
 
@@ -78,6 +79,8 @@ def run(
         Default: 10 GB.
     keep : bool
         Whether files of which all was fetched go into the hub's own cache; otherwise only fingerprints stay.
+    sample : bool
+        Measure slices of large weights in place of all; metrics that need whole ones abstain.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def run(
         pairs_per_lineage_pair=pairs_per_lineage_pair,
         seed=seed,
         budget=parsed_budget(budget),
-        network=Network(session, log),
+        network=Network(session, log, sample),
     )
     arguments: dict[str, object] = {
         "catalog": None if catalog is None else loaded.file if isinstance(catalog, Catalog) else str(catalog),
@@ -118,11 +121,13 @@ def run(
         "pairs_per_lineage_pair": pairs_per_lineage_pair,
         "budget": budget,
         "keep": keep,
+        "sample": sample,
     }
     facts = provenance.catalog_facts(loaded)
     request = Request("run", arguments, seed, tier, session.device, facts)
     fetching = fpcore.Fetching(session.cache.pieces, keep, log)
-    return carry_out(session, loaded, plan, Path(out) if out else default_out(), request, fetching=fetching)
+    place = Path(out) if out else default_out()
+    return carry_out(session, loaded, plan, place, request, fetching=fetching, sample=sample)
 
 
 def carry_out(
@@ -135,6 +140,7 @@ def carry_out(
     time_limits: Mapping[str, float] | None = None,
     focus: str | None = None,
     fetching: fpcore.Fetching | None = None,
+    sample: bool = False,
 ) -> Run:
     """Do the plan's work and write the run directory.
 
@@ -153,12 +159,14 @@ def carry_out(
         As for `finish`.
     fetching : Fetching, optional
         What becomes of bytes that come from the hub.
+    sample : bool
+        As for `run`.
     """
     limits = dict(time_limits or {})
     directory = RunDirectory(out)
     clock = Clock()
     directory.write_record(begun(request, clock.started))
-    engine = start_engine(session, fetching)
+    engine = start_engine(session, fetching, sample=sample)
     everything = (*plan.models, *plan.forged_models)
     with clock.phase("fingerprints"):
         found = extract_all(
@@ -187,9 +195,12 @@ def carry_out(
     return finish(session, directory, scored, request, clock, focus=focus)
 
 
-def start_engine(session: Session, fetching: fpcore.Fetching | None = None) -> Engine[Workspace]:
+def start_engine(
+    session: Session, fetching: fpcore.Fetching | None = None, *, sample: bool = False
+) -> Engine[Workspace]:
     """What does the units of work of one session."""
-    return Engine(partial(Workspace, session.cache, session.device, fetching), session.workers)
+    start = partial(Workspace, session.cache, session.device, fetching, sample=sample)
+    return Engine(start, session.workers)
 
 
 def extract_all(

@@ -138,8 +138,11 @@ def tensors_read(checkpoint: fpcore.Checkpoint, metrics: Iterable[fpcore.Metric]
     return set(stored_parts(checkpoint, sources)) if sources else set()
 
 
-def estimated_bytes(model: Model, metrics: Iterable[fpcore.Metric]) -> int:
-    """What a model would cost by the catalog alone, before its headers are read: two bytes a weight."""
+def estimated_bytes(model: Model, metrics: Iterable[fpcore.Metric], *, sample: bool = False) -> int:
+    """What a model would cost by the catalog alone, before its headers are read: two bytes a weight.
+
+    Of a sampled model it is a mebibyte a matrix: sixteen slices of 32 Ki weights.
+    """
     facts = model.architecture
     depth, width = (facts.depth or 0, facts.width or 0) if facts else (0, 0)
     # Nothing for a model of which nothing is known: its headers then tell.
@@ -150,7 +153,7 @@ def estimated_bytes(model: Model, metrics: Iterable[fpcore.Metric]) -> int:
             whole = 2 * weights
         elif metric.reads:
             whole = max(whole, 16 * depth * width)
-    return whole
+    return min(whole, (7 * depth + 2) << 20) if sample else whole
 
 
 def is_small(glob: str) -> bool:

@@ -141,6 +141,7 @@ def planned_transfer(
     *,
     budget: int = DEFAULT_BUDGET,
     seed: int = 0,
+    sample: bool = False,
     progress: Reporter,
 ) -> tuple[list[str], dict[str, str], Transfer]:
     """Choose among models what a number of bytes buys.
@@ -158,6 +159,8 @@ def planned_transfer(
         Opens a model by its id.
     budget, seed : int
         As for `choose_within`.
+    sample : bool
+        Whether slices of large weights are read in place of all.
     progress : Reporter
 
     Returns
@@ -172,7 +175,7 @@ def planned_transfer(
     pairs = catalog.pairs(list(wanted))
     remote = [model for model in wanted if catalog.models[model].remote]
     here = {model: 0 for model in wanted if not catalog.models[model].remote}
-    guesses = {model: estimated_bytes(catalog.models[model], metrics) for model in remote}
+    guesses = {model: estimated_bytes(catalog.models[model], metrics, sample=sample) for model in remote}
     with progress.phase("headers") as advance:
         while True:
             found = {model: one.bytes for model, one in survey.found.items()}

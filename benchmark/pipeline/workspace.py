@@ -71,12 +71,7 @@ class Workspace:
     """
 
     def __init__(
-        self,
-        cache: Cache,
-        device: str,
-        fetching: fpcore.Fetching | None = None,
-        *,
-        sample: bool = False,
+        self, cache: Cache, device: str, fetching: fpcore.Fetching | None = None, *, sample: bool = False
     ) -> None:
         self.cache = cache
         self.device = device

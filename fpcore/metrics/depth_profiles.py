@@ -173,7 +173,7 @@ class AttentionStd(DepthProfile):
             source=SOURCE,
         ),
     )
-    missing = "no attention projections"
+    missing = "no attention projections by the names known here"
     reads = tuple(f"layers.*.{role}" for role in ATTENTION.values())
     measured = Cost(9.7, 0.015)
 

@@ -68,18 +68,70 @@ STATEFUL: Final = frozenset(
 
 # Words between a block and its projections that say nothing.
 TRANSPARENT: Final = frozenset(
-    {"layer", "linear", "dense", "attention", "attn", "self", "self_attention", "w_in"}
+    {
+        "layer",
+        "linear",
+        "dense",
+        "attention",
+        "attn",
+        "self",
+        "self_attention",
+        "w_in",
+        "norm_attn_norm",
+    }
 )
 
 ATTENTION_PARTS: Final[dict[str, str]] = {
     **dict.fromkeys(
-        ("q_proj", "query", "q", "q_lin", "query_proj", "Wq", "wq", "project_q", "to_q", "q_linear"), "query"
+        (
+            "q_proj",
+            "query",
+            "q",
+            "q_lin",
+            "query_proj",
+            "Wq",
+            "wq",
+            "project_q",
+            "to_q",
+            "q_linear",
+            "wq_du",
+            "q_head",
+        ),
+        "query",
     ),
     **dict.fromkeys(
-        ("k_proj", "key", "k", "k_lin", "key_proj", "Wk", "wk", "project_k", "to_k", "k_linear"), "key"
+        (
+            "k_proj",
+            "key",
+            "k",
+            "k_lin",
+            "key_proj",
+            "Wk",
+            "wk",
+            "project_k",
+            "to_k",
+            "k_linear",
+            "wk_dv",
+            "k_head",
+        ),
+        "key",
     ),
     **dict.fromkeys(
-        ("v_proj", "value", "v", "v_lin", "value_proj", "Wv", "wv", "project_v", "to_v", "v_linear"), "value"
+        (
+            "v_proj",
+            "value",
+            "v",
+            "v_lin",
+            "value_proj",
+            "Wv",
+            "wv",
+            "project_v",
+            "to_v",
+            "v_linear",
+            "wv_dv",
+            "v_head",
+        ),
+        "value",
     ),
     **dict.fromkeys(
         (
@@ -98,6 +150,8 @@ ATTENTION_PARTS: Final[dict[str, str]] = {
             "attn_out",
             "out",
             "output_proj",
+            "wo_ud",
+            "post_proj",
         ),
         "output",
     ),
@@ -214,6 +268,7 @@ NORMS: Final[dict[str, str]] = {
             "attention.LayerNorm",
             "attention.self_attn_layer_norm",
             "attention.ln",
+            "norm_attn_norm.norm_1",
             "self_att.layernorm_before_attention",
             "self_attention.layer_norm",
             "att_norm",
@@ -243,6 +298,7 @@ NORMS: Final[dict[str, str]] = {
             "ln_mlp",
             "pre_mlp_layer_norm",
             "ffn.layernorm_before_ffn",
+            "norm_attn_norm.norm_2",
             "intermediate.LayerNorm",
             "ln",
             "LayerNorm",

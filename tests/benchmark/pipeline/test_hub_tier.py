@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 from command_line import command
-from loopback_hub import Fault, LoopbackHub, loopback_hub
+from large_repository import large_repository
+from loopback_hub import Content, Fault, LoopbackHub, loopback_hub
 from small_catalog import as_yaml, write_catalog
 
 from benchmark.pipeline.plan import plan
@@ -238,3 +239,38 @@ def test_a_hub_that_nobody_reaches_is_one_line(
     assert "or take --tier zoo" in said.err
     assert "Traceback" not in said.err
     assert len({one.path for one in hub.seen}) <= 4, "the others are not waited for"
+
+
+def test_of_sampled_models_slices_are_planned_and_fetched(hub: LoopbackHub, tmp_path: Path) -> None:
+    shape = {"layers": 4, "width": 1024, "heads": 8, "kv_heads": 8, "feed_forward": 2048, "vocabulary": 4096}
+    files = large_repository(**shape, shards=2)
+    evidence = {"grade": "publisher", "source": "https://example.org/a", "says": "made by the test"}
+    models = []
+    for name in ("a", "b", "c"):
+        hub.repository(f"org/{name}").add(files)
+        models.append({"id": name, "source": {"hub": f"org/{name}"}, "from_scratch": evidence})
+    path = tmp_path / "catalog.yaml"
+    path.write_text(as_yaml({"schema": 1, "models": models}))
+    made = {
+        sample: plan(
+            catalog=path, tier="hub", metrics="layer-energy", sample=sample, cache=tmp_path / f"cache{sample}"
+        ).transfer
+        for sample in (False, True)
+    }
+    assert made[True] is not None
+    assert made[False] is not None
+    assert made[True].bytes < 0.7 * made[False].bytes
+    whole = sum(one.size for one in files.values() if isinstance(one, Content))
+    hub.forget()
+    found = run(
+        catalog=path,
+        tier="hub",
+        metrics="layer-energy",
+        sample=True,
+        out=tmp_path / "run",
+        cache=tmp_path / "new",
+    )
+    assert found.record.status == "complete"
+    assert found.record.arguments["sample"] is True
+    assert sum(one.sent for one in hub.seen if one.server == "store") < 0.9 * 3 * whole
+    assert set(found.scores["status"]) == {"ok"}, found.scores["reason"].tolist()

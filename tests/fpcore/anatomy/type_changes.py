@@ -106,7 +106,13 @@ CHANGES: dict[str, dict[str, Any]] = {
         "topk_group": 1,
         "first_k_dense_replace": 1,
     },
-    "emu3": {"vocabulary_map": VOCABULARY_MAP},
+    "emu3": {
+        "vocabulary_map": VOCABULARY_MAP,
+        "vq_config.base_channels": 32,
+        "vq_config.num_res_blocks": 1,
+        "vq_config.channel_multiplier": [1, 1],
+        "vq_config.codebook_size": 64,
+    },
     "ernie4_5_vl_moe": {
         "text_config.rope_parameters": {**ROPE, "mrope_section": [1, 1, 2]},
         "text_config.head_dim": 8,
@@ -128,6 +134,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "deepstack_layer_map": [[-1, 0]],
         "spatial_target_layers": [1],
     },
+    "granitemoehybrid": {"layer_types": ["mamba", "attention", "mamba", "attention"]},
     "hunyuan_vl": {"text_config.rope_parameters": {**ROPE, "xdrope_section": [1, 1, 1, 1]}},
     "hy_v4_vl": {"text_config.rope_parameters": {**ROPE, "mrope_section": [1, 1, 0]}},
     "jamba": {
@@ -141,7 +148,11 @@ CHANGES: dict[str, dict[str, Any]] = {
     "mamba2": {"head_dim": 16},
     "mobilebert": {"intra_bottleneck_size": 16, "true_hidden_size": 16},
     "molmo2": {"adapter_config.vision_feature_layer": [3, 1]},
-    "muse_spark": {"text_config.moe_hidden_size": 16, "projector_hidden_size": 32},
+    "muse_spark": {
+        "text_config.moe_hidden_size": 16,
+        "projector_hidden_size": 32,
+        "audio_config.hidden_sizes": [16, 16, 32, 32],
+    },
     "neomme": {"rope_parameters.full_attention.partial_rotary_factor": 0.5},
     "perception_lm": {"vision_config.model_args": {"embed_dim": 32, "img_size": [16, 16], "depth": 1}},
     "perceiver": {
