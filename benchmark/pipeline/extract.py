@@ -17,7 +17,7 @@ from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace, store
 from benchmark.session.files import write_json
 
-__all__ = ["Extraction", "Outcome", "extract"]
+__all__ = ["Extraction", "Outcome", "extract", "fingerprinted"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,18 @@ def extract(
             failed = Outcome("failed", str(error))
             return Extraction(located, "", "", "", {metric.name: failed for metric in metrics}, str(error))
         return Extraction(located, checkpoint.name, digest, cell, outcomes, reading=checkpoint.reading)
+
+
+def fingerprinted(workspace: Workspace, located: Located, metrics: Sequence[ChosenMetric]) -> bool:
+    """Whether the cache knows how every fingerprint of a model came out."""
+    folders = [workspace.cache.fingerprints / metric.key(workspace.device) for metric in metrics]
+    if not all(folder.is_dir() for folder in folders):
+        return False  # without opening the model
+    try:
+        digest = workspace.open(located).digest
+    except fpcore.BadCheckpoint:
+        return False
+    return all(_known(workspace, digest, metric) is not None for metric in metrics)
 
 
 def _fetch(

@@ -46,6 +46,8 @@ class MemoryCheckpoint(Checkpoint):
     1.0
     """
 
+    side_by_side = True
+
     def __init__(
         self,
         name: str,

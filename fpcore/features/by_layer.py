@@ -51,7 +51,8 @@ def each_layer(
     work : callable
     places : sequence of int
     models : sequence of Checkpoint
-        Say how many threads there are, and whom to tell of layers of large models that are done.
+        Say how many threads there are, whether several may read, and whom to tell of layers of large models
+        that are done.
     what : str
         What they are told.
     size : int
@@ -73,7 +74,8 @@ def each_layer(
         return [one(place) for place in places]
     import torch
 
-    threads = max(1, min(total, *(model.threads for model in models), ROOM // size))
+    allowed = (model.threads if model.side_by_side else 1 for model in models)
+    threads = max(1, min(total, *allowed, ROOM // size))
     before = torch.get_num_threads()
     with (
         threadpool_limits(1),

@@ -107,6 +107,16 @@ def test_layers_are_worked_on_at_a_time_and_told_of() -> None:
     assert each_layer(lambda _: threading.get_ident(), range(2), [base], what="small") == [alone, alone]
 
 
+def test_models_that_one_thread_must_read_are_read_by_one() -> None:
+    base, other = model(seed=1), model(seed=2)
+    base.threads = other.threads = 4
+    other.side_by_side = False
+    names = each_layer(
+        lambda _: threading.current_thread().name, range(20), [base, other], what="layers", size=1
+    )
+    assert len(set(names)) == 1
+
+
 def test_room_for_layers_limits_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     base = model(seed=1)
     base.threads = 8
