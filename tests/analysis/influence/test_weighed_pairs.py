@@ -13,7 +13,10 @@ from analysis.influence import weighed_pairs
 from analysis.influence.weighed_pairs import WeighedPairs
 from studies.simulation.designs import Design
 
-DESIGNS = [Design(str(sizes), sizes) for sizes in ((2, 1), (2, 2), (3, 1, 1), (2, 2, 1, 1), (4, 2, 2, 1))]
+DESIGNS = [
+    Design(str(sizes), sizes)
+    for sizes in ((2, 1), (2, 2), (3, 1, 1), (2, 2, 1, 1), (4, 2, 2, 1), (2, 2, 2, 1, 1, 1))
+]
 UNITS = 0.5
 
 
@@ -21,7 +24,9 @@ def small(seed: int) -> WeighedPairs:
     """A few pairs of a few lineages with weights and ratios of their own."""
     rng = np.random.default_rng(seed)
     table = DESIGNS[seed % len(DESIGNS)].labels
-    rows = np.flatnonzero((table.derived | table.independent) & (rng.random(len(table)) < 0.7))
+    rows = np.flatnonzero(
+        (table.derived | table.independent) & (rng.random(len(table)) < rng.choice([0.3, 0.7]))
+    )
     # Children are ahead, or their bound would be 0 whatever is changed.
     value = np.where(table.derived[rows], rng.normal(0.6, 0.4, len(rows)), rng.normal(-0.8, 0.5, len(rows)))
     order = np.argsort(value)
@@ -31,7 +36,7 @@ def small(seed: int) -> WeighedPairs:
     )
 
 
-PAIRS = [pairs for pairs in map(small, range(200)) if pairs.derived.any() and not pairs.derived.all()]
+PAIRS = [pairs for pairs in map(small, range(400)) if pairs.derived.any() and not pairs.derived.all()]
 
 
 def bound(pairs: WeighedPairs, kept: np.ndarray, label: np.ndarray, weight: np.ndarray) -> float:
