@@ -22,12 +22,15 @@ from analysis.table import ScoreTable, check_table
 from analysis.validation import check_count, check_mapping
 from analysis.verdict_words import FAIR, GOOD, MethodState, family_level
 
-__all__ = ["SeparationBounds", "separation_bounds"]
+__all__ = ["SeparationBounds", "choices", "separation_bounds"]
 
 Floats = npt.NDArray[np.float64]
 METHOD: Final = "lineage jackknife, simultaneous over metrics (Bonferroni), one lineage more"
 CHANCE: Final = 0.5
 GROWTH: Final = 1.15
+NOTHING_LEFT: Final = "every derived pair with a score and look-alikes is of a method that fails"
+MOST_STATEMENTS: Final = 10**9
+"""Statements that may share an error; with more, each has less than numbers can tell from none."""
 MOST_TIMES: Final = 100
 """Catalogs tried, from the one at hand to a hundred times its lineages, each larger by a seventh."""
 
@@ -44,7 +47,8 @@ class SeparationBounds(Shown):
         Of all derived pairs with a score. At the lower end one lineage more tells nothing; at the upper end
         it is as good as can be.
     elsewhere : Interval
-        The same of the methods that are not shown to fail; equal to it where none is.
+        The same of the methods that are not shown to fail; equal to it where none is. Which these are is read
+        from the same scores: its bounds hold whichever methods are left out.
     share_elsewhere : float
         Share of the derived pairs that these methods hold, with or without a score; NaN without any.
     knows_shapes : bool
@@ -112,18 +116,26 @@ def separation_bounds(
     if reason:
         undefined = Interval.undefined(reason, level=level, method=METHODS["jackknife"])
         return SeparationBounds(n_metrics, undefined, undefined, share, False, -1, -1)
-    parts = [wins]
-    if failing and (rest := Wins.of(table, "look-alike", positive=other)).n_positive:
-        parts.append(rest)
-    folds = [part.jackknife() for part in parts]
-    asked = [auc_share(part, own, level) for part, own in zip(parts, folds, strict=True)]
-    asked += [auc_share(part, own, level, ANYTHING) for part, own in zip(parts, folds, strict=True)]
+    parts = [(wins, level)]
+    why = ""
+    if failing:
+        statements = n_metrics * choices(len(methods), len(failing))
+        rest = Wins.of(table, "look-alike", positive=other)
+        if not rest.n_positive:
+            why = NOTHING_LEFT
+        elif statements > MOST_STATEMENTS:
+            why = f"so many ways to leave out {len(failing)} of {len(methods)} methods share no bound"
+        else:
+            parts.append((rest, family_level(statements)))
+    folds = [part.jackknife() for part, _ in parts]
+    asked = [auc_share(part, own, at) for (part, at), own in zip(parts, folds, strict=True)]
+    asked += [auc_share(part, own, at, ANYTHING) for (part, at), own in zip(parts, folds, strict=True)]
     found = intervals_at_once(asked)
     bounds = [
         replace(high, low=low.low, method=METHOD, unseen=low.unseen)
         for low, high in zip(found[: len(parts)], found[len(parts) :], strict=True)
     ]
-    elsewhere = bounds[-1] if len(parts) > 1 or not failing else _nothing(level)
+    elsewhere = Interval.undefined(why, level=level, method=METHOD) if why else bounds[-1]
     return SeparationBounds(
         n_metrics=n_metrics,
         look_alike_auc=bounds[0],
@@ -135,9 +147,19 @@ def separation_bounds(
     )
 
 
-def _nothing(level: float) -> Interval:
-    reason = "every derived pair with a score and look-alikes is of a method that fails"
-    return Interval.undefined(reason, level=level, method=METHOD)
+def choices(n_methods: int, n_left_out: int) -> int:
+    """How many statements one statement on the methods that are left counts for.
+
+    The methods left out are chosen by the scores, so a bound on the rest must hold for every choice that
+    could have been made. Each of the C(m, r) choices of r methods out of m takes the share 1/(2^r · C(m, r))
+    of the error: those of all choices with one method or more left out come to less than 1. The fewer are
+    left out, the less it costs.
+
+    >>> from analysis.verdict_bounds import choices
+    >>> choices(8, 1), choices(8, 2)
+    (16, 112)
+    """
+    return int(2**n_left_out * math.comb(n_methods, n_left_out))
 
 
 def _knows_shapes(table: ScoreTable, alike: Wins, bounds: Interval, level: float) -> bool:

@@ -7,8 +7,8 @@ drawn independently of each other, and nothing else is exchangeable:
 
 1. A score becomes the normal quantile of its place among the independent pairs of the same two cells.
 2. What independent pairs show of the level of each model, and of each cell pair that holds derived pairs, is
-   fitted by least squares (every lineage pair weighs the same), and with it the product of two models' levels
-   (Tukey 1949: one term for all that is not additive; exact where levels multiply).
+   fitted by least squares (every lineage pair weighs the same), and to what that leaves the product of two
+   lineages' levels: one term for all that is not additive (`analysis/inference/level_product.py`).
 3. A lineage's excess is the mean of its derived pairs less what the fit says of them. The mean over lineages,
    in standard errors, is judged by Student's t.
 """
@@ -25,6 +25,7 @@ from scipy import linalg
 from scipy.special import ndtri
 from scipy.stats import t as student
 
+from analysis.inference.level_product import LevelProduct
 from analysis.inference.separation_statistic import scored_rows
 from analysis.table import ScoreTable
 
@@ -39,6 +40,8 @@ RIDGE: Final = 1e-3
 LEAST: Final = 0.25
 """Least variance between lineages, in variances of what is left of lineage pairs: a few lineages that agree
 by chance, or all stand at the upper end, are not taken for certainty."""
+SMALLEST: Final = 2.0**-20
+"""Smallest p-value: how thin the tails of t are further out nobody knows of scores."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class LineageExcess:
     n_lineages : int
         Lineages with derived pairs.
     p_value : float
-        One-sided, of no excess, by t with n_lineages - 1 degrees of freedom; NaN below two lineages.
+        One-sided, of no excess, by t with n_lineages - 1 degrees of freedom; NaN below two lineages. Where no
+        spread is seen at all, that of a sign test, 2**-n_lineages. Never below 2**-20.
     """
 
     mean: float
@@ -97,23 +101,22 @@ class LineageExcess:
 
         at = levels.solve(levels.moments(y)[:, None])[:, 0]
         left = y - levels.fitted(at)
-        z = at[: levels.n_models]
-        product = z[levels.a] * z[levels.b]
-        product -= levels.fitted(levels.solve(levels.moments(product)[:, None])[:, 0])
-        w = levels.weight
-        curved = float(w @ np.square(product[rival]))
-        slope = float(w @ (product * left)[rival]) / curved if curved > 1e-12 * len(w) else 0.0
-        explained = slope * np.bincount(lineage, weight * product[mine])
+        blocks = levels.block_means(left[rival])
+        product = LevelProduct.of(at[: levels.n_models], levels.lineage, blocks, *levels.ends_of_blocks())
+        own = np.zeros(g, dtype=np.intp)
+        own[lineage] = levels.lineage[levels.a[mine]]
+        explained = product.inside[own]
         excess = np.bincount(lineage, weight * left[mine]) - explained
         mean = float(excess.mean() - max(0.0, explained.mean()))
         if g < 2:
             return cls(mean, math.nan, g, math.nan)
-        blocks = levels.block_means(left[rival] - slope * product[rival])
-        spread = max(float(excess.var(ddof=1)), LEAST * float(np.square(blocks).mean()))
+        spread = max(float(excess.var(ddof=1)), LEAST * float(np.square(blocks - product.between).mean()))
         variance = spread * levels.inflation(lineage, weight, mine) / g
         if variance <= 1e-24:
-            return cls(mean, 0.0, g, 0.0 if mean > 1e-9 else 1.0)
-        return cls(mean, math.sqrt(variance), g, float(student.sf(mean / math.sqrt(variance), g - 1)))
+            # All agree, and nothing tells how far they might not: each may as well have fallen below.
+            return cls(mean, 0.0, g, max(SMALLEST, 2.0**-g) if mean > 1e-9 else 1.0)
+        p_value = float(student.sf(mean / math.sqrt(variance), g - 1))
+        return cls(mean, math.sqrt(variance), g, max(SMALLEST, p_value))
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,8 @@ class _Levels:
         Models of each pair, and the column of its cell pair's level.
     rival : ndarray of bool, shape (n_rows,)
         Independent pairs: those fitted.
+    lineage : ndarray of int, shape (n_models,)
+        Lineage of each model, from 0.
     block : ndarray of int, shape (n_rivals,)
         Pair of lineages of each independent pair.
     weight : ndarray of float, shape (n_rivals,)
@@ -139,6 +144,7 @@ class _Levels:
     b: Indices
     kind: Indices
     rival: Mask
+    lineage: Indices
     block: Indices
     weight: Floats
     n_models: int
@@ -157,6 +163,9 @@ class _Levels:
         block = np.unique(np.minimum(g, h) * len(table.lineages) + np.maximum(g, h), return_inverse=True)[1]
         weight = 1 / np.bincount(block)[block]
         n, m = int(code.max()) + 1, len(kinds) + 1
+        lineage = np.zeros(n, dtype=np.intp)
+        lineage[a], lineage[b] = table.lineage_a[rows], table.lineage_b[rows]
+        lineage = np.unique(lineage, return_inverse=True)[1]
         i, j, k = a[rival], b[rival], kind[rival]
         system = np.zeros((n + m, n + m))
         system[i, j] = system[j, i] = weight
@@ -166,7 +175,7 @@ class _Levels:
         own = np.bincount(i, weight, n) + np.bincount(j, weight, n)
         diagonal = np.append(own, np.bincount(k, weight, m)) + RIDGE
         system[np.arange(n + m), np.arange(n + m)] += diagonal
-        return cls(a, b, kind, rival, block, weight, n, m, linalg.cho_factor(system))
+        return cls(a, b, kind, rival, lineage, block, weight, n, m, linalg.cho_factor(system))
 
     def moments(self, values: Floats) -> Floats:
         """Right side of the normal equations for values of all rows, shape (n_models + n_levels,)."""
@@ -187,6 +196,11 @@ class _Levels:
     def block_means(self, values: Floats) -> Floats:
         """Mean of values of independent pairs in every pair of lineages."""
         return np.bincount(self.block, self.weight * values).astype(np.float64)
+
+    def ends_of_blocks(self) -> tuple[Indices, Indices]:
+        """Find the two lineages of every pair of lineages that holds independent pairs."""
+        first = np.unique(self.block, return_index=True)[1]
+        return self.lineage[self.a[self.rival][first]], self.lineage[self.b[self.rival][first]]
 
     def inflation(self, lineage: Indices, weight: Floats, mine: Mask) -> float:
         """Variance of the mean excess over what the spread of the excesses says of it; 1 or more."""

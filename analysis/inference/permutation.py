@@ -8,7 +8,8 @@ Two ways in which they could, and both must be refuted; the p-value is the large
    and Mantel 1967). Under this null the p-value is exact for any score, any confusion of lineage with
    architecture and any hub. The statistic: `analysis/inference/separation_statistic.py`.
 2. *Lineages are drawn independently, and derived pairs score on average what the levels of their models and
-   lineages explain*: exchangeability fails where lineages, or pairs of them, have scores of their own.
+   lineages explain, added or multiplied*: exchangeability fails where lineages, or pairs of them, have scores
+   of their own.
    `analysis/inference/lineage_excess.py`.
 """
 
@@ -39,7 +40,8 @@ Indices = npt.NDArray[np.intp]
 
 NULL: Final = (
     "models of one architecture cell are exchangeable; or, where they are not, lineages are drawn"
-    " independently and derived pairs score on average what the levels of their models and lineages explain"
+    " independently and derived pairs score on average what the levels of their models and lineages explain,"
+    " added or multiplied"
 )
 """What a small p-value speaks against: both halves."""
 TIE: Final = 1e-7

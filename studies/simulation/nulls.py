@@ -3,7 +3,8 @@
 A pair of models i and j of the lineages g and h scores by levels of lineages (a), models (b), lineage pairs
 (c) and itself (e), from heavy-tailed or skewed distributions; pairs inside a lineage are drawn like all
 others. Levels add up, or multiply; scores may be cut to a few values, pairs may have none, one lineage may
-hold most models, lineages may hold merges. Nothing here was used to choose how the tests work.
+hold most models, lineages may hold merges. No design and no seed here was used to choose how the tests work;
+levels that multiply by a beta distribution were, with other parameters.
 """
 
 from __future__ import annotations
@@ -53,8 +54,9 @@ class NullDesign:
         Standard deviations of the effects of lineage, model, lineage pair and pair.
     distribution : str
         Of all effects.
-    levels : {"add", "beta", "exp"}
+    levels : {"add", "beta", "exp", "lower"}
         Lineage levels add up, or multiply: drawn from a beta distribution, or the exponential of the effect.
+        lower: the lower of two levels from a beta distribution, which no null of the test covers.
     n_values : int
         Distinct scores; 0 for continuous ones.
     n_cells : int
@@ -69,7 +71,7 @@ class NullDesign:
     sizes: tuple[int, ...]
     sds: tuple[float, float, float, float]
     distribution: str = "normal"
-    levels: Literal["add", "beta", "exp"] = "add"
+    levels: Literal["add", "beta", "exp", "lower"] = "add"
     n_values: int = 0
     n_cells: int = 1
     shape: Literal["chain", "hub", "merge"] = "chain"
@@ -101,8 +103,10 @@ class NullDesign:
             a = lineage * effect(rng, (n,))
             score = a[g] + a[h]
         else:
-            a = rng.beta(1.5, 2.5, n) if self.levels == "beta" else np.exp(lineage * effect(rng, (n,)))
-            score = a[g] * a[h] * (4 * lineage if self.levels == "beta" else 1.0)
+            exponential = self.levels == "exp"
+            a = np.exp(lineage * effect(rng, (n,))) if exponential else rng.beta(1.5, 2.5, n)
+            score = np.minimum(a[g], a[h]) if self.levels == "lower" else a[g] * a[h]
+            score = score * (1.0 if exponential else 4 * lineage)
         score = score + b[table.model_a] + b[table.model_b] + c[np.minimum(g, h), np.maximum(g, h)]
         score += own * effect(rng, (len(table),))
         # A measure of spread that tails do not move.
@@ -147,13 +151,14 @@ NULLS: Final = (
     NullDesign("12 with merges · lineage pairs", (5,) * 12, (0.3, 0.3, 0.8, 0.3), "t3", shape="merge"),
     NullDesign("20 of 4 · half without a score, t3", (4,) * 20, (0.4, 0.3, 0.6, 0.5), "t3", missing=0.5),
     NullDesign("15 of 4 · independent pairs, lognormal", (4,) * 15, (0.0, 0.0, 0.0, 1.0), "lognormal"),
+    NullDesign("16 of 4 · the lower of two levels", (4,) * 16, (0.5, 0.2, 0.2, 0.3), levels="lower"),
 )
 """From heavy tails to few values; each holds what an exchangeable model would not."""
 
 
 def run_nulls(quick: bool, seed: int) -> Experiment:
     """Size of the separation test and of its two parts, and power beside it, at .05."""
-    n_catalogs, n_powers = (40, 20) if quick else (1000, 200)
+    n_catalogs, n_powers = (40, 20) if quick else (300, 100)
     details = pd.DataFrame(
         [
             _rejections(design, np.random.default_rng((seed, 31, place)), n_catalogs, n_powers)

@@ -69,6 +69,16 @@ def test_levels_that_multiply(levels: str) -> None:
     assert score[0, 2] / score[1, 2] == pytest.approx(score[0, 3] / score[1, 3])
 
 
+def test_the_lower_of_two_levels() -> None:
+    """Without noise a pair scores as the worse of its two lineages does at best."""
+    table = NullDesign("d", (1,) * 6, (0.5, 0.0, 0.0, 0.0), levels="lower").draw(np.random.default_rng(0))
+    score = np.zeros((6, 6))
+    score[table.model_a, table.model_b] = score[table.model_b, table.model_a] = table.score
+    best = score.max(axis=1)
+    expected = np.minimum(best[table.model_a], best[table.model_b])
+    assert table.score.tolist() == expected.tolist()
+
+
 def test_the_experiments_count_rejections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nulls, "NULLS", NULLS[:1])
     monkeypatch.setattr(nulls, "REGRESSED", nulls.REGRESSED[-1:])

@@ -53,17 +53,28 @@ def by_definition(table: ScoreTable) -> tuple[float, float]:
     system = x.T @ (w[:, None] * x) + RIDGE * np.eye(x.shape[1])
     hat = x @ np.linalg.solve(system, x.T * w)
     levels = np.linalg.solve(system, x.T @ (w * y))[:n]
-    product = levels[table.model_a[rows]] * levels[table.model_b[rows]]
-    left, product = y - hat @ y, product - hat @ product
-    slope = (w * product * left).sum() / (w * product**2).sum()
+    left = y - hat @ y
+    everyone = sorted(set(table.lineage_of.tolist()))
+    of = {g: levels[table.lineage_of == g] for g in everyone}
+    z = {g: own.mean() - np.mean([other.mean() for other in of.values()]) for g, own in of.items()}
+    within = sum(((own - own.mean()) ** 2).sum() for own in of.values()) / (n - len(of))
+    block_left = {key: float(np.mean(left[own])) for key, own in blocks.items()}
+    error = within * np.mean([1 / len(own) for own in of.values()])
+    error += np.mean(np.square(list(block_left.values()))) / (len(of) - 2)
+    variance = np.var(list(z.values()), ddof=1)
+    reliable = max(0.5, 1 - error / variance)
+    product = {key: float(np.prod([z[g] for g in key])) for key in blocks}
+    slope = sum(block_left[key] * product[key] for key in blocks) / sum(p**2 for p in product.values())
+    slope = max(0.0, slope / reliable**2)
     lineages = sorted(set(table.lineage_a[rows[derived]].tolist()))
     share = np.array([derived & (table.lineage_a[rows] == g) for g in lineages], dtype=float)
     share /= share.sum(axis=1, keepdims=True)
-    explained = slope * share @ product
+    own_level = np.array([z[g] for g in lineages])
+    explained = slope * ((reliable * own_level) ** 2 + (1 - reliable) * reliable * variance)
     values = share @ left - explained
     mean = values.mean() - max(0.0, explained.mean())
-    residual = left - slope * product
-    spread = max(values.var(ddof=1), LEAST * np.mean([residual[own].mean() ** 2 for own in blocks.values()]))
+    residual = [block_left[key] - slope * reliable**2 * product[key] for key in blocks]
+    spread = max(values.var(ddof=1), LEAST * np.mean(np.square(residual)))
     g = len(lineages)
     fitted = share @ x @ np.linalg.solve(system, (share @ x).T)
     q, common = np.trace(fitted) / g, fitted.mean()
@@ -110,6 +121,22 @@ def test_all_scores_equal_is_no_excess() -> None:
     assert (found.mean, found.error, found.p_value) == (0.0, 0.0, 1.0)
 
 
+@pytest.mark.parametrize(("n_lineages", "p_value"), [(3, 2**-3), (6, 2**-6), (24, 2**-20)])
+def test_perfect_agreement_is_a_sign_test_and_never_certain(n_lineages: int, p_value: float) -> None:
+    """Every stranger scores 0 and every child 1: no spread at all, which once gave a p-value of 0."""
+    found = excess(families({"x": (2,) * n_lineages}, lambda a, b, same: float(same)))
+    assert found.error == 0
+    assert found.p_value == p_value
+
+
+def test_no_p_value_below_the_smallest() -> None:
+    """Sixty lineages whose children stand far above all others, with hardly any spread between them."""
+    rng = np.random.default_rng(0)
+    found = excess(families({"x": (2,) * 60}, lambda a, b, same: 99.0 if same else float(rng.integers(0, 2))))
+    assert found.error > 0
+    assert found.p_value == 2**-20
+
+
 def test_agreement_of_few_lineages_is_not_taken_for_certainty() -> None:
     """Both lineages stand above all others: no spread between them, and an error all the same."""
     rng = np.random.default_rng(0)
@@ -127,12 +154,14 @@ def levels_only(rng: np.random.Generator, kind: str) -> ScoreTable:
         pair = rng.standard_t(4, (12, 12))
         score = pair[np.minimum(g, h), np.maximum(g, h)] + 0.2 * rng.normal(size=len(table))
     else:
-        level = rng.uniform(0.2, 1.5, 12)
-        score = level[g] * level[h] + 0.15 * rng.normal(size=len(table))
+        level = rng.uniform(0.2, 1.5, 12) if kind == "levels that multiply" else rng.beta(1.3, 2.2, 12)
+        model = 0.1 * rng.normal(size=len(table.models))
+        noise = 0.15 * rng.normal(size=len(table))
+        score = level[g] * level[h] + model[table.model_a] + model[table.model_b] + noise
     return table.with_scores(score)
 
 
-@pytest.mark.parametrize("kind", ["lineage pairs", "levels that multiply"])
+@pytest.mark.parametrize("kind", ["lineage pairs", "levels that multiply", "beta levels that multiply"])
 def test_size_where_models_are_not_exchangeable(kind: str) -> None:
     rng = np.random.default_rng(8)
     n = 200

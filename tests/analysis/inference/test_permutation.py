@@ -37,7 +37,7 @@ def test_a_perfect_score_reaches_the_smallest_p_of_a_small_catalog():
     assert test.exact
     assert test.n_arrangements == 105  # perfect matchings of eight models
     assert test.exchangeable_p_value == pytest.approx(1 / 105)
-    assert test.lineage_p_value <= 0.02
+    assert test.lineage_p_value == 2**-4  # no spread at all: four signs
     assert test.p_value == max(test.exchangeable_p_value, test.lineage_p_value)
     assert test.adjusted_p_value == test.p_value
     assert (test.n_pairs, test.n_models, test.n_lineages) == (4, 8, 4)
@@ -215,7 +215,8 @@ def test_max_t_keeps_the_family_wise_error():
         any_adjusted += any(test.adjusted_p_value <= 0.05 for test in tests)
         assert all(test.adjusted_p_value >= test.p_value for test in tests)
     assert binomtest(any_adjusted, n, 0.05, alternative="greater").pvalue > 0.01
-    assert any_raw / n > 0.15
+    # The larger of two p-values is often above what either would be: six metrics reject less than 26 %.
+    assert binomtest(any_raw, n, 0.05, alternative="greater").pvalue < 0.05
 
 
 def test_a_family_keeps_the_p_value_that_each_metric_has_alone():
