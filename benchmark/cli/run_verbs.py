@@ -44,6 +44,10 @@ def run(
             min=1, metavar="K", help="Independent pairs a costly metric scores of any two lineages."
         ),
     ] = 4,
+    dask: Annotated[
+        str | None,
+        typer.Option("--dask", metavar="ADDRESS", help="Work on a Dask cluster: its scheduler's address."),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(metavar="BYTES", help="What may come from the hub; it chooses models. Default: 10GB."),
@@ -96,6 +100,7 @@ def run(
         workers=workers,
         device=device,
         quiet=quiet,
+        dask=dask,
         budget=budget,
         keep=keep,
         sample=sample,

@@ -1,17 +1,21 @@
-"""Units of work, done in this process or in several, with the same answers in the same order."""
+"""Units of work, done in this process, in several, or on a cluster: the same answers, whoever gives them."""
 
 from __future__ import annotations
 
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import joblib
 
+from benchmark.pipeline.process_state import in_process
 from benchmark.session.progress import Advance
 
-__all__ = ["Engine"]
+if TYPE_CHECKING:
+    from benchmark.pipeline.parcels import Parcels
+
+__all__ = ["Elsewhere", "Engine"]
 
 # Work in this process is watched for so long; others are started for at least so much work that is left.
 LOOK_SECONDS: Final = 1.0
@@ -20,6 +24,22 @@ START_SECONDS: Final = 4.0
 State = TypeVar("State")
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
+
+
+class Elsewhere(Protocol[State]):
+    """Machines that do units of work, as `benchmark.pipeline.cluster.Cluster`."""
+
+    def run(
+        self,
+        here: State,
+        work: Callable[[State, Unit], Result],
+        units: Sequence[Unit],
+        parcels: Parcels[State, Unit, Result],
+    ) -> Iterator[tuple[int, Result]]:
+        """Place and result of each unit, as they are finished."""
+
+    def close(self) -> None:
+        """There is no more work."""
 
 
 class Engine(Generic[State]):
@@ -34,11 +54,16 @@ class Engine(Generic[State]):
         Makes what units share, once in every process that works. It travels with every unit: keep it small.
     workers : int
         Processes; no result depends on it.
+    cluster : Elsewhere, optional
+        Does what can be done elsewhere, instead of other processes.
     """
 
-    def __init__(self, start: Callable[[], State], workers: int) -> None:
+    def __init__(
+        self, start: Callable[[], State], workers: int, cluster: Elsewhere[State] | None = None
+    ) -> None:
         self._start = start
         self._workers = workers
+        self._cluster = cluster
         self._token = uuid.uuid4().hex
         self._here: State | None = None
 
@@ -49,6 +74,11 @@ class Engine(Generic[State]):
             self._here = self._start()
         return self._here
 
+    def close(self) -> None:
+        """There is no more work for other machines."""
+        if self._cluster is not None:
+            self._cluster.close()
+
     def run(
         self,
         work: Callable[[State, Unit], Result],
@@ -56,6 +86,7 @@ class Engine(Generic[State]):
         *,
         advance: Advance,
         name: Callable[[Unit], str],
+        parcels: Parcels[State, Unit, Result] | None = None,
     ) -> Iterator[tuple[int, Result]]:
         """Do every unit.
 
@@ -68,41 +99,42 @@ class Engine(Generic[State]):
             Told units done, units in all, and the name of the last.
         name : callable
             What to call a unit.
+        parcels : Parcels, optional
+            What goes with a unit to a machine with another disk, and what comes back.
 
         Yields
         ------
         tuple of int and result
             Place and result of each unit, as they are finished.
         """
-        begun = time.perf_counter()
-        done = 0
-        while done < len(units):
-            unit = units[done]
-            result = work(self.here, unit)
-            done += 1
-            advance(done, len(units), name(unit))
-            yield done - 1, result
-            spent = time.perf_counter() - begun
-            left = spent / done * (len(units) - done)
-            if self._workers > 1 and spent > LOOK_SECONDS and left > START_SECONDS:
-                break
-        rest = range(done, len(units))
-        if not rest:
-            return
-        jobs = joblib.Parallel(n_jobs=min(self._workers, len(rest)), return_as="generator_unordered")
-        finished = jobs(
-            joblib.delayed(_in_worker)(self._token, self._start, work, place, units[place]) for place in rest
-        )
-        for place, result in finished:
-            done += 1
+        for done, (place, result) in enumerate(self._results(work, units, parcels), start=1):
             advance(done, len(units), name(units[place]))
             yield place, result
 
-
-# The one thing that a worker process keeps from unit to unit: what the units of the engine at work share. A
-# process that joblib started has no other place for it. It belongs to that engine, by its token, and goes
-# when a unit of another one comes; the process of the user never holds any.
-_shared: tuple[str, object] | None = None
+    def _results(
+        self,
+        work: Callable[[State, Unit], Result],
+        units: Sequence[Unit],
+        parcels: Parcels[State, Unit, Result] | None,
+    ) -> Iterator[tuple[int, Result]]:
+        if self._cluster is not None and parcels is not None:
+            yield from self._cluster.run(self.here, work, units, parcels)
+            return
+        left = list(range(len(units)))
+        begun = time.perf_counter()
+        while left:
+            place = left.pop(0)
+            yield place, work(self.here, units[place])
+            spent = time.perf_counter() - begun
+            to_come = spent / (len(units) - len(left)) * len(left)
+            if self._workers > 1 and spent > LOOK_SECONDS and to_come > START_SECONDS:
+                break
+        if not left:
+            return
+        jobs = joblib.Parallel(n_jobs=min(self._workers, len(left)), return_as="generator_unordered")
+        yield from jobs(
+            joblib.delayed(_in_worker)(self._token, self._start, work, place, units[place]) for place in left
+        )
 
 
 def _in_worker(
@@ -112,7 +144,4 @@ def _in_worker(
     place: int,
     unit: Unit,
 ) -> tuple[int, Result]:
-    global _shared
-    if _shared is None or _shared[0] != token:
-        _shared = (token, start())
-    return place, work(cast(State, _shared[1]), unit)
+    return place, work(in_process(token, start), unit)

@@ -13,12 +13,11 @@ import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
-from benchmark.pipeline.survey import tensors_read
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace, store
 from benchmark.session.files import write_json
 
-__all__ = ["Extraction", "Outcome", "extract"]
+__all__ = ["Extraction", "Outcome", "extract", "fingerprinted"]
 
 
 @dataclass(frozen=True)
@@ -122,12 +121,26 @@ def extract(
         return Extraction(located, checkpoint.name, digest, cell, outcomes, reading=checkpoint.reading)
 
 
+def fingerprinted(workspace: Workspace, located: Located, metrics: Sequence[ChosenMetric]) -> bool:
+    """Whether the cache knows how every fingerprint of a model came out."""
+    folders = [workspace.cache.fingerprints / metric.key(workspace.device) for metric in metrics]
+    if not all(folder.is_dir() for folder in folders):
+        return False  # without opening the model
+    try:
+        digest = workspace.open(located).digest
+    except fpcore.BadCheckpoint:
+        return False
+    return all(_known(workspace, digest, metric) is not None for metric in metrics)
+
+
 def _fetch(
     workspace: Workspace, checkpoint: fpcore.Checkpoint, digest: str, metrics: Sequence[ChosenMetric]
 ) -> None:
     """Of a model on the hub, bring here what metrics without a fingerprint will read: every byte once."""
     if not checkpoint.on_hub:
         return
+    from benchmark.pipeline.survey import tensors_read  # brings the catalog, which local models do not need
+
     new = [metric for metric in metrics if _known(workspace, digest, metric) is None]
     if checkpoint.sample is not None:  # what is compared at costly price is then read in part, by itself
         new = [metric for metric in new if metric.cost == "cheap"]

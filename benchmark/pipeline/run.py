@@ -20,6 +20,7 @@ from benchmark.pipeline.extract import Extraction, extract
 from benchmark.pipeline.finish import Scored, default_out, finish
 from benchmark.pipeline.forgeries import forgery_pairs, forgery_table
 from benchmark.pipeline.metric_names import choose_metrics
+from benchmark.pipeline.parcels import ModelParcels
 from benchmark.pipeline.plan import Network, Plan, make_plan, parsed_budget
 from benchmark.pipeline.provenance import Clock, Request, begun
 from benchmark.pipeline.score import BESIDE, Job, score_pairs
@@ -48,6 +49,7 @@ def run(
     device: str | None = None,
     cache: Path | str | None = None,
     quiet: bool = True,
+    dask: str | None = None,
     budget: int | str | None = None,
     keep: bool = False,
     sample: bool = False,
@@ -74,6 +76,8 @@ def run(
         Of everything that draws random numbers.
     workers, device, cache, quiet
         As for `Session.start`.
+    dask : str, optional
+        Address of the scheduler of a Dask cluster that does the work instead of processes of this machine.
     budget : int or str, optional
         Bytes, or a size such as ``"10GB"``, that may come from the hub: it chooses the models.
         Default: 10 GB.
@@ -98,7 +102,7 @@ def run(
     >>> found.record.status, len(found.record.models), found.report.name
     ('complete', 8, 'report.html')
     """
-    session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
+    session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet, dask=dask)
     loaded = load_catalog(catalog)
     log = session.cache.pieces / f"{uuid.uuid4().hex}.log"
     plan = make_plan(
@@ -163,10 +167,10 @@ def carry_out(
         As for `run`.
     """
     limits = dict(time_limits or {})
+    engine = start_engine(session, fetching, sample=sample)
     directory = RunDirectory(out)
     clock = Clock()
     directory.write_record(begun(request, clock.started))
-    engine = start_engine(session, fetching, sample=sample)
     everything = (*plan.models, *plan.forged_models)
     with clock.phase("fingerprints"):
         found = extract_all(
@@ -180,6 +184,7 @@ def carry_out(
         jobs += [Job(metric, forged_pairs) for metric in plan.metrics]
     with clock.phase("scores"), session.progress.phase("scores") as advance:
         frames = score_pairs(engine, jobs, found, advance=advance, limits=limits)
+    engine.close()
     honest, forged = frames[: len(plan.metrics)], frames[len(plan.metrics) :]
     scores = pd.concat(honest, ignore_index=True)
     scored = Scored(
@@ -199,8 +204,13 @@ def start_engine(
     session: Session, fetching: fpcore.Fetching | None = None, *, sample: bool = False
 ) -> Engine[Workspace]:
     """What does the units of work of one session."""
+    cluster = None
+    if session.dask is not None:
+        from benchmark.pipeline.cluster import Cluster  # an extra
+
+        cluster = Cluster(session.dask, session.device, fetching, sample)
     start = partial(Workspace, session.cache, session.device, fetching, sample=sample)
-    return Engine(start, session.workers)
+    return Engine(start, session.workers, cluster)
 
 
 def extract_all(
@@ -212,8 +222,9 @@ def extract_all(
 ) -> dict[str, Extraction]:
     """Fingerprint every model under every metric; by what the run calls the model, in its order."""
     work = partial(extract, metrics=tuple(metrics), limits=dict(limits))
+    parcels = ModelParcels(tuple(metrics))
     with session.progress.phase("fingerprints") as bar, watched(engine.here, bar, len(models)) as advance:
-        found = dict(engine.run(work, models, advance=advance, name=lambda one: one.model))
+        found = dict(engine.run(work, models, advance=advance, name=lambda one: one.model, parcels=parcels))
     return {models[place].model: found[place] for place in range(len(models))}
 
 

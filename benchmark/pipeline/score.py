@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.engine import Engine
 from benchmark.pipeline.extract import Extraction
+from benchmark.pipeline.parcels import PairParcels
 from benchmark.pipeline.score_unit import ScoreUnit, score_unit
 from benchmark.pipeline.steps import watched
 from benchmark.pipeline.workspace import Workspace
@@ -89,7 +90,9 @@ def score_pairs(
                 rows_of.append((place, rows[places]))
     answers: list[dict[int, pd.DataFrame]] = [{} for _ in frames]
     with watched(engine.here, advance, len(units)) as moved:
-        done = engine.run(score_unit, units, advance=moved, name=lambda unit: unit.metric.name)
+        done = engine.run(
+            score_unit, units, advance=moved, name=lambda unit: unit.metric.name, parcels=PairParcels()
+        )
         for number, found in done:
             place, rows = rows_of[number]
             answers[place][number] = found.set_axis(rows)

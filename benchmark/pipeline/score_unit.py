@@ -22,7 +22,7 @@ from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace
 from benchmark.session.files import atomic_path
 
-__all__ = ["PairScore", "ScoreUnit", "score_unit"]
+__all__ = ["PairScore", "ScoreUnit", "score_unit", "scored"]
 
 Places = NDArray[np.intp]
 
@@ -102,6 +102,12 @@ def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
     with atomic_path(path) as temporary:
         scores.to_parquet(temporary, index=False)
     return scores
+
+
+def scored(workspace: Workspace, unit: ScoreUnit) -> bool:
+    """Whether the cache holds a unit's scores."""
+    known = _kept(unit.kept(workspace))
+    return known is not None and not (known["status"] == "failed").any()
 
 
 def _kept(path: Path) -> pd.DataFrame | None:

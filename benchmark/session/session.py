@@ -32,12 +32,15 @@ class Session:
         Processes; no result depends on it.
     progress : Reporter
         Where it says how far it is.
+    dask : str or None
+        Address of the scheduler of a Dask cluster that does the work instead of processes of this machine.
     """
 
     cache: Cache
     device: str
     workers: int
     progress: Reporter
+    dask: str | None = None
 
     @classmethod
     def start(
@@ -48,6 +51,7 @@ class Session:
         device: str | None = None,
         workers: int | None = None,
         quiet: bool = True,
+        dask: str | None = None,
     ) -> Session:
         """Fill in what is not said, from the environment and the machine.
 
@@ -64,6 +68,8 @@ class Session:
             Default: one a core that this process may use.
         quiet : bool
             No progress on stderr.
+        dask : str, optional
+            Address of a scheduler; it is not asked before there is work.
 
         Raises
         ------
@@ -82,6 +88,7 @@ class Session:
             _device(device),
             default_workers() if workers is None else workers,
             Reporter(quiet=quiet),
+            dask,
         )
 
 

@@ -374,6 +374,8 @@ def _qkv_bias(config: Config, model_type: str, tensor_names: Iterable[str] | Non
 
 
 def _norm(config: Config, model_type: str) -> Norm:
+    if config.get("layer_norm_type") == "rms":  # OLMo's own code has both
+        return "rmsnorm"
     if model_type in LAYER_NORM_TYPES:
         return "layernorm"
     if (
