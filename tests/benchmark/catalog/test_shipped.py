@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
@@ -141,6 +142,46 @@ FAMILY_LABELS = [
 @pytest.mark.parametrize(("a", "b", "relation"), FAMILY_LABELS)
 def test_replicates_have_their_label(catalog: Catalog, a: str, b: str, relation: str) -> None:
     assert catalog.relation(a, b) == relation
+
+
+LOOK_ALIKE_LABELS = [
+    ("TurkuNLP/gpt3-finnish-medium", "bigscience/bloom-560m", "independent"),
+    ("marin-community/marin-8b-base", "meta-llama/Meta-Llama-3-8B", "independent"),
+    ("sapienzanlp/Minerva-7B-base-v1.0", "mistralai/Mistral-7B-v0.1", "independent"),
+    ("allenai/scibert_scivocab_uncased", "google-bert/bert-base-uncased", "independent"),
+    ("Salesforce/codet5-base", "google-t5/t5-base", "independent"),
+    ("cyberagent/open-calm-1b", "EleutherAI/pythia-1.4b", "independent"),
+    ("HuggingFaceTB/SmolLM2-1.7B", "HuggingFaceTB/SmolLM-1.7B", "independent"),  # other seeds are stated
+    ("HuggingFaceTB/SmolLM2-135M", "HuggingFaceTB/SmolLM-135M", "disputed"),  # one seed in both recipes
+    ("HuggingFaceTB/SmolLM2-360M", "HuggingFaceTB/SmolLM-360M", "disputed"),
+    ("amd/AMD-OLMo-1B", "allenai/OLMo-1B-hf", "disputed"),
+]
+
+
+@pytest.mark.parametrize(("a", "b", "relation"), LOOK_ALIKE_LABELS)
+def test_founders_of_one_shape_have_their_label(catalog: Catalog, a: str, b: str, relation: str) -> None:
+    assert catalog.relation(a, b) == relation
+    assert catalog.models[a].cell == catalog.models[b].cell
+
+
+def test_real_founders_share_shapes(catalog: Catalog) -> None:
+    """Single runs with a from-scratch statement, and shapes in which two of them are look-alikes."""
+    single: dict[str, list[str]] = {}
+    replicated: dict[str, list[str]] = {}
+    for model in catalog.models.values():
+        if model.remote and model.founder and model.stated_from_scratch and model.cell:
+            replicate = "seed" in model.id or model.id.split("@")[0] != model.id
+            (replicated if replicate else single).setdefault(model.cell, []).append(model.id)
+    assert sum(map(len, single.values())) >= 180
+    cells = {*single, *replicated}
+    alike = [cell for cell in cells if look_alike(catalog, single.get(cell, []) + replicated.get(cell, []))]
+    assert len(alike) >= 48
+    assert sum(look_alike(catalog, names) for names in single.values()) >= 36
+
+
+def look_alike(catalog: Catalog, names: list[str]) -> bool:
+    """Whether two of these models of one shape are independent."""
+    return any(catalog.relation(a, b) == "independent" for a, b in combinations(names, 2))
 
 
 REPLICATES = {  # family → founders and models, at least
