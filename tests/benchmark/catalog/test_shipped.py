@@ -156,7 +156,7 @@ def test_families_of_replicates(catalog: Catalog) -> None:
     for family, founders, models in [
         ("PolyPythias", 45, 405),
         ("MultiBERTs", 25, 65),
-        ("DataDecide", 138, 276),
+        ("DataDecide", 165, 330),
         ("CRFM GPT-2", 10, 90),
         ("Mission: Impossible", 30, 150),
     ]:
