@@ -126,8 +126,19 @@ def test_tensors_decide_on_biases() -> None:
     assert Architecture.from_config(QWEN, ["model.layers.0.self_attn.q_proj.bias"]).qkv_bias
     assert not Architecture.from_config(QWEN, ["model.layers.0.self_attn.o_proj.bias"]).qkv_bias
     fused = ["transformer.h.0.attn.c_attn.bias", "h.0.self_attention.query_key_value.bias", "x.W_pack.bias"]
-    for name in fused:
+    encoders = ["encoder.layer.0.attention.self.query_proj.bias", "transformer.layer.0.attention.q_lin.bias"]
+    for name in fused + encoders:
         assert Architecture.from_config(QWEN, [name]).qkv_bias, name
+
+
+@pytest.mark.parametrize(
+    "model_type",
+    ["bert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2", "gpt_bigcode", "qwen2", "bloom"],
+)
+def test_types_whose_config_does_not_tell_of_their_biases(model_type: str) -> None:
+    config = {**QWEN, "model_type": model_type}
+    assert Architecture.from_config(config).qkv_bias
+    assert not Architecture.from_config(config, ["x.q_proj.weight"]).qkv_bias
 
 
 def test_a_setting_of_null_is_not_stated() -> None:
