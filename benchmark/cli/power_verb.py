@@ -18,12 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["power"]
 
 USUAL: Final = (0.05, 0.01, 0.001)
-<<<<<<< HEAD
-UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
-=======
 #: Parameters of a model that anybody can fetch and measure.
 SMALL: Final = 500_000_000
->>>>>>> main
 
 
 @dataclass(frozen=True)
@@ -104,10 +100,6 @@ def power(
     metrics: Annotated[
         int, typer.Option(min=1, metavar="K", help="Metrics whose certificates are to hold together.")
     ] = 1,
-    tier: Tier = "zoo",
-    largest: Annotated[
-        str | None, typer.Option(metavar="P", help="Only models of at most P parameters: 500M, 7B.")
-    ] = None,
     catalog: CatalogFile = None,
     tier: Tier = "zoo",
     json_: Json = False,
@@ -116,11 +108,7 @@ def power(
     if max_fpr is not None and not 0 < max_fpr < 1:
         raise UsageError(f"--max-fpr: {max_fpr} is not between 0 and 1")
     answer = (
-<<<<<<< HEAD
-        power_of_catalog(catalog, max_fpr, confidence, metrics, tier, parameters(largest))
-=======
         power_of_catalog(catalog, tier, max_fpr, confidence, metrics)
->>>>>>> main
         if lineages is None
         else power_of(lineages, max_fpr, confidence, metrics)
     )
@@ -130,60 +118,15 @@ def power(
         print(answer)
 
 
-<<<<<<< HEAD
-def parameters(text: str | None) -> int | None:
-    """A number of parameters as people write it.
-
-    >>> parameters("500M"), parameters("7.1b"), parameters(None)
-    (500000000, 7100000000, None)
-    """
-    if text is None:
-        return None
-    unit = text[-1:].upper() if text[-1:].isalpha() else ""
-    number = text[: len(text) - len(unit)]
-    if unit not in UNITS or not number.replace(".", "", 1).isdigit() or not float(number):
-        raise UsageError(f"--largest: {text!r} is no number of parameters; write 500M, 7B or 7000000000")
-    return round(float(number) * UNITS[unit])
-
-
-def power_of_catalog(
-    file: Path | None,
-    max_fpr: float | None,
-    confidence: float,
-    n_metrics: int,
-    tier: str = "zoo",
-    largest: int | None = None,
-) -> Power:
-    """What the models of a tier can certify; with `largest`, those whose number of parameters is known."""
-    from analysis import ScoreTable
-    from analysis.thresholds.certificate import worth
-=======
 def power_of_catalog(
     file: Path | None, tier: str, max_fpr: float | None, confidence: float, n_metrics: int
 ) -> Power:
     """What the models of a catalog that a run of this tier would compare can certify."""
->>>>>>> main
     from benchmark.catalog import load_catalog
     from benchmark.pipeline.plan import TIERS
 
     if tier not in TIERS:
         raise UsageError(f"--tier: {tier!r}; known: {', '.join(TIERS)}")
-<<<<<<< HEAD
-    loaded = load_catalog(file)
-    chosen = [
-        model.id
-        for model in loaded.models.values()
-        if model.available
-        and (tier == "all" or (tier == "hub") == model.remote)
-        and (largest is None or (model.parameters is not None and model.parameters <= largest))
-    ]
-    if not chosen:
-        raise UsageError(f"no model of --tier {tier} is there, or small enough for --largest")
-    n_lineages = len({loaded.lineage(name) for name in chosen})
-    table = ScoreTable(loaded.pairs(chosen).assign(score=0.0))
-    negatives = worth(table, "look-alike"), worth(table, "independent")
-    return power_of(n_lineages, max_fpr, confidence, n_metrics, negatives)
-=======
     catalog = load_catalog(file)
     wanted = [
         model
@@ -203,7 +146,6 @@ def power_of_catalog(
 
     small = [model for model in wanted if model.remote and 0 < (model.parameters or 0) <= SMALL]
     return replace(of(wanted), small=of(small) if small else None)
->>>>>>> main
 
 
 def power_of(
