@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -170,7 +171,9 @@ def analyse(
     if workers > 1 and len(tables) > 1:
         # Where a caller has processes at work already, these are the ones.
         jobs = joblib.Parallel(n_jobs=min(workers, len(tables)), return_as="generator")
-        begun = jobs(joblib.delayed(_in_process)(work, table) for table in tables)
+        # Packed here: a thread would pack them while the test below keeps what it derives from them.
+        packed = [pickle.dumps(table) for table in tables]
+        begun = jobs(joblib.delayed(_in_process)(work, table) for table in packed)
         tests = test()
         parts = list(begun)
     else:
@@ -202,10 +205,10 @@ class _Part:
         )
 
 
-def _in_process(work: Callable[[ScoreTable], _Part], table: ScoreTable) -> _Part:
+def _in_process(work: Callable[[ScoreTable], _Part], packed: bytes) -> _Part:
     """One thread of linear algebra, as in the process that asks: the same digits on any machine."""
     with threadpool_limits(1):
-        return work(table)
+        return work(pickle.loads(packed))
 
 
 def _part(

@@ -103,7 +103,9 @@ def _run(model: Entry, run: RunForm, point: Point) -> list[Entry]:
         entry = {key: model[key] for key in KEPT if key in model} | {"family": model["family"]}
         if run.branch is not None:
             branch = _filled(run.branch, here)
-            entry |= {"id": f"{model['id']}@{branch}", "source": {**_source(model), "revision": branch}}
+            source = {**_source(model), "revision": branch}
+            # The end may itself be a branch, so the repository names the point, not the end.
+            entry |= {"id": f"{source.get('hub', model['id'])}@{branch}", "source": source}
         else:
             repository = _filled(run.repository, here)
             entry |= {"id": repository, "source": {"hub": repository}}

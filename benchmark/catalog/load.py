@@ -6,6 +6,7 @@ import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -140,8 +141,10 @@ def parse_catalog(text: str, file: str = "catalog") -> Catalog:
     ]
     for index, family in enumerate(form.families):
         models += _family(family, ("families", index), cells, document, problems)
+    names = [model.id for model in models]
     disputes = [
-        _dispute(item, document.line(("disputes", index))) for index, item in enumerate(form.disputes)
+        _dispute(item, ("disputes", index), names, document, problems)
+        for index, item in enumerate(form.disputes)
     ]
     problems += graph_problems(models, disputes, document)
     if problems:
@@ -333,17 +336,26 @@ def _evidence(forms: list[EvidenceForm] | None) -> tuple[Evidence, ...]:
     return tuple(Evidence(form.grade, form.source, form.says) for form in forms or ())
 
 
-def _dispute(form: DisputeForm, line: int) -> Dispute:
+def _dispute(
+    form: DisputeForm, place: Place, names: list[str], document: Document, problems: list[Problem]
+) -> Dispute:
+    sides: dict[str, None] = {}
+    for written in form.models:
+        meant = [name for name in names if fnmatchcase(name, written)] if "*" in written else []
+        sides.update(dict.fromkeys(meant or [written]))
+    if len(sides) < 2 and sides.keys() <= set(names):
+        message = "a dispute needs two models; name both sides"
+        problems.append(document.problem((*place, "models"), message))
     return Dispute(
         id=form.id,
         title=form.title,
-        models=tuple(form.models),
+        models=tuple(sides),
         status=form.status,
         claims=tuple(map(_statement, form.claims)),
         replies=tuple(map(_statement, form.replies)),
         controls=tuple(form.controls),
         settled_by=form.settled_by,
-        line=line,
+        line=document.line(place),
     )
 
 

@@ -252,7 +252,9 @@ class DisputeForm(Form):
 
     id: Name
     title: Text
-    models: Annotated[list[Name], Field(min_length=2)] = Field(description="alleged child first")
+    models: Annotated[list[Name], Field(min_length=1)] = Field(
+        description="alleged child first; * in a name stands for anything"
+    )
     status: Literal[STATUSES]  # type: ignore[valid-type]
     claims: Annotated[list[StatementForm], Field(min_length=1)]
     replies: list[StatementForm] = []

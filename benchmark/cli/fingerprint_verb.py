@@ -27,6 +27,13 @@ def fingerprint(
     metrics: Metrics = None,
     catalog: CatalogFile = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON here.")] = None,
+    sample: Annotated[
+        bool,
+        typer.Option(
+            "--sample",
+            help="Measure slices of large weights in place of all, with standard errors beside the values.",
+        ),
+    ] = False,
     device: Device = None,
     json_: Json = False,
 ) -> None:
@@ -34,7 +41,7 @@ def fingerprint(
     from benchmark.pipeline.fingerprint_model import fingerprint as fingerprint_of
     from benchmark.session.files import write_json
 
-    found = fingerprint_of(model, metrics=metrics, catalog=catalog, device=device)
+    found = fingerprint_of(model, metrics=metrics, catalog=catalog, sample=sample, device=device)
     if out is not None:
         write_json(out, found.to_json())
     if json_:
@@ -51,7 +58,7 @@ def fingerprint_text(found: ModelFingerprint) -> str:
     """A fingerprint for the eye: one small curve a role, with its range."""
     lines = [
         found.model,
-        f"  digest        {found.digest}",
+        f"  digest        {found.digest}{' (of what was read)' if found.sampled else ''}",
         f"  architecture  {found.architecture.cell}",
         *_reading(found.reading),
     ]
@@ -60,7 +67,8 @@ def fingerprint_text(found: ModelFingerprint) -> str:
         lines.append(f"  left aside    {', '.join(counted)}")
     for metric, roles in found.metrics.items():
         lines.append(f"\n{metric}")
-        lines += [f"  {role:<14}{_curve(value)}" for role, value in roles.items()]
+        wide = max(14, *(len(role) + 2 for role in roles)) if roles else 0
+        lines += [f"  {role:<{wide}}{_curve(value)}" for role, value in roles.items()]
     lines += [f"\n{metric}\n  abstains: {reason}" for metric, reason in found.abstained.items()]
     return "\n".join(lines)
 

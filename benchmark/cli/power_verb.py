@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from benchmark.cli.options import CatalogFile, Json
+from benchmark.cli.options import CatalogFile, Json, Tier
 from benchmark.cli.printing import print_json
 from benchmark.session.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchmark.catalog import Model
 
 __all__ = ["power"]
 
 USUAL: Final = (0.05, 0.01, 0.001)
+#: Parameters of a model that anybody can fetch and measure.
+SMALL: Final = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class Power:
         The lowest false-positive rate (a mean over lineages) that can be certified against look-alikes, and
         against all independents; None where none can.
     goals : tuple of Goal
+    small : Power or None
+        The same of the hub's models of at most 500 million parameters alone.
     """
 
     n_lineages: int
@@ -51,6 +58,7 @@ class Power:
     certifiable_fpr: float | None
     certifiable_independent_fpr: float | None
     goals: tuple[Goal, ...]
+    small: Power | None = None
 
     def __str__(self) -> str:
         jointly = f" for {self.n_metrics} metrics together" if self.n_metrics > 1 else ""
@@ -71,6 +79,13 @@ class Power:
             f"  {against}: {'none' if lowest is None else f'{lowest:.3g}'} ({n:.4g} independent {what})"
             for against, what, n, lowest in kinds
         ]
+        if self.small:
+            lowest = self.small.certifiable_fpr
+            lines += [
+                f"  with models of at most {SMALL // 10**6} million parameters alone, against look-alikes:"
+                f" {'none' if lowest is None else f'{lowest:.3g}'} ({self.small.n_lineages} lineages,"
+                f" {self.small.n_look_alike_negatives:.4g} independent look-alikes)"
+            ]
         lines += ["A certificate needs, against look-alikes in lineages that share their shapes,"]
         lines += [f"  for {goal.max_fpr:.3g}: {goal.lineages_needed:,} lineages" for goal in self.goals]
         return "\n".join(lines)
@@ -86,13 +101,14 @@ def power(
         int, typer.Option(min=1, metavar="K", help="Metrics whose certificates are to hold together.")
     ] = 1,
     catalog: CatalogFile = None,
+    tier: Tier = "zoo",
     json_: Json = False,
 ) -> None:
     """What a catalog of a size can certify, and how many lineages a goal needs."""
     if max_fpr is not None and not 0 < max_fpr < 1:
         raise UsageError(f"--max-fpr: {max_fpr} is not between 0 and 1")
     answer = (
-        power_of_catalog(catalog, max_fpr, confidence, metrics)
+        power_of_catalog(catalog, tier, max_fpr, confidence, metrics)
         if lineages is None
         else power_of(lineages, max_fpr, confidence, metrics)
     )
@@ -102,18 +118,34 @@ def power(
         print(answer)
 
 
-def power_of_catalog(file: Path | None, max_fpr: float | None, confidence: float, n_metrics: int) -> Power:
-    """What the models of a catalog that are at hand can certify."""
-    from analysis import ScoreTable
-    from analysis.thresholds.certificate import worth
+def power_of_catalog(
+    file: Path | None, tier: str, max_fpr: float | None, confidence: float, n_metrics: int
+) -> Power:
+    """What the models of a catalog that a run of this tier would compare can certify."""
     from benchmark.catalog import load_catalog
+    from benchmark.pipeline.plan import TIERS
 
-    loaded = load_catalog(file)
-    here = [model.id for model in loaded.models.values() if not model.remote]
-    n_lineages = len({loaded.lineage(name) for name in here})
-    table = ScoreTable(loaded.pairs(here).assign(score=0.0))
-    negatives = worth(table, "look-alike"), worth(table, "independent")
-    return power_of(n_lineages, max_fpr, confidence, n_metrics, negatives)
+    if tier not in TIERS:
+        raise UsageError(f"--tier: {tier!r}; known: {', '.join(TIERS)}")
+    catalog = load_catalog(file)
+    wanted = [
+        model
+        for model in catalog.models.values()
+        if model.available and (tier == "all" or (tier == "hub") == model.remote)
+    ]
+
+    def of(models: list[Model]) -> Power:
+        from analysis import ScoreTable
+        from analysis.thresholds.certificate import worth
+
+        names = [model.id for model in models]
+        table = ScoreTable(catalog.pairs(names).assign(score=0.0))
+        negatives = worth(table, "look-alike"), worth(table, "independent")
+        n_lineages = len({catalog.lineage(name) for name in names})
+        return power_of(n_lineages, max_fpr, confidence, n_metrics, negatives)
+
+    small = [model for model in wanted if model.remote and 0 < (model.parameters or 0) <= SMALL]
+    return replace(of(wanted), small=of(small) if small else None)
 
 
 def power_of(

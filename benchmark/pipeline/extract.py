@@ -13,7 +13,6 @@ import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
-from benchmark.pipeline.survey import tensors_read
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace, store
 from benchmark.session.files import write_json
@@ -140,6 +139,8 @@ def _fetch(
     """Of a model on the hub, bring here what metrics without a fingerprint will read: every byte once."""
     if not checkpoint.on_hub:
         return
+    from benchmark.pipeline.survey import tensors_read  # brings the catalog, which local models do not need
+
     new = [metric for metric in metrics if _known(workspace, digest, metric) is None]
     if checkpoint.sample is not None:  # what is compared at costly price is then read in part, by itself
         new = [metric for metric in new if metric.cost == "cheap"]

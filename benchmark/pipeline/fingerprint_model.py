@@ -63,6 +63,8 @@ class ModelFingerprint:
     apart : mapping of str to int
         What of its files is not the language model (towers, projectors, draft heads, adapters that were not
         applied, scales of activations, other weights files) → how many tensors or files.
+    sampled : bool
+        Whether large weights were measured on slices; the digest is then that of what was read.
     """
 
     model: str
@@ -73,9 +75,10 @@ class ModelFingerprint:
     failed: Mapping[str, str]
     reading: Reading
     apart: Mapping[str, int] = field(default_factory=dict)
+    sampled: bool = False
 
     def to_json(self) -> dict[str, object]:
-        """The same as plain values; `apart` and `failed` only where there is something."""
+        """The same as plain values; `apart`, `sampled` and `failed` only where there is something."""
         facts: dict[str, object] = {
             "model": self.model,
             "digest": self.digest,
@@ -86,6 +89,8 @@ class ModelFingerprint:
         }
         if self.apart:
             facts["apart"] = dict(self.apart)
+        if self.sampled:
+            facts["sampled"] = True
         if self.failed:
             facts["failed"] = dict(self.failed)
         return facts
@@ -96,6 +101,7 @@ def fingerprint(
     *,
     metrics: str | Sequence[str] | None = None,
     catalog: Catalog | Path | str | None = None,
+    sample: bool = False,
     device: str | None = None,
     cache: Path | str | None = None,
     quiet: bool = True,
@@ -110,6 +116,9 @@ def fingerprint(
         Names and globs, or ``"all"``; default: those marked cheap.
     catalog : Catalog or path, optional
         Whose ids are known; default: the shipped catalog.
+    sample : bool
+        Measure slices of large weights in place of all, with standard errors beside the values; metrics that
+        need whole weights abstain. The digest is then that of what was read.
     device, cache, quiet
         As for `Session.start`.
 
@@ -133,7 +142,7 @@ def fingerprint(
     session = Session.start(cache=cache, device=device, workers=1, quiet=quiet)
     chosen = [choose(name) for name in choose_metrics(metrics)]
     located = _locate(str(model), catalog)
-    workspace = Workspace(session.cache, session.device)
+    workspace = Workspace(session.cache, session.device, sample=sample)
     extraction = extract(workspace, located, chosen, {})
     if extraction.damage:
         raise fpcore.BadCheckpoint(extraction.damage)
@@ -160,6 +169,7 @@ def fingerprint(
         **silent,
         reading=Reading.of(checkpoint),
         apart=apart,
+        sampled=sample,
     )
 
 

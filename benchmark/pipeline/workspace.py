@@ -97,10 +97,10 @@ class Workspace:
         def opened() -> fpcore.Checkpoint:
             checkpoint = located.open(self.device, self.fetching)
             checkpoint.memo, checkpoint.threads = self._memo, self.threads
+            checkpoint.told = self._tell
             if self.sample:
                 checkpoint = fpcore.SampledCheckpoint(checkpoint)
                 checkpoint.memo = self._memo
-            checkpoint.told = self._tell
             return checkpoint
 
         return self._opened.get(located.model, opened)

@@ -109,7 +109,15 @@ FOURFOLD_TYPES = frozenset(
     {"gpt2", "gpt_neo", "gptj", "falcon", "bloom", "mpt", "RefinedWeb", "RefinedWebModel"}
 )
 
-QKV_BIAS = re.compile(r"(?:^|\.)(?:q_proj|query|c_attn|qkv_proj|query_key_value|W_pack|Wqkv|wqkv)\.bias$")
+QKV_BIAS = re.compile(
+    r"(?:^|\.)(?:(?:q|qkv|query)_proj|query(?:_key_value)?|q_lin|c_attn|W_pack|[Ww]qkv)\.bias$"
+)
+
+# Query, key and value carry biases, though the config has no word for it.
+QKV_BIAS_TYPES = frozenset(
+    {"qwen", "qwen2", "qwen2_moe", "gpt2", "gpt_bigcode", "gpt_neox", "bloom", "opt", "phi"}
+    | {"bert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2", "distilbert"}
+)
 
 
 @dataclass(frozen=True)
@@ -370,10 +378,12 @@ def _qkv_bias(config: Config, model_type: str, tensor_names: Iterable[str] | Non
     for name in ("attention_bias", "qkv_bias", "add_qkv_bias", "use_qkv_bias"):
         if isinstance(config.get(name), bool):
             return bool(config[name])
-    return model_type in {"qwen", "qwen2", "qwen2_moe", "gpt2", "gpt_neox", "bloom", "opt", "phi"}
+    return model_type in QKV_BIAS_TYPES
 
 
 def _norm(config: Config, model_type: str) -> Norm:
+    if config.get("layer_norm_type") == "rms":  # OLMo's own code has both
+        return "rmsnorm"
     if model_type in LAYER_NORM_TYPES:
         return "layernorm"
     if (

@@ -19,6 +19,7 @@ from fpcore.checkpoints.content import config_digest, file_digest
 from fpcore.errors import UnreadableTensor
 from fpcore.remote.traffic import Fetched
 from fpcore.storage.dequantised import contents, open_dequantised, stored_parts, weight_size
+from fpcore.storage.flat_tensor import FlatTensor
 from fpcore.storage.stored_weight import AsStored
 from fpcore.storage.tensor_source import TensorInfo
 
@@ -34,6 +35,8 @@ SLICE: Final = 1 << 15
 SLICES: Final = 16
 """Slices of a larger weight; of one expert among many, `EXPERT_SLICES`."""
 EXPERT_SLICES: Final = 2
+
+WHOLE: Final = "only slices of it are read, and this needs all of it; leave out --sample"
 
 
 @dataclass(frozen=True)
@@ -123,8 +126,13 @@ class SampledCheckpoint(Checkpoint):
             It is not.
         """
         if self.tensors[name].size > SMALL:
-            raise UnreadableTensor("only slices of it are read; leave out --sample to read all of it")
+            raise UnreadableTensor(WHOLE)
         return self.whole.read(name)
+
+    def flat(self, name: str) -> FlatTensor:  # noqa: D102
+        if self.tensors[name].size > SMALL:
+            raise UnreadableTensor(WHOLE)
+        return self.whole.flat(name)
 
     def file_of(self, name: str) -> str:  # noqa: D102
         return self.whole.file_of(name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from fpcore.checkpoints.torch_pickle import Inert, LyingTensor, TensorsOnly
-from fpcore.errors import BadCheckpoint
+from fpcore.errors import BadCheckpoint, UnreadableTensor
 from fpcore.storage.element_types import CARRIERS
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ class TorchFile:
     def plain_begin(self, name: str) -> int | None:
         """The first byte of a tensor whose numbers lie row by row as they are; None for any other."""
         lying = self.tensors[name]
+        if lying.fault:
+            return None
         key, info = lying.storage.key, lying.info
         width, place = self.widths.get(key, 0), self.places.get(key)
         steps = [math.prod(info.shape[axis + 1 :]) for axis in range(len(info.shape))]
@@ -123,6 +125,8 @@ class TorchFile:
         import torch
 
         lying = self.tensors[name]
+        if lying.fault:
+            raise UnreadableTensor(lying.fault)
         if lying.storage.key not in self.places:
             raise ValueError(f"its storage {lying.storage.key} is not in the file")
         key = lying.storage.key

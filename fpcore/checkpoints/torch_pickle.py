@@ -63,12 +63,15 @@ class LyingTensor:
     offset : int
         Its first element within the storage.
     stride : tuple of int
+    fault : str
+        Why its numbers cannot be had from the file; empty for most.
     """
 
     storage: Storage
     info: TensorInfo
     offset: int
     stride: tuple[int, ...]
+    fault: str = ""
 
 
 class Inert:
@@ -180,6 +183,32 @@ def lying(
     return LyingTensor(storage, TensorInfo(tuple(map(int, size)), named), offset, tuple(map(int, stride)))
 
 
+def without_numbers(shape: object, dtype: object, fault: str) -> LyingTensor | Inert:
+    """A tensor that stands in the file by its name, and whose numbers are not there as a strided tensor's."""
+    if not isinstance(shape, tuple):
+        return Inert()
+    named = dtype.name if isinstance(dtype, ElementType) else "float32"
+    return LyingTensor(Storage("", named), TensorInfo(tuple(map(int, shape)), named), 0, (), fault)
+
+
+def sparse(_: object, data: object, *__: object) -> LyingTensor | Inert:
+    """A tensor of which the entries other than zero are listed: its shape is the last but one in the list."""
+    shapes = [part for part in data if isinstance(part, tuple)] if isinstance(data, tuple) else []
+    return without_numbers(
+        shapes[-1] if shapes else None, None, "it is sparse; save the model with tensor.to_dense()"
+    )
+
+
+def meta(dtype: object, size: object, *_: object) -> LyingTensor | Inert:
+    """A tensor that was never filled."""
+    return without_numbers(size, dtype, "it is on the meta device and has no numbers; save it after loading")
+
+
+def quantised(_: object, __: object, size: object, *___: object) -> LyingTensor | Inert:
+    """A tensor of torch's own quantised types."""
+    return without_numbers(size, None, "it is of a quantised torch type; save it with tensor.dequantize()")
+
+
 def parameter(data: object, *_: object) -> object:
     """A parameter is its tensor."""
     return data
@@ -196,6 +225,9 @@ REBUILDERS: Final[dict[tuple[str, str], Callable[..., object]]] = {
     ("torch._utils", "_rebuild_tensor"): rebuild,
     ("torch._utils", "_rebuild_tensor_v2"): rebuild,
     ("torch._utils", "_rebuild_tensor_v3"): rebuild_typed,
+    ("torch._utils", "_rebuild_sparse_tensor"): sparse,
+    ("torch._utils", "_rebuild_meta_tensor_no_storage"): meta,
+    ("torch._utils", "_rebuild_qtensor"): quantised,
     ("torch._utils", "_rebuild_parameter"): parameter,
     ("torch._utils", "_rebuild_parameter_with_state"): parameter,
     ("torch.nn.parameter", "Parameter"): parameter,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 __all__ = ["MOST_UNITS", "best_match", "in_order", "matched", "sampled", "unit_rows"]
 
@@ -59,7 +59,7 @@ def unit_rows(rows: Array) -> Array:
 
 def best_match(similarity: Array) -> Index:
     """For each row the column that the assignment with the largest sum gives it."""
-    rows, columns = linear_sum_assignment(similarity, maximize=True)
+    rows, columns = scipy.optimize.linear_sum_assignment(similarity, maximize=True)
     found: Index = columns[np.argsort(rows)]
     return found
 

@@ -17,8 +17,8 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.features.assignment import unit_rows
@@ -297,7 +297,7 @@ def expert_agreement(a: CanonicalLayer, b: CanonicalLayer, basis: Array | None) 
         width = b.layer.width
         seen = a.expert_moments_in(basis, width), b.expert_moments_in(None, width)
         table = np.array([[moment_cosine(x, y) for y in seen[1]] for x in seen[0]])
-        pairs = linear_sum_assignment(table, maximize=True)
+        pairs = scipy.optimize.linear_sum_assignment(table, maximize=True)
     found = [unit_agreement(a.units(i), b.units(j), basis) for i, j in zip(*pairs, strict=True)]
     plain, matched = np.mean(np.array(found), axis=0)
     return float(plain), float(matched)
@@ -342,7 +342,7 @@ def candidates(n: int, m: int) -> list[tuple[Index, Index]]:
 def cross_matched(first: Array, second: Array) -> float:
     """Each table's mean centred cosine over the pairs that the other one assigns."""
     found = [
-        beyond_chance(tested, linear_sum_assignment(known, maximize=True))
+        beyond_chance(tested, scipy.optimize.linear_sum_assignment(known, maximize=True))
         for known, tested in ((first, second), (second, first))
     ]
     return float(np.mean(found))

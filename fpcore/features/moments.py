@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Measured", "Moments", "measure", "moments_of", "pooled"]
 
-STRETCH: Final = 1 << 19
+STRETCH: Final = 1 << 20
 """Numbers of a larger one that are read at a time, in whole rows."""
 
 

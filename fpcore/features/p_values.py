@@ -6,9 +6,8 @@ import math
 from typing import Final
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from numpy.typing import NDArray
-from scipy.special import gammainc, gammaln, logsumexp
-from scipy.stats import t as student
 
 from fpcore.errors import NotComparable
 
@@ -33,11 +32,11 @@ def log_p_of_order(order: Index) -> float:
         raise NotComparable(f"{n} units; a rank correlation needs at least 3")
     steps = order.argsort().argsort() - np.arange(n)
     rho = 1.0 - 6.0 * float(np.square(steps, dtype=np.float64).sum()) / (n * (n**2 - 1.0))
-    floor = -float(gammaln(n + 1))
+    floor = -float(scipy.special.gammaln(n + 1))
     if rho >= 1.0:
         return floor
     statistic = rho * math.sqrt((n - 2) / max(1.0 - rho**2, 1e-300))
-    return max(floor, float(student.logsf(statistic, n - 2)))
+    return max(floor, float(scipy.stats.t.logsf(statistic, n - 2)))
 
 
 def fisher(log_p: list[float]) -> float:
@@ -47,7 +46,8 @@ def fisher(log_p: list[float]) -> float:
         return 0.0
     powers = np.arange(len(log_p))
     # Its upper tail in closed form, as a sum of k Poisson terms.
-    log_tail = float(logsumexp(powers * math.log(half) - gammaln(powers + 1))) - half
+    terms = powers * math.log(half) - scipy.special.gammaln(powers + 1)
+    log_tail = float(scipy.special.logsumexp(terms)) - half
     return max(0.0, -log_tail / LN10)
 
 
@@ -58,5 +58,5 @@ def log_p_of_agreements(count: int, mean: float = 1.0) -> float:
     among n have one of k / n.
     """
     if count > EXACT_AGREEMENTS:
-        return count * math.log(mean) - float(gammaln(count + 1))
-    return math.log(gammainc(count, mean)) if count else 0.0
+        return count * math.log(mean) - float(scipy.special.gammaln(count + 1))
+    return math.log(scipy.special.gammainc(count, mean)) if count else 0.0

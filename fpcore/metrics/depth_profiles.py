@@ -26,6 +26,7 @@ from fpcore.features.curves import (
     standardised_parts,
 )
 from fpcore.features.moments import Moments, measure, pooled
+from fpcore.features.sampled_moments import pooled_error
 from fpcore.fingerprint import Fingerprint
 from fpcore.protocol import Claim, Cost, Metric
 from fpcore.registry import register
@@ -61,7 +62,8 @@ class DepthProfile(Metric):
     """Mean Pearson correlation over the parts that both models have.
 
     A fingerprint holds one curve a part (float64, one value a layer). Names with a dot are shown to
-    people but do not enter the similarity.
+    people but do not enter the similarity: of a `SampledCheckpoint`, ``query.standard_error`` … say what
+    measuring slices in place of all adds to each value.
     """
 
     missing: ClassVar[str]
@@ -131,8 +133,16 @@ def by_layer(model: Checkpoint, roles: Mapping[str, str]) -> dict[str, list[Mome
 
 def stds(model: Checkpoint, roles: Mapping[str, str]) -> dict[str, Curve]:
     """Population standard deviations as curves."""
-    parts = by_layer(model, roles)
-    return {part: np.array([layer.std for layer in layers]) for part, layers in parts.items()}
+    found: dict[str, Curve] = {}
+    for part, layers in by_layer(model, roles).items():
+        found[part] = np.array([layer.std for layer in layers])
+        found |= with_error(part, [layer.std_error for layer in layers])
+    return found
+
+
+def with_error(part: str, errors: Sequence[float]) -> dict[str, Curve]:
+    """What slices in place of all add to a curve, a further one for people; none where all was measured."""
+    return {f"{part}.standard_error": np.array(errors)} if any(errors) else {}
 
 
 @register
@@ -291,6 +301,7 @@ class FeedForwardStd(DepthProfile):
             if not layers:
                 continue
             found[part] = np.array([pooled(populations).std for populations in layers])
+            found |= with_error(part, [pooled_error(populations) for populations in layers])
             if any(len(populations) > 1 for populations in layers):
                 means = [np.mean([each.std for each in populations]) for populations in layers]
                 found[f"{part}.mean_of_experts"] = np.array(means)
@@ -402,12 +413,15 @@ class LayerEnergy(DepthProfile):
     measured = Cost(7.3, 0.011)
 
     def curves(self, model: Checkpoint) -> dict[str, Curve]:  # noqa: D102
-        energy = np.zeros(model.roles.depth)
+        energy, squares = np.zeros((2, model.roles.depth))
         for role, moments in measure(model, self.roles_read(model)).items():
-            energy[int(role.split(".")[1])] += moments.norm
+            layer = int(role.split(".")[1])
+            energy[layer] += moments.norm
+            squares[layer] += moments.norm_error**2
         if not energy.any():
             return {}
-        return {"energy": energy / energy.max()}
+        highest = energy.max()
+        return {"energy": energy / highest} | with_error("energy", (np.sqrt(squares) / highest).tolist())
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return (super().similarity(a, b) + 1.0) / 2.0

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
-from scipy.special import gammaln
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
@@ -93,8 +92,8 @@ def homology(rotation: Array) -> float:
     """-log10 of the bound on the chance that a Haar matrix is so near a signed permutation."""
     n = len(rotation)
     size = np.abs(rotation)
-    found = float(size[linear_sum_assignment(size, maximize=True)].sum())
-    searched = n * math.log(2.0) + float(gammaln(n + 1))
+    found = float(size[scipy.optimize.linear_sum_assignment(size, maximize=True)].sum())
+    searched = n * math.log(2.0) + float(scipy.special.gammaln(n + 1))
     plain = max(0.0, float(np.trace(rotation)))
     log_p = min(searched - found**2 / 2.0, -(plain**2) / 2.0) + math.log(2.0)
     return max(0.0, -log_p / LN10)

@@ -6,8 +6,8 @@ import math
 from typing import Final
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
@@ -275,11 +275,11 @@ class AlignedCka(SharedRows):
                 np.array(each_layer(row, range(len(left)), models, what="layers compared", size=size))
             )
         table = np.concatenate(columns, axis=1)
-        return float(table[linear_sum_assignment(table, maximize=True)].mean())
+        return float(table[scipy.optimize.linear_sum_assignment(table, maximize=True)].mean())
 
 
 def matched_dimensions(x: Rows, y: Rows) -> tuple[Index, Index, Array]:
     """Which columns of `x` and `y` belong together, by |cosine|, and the sign that each pair needs."""
     cosines = unit_rows(x.T) @ unit_rows(y.T).T
-    rows, columns = linear_sum_assignment(np.abs(cosines), maximize=True)
+    rows, columns = scipy.optimize.linear_sum_assignment(np.abs(cosines), maximize=True)
     return rows, columns, np.where(cosines[rows, columns] < 0.0, -1.0, 1.0).astype(cosines.dtype)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from numpy.typing import NDArray
-from scipy.special import logsumexp
-from scipy.stats import norm, rankdata
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
@@ -170,7 +169,7 @@ def more_often(a: float, b: float, n: int) -> float:
     """One-sided p-value of the z-test that a share of n exceeds another share of n."""
     pooled = (a + b) / 2.0
     spread = math.sqrt(2.0 * pooled * (1.0 - pooled) / n)
-    return float(norm.sf((a - b) / spread)) if spread > 0.0 else 1.0
+    return float(scipy.stats.norm.sf((a - b) / spread)) if spread > 0.0 else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -327,14 +326,14 @@ class SeedBias(Outputs):
 def softened(logits: NDArray[np.floating]) -> Array:
     """Logarithm of the softmax of each row at `TEMPERATURE`, (inputs, tokens)."""
     values = np.asarray(logits, dtype=np.float64) / TEMPERATURE
-    found: Array = values - logsumexp(values, axis=1, keepdims=True)
+    found: Array = values - scipy.special.logsumexp(values, axis=1, keepdims=True)
     return found
 
 
 def kendall(x: Array, y: Array) -> Array:
     """Kendall's τ (a) over rows, column by column."""
     # Small integers and one row at a time: all pairs of rows at once are slower to move than to count.
-    a, b = (rankdata(each, method="dense", axis=0).astype(np.int16) for each in (x, y))
+    a, b = (scipy.stats.rankdata(each, method="dense", axis=0).astype(np.int16) for each in (x, y))
     total = np.zeros(x.shape[1], dtype=np.int64)
     for row in range(len(a) - 1):
         signs = np.sign(a[row] - a[row + 1 :]) * np.sign(b[row] - b[row + 1 :])
@@ -346,4 +345,4 @@ def kendall(x: Array, y: Array) -> Array:
 def minus_log10_p(mean: float, n: int, k: int) -> float:
     """-log10 of the two-sided p-value of a mean τ above 0, of k tokens over n inputs; at least 0."""
     z = mean / math.sqrt(2.0 * (2 * n + 5) / (9.0 * n * (n - 1) * k))
-    return max(0.0, -(math.log(2.0) + float(norm.logsf(z))) / LN10)
+    return max(0.0, -(math.log(2.0) + float(scipy.stats.norm.logsf(z))) / LN10)

@@ -90,22 +90,27 @@ class TensorInFile(FlatTensor):
     size: int
     _buffer: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8), init=False, repr=False)
 
+    def span(self, start: int, stop: int) -> tuple[int, int]:
+        """The bytes of the file that hold the numbers from `start` to before `stop`."""
+        width = CARRIERS[self.dtype].itemsize
+        return self.begin + start * width, self.begin + stop * width
+
     def read(self, start: int, stop: int) -> Raw:
         """Read them into the buffer."""
-        kind = CARRIERS[self.dtype]
-        count = (stop - start) * kind.itemsize
+        first, end = self.span(start, stop)
+        count = end - first
         if self._buffer.size < count:
             self._buffer = np.empty(count, np.uint8)
         wanted = self._buffer.data[:count]
         with self.path.open("rb", buffering=0) as stream:
-            stream.seek(self.begin + start * kind.itemsize)
+            stream.seek(first)
             got = 0
             while got < count:
                 more = stream.readinto(wanted[got:])
                 if not more:
                     raise OSError(f"{self.path} ends {count - got} bytes early")
                 got += more
-        raw: Raw = self._buffer[:count].view(kind)
+        raw: Raw = self._buffer[:count].view(CARRIERS[self.dtype])
         return raw
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -440,3 +441,22 @@ def test_bad_options_are_refused_before_anything_is_computed(options, message, m
     with pytest.raises(analysis.BadArgument) as caught:
         analyse([analysis.example_table("a", n_lineages=2)], **options)
     assert str(caught.value).startswith(message)
+
+
+def test_processes_get_tables_that_nothing_changes_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are packed before the test of this process keeps in them what it derives, and give the same."""
+    packed_here: list[bool] = []
+    reduce = ScoreTable.__reduce_ex__
+
+    def watched(table: ScoreTable, protocol: int) -> object:
+        packed_here.append(threading.current_thread() is threading.main_thread())
+        return reduce(table, protocol)
+
+    tables = [analysis.example_table(), analysis.example_table("other")]
+    alone = analyse(tables, n_resamples=19, n_bootstrap=9)
+    monkeypatch.setattr(ScoreTable, "__reduce_ex__", watched)
+    together = analyse(tables, n_resamples=19, n_bootstrap=9, workers=2)
+    assert packed_here == [True, True]
+    for one, other in zip(together.metrics, alone.metrics, strict=True):
+        for part in ("look_alike_auc", "permutation", "sensitivity"):
+            assert as_json(getattr(one, part)) == as_json(getattr(other, part)), part

@@ -99,6 +99,7 @@ BAD: dict[str, list[Any]] = {
     "n_resamples": COUNTS,
     "n_bootstrap": COUNTS,
     "n_candidates": COUNTS,
+    "workers": COUNTS,
     "n_metrics": COUNTS,
     "n_together": COUNTS,
     "models_per_lineage": COUNTS,

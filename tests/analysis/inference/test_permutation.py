@@ -314,7 +314,7 @@ def test_adjusted_p_counts_the_observed_arrangement_among_those_that_could_have_
     pytest.fail("no metric reached the smallest p-value")
 
 
-@pytest.mark.parametrize("n_resamples", [19, 99])
+@pytest.mark.parametrize("n_resamples", [19, pytest.param(99, marks=pytest.mark.slow)])
 def test_the_family_keeps_its_level_where_the_smallest_p_is_the_level(n_resamples: int):
     """Without the observed arrangement in the pool, six metrics reject in a quarter of the catalogs at 19."""
     rng = np.random.default_rng(1)

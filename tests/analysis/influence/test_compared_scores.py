@@ -175,6 +175,18 @@ def test_derived_pairs_across_two_shapes_are_compared_with_such() -> None:
     assert 0 < found["independent"] < 1
 
 
+def test_a_kind_of_pairs_without_strangers_is_left_out() -> None:
+    frame = Design("no strangers", (2, 2)).labels.with_scores(np.arange(6.0)).frame
+    cell = {
+        name: ("x" if i % 2 else "y") for i, name in enumerate(sorted({*frame["model_a"], *frame["model_b"]}))
+    }
+    frame = frame.assign(architecture_a=frame["model_a"].map(cell), architecture_b=frame["model_b"].map(cell))
+    across = (frame["architecture_a"] != frame["architecture_b"]) & (frame["relation"] == "independent")
+    table = ScoreTable(frame.assign(status=np.where(across, "abstained", "ok")))
+    assert (table.cell_a != table.cell_b)[table.derived].all()
+    assert set(coarser_look_alikes(table)) == {"independent"}
+
+
 def test_without_one_of_the_two_classes_nothing_is_compared() -> None:
     frame = Design("one class", (2, 2)).labels.with_scores(np.arange(6.0)).frame
     for kept in ("derived", "independent"):

@@ -284,7 +284,9 @@ def hubs(n_lineages: int, share: float, n_metrics: int, rng: np.random.Generator
     return tables
 
 
-@pytest.mark.parametrize(("n_metrics", "n_lineages"), [(1, 118), (5, 180)])
+@pytest.mark.parametrize(
+    ("n_metrics", "n_lineages"), [(1, 118), pytest.param(5, 180, marks=pytest.mark.slow)]
+)
 def test_certificates_keep_their_promise_together_in_the_worst_case(n_metrics: int, n_lineages: int) -> None:
     """A hub passes or does not with all its pairs: all that a lineage says it says at once."""
     share = 1 - math.sqrt(1 - 0.0501)

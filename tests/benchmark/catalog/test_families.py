@@ -77,6 +77,57 @@ def test_repositories_of_their_own() -> None:
     assert later.training_steps == 1000
 
 
+def test_runs_that_share_a_repository_are_told_apart_by_their_branches() -> None:
+    text = (
+        CATALOG.replace("id: lab/model-{size}-seed{seed}", "id: lab/model-{size}@step4000-seed-{seed}")
+        .replace(
+            '{hub: "lab/model-{size}-seed{seed}"}',
+            '{hub: "lab/model-{size}", revision: "step4000-seed-{seed}"}',
+        )
+        .replace("branch: step{step}", "branch: step{step}-seed-{seed}")
+    )
+    catalog = parse_catalog(text)
+    end = catalog.models["lab/model-14m@step4000-seed-2"]
+    assert end.source == HubSource("lab/model-14m", "step4000-seed-2")
+    assert [parent.id for parent in end.parents] == ["lab/model-14m@step1000-seed-2"]
+    assert catalog.models["lab/model-14m@step0-seed-2"].source == HubSource("lab/model-14m", "step0-seed-2")
+
+
+DISPUTE = """
+disputes:
+  - id: one-start
+    title: Did they begin from the same numbers?
+    models: [lab/*-14m-*@step0]
+    status: open
+    claims: [{by: a reader, says: the seed is set alike, source: "https://example.org"}]
+    settled_by: the numbers
+"""
+
+
+def test_a_dispute_names_many_models_by_a_pattern() -> None:
+    catalog = parse_catalog(CATALOG + DISPUTE)
+    (dispute,) = catalog.disputes
+    assert dispute.models == ("lab/model-14m-seed1@step0", "lab/model-14m-seed2@step0")
+    assert catalog.relation("lab/model-14m-seed1", "lab/model-14m-seed2@step1000") == "disputed"
+    assert catalog.relation("lab/model-14m-seed1", "lab/model-31m-seed1") == "independent"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("lab/*-15m-*", "unknown model 'lab/*-15m-*'"),
+        ("lab/*-31m-*@step0", "a dispute needs two models"),
+    ],
+)
+def test_a_pattern_that_names_fewer_than_two_models(pattern: str, message: str) -> None:
+    with pytest.raises(CatalogError) as caught:
+        parse_catalog(CATALOG + DISPUTE.replace("lab/*-14m-*@step0", pattern))
+    (problem,) = caught.value.problems
+    line = (CATALOG + DISPUTE).splitlines().index("    models: [lab/*-14m-*@step0]") + 1
+    assert str(problem).startswith(f"catalog:{line}")
+    assert message in str(problem)
+
+
 def test_one_draw_is_one_start_within_a_shape() -> None:
     text = CATALOG.replace("training: {seed:", "training: {initialisation: draw, seed:")
     catalog = parse_catalog(text)
@@ -94,7 +145,7 @@ def test_one_draw_is_one_start_within_a_shape() -> None:
         ("branch: step{step}", "branch: main", "hold {step}"),
         ("date: 2025", "date: soon", f"{MEMBER}14m-seed1@step0].date: write a date as"),
         ("cell: large", "cell: larger", f"{MEMBER}31m-seed1@step0].cell: unknown cell 'larger'; did you"),
-        ("id: lab/model-{size}-seed{seed}", "id: lab/model-{size}", "duplicate id 'lab/model-14m@step0'"),
+        ("id: lab/model-{size}-seed{seed}", "id: lab/model-{size}", "duplicate id 'lab/model-14m'"),
     ],
 )
 def test_an_error_names_the_family_or_the_member(old: str, new: str, message: str) -> None:

@@ -39,6 +39,7 @@ NONSENSE = {
     "power": "--lineages 0",
     "power ": "--max-fpr nan",
     "power  ": "--confidence 2",
+    "power   ": "--tier attic",
     "cache": "no-such-verb",
     "cache info": "surplus",
     "catalog": "no-such-verb",

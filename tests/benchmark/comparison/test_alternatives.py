@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import cast
 
 import numpy as np
@@ -48,9 +48,16 @@ class Calibration:
     def __init__(self, of: analysis.ScoreTable) -> None:
         self.of = of
 
-    def without(self, metric: str, lineages: Collection[str]) -> analysis.ScoreTable:
+    def near(self, metric: str, cells: tuple[str, str], lineages: Collection[str]) -> analysis.ScoreTable:
         assert (metric, list(lineages)) == ("m", ["gone"])
+        assert set(cells) <= {"x", "y"}
         return self.of
+
+    def combine(
+        self, tables: Sequence[analysis.ScoreTable], negatives: str, lineages: Collection[str]
+    ) -> analysis.Combination:
+        assert list(lineages) == ["gone"]
+        return analysis.combine_evidence(tables, negatives=negatives)
 
 
 def weighed(

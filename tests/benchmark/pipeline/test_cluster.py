@@ -40,7 +40,7 @@ def check(plain: Path, folder: Path) -> None:
     assert fingerprints(folder / "cache") == fingerprints(plain / "cache")
 
 
-@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_local_processes(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     monkeypatch.setattr(engine_module, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(engine_module, "START_SECONDS", 0.0)
@@ -48,6 +48,7 @@ def test_local_processes(plain: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     check(plain, tmp_path)
 
 
+@pytest.mark.slow
 def test_workers_that_share_no_disk_one_of_which_is_killed(plain: Path, tmp_path: Path) -> None:
     caller = tmp_path / "caller"
     (tmp_path / "cluster").mkdir()

@@ -127,6 +127,7 @@ def test_seed_bias_holds_its_level_before_training_and_not_after() -> None:
     assert metric.similarity(a, b) > 20
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Same scores to the byte from one process and from two, without a shared cache."""
     from benchmark.pipeline import engine

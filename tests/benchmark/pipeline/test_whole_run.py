@@ -14,6 +14,7 @@ from conftest import Said, command
 from killed import run_until_killed
 from small_catalog import as_yaml, child_of, tensors, write_catalog, write_checkpoint
 
+from benchmark.results.schema import SCHEMA
 from benchmark.session.cache import Cache
 
 ROOT = Path(__file__).parents[3]
@@ -57,7 +58,7 @@ def test_run_directory_is_complete(whole: Path) -> None:
     }
     run = json.loads((whole / "run.json").read_text())
     assert run["status"] == "complete"
-    assert run["schema"] == 2
+    assert run["schema"] == SCHEMA
     assert len(run["models"]) == 18
     assert all(re.fullmatch(r"[0-9a-f]{64}", model["digest"]) for model in run["models"].values())
     scores = pd.read_parquet(whole / "scores.parquet")
@@ -69,7 +70,7 @@ def test_run_directory_is_complete(whole: Path) -> None:
 
 def test_results_tell_children_from_look_alikes(whole: Path) -> None:
     results = json.loads((whole / "results.json").read_text())
-    assert results["schema"] == 2
+    assert results["schema"] == SCHEMA
     by_name = {metric["metric"]: metric for metric in results["metrics"]}
     assert by_name["weight-cosine"]["look_alike_auc"]["estimate"] == 1.0
     assert by_name["weight-cosine"]["look_alike_auc"]["low"] < 1.0

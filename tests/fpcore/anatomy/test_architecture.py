@@ -13,6 +13,14 @@ QWEN = {"model_type": "qwen2", "hidden_size": 48, "num_hidden_layers": 6, "num_a
 QWEN |= {"num_key_value_heads": 2, "intermediate_size": 128, "rms_norm_eps": 1e-6}
 FALCON: dict[str, Any] = {"model_type": "falcon", "hidden_size": 64, "num_hidden_layers": 2}
 FALCON |= {"num_attention_heads": 8, "layer_norm_epsilon": 1e-5}
+OLMO: dict[str, object] = {
+    "model_type": "hf_olmo",
+    "d_model": 64,
+    "n_layers": 8,
+    "n_heads": 8,
+    "mlp_ratio": 8,
+}
+OLMO |= {"vocab_size": 50280, "layer_norm_eps": 1e-6, "weight_tying": False}
 
 CELLS = {
     "qwen2 6x48 h4/2 f128 bias rmsnorm": QWEN,
@@ -56,6 +64,8 @@ CELLS = {
     "falcon 2x64 h8/1 f256 layernorm": FALCON | {"num_kv_heads": 8, "multi_query": True},
     "falcon 2x64 h8/8 f256 layernorm": FALCON | {"num_kv_heads": 8, "multi_query": False},
     "falcon 2x64 h8/4 f256 layernorm": FALCON | {"num_kv_heads": 4, "new_decoder_architecture": True},
+    "hf_olmo 8x64 h8/8 f256 rmsnorm": OLMO | {"layer_norm_type": "rms"},
+    "hf_olmo 8x64 h8/8 f256 layernorm": OLMO | {"layer_norm_type": "default"},
     "mpt 32x4096 h32/32 f16384 layernorm": {
         "model_type": "mpt",
         "d_model": 4096,
@@ -116,8 +126,19 @@ def test_tensors_decide_on_biases() -> None:
     assert Architecture.from_config(QWEN, ["model.layers.0.self_attn.q_proj.bias"]).qkv_bias
     assert not Architecture.from_config(QWEN, ["model.layers.0.self_attn.o_proj.bias"]).qkv_bias
     fused = ["transformer.h.0.attn.c_attn.bias", "h.0.self_attention.query_key_value.bias", "x.W_pack.bias"]
-    for name in fused:
+    encoders = ["encoder.layer.0.attention.self.query_proj.bias", "transformer.layer.0.attention.q_lin.bias"]
+    for name in fused + encoders:
         assert Architecture.from_config(QWEN, [name]).qkv_bias, name
+
+
+@pytest.mark.parametrize(
+    "model_type",
+    ["bert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2", "gpt_bigcode", "qwen2", "bloom"],
+)
+def test_types_whose_config_does_not_tell_of_their_biases(model_type: str) -> None:
+    config = {**QWEN, "model_type": model_type}
+    assert Architecture.from_config(config).qkv_bias
+    assert not Architecture.from_config(config, ["x.q_proj.weight"]).qkv_bias
 
 
 def test_a_setting_of_null_is_not_stated() -> None:

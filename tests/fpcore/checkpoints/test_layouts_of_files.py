@@ -6,9 +6,11 @@ import json
 import pickle
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from flat_reading import check_flat
@@ -137,6 +139,37 @@ def test_a_pickle_that_lost_one_tensor_silences_what_needs_it(hub: Path, tmp_pat
     ):
         model.roles["unembedding.weight"].read()
     assert fpcore.metric("attention-std").fingerprint(model).arrays
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("without", "reason"),
+    [
+        (lambda tensor: tensor.to_sparse(), "it is sparse; save the model with tensor.to_dense()"),
+        (lambda tensor: tensor.to_sparse_csr(), "it is sparse; save the model with tensor.to_dense()"),
+        (lambda tensor: tensor.to("meta"), "it is on the meta device and has no numbers"),
+        (
+            lambda tensor: torch.quantize_per_tensor(tensor.float(), 0.01, 0, torch.qint8),
+            "it is of a quantised torch type; save it with tensor.dequantize()",
+        ),
+    ],
+    ids=["sparse", "csr", "meta", "quantised"],
+)
+def test_a_tensor_without_plain_numbers_silences_what_needs_it(
+    hub: Path, tmp_path: Path, without: Callable[[torch.Tensor], torch.Tensor], reason: str
+) -> None:
+    shutil.copy(hub / "config.json", tmp_path)
+    name = "model.layers.0.self_attn.q_proj.weight"
+    tensors = state(hub)
+    torch.save(tensors | {name: without(tensors[name])}, tmp_path / "pytorch_model.bin")
+    model = fpcore.open_checkpoint(tmp_path)
+    with pytest.raises(fpcore.UnreadableTensor) as caught:
+        fpcore.metric("attention-std").fingerprint(model)
+    assert f"pytorch_model.bin: tensor {name}: {reason}" in str(caught.value)
+    whole = fpcore.metric("ffn-std").fingerprint(fpcore.open_checkpoint(hub))
+    np.testing.assert_array_equal(
+        fpcore.metric("ffn-std").fingerprint(model).arrays["up"], whole.arrays["up"]
+    )
 
 
 def parts(hub: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:

@@ -1,0 +1,148 @@
+"""Slices in place of all: where they lie, how far off they are, and what that is said to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import TINY
+
+import fpcore
+from fpcore.checkpoints import sampled
+from fpcore.checkpoints.sampled import SampledCheckpoint, slices
+from fpcore.features import moments as module
+from fpcore.features.block_moments import Moments, exact_moments
+from fpcore.features.moments import measure
+from fpcore.features.sampled_moments import moments_from_slices, pooled_error
+from fpcore.metrics.depth_profiles import DepthProfile
+
+CURVES = ("attention-std", "ffn-std", "layer-energy")
+
+
+@pytest.fixture
+def small_weights_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices of two rows or so, of every matrix of a tiny model."""
+    for place in (sampled, module):
+        monkeypatch.setattr(place, "SMALL", 100)
+    monkeypatch.setattr(sampled, "SLICE", 40)
+    monkeypatch.setattr(sampled, "SLICES", 4)
+
+
+@pytest.fixture(params=["llama", "phi3", "gpt2", "mixtral", "gpt_neox"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path, small_weights_are_large: None) -> Path:
+    known = [tiny for tiny in TINY if tiny.model_type == request.param]
+    if not known:
+        pytest.skip(f"no tiny {request.param}")
+    known[0].save(tmp_path)
+    return tmp_path
+
+
+def opened(folder: Path, seed: int = 0, name: str | None = None) -> SampledCheckpoint:
+    return SampledCheckpoint(fpcore.open_checkpoint(folder, name=name), seed)
+
+
+def test_slices_are_what_is_measured(folder: Path) -> None:
+    model = opened(folder)
+    whole = measure(model.whole)
+    for role, moments in measure(model).items():
+        view = model.roles[role]
+        stored = model.whole.tensors[view.source].shape
+        assert moments.count == view.size
+        if np.prod(stored) <= 100:
+            assert moments == whole[role]
+            continue
+        flat = model.whole.read(view.source).double().numpy().reshape(-1, stored[-1])
+        found = []
+        for slice_ in slices(view, stored, 0):
+            pieces = [flat[slice(*part.rows), slice(*part.columns)].ravel() for part in slice_]
+            found.append(np.concatenate(pieces))
+        values = np.concatenate(found)
+        assert len(values) <= view.size
+        assert len(np.unique(values)) > 0.9 * len(values), "no place twice"
+        assert (moments.mean, moments.std) == pytest.approx((values.mean(), values.std()), rel=1e-9)
+        assert np.isin(values + view.view.shift, model.whole.roles[role].values().astype(float)).all()
+
+
+def test_places_depend_on_shape_and_seed_alone(folder: Path) -> None:
+    one, same, other = opened(folder), opened(folder, name="another"), opened(folder, seed=1)
+    assert dict(measure(one)) == dict(measure(same))
+    assert one.digest == same.digest
+    assert dict(measure(one)) != dict(measure(other))
+    assert len({one.digest, other.digest, one.whole.digest}) == 3
+
+
+def test_the_digest_is_of_all_that_is_read_and_of_nothing_else(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    before, plain = opened(folder), file.read_bytes()
+    measured, digest = dict(measure(before)), before.digest
+    seen = []
+    for place in range(len(plain) - 4, len(plain) - 4000, -52):
+        file.write_bytes(plain[:place] + bytes([plain[place] ^ 1]) + plain[place + 1 :])
+        after = opened(folder)
+        seen.append(after.digest != digest)
+        if dict(measure(after)) != measured:
+            assert after.digest != digest
+    assert len(set(seen)) == 2, "some numbers are read, and some are not"
+
+
+def test_curves_say_what_slices_add_and_whole_weights_abstain(folder: Path) -> None:
+    model = opened(folder)
+    for name in CURVES:
+        metric = fpcore.metric(name)
+        about, exact = metric.fingerprint(model).arrays, metric.fingerprint(model.whole).arrays
+        assert not any("standard_error" in part for part in exact)
+        assert any(part.endswith(".standard_error") for part in about)
+        for part, errors in about.items():
+            if part.endswith(".standard_error"):
+                curve = part.removesuffix(".standard_error")
+                assert errors.shape == exact[curve].shape
+                assert (errors >= 0.0).all()
+        assert isinstance(metric, DepthProfile)
+        taken = metric.fingerprint(model)
+        assert not any("standard_error" in part for part in metric.common_parts(taken, taken))
+    with pytest.raises(fpcore.UnreadableTensor, match=r"needs all of it; leave out --sample"):
+        fpcore.metric("embedding-norms").fingerprint(model)
+    view = next(view for view in model.roles.values() if view.size > 100)
+    for read in (view.read, view.values):
+        with pytest.raises(fpcore.UnreadableTensor, match="only slices of it are read"):
+            read()
+
+
+@pytest.mark.parametrize("kind", ["even", "rows differ", "a few rows stand out"])
+def test_standard_errors_are_as_large_as_the_errors(kind: str) -> None:
+    """Over many draws: the root of the mean square error beside what is said of it."""
+    rng = np.random.default_rng(1)
+    matrix = rng.standard_normal((512, 64))
+    if kind == "rows differ":
+        matrix *= rng.uniform(0.5, 2.0, (512, 1))
+    if kind == "a few rows stand out":
+        matrix[::37] *= 3.0
+    truth = exact_moments(matrix)
+    errors, said = [], []
+    for _ in range(400):
+        starts = 8 * (4 * np.arange(16) + rng.integers(0, 4, 16))
+        about = moments_from_slices([exact_moments(matrix[s : s + 8]) for s in starts], matrix.size)
+        errors.append((about.std - truth.std, about.norm - truth.norm))
+        said.append((about.std_error, about.norm_error))
+    actual = np.sqrt(np.square(errors).mean(axis=0))
+    ratio = np.sqrt(np.square(said).mean(axis=0)) / actual
+    assert (ratio > 0.85).all(), ratio
+    assert (ratio < 1.35).all(), ratio
+
+
+def test_all_slices_are_the_whole() -> None:
+    parts = [exact_moments(torch.randn(50).numpy()) for _ in range(4)]
+    about = moments_from_slices(parts, 200)
+    assert (about.std_error, about.norm_error, about.count) == (0.0, 0.0, 200)
+    assert np.isnan(moments_from_slices(parts[:1], 200).std_error)
+    same = [Moments(50, 1.0, 0.0, 1.0, 1.0)] * 2
+    assert moments_from_slices(same, 200).std_error == 0.0
+
+
+def test_the_error_of_populations_together() -> None:
+    one = Moments(100, 0.0, 2.0, -1.0, 1.0, std_error=0.1)
+    assert pooled_error([one]) == pytest.approx(0.1)
+    assert pooled_error([one, one]) == pytest.approx(0.1 / np.sqrt(2))
+    assert pooled_error([Moments(9, 0.0, 0.0, 0.0, 0.0)]) == 0.0
