@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-import joblib
 from threadpoolctl import threadpool_limits
 
 from analysis.breakdown import by_look_alike, by_method
@@ -27,6 +25,7 @@ from analysis.influence.influence import SeedInfluence
 from analysis.influence.sensitivities import Sensitivity, sensitivity
 from analysis.metric_report import MetricReport
 from analysis.notebook import Shown
+from analysis.processes import in_processes
 from analysis.summary import CatalogSummary, MetricSummary, Summary
 from analysis.table import ScoreTable, check_tables
 from analysis.thresholds.calibration import audit_threshold, calibrate_thresholds
@@ -170,10 +169,7 @@ def analyse(
     test = partial(separation_tests, tables, n_resamples, seed, level=TEST_LEVEL)
     if workers > 1 and len(tables) > 1:
         # Where a caller has processes at work already, these are the ones.
-        jobs = joblib.Parallel(n_jobs=min(workers, len(tables)), return_as="generator")
-        # Packed here: a thread would pack them while the test below keeps what it derives from them.
-        packed = [pickle.dumps(table) for table in tables]
-        begun = jobs(joblib.delayed(_in_process)(work, table) for table in packed)
+        begun = in_processes(partial(_in_process, work), tables, workers)
         tests = test()
         parts = list(begun)
     else:
@@ -205,10 +201,10 @@ class _Part:
         )
 
 
-def _in_process(work: Callable[[ScoreTable], _Part], packed: bytes) -> _Part:
+def _in_process(work: Callable[[ScoreTable], _Part], table: ScoreTable) -> _Part:
     """One thread of linear algebra, as in the process that asks: the same digits on any machine."""
     with threadpool_limits(1):
-        return work(pickle.loads(packed))
+        return work(table)
 
 
 def _part(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import joblib
 
+from analysis.processes import quiet_about_workers
 from benchmark.pipeline.process_state import in_process
 from benchmark.session.progress import Advance
 
@@ -131,6 +132,7 @@ class Engine(Generic[State]):
                 break
         if not left:
             return
+        quiet_about_workers()
         jobs = joblib.Parallel(n_jobs=min(self._workers, len(left)), return_as="generator_unordered")
         yield from jobs(
             joblib.delayed(_in_worker)(self._token, self._start, work, place, units[place]) for place in left

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import pickle
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-import joblib
 from matplotlib.figure import Figure
 
+from analysis.processes import in_processes
 from benchmark.report.plots.auc_forest import aucs, forest_height
 from benchmark.report.plots.error_rates import roc
 from benchmark.report.plots.score_rows import draw_rows, rows_height
@@ -50,19 +49,12 @@ def run_figures(
     ]
     if workers == 1:
         return ((name, _drawn(draw)) for name, draw in wanted)
-    jobs = joblib.Parallel(n_jobs=min(workers, len(wanted)), return_as="generator")
-    # Packed here: a thread would pack what the page is written from, and keeps what it derives in.
-    packed = [pickle.dumps(draw) for _, draw in wanted]
-    svgs: Iterator[str] = jobs(joblib.delayed(_drawn_from)(draw) for draw in packed)
+    svgs = in_processes(_drawn, [draw for _, draw in wanted], workers)
     return zip((name for name, _ in wanted), svgs, strict=True)
 
 
 def _drawn(draw: Callable[[], Figure]) -> str:
     return as_svg(draw())
-
-
-def _drawn_from(packed: bytes) -> str:
-    return _drawn(pickle.loads(packed))
 
 
 def forest_figure(results: Results) -> Figure:
