@@ -22,10 +22,26 @@ from analysis.thresholds.calibration import Threshold, ThresholdAudit
 from analysis.verdict_bounds import SeparationBounds
 from analysis.verdicts import Verdict, verdict
 
-__all__ = ["MetricReport"]
+__all__ = ["MetricReport", "reversed_scores"]
 
 FAR_BELOW: Final = 0.25
 """An AUC below this looks like that of a distance, however few lineages there are."""
+
+
+def reversed_scores(auc: Interval) -> str:
+    """Say that scores run the wrong way, as those of a distance do; empty where they do not.
+
+    >>> from analysis import auc, example_table
+    >>> from analysis.metric_report import reversed_scores
+    >>> reversed_scores(auc(example_table()))
+    ''
+    """
+    if auc.high < 0.5 or auc.estimate < FAR_BELOW:
+        return (
+            f"derived pairs score below independent ones (AUC {auc.estimate:.3f}): a score must be"
+            " higher the more alike two models are; change the sign of a distance"
+        )
+    return ""
 
 
 @dataclass(frozen=True)
@@ -117,11 +133,8 @@ class MetricReport(Shown):
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before quoting the numbers, each once."""
         said = [*self.table.notes, *self.auc.warnings, *self.look_alike_auc.warnings]
-        if self.auc.high < 0.5 or self.auc.estimate < FAR_BELOW:
-            said.append(
-                f"derived pairs score below independent ones (AUC {self.auc.estimate:.3f}): a score must be"
-                " higher the more alike two models are; change the sign of a distance"
-            )
+        if reversed_scores(self.auc):
+            said.append(reversed_scores(self.auc))
         if self.table.derived.any() and self.derived_coverage < 1:
             missing = int((self.table.derived & ~self.table.comparable).sum())
             said.append(f"{missing} of {int(self.table.derived.sum())} derived pairs have no score")

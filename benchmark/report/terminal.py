@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from analysis.metric_report import reversed_scores
 from benchmark.report.notation import interval
 from benchmark.report.verdict_groups import CLAIM_SLUGS, best_first, group_of
 from benchmark.results.schema import Results
@@ -27,11 +28,13 @@ def verdict_table(results: Results) -> Table:
     Returns
     -------
     rich.table.Table
-        Best verdict first; what is undefined is a dash; the caption names metrics that can be deceived.
+        Best verdict first; what is undefined is a dash; the caption names metrics that can be deceived,
+        and those whose scores run the wrong way.
     """
     found = best_first(results.metrics)
     forged = [one.metric for one in found if one.forgeable]
     told = f"\nForged or laundered at no cost: {', '.join(forged)}." if forged else ""
+    told += "".join(f"\n{one.metric}: {said}." for one in found if (said := reversed_scores(one.auc)))
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import command
 
 import analysis
 from analysis import BadTable, ScoreTable
@@ -270,3 +271,14 @@ def test_a_run_of_scores_of_any_size_has_a_report(tmp_path: Path, scale: float) 
     page = run.report.read_text()
     assert not re.search(r"\d,\d{3},\d{3},\d{3},\d{3}", page), "a number that nobody can read"
     assert list((tmp_path / "run" / "figures").glob("*.svg"))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_scores_that_look_like_distances_are_told_in_the_terminal(tmp_path: Path, sign: int) -> None:
+    table = tmp_path / "scores.csv"
+    CLEAN.assign(score=CLEAN["score"] * sign).to_csv(table, index=False)
+    said = command("analyse", table, "--out", tmp_path / "out", "--quiet", cache=tmp_path / "cache")
+    assert said.code == 0, said.err
+    told = " ".join(said.out.split())
+    assert ("m: derived pairs score below independent ones" in told) == (sign < 0)
+    assert ("change the sign of a distance." in told) == (sign < 0)
