@@ -33,9 +33,10 @@ def text_at(commit: str, path: Path) -> str:
 def changed_functions(before: str, now: str) -> set[str]:
     """Names of the functions, methods as `Class.method`, that are new or not what they were.
 
-    Docstrings, comments and layout do not count. What stands outside functions counts for those that it can
-    reach: an import, a constant or the fields of a class for the functions that name it, or that name what is
-    made from it, and for the methods of the class; what has no name, for all.
+    Docstrings, comments, layout and the types of arguments and results do not count. What stands outside
+    functions counts for those that it can reach: an import, a constant or the fields of a class for the
+    functions that name it, or that name what is made from it, and for the methods of the class; what has no
+    name, for all.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ class _Parts:
         self.reached: dict[str, set[str]] = {}
         self.bound: dict[str, str] = {}
         self.mentioned: dict[str, set[str]] = {}
-        for statement in _without_docstrings(ast.parse(text)).body:
+        for statement in _stripped(ast.parse(text)).body:
             if isinstance(statement, Function):
                 self._take(statement, statement.name, set())
             elif isinstance(statement, ast.ClassDef):
@@ -88,10 +89,18 @@ class _Parts:
         self.mentioned[name] = self.mentioned.get(name, set()) | _mentions(statement)
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
+def _stripped(tree: ast.Module) -> ast.Module:
+    """Without docstrings, and without the types of functions: what runs stays."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | Function):
             node.body = [part for part in node.body if not _is_text(part)]
+        if isinstance(node, Function):
+            node.returns = None
+            for part in ast.walk(node):
+                if isinstance(part, ast.arg):
+                    part.annotation = None
+                elif isinstance(part, ast.AnnAssign):
+                    part.annotation = ast.Constant(None)
     return tree
 
 

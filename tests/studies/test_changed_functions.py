@@ -56,6 +56,8 @@ ALL = {"area", "share", "joined", "Point.double", "Point.same", "made"}
         ("math.pi * r", "math.pi*r", set()),
         ("math.pi * r", "math.pi + r", {"area"}),
         ("def area(r)", "def area(r=1)", {"area"}),
+        ("def area(r)", "def area(r: HALF) -> path", set()),
+        ("    return math.pi", "    q: path = 1\\n    return math.pi", {"area"}),
         ("def area", "def field", {"field"}),
         # A constant reaches those that name it, those that name what is made from it, and a class with it.
         ("HALF = 0.5", "HALF = 0.6", {"share", "Point.double", "Point.same", "made"}),
