@@ -107,7 +107,7 @@ class LineageExcess:
         own[lineage] = levels.lineage[levels.a[mine]]
         explained = product.inside[own]
         excess = np.bincount(lineage, weight * left[mine]) - explained
-        mean = float(excess.mean() - max(0.0, explained.mean()))
+        mean = float(excess.mean() - explained.mean())
         if g < 2:
             return cls(mean, math.nan, g, math.nan)
         spread = max(float(excess.var(ddof=1)), LEAST * float(np.square(blocks - product.between).mean()))
