@@ -237,7 +237,7 @@ def one_by_one(wins: Wins, level: float, kind: Share) -> Interval:
     return intervals_at_once([auc_share(wins, wins.jackknife(), level, kind)])[0]
 
 
-def alike(one: Interval, other: Interval) -> None:
+def assert_alike(one: Interval, other: Interval) -> None:
     """To the digits that quantiles found together are good for."""
     ends = [(each.low, each.high, each.unseen) for each in (one, other)]
     assert ends[0] == pytest.approx(ends[1], abs=1e-6, nan_ok=True)
@@ -262,7 +262,7 @@ def test_bounds_hold_for_methods_and_metrics_together_and_count_misses_against_t
     for name, row in found.items():
         ours = table.derived & (table.frame["method"] == name).to_numpy()
         wins = Wins.of(table, "look-alike", positive=ours & table.comparable)
-        alike(row.look_alike_auc, one_by_one(wins, 0.8, AREA))
+        assert_alike(row.look_alike_auc, one_by_one(wins, 0.8, AREA))
         missed = Wins.of(
             table,
             "look-alike",
@@ -270,10 +270,10 @@ def test_bounds_hold_for_methods_and_metrics_together_and_count_misses_against_t
             negative=table.independent & table.comparable,
             score=np.where(table.comparable, table.score, -1e9),
         )
-        alike(row.look_alike_auc_with_misses, one_by_one(missed, 0.8, AREA))
+        assert_alike(row.look_alike_auc_with_misses, one_by_one(missed, 0.8, AREA))
         low = one_by_one(missed, together, AREA).low
         high = one_by_one(wins, together, ANYTHING)
-        alike(row.bounds, replace(high, low=low, method=BOUNDS, unseen=math.nan))
+        assert_alike(row.bounds, replace(high, low=low, method=BOUNDS, unseen=math.nan))
     assert found["cast"].look_alike_auc_with_misses == found["cast"].look_alike_auc
     assert found["merge"].look_alike_auc_with_misses.estimate < found["merge"].look_alike_auc.estimate
     scored = 1 - found["merge"].n_abstained / (found["merge"].n_abstained + found["merge"].n_pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import joblib
@@ -41,10 +42,11 @@ def test_no_more_processes_than_values_and_results_one_after_the_other(
     workers: int, jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: dict[str, Any] = {}
+    alone = partial(joblib.Parallel, n_jobs=1)
 
     def parallel(**options: Any) -> Any:
         asked.update(options)
-        return joblib.Parallel(**{**options, "n_jobs": 1})
+        return alone(return_as=options["return_as"])
 
     monkeypatch.setattr(processes.joblib, "Parallel", parallel)
     found = in_processes(doubled, [[1], [2], [3]], workers)

@@ -90,6 +90,13 @@ def whole_bounds(wins: Wins, level: float) -> Interval:
     return replace(high, low=low.low, unseen=low.unseen, method=METHOD)
 
 
+def assert_alike(one: Interval, other: Interval) -> None:
+    """Quantiles that are found together stop together: they differ beyond the digits they are good for."""
+    ends = [(each.low, each.high, each.unseen) for each in (one, other)]
+    assert ends[0] == pytest.approx(ends[1], abs=1e-6)
+    assert replace(one, low=0.0, high=0.0, unseen=0.0) == replace(other, low=0.0, high=0.0, unseen=0.0)
+
+
 @pytest.mark.parametrize("failing", [(), (2,)])
 def test_every_part_of_the_bounds(failing: tuple[int, ...]) -> None:
     table = with_failing(*failing)
@@ -97,7 +104,7 @@ def test_every_part_of_the_bounds(failing: tuple[int, ...]) -> None:
     found = separation_bounds(table, methods, n_metrics=2)
     wins, level = Wins.of(table, "look-alike"), family_level(2)
     assert found.n_metrics == 2
-    assert found.look_alike_auc == whole_bounds(wins, level)
+    assert_alike(found.look_alike_auc, whole_bounds(wins, level))
     low, high = (auc_share(wins, wins.jackknife(), level, kind) for kind in (AREA, ANYTHING))
     assert found.lineages_for_good == _lineages(found.look_alike_auc, low, high, GOOD)
     assert found.lineages_for_fair == _lineages(found.look_alike_auc, low, high, FAIR)
@@ -105,7 +112,7 @@ def test_every_part_of_the_bounds(failing: tuple[int, ...]) -> None:
     assert found.share_elsewhere == 1 - len(failing) / 4
     if failing:
         left = Wins.of(table, "look-alike", positive=table.derived & ~np.isin(table.model_b % 5, failing))
-        assert found.elsewhere == whole_bounds(left, family_level(2 * choices(4, 1)))
+        assert_alike(found.elsewhere, whole_bounds(left, family_level(2 * choices(4, 1))))
 
 
 def test_bounds_are_of_one_metric_by_default() -> None:
