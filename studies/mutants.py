@@ -168,6 +168,8 @@ class Runner:
             done += 1
             if status == 0:
                 self.survivors.append(mutant)
+                # At once, for a run that is cut short.
+                print(f"survives: {mutant}", flush=True)
             else:
                 self.killed += 1
             if done % 50 == 0:
