@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
+from torch.optim.optimizer import ParamsT
 
 from benchmark.session.errors import UsageError
 
@@ -14,7 +12,7 @@ __all__ = ["Lion", "make_optimiser"]
 MOMENTUM = 0.9
 
 
-def make_optimiser(name: str, groups: Iterable[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
+def make_optimiser(name: str, groups: ParamsT, rate: float) -> torch.optim.Optimizer:
     """An optimiser over parameter groups, each with its ``weight_decay``.
 
     Parameters
@@ -37,7 +35,7 @@ def make_optimiser(name: str, groups: Iterable[dict[str, Any]], rate: float) -> 
 class Lion(torch.optim.Optimizer):
     """Sign of interpolated momentum, with decoupled weight decay (arXiv:2302.06675, algorithm 2)."""
 
-    def __init__(self, groups: Iterable[dict[str, Any]], rate: float) -> None:
+    def __init__(self, groups: ParamsT, rate: float) -> None:
         super().__init__(groups, {"lr": rate, "weight_decay": 0.0, "betas": (0.9, 0.99)})
 
     @torch.no_grad()
