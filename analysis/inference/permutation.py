@@ -8,9 +8,8 @@ Two ways in which they could, and both must be refuted; the p-value is the large
    and Mantel 1967). Under this null the p-value is exact for any score, any confusion of lineage with
    architecture and any hub. The statistic: `analysis/inference/separation_statistic.py`.
 2. *Lineages are drawn independently, and derived pairs score on average what the levels of their models and
-   lineages explain, added or multiplied*: exchangeability fails where lineages, or pairs of them, have scores
-   of their own.
-   `analysis/inference/lineage_excess.py`.
+   lineages explain, added, multiplied, or by the lower of two*: exchangeability fails where lineages, or
+   pairs of them, have scores of their own. `analysis/inference/lineage_excess.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from analysis.randomness import generator
 from analysis.table import ScoreTable, check_table, check_tables
 from analysis.validation import BadArgument, check_count, check_probability, check_seed
 
-__all__ = ["NULL", "PermutationTest", "separation_test", "separation_tests"]
+__all__ = ["NOT_REFUTED", "NULL", "PermutationTest", "separation_test", "separation_tests"]
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -41,9 +40,14 @@ Indices = npt.NDArray[np.intp]
 NULL: Final = (
     "models of one architecture cell are exchangeable; or, where they are not, lineages are drawn"
     " independently and derived pairs score on average what the levels of their models and lineages explain,"
-    " added or multiplied"
+    " added, multiplied, or by the lower of two"
 )
 """What a small p-value speaks against: both halves."""
+NOT_REFUTED: Final = (
+    "a small p does not speak against models of a lineage being alike for another reason than descent (the"
+    " same data, the same recipe), nor against levels that combine in yet another way"
+)
+"""What gives a small p-value without any descent."""
 TIE: Final = 1e-7
 """Statistics closer than this, relatively, count as equal: rounding never makes p smaller."""
 
@@ -78,7 +82,9 @@ class PermutationTest(Shown):
     lineage_p_value : float
         Of Student's t over lineages: where only the lineages are independent (`LineageExcess`).
     null : str
-        What is refuted, in words.
+        What a small p-value speaks against, in words.
+    not_refuted : str
+        What it does not speak against.
     """
 
     metric: str
@@ -95,6 +101,7 @@ class PermutationTest(Shown):
     exchangeable_p_value: float = math.nan
     lineage_p_value: float = math.nan
     null: str = NULL
+    not_refuted: str = NOT_REFUTED
 
     def __str__(self) -> str:
         if self.reason:
