@@ -108,10 +108,8 @@ class LineageExcess:
         own = np.zeros(g, dtype=np.intp)
         own[lineage] = levels.lineage[levels.a[mine]]
         nearness = levels.nearness(at)
-        lower = LowerLevel.of(
-            blocks, levels.block_means(nearness[rival]), np.bincount(lineage, weight * nearness[mine])
-        )
-        excess = np.bincount(lineage, weight * left[mine])
+        near, excess = (np.bincount(lineage, weight * of[mine]).astype(np.float64) for of in (nearness, left))
+        lower = LowerLevel.of(blocks, levels.block_means(nearness[rival]), near)
         inflation = levels.inflation(lineage, weight, mine) if g > 1 else math.nan
         return max(
             (
