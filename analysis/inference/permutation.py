@@ -32,7 +32,7 @@ from analysis.randomness import generator
 from analysis.table import ScoreTable, check_table, check_tables
 from analysis.validation import BadArgument, check_count, check_probability, check_seed
 
-__all__ = ["NOT_REFUTED", "NULL", "PermutationTest", "separation_test", "separation_tests"]
+__all__ = ["NULL", "PermutationTest", "separation_test", "separation_tests"]
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -40,14 +40,10 @@ Indices = npt.NDArray[np.intp]
 NULL: Final = (
     "models of one architecture cell are exchangeable; or, where they are not, lineages are drawn"
     " independently and derived pairs score on average what the levels of their models and lineages explain,"
-    " added, multiplied, or by the lower of two"
+    " added, multiplied, or by the lower of two. Not refuted: that models of a lineage are alike for another"
+    " reason than descent (the same data, the same recipe), or that levels combine in yet another way"
 )
-"""What a small p-value speaks against: both halves."""
-NOT_REFUTED: Final = (
-    "a small p does not speak against models of a lineage being alike for another reason than descent (the"
-    " same data, the same recipe), nor against levels that combine in yet another way"
-)
-"""What gives a small p-value without any descent."""
+"""What a small p-value speaks against, both halves; and what gives a small one without any descent."""
 TIE: Final = 1e-7
 """Statistics closer than this, relatively, count as equal: rounding never makes p smaller."""
 
@@ -82,9 +78,7 @@ class PermutationTest(Shown):
     lineage_p_value : float
         Of Student's t over lineages: where only the lineages are independent (`LineageExcess`).
     null : str
-        What a small p-value speaks against, in words.
-    not_refuted : str
-        What it does not speak against.
+        What a small p-value speaks against, and what it does not, in words.
     """
 
     metric: str
@@ -101,7 +95,6 @@ class PermutationTest(Shown):
     exchangeable_p_value: float = math.nan
     lineage_p_value: float = math.nan
     null: str = NULL
-    not_refuted: str = NOT_REFUTED
 
     def __str__(self) -> str:
         if self.reason:

@@ -107,9 +107,7 @@ def permutation_note(test: PermutationTest) -> str:
         f"models permuted within architecture cells, {walked}: {p_value(test.exchangeable_p_value)}",
         f"excess over levels, t over {test.n_lineages:,} lineages: {p_value(test.lineage_p_value)}",
     )
-    return (
-        f"the larger of two p-values ({'; '.join(parts)}). Null hypothesis: {test.null}; {test.not_refuted}"
-    )
+    return f"the larger of two p-values ({'; '.join(parts)}). Null hypothesis: {test.null}"
 
 
 def percent(value: float) -> str:
