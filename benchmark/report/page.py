@@ -16,6 +16,7 @@ from markupsafe import Markup
 from analysis import Comparison
 from analysis.results import JSON
 from analysis.summary import CatalogSummary, CellSummary
+from benchmark.catalog.publications import QUANTITIES
 from benchmark.report import answer, cross_tables, dots, notation
 from benchmark.report.drawings import strips
 from benchmark.report.drawings.axes import tick_label
@@ -134,6 +135,7 @@ def page(
         "kinds": KINDS,
         "decision_fpr": MAX_FPR,
         "disputes": _with_anchors(record.disputes),
+        "quantities": QUANTITIES,
         "making": making(record),
         "failures": record.failures,
         "models": sorted(record.models.items()),
