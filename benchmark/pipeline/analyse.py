@@ -36,6 +36,7 @@ def analyse(
     *,
     catalog: Catalog | Path | str | None = None,
     out: Path | str | None = None,
+    citation: str | None = None,
     seed: int = 0,
     cache: Path | str | None = None,
     quiet: bool = True,
@@ -51,6 +52,8 @@ def analyse(
         Its labels replace all label columns of the table; without it the table must have them.
     out : path, optional
         The run directory; default: ``runs/<utc time>``.
+    citation : str, optional
+        Whose scores they are; a report that sets the zoo against them says it.
     seed : int
         Of everything that draws random numbers.
     cache, quiet
@@ -94,7 +97,7 @@ def analyse(
     )
     source = None if isinstance(scores, pd.DataFrame) else str(scores)
     facts = None if labels is None else catalog_facts(labels)
-    request = Request("analyse", {"scores": source}, seed, catalog=facts)
+    request = Request("analyse", {"scores": source, "citation": citation}, seed, catalog=facts)
     return finish(session, RunDirectory(Path(out) if out else default_out()), scored, request, Clock())
 
 

@@ -11,6 +11,7 @@ from analysis import Interval, Threshold
 from benchmark.catalog.model import Statement
 from benchmark.catalog.publications import QUANTITIES
 from benchmark.report import answer
+from benchmark.report.against_text import against_blocks
 from benchmark.report.cross_tables import Class, CrossTable, most_fooled, shared_properties, survival
 from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.glossary import GLOSSARY
@@ -32,6 +33,7 @@ from benchmark.report.training_distance import decay_sentence
 from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.published_places import PublishedPlace
 from benchmark.results.schema import DisputeRecord, Failure, Results, RunRecord
+from benchmark.results.zoo_against_real import ZooAgainstReal
 
 __all__ = ["markdown"]
 
@@ -41,6 +43,7 @@ def markdown(
     results: Results,
     scores: pd.DataFrame,
     sections: Sequence[MetricSection] | None = None,
+    against: ZooAgainstReal | None = None,
 ) -> str:
     """Write the report as Markdown.
 
@@ -52,6 +55,8 @@ def markdown(
         The score table of all metrics.
     sections : sequence of MetricSection, optional
         What `metric_sections` makes of the three, where it is there already.
+    against : ZooAgainstReal, optional
+        The zoo beside real tables, where the run was set against some.
     """
     if sections is None:
         sections = metric_sections(record, results, scores)
@@ -85,6 +90,7 @@ def markdown(
         or "These results hold no distances.",
         "## Metric by metric",
         *(block for section in sections for block in _metric(section)),
+        *([] if against is None else against_blocks(against)),
         "## Disputed cases",
         *_disputes(record.disputes),
         "## How it was made",
