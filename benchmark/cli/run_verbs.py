@@ -121,6 +121,9 @@ def analyse(
     citation: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Whose scores they are, for a report that quotes them.")
     ] = None,
+    own_units: Annotated[
+        bool, typer.Option("--own-units", help="Scores have a scale of their own: only their order compares.")
+    ] = False,
     seed: Seed = 0,
     json_: Json = False,
     quiet: Quiet = False,
@@ -128,7 +131,15 @@ def analyse(
     """The statistics alone, on any score table: no weights are needed."""
     from benchmark.pipeline.analyse import analyse as analyse_table
 
-    found = analyse_table(scores, catalog=catalog, out=out, citation=citation, seed=seed, quiet=quiet)
+    found = analyse_table(
+        scores,
+        catalog=catalog,
+        out=out,
+        citation=citation,
+        own_units=own_units,
+        seed=seed,
+        quiet=quiet,
+    )
     _conclude(found, json_)
 
 

@@ -12,6 +12,7 @@ holds a line, nothing is said of that line. All intervals of a comparison hold t
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -132,6 +133,8 @@ def _figures(
     name: str, own: MetricResult, zoo: analysis.ScoreTable, run: Run, threshold: float, level: float
 ) -> RealFigures:
     there, table = run.result(name), run.table(name)
+    own_units = run.record.arguments.get("own_units") is True
+    at = math.nan if own_units else threshold
     negatives = "look-alike" if (table.look_alike & table.comparable).any() else "independent"
     calibrated = there.thresholds or there.independent_thresholds
     if None not in (own.version, there.version) and own.version != there.version:
@@ -141,15 +144,17 @@ def _figures(
         conclusions = (
             _auc("AUC", "independent", zoo, table, level),
             _auc("look-alike AUC", "look-alike", zoo, table, level),
-            _threshold(threshold, negatives, zoo, table, level),
+            Conclusion("threshold", "", "", NOT_ASKED, "its scores have units of their own")
+            if own_units
+            else _threshold(threshold, negatives, zoo, table, level),
         )
     return RealFigures(
         table=run.path.resolve().name,
         auc=there.auc,
         look_alike_auc=there.look_alike_auc,
         threshold=calibrated[0].value if calibrated else float("nan"),
-        fpr=rate(table, threshold, negatives=negatives),
-        tpr=rate(table, threshold, "tpr"),
+        fpr=rate(table, at, negatives=negatives),
+        tpr=rate(table, at, "tpr"),
         negatives=negatives,
         conclusions=conclusions,
     )
