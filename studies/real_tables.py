@@ -1,7 +1,7 @@
 """The zoo beside the public tables at hand: the table of docs/explanation/zoo-against-real.md.
 
 ``python -m studies.real_tables FOLDER RUN`` reads the public files in FOLDER, analyses each with its
-citation, sets the finished zoo run RUN against them and prints the section; ``--write`` puts it into the page.
+citation, sets the finished zoo run RUN against them and prints the section; ``--write`` puts it in the page.
 The files are not part of this project: the page says whose they are and where they lie.
 """
 
