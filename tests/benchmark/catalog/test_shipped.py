@@ -419,6 +419,8 @@ def test_derivations_agree_with_the_gathered_leads(catalog: Catalog) -> None:
         ("meta-llama/Llama-3.1-8B", "RLHFlow/LLaMA3-iterative-DPO-final"): "disputed",
         ("meta-llama/Llama-3.1-8B", "llava-hf/llama3-llava-next-8b-hf"): "disputed",
         ("zai-org/GLM-4.5-Air", "PrimeIntellect/INTELLECT-3"): "sibling",  # both stem from the base model
+        # by the makers' report the one branches off before the other's last stage
+        ("codellama/CodeLlama-7b-hf", "codellama/CodeLlama-7b-Python-hf"): "sibling",
     }
 
 
