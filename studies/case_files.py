@@ -19,7 +19,7 @@ from typing import Final
 __all__ = ["blocks", "differences", "prose_numbers", "run_in_shell", "written"]
 
 PAGES: Final = Path(__file__).parents[1] / "docs" / "cases"
-BLOCK: Final = re.compile(r"```sh\n(?P<command>[^`]*?)\n```\n\n```text\n(?P<output>.*?)\n```", re.DOTALL)
+BLOCK: Final = re.compile(r"```sh\n(?P<command>[^`]*?)\n```\n\n```none\n(?P<output>.*?)\n```", re.DOTALL)
 NUMBER: Final = re.compile(r"(?<![\w.:/-])-?\d*\.\d+(?![\w.]*\d)")
 Run = Callable[[list[str]], str]
 
@@ -43,7 +43,7 @@ def written(page: str, run: Run) -> str:
         words = shlex.split(found["command"].replace("\\\n", " "))[3:]
         if "…" in found["output"].splitlines():
             return found[0]
-        return f"```sh\n{found['command']}\n```\n\n```text\n{run(words).rstrip()}\n```"
+        return f"```sh\n{found['command']}\n```\n\n```none\n{run(words).rstrip()}\n```"
 
     return BLOCK.sub(again, page)
 

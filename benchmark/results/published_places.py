@@ -85,7 +85,9 @@ class PublishedPlace(Shown):
     metric : str
         By its name.
     pair : tuple of two str
+        As published, catalog ids where there are some.
     value : float
+        As published.
     quantity, where : str
         What the number is, and where it stands.
     relation : str

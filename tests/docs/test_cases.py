@@ -46,7 +46,7 @@ def test_a_case_has_both_sides_and_an_end_and_calls_nobody_names(name: str) -> N
 
 
 def test_a_changed_number_is_found_and_written_anew() -> None:
-    page = "It is .5.\n\n```sh\npython -m benchmark power\n```\n\n```text\nscore 0.5\n```\n"
+    page = "It is .5.\n\n```sh\npython -m benchmark power\n```\n\n```none\nscore 0.5\n```\n"
 
     def run(words: list[str]) -> str:
         assert words == ["power"]
