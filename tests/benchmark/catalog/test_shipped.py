@@ -128,7 +128,7 @@ LOOK_ALIKE_LABELS = [
     ("sapienzanlp/Minerva-7B-base-v1.0", "mistralai/Mistral-7B-v0.1", "independent"),
     ("allenai/scibert_scivocab_uncased", "google-bert/bert-base-uncased", "independent"),
     ("Salesforce/codet5-base", "google-t5/t5-base", "independent"),
-    ("cyberagent/open-calm-1b", "EleutherAI/pythia-1.4b", "independent"),
+    ("cyberagent/open-calm-1b", "EleutherAI/pythia-1.4b", "disputed"),  # its maker names no start
     ("HuggingFaceTB/SmolLM2-1.7B", "HuggingFaceTB/SmolLM-1.7B", "independent"),  # other seeds are stated
     ("HuggingFaceTB/SmolLM2-135M", "HuggingFaceTB/SmolLM-135M", "disputed"),  # one seed in both recipes
     ("HuggingFaceTB/SmolLM2-360M", "HuggingFaceTB/SmolLM-360M", "disputed"),
@@ -157,8 +157,8 @@ def test_real_founders_share_shapes(catalog: Catalog) -> None:
     assert sum(map(len, single.values())) >= 150
     cells = {*single, *replicated}
     alike = [cell for cell in cells if look_alike(catalog, single.get(cell, []) + replicated.get(cell, []))]
-    assert len(alike) >= 45
-    assert sum(look_alike(catalog, names) for names in single.values()) >= 30
+    assert len(alike) >= 40
+    assert sum(look_alike(catalog, names) for names in single.values()) >= 25
 
 
 def look_alike(catalog: Catalog, names: list[str]) -> bool:
