@@ -96,12 +96,14 @@ def test_names_that_must_be_there(catalog: Catalog) -> None:
 
 
 def test_the_documented_tree_of_21_models(catalog: Catalog) -> None:
-    """Edges of the LLaMA-7B-shaped tree of arXiv:2502.12292."""
+    """Edges of the LLaMA-7B-shaped tree of arXiv:2502.12292.
+
+    One stands elsewhere: by the makers' report CodeLlama-Python branches off before CodeLlama's last stage.
+    """
     tree = {
         "lmsys/vicuna-7b-v1.1": "huggyllama/llama-7b",
         "lmsys/vicuna-7b-v1.5": "meta-llama/Llama-2-7b-hf",
         "codellama/CodeLlama-7b-hf": "meta-llama/Llama-2-7b-hf",
-        "codellama/CodeLlama-7b-Python-hf": "codellama/CodeLlama-7b-hf",
         "codellama/CodeLlama-7b-Instruct-hf": "codellama/CodeLlama-7b-hf",
         "AlfredPros/CodeLlama-7b-Instruct-Solidity": "codellama/CodeLlama-7b-Instruct-hf",
         "EleutherAI/llemma_7b": "codellama/CodeLlama-7b-hf",
@@ -117,7 +119,9 @@ def test_the_documented_tree_of_21_models(catalog: Catalog) -> None:
         assert [each.id for each in catalog.models[name].parents] == [parent]
     members = set(tree) | set(tree.values()) | {"Salesforce/xgen-7b-4k-base"}
     members |= {"openlm-research/open_llama_7b", "openlm-research/open_llama_7b_v2"}
+    members |= {"codellama/CodeLlama-7b-Python-hf"}
     assert len(members) == 21
+    assert catalog.relation("codellama/CodeLlama-7b-Python-hf", "codellama/CodeLlama-7b-hf") == "sibling"
     assert set(catalog.pairs(members)["relation"]) == {"derived", "sibling", "independent"}
     assert len({catalog.models[name].cell for name in members}) == 1
 
@@ -419,6 +423,8 @@ def test_derivations_agree_with_the_gathered_leads(catalog: Catalog) -> None:
         ("meta-llama/Llama-3.1-8B", "RLHFlow/LLaMA3-iterative-DPO-final"): "disputed",
         ("meta-llama/Llama-3.1-8B", "llava-hf/llama3-llava-next-8b-hf"): "disputed",
         ("zai-org/GLM-4.5-Air", "PrimeIntellect/INTELLECT-3"): "sibling",  # both stem from the base model
+        # by the makers' report the one branches off before the other's last stage
+        ("codellama/CodeLlama-7b-hf", "codellama/CodeLlama-7b-Python-hf"): "sibling",
     }
 
 
