@@ -442,8 +442,8 @@ CONTRAST = """(() => {
     for (let e = element; e; e = e.parentElement) own.unshift(getComputedStyle(e).backgroundColor);
     return own.reduce((below, colour) => rgb(colour, below), [255, 255, 255]);
   };
-  const wanted = ['.lead', '.aside', '.key', '.ends', '.verdict', '.figure', '.standfirst', 'caption', 'thead th',
-    'td.s0', 'td.s1', 'td.s2', 'td.s3', 'td.s4', 'td.s4 i', '.forest .group th', 'figcaption', '.forged',
+  const wanted = ['.lead', '.aside', '.key', '.ends', '.verdict', '.figure', '.standfirst', 'caption',
+    'thead th', 'td.s0', 'td.s1', 'td.s2', 'td.s3', 'td.s4', 'td.s4 i', '.forest .group th', 'figcaption', '.forged',
     'button', '.verdict.fails', '.verdict.separates', '.verdict.architecture'];
   return Object.fromEntries(wanted.flatMap((selector) => {
     const element = document.querySelector(selector);

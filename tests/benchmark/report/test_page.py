@@ -102,7 +102,7 @@ def test_ids_are_unique_and_every_anchor_resolves(outline: Outline) -> None:
     assert [name for name, n in Counter(outline.ids).items() if n > 1] == []
     inner = [target[1:] for target in outline.targets if target.startswith("#")]
     assert len(inner) > 20
-    # A list of pairs is made when it is asked for; its address names the metric and a method it was judged on.
+    # A list of pairs is made when it is asked for; its address names a metric and a method.
     views = [target.split("/") for target in inner if target.startswith("pairs/")]
     assert {anchor for _, anchor, _ in views} <= set(outline.ids)
     assert {unquote(method) for *_, method in views} == set(METHODS)
