@@ -52,7 +52,7 @@ def analyse(
     out : path, optional
         The run directory; default: ``runs/<utc time>``.
     seed : int
-        Of everything that draws random numbers.
+        Random seed of everything that draws.
     cache, quiet
         As for `Session.start`.
 

@@ -73,7 +73,7 @@ def run(
     pairs_per_lineage_pair : int
         Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first.
     seed : int
-        Of everything that draws random numbers.
+        Random seed of everything that draws.
     workers, device, cache, quiet
         As for `Session.start`.
     dask : str, optional
