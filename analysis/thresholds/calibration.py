@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from analysis.notebook import Shown, number
 from analysis.results import Interval
@@ -218,8 +219,10 @@ def _calibrated(
     negatives = weighed.negatives
     value, reason = certified_value(weighed, max_fpr, confidence, n_metrics=n_metrics)
     needed = negatives_needed(max_fpr, shared_confidence(confidence, n_metrics))
-    held_out = held_out_rates(table, max_fpr, negatives=negatives, by="lineage", level=level)
-    elsewhere = held_out_rates(table, max_fpr, negatives=negatives, by="architecture", level=level)
+    left_out = partial(
+        held_out_rates, table, max_fpr, negatives=negatives, level=level, descending=weighed.rows
+    )
+    held_out, elsewhere = left_out(by="lineage"), left_out(by="architecture")
     return Threshold(
         max_fpr=max_fpr,
         confidence=confidence,
