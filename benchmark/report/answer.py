@@ -70,12 +70,18 @@ def _holders(thresholds: Sequence[tuple[str, Threshold]], against: str) -> list[
     told = []
     for at in sorted({item.max_fpr for _, item in thresholds}, reverse=True):
         held = [(name, item) for name, item in thresholds if item.max_fpr == at and item.certified]
-        if held:
-            metrics = max(item.n_metrics for _, item in held)
-            jointly = f", {metrics} metrics together" if metrics > 1 else ""
-            names = ", ".join(name for name, _ in held)
+        for metrics in sorted({item.n_metrics for _, item in held}, reverse=True):
+            names = ", ".join(name for name, item in held if item.n_metrics == metrics)
+            jointly = _together(metrics, len(thresholds))
             told.append(f"Certified at {goal(at)} % against {against}{jointly}: {names}.")
     return told
+
+
+def _together(metrics: int, judged: int) -> str:
+    """For how many metrics a certificate holds at once."""
+    if metrics > 1:
+        return f", {metrics} metrics together"
+    return ", each metric by itself" if judged > 1 else ""
 
 
 def certify(catalog: CatalogSummary, sections: Sequence[MetricSection]) -> list[str]:

@@ -108,6 +108,7 @@ def page(
         "lead": answer.lead(record, results, scores),
         "alarms": answer.alarms(record),
         "headline": headline(sections),
+        "certified_at": max((one.calibrated.max_fpr for one in sections if one.calibrated), default=math.nan),
         "standfirst": standfirst(sections, catalog),
         "forest_axis": strips.forest_axis(
             interval
