@@ -192,9 +192,15 @@ def calibrate_thresholds(
     *,
     negatives: str | None = None,
     n_metrics: int = 1,
+    or_alone: bool = False,
     level: float = 0.95,
 ) -> tuple[Threshold, ...]:
-    """Calibrate one threshold a goal, as `calibrate_threshold` does; each goal is certified by itself."""
+    """Calibrate one threshold a goal, as `calibrate_threshold` does; each goal is certified by itself.
+
+    With `or_alone`, a goal that the catalog is too small to certify for all metrics together is certified for
+    this metric alone (`n_metrics` of the threshold is then 1) where it is large enough for that. Which of the
+    two depends on the labels and on which pairs have a score, not on the scores.
+    """
     check_table(table)
     if negatives is None:
         negatives = "look-alike" if (table.look_alike & table.comparable).any() else "independent"
@@ -205,7 +211,15 @@ def calibrate_thresholds(
     for goal in goals:
         check_probability(goal, "max_fpr")
     weighed = WeighedNegatives.of(table, negatives)
-    return tuple(_calibrated(table, weighed, goal, confidence, n_metrics, level) for goal in goals)
+
+    def certifiable(goal: float, metrics: int) -> bool:
+        return enough(weighed.n, negatives_needed(goal, shared_confidence(confidence, metrics)))
+
+    def together(goal: float) -> int:
+        alone = or_alone and not certifiable(goal, n_metrics) and certifiable(goal, 1)
+        return 1 if alone else n_metrics
+
+    return tuple(_calibrated(table, weighed, goal, confidence, together(goal), level) for goal in goals)
 
 
 def _calibrated(

@@ -95,8 +95,9 @@ _TERMS: Final = {
     "calibrated threshold": "The lowest threshold that at most the asked share of the run's look-alikes (a"
     " mean over pairs) reach; the same against all independent pairs stands beside it.",
     "certificate": "A statement that a threshold's false-positive rate among look-alikes of fresh lineages (a"
-    " mean over lineages) is at most a goal, with stated confidence, for all metrics of the run together; it"
-    " takes enough independent negatives, and is refused otherwise.",
+    " mean over lineages) is at most a goal, with stated confidence, for all metrics of the run together;"
+    " with too few independent negatives for that, for one metric by itself; with too few for either,"
+    " refused.",
     "certified": "Said of a threshold that has a certificate; against all independent pairs only where that"
     " is said.",
     "independent negatives": "Negatives that share no lineage, two lineages to each, which a certificate"
@@ -111,7 +112,7 @@ _TERMS: Final = {
     " alike.",
     # discrimination
     "AUC": "How often a derived pair scores above an independent pair, ties counting half, every pair"
-    " counting alike: 1 is perfect, .5 is a coin.",
+    " counting alike: 1 is perfect, .5 is chance.",
     "look-alike AUC": "How often a derived pair scores above an independent pair of its own two shapes,"
     " ties counting half: a mean over derived pairs; this decides the verdict.",
     "partial AUC": "The mean true-positive rate over false-positive rates from 0 to .05.",
