@@ -183,19 +183,23 @@ def test_agreement_of_few_lineages_is_not_taken_for_certainty() -> None:
 
 
 def levels_only(rng: np.random.Generator, kind: str) -> ScoreTable:
-    """No pair of a lineage has more than its level; 12 lineages of 4."""
-    table = Design("d", (4,) * 12).labels
+    """No pair of a lineage has more than its level; 12 lineages of 4, or 18 in three cells."""
+    n, n_cells = (18, 3) if kind == "the lower of two levels" else (12, 1)
+    table = Design("d", (4,) * n, n_cells=n_cells).labels
     g, h = table.lineage_a, table.lineage_b
-    if kind == "lineage pairs":
+    if n == 18:
+        level, model = rng.beta(2, 2, n), 0.2 * rng.normal(size=len(table.models))
+        pair = 0.2 * rng.normal(size=(n, n))[np.minimum(g, h), np.maximum(g, h)]
+        score = 2 * np.minimum(level[g], level[h]) + pair + 0.3 * rng.normal(size=len(table))
+        score += model[table.model_a] + model[table.model_b]
+    elif kind == "lineage pairs":
         pair = rng.standard_t(4, (12, 12))
         score = pair[np.minimum(g, h), np.maximum(g, h)] + 0.2 * rng.normal(size=len(table))
     else:
         level = rng.uniform(0.2, 1.5, 12) if kind == "levels that multiply" else rng.beta(1.3, 2.2, 12)
         model = 0.1 * rng.normal(size=len(table.models))
         noise = 0.15 * rng.normal(size=len(table))
-        lower = kind == "the lower of two levels"
-        score = 2 * np.minimum(level[g], level[h]) if lower else level[g] * level[h]
-        score += model[table.model_a] + model[table.model_b] + noise
+        score = level[g] * level[h] + model[table.model_a] + model[table.model_b] + noise
     return table.with_scores(score)
 
 
