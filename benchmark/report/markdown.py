@@ -64,6 +64,7 @@ def markdown(
     blocks = [
         f"# {QUESTION}",
         safe(answer.lead(record, results, scores)),
+        *([safe(told)] if (told := answer.certified_metrics(sections)) else []),
         *(f"**{alarm.title}** {safe(alarm.text)}" for alarm in answer.alarms(record)),
         bullets(
             f"{fact.figure} {fact.of} {fact.title}" + (f": {fact.says}" if fact.says else "")

@@ -104,6 +104,7 @@ def page(
         "title": f"lookalike: {QUESTION}",
         "question": QUESTION,
         "lead": answer.lead(record, results, scores),
+        "certified": answer.certified_metrics(sections),
         "alarms": answer.alarms(record),
         "facts": answer.facts(sections, catalog),
         "sections": sections,
