@@ -56,6 +56,6 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run directory; default: runs/<utc time>.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything that draws random numbers.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
 Tier = Annotated[str, typer.Option(help="zoo (no network), hub, or all.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
