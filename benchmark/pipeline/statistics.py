@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -28,6 +27,7 @@ from benchmark.results.score_decay import decay_points, distances
 from benchmark.results.shared_properties import founder_pairs, shared_property_classes
 from benchmark.session.cache import Cache
 from benchmark.session.files import write_json
+from benchmark.session.packages import source_digest
 
 __all__ = ["code_digest", "results_of", "with_catalog_facts"]
 
@@ -149,9 +149,5 @@ def with_catalog_facts(
 
 def code_digest(*packages: ModuleType) -> str:
     """Digest of the code of some packages, and of the versions of what they compute with."""
-    files = [
-        path for package in packages for path in sorted(Path(inspect.getfile(package)).parent.rglob("*.py"))
-    ]
-    parts = [path.read_bytes() for path in files]
-    parts += [f"{name} {importlib.metadata.version(name)}".encode() for name in PACKAGES]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    parts = [source_digest(*packages), *(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
