@@ -19,7 +19,7 @@ from benchmark.pipeline.workspace import Workspace, store
 from benchmark.results.codec import from_json
 from benchmark.session.files import write_json
 
-__all__ = ["Extraction", "Outcome", "extract", "fingerprinted"]
+__all__ = ["Extraction", "Outcome", "extract", "failed_extraction", "fingerprinted"]
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,14 @@ def extract(
             checkpoint.let_go()
     except fpcore.BadCheckpoint as error:
         # Weights that are damaged for one metric are trusted for none.
-        failed = Outcome("failed", str(error))
-        return Extraction(located, "", "", "", {metric.name: failed for metric in metrics}, str(error))
+        return failed_extraction(located, metrics, str(error))
     return Extraction(located, checkpoint.name, digest, kept.cell, kept.outcomes, reading=kept.reading)
+
+
+def failed_extraction(located: Located, metrics: Sequence[ChosenMetric], why: str) -> Extraction:
+    """What stands for a model of which nothing can be used."""
+    failed = Outcome("failed", why)
+    return Extraction(located, "", "", "", {metric.name: failed for metric in metrics}, why)
 
 
 @dataclass(frozen=True)

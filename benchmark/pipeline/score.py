@@ -14,10 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.pipeline.chosen_metric import ChosenMetric
-from benchmark.pipeline.engine import Engine
+from benchmark.pipeline.engine import KILLED, Engine
 from benchmark.pipeline.extract import Extraction
 from benchmark.pipeline.parcels import PairParcels
-from benchmark.pipeline.score_unit import ScoreUnit, score_unit
+from benchmark.pipeline.score_unit import ScoreUnit, failed_scores, score_unit
 from benchmark.pipeline.steps import watched
 from benchmark.pipeline.workspace import Workspace
 from benchmark.session.progress import Advance
@@ -91,7 +91,12 @@ def score_pairs(
     answers: list[dict[int, pd.DataFrame]] = [{} for _ in frames]
     with watched(engine.here, advance, len(units)) as moved:
         done = engine.run(
-            score_unit, units, advance=moved, name=lambda unit: unit.metric.name, parcels=PairParcels()
+            score_unit,
+            units,
+            advance=moved,
+            name=lambda unit: unit.metric.name,
+            parcels=PairParcels(),
+            lost=lambda unit: failed_scores(unit, KILLED),
         )
         for number, found in done:
             place, rows = rows_of[number]

@@ -22,7 +22,7 @@ from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace
 from benchmark.session.files import atomic_path
 
-__all__ = ["PairScore", "ScoreUnit", "score_unit", "scored"]
+__all__ = ["PairScore", "ScoreUnit", "failed_scores", "score_unit", "scored"]
 
 Places = NDArray[np.intp]
 
@@ -102,6 +102,12 @@ def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
     with atomic_path(path) as temporary:
         scores.to_parquet(temporary, index=False)
     return scores
+
+
+def failed_scores(unit: ScoreUnit, why: str) -> pd.DataFrame:
+    """What stands for the scores of a unit that could not be done, as `score_unit` gives them."""
+    failed = PairScore(math.nan, "failed", why, False, math.nan)
+    return pd.DataFrame([failed] * len(unit.pairs), columns=list(PairScore._fields))
 
 
 def scored(workspace: Workspace, unit: ScoreUnit) -> bool:

@@ -61,8 +61,8 @@ class _Writer:
         if kind is bool:
             return "true" if value else "false"
         if kind is int:
-            return int.__repr__(value)  # type: ignore[arg-type]
-        # Of types that derive from these, such as enumerations, the standard library knows best; they are few.
+            return int.__repr__(value)
+        # Of the few types that derive from these, such as enumerations, the standard library knows best.
         return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).replace("\n", line)
 
     def _object(self, value: dict[str, object], line: str) -> str:
