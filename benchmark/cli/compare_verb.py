@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.exits import UNIT_FAILED
-from benchmark.cli.options import CatalogFile, Device, Document, Json
+from benchmark.cli.options import CatalogFile, Device, Document, Json, Sample
 from benchmark.cli.printing import check_document, say, show_document
 from benchmark.session.errors import UsageError
 
@@ -41,16 +41,19 @@ def compare(
     ] = None,
     catalog: CatalogFile = None,
     out: Document = None,
+    sample: Sample = False,
     device: Device = None,
     json_: Json = False,
 ) -> None:
     """One case: two models, what their scores weigh, and what cannot be said; or a pool of parents."""
     check_document(out)
     if model_b is not None and against is None:
-        failed = _pair(model_a, model_b, calibration, metrics, catalog, device, out, json_)
+        failed = _pair(model_a, model_b, calibration, metrics, catalog, sample, device, out, json_)
     elif against is not None and model_b is None:
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
+        if sample:
+            raise UsageError("compare --against: candidates are measured whole; leave out --sample")
         failed = _pool(model_a, against, calibration, confidence, metrics, catalog, device, out, json_)
     else:
         raise UsageError("compare: give MODEL_B, or --against POOL")
@@ -66,6 +69,7 @@ def _pair(
     calibration: Path | None,
     metrics: str | None,
     catalog: Path | None,
+    sample: bool,
     device: str | None,
     out: Path | None,
     json_: bool,
@@ -76,7 +80,13 @@ def _pair(
     from benchmark.comparison.compare import compare as compare_models
 
     case = compare_models(
-        model_a, model_b, calibration=calibration, metrics=metrics, catalog=catalog, device=device
+        model_a,
+        model_b,
+        calibration=calibration,
+        metrics=metrics,
+        catalog=catalog,
+        sample=sample,
+        device=device,
     )
     show_document(
         case.to_json(),

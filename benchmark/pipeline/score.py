@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -77,7 +78,8 @@ def score_pairs(
     list of pandas.DataFrame
         For each job its pairs in their order: `metric`, the columns of the pairs, and `score, status, reason`
         as a score table has them (a reason names what it is about); then `BESIDE`: the reason without names,
-        whether a checkpoint could not be read, and seconds, NaN where nothing was computed.
+        whether a checkpoint could not be read, and seconds, NaN where nothing was computed. Of sampled
+        models also `standard_error`: what sampling adds to the score; NaN where that is not known.
     """
     frames = [_begun(job, extractions) for job in jobs]
     units: list[ScoreUnit] = []
@@ -175,4 +177,7 @@ def _fill_in(frame: pd.DataFrame, found: pd.DataFrame) -> None:
         metric, a, b = frame.loc[row, ["metric", "model_a", "model_b"]]
         found.loc[row, "reason"] = f"{metric} on {a} – {b}: {found.loc[row, 'bare_reason']}"
     columns = ["score", "status", "reason", *BESIDE]
+    if "standard_error" in found:
+        frame["standard_error"] = math.nan
+        columns.append("standard_error")
     frame.loc[found.index, columns] = found[columns]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_models import TINY
 
 import fpcore
@@ -16,6 +17,7 @@ from fpcore.features import moments as module
 from fpcore.features.block_moments import Moments, exact_moments
 from fpcore.features.moments import measure
 from fpcore.features.sampled_moments import moments_from_slices, pooled_error
+from fpcore.features.sampling_error import sampling_errors
 from fpcore.metrics.depth_profiles import DepthProfile
 
 CURVES = ("attention-std", "ffn-std", "layer-energy")
@@ -146,3 +148,44 @@ def test_the_error_of_populations_together() -> None:
     assert pooled_error([one]) == pytest.approx(0.1)
     assert pooled_error([one, one]) == pytest.approx(0.1 / np.sqrt(2))
     assert pooled_error([Moments(9, 0.0, 0.0, 0.0, 0.0)]) == 0.0
+
+
+def test_errors_of_scores_are_of_the_size_of_the_errors(
+    tmp_path: Path, small_weights_are_large: None
+) -> None:
+    """Two strangers, slices drawn by 40 seeds: how far sampled scores are off, beside what is said of it."""
+    tiny = next(tiny for tiny in TINY if tiny.model_type == "llama")
+    folders = [tmp_path / name for name in "ab"]
+    for seed, folder in enumerate(folders):
+        folder.mkdir()
+        tiny.save(folder)
+        generator = torch.Generator().manual_seed(seed)
+        weights = {
+            name: torch.randn(value.shape, generator=generator) * torch.rand(1, generator=generator)
+            for name, value in load_file(folder / "model.safetensors").items()
+        }
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    metric = fpcore.metric("attention-std")
+    exact = metric.similarity(*(metric.fingerprint(fpcore.open_checkpoint(folder)) for folder in folders))
+    off, said = [], []
+    for seed in range(40):
+        taken = [metric.fingerprint(opened(folder, seed)) for folder in folders]
+        off.append(metric.similarity(*taken) - exact)
+        said.append(sampling_errors(metric, taken, np.array([(0, 1)]))[0])
+    ratio = np.sqrt(np.square(said).mean() / np.square(off).mean())
+    assert 0.5 < ratio < 2.0
+
+
+def test_errors_of_scores_depend_on_their_pair_alone(folder: Path) -> None:
+    metric = fpcore.metric("attention-std")
+    taken = [metric.fingerprint(opened(folder, seed)) for seed in range(3)]
+    one = np.array([(0, 1)])
+    together = sampling_errors(metric, taken, np.array([(0, 1), (1, 2), (0, 2)]))
+    alone = [
+        sampling_errors(metric, [taken[a], taken[b]], np.array([(0, 1)]))[0] for a, b in ((0, 1), (1, 2))
+    ]
+    assert together[:2].tolist() == alone
+    assert (together > 0.0).all()
+    whole = [metric.fingerprint(fpcore.open_checkpoint(folder))] * 2
+    assert sampling_errors(metric, whole, one).tolist() == [0.0]
+    assert sampling_errors(metric, whole, np.empty((0, 2), dtype=int)).tolist() == []
