@@ -75,9 +75,13 @@ def _pair(
     json_: bool,
 ) -> Sequence[str]:
     """Two models; returns what failed."""
-    from benchmark.comparison.case_page import case_page
     from benchmark.comparison.case_text import case_markdown, case_notes, case_table
     from benchmark.comparison.compare import compare as compare_models
+
+    def page() -> str:
+        from benchmark.comparison.case_page import case_page  # draws: a second of imports
+
+        return case_page(case)
 
     case = compare_models(
         model_a,
@@ -92,7 +96,7 @@ def _pair(
         case.to_json(),
         out,
         json_,
-        page=lambda: case_page(case),
+        page=page,
         markdown=lambda: case_markdown(case),
         tables=lambda: [case_table(case)],
         notes=case_notes(case),
@@ -112,9 +116,13 @@ def _pool(
     json_: bool,
 ) -> Sequence[str]:
     """A model and candidate parents; returns what failed."""
-    from benchmark.comparison.candidates_page import candidates_page
     from benchmark.comparison.candidates_text import candidates_markdown, candidates_notes, candidates_table
     from benchmark.comparison.find_parents import find_parents
+
+    def page() -> str:
+        from benchmark.comparison.candidates_page import candidates_page
+
+        return candidates_page(case)
 
     case = find_parents(
         model,
@@ -129,7 +137,7 @@ def _pool(
         case.to_json(),
         out,
         json_,
-        page=lambda: candidates_page(case),
+        page=page,
         markdown=lambda: candidates_markdown(case),
         tables=lambda: [candidates_table(case)],
         notes=candidates_notes(case),
