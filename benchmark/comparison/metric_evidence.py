@@ -57,7 +57,7 @@ class MetricEvidence:
         """The score in a few digits, with what sampling adds to it; the status where there is none."""
         if self.status != "ok":
             return self.status
-        error = "" if math.isnan(self.standard_error) else f" ± {self.standard_error:.1g}"
+        error = f" ± {self.standard_error:.1g}" if self.standard_error > 0.0 else ""
         return f"{plain(self.score)}{error}"
 
     @property
