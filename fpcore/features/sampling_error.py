@@ -51,11 +51,11 @@ def sampling_errors(
     rows = np.flatnonzero(uncertain[pairs].any(axis=1)) if len(pairs) else np.arange(0)
     if not len(rows):
         return errors
-    scores = np.empty((DRAWS, len(rows)))
+    scores = np.empty((len(rows), DRAWS))  # a pair's beside each other: their sum knows no other pair
     for draw in range(DRAWS):
         drawn = [_redrawn(each, draw) for each in fingerprints]
-        scores[draw] = _scores(metric, drawn, np.asarray(pairs)[rows])
-    errors[rows] = scores.std(axis=0, ddof=1)
+        scores[:, draw] = _scores(metric, drawn, np.asarray(pairs)[rows])
+    errors[rows] = scores.std(axis=1, ddof=1)
     return errors
 
 
