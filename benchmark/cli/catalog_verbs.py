@@ -1,4 +1,4 @@
-"""``catalog check|show|tree|pairs``: validate and look at the catalog."""
+"""``catalog check|show|tree|pairs|published``: validate and look at the catalog."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from benchmark.cli.exits import BAD_INPUT
 from benchmark.cli.options import CatalogFile, Json, ModelName
 from benchmark.cli.printing import print_json, say
+from benchmark.cli.published_verb import catalog_published
 
 if TYPE_CHECKING:
     from benchmark.catalog import CatalogError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Validate and look at the catalog.", no_args_is_help=True)
+app.command("published")(catalog_published)
 
 
 @app.command("check")

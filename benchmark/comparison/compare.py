@@ -19,6 +19,7 @@ from benchmark.comparison.posterior_odds import odds_table
 from benchmark.comparison.sentences import cannot_say, sentence
 from benchmark.comparison.weighing import weigh_pair
 from benchmark.pipeline.threads import one_blas_thread, one_thread
+from benchmark.results.published_places import PublishedPlace, place_published
 from benchmark.session.errors import UsageError
 from benchmark.session.packages import package_version
 from benchmark.session.session import Session
@@ -132,6 +133,7 @@ def compare(
             *_of_samples(sample, run),
         ),
         background=_background(loaded, *ids),
+        published_scores=_published(loaded, run, *ids),
         layers=layers,
     )
 
@@ -159,6 +161,16 @@ def _of_samples(sample: bool, run: CalibrationRun | None) -> list[str]:
     return [
         f"Whether sampling moves a verdict: scores of {one} are of slices, those of {other} of whole weights."
     ]
+
+
+def _published(
+    catalog: Catalog, run: CalibrationRun | None, a: str | None, b: str | None
+) -> tuple[PublishedPlace, ...]:
+    """What was published of the pair, beside the calibration's pairs of its shapes."""
+    if a is None or b is None:
+        return ()
+    scores = catalog.published_scores(a, b)
+    return place_published(scores, catalog, run.scores if run is not None and scores else None)
 
 
 def _background(catalog: Catalog, a: str | None, b: str | None) -> Background | None:

@@ -15,6 +15,7 @@ from analysis.notebook import Shown
 from analysis.summary import CatalogSummary, MetricSummary
 from benchmark.catalog.model import Dispute
 from benchmark.results.laundering import LaunderingOutcome
+from benchmark.results.published_places import PublishedPlace
 from benchmark.session.errors import UsageError
 from fpcore import Cost
 
@@ -39,7 +40,7 @@ __all__ = [
     "TrafficRecord",
 ]
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ class Results(Shown):
     Attributes
     ----------
     schema : int
-        3; a file of another schema is refused.
+        4; a file of another schema is refused.
     metrics : tuple of MetricResult
         In the order of the run.
     comparisons : tuple of Comparison
@@ -457,9 +458,12 @@ class DisputeRecord(Dispute):
     ----------
     scored : tuple of ScoredPair
         One per metric that gave a score.
+    published_scores : tuple of PublishedPlace
+        What was published of the pairs in question, beside this run's pairs of the same shapes.
     """
 
     scored: tuple[ScoredPair, ...] = ()
+    published_scores: tuple[PublishedPlace, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -469,7 +473,7 @@ class RunRecord(Shown):
     Attributes
     ----------
     schema : int
-        3; a file of another schema is refused.
+        4; a file of another schema is refused.
     status : str
         "running", "complete", or "partial" where a unit of work failed.
     command : str
