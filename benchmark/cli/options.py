@@ -64,6 +64,6 @@ Sample = Annotated[
         help="Measure slices of large weights in place of all; standard errors stand beside the values.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything that draws random numbers.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
 Tier = Annotated[str, typer.Option(help="zoo (no network), hub, or all.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]

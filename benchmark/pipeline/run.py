@@ -74,7 +74,7 @@ def run(
         Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first;
         cheap ones, of more than 40,000 pairs, all look-alikes and four times so many other independent pairs.
     seed : int
-        Of everything that draws random numbers.
+        Random seed of everything that draws.
     workers, device, cache, quiet
         As for `Session.start`.
     dask : str, optional
