@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
@@ -205,7 +206,7 @@ class MetricSection:
         at = max((item.max_fpr for item in self.thresholds), default=math.nan)
         return tuple(item for item in self.thresholds if item.max_fpr == at)
 
-    @property
+    @cached_property
     def unscored(self) -> tuple[tuple[str, int], ...]:
         """Why pairs have no score: "status: reason" with how many, most frequent first."""
         rows = self.table.frame[~self.table.comparable]
