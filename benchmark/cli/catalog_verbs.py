@@ -21,7 +21,7 @@ app = typer.Typer(help="Validate and look at the catalog.", no_args_is_help=True
 app.command("published")(catalog_published)
 
 
-@app.command("check")
+@app.command("check", short_help="Validate catalogs; every problem on a line of its own.")
 def catalog_check(
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE]...", help="Catalogs; default: the shipped one.")

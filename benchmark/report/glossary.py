@@ -112,7 +112,7 @@ _TERMS: Final = {
     " alike.",
     # discrimination
     "AUC": "How often a derived pair scores above an independent pair, ties counting half, every pair"
-    " counting alike: 1 is perfect, .5 is a coin.",
+    " counting alike: 1 is perfect, .5 is chance.",
     "look-alike AUC": "How often a derived pair scores above an independent pair of its own two shapes,"
     " ties counting half: a mean over derived pairs; this decides the verdict.",
     "partial AUC": "The mean true-positive rate over false-positive rates from 0 to .05.",
@@ -136,7 +136,7 @@ _TERMS: Final = {
     # tests
     "permutation p": "The larger of two p-values: how often scores at least as extreme arise when models are"
     " permuted inside their architecture cells, and whether derived pairs exceed the levels of their models"
-    " by more than lineages vary; refused where too few arrangements exist. A small one does not speak"
+    " by more than lineages vary; refused where too few arrangements exist; a small one does not speak"
     " against models of a lineage being alike for another reason than descent.",
     "adjusted p": "A p-value that holds for all metrics or comparisons of a run together.",
     "max-T": "How the permutation test is adjusted: each metric's p-value against the best rank of all"
