@@ -116,6 +116,8 @@ def run(
         budget=parsed_budget(budget),
         network=Network(session, log, sample),
     )
+    if plan.transfer is not None:
+        session.progress.say(str(plan))  # what it costs, before it costs anything
     arguments: dict[str, object] = {
         "catalog": None if catalog is None else loaded.file if isinstance(catalog, Catalog) else str(catalog),
         "tier": tier,
