@@ -78,6 +78,12 @@ def import_models(
     UsageError
         The catalog is not sound, or cannot be added to. Models that cannot be had raise nothing: see
         `Imported.failed`.
+
+    Examples
+    --------
+    >>> done = import_models(["Llama 2"], "mine.yaml", dry_run=True)
+    >>> print(done.failed[0])
+    Llama 2: failed; not of the form org/name[@revision]
     """
     path = Path(out)
     before = path.read_bytes().decode("utf-8") if path.is_file() else ""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -45,8 +46,9 @@ def with_seen_shapes(catalog: Catalog) -> tuple[Catalog, tuple[str, ...]]:
     looked_at = [model for model in catalog.entries.values() if _to_look_at(model)]
     if not looked_at:
         return catalog, ()
+    look = partial(_seen, Path(catalog.file).parent)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        seen = dict(zip((model.id for model in looked_at), pool.map(_seen(catalog), looked_at), strict=True))
+        seen = dict(zip((model.id for model in looked_at), pool.map(look, looked_at), strict=True))
     problems, unseen = [], {}
     filled: dict[str, Model] = {}
     for model in looked_at:
@@ -75,23 +77,18 @@ def _to_look_at(model: Model) -> bool:
     return isinstance(source, PathSource)
 
 
-class _seen:
-    """Opens a model of a catalog: its shape, or why it has none."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self.folder = Path(catalog.file).parent
-
-    def __call__(self, model: Model) -> Facts | str:
-        source = model.source
-        try:
-            if isinstance(source, HubSource):
-                checkpoint = fpcore.open_checkpoint(source.repository, revision=source.revision)
-            else:
-                assert isinstance(source, PathSource)
-                checkpoint = fpcore.open_checkpoint(self.folder / source.path)
-            return Facts.of(checkpoint.architecture)
-        except (fpcore.BadCheckpoint, fpcore.NotComparable) as error:
-            return str(error)
+def _seen(folder: Path, model: Model) -> Facts | str:
+    """The shape of a model of a catalog in a folder, or why it has none."""
+    source = model.source
+    try:
+        if isinstance(source, HubSource):
+            checkpoint = fpcore.open_checkpoint(source.repository, revision=source.revision)
+        else:
+            assert isinstance(source, PathSource)
+            checkpoint = fpcore.open_checkpoint(folder / source.path)
+        return Facts.of(checkpoint.architecture)
+    except (fpcore.BadCheckpoint, fpcore.NotComparable) as error:
+        return str(error)
 
 
 def _against(stated: Facts, found: Facts) -> Iterable[str]:

@@ -1,8 +1,9 @@
 """Repositories with the names, branches and layouts of the shipped catalog's families, and small weights.
 
 The catalog is the shipped one with other shapes: families, runs, evidence and disputes stay as they are.
-Weights are random, and related as those of the families are: the points of a run lie between its initialisation
-and its end, seeds share nothing but the recipe, and runs that the catalog says began alike begin alike.
+Weights are random, and related as those of the families are: the points of a run lie between its
+initialisation and its end, seeds share nothing but the recipe, and one seed of DataDecide begins alike on
+every corpus.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`catalog import` on the loopback hub: entries by its metadata, nothing better overwritten, nothing hidden."""
+"""`catalog import` on the loopback hub: entries by its metadata, better evidence kept, nothing hidden."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from loopback_hub import Fault, LoopbackHub, loopback_hub
 from small_catalog import CONFIG, as_yaml, tensors, write_checkpoint
 
 from benchmark.catalog import CatalogError, load_catalog, parse_catalog
+from benchmark.catalog.document import read_document
 from benchmark.catalog.hub_import import import_models
 from benchmark.catalog.yaml_text import appended, entries_text
 from benchmark.session.errors import UsageError
@@ -91,7 +92,9 @@ def imported(tmp_path: Path, *arguments: object) -> Said:
 
 
 def entry(path: Path, name: str) -> dict[str, Any]:
-    models = yaml.safe_load(path.read_text())["models"]
+    document = read_document(path.read_text(), str(path)).value
+    assert isinstance(document, dict)
+    models: list[dict[str, Any]] = document["models"]
     return next(model for model in models if model["id"] == name)
 
 
@@ -224,7 +227,7 @@ def test_models_of_the_shipped_catalog_come_with_their_evidence(put: Any, tmp_pa
     assert "fine-tune keeps the shape, but it has" in said.out
     said = imported(tmp_path, "Qwen/Qwen2.5-7B-Instruct", "--out", out)
     assert "Qwen/Qwen2.5-7B-Instruct: taken over" in said.out
-    assert "by evidence of grade publisher" in said.out
+    assert "by evidence of grade paper" in said.out
     own, shipped = load_catalog(out), load_catalog()
     for name in ("Qwen/Qwen2.5-7B-Instruct", "Qwen/Qwen2.5-7B"):
         assert own.model(name).parents == shipped.model(name).parents
