@@ -86,7 +86,7 @@ class Run(Shown):
 
     @cached_property
     def families(self) -> pd.DataFrame:
-        """One row per metric and family of look-alikes: pairs, those confused, AUC and FPR with their ends."""
+        """One row per metric and family of look-alikes: pairs, those confused, AUC and FPR with ends."""
         found = [(one.metric, row) for one in self.results.metrics for row in one.by_family]
         return pd.DataFrame([{"metric": metric, **_columns(row)} for metric, row in found])
 

@@ -223,7 +223,6 @@ def test_models_of_the_shipped_catalog_come_with_their_evidence(put: Any, tmp_pa
     out = tmp_path / "new" / "mine.yaml"
     said = imported(tmp_path, "u/chat", "--out", out)
     assert said.code == 0, said.err
-    assert "u/chat: written; no parent stated" not in said.out
     assert "fine-tune keeps the shape, but it has" in said.out
     said = imported(tmp_path, "Qwen/Qwen2.5-7B-Instruct", "--out", out)
     assert "Qwen/Qwen2.5-7B-Instruct: taken over" in said.out
@@ -392,11 +391,11 @@ def test_a_hub_that_nobody_reaches_is_one_line(hub: LoopbackHub, mine: Path, tmp
 
 class TestText:
     def test_entries_go_below_their_part_and_all_else_stays(self) -> None:
-        made = appended(MINE, "models", [{"id": "n", "source": {"hub": "o/n"}}], "f")
-        kept = [line for line in made.splitlines() if "id: n" not in line and "hub: o/n" not in line]
+        made = appended(MINE, "models", [{"id": "new", "source": {"hub": "o/n"}}], "f")
+        kept = [line for line in made.splitlines() if "id: new" not in line and "hub: o/n" not in line]
         assert [line for line in kept if line] == [line for line in MINE.splitlines() if line]
-        assert made.index("id: n") < made.index("# what is contested")
-        assert [model["id"] for model in yaml.safe_load(made)["models"]] == ["lab/base", "n"]
+        assert made.index("id: new") < made.index("# what is contested")
+        assert [model["id"] for model in yaml.safe_load(made)["models"]] == ["lab/base", "new"]
 
     def test_line_ends_and_indentation_are_those_of_the_file(self) -> None:
         text = "schema: 1\r\nmodels:\r\n- id: a\r\n  source: {hub: o/a}"
