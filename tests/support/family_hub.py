@@ -28,13 +28,26 @@ from benchmark.catalog import Catalog, HubSource, Model, parse_catalog, shipped_
 
 #: Family → the axes of it that are served, where not all are.
 SERVED: dict[str, dict[str, set[str]]] = {
-    "Pythia": {"size": {"14m", "31m"}},
-    "PolyPythias": {"size": {"14m", "31m"}},
+    "Pythia": {"size": {"14m", "31m", "70m", "160m"}},
+    "PolyPythias": {"size": {"14m", "31m", "70m", "160m"}},
+    "PolyPythias, initialisation alone": {},
     "MultiBERTs": {},
-    "DataDecide": {"corpus": {"c4", "falcon", "dolma1_7"}},
+    "DataDecide": {},
     "CRFM GPT-2": {},
 }
-CELLS = ("pythia-14m", "pythia-31m", "bert-base", "datadecide-4m", "gpt2-124m")
+#: Cells of the families that are served → the width that they have here; the rest follows from it.
+WIDTHS = {
+    "pythia-14m": 8,
+    "pythia-31m": 12,
+    "pythia-70m": 16,
+    "pythia-160m": 20,
+    "bert-base": 12,
+    "datadecide-4m": 8,
+    "datadecide-6m": 12,
+    "datadecide-8m": 16,
+    "gpt2-124m": 8,
+    "gpt2-355m": 12,
+}
 DEPTH, VOCABULARY, KEPT = 4, 24, 0.25
 Tensors = dict[str, npt.NDArray[np.float32]]
 
@@ -59,7 +72,7 @@ class FamilyHub:
 def small_catalog_text() -> str:
     """The families that are served, out of the shipped catalog, with small shapes in place of their own."""
     document = yaml.load(shipped_catalog().read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    cells = {name: small_shape(document["cells"][name], number) for number, name in enumerate(CELLS)}
+    cells = {name: small_shape(document["cells"][name], width) for name, width in WIDTHS.items()}
     families = []
     for family in document["families"]:
         if family["name"] not in SERVED:
@@ -77,7 +90,7 @@ def small_catalog_text() -> str:
             model.get("cell"),
             *(f.get("cell") for v in axes.values() if isinstance(v, dict) for f in v.values()),
         }
-        if all(axes.values()) and used & set(CELLS):
+        if all(axes.values()) and used & set(WIDTHS):
             families.append(family | {"axes": axes, "model": model})
     text = as_yaml({"schema": 1, "cells": cells, "families": families})
     names = set(parse_catalog(text).models)
@@ -96,9 +109,8 @@ def without_count(model: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in model.items() if key != "parameters"}
 
 
-def small_shape(facts: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """A shape of the same kind, small and unlike the others."""
-    width = 16 + 8 * (number % 2)
+def small_shape(facts: Mapping[str, Any], width: int) -> dict[str, Any]:
+    """A shape of the same kind, and small."""
     sizes = {"depth": DEPTH, "width": width, "heads": 2, "kv_heads": 2, "feed_forward": 4 * width}
     return dict(facts) | sizes | {"vocabulary": VOCABULARY}
 
