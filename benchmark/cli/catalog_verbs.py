@@ -88,17 +88,15 @@ def catalog_import(
     --catalog, beside an --out of its own) are taken over with their evidence. Whatever a card says against it
     is said.
     """
-    from benchmark.catalog import load_catalog
+    from benchmark.catalog import load_catalog, shipped_catalog
     from benchmark.catalog.hub_import import import_models
     from benchmark.session.errors import UsageError
 
-    target = out or catalog
-    if target is None and not dry_run:
+    target = out or catalog or (shipped_catalog() if dry_run else None)
+    if target is None:
         raise UsageError("name the catalog that the entries go into: --out FILE or --catalog FILE")
-    beside = load_catalog(catalog) if out is not None or catalog is None else None
-    done = import_models(
-        names, target or Path("catalog.yaml"), beside=beside, with_parents=with_parents, dry_run=dry_run
-    )
+    beside = load_catalog(catalog) if out is not None else None
+    done = import_models(names, target, beside=beside, with_parents=with_parents, dry_run=dry_run)
     if json_:
         print_json({**done.to_json(), "written": bool(done.entries) and not dry_run, "entries": done.entries})
     elif dry_run:

@@ -13,7 +13,7 @@ from command_line import Said, command
 from loopback_hub import Fault, LoopbackHub, loopback_hub
 from small_catalog import CONFIG, as_yaml, tensors, write_checkpoint
 
-from benchmark.catalog import CatalogError, load_catalog, parse_catalog
+from benchmark.catalog import CatalogError, load_catalog, parse_catalog, shipped_catalog
 from benchmark.catalog.document import read_document
 from benchmark.catalog.hub_import import import_models
 from benchmark.catalog.yaml_text import appended, entries_text
@@ -379,6 +379,16 @@ def test_a_catalog_without_a_place_is_refused(hub: LoopbackHub, tmp_path: Path) 
     said = imported(tmp_path, "u/m")
     assert said.code == 2
     assert said.err == "error: name the catalog that the entries go into: --out FILE or --catalog FILE\n"
+
+
+def test_a_trial_without_a_place_is_against_the_shipped_catalog(put: Any, tmp_path: Path) -> None:
+    put("u/m", {"base_model": "v/unheard-of", RELATION: "finetune"})
+    before = shipped_catalog().read_bytes()
+    said = imported(tmp_path, "u/m", "Qwen/Qwen2.5-7B", "--dry-run")
+    assert said.code == 0, said.err
+    assert [model["id"] for model in yaml.safe_load(said.out)["models"]] == ["v/unheard-of", "u/m"]
+    assert "Qwen/Qwen2.5-7B: unchanged; in " in said.err
+    assert shipped_catalog().read_bytes() == before
 
 
 def test_a_hub_that_nobody_reaches_is_one_line(hub: LoopbackHub, mine: Path, tmp_path: Path) -> None:
