@@ -57,12 +57,10 @@ def test_without_a_threshold_nothing_is_counted_as_confused() -> None:
 
 def test_pairs_without_a_score_and_shapes_without_children_are_left_out() -> None:
     changed = table()
-    alone = changed["lineage_a"].isin(["e", "f"]) | changed["lineage_b"].isin(["e", "f"])
-    changed.loc[alone, ["architecture_a", "architecture_b"]] = ["cell", "elsewhere"]
+    for end in "ab":
+        changed.loc[changed[f"lineage_{end}"].isin(["e", "f"]), f"architecture_{end}"] = "elsewhere"
+    childless = (changed["relation"] == "derived") & (changed["architecture_a"] == "elsewhere")
     within = (changed["lineage_a"] == "a") & (changed["lineage_b"] == "b")
     changed.loc[within, ["score", "status", "reason"]] = [math.nan, "abstained", "no reason"]
-    names = [
-        row.families
-        for row in family_classes(changed[~(alone & (changed["relation"] == "derived"))], FAMILIES, 0.5)
-    ]
+    names = [row.families for row in family_classes(changed[~childless], FAMILIES, 0.5)]
     assert names == ["B", "A – B"]
