@@ -28,8 +28,8 @@ from benchmark.catalog import Catalog, HubSource, Model, parse_catalog, shipped_
 
 #: Family → the axes of it that are served, where not all are.
 SERVED: dict[str, dict[str, set[str]]] = {
-    "Pythia": {"size": {"14m", "31m", "70m", "160m"}},
-    "PolyPythias": {"size": {"14m", "31m", "70m", "160m"}},
+    "Pythia": {"size": {"14m", "31m", "70m", "160m", "410m"}},
+    "PolyPythias": {},
     "PolyPythias, initialisation alone": {},
     "MultiBERTs": {},
     "DataDecide": {},
@@ -41,15 +41,18 @@ WIDTHS = {
     "pythia-31m": 12,
     "pythia-70m": 16,
     "pythia-160m": 20,
+    "pythia-410m": 24,
     "bert-base": 12,
     "datadecide-4m": 8,
     "datadecide-6m": 12,
     "datadecide-8m": 16,
+    "datadecide-10m": 20,
+    "datadecide-14m": 24,
     "gpt2-124m": 8,
     "gpt2-355m": 12,
 }
 DEPTH, VOCABULARY, KEPT = 4, 24, 0.25
-Tensors = dict[str, npt.NDArray[np.float32]]
+Tensors = dict[str, npt.NDArray[np.float16]]
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def files(catalog: Catalog, model: Model) -> dict[str, bytes]:
         shards = {f"model-{n + 1:05d}-of-00002.safetensors": names[n::2] for n in range(2)}
         where = {name: shard for shard, own in shards.items() for name in own}
         index = {
-            "metadata": {"total_size": 4 * sum(one.numel() for one in weights.values())},
+            "metadata": {"total_size": 2 * sum(one.numel() for one in weights.values())},
             "weight_map": where,
         }
         found["model.safetensors.index.json"] = json.dumps(index).encode()
@@ -197,7 +200,7 @@ def tensors(catalog: Catalog, model: Model) -> Tensors:
     end = f"{here.training.get('order')} {here.training.get('seed')} {here.cell}"
     moved = (1 - KEPT) * share**0.4
     first, last = drawn(model, f"start {begun}", 0.0), drawn(model, f"end {end}", 1.0)
-    return {name: ((1 - moved) * first[name] + moved * last[name]).astype(np.float32) for name in first}
+    return {name: ((1 - moved) * first[name] + moved * last[name]).astype(np.float16) for name in first}
 
 
 def drawn(model: Model, key: str, trend: float) -> Tensors:
