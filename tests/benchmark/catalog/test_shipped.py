@@ -96,12 +96,14 @@ def test_names_that_must_be_there(catalog: Catalog) -> None:
 
 
 def test_the_documented_tree_of_21_models(catalog: Catalog) -> None:
-    """Edges of the LLaMA-7B-shaped tree of arXiv:2502.12292."""
+    """Edges of the LLaMA-7B-shaped tree of arXiv:2502.12292.
+
+    One stands elsewhere: by the makers' report CodeLlama-Python branches off before CodeLlama's last stage.
+    """
     tree = {
         "lmsys/vicuna-7b-v1.1": "huggyllama/llama-7b",
         "lmsys/vicuna-7b-v1.5": "meta-llama/Llama-2-7b-hf",
         "codellama/CodeLlama-7b-hf": "meta-llama/Llama-2-7b-hf",
-        "codellama/CodeLlama-7b-Python-hf": "codellama/CodeLlama-7b-hf",
         "codellama/CodeLlama-7b-Instruct-hf": "codellama/CodeLlama-7b-hf",
         "AlfredPros/CodeLlama-7b-Instruct-Solidity": "codellama/CodeLlama-7b-Instruct-hf",
         "EleutherAI/llemma_7b": "codellama/CodeLlama-7b-hf",
@@ -117,7 +119,9 @@ def test_the_documented_tree_of_21_models(catalog: Catalog) -> None:
         assert [each.id for each in catalog.models[name].parents] == [parent]
     members = set(tree) | set(tree.values()) | {"Salesforce/xgen-7b-4k-base"}
     members |= {"openlm-research/open_llama_7b", "openlm-research/open_llama_7b_v2"}
+    members |= {"codellama/CodeLlama-7b-Python-hf"}
     assert len(members) == 21
+    assert catalog.relation("codellama/CodeLlama-7b-Python-hf", "codellama/CodeLlama-7b-hf") == "sibling"
     assert set(catalog.pairs(members)["relation"]) == {"derived", "sibling", "independent"}
     assert len({catalog.models[name].cell for name in members}) == 1
 
@@ -128,11 +132,15 @@ LOOK_ALIKE_LABELS = [
     ("sapienzanlp/Minerva-7B-base-v1.0", "mistralai/Mistral-7B-v0.1", "independent"),
     ("allenai/scibert_scivocab_uncased", "google-bert/bert-base-uncased", "independent"),
     ("Salesforce/codet5-base", "google-t5/t5-base", "independent"),
-    ("cyberagent/open-calm-1b", "EleutherAI/pythia-1.4b", "independent"),
+    ("cyberagent/open-calm-1b", "EleutherAI/pythia-1.4b", "disputed"),  # its maker names no start
     ("HuggingFaceTB/SmolLM2-1.7B", "HuggingFaceTB/SmolLM-1.7B", "independent"),  # other seeds are stated
     ("HuggingFaceTB/SmolLM2-135M", "HuggingFaceTB/SmolLM-135M", "disputed"),  # one seed in both recipes
     ("HuggingFaceTB/SmolLM2-360M", "HuggingFaceTB/SmolLM-360M", "disputed"),
     ("amd/AMD-OLMo-1B", "allenai/OLMo-1B-hf", "disputed"),
+    ("bigcode/starcoderbase-1b", "bigcode/gpt_bigcode-santacoder", "disputed"),  # no seed in either script
+    ("google/t5-efficient-large", "google-t5/t5-large", "disputed"),
+    ("Salesforce/codet5p-770m", "google-t5/t5-large", "independent"),
+    ("kakaobrain/kogpt", "EleutherAI/gpt-j-6b", "disputed"),  # a vocabulary of its own states nothing
 ]
 
 
@@ -150,11 +158,11 @@ def test_real_founders_share_shapes(catalog: Catalog) -> None:
         if model.remote and model.founder and model.stated_from_scratch and model.cell:
             replicate = "seed" in model.id or model.id.split("@")[0] != model.id
             (replicated if replicate else single).setdefault(model.cell, []).append(model.id)
-    assert sum(map(len, single.values())) >= 180
+    assert sum(map(len, single.values())) >= 150
     cells = {*single, *replicated}
     alike = [cell for cell in cells if look_alike(catalog, single.get(cell, []) + replicated.get(cell, []))]
-    assert len(alike) >= 48
-    assert sum(look_alike(catalog, names) for names in single.values()) >= 36
+    assert len(alike) >= 40
+    assert sum(look_alike(catalog, names) for names in single.values()) >= 25
 
 
 def look_alike(catalog: Catalog, names: list[str]) -> bool:
@@ -415,6 +423,8 @@ def test_derivations_agree_with_the_gathered_leads(catalog: Catalog) -> None:
         ("meta-llama/Llama-3.1-8B", "RLHFlow/LLaMA3-iterative-DPO-final"): "disputed",
         ("meta-llama/Llama-3.1-8B", "llava-hf/llama3-llava-next-8b-hf"): "disputed",
         ("zai-org/GLM-4.5-Air", "PrimeIntellect/INTELLECT-3"): "sibling",  # both stem from the base model
+        # by the makers' report the one branches off before the other's last stage
+        ("codellama/CodeLlama-7b-hf", "codellama/CodeLlama-7b-Python-hf"): "sibling",
     }
 
 
