@@ -109,7 +109,8 @@ def analyse(
         Nominal coverage of the intervals, in (0, 1).
     max_fpr : tuple of float
         False-positive rates for which thresholds are calibrated, each in (0, 1). At each, the certificates
-        of all metrics hold together.
+        of all metrics hold together where the tables have lineages enough for that; where they have enough
+        for one metric only, each certificate holds for its metric alone (`Threshold.n_metrics` is 1).
     n_resamples, n_bootstrap : int
         Permutations, and lineage bootstrap resamples; 1 or more.
     focus : str, optional
@@ -256,7 +257,9 @@ def _draft(
     n_together: int,
 ) -> Callable[..., MetricReport]:
     """Compute all of a report but its table, the permutation test, the evidence, and what needs them."""
-    calibrated = partial(calibrate_thresholds, table, max_fpr, CONFIDENCE, n_metrics=n_certified, level=level)
+    calibrated = partial(
+        calibrate_thresholds, table, max_fpr, CONFIDENCE, n_metrics=n_certified, or_alone=True, level=level
+    )
     independent = calibrated(negatives="independent")
     thresholds = calibrated() if (table.look_alike & table.comparable).any() else independent
     at = thresholds[0].value if thresholds else math.nan

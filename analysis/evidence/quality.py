@@ -140,16 +140,15 @@ def empirical_bounds(
     """
     share = _classwise(positive, weight) * 2
 
-    def at_least(of: npt.NDArray[np.bool_], cuts: Floats) -> Floats:
+    def of_class(of: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
         order = np.argsort(log10_lr[of], kind="stable")
-        above = np.append(np.cumsum(share[of][order][::-1])[::-1], 0.0)
-        found: Floats = above[np.searchsorted(log10_lr[of][order], cuts, side="left")]
-        return found
+        return log10_lr[of][order], np.append(np.cumsum(share[of][order][::-1])[::-1], 0.0)
+
+    classes = of_class(positive), of_class(~positive)
 
     def cost(cuts: Floats) -> Floats:
-        return elub_cost(
-            cuts, 1 - at_least(positive, cuts), at_least(~positive, cuts), n_positive, n_negative
-        )
+        derived, other = (above[np.searchsorted(value, cuts, side="left")] for value, above in classes)
+        return elub_cost(cuts, 1 - derived, other, n_positive, n_negative)
 
     upper = float(first_bound(cost(ELUB_GRID)))
     # From 0.0, so that a bound of nothing is not -0.

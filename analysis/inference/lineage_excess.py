@@ -7,10 +7,11 @@ drawn independently of each other, and nothing else is exchangeable:
 
 1. A score becomes the normal quantile of its place among the independent pairs of the same two cells.
 2. What independent pairs show of the level of each model, and of each cell pair that holds derived pairs, is
-   fitted by least squares (every lineage pair weighs the same), and to what that leaves the product of two
-   lineages' levels: one term for all that is not additive (`analysis/inference/level_product.py`).
+   fitted by least squares (every lineage pair weighs the same), and to what that leaves one term for all that
+   is not additive: the product of two lineages' levels (`analysis/inference/level_product.py`), or their
+   distance, where the lower of two decides (`analysis/inference/lower_level.py`).
 3. A lineage's excess is the mean of its derived pairs less what the fit says of them. The mean over lineages,
-   in standard errors, is judged by Student's t.
+   in standard errors, is judged by Student's t. Of the two terms the one that leaves less is taken.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from scipy.special import ndtri
 from scipy.stats import t as student
 
 from analysis.inference.level_product import LevelProduct
+from analysis.inference.lower_level import LowerLevel
 from analysis.inference.separation_statistic import scored_rows
 from analysis.table import ScoreTable
 
@@ -46,7 +48,7 @@ SMALLEST: Final = 2.0**-20
 
 @dataclass(frozen=True)
 class LineageExcess:
-    """Mean over lineages of what derived pairs score above their levels.
+    """Mean over lineages of what derived pairs score above their levels, by the term that leaves less.
 
     Attributes
     ----------
@@ -85,8 +87,8 @@ class LineageExcess:
         mean exceeds what the spread of the excesses says: G·(1/G + Q) beside G/(G - 1)·(1 + q - 1/G - Q), q
         the mean variance of the lineages' fitted values and Q that of their mean. It is never taken for less.
 
-        The product of levels stands for a shape that nobody knows; where it explains a part of the excess, as
-        much again is taken off for what one term misses.
+        Product and distance of levels stand for a shape that nobody knows; where one explains a part of the
+        excess, as much again is taken off for what one term misses. Both must leave an excess.
         """
         taking = scored_rows(table) & models[table.model_a] & models[table.model_b]
         rows = np.flatnonzero(taking & (derived | table.independent))
@@ -105,13 +107,28 @@ class LineageExcess:
         product = LevelProduct.of(at[: levels.n_models], levels.lineage, blocks, *levels.ends_of_blocks())
         own = np.zeros(g, dtype=np.intp)
         own[lineage] = levels.lineage[levels.a[mine]]
-        explained = product.inside[own]
-        excess = np.bincount(lineage, weight * left[mine]) - explained
-        mean = float(excess.mean() - max(0.0, explained.mean()))
+        nearness = levels.nearness(at)
+        near, excess = (np.bincount(lineage, weight * of[mine]).astype(np.float64) for of in (nearness, left))
+        lower = LowerLevel.of(blocks, levels.block_means(nearness[rival]), near)
+        inflation = levels.inflation(lineage, weight, mine) if g > 1 else math.nan
+        return max(
+            (
+                cls._judged(excess, inside, blocks - between, inflation)
+                for inside, between in ((product.inside[own], product.between), (lower.inside, lower.between))
+            ),
+            key=lambda found: found.p_value,
+        )
+
+    @classmethod
+    def _judged(cls, excess: Floats, explained: Floats, left: Floats, inflation: float) -> LineageExcess:
+        """Mean of the excesses of lineages less what a term explains of them, judged by their spread."""
+        g = len(excess)
+        rest = excess - explained
+        mean = float(rest.mean() - max(0.0, explained.mean()))
         if g < 2:
             return cls(mean, math.nan, g, math.nan)
-        spread = max(float(excess.var(ddof=1)), LEAST * float(np.square(blocks - product.between).mean()))
-        variance = spread * levels.inflation(lineage, weight, mine) / g
+        spread = max(float(rest.var(ddof=1)), LEAST * float(np.square(left).mean()))
+        variance = spread * inflation / g
         if variance <= 1e-24:
             # All agree, and nothing tells how far they might not: each may as well have fallen below.
             return cls(mean, 0.0, g, max(SMALLEST, 2.0**-g) if mean > 1e-9 else 1.0)
@@ -196,6 +213,13 @@ class _Levels:
     def block_means(self, values: Floats) -> Floats:
         """Mean of values of independent pairs in every pair of lineages."""
         return np.bincount(self.block, self.weight * values).astype(np.float64)
+
+    def nearness(self, at: Floats) -> Floats:
+        """Minus the distance of two lineages' mean levels, less what sums of levels say of it, a row each."""
+        level = np.bincount(self.lineage, at[: self.n_models]) / np.bincount(self.lineage)
+        near = -np.abs(level[self.lineage[self.a]] - level[self.lineage[self.b]])
+        left: Floats = near - self.fitted(self.solve(self.moments(near)[:, None])[:, 0])
+        return left
 
     def ends_of_blocks(self) -> tuple[Indices, Indices]:
         """Find the two lineages of every pair of lineages that holds independent pairs."""

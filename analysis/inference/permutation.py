@@ -8,9 +8,8 @@ Two ways in which they could, and both must be refuted; the p-value is the large
    and Mantel 1967). Under this null the p-value is exact for any score, any confusion of lineage with
    architecture and any hub. The statistic: `analysis/inference/separation_statistic.py`.
 2. *Lineages are drawn independently, and derived pairs score on average what the levels of their models and
-   lineages explain, added or multiplied*: exchangeability fails where lineages, or pairs of them, have scores
-   of their own.
-   `analysis/inference/lineage_excess.py`.
+   lineages explain, added, multiplied, or by the lower of two*: exchangeability fails where lineages, or
+   pairs of them, have scores of their own. `analysis/inference/lineage_excess.py`.
 """
 
 from __future__ import annotations
@@ -41,9 +40,10 @@ Indices = npt.NDArray[np.intp]
 NULL: Final = (
     "models of one architecture cell are exchangeable; or, where they are not, lineages are drawn"
     " independently and derived pairs score on average what the levels of their models and lineages explain,"
-    " added or multiplied"
+    " added, multiplied, or by the lower of two. Not refuted: that models of a lineage are alike for another"
+    " reason than descent (the same data, the same recipe), or that levels combine in yet another way"
 )
-"""What a small p-value speaks against: both halves."""
+"""What a small p-value speaks against, both halves; and what gives a small one without any descent."""
 TIE: Final = 1e-7
 """Statistics closer than this, relatively, count as equal: rounding never makes p smaller."""
 
@@ -78,7 +78,7 @@ class PermutationTest(Shown):
     lineage_p_value : float
         Of Student's t over lineages: where only the lineages are independent (`LineageExcess`).
     null : str
-        What is refuted, in words.
+        What a small p-value speaks against, and what it does not, in words.
     """
 
     metric: str

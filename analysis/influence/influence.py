@@ -17,7 +17,7 @@ from analysis.table import ScoreTable
 __all__ = ["Influence", "SeedInfluence", "turned_label"]
 
 SURE: Final = 3.0
-"""Monte Carlo standard errors within which another seed's p-value lies."""
+"""Monte Carlo standard errors within which the p-value of another seed's permutations lies."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,9 @@ class SeedInfluence(Shown):
     p_value : float
         Of the permutation test.
     low, high : float
-        Three Monte Carlo errors below and above it; equal to it where all arrangements were enumerated.
+        What it is with the half that permutations give moved by three Monte Carlo errors. The half over
+        lineages draws nothing, and p is the larger of the two. Equal to p where all arrangements were
+        enumerated, or the half over lineages is larger by more than that.
     reason : str
         Why there is none; empty otherwise.
     """
@@ -110,9 +112,11 @@ class SeedInfluence(Shown):
         """How far the p-value of a test may be from that of another seed."""
         if test is None or math.isnan(test.p_value):
             return cls(math.nan, math.nan, math.nan, "no permutation test" if test is None else test.reason)
-        p = test.p_value
-        error = 0.0 if test.exact else math.sqrt(p * (1 - p) / test.n_resamples)
-        return cls(p, max(0.0, p - SURE * error), min(1.0, p + SURE * error))
+        drawn, fixed = test.exchangeable_p_value, test.lineage_p_value
+        error = 0.0 if test.exact else math.sqrt(drawn * (1 - drawn) / test.n_resamples)
+        return cls(
+            test.p_value, max(0.0, fixed, drawn - SURE * error), max(fixed, min(1.0, drawn + SURE * error))
+        )
 
 
 def turned_label(table: ScoreTable, row: int) -> str:

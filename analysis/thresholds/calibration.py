@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from analysis.notebook import Shown, number
 from analysis.results import Interval
@@ -191,9 +192,15 @@ def calibrate_thresholds(
     *,
     negatives: str | None = None,
     n_metrics: int = 1,
+    or_alone: bool = False,
     level: float = 0.95,
 ) -> tuple[Threshold, ...]:
-    """Calibrate one threshold a goal, as `calibrate_threshold` does; each goal is certified by itself."""
+    """Calibrate one threshold a goal, as `calibrate_threshold` does; each goal is certified by itself.
+
+    With `or_alone`, a goal that the catalog is too small to certify for all metrics together is certified for
+    this metric alone (`n_metrics` of the threshold is then 1) where it is large enough for that. Which of the
+    two depends on the labels and on which pairs have a score, not on the scores.
+    """
     check_table(table)
     if negatives is None:
         negatives = "look-alike" if (table.look_alike & table.comparable).any() else "independent"
@@ -204,7 +211,15 @@ def calibrate_thresholds(
     for goal in goals:
         check_probability(goal, "max_fpr")
     weighed = WeighedNegatives.of(table, negatives)
-    return tuple(_calibrated(table, weighed, goal, confidence, n_metrics, level) for goal in goals)
+
+    def certifiable(goal: float, metrics: int) -> bool:
+        return enough(weighed.n, negatives_needed(goal, shared_confidence(confidence, metrics)))
+
+    def together(goal: float) -> int:
+        alone = or_alone and not certifiable(goal, n_metrics) and certifiable(goal, 1)
+        return 1 if alone else n_metrics
+
+    return tuple(_calibrated(table, weighed, goal, confidence, together(goal), level) for goal in goals)
 
 
 def _calibrated(
@@ -218,8 +233,10 @@ def _calibrated(
     negatives = weighed.negatives
     value, reason = certified_value(weighed, max_fpr, confidence, n_metrics=n_metrics)
     needed = negatives_needed(max_fpr, shared_confidence(confidence, n_metrics))
-    held_out = held_out_rates(table, max_fpr, negatives=negatives, by="lineage", level=level)
-    elsewhere = held_out_rates(table, max_fpr, negatives=negatives, by="architecture", level=level)
+    left_out = partial(
+        held_out_rates, table, max_fpr, negatives=negatives, level=level, descending=weighed.rows
+    )
+    held_out, elsewhere = left_out(by="lineage"), left_out(by="architecture")
     return Threshold(
         max_fpr=max_fpr,
         confidence=confidence,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 
 from analysis.table import ScoreTable
-from analysis.thresholds.heldout import just_above
+from analysis.thresholds.heldout import by_descending_score, just_above
 
 __all__ = [
     "WeighedNegatives",
@@ -43,6 +43,8 @@ class WeighedNegatives:
     ----------
     negatives : str
         "look-alike" or "independent".
+    rows : ndarray of int, shape (n_pairs,)
+        Where they stand in the table, by descending score.
     descending : ndarray of float, shape (n_pairs,)
         Their scores, highest first.
     weights : ndarray of float, shape (n_pairs,)
@@ -52,6 +54,7 @@ class WeighedNegatives:
     """
 
     negatives: str
+    rows: Ints
     descending: Floats
     weights: Floats
     n: float
@@ -59,10 +62,9 @@ class WeighedNegatives:
     @classmethod
     def of(cls, table: ScoreTable, negatives: str) -> WeighedNegatives:
         """Weigh the negatives of a table by its labels and by which pairs have a score, not by the scores."""
-        rows = np.flatnonzero(table.negatives(negatives) & table.comparable)
-        rows = rows[np.argsort(-table.score[rows], kind="stable")]
+        rows = by_descending_score(table, negatives)
         weights = _weights(table, rows)
-        return cls(negatives, table.score[rows], weights, float(weights.sum()))
+        return cls(negatives, rows, table.score[rows], weights, float(weights.sum()))
 
     def certified(self, max_fpr: float, confidence: float) -> float:
         """Smallest certified threshold, given enough negatives; NaN where +infinity must stay out."""

@@ -12,7 +12,7 @@ from analysis.results import Interval
 from analysis.table import ScoreTable
 from analysis.thresholds.rates import share_interval
 
-__all__ = ["held_out_rates", "just_above", "smallest_threshold"]
+__all__ = ["by_descending_score", "held_out_rates", "just_above", "smallest_threshold"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -52,6 +52,7 @@ def held_out_rates(
     negatives: str = "independent",
     by: Literal["lineage", "architecture"],
     level: float = 0.95,
+    descending: Ints | None = None,
 ) -> tuple[Interval, Interval]:
     """False and true positive rate of thresholds calibrated on other lineages (or other architectures).
 
@@ -68,6 +69,8 @@ def held_out_rates(
         What a group is: a lineage, or an architecture cell with all lineages that have a model in it. More
         than 24 are joined to 24 groups.
     level : float
+    descending : ndarray of int, optional
+        Rows of the negatives with a score by descending score, where they are sorted already.
 
     Returns
     -------
@@ -85,16 +88,15 @@ def held_out_rates(
         )
         undefined = Interval.undefined(reason, level=level, method=method)
         return undefined, undefined
-    negative = np.flatnonzero(table.negatives(negatives) & table.comparable)
-    negative = negative[np.argsort(-table.score[negative], kind="stable")]
+    negative = by_descending_score(table, negatives) if descending is None else descending
     positive = np.flatnonzero(table.derived & table.comparable)
     thresholds = _Thresholds(table, negative, member, max_fpr)
 
     def judged(rows: Ints, pairs_of: Literal["fpr", "tpr"]) -> Interval:
-        ends = np.sort(np.stack([group_a[rows], group_b[rows]]), axis=0)
-        code = ends[0] * n_groups + ends[1]  # Below 0 where a group is unknown.
+        a, b = group_a[rows], group_b[rows]
+        code = np.minimum(a, b) * n_groups + np.maximum(a, b)  # Below 0 where a group is unknown.
         limit = np.full(n_groups * n_groups, np.nan)
-        for each in np.unique(code[code >= 0]).tolist():
+        for each in np.flatnonzero(np.bincount(code[code >= 0])).tolist():
             limit[each] = thresholds.without(*divmod(each, n_groups))
         against = np.where(code < 0, np.nan, limit[code])
         usable = ~np.isnan(against)
@@ -105,6 +107,12 @@ def held_out_rates(
         return share_interval(table, rows[usable], hit, pairs_of=pairs_of, level=level, method=method)
 
     return judged(negative, "fpr"), judged(positive, "tpr")
+
+
+def by_descending_score(table: ScoreTable, negatives: str) -> Ints:
+    """Rows of the negatives that have a score, highest first; equal scores in the order of the table."""
+    rows = np.flatnonzero(table.negatives(negatives) & table.comparable)
+    return rows[np.argsort(-table.score[rows], kind="stable")]
 
 
 class _Thresholds:

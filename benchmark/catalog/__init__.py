@@ -16,6 +16,7 @@ from benchmark.catalog.model import (
     ZooSource,
 )
 from benchmark.catalog.problems import CatalogError, Problem
+from benchmark.catalog.publications import Publication, PublishedScore
 
 __all__ = [
     "Catalog",
@@ -31,6 +32,8 @@ __all__ = [
     "Parent",
     "PathSource",
     "Problem",
+    "Publication",
+    "PublishedScore",
     "ZooSource",
     "load_catalog",
     "parse_catalog",

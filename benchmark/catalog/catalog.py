@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import cast
 
+import numpy as np
 import pandas as pd
 
+from analysis.columns import RELATIONS
 from analysis.notebook import Shown
 from benchmark.catalog.counts import CatalogCounts, count_catalog
 from benchmark.catalog.graph import Graph, Kinship
 from benchmark.catalog.model import Dispute, Forgery, Model, ZooSource
 from benchmark.catalog.pairs import pair_table, shared_facts
 from benchmark.catalog.problems import CatalogError
+from benchmark.catalog.publications import Publication, PublishedScore
 
 __all__ = ["Catalog"]
 
@@ -42,6 +45,7 @@ class Catalog(Shown):
     models : sequence of Model
         In file order, consistent.
     disputes : sequence of Dispute
+    published : sequence of Publication
     file : str
         Where it came from.
     digest : str
@@ -54,6 +58,8 @@ class Catalog(Shown):
     forged : mapping of str to Model
         Forgeries: known by their names, and left out of every pair and count; see `forgeries`.
     disputes : tuple of Dispute
+    published : mapping of str to Publication
+        Scores of real pairs that somebody published, by the publication's id: shown, never used.
 
     Examples
     --------
@@ -68,12 +74,19 @@ class Catalog(Shown):
     """
 
     def __init__(
-        self, models: Sequence[Model], disputes: Sequence[Dispute] = (), *, file: str = "", digest: str = ""
+        self,
+        models: Sequence[Model],
+        disputes: Sequence[Dispute] = (),
+        published: Sequence[Publication] = (),
+        *,
+        file: str = "",
+        digest: str = "",
     ) -> None:
         self.models: Mapping[str, Model] = {model.id: model for model in models if not model.forgery}
         self.forged: Mapping[str, Model] = {model.id: model for model in models if model.forgery}
         self.entries: Mapping[str, Model] = {model.id: model for model in models}
         self.disputes: tuple[Dispute, ...] = tuple(disputes)
+        self.published: Mapping[str, Publication] = {one.id: one for one in published}
         self.file = file
         self.digest = digest
         self._aliases = {alias: model.id for model in models for alias in model.aliases}
@@ -251,6 +264,56 @@ class Catalog(Shown):
         ['corpus', 'order', 'schedule', 'tokenizer']
         """
         return shared_facts(self.graph, self._one_each(dict.fromkeys(map(self.resolve, ids))))
+
+    def published_scores(self, *names: str) -> tuple[PublishedScore, ...]:
+        """What was published of some models, in file order.
+
+        Parameters
+        ----------
+        *names : str
+            Ids, aliases, or models that only a publication names: scores of one with anything, of two with
+            each other; all scores without any.
+
+        Raises
+        ------
+        CatalogError
+            Neither the catalog nor a publication holds a name, or there are more than two.
+
+        Examples
+        --------
+        >>> from benchmark.catalog import load_catalog
+        >>> pair = "IntervitensInc/pangu-pro-moe-model", "Qwen/Qwen2.5-14B"
+        >>> [one.value for one in load_catalog().published_scores(*pair) if one.metric == "attention-std"]
+        [0.927, 0.92]
+        """
+        if len(names) > 2:
+            raise CatalogError(f"{len(names)} models named; scores are published of pairs")
+        outside = {name for one in self.published.values() for name in one.outside}
+        asked = {name if name in outside else self.resolve(name) for name in names}
+        scores = (score for one in self.published.values() for score in one.scores)
+        return tuple(score for score in scores if asked <= set(score.pair))
+
+    def published_relation(self, score: PublishedScore) -> str:
+        """Relation of a published pair by this catalog; empty where it does not hold two models of it."""
+        held = {self.canonical(name) for name in score.pair if name in self}
+        return self.relation(*held) if len(held) == 2 else ""
+
+    def published_in(self, dispute: Dispute) -> tuple[PublishedScore, ...]:
+        """What was published of the pairs in question: two sides, or kin whose label hangs on the dispute."""
+        sides = {self.canonical(name) for name in dispute.models}
+        found = []
+        for score in self.published_scores():
+            held = {self.canonical(name) for name in score.pair if name in self}
+            if len(held) == 2 and (held <= sides or dispute.id in self._doubt(*held)):
+                found.append(score)
+        return tuple(found)
+
+    def _doubt(self, a: str, b: str) -> list[str]:
+        """What a disputed pair hangs on; empty for another."""
+        first, second = self.graph.index[a], self.graph.index[b]
+        if RELATIONS[self.graph.relations[first, second]] != "disputed":
+            return []
+        return str(self.graph.doubt(np.array([first]), np.array([second]))[0]).split(", ")
 
     def counts(self) -> CatalogCounts:
         """What the catalog holds, as counts.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -34,6 +34,8 @@ from benchmark.catalog.model import (
     ZooSource,
 )
 from benchmark.catalog.problems import CatalogError, Problem
+from benchmark.catalog.publication_problems import publication_problems
+from benchmark.catalog.publications import Publication, PublishedScore
 from benchmark.catalog.schema import (
     CatalogFile,
     DisputeForm,
@@ -42,6 +44,7 @@ from benchmark.catalog.schema import (
     FamilyForm,
     ForgeryForm,
     ModelForm,
+    PublicationForm,
     SourceForm,
     StatementForm,
 )
@@ -146,11 +149,16 @@ def parse_catalog(text: str, file: str = "catalog") -> Catalog:
         _dispute(item, ("disputes", index), names, document, problems)
         for index, item in enumerate(form.disputes)
     ]
+    published = [
+        _publication(item, document.line(("published", index))) for index, item in enumerate(form.published)
+    ]
     problems += graph_problems(models, disputes, document)
+    problems += publication_problems(published, models, form, document)
     if problems:
         raise CatalogError(tuple(sorted(problems, key=lambda problem: problem.line)))
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Catalog(_inherited(models), disputes, file=file, digest=digest)
+    disputes = [_with_published(*two, published) for two in zip(disputes, form.disputes, strict=True)]
+    return Catalog(_inherited(models), disputes, published, file=file, digest=digest)
 
 
 def _form_problems(error: ValidationError, document: Document, within: Place = ()) -> tuple[Problem, ...]:
@@ -362,6 +370,39 @@ def _dispute(
 def _statement(form: StatementForm) -> Statement:
     figures = tuple(Figure(item.metric, (item.pair[0], item.pair[1]), item.value) for item in form.figures)
     return Statement(form.by, form.says, form.source, figures)
+
+
+def _publication(form: PublicationForm, line: int) -> Publication:
+    scores = tuple(
+        PublishedScore(
+            form.id,
+            item.metric or form.metric or "",
+            (item.pair[0], item.pair[1]),
+            item.value,
+            item.quantity or form.quantity,
+            item.where or "",
+        )
+        for item in form.scores
+    )
+    return Publication(form.id, form.by, form.source, form.says, form.read, tuple(form.outside), scores, line)
+
+
+def _with_published(dispute: Dispute, form: DisputeForm, published: Sequence[Publication]) -> Dispute:
+    """Give the statements of a dispute the figures of the publications that they rest on."""
+    figures = {
+        publication.id: tuple(Figure(one.metric, one.pair, one.value) for one in publication.scores)
+        for publication in published
+    }
+
+    def told(statements: tuple[Statement, ...], forms: list[StatementForm]) -> tuple[Statement, ...]:
+        return tuple(
+            replace(one, figures=(*one.figures, *(each for name in said.published for each in figures[name])))
+            for one, said in zip(statements, forms, strict=True)
+        )
+
+    return replace(
+        dispute, claims=told(dispute.claims, form.claims), replies=told(dispute.replies, form.replies)
+    )
 
 
 def _inherited(models: list[Model]) -> list[Model]:

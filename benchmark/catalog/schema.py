@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from benchmark.catalog.model import FORGERIES, GRADES, METHODS, STATUSES
+from benchmark.catalog.publications import QUANTITIES, READINGS
 
 __all__ = ["CatalogFile", "json_schema"]
 
@@ -36,6 +37,20 @@ def _source(value: str) -> str:
 def _year_as_text(value: object) -> object:
     return str(value) if type(value) is int else value
 
+
+#: Fields whose list may be written as one item.
+ONE_OR_MANY = frozenset(
+    {
+        "evidence",
+        "from_scratch",
+        "aliases",
+        "corpus",
+        "shared_init_with",
+        "controls",
+        "published",
+        "outside",
+    }
+)
 
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^\S+$", description="no spaces")]
@@ -245,6 +260,7 @@ class StatementForm(Form):
     says: Text
     source: Where
     figures: list[FigureForm] = []
+    published: Names = Field(default=[], description="ids under `published` whose scores it rests on")
 
 
 class DisputeForm(Form):
@@ -262,6 +278,55 @@ class DisputeForm(Form):
     settled_by: Text = Field(description="what settled it, or would")
 
 
+class PublishedScoreForm(Form):
+    """One published number about a pair of real models."""
+
+    pair: Annotated[list[Name], Field(min_length=2, max_length=2)] = Field(
+        description="catalog ids; models that the catalog does not hold stand under `outside`"
+    )
+    value: float
+    metric: Name | None = Field(default=None, description="where it differs from the publication's")
+    quantity: Literal[tuple(QUANTITIES)] | None = Field(  # type: ignore[valid-type]
+        default=None, description="where it differs from the publication's"
+    )
+    where: Text | None = Field(default=None, description="table, figure or file")
+
+
+class PublicationForm(Form):
+    """Where scores of real pairs were published. They label nothing and calibrate nothing."""
+
+    id: Name
+    by: Text
+    source: Where
+    says: Text = Field(description="what the numbers are, in our own words")
+    read: Literal[tuple(READINGS)] = Field(  # type: ignore[valid-type]
+        default="source",
+        description="source: read there; quoted: as others quote it; computed: here, from published values",
+    )
+    metric: Name | None = Field(default=None, description="of its scores, unless one says otherwise")
+    quantity: Literal[tuple(QUANTITIES)] = Field(  # type: ignore[valid-type]
+        default="score",
+        description="score: of the metric as defined here; part: of one of its parts; transformed: on the "
+        "authors' own scale; z, p-value, probability. Only a score can stand among those of a run",
+    )
+    outside: Names = Field(default=[], description="models of its pairs that the catalog does not hold")
+    scores: Annotated[list[PublishedScoreForm], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _whole(self) -> PublicationForm:
+        for number, score in enumerate(self.scores):
+            if score.metric is None and self.metric is None:
+                raise ValueError(f"scores[{number}] has no metric; give one there or for the publication")
+            if score.pair[0] == score.pair[1]:
+                raise ValueError(
+                    f"scores[{number}].pair names {score.pair[0]} twice; a pair needs two models"
+                )
+            quantity = score.quantity or self.quantity
+            if quantity in {"p-value", "probability"} and not 0 <= score.value <= 1:
+                raise ValueError(f"scores[{number}].value {score.value:g} is no {quantity}; it is in [0, 1]")
+        return self
+
+
 class CatalogFile(Form):
     """The whole document."""
 
@@ -269,6 +334,9 @@ class CatalogFile(Form):
     cells: dict[Name, FactsForm] = Field(default={}, description="shapes that several models share")
     families: list[FamilyForm] = []
     models: Annotated[list[ModelForm], Field(min_length=1)] = []
+    published: list[PublicationForm] = Field(
+        default=[], description="scores of real pairs that somebody published: shown, never used"
+    )
     disputes: list[DisputeForm] = []
 
     @model_validator(mode="after")
@@ -301,7 +369,7 @@ def _accept_single_items(node: object) -> None:
     if not isinstance(node, dict):
         return
     for name, value in node.get("properties", {}).items():
-        if name not in {"evidence", "from_scratch", "aliases", "corpus", "shared_init_with", "controls"}:
+        if name not in ONE_OR_MANY:
             continue
         choices = value.get("anyOf", [value])
         arrays = [choice for choice in choices if choice.get("type") == "array"]

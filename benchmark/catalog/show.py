@@ -18,6 +18,7 @@ from benchmark.catalog.model import (
     Statement,
 )
 from benchmark.catalog.problems import CatalogError
+from benchmark.catalog.published_text import published_json, published_lines
 
 __all__ = [
     "check_text",
@@ -48,6 +49,10 @@ def check_text(catalog: Catalog) -> str:
         f"  disputes   {_listed(held.disputes) or 'none'}",
         *([f"  forgeries  {_listed(held.forgeries)}; in none of the above"] if held.forgeries else []),
     ]
+    if catalog.published:
+        printed = _plural(len(catalog.published), "publication")
+        n = len(catalog.published_scores())
+        lines.append(f"  published  {_plural(n, 'score')} in {printed}; shown, never used")
     for names, text in (
         (held.without_cell, "without an architecture cell (no look-alikes): "),
         (held.origin_not_stated, "founders without a from-scratch statement: "),
@@ -88,6 +93,7 @@ def model_json(catalog: Catalog, name: str) -> dict[str, object]:
         "evidence": [vars(item) for item in model.evidence],
         "relations": {relation: count for relation, count in relations.items() if count},
         "disputes": [dispute.id for dispute in _disputes_of(catalog, model.id)],
+        "published": published_json(catalog, catalog.published_scores(model.id)),
         "recipe": dict(model.recipe) or None,
         "notes": model.notes or None,
     }
@@ -135,6 +141,8 @@ def show_text(catalog: Catalog, name: str) -> str:
     lines.append(f"  relations  {_listed(_relations_of(catalog, model.id))}")
     for dispute in _disputes_of(catalog, model.id):
         lines += ["", *_dispute_lines(dispute)]
+    if published := catalog.published_scores(model.id):
+        lines += ["", *published_lines(catalog, published)]
     return "\n".join(lines)
 
 

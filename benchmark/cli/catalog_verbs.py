@@ -1,4 +1,4 @@
-"""``catalog check|import|show|tree|pairs``: validate the catalog, look at it, add models of the hub to it."""
+"""``catalog check|import|show|tree|pairs|published``: validate the catalog, look at it, add models to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from benchmark.cli.exits import BAD_INPUT
 from benchmark.cli.options import CatalogFile, Json, ModelName
 from benchmark.cli.printing import print_json, say
+from benchmark.cli.published_verb import catalog_published
 
 if TYPE_CHECKING:
     from benchmark.catalog import CatalogError
@@ -19,6 +20,7 @@ __all__ = ["app"]
 app = typer.Typer(
     help="Validate and look at the catalog, and add models of the hub to it.", no_args_is_help=True
 )
+app.command("published")(catalog_published)
 
 
 @app.command("check")

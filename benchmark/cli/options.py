@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "Against",
     "CatalogFile",
     "Device",
     "Document",
@@ -22,6 +23,14 @@ __all__ = [
     "Workers",
 ]
 
+Against = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--against",
+        metavar="RUN",
+        help="A real table beside the zoo: a run of analyse --citation, or of --tier hub; repeatable.",
+    ),
+]
 CatalogFile = Annotated[
     Path | None, typer.Option("--catalog", metavar="F", help="A catalog; default: the shipped one.")
 ]

@@ -9,6 +9,7 @@ import typer
 
 from benchmark.cli.exits import UNIT_FAILED
 from benchmark.cli.options import (
+    Against,
     CatalogFile,
     Device,
     Json,
@@ -20,7 +21,7 @@ from benchmark.cli.options import (
     Tier,
     Workers,
 )
-from benchmark.cli.printing import print_json, print_table, say_failures
+from benchmark.cli.printing import print_json, print_table, say, say_failures
 
 if TYPE_CHECKING:
     from benchmark.results.run import Run
@@ -41,7 +42,10 @@ def run(
     pairs_per_lineage_pair: Annotated[
         int,
         typer.Option(
-            min=1, metavar="K", help="Independent pairs a costly metric scores of any two lineages."
+            min=1,
+            metavar="K",
+            help="Independent pairs a costly metric scores of any two lineages; of more than 40,000"
+            " pairs, a cheap one scores all look-alikes and four times so many others.",
         ),
     ] = 4,
     dask: Annotated[
@@ -58,6 +62,7 @@ def run(
     sample: Annotated[
         bool, typer.Option("--sample", help="Measure slices of large weights in place of all.")
     ] = False,
+    against: Against = None,
     device: Device = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -105,6 +110,8 @@ def run(
         keep=keep,
         sample=sample,
     )
+    if against:
+        _set_against(finished.path, against)
     _conclude(finished, json_)
 
 
@@ -114,6 +121,12 @@ def analyse(
         Path | None, typer.Option("--catalog", metavar="F", help="Labels for a table that has none.")
     ] = None,
     out: Out = None,
+    citation: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Whose scores they are, for a report that quotes them.")
+    ] = None,
+    own_units: Annotated[
+        bool, typer.Option("--own-units", help="Scores have a scale of their own: only their order compares.")
+    ] = False,
     seed: Seed = 0,
     json_: Json = False,
     quiet: Quiet = False,
@@ -121,7 +134,27 @@ def analyse(
     """The statistics alone, on any score table: no weights are needed."""
     from benchmark.pipeline.analyse import analyse as analyse_table
 
-    _conclude(analyse_table(scores, catalog=catalog, out=out, seed=seed, quiet=quiet), json_)
+    found = analyse_table(
+        scores,
+        catalog=catalog,
+        out=out,
+        citation=citation,
+        own_units=own_units,
+        seed=seed,
+        quiet=quiet,
+    )
+    _conclude(found, json_)
+
+
+def _set_against(run: Path, others: list[Path]) -> list[str]:
+    """Set a run against others and render it with the panel; the files written."""
+    from benchmark.report import render
+    from benchmark.results.carried_over import set_against
+
+    found = set_against(run, others)
+    for sentence in found.sentences:
+        say(sentence)
+    return [str(path) for path in render(run)]
 
 
 def _conclude(run: Run, json_: bool) -> None:
@@ -143,13 +176,17 @@ def _conclude(run: Run, json_: bool) -> None:
 
 def report(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    against: Against = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     json_: Json = False,
 ) -> None:
-    """Render a run again."""
+    """Render a run again; with --against, the zoo's figures beside those of real tables."""
     from benchmark.report import render
 
-    written = [str(path) for path in render(run_directory)]
+    if against:
+        written = _set_against(run_directory, against)
+    else:
+        written = [str(path) for path in render(run_directory)]
     if json_:
         print_json({"report": written[0], "files": written})
     else:

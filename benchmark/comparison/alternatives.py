@@ -18,7 +18,7 @@ import numpy as np
 import analysis
 from benchmark.comparison.calibration_run import CalibrationRun
 from benchmark.comparison.evidence_weight import EvidenceWeight, ranking, weight_of
-from benchmark.comparison.reference_pairs import FEWEST, same_cells
+from benchmark.results.same_shapes import FEWEST, same_cells
 
 __all__ = ["ALTERNATIVES", "Alternative", "weigh_alternatives"]
 

@@ -130,10 +130,15 @@ class CalibrationRun:
         self._tables: dict[tuple[str, frozenset[str]], analysis.ScoreTable | None] = {}
         self._near: dict[tuple[object, frozenset[str]], dict[str, analysis.ScoreTable | None]] = {}
 
+    @property
+    def scores(self) -> pd.DataFrame:
+        """Its score table, as it stands in the file."""
+        return self._directory.read_scores()
+
     @cached_property
     def _frames(self) -> dict[str, pd.DataFrame]:
         """Every pair, a frame a metric, checked."""
-        scores = self._directory.read_scores()
+        scores = self.scores
         return {str(metric): analysis.ScoreTable(frame).frame for metric, frame in scores.groupby("metric")}
 
     @cached_property

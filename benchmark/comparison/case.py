@@ -22,10 +22,11 @@ from benchmark.comparison.metric_evidence import MetricEvidence
 from benchmark.comparison.posterior_odds import OddsTable
 from benchmark.comparison.sentences import quoted
 from benchmark.comparison.verbal_scale import DERIVATION, INDEPENDENCE, SOURCE
+from benchmark.results.published_places import PublishedPlace
 
 __all__ = ["Background", "Case", "OpenDispute"]
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 NOTHING: Final = "nothing that an expert could sign"
 
@@ -82,6 +83,8 @@ class Case:
         on other lineages than the lead alone.
     cannot_say : tuple of str
     background : Background or None
+    published_scores : tuple of PublishedPlace
+        What was published of the pair: told, not used.
     layers : LayerPicture
         Where the two agree, layer by layer.
     """
@@ -99,6 +102,7 @@ class Case:
     sentence: str
     cannot_say: tuple[str, ...]
     background: Background | None
+    published_scores: tuple[PublishedPlace, ...]
     layers: LayerPicture
 
     @property
@@ -162,6 +166,7 @@ class Case:
             "scale": SOURCE,
             "cannot_say": list(self.cannot_say),
             "background": analysis.as_json(self.background),
+            "published_scores": [analysis.as_json(one) for one in self.published_scores],
             "layers": self.layers.to_json(),
         }
 

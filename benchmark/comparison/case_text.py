@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.catalog.publications import QUANTITIES
 from benchmark.comparison.evidence_weight import EvidenceWeight
 from benchmark.comparison.metric_evidence import MetricEvidence
 from benchmark.comparison.odds_text import (
@@ -22,6 +23,7 @@ from benchmark.comparison.plain_text import bullets, signed, table_of_rows, who_
 from benchmark.comparison.reference_pairs import ReferencePairs
 from benchmark.comparison.verbal_scale import SOURCE
 from benchmark.report.notation import UNDEFINED, plain
+from benchmark.results.published_places import PublishedPlace
 
 if TYPE_CHECKING:
     from benchmark.comparison.case import Case
@@ -58,6 +60,8 @@ class CaseNotes:
         Why some say nothing.
     background : list of str
         What the catalog has of the pair: not used.
+    published : list of str
+        What was published of it, and on what that could be judged: not used.
     cannot_say : list of str
     """
 
@@ -68,6 +72,7 @@ class CaseNotes:
     forgeable: list[str]
     silent: list[str]
     background: list[str]
+    published: list[str]
     cannot_say: list[str]
 
     def titled(self) -> list[tuple[str, list[str]]]:
@@ -80,6 +85,7 @@ class CaseNotes:
             ("Forgeries of the calibration", self.forgeable),
             ("Why some say nothing", self.silent),
             ("Background, not used", self.background),
+            ("Published scores, not used", self.published),
             ("What cannot be said", self.cannot_say),
         ]
         return [(title, items) for title, items in found if items]
@@ -187,6 +193,7 @@ def notes_of(case: Case) -> CaseNotes:
         else [],
         silent=silent,
         background=_background(case),
+        published=[_published(one) for one in case.published_scores],
         cannot_say=list(case.cannot_say),
     )
 
@@ -197,6 +204,14 @@ def _background(case: Case) -> list[str]:
     method = f" ({case.background.method})" if case.background.method else ""
     lines = [f"The catalog calls the pair {case.background.relation}{method}."]
     return lines + [f"An open dispute: {dispute.title}." for dispute in case.background.disputes]
+
+
+def _published(one: PublishedPlace) -> str:
+    unit = "" if one.quantity == "score" else f" ({QUANTITIES[one.quantity]})"
+    return (
+        f"{one.metric} {plain(one.value)}{unit}, {one.citation}. Population: {one.population}."
+        f" It says: {one.says} {one.beside}"
+    )
 
 
 def _together(case: Case) -> list[str]:

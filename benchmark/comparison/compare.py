@@ -19,6 +19,7 @@ from benchmark.comparison.posterior_odds import odds_table
 from benchmark.comparison.sentences import cannot_say, sentence
 from benchmark.comparison.weighing import weigh_pair
 from benchmark.pipeline.threads import one_blas_thread, one_thread
+from benchmark.results.published_places import PublishedPlace, place_published
 from benchmark.session.errors import UsageError
 from benchmark.session.packages import package_version
 from benchmark.session.session import Session
@@ -123,6 +124,7 @@ def compare(
         else sentence((first, second), weighed.lead, weighed.joint, facts, version, date),
         cannot_say=tuple(cannot_say(weighed.metrics, weighed.lead, weighed.joint, run, unknown)),
         background=_background(loaded, *ids),
+        published_scores=_published(loaded, run, *ids),
         layers=layers,
     )
 
@@ -139,6 +141,16 @@ def _layers(session: Session, scorer: PairScorer, typed: tuple[str, str]) -> Lay
 
     kept = KeptFits(session.cache, " ".join(scorer.models[text].digest for text in typed), (fpcore,))
     return kept.value(LayerPicture, ["layers"], picture)
+
+
+def _published(
+    catalog: Catalog, run: CalibrationRun | None, a: str | None, b: str | None
+) -> tuple[PublishedPlace, ...]:
+    """What was published of the pair, beside the calibration's pairs of its shapes."""
+    if a is None or b is None:
+        return ()
+    scores = catalog.published_scores(a, b)
+    return place_published(scores, catalog, run.scores if run is not None and scores else None)
 
 
 def _background(catalog: Catalog, a: str | None, b: str | None) -> Background | None:

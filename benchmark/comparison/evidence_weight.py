@@ -17,8 +17,9 @@ from typing import Final
 import numpy as np
 
 import analysis
-from benchmark.comparison.reference_pairs import FEWEST, ShapeCalibration
+from benchmark.comparison.reference_pairs import ShapeCalibration
 from benchmark.comparison.verbal_scale import in_words, supported
+from benchmark.results.same_shapes import FEWEST
 
 __all__ = ["EvidenceWeight", "ranking", "shape_bounds", "weigh_scores", "weight_of"]
 

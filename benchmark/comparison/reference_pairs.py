@@ -10,21 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 import analysis
+from benchmark.results.same_shapes import FEWEST, same_cells
 
 __all__ = [
-    "FEWEST",
     "NO_CALIBRATION",
     "Place",
     "ReferencePairs",
     "ShapeCalibration",
     "place_of",
-    "same_cells",
 ]
 
 Mask = npt.NDArray[np.bool_]
-FEWEST: Final = 3
-"""Lineages of look-alikes of the very shapes. With G of them no ratio above (G + 2)/2 is backed
-(`analysis.stranger_p_value`): with fewer than three none above 2, where the verbal scale begins."""
 NO_CALIBRATION: Final = "no calibration for these shapes"
 
 
@@ -138,18 +134,6 @@ def place_of(table: analysis.ScoreTable, cells: tuple[str, str], score: float) -
         look_alikes=_reference(table, here & table.independent, score),
         derived=_reference(table, here & table.derived, score),
     )
-
-
-def same_cells(table: analysis.ScoreTable, cells: tuple[str, str]) -> Mask:
-    """Pairs of the same two cells; none where a cell is unknown."""
-    code = {str(name): place for place, name in enumerate(table.cells)}
-    if any(cell not in code for cell in cells):
-        return np.zeros(len(table), dtype=np.bool_)
-    low, high = sorted(code[cell] for cell in cells)
-    here: Mask = (np.minimum(table.cell_a, table.cell_b) == low) & (
-        np.maximum(table.cell_a, table.cell_b) == high
-    )
-    return here
 
 
 def _reference(table: analysis.ScoreTable, of: Mask, score: float) -> ReferencePairs:

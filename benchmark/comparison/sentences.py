@@ -11,8 +11,9 @@ from benchmark.comparison.evidence_weight import EvidenceWeight
 from benchmark.comparison.joint_evidence import JointEvidence
 from benchmark.comparison.metric_evidence import MetricEvidence
 from benchmark.comparison.posterior_odds import NO_PROBABILITY
-from benchmark.comparison.reference_pairs import FEWEST, NO_CALIBRATION
+from benchmark.comparison.reference_pairs import NO_CALIBRATION
 from benchmark.comparison.verbal_scale import DERIVATION, INDEPENDENCE, NEITHER
+from benchmark.results.same_shapes import FEWEST
 
 __all__ = ["cannot_say", "leading", "quoted", "sentence", "times"]
 

@@ -94,7 +94,7 @@ def _standing(result: MetricResult) -> list[str]:
         f"Methods: {result.methods}.",
         f"Forgery and laundering: {result.resistance}.",
         f"Permutation p within shapes, adjusted for the metrics of this run: {p_value(test.adjusted_p_value)}"
-        + (f" ({test.reason})." if test.reason else "."),
+        + (f" ({test.reason})." if test.reason else f". Null hypothesis: {test.null}."),
         f"Scored {result.n_derived} derived and {result.n_independent} independent pairs"
         f" ({result.n_look_alike} look-alikes) of {result.n_models} models in {result.n_lineages}"
         f" lineages; abstained on {result.abstained} pairs, failed on {result.failed}.",

@@ -36,6 +36,8 @@ def analyse(
     *,
     catalog: Catalog | Path | str | None = None,
     out: Path | str | None = None,
+    citation: str | None = None,
+    own_units: bool = False,
     seed: int = 0,
     cache: Path | str | None = None,
     quiet: bool = True,
@@ -51,6 +53,10 @@ def analyse(
         Its labels replace all label columns of the table; without it the table must have them.
     out : path, optional
         The run directory; default: ``runs/<utc time>``.
+    citation : str, optional
+        Whose scores they are; a report that sets the zoo against them says it.
+    own_units : bool
+        Its scores are on a scale of their own: beside other runs only their order is compared.
     seed : int
         Of everything that draws random numbers.
     cache, quiet
@@ -94,7 +100,8 @@ def analyse(
     )
     source = None if isinstance(scores, pd.DataFrame) else str(scores)
     facts = None if labels is None else catalog_facts(labels)
-    request = Request("analyse", {"scores": source}, seed, catalog=facts)
+    arguments = {"scores": source, "citation": citation, "own_units": own_units}
+    request = Request("analyse", arguments, seed, catalog=facts)
     return finish(session, RunDirectory(Path(out) if out else default_out()), scored, request, Clock())
 
 

@@ -34,6 +34,11 @@ from benchmark.session.session import Session
 __all__ = ["Network", "Plan", "PlanFacts", "balanced_subset", "make_plan", "parsed_budget", "plan"]
 
 TIERS: Final = ("zoo", "hub", "all")
+#: Up to so many pairs a cheap metric scores all of them; beyond, all but a part of those that are neither
+#: related nor look-alikes, whose number grows with the square of the models and which say the least.
+ALL_PAIRS: Final = 40_000
+#: How many more of those a cheap metric scores than a costly one.
+CHEAP_TIMES: Final = 4
 
 Mask = npt.NDArray[np.bool_]
 
@@ -228,6 +233,7 @@ def make_plan(
         Only the first so many models.
     pairs_per_lineage_pair : int
         Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first.
+        Of more than `ALL_PAIRS` pairs, cheap ones score all look-alikes and four times so many others.
     seed : int
         Of the choice among those.
     budget : int
@@ -278,12 +284,15 @@ def make_plan(
     paired = set(pairs["model_a"]) | set(pairs["model_b"])
     wanted = [model for model in wanted if model in paired]
     everything = np.ones(len(pairs), dtype=np.bool_)
-    subset = everything
-    if any(metric.cost == "costly" for metric in metrics):
+    subset = cheap = everything
+    costly = any(metric.cost == "costly" for metric in metrics)
+    if costly or len(pairs) > ALL_PAIRS:
         # Which pairs are look-alikes decides the choice, so the shapes must be known before it is made.
         pairs = with_cells(pairs, shapes(catalog, _shapeless(pairs)))
         subset = balanced_subset(pairs, pairs_per_lineage_pair, seed)
-    chosen = {metric.name: everything if metric.cost == "cheap" else subset for metric in metrics}
+    if len(pairs) > ALL_PAIRS:
+        cheap = balanced_subset(pairs, CHEAP_TIMES * pairs_per_lineage_pair, seed, all_look_alikes=True)
+    chosen = {metric.name: cheap if metric.cost == "cheap" else subset for metric in metrics}
     forgeries = planned_forgeries(catalog, wanted)
     return Plan(tuple(wanted), tuple(metrics), pairs, chosen, forgeries, transfer)
 
@@ -308,11 +317,13 @@ def shapes(catalog: Catalog, models: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def balanced_subset(pairs: pd.DataFrame, per_lineage_pair: int, seed: int) -> Mask:
+def balanced_subset(
+    pairs: pd.DataFrame, per_lineage_pair: int, seed: int, *, all_look_alikes: bool = False
+) -> Mask:
     """All pairs that are not independent, and of the independent ones a few for each two lineages.
 
     Pairs of the same two lineages say little more together than one, so the number is balanced over
-    lineage pairs; look-alikes come first because they are what decides.
+    lineage pairs; look-alikes come first because they are what decides, or are all taken beside the few.
     """
     alike = analysis.look_alike_pairs(pairs["relation"], pairs["architecture_a"], pairs["architecture_b"])
     order = pd.DataFrame(
@@ -324,8 +335,11 @@ def balanced_subset(pairs: pd.DataFrame, per_lineage_pair: int, seed: int) -> Ma
             "lot": np.random.default_rng(np.random.SeedSequence((seed, 0x70616972))).random(len(pairs)),
         }
     )
-    independent = order[pairs["relation"] == "independent"]
+    few = (pairs["relation"] == "independent").to_numpy(copy=True)
+    if all_look_alikes:
+        few &= ~alike
+    independent = order[few]
     rank = independent.sort_values(["lineages", "last", "lot"]).groupby("lineages").cumcount()
-    keep = (pairs["relation"] != "independent").to_numpy(copy=True)
+    keep = ~few
     keep[rank.index[rank < per_lineage_pair]] = True
     return keep

@@ -17,6 +17,7 @@ import analysis
 import fpcore
 from benchmark.catalog import Catalog
 from benchmark.pipeline.chosen_metric import ChosenMetric
+from benchmark.results.published_places import place_published
 from benchmark.results.schema import (
     SCHEMA,
     CatalogFacts,
@@ -213,7 +214,7 @@ def failures(extractions: Mapping[str, Extraction], scores: pd.DataFrame) -> tup
 
 
 def disputes(catalog: Catalog, scores: pd.DataFrame) -> tuple[DisputeRecord, ...]:
-    """The catalog's disputes, each with the scores this run has of its pair."""
+    """The catalog's disputes, each with the scores this run has of its pair, and what was published of it."""
     records = []
     for dispute in catalog.disputes:
         pair = sorted(dispute.models[:2])
@@ -224,5 +225,6 @@ def disputes(catalog: Catalog, scores: pd.DataFrame) -> tuple[DisputeRecord, ...
             ScoredPair(str(metric), float(score))
             for metric, score in zip(hits["metric"], hits["score"], strict=True)
         )
-        records.append(DisputeRecord(**vars(dispute), scored=scored))
+        published = place_published(catalog.published_in(dispute), catalog, scores)
+        records.append(DisputeRecord(**vars(dispute), scored=scored, published_scores=published))
     return tuple(records)

@@ -71,7 +71,8 @@ def run(
     limit : int, optional
         Only the first so many models.
     pairs_per_lineage_pair : int
-        Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first.
+        Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first;
+        cheap ones, of more than 40,000 pairs, all look-alikes and four times so many other independent pairs.
     seed : int
         Of everything that draws random numbers.
     workers, device, cache, quiet

@@ -19,6 +19,7 @@ __all__ = [
     "Fact",
     "alarms",
     "certified",
+    "certified_metrics",
     "certify",
     "facts",
     "goals",
@@ -27,6 +28,7 @@ __all__ = [
     "lineages_that_count",
 ]
 
+HALF: Final = 0.5  # of the derived pairs, which a threshold must find to be of use
 NAMED: Final = 4  # names that a fact spells out; the others stand in the columns below
 
 
@@ -119,6 +121,10 @@ def _names(sections: Iterable[MetricSection]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
+def _all_names(sections: Iterable[MetricSection]) -> str:
+    return ", ".join(section.name for section in sections)
+
+
 def _certified(sections: Sequence[MetricSection], catalog: CatalogSummary) -> list[Fact]:
     """How many thresholds are certified against look-alikes at the first goal, and what stands in the way."""
     firsts = [section.calibrated for section in sections if section.calibrated]
@@ -128,11 +134,14 @@ def _certified(sections: Sequence[MetricSection], catalog: CatalogSummary) -> li
     held = [item for item in firsts if certified(item) and item.max_fpr == at]
     others = [section.result.independent_thresholds for section in sections]
     beside = sum(item.certified and item.max_fpr == at for items in others for item in items)
-    says = f"{beside} against all independents"
+    alone = bool(held) and held[0].n_metrics == 1 and catalog.n_metrics > 1
+    says = "each by itself; " if alone else ""
+    says += f"{beside} against all independents"
     if not math.isnan(catalog.certifiable_fpr):
         needed = next((need for rate, need in goals(catalog) if rate == at), None)
         held_here = f"{catalog.n_look_alike_negatives:.4g} independent look-alikes"
-        says += f"; {held_here} allow {percent(catalog.certifiable_fpr)} % at best"
+        jointly = f" for {catalog.n_metrics} metrics together" if alone else ""
+        says += f"; {held_here} allow {percent(catalog.certifiable_fpr)} % at best{jointly}"
         short = needed and needed > lineages_that_count(catalog)
         says += f"; {needed // 2} (of {needed} lineages) would do" if short and needed else ""
     slug = "yes" if held else "unknown"
@@ -154,11 +163,51 @@ def _holders(thresholds: Sequence[tuple[str, Threshold]], against: str) -> list[
     told = []
     for at in sorted({item.max_fpr for _, item in thresholds}, reverse=True):
         held = [(name, item) for name, item in thresholds if item.max_fpr == at and item.certified]
-        if held:
-            metrics = max(item.n_metrics for _, item in held)
-            jointly = f", {metrics} metrics together" if metrics > 1 else ""
-            names = ", ".join(name for name, _ in held)
+        for metrics in sorted({item.n_metrics for _, item in held}, reverse=True):
+            names = ", ".join(name for name, item in held if item.n_metrics == metrics)
+            jointly = _together(metrics, len(thresholds))
             told.append(f"Certified at {goal(at)} % against {against}{jointly}: {names}.")
+    return told
+
+
+def _together(metrics: int, judged: int) -> str:
+    """For how many metrics a certificate holds at once."""
+    if metrics > 1:
+        return f", {metrics} metrics together"
+    return ", each metric by itself" if judged > 1 else ""
+
+
+def certified_metrics(sections: Sequence[MetricSection]) -> str:
+    """Name the metrics certified against look-alikes at the first goal, with their thresholds; "" if none.
+
+    A certificate says nothing about the derived pairs: where a certified threshold finds less than half of
+    them, the metric is named apart.
+    """
+    firsts = [(section, section.calibrated) for section in sections if section.calibrated]
+    if not firsts:
+        return ""
+    at = max(item.max_fpr for _, item in firsts)
+    held = [(section, item) for section, item in firsts if certified(item) and item.max_fpr == at]
+    if not held:
+        return ""
+    finds = [(one, item) for one, item in held if item.tpr.estimate >= HALF]
+    blind = [one for one, item in held if not item.tpr.estimate >= HALF]
+    alone = held[0][1].n_metrics == 1 and len(firsts) > 1
+    told = f"Certified for at most {goal(at)} % false positives among look-alikes"
+    told += (
+        ", each metric by itself (choose it before looking at its scores)"
+        if alone
+        else _together(held[0][1].n_metrics, len(firsts))
+    )
+    named = [
+        f"{one.name} (≥ {plain(item.value)}, finds {percent(item.tpr.estimate)} %)" for one, item in finds
+    ]
+    told += f": {', '.join(named) or 'none that finds half of the derived pairs'}."
+    if blind:
+        told += f" Certified, but finding less than half of the derived pairs: {_all_names(blind)}."
+    others = [one for one, item in firsts if not (certified(item) and item.max_fpr == at)]
+    if others:
+        told += f" Not certified: {_all_names(others)}."
     return told
 
 

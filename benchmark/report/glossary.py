@@ -97,8 +97,9 @@ _TERMS: Final = {
     "calibrated threshold": "The lowest threshold that at most the asked share of the run's look-alikes (a"
     " mean over pairs) reach; the same against all independent pairs stands beside it.",
     "certificate": "A statement that a threshold's false-positive rate among look-alikes of fresh lineages (a"
-    " mean over lineages) is at most a goal, with stated confidence, for all metrics of the run together; it"
-    " takes enough independent negatives, and is refused otherwise.",
+    " mean over lineages) is at most a goal, with stated confidence, for all metrics of the run together;"
+    " with too few independent negatives for that, for one metric by itself; with too few for either,"
+    " refused.",
     "certified": "Said of a threshold that has a certificate; against all independent pairs only where that"
     " is said.",
     "independent negatives": "Negatives that share no lineage, two lineages to each, which a certificate"
@@ -137,7 +138,8 @@ _TERMS: Final = {
     # tests
     "permutation p": "The larger of two p-values: how often scores at least as extreme arise when models are"
     " permuted inside their architecture cells, and whether derived pairs exceed the levels of their models"
-    " by more than lineages vary; refused where too few arrangements exist.",
+    " by more than lineages vary; refused where too few arrangements exist. A small one does not speak"
+    " against models of a lineage being alike for another reason than descent.",
     "adjusted p": "A p-value that holds for all metrics or comparisons of a run together.",
     "max-T": "How the permutation test is adjusted: each metric's p-value against the best rank of all"
     " metrics in every arrangement, the observed one among them.",

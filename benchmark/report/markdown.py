@@ -9,7 +9,9 @@ import pandas as pd
 
 from analysis import Interval, Threshold
 from benchmark.catalog.model import Statement
+from benchmark.catalog.publications import QUANTITIES
 from benchmark.report import answer
+from benchmark.report.against_text import against_blocks
 from benchmark.report.cross_tables import (
     Class,
     CrossTable,
@@ -39,7 +41,9 @@ from benchmark.report.sensitivity_rows import HEAD, sensitivity_notes, sensitivi
 from benchmark.report.training_distance import decay_sentence
 from benchmark.report.training_runs import run_rows, runs_sentence
 from benchmark.report.verdict_groups import GROUPS, QUESTION
+from benchmark.results.published_places import PublishedPlace
 from benchmark.results.schema import DisputeRecord, Failure, Results, RunRecord
+from benchmark.results.zoo_against_real import ZooAgainstReal
 
 __all__ = ["markdown"]
 
@@ -49,6 +53,7 @@ def markdown(
     results: Results,
     scores: pd.DataFrame,
     sections: Sequence[MetricSection] | None = None,
+    against: ZooAgainstReal | None = None,
 ) -> str:
     """Write the report as Markdown.
 
@@ -60,6 +65,8 @@ def markdown(
         The score table of all metrics.
     sections : sequence of MetricSection, optional
         What `metric_sections` makes of the three, where it is there already.
+    against : ZooAgainstReal, optional
+        The zoo beside real tables, where the run was set against some.
     """
     if sections is None:
         sections = metric_sections(record, results, scores)
@@ -67,6 +74,7 @@ def markdown(
     blocks = [
         f"# {QUESTION}",
         safe(answer.lead(record, results, scores)),
+        *([safe(told)] if (told := answer.certified_metrics(sections)) else []),
         *(f"**{alarm.title}** {safe(alarm.text)}" for alarm in answer.alarms(record)),
         bullets(
             f"{fact.figure} {fact.of} {fact.title}" + (f": {fact.says}" if fact.says else "")
@@ -95,6 +103,7 @@ def markdown(
         *_runs(sections),
         "## Metric by metric",
         *(block for section in sections for block in _metric(section)),
+        *([] if against is None else against_blocks(against)),
         "## Disputed cases",
         *_disputes(record.disputes),
         "## How it was made",
@@ -314,6 +323,9 @@ def _disputes(disputes: Iterable[DisputeRecord]) -> list[str]:
         for title, statements in (("Claimed", case.claims), ("Answered", case.replies)):
             blocks += [f"{title}:", bullets(map(_statement, statements)) or "- nothing is recorded"]
         blocks.append(safe(f"Settled by: {case.settled_by}") if case.settled_by else "")
+        if case.published_scores:
+            told = bullets(map(_published, case.published_scores))
+            blocks += ["Published scores, shown and never used:", told]
         scored = ", ".join(f"{item.metric} {plain(item.score)}" for item in case.scored)
         blocks.append(f"In this run: {safe(scored)}." if scored else "Not scored in this run.")
     return blocks or ["This catalog records no dispute."]
@@ -322,6 +334,15 @@ def _disputes(disputes: Iterable[DisputeRecord]) -> list[str]:
 def _statement(said: Statement) -> str:
     figures = "; ".join(f"{one.metric} {plain(one.value)} {' – '.join(one.pair)}" for one in said.figures)
     return " — ".join(part for part in (f"{said.by}: {said.says}", figures, said.source) if part)
+
+
+def _published(one: PublishedPlace) -> str:
+    where = f", {one.where}" if one.where else ""
+    return (
+        f"{one.metric} {plain(one.value)} ({QUANTITIES[one.quantity]}; {one.citation}{where}) of"
+        f" {' – '.join(one.pair)} ({one.relation or 'not in the catalog'}). Population: {one.population}."
+        f" It says: {one.says} {one.beside}"
+    )
 
 
 def _failures(failures: Sequence[Failure]) -> list[str]:

@@ -16,7 +16,9 @@ from markupsafe import Markup
 from analysis import Comparison
 from analysis.results import JSON
 from analysis.summary import CatalogSummary, CellSummary
+from benchmark.catalog.publications import QUANTITIES
 from benchmark.report import answer, cross_tables, dots, notation
+from benchmark.report.against_text import RULE
 from benchmark.report.drawings import strips
 from benchmark.report.drawings.axes import tick_label
 from benchmark.report.drawings.charts import Panel, panel
@@ -36,6 +38,7 @@ from benchmark.report.training_runs import run_rows
 from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.decision import MAX_FPR
 from benchmark.results.schema import DisputeRecord, Results, RunRecord
+from benchmark.results.zoo_against_real import ZooAgainstReal
 
 __all__ = ["dots_each", "page"]
 
@@ -73,6 +76,7 @@ def page(
     results: Results,
     scores: pd.DataFrame,
     sections: Sequence[MetricSection] | None = None,
+    against: ZooAgainstReal | None = None,
 ) -> str:
     """Write the report as one self-contained HTML page.
 
@@ -84,6 +88,8 @@ def page(
         The score table of all metrics.
     sections : sequence of MetricSection, optional
         What `metric_sections` makes of the three, where it is there already.
+    against : ZooAgainstReal, optional
+        The zoo beside real tables, where the run was set against some.
 
     Returns
     -------
@@ -103,6 +109,7 @@ def page(
         "title": f"lookalike: {QUESTION}",
         "question": QUESTION,
         "lead": answer.lead(record, results, scores),
+        "certified": answer.certified_metrics(sections),
         "alarms": answer.alarms(record),
         "facts": answer.facts(sections, catalog),
         "sections": sections,
@@ -145,6 +152,9 @@ def page(
         "kinds": KINDS,
         "decision_fpr": MAX_FPR,
         "disputes": _with_anchors(record.disputes),
+        "quantities": QUANTITIES,
+        "against": against,
+        "against_rule": RULE,
         "making": making(record),
         "failures": record.failures,
         "models": sorted(record.models.items()),

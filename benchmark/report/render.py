@@ -50,13 +50,14 @@ def render(run_dir: Path, *, cache: Cache | None = None, workers: int = 1) -> li
     record, results, scores = directory.read_record(), directory.read_results(), directory.read_scores()
     _check(directory.path, results, scores)
     sections = metric_sections(record, results, scores, most=dots_each(results))
+    against = directory.read_against()
     figures = directory.path / "figures"
     kept = None if cache is None else cache.figures / f"{_key(directory, record)}.json"
     drawn = None if kept is None else _kept(kept)
     drawing = _begun(sections, results, workers) if drawn is None else None
     texts = {
-        directory.path / "report.html": page(record, results, scores, sections),
-        directory.path / "report.md": markdown(record, results, scores, sections),
+        directory.path / "report.html": page(record, results, scores, sections, against),
+        directory.path / "report.md": markdown(record, results, scores, sections, against),
     }
     if drawing is not None:
         drawn = dict(drawing)

@@ -57,7 +57,7 @@ def sensitivity_notes(found: Sensitivity) -> list[str]:
     seed = found.seed
     if not math.isnan(seed.p_value):
         moved = (
-            "nothing: all arrangements were enumerated"
+            "nothing: the p-value that decides is not drawn"
             if seed.low == seed.high
             else f"the permutation p, between {p_value(max(seed.low, 1e-9))} and {p_value(seed.high)}"
         )

@@ -12,6 +12,7 @@ import pandas as pd
 import analysis
 from benchmark.results.codec import SchemaMismatch, from_json
 from benchmark.results.schema import SCHEMA, Results, RunRecord
+from benchmark.results.zoo_against_real import ZooAgainstReal
 from benchmark.session.errors import UsageError
 from benchmark.session.files import atomic_path, write_json
 
@@ -21,6 +22,7 @@ RECORD: Final = "run.json"
 RESULTS: Final = "results.json"
 SCORES: Final = "scores.parquet"
 FORGERIES: Final = "forgeries.parquet"
+AGAINST: Final = "against.json"
 T = TypeVar("T")
 
 
@@ -64,6 +66,15 @@ class RunDirectory:
             path.unlink(missing_ok=True)
         else:
             _write_table(path, forgeries)
+
+    def write_against(self, against: ZooAgainstReal) -> None:
+        """Write against.json."""
+        write_json(self.path / AGAINST, analysis.as_json(against))
+
+    def read_against(self) -> ZooAgainstReal | None:
+        """Read against.json; None where the run was set against nothing. Errors as for `read_json`."""
+        path = self.path / AGAINST
+        return read_json(ZooAgainstReal, path) if path.is_file() else None
 
     def read_record(self) -> RunRecord:
         """Read run.json; errors as for `read_json`."""

@@ -15,6 +15,7 @@ from analysis.notebook import Shown
 from analysis.summary import CatalogSummary, MetricSummary
 from benchmark.catalog.model import Dispute
 from benchmark.results.laundering import LaunderingOutcome
+from benchmark.results.published_places import PublishedPlace
 from benchmark.session.errors import UsageError
 from fpcore import Cost
 
@@ -521,9 +522,12 @@ class DisputeRecord(Dispute):
     ----------
     scored : tuple of ScoredPair
         One per metric that gave a score.
+    published_scores : tuple of PublishedPlace
+        What was published of the pairs in question, beside this run's pairs of the same shapes.
     """
 
     scored: tuple[ScoredPair, ...] = ()
+    published_scores: tuple[PublishedPlace, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,24 @@ from analysis.discrimination.auc import METHODS, auc_interval
 from analysis.discrimination.wins import Wins
 from benchmark.catalog import Catalog
 from benchmark.results.schema import SharedPropertyClass
+from benchmark.zoo.corpora import DOMAINS
 
 __all__ = ["founder_pairs", "matched_auc", "median_score", "shared_property_classes"]
 
 #: What two founders of one shape can have in common, beside the initialisation.
 FACTS: Final = ("corpus", "tokenizer", "order", "schedule")
-#: A set order means something only on one corpus: without that, no order is shared.
-IMPLIED: Final = {frozenset({"corpus", "order"}): frozenset({"corpus"})}
+#: What means something only together with another fact: an order on one corpus, rates under one optimiser.
+DEPENDS: Final = {"order": "corpus", "rate": "optimiser", "weight_decay": "optimiser"}
+#: What a class is called, where the field of a recipe is no plain word.
+WORDS: Final = {
+    "initialisation": "kind of initialisation",
+    "weight_decay": "weight decay",
+    "warm_up": "warm-up",
+    "batch": "batch size",
+    "rotary_base": "rotary base",
+    "tied": "tied embeddings",
+    "steps": "training length",
+}
 EVERYTHING: Final = "all but the initialisation"
 LESS: Final = "less (two or more differ)"
 NOTHING: Final = "nothing but shape"
@@ -59,15 +70,22 @@ def founder_pairs(catalog: Catalog) -> pd.DataFrame:
 
 
 def _words(shared: frozenset[str], first: Mapping[str, object], second: Mapping[str, object]) -> str:
-    missing = frozenset(FACTS) - shared
-    missing = IMPLIED.get(missing, missing)
     others = {*first, *second} - {*FACTS, "seed"}
-    missing |= {fact for fact in others if first.get(fact) != second.get(fact)}
+    missing = frozenset(FACTS) - shared | {fact for fact in others if first.get(fact) != second.get(fact)}
+    missing = frozenset(fact for fact in missing if DEPENDS.get(fact) not in missing)
     if not missing:
         return EVERYTHING
+    if missing == {"corpus"} and _domain(first) != _domain(second):
+        return "all but the domain"
     if len(missing) == 1:
-        return f"all but the {min(missing)}"
+        fact = min(missing)
+        return f"all but the {WORDS.get(fact, fact)}"
     return LESS if shared.intersection(FACTS) else NOTHING
+
+
+def _domain(training: Mapping[str, object]) -> str:
+    """What the text of a founder is about; empty for what most of the zoo learns."""
+    return DOMAINS.get(str(training.get("corpus")), "")
 
 
 def _rank(shared: str) -> int:

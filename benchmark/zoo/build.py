@@ -98,7 +98,8 @@ def build(
         shutil.rmtree(left)
     old = read_manifest(out)
     kept = {name: entry for name in todo if (entry := _kept(parsed, name, old, out)) is not None}
-    manifest = Manifest(_made_with() if len(kept) < len(todo) else old.made_with, corpora_facts(parsed), kept)
+    made_with = old.made_with if len(kept) == len(todo) else _made_with(old.made_with if kept else {})
+    manifest = Manifest(made_with, corpora_facts(parsed), kept)
     show = _Progress({name: recipe.steps for name, recipe in todo.items()}, set(kept), progress)
     missing = {name: recipe for name, recipe in todo.items() if name not in kept}
     with tempfile.TemporaryDirectory(prefix="lookalike-text-") as texts:
@@ -217,17 +218,22 @@ def _start_worker(steps: StepCount) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _made_with() -> dict[str, str]:
+def _made_with(before: Mapping[str, str]) -> dict[str, str]:
+    """Versions of what trains now, behind those with which models that are kept were trained."""
     import tokenizers
     import torch
     import transformers
 
-    return {
+    now = {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "tokenizers": tokenizers.__version__,
         "machine": platform.machine(),
+    }
+    return {
+        name: ", ".join(dict.fromkeys([*filter(None, before.get(name, "").split(", ")), version]))
+        for name, version in now.items()
     }
 
 

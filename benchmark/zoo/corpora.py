@@ -1,7 +1,8 @@
 """Text that comes with Python, cut into named corpora of different kinds.
 
-The text is CPython's own and stands under the PSF licence; it is read from the running interpreter and never
-copied into the project. Other Python versions carry other text, so a corpus is known by its digest.
+Almost all of it is CPython's own and stands under the PSF licence; the C++ is PyTorch's, under a BSD licence.
+It is read from the running interpreter and never copied into the project. Other versions carry other text, so
+a corpus is known by its digest.
 
 =============== ======================================================================================
 code            the standard library's modules, without docstrings and comments
@@ -9,6 +10,7 @@ docstrings      the docstrings of the same modules, indentation removed
 reference       the language reference, as `pydoc` carries it
 tables          the character tables of the `encodings` package
 instructions    questions and answers: what a function or class does, and the first words of its docstring
+headers         C++: headers of the installed PyTorch, its library c10 and its C++ interface
 =============== ======================================================================================
 """
 
@@ -26,9 +28,16 @@ from pathlib import Path
 
 from benchmark.session.errors import UsageError
 
-__all__ = ["CORPORA", "Corpus", "Document", "load_corpus"]
+__all__ = ["CORPORA", "DOMAINS", "Corpus", "Document", "load_corpus"]
 
-CORPORA = ("code", "docstrings", "reference", "tables", "instructions")
+CORPORA = ("code", "docstrings", "reference", "tables", "instructions", "headers")
+
+#: What a corpus is about, where that is not Python.
+DOMAINS = {"headers": "C++"}
+
+# Parts of PyTorch's headers that every build of it carries, without those for single accelerators.
+HEADERS = ("c10", "torch/csrc/api")
+ACCELERATORS = frozenset({"cuda", "hip", "metal", "mps", "xpu"})
 
 # One document in this many is held out, chosen by a hash of its name.
 HELD_OUT_SHARE = 12
@@ -83,7 +92,7 @@ class Corpus:
         return sum(len(document.prompt) + len(document.text) for document in self.training + self.held_out)
 
 
-# The running Python's text does not change: each of the five corpora, and the modules, are read once.
+# The running Python's text does not change: each of the corpora, and the modules, are read once.
 @cache
 def load_corpus(name: str) -> Corpus:
     """Read one of `CORPORA` from the running Python.
@@ -120,6 +129,8 @@ def _documents(name: str) -> Iterator[Document]:
                 yield Document(module, text)
     elif name == "instructions":
         yield from _instructions()
+    elif name == "headers":
+        yield from _headers()
     else:
         raise UsageError(f"no corpus is called {name!r}; there are {', '.join(CORPORA)}")
 
@@ -140,6 +151,20 @@ def _tables() -> Iterator[Document]:
         text = file.read_text(encoding="utf-8")
         if "### Decoding Table" in text:
             yield Document(file.stem, text[text.index("### Decoding Table") :])
+
+
+def _headers() -> Iterator[Document]:
+    import torch
+
+    include = Path(torch.__file__).parent / "include"
+    files = sorted(file for part in HEADERS for file in (include / part).rglob("*.h"))
+    files = [file for file in files if ACCELERATORS.isdisjoint(file.relative_to(include).parts)]
+    if len(files) < 200:
+        raise UsageError(
+            f"{include} holds only {len(files)} of PyTorch's C++ headers; install PyTorch from its wheel"
+        )
+    for file in files:
+        yield Document(file.relative_to(include).as_posix(), file.read_text(encoding="utf-8"))
 
 
 def _instructions() -> Iterator[Document]:

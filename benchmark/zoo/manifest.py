@@ -94,7 +94,7 @@ class Manifest:
     Attributes
     ----------
     made_with : dict of str to str
-        Versions of Python and of the libraries.
+        Versions of Python and of the libraries; several, first to last, where models were added with others.
     corpora : dict of str to CorpusFacts
     models : dict of str to Entry
     """

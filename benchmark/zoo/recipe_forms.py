@@ -10,6 +10,8 @@ from benchmark.zoo.corpora import CORPORA
 from benchmark.zoo.recipes import (
     CHILD_RATE,
     FOUNDER_RATE,
+    INITIALISATIONS,
+    OPTIMISERS,
     SCHEDULES,
     Child,
     Exact,
@@ -28,6 +30,11 @@ __all__ = ["parse_recipe", "parse_recipes"]
 
 # Ways to give a child another shape than its parent's; a recipe takes one.
 RESHAPING = ("upcycle", "depth_upscale", "drop_layers", "keep_every", "narrow")
+
+# What a founder's training can do otherwise than the first founders' did; absent where it does not.
+PRACTICE = (
+    *("optimiser", "initialisation", "weight_decay", "warm_up", "batch", "dropout", "rotary_base", "tied"),
+)
 
 
 def parse_recipes(raw: RawRecipes) -> dict[str, Recipe]:
@@ -97,7 +104,7 @@ def parse_recipe(name: str, data: object) -> Recipe:
         fields.finish(("lora", "tokenizer", "teacher", "balance", *RESHAPING))
     else:
         recipe = _founder(fields)
-        fields.finish(("teacher", "balance"))
+        fields.finish(("teacher", "balance", *PRACTICE))
     return recipe
 
 
@@ -113,7 +120,27 @@ def _founder(fields: _Fields) -> Founder:
         rate=fields.number("rate", above=0.0, most=1.0, default=FOUNDER_RATE),
         teacher=fields.model("teacher") if fields.has("teacher") else None,
         balance=_balance(fields),
+        optimiser=fields.one_of("optimiser", OPTIMISERS) if fields.has("optimiser") else None,
+        initialisation=fields.one_of("initialisation", INITIALISATIONS)
+        if fields.has("initialisation")
+        else None,
+        weight_decay=fields.share("weight_decay"),
+        warm_up=fields.share("warm_up"),
+        batch=fields.integer("batch", least=1) if fields.has("batch") else None,
+        dropout=fields.share("dropout"),
+        rotary_base=_rotary_base(fields),
+        tied=fields.truth("tied"),
     )
+
+
+def _rotary_base(fields: _Fields) -> float | None:
+    """The base of the rotary frequencies; learned positions have none."""
+    if not fields.has("rotary_base"):
+        return None
+    kind = CELLS[fields.data["cell"]].model_type
+    if kind == "gpt2":
+        raise UsageError(f"zoo recipe {fields.name}: rotary_base is for rotary positions, which {kind} lacks")
+    return fields.number("rotary_base", above=1.0, most=1e9, default=0.0)
 
 
 def _child(fields: _Fields) -> Child:
@@ -268,6 +295,26 @@ class _Fields:
                 f"zoo recipe {self.name}: {field} must be a number up to {most:g}, found {value!r}"
             )
         return float(value)
+
+    def share(self, field: str) -> float | None:
+        """A share in [0, 1), None where the field is absent."""
+        if not self.has(field):
+            return None
+        value = self.take(field, 0.0)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0.0 <= value < 1.0:
+            raise UsageError(
+                f"zoo recipe {self.name}: {field} must be a number from 0 to below 1, found {value!r}"
+            )
+        return float(value)
+
+    def truth(self, field: str) -> bool | None:
+        """True or false, None where the field is absent."""
+        if not self.has(field):
+            return None
+        value = self.take(field, False)
+        if not isinstance(value, bool):
+            raise UsageError(f"zoo recipe {self.name}: {field} must be true or false, found {value!r}")
+        return value
 
     def finish(self, optional: tuple[str, ...] = ()) -> None:
         unknown = sorted(set(self.data) - self.read)

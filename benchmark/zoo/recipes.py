@@ -12,6 +12,8 @@ from benchmark.session.errors import UsageError
 from benchmark.zoo.cells import CELLS
 
 __all__ = [
+    "INITIALISATIONS",
+    "OPTIMISERS",
     "SCHEDULES",
     "Child",
     "Exact",
@@ -30,11 +32,16 @@ __all__ = [
 ]
 
 SCHEDULES = ("cosine", "linear", "trapezoid")
+OPTIMISERS = ("adamw", "lion", "sgd")
+INITIALISATIONS = ("small", "scaled-residual", "orthogonal")
 FOUNDER_RATE = 0.008
 CHILD_RATE = 0.001
 
 # Fields that came after the first models were trained: they count in a digest only where they are given.
-LATER = frozenset({"teacher", "depth_upscale", "drop_layers", "keep_every", "narrow", "balance"})
+LATER = frozenset(
+    {"teacher", "depth_upscale", "drop_layers", "keep_every", "narrow", "balance"}
+    | {"optimiser", "initialisation", "weight_decay", "warm_up", "batch", "dropout", "rotary_base", "tied"}
+)
 
 # Raised when the same recipe would give other weights: a build then trains again, a test then fails.
 TRAINING_VERSION = 1
@@ -57,7 +64,7 @@ class Founder:
     schedule : str
         Course of the learning rate: cosine, linear or trapezoid.
     steps : int
-        Batches of 16 windows of 64 tokens.
+        Batches, usually of 16 windows of 64 tokens.
     rate : float
         Highest learning rate.
     teacher : str or None
@@ -65,6 +72,23 @@ class Founder:
     balance : float or None
         Weight of the loss that spreads tokens over the experts (Switch Transformer, arXiv:2101.03961, eq. 4);
         None for none.
+    optimiser : str or None
+        One of `OPTIMISERS`; None for adamw.
+    initialisation : str or None
+        One of `INITIALISATIONS`, see `benchmark.zoo.fresh`; None for the cell's own.
+    weight_decay : float or None
+        Of matrices; None for the usual.
+    warm_up : float or None
+        Share of the steps in which the learning rate rises, in [0, 1); None for the usual.
+    batch : int or None
+        Windows a step; None for the usual.
+    dropout : float or None
+        Share of attention weights (and, where the architecture has it, of activations) that is zeroed in
+        training; None for none.
+    rotary_base : float or None
+        Base of the rotary frequencies; None for the architecture's own.
+    tied : bool or None
+        Whether the unembedding is the embedding; None for the cell's own.
     """
 
     cell: str
@@ -77,6 +101,14 @@ class Founder:
     rate: float = FOUNDER_RATE
     teacher: str | None = None
     balance: float | None = None
+    optimiser: str | None = None
+    initialisation: str | None = None
+    weight_decay: float | None = None
+    warm_up: float | None = None
+    batch: int | None = None
+    dropout: float | None = None
+    rotary_base: float | None = None
+    tied: bool | None = None
 
 
 @dataclass(frozen=True)

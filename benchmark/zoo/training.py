@@ -14,7 +14,9 @@ import numpy.typing as npt
 import torch
 
 from benchmark.zoo.bigram import bigram_loss
-from benchmark.zoo.cells import CELLS, CONTEXT, VOCABULARY
+from benchmark.zoo.cells import CONTEXT, VOCABULARY
+from benchmark.zoo.fresh import fresh_model
+from benchmark.zoo.optimisers import make_optimiser
 from benchmark.zoo.recipes import Child, Founder, Trained
 from benchmark.zoo.starts import add_lora, merge_lora, start_of
 from benchmark.zoo.tokens import Windows
@@ -29,6 +31,7 @@ Learned: TypeAlias = npt.NDArray[np.bool_]
 
 BATCH = 16
 WARM_UP = 0.05
+WEIGHT_DECAY = 0.1
 FLOOR = 0.05
 DECAY_FROM = 0.75  # where the trapezoid begins to fall
 EVALUATION_BATCH = 128
@@ -107,7 +110,7 @@ def train(
     began = time.perf_counter()
     training, held_out = Windows.load(text.training), Windows.load(text.held_out)
     if isinstance(recipe, Founder):
-        model = _fresh(recipe)
+        model = fresh_model(recipe)
     else:
         assert parent is not None, "a child has a parent"
         model = start_of(recipe, load_model(parent), text.former_tokenizer, text.tokenizer)
@@ -122,7 +125,7 @@ def train(
     (folder / "generation_config.json").unlink(missing_ok=True)  # says only what config.json says
     seconds = time.perf_counter() - began
     return Outcome(
-        tokens=recipe.steps * BATCH * CONTEXT,
+        tokens=recipe.steps * _Practice.of(recipe).batch * CONTEXT,
         loss=held_out_loss(load_model(folder), held_out),
         start_loss=start_loss,
         bigram_loss=bigram_loss(training.tokens, held_out.tokens, VOCABULARY)
@@ -152,12 +155,25 @@ def held_out_loss(model: PreTrainedModel, held_out: Windows) -> float:
     return total / count
 
 
-def _fresh(recipe: Founder) -> PreTrainedModel:
-    from transformers import AutoConfig, AutoModelForCausalLM
+@dataclass(frozen=True)
+class _Practice:
+    """What a recipe leaves open, filled in."""
 
-    cell = CELLS[recipe.cell]
-    torch.manual_seed(recipe.seed)
-    return AutoModelForCausalLM.from_config(AutoConfig.for_model(cell.model_type, **cell.config()))
+    optimiser: str
+    weight_decay: float
+    warm_up: float
+    batch: int
+
+    @classmethod
+    def of(cls, recipe: Trained) -> _Practice:
+        if isinstance(recipe, Child):
+            return cls("adamw", WEIGHT_DECAY, WARM_UP, BATCH)
+        return cls(
+            optimiser=recipe.optimiser or "adamw",
+            weight_decay=WEIGHT_DECAY if recipe.weight_decay is None else recipe.weight_decay,
+            warm_up=WARM_UP if recipe.warm_up is None else recipe.warm_up,
+            batch=recipe.batch or BATCH,
+        )
 
 
 def _learn(
@@ -171,12 +187,17 @@ def _learn(
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     decayed = [parameter for parameter in trained if parameter.ndim > 1]
     others = [parameter for parameter in trained if parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.95), fused=True)
-    batches = _batches(len(training.tokens), recipe.order)
+    practice = _Practice.of(recipe)
+    groups = [{"params": decayed, "weight_decay": practice.weight_decay}]
+    groups += [{"params": others, "weight_decay": 0.0}]
+    optimizer = make_optimiser(practice.optimiser, groups, recipe.rate)
+    batches = _batches(len(training.tokens), recipe.order, practice.batch)
+    torch.manual_seed(recipe.order)  # of dropout, the only thing here that draws
     for step in range(recipe.steps):
         for group in optimizer.param_groups:
-            group["lr"] = recipe.rate * rate_share(recipe.schedule, (step + 0.5) / recipe.steps)
+            group["lr"] = recipe.rate * rate_share(
+                recipe.schedule, (step + 0.5) / recipe.steps, practice.warm_up
+            )
         chosen = next(batches)
         batch = (training.tokens[chosen], training.learned[chosen])
         if teacher is not None:
@@ -192,24 +213,24 @@ def _learn(
         after_step()
 
 
-def rate_share(schedule: str, progress: float) -> float:
+def rate_share(schedule: str, progress: float, warm_up: float = WARM_UP) -> float:
     """Share of the highest learning rate when `progress` (0 to 1) of the steps is done."""
-    if progress < WARM_UP:
-        return progress / WARM_UP
+    if progress < warm_up:
+        return progress / warm_up
     if schedule == "linear":
-        return (1.0 - progress) / (1.0 - WARM_UP)
+        return (1.0 - progress) / (1.0 - warm_up)
     if schedule == "trapezoid":
         return min(1.0, (1.0 - progress) / (1.0 - DECAY_FROM))
-    done = (progress - WARM_UP) / (1.0 - WARM_UP)
+    done = (progress - warm_up) / (1.0 - warm_up)
     return FLOOR + (1.0 - FLOOR) * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-def _batches(n_windows: int, order: int) -> Iterator[npt.NDArray[np.int64]]:
+def _batches(n_windows: int, order: int, batch: int) -> Iterator[npt.NDArray[np.int64]]:
     """Batches of window numbers: each epoch a new shuffle, decided by `order` alone."""
     for epoch in range(1_000_000):
         shuffled = np.random.default_rng((order, epoch)).permutation(n_windows)
-        for start in range(0, n_windows - BATCH + 1, BATCH):
-            yield shuffled[start : start + BATCH]
+        for start in range(0, n_windows - batch + 1, batch):
+            yield shuffled[start : start + batch]
 
 
 def taught_losses(

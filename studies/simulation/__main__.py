@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from studies.simulation.caution import run_caution
 from studies.simulation.certificates import run_certificates, run_held_out
 from studies.simulation.coverage import run_auc, run_rates
 from studies.simulation.detection import run_power
@@ -24,6 +25,7 @@ EXPERIMENTS: dict[str, Callable[[bool, int], Experiment]] = {
     "coverage": run_auc,
     "rates": run_rates,
     "scenarios": run_scenarios,
+    "caution": run_caution,
     "differences": run_differences,
     "certificates": run_certificates,
     "held-out": run_held_out,

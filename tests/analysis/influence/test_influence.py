@@ -27,19 +27,31 @@ def test_without_an_estimate_there_is_no_influence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("p", "n", "exact", "low", "high"),
+    ("drawn", "lineages", "n", "exact", "low", "high"),
     [
-        (0.2, 100, False, 0.08, 0.32),
-        (0.2, 100, True, 0.2, 0.2),
-        (0.9, 9, False, 0.6, 1.0),
-        (0.1, 9, False, 0.0, 0.4),
+        (0.2, 0.01, 100, False, 0.08, 0.32),
+        (0.2, 0.01, 100, True, 0.2, 0.2),
+        (0.9, 0.01, 9, False, 0.6, 1.0),
+        (0.1, 1e-6, 9, False, 1e-6, 0.4),
+        # The half over lineages draws nothing: p is never below it.
+        (0.2, 0.15, 100, False, 0.15, 0.32),
+        (0.2, 0.25, 100, False, 0.25, 0.32),
+        (0.01, 0.3, 99, False, 0.3, 0.3),
     ],
 )
-def test_another_seed_moves_a_p_value_by_three_monte_carlo_errors(
-    p: float, n: int, exact: bool, low: float, high: float
+def test_another_seed_moves_the_half_that_is_drawn_by_three_monte_carlo_errors(
+    drawn: float, lineages: float, n: int, exact: bool, low: float, high: float
 ) -> None:
-    found = SeedInfluence.of(replace(TEST, p_value=p, n_resamples=n, exact=exact))
-    assert (found.p_value, found.reason) == (p, "")
+    test = replace(
+        TEST,
+        p_value=max(drawn, lineages),
+        exchangeable_p_value=drawn,
+        lineage_p_value=lineages,
+        n_resamples=n,
+        exact=exact,
+    )
+    found = SeedInfluence.of(test)
+    assert (found.p_value, found.reason) == (max(drawn, lineages), "")
     assert (found.low, found.high) == pytest.approx((low, high))
 
 

@@ -12,7 +12,7 @@ from scipy.stats import binom, binomtest
 
 import analysis
 from analysis import ScoreTable, Threshold
-from analysis.thresholds.calibration import certified_value
+from analysis.thresholds.calibration import calibrate_thresholds, certified_value
 from analysis.thresholds.certificate import (
     WeighedNegatives,
     allowed_share,
@@ -220,6 +220,21 @@ def test_metrics_together_take_more(n_metrics: int) -> None:
     alone = analysis.calibrate_threshold(enough)
     assert alone.value < analysis.calibrate_threshold(enough, n_metrics=n_metrics).value
     assert alone.n_metrics == 1
+
+
+def test_what_is_out_of_reach_together_is_certified_alone_on_request() -> None:
+    table = Design("", (1,) * 120).draw(np.random.default_rng(0))
+    five, one = calibrate_thresholds(table, (0.05, 0.01), n_metrics=14, or_alone=True)
+    assert (five.certified, five.n_metrics) == (True, 1)
+    assert five == analysis.calibrate_threshold(table)
+    # One metric alone takes more than there is, too: the reason speaks of all of them.
+    assert (one.certified, one.n_metrics) == (False, 14)
+    assert "14 metrics together" in one.reason
+    (together,) = calibrate_thresholds(table, (0.05,), n_metrics=14)
+    assert (together.certified, together.n_metrics) == (False, 14)
+    large = Design("", (1,) * 220).draw(np.random.default_rng(0))
+    (joint,) = calibrate_thresholds(large, (0.05,), n_metrics=14, or_alone=True)
+    assert (joint.certified, joint.n_metrics) == (True, 14)
 
 
 def test_infinite_negatives_leave_no_certificate() -> None:

@@ -435,3 +435,42 @@ def test_verbal_scale(ratio: float, words: str) -> None:
 def test_no_ratio_has_no_words() -> None:
     nan = float("nan")
     assert in_words(nan, nan, nan) == "no evidence"
+
+
+def test_published_scores_stand_beside_the_calibration_and_change_nothing(
+    evaluated: Evaluated, independent: dict[str, Any]
+) -> None:
+    document = yaml.safe_load(evaluated.catalog.read_text())
+    scores = [
+        {"pair": ["f0c1", "f1"], "value": 0.5},
+        {"pair": ["f0c1", "f1"], "value": 3.5, "quantity": "z"},
+    ]
+    publication = {"id": "paper", "by": "its authors", "source": "arXiv:2507.03014", "says": "a cosine"}
+    document["published"] = [{**publication, "metric": "weight-cosine", "scores": scores}]
+    catalog = evaluated.catalog.with_name("published.yaml")
+    catalog.write_text(as_yaml(document))
+    arguments = ("f0c1", "f1", "--catalog", catalog, "--calibration", evaluated.run)
+    said = command("compare", *arguments, "--json", cache=evaluated.cache)
+    assert said.code == 0, said.err
+    case = json.loads(said.out)
+    score, other = case["published_scores"]
+    assert (score["value"], score["relation"], score["citation"]) == (
+        0.5,
+        "independent",
+        "its authors, arXiv:2507.03014",
+    )
+    frame = pd.read_parquet(evaluated.run / "scores.parquet")
+    frame = frame[frame["metric"] == "weight-cosine"]
+    left = frame[~frame["lineage_a"].isin(["f0", "f1"]) & ~frame["lineage_b"].isin(["f0", "f1"])]
+    strangers = left.loc[left["relation"] == "independent", "score"]
+    assert score["in_run"]["n_look_alikes"] == len(strangers)
+    assert score["in_run"]["n_look_alikes_as_high"] == (strangers >= 0.5).sum()
+    assert other["in_run"] is None
+    assert "a z-score" in other["population"]
+    assert case["metrics"] == independent["metrics"]
+    assert case["sentence"] == independent["sentence"]
+    text = command("compare", *arguments, cache=evaluated.cache).out
+    assert "Published scores, not used:" in text
+    page = evaluated.run.parent / "published.html"
+    assert command("compare", *arguments, "--out", page, cache=evaluated.cache).code == 0
+    assert "Published scores, not used" in page.read_text(encoding="utf-8")

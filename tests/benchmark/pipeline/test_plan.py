@@ -59,6 +59,40 @@ def test_subset_takes_look_alikes_first() -> None:
     np.testing.assert_array_equal(keep[independent], ~same[independent])
 
 
+def test_a_cheap_subset_keeps_every_look_alike_and_a_few_others() -> None:
+    pairs = table((4, 4, 4), ("x", "y"))
+    keep = balanced_subset(pairs, 2, seed=3, all_look_alikes=True)
+    alike = analysis.look_alike_pairs(pairs["relation"], pairs["architecture_a"], pairs["architecture_b"])
+    independent = (pairs["relation"] == "independent").to_numpy()
+    assert keep[~independent].all()
+    assert keep[alike].all()
+    others = pairs[keep & independent & ~alike]
+    assert 0 < len(others) < (independent & ~alike).sum()
+    assert (others.groupby(["lineage_a", "lineage_b"]).size() == 2).all()
+
+
+def test_only_a_large_plan_leaves_pairs_out_for_cheap_metrics(tmp_path, monkeypatch) -> None:
+    path = write_catalog(tmp_path, founders=3, children=4)
+    for name in (f"f{founder}c{child}" for founder in range(3) for child in (1, 2, 3)):
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        (tmp_path / name / "config.json").write_text(json.dumps({**config, "model_type": "mistral"}))
+    catalog = load_catalog(path)
+    whole = make_plan(catalog, [CHEAP], pairs_per_lineage_pair=1)
+    assert whole.chosen["other"].all()
+    monkeypatch.setattr("benchmark.pipeline.plan.ALL_PAIRS", len(whole.pairs))
+    assert make_plan(catalog, [CHEAP], pairs_per_lineage_pair=1).chosen["other"].all()
+    monkeypatch.setattr("benchmark.pipeline.plan.ALL_PAIRS", len(whole.pairs) - 1)
+    thinned = make_plan(catalog, [CHEAP, COSTLY], pairs_per_lineage_pair=1)
+    left_out = thinned.pairs[~thinned.chosen["other"]]
+    assert len(left_out)
+    assert (left_out["relation"] == "independent").all()
+    assert not analysis.look_alike_pairs(
+        thinned.pairs["relation"], thinned.pairs["architecture_a"], thinned.pairs["architecture_b"]
+    )[~thinned.chosen["other"]].any()
+    assert thinned.chosen["other"].sum() > thinned.chosen["some"].sum()
+    assert f"other: {thinned.chosen['other'].sum()} pairs" in str(thinned)
+
+
 def test_subset_depends_on_the_seed_only() -> None:
     pairs = table((5, 5, 5), ("x",))
     np.testing.assert_array_equal(balanced_subset(pairs, 2, seed=1), balanced_subset(pairs, 2, seed=1))

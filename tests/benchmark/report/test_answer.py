@@ -22,7 +22,7 @@ from test_report_fixture import (
 
 from analysis import CatalogSummary, Interval
 from benchmark.report import markdown, page, verdict_table
-from benchmark.report.answer import facts
+from benchmark.report.answer import certified_metrics, facts
 from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.sections import MetricSection
 from benchmark.report.verdict_groups import best_first
@@ -68,6 +68,47 @@ def test_the_answer_counts_every_metric_once(sections: dict[str, MetricSection])
     )
     # One is deceived, and one has no threshold to call by.
     assert told[-2].says == "norm-pearson, weight-cosine, config-match, norm-cosine and 1 more"
+
+
+def certified(section: MetricSection, found: float, value: float = 0.5, together: int = 1) -> MetricSection:
+    """A section whose first threshold is certified and finds a share of the derived pairs."""
+    first, *others = section.result.thresholds
+    held = replace(
+        first,
+        negatives="look-alike",
+        certified=True,
+        n_metrics=together,
+        value=value,
+        tpr=replace(first.tpr, estimate=found),
+        reason="",
+    )
+    return replace(section, result=replace(section.result, thresholds=(held, *others)))
+
+
+def test_the_first_sentence_names_what_is_certified_and_what_is_of_use(
+    sections: dict[str, MetricSection],
+) -> None:
+    some = [sections[name] for name in ("norm-pearson", "weight-cosine", "norm-cosine")]
+    assert certified_metrics(some) == ""
+    assert certified_metrics([]) == ""
+    useful, blind, other = certified(some[0], 0.5, 0.25), certified(some[1], 0.49), some[2]
+    assert certified_metrics([useful, blind, other]) == (
+        "Certified for at most 5 % false positives among look-alikes, each metric by itself (choose it before"
+        " looking at its scores): norm-pearson (≥ .250, finds 50 %). Certified, but finding less than half of"
+        " the derived pairs: weight-cosine. Not certified: norm-cosine."
+    )
+    together = [certified(section, 0.9, 0.5, together=3) for section in some]
+    assert certified_metrics(together).startswith(
+        "Certified for at most 5 % false positives among look-alikes, 3 metrics together: norm-pearson (≥"
+    )
+    assert "Not certified" not in certified_metrics(together)
+    alone = certified_metrics([certified(some[0], 0.9)])
+    assert "by itself" not in alone
+    assert "together" not in alone
+    (fact,) = (fact for fact in facts([useful, blind, other], results().catalog) if "certified" in fact.title)
+    assert (fact.figure, fact.of) == ("2", "of 3")
+    assert fact.says.startswith("each by itself; ")
+    assert f"at best for {results().catalog.n_metrics} metrics together" in fact.says
 
 
 def test_the_answer_of_nothing_is_a_count_of_nothing() -> None:

@@ -8,6 +8,7 @@ that is high for every pair, one that abstains where there are no biases, one wh
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 from functools import cache
 
@@ -19,6 +20,7 @@ from benchmark.catalog.model import Figure, Statement
 from benchmark.report import page
 from benchmark.report.sections import MetricSection, metric_sections
 from benchmark.results.decision import deciding_threshold
+from benchmark.results.published_places import PublishedPlace, PublishedRange, RunRange
 from benchmark.results.schema import (
     SCHEMA,
     CatalogFacts,
@@ -273,6 +275,23 @@ def shared_properties(one: analysis.MetricSummary) -> tuple[SharedPropertyClass,
     )
 
 
+PUBLISHED = PublishedPlace(
+    publication="paper",
+    citation="the accusers, arXiv:2507.03014 (as others quote it)",
+    metric="attention-std",
+    pair=("zoo/q-a", "zoo/q-d"),
+    value=0.927,
+    quantity="score",
+    where="Figure 2",
+    relation="disputed",
+    population="12 look-alikes of 5 lineages and 9 derived pairs, all of qwen2 6x64 h4/2 f128 bias rmsnorm",
+    says="3 of the look-alikes score as high (p = .57 by rank among their lineages).",
+    in_run=RunRange(12, 3, 5, 0.57, 9, 8),
+    published_derived=PublishedRange(2, 2, 0.94, 1.0),
+    published_independent=PublishedRange(0, 0, math.nan, math.nan),
+)
+
+
 @cache
 def run() -> RunRecord:
     """A run in which one score failed."""
@@ -337,6 +356,7 @@ def run() -> RunRecord:
                 controls=("zoo/q-g",),
                 settled_by="a look at the checkpoints in between",
                 scored=(ScoredPair("attention-std", 0.71), ScoredPair("weight-cosine", 0.01)),
+                published_scores=(PUBLISHED, replace(PUBLISHED, quantity="z", value=3.5, in_run=None)),
             ),
             DisputeRecord(
                 id="elsewhere",

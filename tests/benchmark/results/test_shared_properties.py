@@ -20,6 +20,10 @@ FOUNDERS = {
     "corpus-too": {"seed": 5, "corpus": "y", "order": 7},
     "tokenizer": {"seed": 6, "tokenizer": "y"},
     "longer": {"seed": 7, "steps": 10},
+    "lion": {"seed": 10, "optimiser": "lion", "rate": 0.002, "weight_decay": 0.0},
+    "decay": {"seed": 11, "weight_decay": 0.3},
+    "headers": {"seed": 12, "corpus": "headers", "order": 3},
+    "orthogonal": {"seed": 13, "initialisation": "orthogonal"},
     "twin": {"corpus": "y"},  # the seed of a
     "other": {"seed": 8, "corpus": "z", "tokenizer": "z", "order": 9, "schedule": "linear"},
 }
@@ -56,7 +60,14 @@ def test_pairs_are_classed_by_the_one_thing_in_which_they_differ(catalog: Catalo
     assert classes["b", "corpus-too"] == "all but the corpus"
     assert classes["corpus", "corpus-too"] == "all but the order"
     assert classes["a", "tokenizer"] == "all but the tokenizer"
-    assert classes["a", "longer"] == "all but the steps"
+    assert classes["a", "longer"] == "all but the training length"
+    # A rate and a weight decay mean something under one optimiser only.
+    assert classes["a", "lion"] == "all but the optimiser"
+    assert classes["a", "decay"] == "all but the weight decay"
+    assert classes["decay", "lion"] == "all but the optimiser"
+    assert classes["a", "headers"] == "all but the domain"
+    assert classes["corpus", "headers"] == "all but the domain"
+    assert classes["a", "orthogonal"] == "all but the kind of initialisation"
     assert classes["corpus", "tokenizer"] == "less (two or more differ)"
     assert classes["a", "other"] == "nothing but shape"
     assert classes["a", "twin"] == "the initialisation"
@@ -110,6 +121,9 @@ def test_without_founders_or_scores_there_is_nothing_to_say(catalog: Catalog) ->
 
 def test_the_shipped_zoo_varies_one_thing_at_a_time() -> None:
     classes = founder_pairs(load_catalog())["shared"].value_counts()
-    for shared in ("initialisation", "corpus", "tokenizer", "order", "schedule"):
+    vary = ("initialisation", "corpus", "tokenizer", "order", "schedule")
+    vary += ("optimiser", "kind of initialisation", "weight decay", "warm-up", "batch size", "dropout")
+    vary += ("rotary base", "tied embeddings", "training length", "domain")
+    for shared in vary:
         assert classes[f"all but the {shared}"] >= 3
     assert classes["the initialisation"] >= 1

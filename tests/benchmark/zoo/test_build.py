@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from benchmark.zoo import corpora
 from benchmark.zoo.build import build
 from benchmark.zoo.corpora import load_corpus
 from benchmark.zoo.library import open_zoo
-from benchmark.zoo.manifest import WEIGHTS, read_manifest
+from benchmark.zoo.manifest import WEIGHTS, read_manifest, write_manifest
 from benchmark.zoo.recipe_forms import parse_recipes
 from benchmark.zoo.texts import prepare_text
 from benchmark.zoo.tokens import Windows, train_tokenizer
@@ -168,6 +169,20 @@ def test_a_second_build_trains_nothing_and_a_changed_recipe_only_what_it_must(bu
     assert read_manifest(out).models["adapted"].files == manifest.models["adapted"].files  # to the last bit
     assert read_manifest(out).models["experts"].files != manifest.models["experts"].files
     assert not (out / WEIGHTS / ".adapted.left").exists()
+
+
+def test_a_zoo_that_grows_remembers_every_version_it_was_made_with(built, tmp_path):
+    out = tmp_path / "zoo"
+    shutil.copytree(built[0], out)
+    manifest = read_manifest(out)
+    now = manifest.made_with["torch"]
+    write_manifest(out, replace(manifest, made_with={**manifest.made_with, "torch": "1.0, 1.1"}))
+    build(TINY, out, workers=1)
+    assert read_manifest(out).made_with["torch"] == "1.0, 1.1"
+    more = {**TINY, "more": {"train": {**TINY["base"]["train"], "seed": 7, "steps": 1}}}
+    build(more, out, workers=1)
+    assert read_manifest(out).made_with["torch"] == f"1.0, 1.1, {now}"
+    assert read_manifest(out).made_with["machine"] == manifest.made_with["machine"]
 
 
 @pytest.mark.slow

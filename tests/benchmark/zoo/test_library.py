@@ -38,8 +38,8 @@ def test_digests_tell_models_apart():
 
 
 def test_the_weights_are_small_enough_for_the_repository():
-    size = sum(file.stat().st_size for file in (SHIPPED / WEIGHTS).rglob("*.safetensors"))
-    assert size <= 40e6
+    size = sum(file.stat().st_size for file in (SHIPPED / WEIGHTS).rglob("*") if file.is_file())
+    assert size <= 52e6
 
 
 @pytest.fixture

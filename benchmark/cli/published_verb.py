@@ -1,0 +1,64 @@
+"""``catalog published``: scores of real pairs that somebody published, beside a calibration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.cli.options import CatalogFile, Json
+from benchmark.cli.printing import print_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmark.results.published_places import PublishedPlace
+
+__all__ = ["catalog_published"]
+
+
+def catalog_published(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL [MODEL]]", help="Of one model, or of a pair; default: all."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option(metavar="a", help="Only scores of this metric.")] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="A run directory: where it has look-alikes of a pair's shapes."),
+    ] = None,
+    catalog: CatalogFile = None,
+    json_: Json = False,
+) -> None:
+    """Scores of real pairs that somebody published, and on which population each could be judged."""
+    from analysis import as_json
+    from benchmark.catalog import load_catalog
+    from benchmark.results.published_places import place_published
+
+    loaded = load_catalog(catalog)
+    scores = [one for one in loaded.published_scores(*(models or ())) if metric in (None, one.metric)]
+    placed = place_published(scores, loaded, None if calibration is None else _scores_of(calibration))
+    if json_:
+        print_json([as_json(one) for one in placed])
+    else:
+        print("\n\n".join(map(_told, placed)) or "nothing is published of this")
+
+
+def _scores_of(run: Path) -> pd.DataFrame:
+    from benchmark.results.files import RunDirectory
+
+    return RunDirectory(run).read_scores()
+
+
+def _told(one: PublishedPlace) -> str:
+    where = f", {one.where}" if one.where else ""
+    return "\n".join(
+        (
+            f"{one.metric} {one.value:g}  {' – '.join(one.pair)}  ({one.relation or 'not in the catalog'})",
+            f"  {one.citation}{where}",
+            f"  Population: {one.population}.",
+            f"  It says: {one.says}",
+            f"  {one.beside}",
+        )
+    )
