@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import cast
@@ -374,4 +375,5 @@ class Catalog(Shown):
         known = [*self.entries, *self._aliases]
         tail = name.rsplit("/", 1)[-1].lower()
         near = [each for each in known if tail and tail in each.lower()][:3]
+        near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         return f"; did you mean {' or '.join(near)}?" if near else "; `catalog check` lists the models"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -24,16 +24,28 @@ app = typer.Typer(
     name="lookalike",
     help="Does a lineage metric tell children from look-alikes?",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (run, analyse, fingerprint, evaluate, compare, leaderboard, report, metrics, power):
-    app.command()(verb)
-app.add_typer(catalog_verbs.app, name="catalog")
-app.add_typer(zoo_verbs.app, name="zoo")
-app.add_typer(cache_verbs.app, name="cache")
+
+# What the list of commands says: one line each that is whole at 80 columns.
+VERBS: Final = (
+    (run, "Calibrate metrics on a catalog and write the report."),
+    (analyse, "The same statistics for a table of scores; opens no model."),
+    (fingerprint, "Extract and show the fingerprint of one checkpoint."),
+    (evaluate, "Judge a metric of yours beside the known ones."),
+    (compare, "Weigh one pair of models, or one model against a pool."),
+    (leaderboard, "Rank the metrics of several runs."),
+    (report, "Render the report of a finished run again."),
+    (metrics, "Describe the metrics: evidence, invariances, claims."),
+    (power, "What a catalog can certify, and what more would need."),
+)
+for verb, told in VERBS:
+    app.command(short_help=told)(verb)
+app.add_typer(catalog_verbs.app, name="catalog", short_help="Check, search and extend the catalog.")
+app.add_typer(zoo_verbs.app, name="zoo", short_help="Train the controlled models again, or verify them.")
+app.add_typer(cache_verbs.app, name="cache", short_help="Show or clear the cache.")
 
 
 def main() -> None:
@@ -65,7 +77,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Options before the verb."""

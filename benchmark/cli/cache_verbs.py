@@ -32,7 +32,7 @@ def cache_info(json_: Json = False) -> None:
         print(f"{info.path}\n{_table(info)}\nKept from one run to the next: {_size(info.limit)} at most.")
 
 
-@app.command("clear")
+@app.command("clear", short_help="Delete what the cache holds.")
 def cache_clear(json_: Json = False) -> None:
     """Delete what the cache holds; the next run does that work again, to the same results."""
     from benchmark.session.session import Session

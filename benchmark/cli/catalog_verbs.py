@@ -23,7 +23,7 @@ app = typer.Typer(
 app.command("published")(catalog_published)
 
 
-@app.command("check")
+@app.command("check", short_help="Validate catalogs; every problem on a line of its own.")
 def catalog_check(
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE]...", help="Catalogs; default: the shipped one.")

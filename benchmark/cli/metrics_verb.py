@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from benchmark.cli.options import Json
 from benchmark.cli.printing import print_json
@@ -14,17 +16,24 @@ if TYPE_CHECKING:
 __all__ = ["metrics"]
 
 
-def metrics(json_: Json = False) -> None:
+def metrics(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Names and globs; default: all.")
+    ] = None,
+    json_: Json = False,
+) -> None:
     """The metrics, with formula source, evidence used, invariances and claims."""
     import fpcore
+    from benchmark.pipeline.metric_names import choose_metrics
 
+    chosen = [fpcore.metric(name) for name in choose_metrics(names or "all", option="metrics")]
     if json_:
         from analysis import as_json
         from benchmark.pipeline.provenance import describe_metric
 
-        print_json({metric.name: as_json(describe_metric(metric)) for metric in fpcore.metrics()})
+        print_json({metric.name: as_json(describe_metric(metric)) for metric in chosen})
     else:
-        print(metrics_text(fpcore.metrics()))
+        print(metrics_text(chosen))
 
 
 def metrics_text(metrics: Iterable[Metric]) -> str:
@@ -34,7 +43,7 @@ def metrics_text(metrics: Iterable[Metric]) -> str:
         lines.append(f"{metric.name}  (version {metric.version}, {metric.cost})")
         lines.append(f"  {metric.title}")
         lines.append(f"  evidence     {', '.join(sorted(metric.evidence))}")
-        lines.append(f"  unchanged by {', '.join(sorted(metric.invariances)) or 'nothing in the table'}")
+        lines.append(f"  invariant to {', '.join(sorted(metric.invariances)) or '(declares no invariances)'}")
         lines.append(f"  measured     {metric.measured or 'not yet'}")
         lines += [f"  claim        {claim.text} ({claim.source})" for claim in metric.claims]
         lines.append("")

@@ -18,7 +18,7 @@ __all__ = ["app"]
 app = typer.Typer(help="Train the controlled models again, or check the shipped ones.", no_args_is_help=True)
 
 
-@app.command("build")
+@app.command("build", short_help="Train the controlled models again, resumably.")
 def zoo_build(
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the weights go.")] = None,
     catalog: CatalogFile = None,
@@ -45,7 +45,7 @@ def zoo_build(
         print(manifest)
 
 
-@app.command("verify")
+@app.command("verify", short_help="Check the shipped weights and train a sample again.")
 def zoo_verify(
     sample: Annotated[int, typer.Option(min=1, help="How many models to train again.")] = 3,
     catalog: CatalogFile = None,

@@ -88,7 +88,7 @@ def _standing(result: MetricResult) -> list[str]:
     worst = result.look_alike_auc_with_abstentions_worst
     lines = [
         f"Look-alike AUC {_auc(result.look_alike_auc)}: how often a child outscores an independent pair of"
-        " its own shapes. .5 is a coin.",
+        " its own shapes. .5 is chance.",
         f"The same with every pair without a score ranked worst {_auc(worst)}.",
         f"AUC against all independent pairs {_auc(result.auc)}.",
         f"Methods: {result.methods}.",

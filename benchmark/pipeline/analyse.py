@@ -58,7 +58,7 @@ def analyse(
     own_units : bool
         Its scores are on a scale of their own: beside other runs only their order is compared.
     seed : int
-        Of everything that draws random numbers.
+        Random seed of everything that draws.
     cache, quiet
         As for `Session.start`.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import fpcore
 from benchmark.session.errors import UsageError
@@ -42,6 +43,13 @@ def choose_metrics(wanted: str | Sequence[str] | None, *, option: str = "--metri
         pattern = part.strip()
         hits = fnmatch.filter(known, pattern) if pattern else []
         if not hits:
-            raise UsageError(f"{option}: no metric fits {pattern!r}; known: {', '.join(known)}")
+            raise UsageError(f"{option}: no metric fits {pattern!r}{_meant(pattern, known)}")
         chosen.update(hits)
     return tuple(name for name in known if name in chosen)
+
+
+def _meant(pattern: str, known: Iterable[str]) -> str:
+    """The metric that a mistyped name is nearest to, else all names."""
+    names = list(known)
+    near = difflib.get_close_matches(pattern, names, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"

@@ -114,7 +114,7 @@ _TERMS: Final = {
     " alike.",
     # discrimination
     "AUC": "How often a derived pair scores above an independent pair, ties counting half, every pair"
-    " counting alike: 1 is perfect, .5 is a coin.",
+    " counting alike: 1 is perfect, .5 is chance.",
     "look-alike AUC": "How often a derived pair scores above an independent pair of its own two shapes,"
     " ties counting half: a mean over derived pairs; this decides the verdict.",
     "partial AUC": "The mean true-positive rate over false-positive rates from 0 to .05.",

@@ -23,6 +23,7 @@ from benchmark.report.cross_tables import (
 from benchmark.report.family_counts import family_counts
 from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.glossary import GLOSSARY
+from benchmark.report.headline import headline, standfirst
 from benchmark.report.markup import bullets, safe, table_of
 from benchmark.report.notation import (
     UNDEFINED,
@@ -72,14 +73,11 @@ def markdown(
         sections = metric_sections(record, results, scores)
     ordered = [section.result for section in sections]
     blocks = [
-        f"# {QUESTION}",
+        f"# {safe(headline(sections))}",
+        QUESTION,
+        bullets(standfirst(sections, results.catalog)),
         safe(answer.lead(record, results, scores)),
-        *([safe(told)] if (told := answer.certified_metrics(sections)) else []),
         *(f"**{alarm.title}** {safe(alarm.text)}" for alarm in answer.alarms(record)),
-        bullets(
-            f"{fact.figure} {fact.of} {fact.title}" + (f": {fact.says}" if fact.says else "")
-            for fact in answer.facts(sections, results.catalog)
-        ),
         *_answer(sections),
         "## What this catalog can certify",
         bullets(answer.certify(results.catalog, sections)),
@@ -170,7 +168,7 @@ def _answer(sections: Sequence[MetricSection]) -> list[str]:
             for section in members
         ]
         blocks += [f"**{group.title}** ({len(members)}). {group.says}", bullets(named)]
-    return [*blocks, f"Figures are look-alike AUCs{answer.level_note(sections)}. .5 is a coin."]
+    return [*blocks, f"Figures are look-alike AUCs{answer.level_note(sections)}. .5 is chance."]
 
 
 def _metrics(sections: Sequence[MetricSection]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,7 +28,8 @@ def pair_data(sections: Sequence[MetricSection]) -> dict[str, JSON]:
         ``p`` (uint16: both models of each dot, as indices), ``s`` (float32: scores; in their place ``w``,
         float64, where a score is too large or too small for that) and, where a row holds several methods,
         their names ``m`` and each dot's ``k`` (uint16). ``decays``: for each metric ``d`` (the number of each
-        dot's text in ``texts``) and ``s`` or ``w``.
+        dot's text in ``texts``) and ``s`` or ``w``. ``calls``: for each metric its name, the threshold that
+        makes the calls (None without one) and where that is from.
     """
     models: dict[str, int] = {}
     texts: dict[str, int] = {}
@@ -50,7 +52,14 @@ def pair_data(sections: Sequence[MetricSection]) -> dict[str, JSON]:
         "plots": plots,
         "texts": list(texts),
         "decays": decays,
+        "calls": {section.anchor: _call(section) for section in sections},
     }
+
+
+def _call(section: MetricSection) -> list[JSON]:
+    decision = section.decision
+    origin = "claimed" if decision.claimed else "calibrated"
+    return [section.name, decision.value if math.isfinite(decision.value) else None, origin]
 
 
 def _row(row: dots.Row, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> dict[str, JSON]:

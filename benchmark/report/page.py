@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from typing import Final
 
 import jinja2
@@ -16,6 +18,7 @@ from markupsafe import Markup
 from analysis import Comparison
 from analysis.results import JSON
 from analysis.summary import CatalogSummary, CellSummary
+from analysis.verdict_words import FAIR, GOOD
 from benchmark.catalog.publications import QUANTITIES
 from benchmark.report import answer, cross_tables, dots, notation
 from benchmark.report.against_text import RULE
@@ -30,6 +33,7 @@ from benchmark.report.drawings.shape_map import shape_or_descent
 from benchmark.report.family_counts import family_counts
 from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.glossary import GLOSSARY, anchor
+from benchmark.report.headline import goals, headline, lineages_that_count, standfirst
 from benchmark.report.packing import pair_data
 from benchmark.report.run_facts import INTERVALS, making, methods
 from benchmark.report.sections import MetricSection, anchors, certificate, metric_sections
@@ -44,7 +48,8 @@ __all__ = ["dots_each", "page"]
 
 DOTS: Final = 65_000  # of all score plots together, if there were no metric: 20 bytes of page each
 ROOM: Final = 1_200  # dots that a metric's tables and curves take the room of
-SCRIPTS: Final = ("page.js", "tables.js", "plots.js")
+SCRIPTS: Final = ("page.js", "tables.js", "plots.js", "pairs.js")
+THEME: Final = "theme.js"  # runs before anything is drawn
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,10 @@ class Column:
 COLUMNS: Final = (
     Column("Metric", "metric", sort="text", first="up"),
     Column("Separates?", "verdict", first="up"),
-    Column("Claim holds?", "verdict on the claim", sort="text", first="up"),
     Column("Look-alike AUC", "look-alike AUC"),
-    Column("AUC, all independents", "AUC"),
-    Column("Gap", "gap"),
+    Column("AUC, all independents; gap", "AUC"),
     Column("p, adjusted", "adjusted p", first="up"),
-    Column("Claimed threshold", "claimed threshold", first="up"),
+    Column("Claim holds?", "verdict on the claim", sort="text", first="up"),
     Column("Calibrated threshold", "calibrated threshold"),
     Column("Abstained", "abstention"),
 )
@@ -107,28 +110,32 @@ def page(
     catalog = results.catalog
     context: dict[str, object] = {
         "title": f"lookalike: {QUESTION}",
-        "question": QUESTION,
         "lead": answer.lead(record, results, scores),
-        "certified": answer.certified_metrics(sections),
         "alarms": answer.alarms(record),
-        "facts": answer.facts(sections, catalog),
+        "headline": headline(sections),
+        "certified_at": max((one.calibrated.max_fpr for one in sections if one.calibrated), default=math.nan),
+        "standfirst": standfirst(sections, catalog),
+        "forest_axis": strips.forest_axis(
+            interval
+            for section in sections
+            for interval in (section.result.look_alike_auc, section.result.bounds.look_alike_auc)
+        ),
         "sections": sections,
         "metric_anchors": {section.name: section.anchor for section in sections},
         "groups": [(group, [one for one in sections if one.group is group]) for group in GROUPS],
         "level_note": answer.level_note(sections),
         "certify": answer.certify(catalog, sections),
-        "ruler": strips.ruler(
-            answer.lineages_that_count(catalog), catalog.certifiable_fpr, answer.goals(catalog)
-        ),
+        "ruler": strips.ruler(lineages_that_count(catalog), catalog.certifiable_fpr, goals(catalog)),
         "power_panels": _power_panels(catalog),
         "cells": _cells(catalog),
         "comparisons": _surest_first(results.comparisons),
         "comparison_methods": dict(methods(results)).get("Metrics compared", ""),
         "columns": COLUMNS,
         "sensitivity_head": HEAD,
-        "axis_low": 0.5 if all(_above_half(section) for section in sections) else 0.0,
         "width": dots.WIDTH,
         "nan": math.nan,
+        "fair": FAIR,
+        "good": GOOD,
         "map": shape_or_descent(sections),
         "crossed": {"survival": survival, "shared": shared, "families": families},
         "fooled": cross_tables.most_fooled(ordered),
@@ -168,7 +175,9 @@ def page(
             }
         ),
         "css": Markup(_source("page.css")),
-        "script": Markup("\n".join(_source(name) for name in SCRIPTS)),
+        "theme": Markup(_source(THEME)),
+        "script": Markup(_script()),
+        "policy": _policy(_source(THEME), _script()),
     }
     return _environment().get_template("page.html.j2").render(context)
 
@@ -196,12 +205,6 @@ def _surest_first(comparisons: Sequence[Comparison]) -> list[Comparison]:
     )
 
 
-def _above_half(section: MetricSection) -> bool:
-    alike, overall = section.result.look_alike_auc, section.result.auc
-    ends = (alike.low, alike.estimate, overall.estimate)
-    return all(math.isnan(end) or end >= 0.48 for end in ends)
-
-
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -226,14 +229,30 @@ def _environment() -> jinja2.Environment:
         term_anchor=anchor,
         permutation_note=notation.permutation_note,
         key=_key,
-        dumbbell=lambda result, low: strips.dumbbell(result.look_alike_auc, result.auc, low),
         certificate=certificate,
         panels=drawings,
         sensitivity_rows=sensitivity_rows,
         sensitivity_notes=sensitivity_notes,
         lift=lambda row: strips.lift(row.effect),
+        track=strips.track,
     )
     return environment
+
+
+def _script() -> str:
+    """Everything that runs once the page stands, in a scope of its own."""
+    parts = "\n".join(_source(name) for name in SCRIPTS)
+    return f'(() => {{\n"use strict";\n{parts}\n}})();'
+
+
+def _policy(*scripts: str) -> str:
+    """A content security policy: these scripts, by their digests, and nothing from elsewhere."""
+    digests = (b64encode(sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:;"
+        " base-uri 'none'; form-action 'none'"
+    )
 
 
 def _source(name: str) -> str:

@@ -7,15 +7,16 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
 from analysis import ScoreTable, Threshold, ThresholdAudit
 from analysis.summary import MetricSummary
-from analysis.verdict_words import GOOD, VerdictWord
+from analysis.verdict_words import FAIR, GOOD, VerdictWord
 from benchmark.report import dots
 from benchmark.report.families import NAMED, tally
-from benchmark.report.notation import goal, percent, plain, unit
+from benchmark.report.notation import ends, goal, percent, plain, unit
 from benchmark.report.training_distance import finite, look_alike_band
 from benchmark.report.training_runs import finite_points
 from benchmark.report.verdict_groups import CLAIM_SLUGS, Group, best_first, group_of, verdict_slug
@@ -179,8 +180,13 @@ class MetricSection:
     @property
     def short(self) -> str:
         """Why the verdict is what it is, short enough for a table: limits are counted, not listed."""
-        because = self.result.because
-        return (self.limits or because) if self.group.slug == "yes" else because
+        result = self.result
+        if self.group.slug == "yes" and self.limits:
+            return self.limits
+        bounds = result.bounds.look_alike_auc
+        if self.group.slug == "unknown" and bounds.low < FAIR <= bounds.high:
+            return f"bounds {ends(bounds)} on both sides of {unit(FAIR, 2)}"
+        return result.because
 
     @property
     def limits(self) -> str:
@@ -213,7 +219,7 @@ class MetricSection:
         at = max((item.max_fpr for item in self.thresholds), default=math.nan)
         return tuple(item for item in self.thresholds if item.max_fpr == at)
 
-    @property
+    @cached_property
     def unscored(self) -> tuple[tuple[str, int], ...]:
         """Why pairs have no score: "status: reason" with how many, most frequent first."""
         rows = self.table.frame[~self.table.comparable]

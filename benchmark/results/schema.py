@@ -551,7 +551,7 @@ class RunRecord(Shown):
     costs : mapping of str to CostRecord
         Metric → what it took.
     seed : int
-        Of everything that draws random numbers.
+        Random seed of everything that draws.
     started, ended : str
         UTC, ISO 8601; `ended` is empty while the run lasts.
     seconds : mapping of str to float

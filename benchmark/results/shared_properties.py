@@ -55,16 +55,20 @@ def founder_pairs(catalog: Catalog) -> pd.DataFrame:
         for model in catalog.models.values()
         if model.founder and model.cell and not model.distilled_from and model.training
     }
-    pairs = catalog.pairs(recipes)
-    pairs = pairs[
-        (pairs["architecture_a"] == pairs["architecture_b"])
-        & pairs["relation"].isin(["independent", "shared-init"])
-    ]
-    facts = catalog.shared_facts(recipes)
-    rows = [
-        (a, b, START if relation == "shared-init" else _words(facts[a, b], recipes[a], recipes[b]))
-        for a, b, relation in pairs[["model_a", "model_b", "relation"]].itertuples(index=False)
-    ]
+    by_cell: dict[str | None, list[str]] = {}
+    for name in recipes:
+        by_cell.setdefault(catalog.models[name].cell, []).append(name)
+    rows: list[tuple[str, str, str]] = []
+    for alike in by_cell.values():
+        if len(alike) < 2:
+            continue
+        pairs = catalog.pairs(alike)
+        pairs = pairs[pairs["relation"].isin(["independent", "shared-init"])]
+        facts = catalog.shared_facts(alike)
+        rows += [
+            (a, b, START if relation == "shared-init" else _words(facts[a, b], recipes[a], recipes[b]))
+            for a, b, relation in pairs[["model_a", "model_b", "relation"]].itertuples(index=False)
+        ]
     rows.sort(key=lambda row: (_rank(row[2]), row))
     return pd.DataFrame(rows, columns=["model_a", "model_b", "shared"])
 
@@ -116,6 +120,9 @@ def shared_property_classes(
     tuple of SharedPropertyClass
         Classes stand in different cells, so that medians alone cannot be compared: hence `difference`.
     """
+    founders = pd.unique(pd.concat([pairs["model_a"], pairs["model_b"]]))
+    among = scores["model_a"].isin(founders) & scores["model_b"].isin(founders)
+    scores = scores[among | (scores["relation"] == "derived")]
     named = scores.merge(pairs.rename(columns={"shared": "held"}), on=["model_a", "model_b"], how="left")
     named = named[(named["relation"] == "derived") | named["held"].notna()]
     # For this table alone, pairs of one initialisation are negatives: neither descends from the other.

@@ -63,7 +63,7 @@ def taken_names(folder: Path, code: str) -> str:
 
 
 def way_out(arguments: Sequence[str]) -> str:
-    """What to type instead of ``python -m benchmark`` where something hides our packages."""
+    """The command that works where something hides our packages."""
     if shutil.which("lookalike"):
         command = ["lookalike"]
     else:

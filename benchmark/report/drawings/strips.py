@@ -3,49 +3,62 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from markupsafe import Markup, escape
 
 from analysis.results import Interval
+from analysis.verdict_words import FAIR, GOOD
 from benchmark.report.drawings.axes import coordinate as _n
-from benchmark.report.notation import goal, interval, percent
+from benchmark.report.notation import goal, percent
 
-__all__ = ["dumbbell", "lift", "ruler"]
+__all__ = ["forest_axis", "lift", "ruler", "track"]
 
 STRIP: Final = 200  # width of an interval drawing in a table cell
+CHANCE: Final = 0.5
 
 
-def dumbbell(inner: Interval, outer: Interval, low: float) -> Markup:
-    """Draw a look-alike AUC with its interval (bar and square) and the AUC against all (ring) on one axis.
+def forest_axis(values: Iterable[Interval]) -> tuple[float, ...]:
+    """Tenths to mark on the axis of a forest plot: from below chance and every lower end, up to 1.
+
+    >>> from analysis import Interval
+    >>> forest_axis([Interval(0.9, 0.83, 0.95, 0.95, "made up")])
+    (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    """
+    lows = [low for value in values for low in (value.low, value.estimate) if not math.isnan(low)]
+    first = math.floor(min([*lows, CHANCE - 0.05]) * 10)
+    return tuple(tenth / 10 for tenth in range(max(first, 0), 11))
+
+
+def track(value: Interval, bounds: Interval, low: float) -> Markup:
+    """Draw one row of a forest plot.
 
     Parameters
     ----------
-    inner, outer : Interval
-        Look-alike AUC; AUC against all independents.
+    value : Interval
+        An AUC: the estimate is a square, its interval a thick bar.
+    bounds : Interval
+        What decides the verdict, wider than the interval: a thin line.
     low : float
-        Left end of the axis, 0 or .5; the right end is 1.
+        Left end of the axis; the right end is 1. Places are percentages, so that rows of any width line up.
     """
 
-    def at(value: float) -> float:
-        return 6 + (STRIP - 12) * min(max((value - low) / (1 - low), 0.0), 1.0)
+    def at(share: float) -> str:
+        return f"{_n(100 * min(max((share - low) / (1 - low), 0.0), 1.0))}%"
 
-    title = f"look-alike AUC {interval(inner)}; AUC against all independents {interval(outer)}"
-    parts = [
-        f'<svg class="dumbbell" viewBox="0 0 {STRIP} 22" role="img"><title>{escape(title)}</title>',
-        f'<path class="axis" d="M6 11H{STRIP - 6}M6 8v6M{STRIP - 6} 8v6"/>',
-        f'<path class="chance" d="M{_n(at(0.5))} 3v16"/>',
-    ]
-    if inner.defined and outer.defined:
-        parts.append(f'<path class="link" d="M{_n(at(inner.estimate))} 11H{_n(at(outer.estimate))}"/>')
-    if not math.isnan(inner.low + inner.high):
-        parts.append(f'<path class="range" d="M{_n(at(inner.low))} 11H{_n(at(inner.high))}"/>')
-    if outer.defined:
-        parts.append(f'<circle class="outer" cx="{_n(at(outer.estimate))}" cy="11" r="4"/>')
-    if inner.defined:
-        parts.append(f'<rect class="inner" x="{_n(at(inner.estimate) - 4)}" y="7" width="8" height="8"/>')
-    return Markup("".join(parts) + "</svg>")
+    def line(name: str, start: float, end: float) -> str:
+        y1, y2 = ("0", "100%") if start == end and name != "inner" else ("50%", "50%")
+        return f'<line class="{name}" x1="{at(start)}" x2="{at(end)}" y1="{y1}" y2="{y2}"/>'
+
+    lines = [line(name, share, share) for name, share in (("chance", CHANCE), ("fair", FAIR), ("good", GOOD))]
+    for name, drawn in (("bounds", bounds), ("range", value)):
+        if drawn.low < drawn.high:
+            lines.append(line(name, drawn.low, drawn.high))
+    if value.defined:
+        # A square keeps its form at any width: it is a line of no length with square ends.
+        lines.append(line("inner", value.estimate, value.estimate))
+    return Markup(f'<svg class="track" aria-hidden="true">{"".join(lines)}</svg>')
 
 
 def lift(effect: Interval) -> Markup:
@@ -55,7 +68,7 @@ def lift(effect: Interval) -> Markup:
         return 6 + (STRIP - 12) * min(max((value + 1) / 2, 0.0), 1.0)
 
     parts = [
-        f'<svg class="dumbbell" viewBox="0 0 {STRIP} 22" aria-hidden="true">'
+        f'<svg class="lift" viewBox="0 0 {STRIP} 22" aria-hidden="true">'
         f'<path class="axis" d="M6 11H{STRIP - 6}M6 8v6M{STRIP - 6} 8v6"/>'
         f'<path class="chance" d="M{_n(at(0))} 3v16"/>'
     ]

@@ -42,6 +42,16 @@ const matcher = (field) => {
   return (text) => parts.every((part) => text.toLowerCase().includes(part));
 };
 
+// --- plain tables on small screens: every figure with the head of its column ----------------------------
+$$("table.plain").forEach((table) => {
+  const heads = $$("thead th", table).map((head) => head.textContent.trim());
+  if (heads.length < 3 || $("tbody [rowspan]", table)) return;
+  table.classList.add("labelled");
+  $$("tbody tr", table).forEach((row) => Array.from(row.cells).forEach((cell, index) => {
+    if (cell.tagName === "TD" && cell.colSpan === 1) cell.dataset.label = heads[index];
+  }));
+});
+
 // --- plain tables: sort by any column; those with many rows also filter --------------------------------
 $$("table.sorts").forEach((table) => {
   const body = $("tbody", table), heads = $$("thead th", table);
@@ -145,9 +155,12 @@ $$("table[data-cross]").forEach((table) => {
   heads[0].setAttribute("aria-sort", "ascending");
   const [byRow, byColumn] = [$("[data-rows]", bar), $("[data-columns]", bar)], shown = $(".shown", bar);
   const group = new Map(rows.map((row) => [row, $("tr.group", row.parentElement)?.textContent ?? ""]));
+  // Where the screen has no room for a matrix, it shows one metric at a time.
+  const narrow = matchMedia("(max-width: 56rem)"), one = $("[data-one]", bar);
+  heads.slice(FIRST).forEach((head, index) => one.add(new Option(head.textContent.trim(), String(index + FIRST))));
   const apply = () => {
     const fitsRow = matcher(byRow), fitsColumn = matcher(byColumn);
-    const wide = heads.map((head, index) => index < FIRST || fitsColumn(head.textContent));
+    const wide = heads.map((head, index) => index < FIRST || (narrow.matches ? one.value === String(index) : fitsColumn(head.textContent)));
     let visible = 0;
     rows.forEach((row) => {
       row.hidden = !fitsRow(group.get(row) + " " + row.cells[0].textContent);
@@ -161,7 +174,9 @@ $$("table[data-cross]").forEach((table) => {
     const n = wide.filter(Boolean).length - FIRST;
     shown.textContent = byRow.value.trim() || byColumn.value.trim() ? `${visible} of ${rows.length} rows, ${n} of ${heads.length - FIRST} metrics` : "";
   };
-  [byRow, byColumn].forEach((field) => field.addEventListener("input", apply));
+  [byRow, byColumn, one].forEach((field) => field.addEventListener("input", apply));
+  narrow.addEventListener("change", apply);
+  if (narrow.matches) apply();
   table.addEventListener("pointermove", (event) => {
     const cell = event.target.closest("td[class^=s]"), row = cell && cell.closest("tr[data-row]");
     if (!row) { tip.hide(); return; }

@@ -104,3 +104,34 @@ def test_an_error_that_is_ours_is_not_hidden(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("benchmark.cli.power_verb.power_of", fault)
     with pytest.raises(ZeroDivisionError):
         command("power", "--lineages", 5, cache=tmp_path)
+
+
+@pytest.mark.parametrize("group", ["", "cache", "catalog", "zoo"])
+def test_lists_of_verbs_are_whole_at_80_columns(group: str, tmp_path: Path) -> None:
+    told = command(*group.split(), "--help", cache=tmp_path).out
+    listed = told[told.index("Commands:") :].splitlines()[1:]
+    assert listed
+    assert [line for line in listed if len(line) > 80 or line.endswith("...")] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("metrics", "norm-cosin"), "norm-cosine"),
+        (("fingerprint", "zoo/qwen-a", "--metrics", "weight-cosin"), "weight-cosine"),
+        (("catalog", "show", "zoo/qwne-a"), "zoo/qwen-a"),
+        (("comapre", "a", "b"), "compare"),
+    ],
+)
+def test_a_mistyped_name_is_answered_by_the_nearest(
+    typed: tuple[str, ...], meant: str, tmp_path: Path
+) -> None:
+    said = command(*typed, cache=tmp_path)
+    assert said.code == 2
+    assert f"did you mean {meant}" in said.err.lower().replace("'", "")
+
+
+def test_one_metric_is_described_alone(tmp_path: Path) -> None:
+    told = command("metrics", "norm-c*", cache=tmp_path).out
+    assert told.startswith("norm-cosine  (version ")
+    assert "attention-std" not in told

@@ -22,8 +22,8 @@ from test_report_fixture import (
 
 from analysis import CatalogSummary, Interval
 from benchmark.report import markdown, page, verdict_table
-from benchmark.report.answer import certified_metrics, facts
 from benchmark.report.forgery_tallies import KINDS, attack
+from benchmark.report.headline import headline, standfirst
 from benchmark.report.sections import MetricSection
 from benchmark.report.verdict_groups import best_first
 from benchmark.results.decision import deciding_threshold
@@ -48,26 +48,27 @@ def html() -> str:
     return made_page()
 
 
-def test_the_answer_counts_every_metric_once(sections: dict[str, MetricSection]) -> None:
-    told = facts(list(sections.values()), results().catalog)
-    counted = {fact.title: (fact.figure, fact.of) for fact in told}
-    n = f"of {len(METRICS)}"
-    assert counted == {
-        "separate": ("2", n),
-        "see only the architecture": ("1", n),
-        "do not separate": ("1", n),
-        "cannot be judged here": ("3", n),
-        "claims fail": ("1", "of 4"),
-        "resist forgery and laundering": (str(len(METRICS) - len(FORGED) - 1), n),
-        "certified at 5 % false positives among look-alikes": ("0", n),
-    }
-    certified = told[-1]
-    assert certified.says == (
-        "0 against all independents; 6 independent look-alikes allow 56 % at best;"
-        " 97 (of 194 lineages) would do"
+def test_the_headline_counts_what_separates_resists_and_is_certified(
+    sections: dict[str, MetricSection],
+) -> None:
+    assert headline(list(sections.values())) == (
+        f"2 of {len(METRICS)} metrics separate children from look-alikes within limits; 2 of these resist"
+        " forgery and laundering; none is certified at 5 % false positives."
     )
-    # One is deceived, and one has no threshold to call by.
-    assert told[-2].says == "norm-pearson, weight-cosine, config-match, norm-cosine and 1 more"
+    told = standfirst(list(sections.values()), results().catalog)
+    assert told == [
+        "Certifying 5 % among look-alikes takes 194 lineages that share their shapes; this catalog has 12,"
+        " enough for 56 % at best.",
+        "Separates, and resists every forgery and laundering tried: norm-pearson, weight-cosine.",
+    ]
+
+
+def test_the_headline_of_nothing_says_so(sections: dict[str, MetricSection]) -> None:
+    assert headline([]) == "No metric was judged."
+    assert standfirst([], CatalogSummary.of([], (0.05,), 0.95)) == []
+    assert headline([sections["config-match"]]) == (
+        "None of 1 metric is shown to separate children from look-alikes."
+    )
 
 
 def certified(section: MetricSection, found: float, value: float = 0.5, together: int = 1) -> MetricSection:
@@ -85,34 +86,25 @@ def certified(section: MetricSection, found: float, value: float = 0.5, together
     return replace(section, result=replace(section.result, thresholds=(held, *others)))
 
 
-def test_the_first_sentence_names_what_is_certified_and_what_is_of_use(
-    sections: dict[str, MetricSection],
-) -> None:
+def test_the_answer_names_what_is_certified_and_what_is_of_use(sections: dict[str, MetricSection]) -> None:
     some = [sections[name] for name in ("norm-pearson", "weight-cosine", "norm-cosine")]
-    assert certified_metrics(some) == ""
-    assert certified_metrics([]) == ""
     useful, blind, other = certified(some[0], 0.5, 0.25), certified(some[1], 0.49), some[2]
-    assert certified_metrics([useful, blind, other]) == (
-        "Certified for at most 5 % false positives among look-alikes, each metric by itself (choose it before"
-        " looking at its scores): norm-pearson (≥ .250, finds 50 %). Certified, but finding less than half of"
-        " the derived pairs: weight-cosine. Not certified: norm-cosine."
-    )
+    assert headline([useful, blind, other]).endswith("; 1 is certified at 5 % false positives.")
+    assert standfirst([useful, blind, other], results().catalog)[:2] == [
+        "Certified at 5 % false positives among look-alikes, each metric by itself (choose it before looking"
+        " at its scores): norm-pearson (≥ .250, finds 50 %).",
+        "Certified, but finding less than half of the derived pairs: weight-cosine.",
+    ]
+    each = [certified(section, 0.9) for section in some]
+    assert headline(each).endswith("; 3 are certified at 5 % false positives, each by itself.")
     together = [certified(section, 0.9, 0.5, together=3) for section in some]
-    assert certified_metrics(together).startswith(
-        "Certified for at most 5 % false positives among look-alikes, 3 metrics together: norm-pearson (≥"
+    assert headline(together).endswith("; 3 are certified at 5 % false positives.")
+    assert standfirst(together, results().catalog)[0].startswith(
+        "Certified at 5 % false positives among look-alikes, 3 metrics together: norm-pearson (≥"
     )
-    assert "Not certified" not in certified_metrics(together)
-    alone = certified_metrics([certified(some[0], 0.9)])
+    alone = standfirst([certified(some[0], 0.9)], results().catalog)[0]
     assert "by itself" not in alone
     assert "together" not in alone
-    (fact,) = (fact for fact in facts([useful, blind, other], results().catalog) if "certified" in fact.title)
-    assert (fact.figure, fact.of) == ("2", "of 3")
-    assert fact.says.startswith("each by itself; ")
-    assert f"at best for {results().catalog.n_metrics} metrics together" in fact.says
-
-
-def test_the_answer_of_nothing_is_a_count_of_nothing() -> None:
-    assert [fact.figure for fact in facts([], CatalogSummary.of([], (0.05,), 0.95))] == ["0"] * 3
 
 
 def test_a_forgery_counts_where_the_call_changes(told: dict[str, MetricResult]) -> None:
@@ -148,7 +140,8 @@ def test_what_was_called_before_is_no_success_of_the_forger(told: dict[str, Metr
 
 def test_forgeries_are_marked_in_the_answer_the_table_and_the_metric(html: str) -> None:
     answer = part(html, "answer")
-    marked = [item for item in answer.split("<li>") if "#mark-forgeable" in item.split('class="figure"')[0]]
+    rows = answer[answer.index("<tbody") :].split("<tr")
+    marked = [item for item in rows if "#mark-forgeable" in item.split('class="figure"')[0]]
     assert [re.search(r'class="name">([^<]+)<', item)[1] for item in marked] == list(FORGED)  # type: ignore[index]
     table = part(html, "forgeries")
     assert table.count("<tbody>") == 2 + len(METRICS)
@@ -177,7 +170,7 @@ def test_what_is_absent_is_said(change: dict[str, object], name: str, says: str)
 
 def test_text_and_terminal_say_what_can_be_forged() -> None:
     text = markdown(run(), results(), scores())
-    assert "- 5 of 7 resist forgery and laundering: norm-pearson, weight-cosine" in text
+    assert "- Separates, and resists every forgery and laundering tried: norm-pearson, weight-cosine." in text
     row = next(
         line for line in text.splitlines() if line.startswith("| attention-std | framed and evaded | 2 of")
     )
