@@ -138,7 +138,7 @@ _TERMS: Final = {
     # tests
     "permutation p": "The larger of two p-values: how often scores at least as extreme arise when models are"
     " permuted inside their architecture cells, and whether derived pairs exceed the levels of their models"
-    " by more than lineages vary; refused where too few arrangements exist. A small one does not speak"
+    " by more than lineages vary; refused where too few arrangements exist; a small one does not speak"
     " against models of a lineage being alike for another reason than descent.",
     "adjusted p": "A p-value that holds for all metrics or comparisons of a run together.",
     "max-T": "How the permutation test is adjusted: each metric's p-value against the best rank of all"
