@@ -31,6 +31,8 @@ _TERMS: Final = {
     "lineage pair": "Two lineages; pairs of models from the same two say little more together than one.",
     "architecture cell": "Models of equal shape: type, depth, width, heads, feed-forward width, experts,"
     " biases and kind of norm.",
+    "family": "Models that a lab published as replicates: they differ in known things only, such as"
+    " the seed.",
     "shape": "What an architecture cell has in common.",
     # relations of a pair
     "pair": "Two different models; a pair has one score under each metric.",
