@@ -178,9 +178,11 @@ class Graph:
         scratch = np.array([model.stated_from_scratch for model in self.order], dtype=bool)
         maker = np.array([model.publisher for model in self.order], dtype=object)
         spans = [date_span(model.date) for model in self.order]
+        # The hub's metadata says when a repository was made, perhaps in private, and not who first had it.
+        by_card = np.array([model.known_by_card for model in self.order], dtype=bool)
         first, last = (np.array([span[side] for span in spans], dtype=object) for side in (0, 1))
         other_maker = (maker[:, None] != maker[None, :]) & (maker != "")[:, None] & (maker != "")[None, :]
-        before_sharing = other_maker & (last[:, None] < first[None, :]).astype(bool)
+        before_sharing = other_maker & (last[:, None] < first[None, :]).astype(bool) & ~by_card[:, None]
         not_from: Matrix = scratch[:, None] | before_sharing
         return not_from & not_from.T
 

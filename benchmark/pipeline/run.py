@@ -72,7 +72,8 @@ def run(
         Only the first so many models.
     pairs_per_lineage_pair : int
         Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first;
-        cheap ones, of more than 40,000 pairs, all look-alikes and four times so many other independent pairs.
+        of more than 40,000 pairs they score one pair of two lineages that is none, and cheap ones all
+        look-alikes and four times so many others.
     seed : int
         Random seed of everything that draws.
     workers, device, cache, quiet
@@ -117,6 +118,8 @@ def run(
         budget=parsed_budget(budget),
         network=Network(session, log, sample),
     )
+    if plan.transfer is not None:
+        session.progress.say(str(plan))  # what it costs, before it costs anything
     arguments: dict[str, object] = {
         "catalog": None if catalog is None else loaded.file if isinstance(catalog, Catalog) else str(catalog),
         "tier": tier,

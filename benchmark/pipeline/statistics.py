@@ -21,8 +21,10 @@ from benchmark import catalog as catalogs, results, zoo
 from benchmark.catalog import Catalog
 from benchmark.results.codec import from_json
 from benchmark.results.decision import deciding_threshold
+from benchmark.results.family_look_alikes import family_classes
 from benchmark.results.forgery_outcomes import forgery_outcomes
 from benchmark.results.laundering import laundering_outcomes
+from benchmark.results.run_points import run_points, runs
 from benchmark.results.schema import SCHEMA, MetricResult, Results
 from benchmark.results.score_decay import decay_points, distances
 from benchmark.results.shared_properties import founder_pairs, shared_property_classes
@@ -178,7 +180,7 @@ def with_catalog_facts(
     forgeries: pd.DataFrame | None,
     notes: tuple[str, ...] = (),
 ) -> Results:
-    """Add to each metric what only the catalog knows: forgeries, laundering, decay, shared properties.
+    """Add to each metric what only the catalog knows: forgeries, runs, families and more.
 
     Parameters
     ----------
@@ -193,7 +195,9 @@ def with_catalog_facts(
         Of the score table: they stand first among the warnings of each metric.
     """
     far = distances(catalog) if catalog else None
+    trained = runs(catalog) if catalog else None
     founders = founder_pairs(catalog) if catalog else None
+    families = {} if catalog is None else {model.id: model.family for model in catalog.models.values()}
     metrics = []
     for one in summary.metrics:
         own = scores[scores["metric"] == one.metric]
@@ -203,9 +207,11 @@ def with_catalog_facts(
                 **vars(replace(one, warnings=tuple(dict.fromkeys((*notes, *one.warnings))))),
                 forgeries=() if forgeries is None else forgery_outcomes(forgeries, one.metric, decision),
                 decay=() if far is None else decay_points(own, far),
+                run_points=() if trained is None else run_points(own, trained),
                 shared_properties=()
                 if founders is None
                 else shared_property_classes(own, founders, decision.value),
+                by_family=family_classes(own, families, decision.value),
                 laundering=laundering_outcomes(own, decision),
             )
         )

@@ -17,7 +17,7 @@ from benchmark.catalog import Catalog
 from benchmark.results.schema import SharedPropertyClass
 from benchmark.zoo.corpora import DOMAINS
 
-__all__ = ["founder_pairs", "shared_property_classes"]
+__all__ = ["founder_pairs", "matched_auc", "median_score", "shared_property_classes"]
 
 #: What two founders of one shape can have in common, beside the initialisation.
 FACTS: Final = ("corpus", "tokenizer", "order", "schedule")
@@ -141,7 +141,8 @@ def shared_property_classes(
         lineages = np.concatenate([table.lineage_a[scored], table.lineage_b[scored]])
         most = table.independent & table.comparable & (held == EVERYTHING)
         steps = [
-            _median(table, scored & (table.cell_a == cell)) - _median(table, most & (table.cell_a == cell))
+            median_score(table, scored & (table.cell_a == cell))
+            - median_score(table, most & (table.cell_a == cell))
             for cell in np.intersect1d(table.cell_a[scored], table.cell_a[most])
         ]
         compared = bool(steps) and shared != EVERYTHING
@@ -150,22 +151,24 @@ def shared_property_classes(
                 shared=shared,
                 n_pairs=int(scored.sum()),
                 n_lineages=len(np.unique(lineages)),
-                median=_median(table, scored),
+                median=median_score(table, scored),
                 difference=float(np.mean(steps)) if compared else math.nan,
                 n_cells=len(steps) if compared else 0,
-                auc=_matched(wins),
+                auc=matched_auc(wins),
                 fpr=analysis.rate(table, threshold, "fpr", mask=theirs),
             )
         )
     return tuple(rows)
 
 
-def _matched(wins: Wins) -> analysis.Interval:
+def matched_auc(wins: Wins) -> analysis.Interval:
+    """AUC of derived pairs against a class of look-alikes; undefined where either side has no score."""
     if wins.n_positive and wins.n_negative:
         return auc_interval(wins, LEVEL)
     reason = "no derived pair of these cells has a score"
     return analysis.Interval.undefined(reason, level=LEVEL, method=METHODS["jackknife"])
 
 
-def _median(table: analysis.ScoreTable, mask: npt.NDArray[np.bool_]) -> float:
+def median_score(table: analysis.ScoreTable, mask: npt.NDArray[np.bool_]) -> float:
+    """The lower median of some pairs' scores."""
     return float(np.quantile(table.score[mask], 0.5, method="lower"))
