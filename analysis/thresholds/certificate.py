@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 
 from analysis.table import ScoreTable
 from analysis.thresholds.heldout import by_descending_score, just_above
@@ -160,6 +159,8 @@ def allowed_share(n: float, max_fpr: float, confidence: float) -> float:
         In [0, max_fpr): where exp(-n·kl(share, max_fpr)) is 1 - confidence, kl the relative entropy of two
         coins.
     """
+    from scipy.optimize import brentq  # imported where something is calibrated
+
     goal = -math.log1p(-confidence) / n
 
     def excess(share: float) -> float:
