@@ -136,8 +136,8 @@ _TERMS: Final = {
     # tests
     "permutation p": "The larger of two p-values: how often scores at least as extreme arise when models are"
     " permuted inside their architecture cells, and whether derived pairs exceed the levels of their models"
-    " by more than lineages vary; refused where too few arrangements exist. A small one does not speak"
-    " against models of a lineage being alike for another reason than descent.",
+    " by more than lineages vary; refused where too few arrangements exist; it does not tell descent"
+    " from another reason for which models of a lineage are alike.",
     "adjusted p": "A p-value that holds for all metrics or comparisons of a run together.",
     "max-T": "How the permutation test is adjusted: each metric's p-value against the best rank of all"
     " metrics in every arrangement, the observed one among them.",
