@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
 import joblib
+from joblib.externals.loky.process_executor import BrokenProcessPool
 
-__all__ = ["in_processes", "quiet_about_workers"]
+__all__ = ["PROCESS_DIED", "end_with_parent", "in_processes", "quiet_about_workers"]
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 
+PROCESS_DIED: Final = BrokenProcessPool
+"""What is raised where a process that works for this one was killed: all of them are gone then."""
 REPLACED: Final = "A worker stopped while some jobs were given to the executor"
+LOOK_SECONDS: Final = 0.5
+"""Between two looks of a process whether the one that it works for is still there."""
+
+# Of this process, if it works for another one: the thread that looks after that one.
+_watch: threading.Thread | None = None
 
 
 def quiet_about_workers() -> None:
@@ -22,11 +33,36 @@ def quiet_about_workers() -> None:
     warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
 
 
+def end_with_parent(parent: int) -> None:
+    """Have this process end soon after the one that it works for, however that ends.
+
+    A process that is killed takes leave of nobody: those that work for it would finish what they have, and
+    wait for more. POSIX only: elsewhere a process cannot see that its parent is gone.
+
+    Parameters
+    ----------
+    parent : int
+        Its process id.
+    """
+    global _watch
+    if _watch is not None or os.name != "posix" or parent == os.getpid():
+        return
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_SECONDS)
+        os._exit(1)
+
+    _watch = threading.Thread(target=look, name="looks after the parent", daemon=True)
+    _watch.start()
+
+
 def in_processes(function: Callable[[Given], Found], given: Sequence[Given], workers: int) -> Iterator[Found]:
     """Begin to call a function on each of some values, in processes.
 
     What is given is packed at once: joblib packs in a thread, and a table keeps what is derived from it, so
-    that packing it while it is worked on fails.
+    that packing it while it is worked on fails. Where a process is killed, what is left is begun once more in
+    new ones; if that happens again, it is done in this process.
 
     Parameters
     ----------
@@ -43,11 +79,38 @@ def in_processes(function: Callable[[Given], Found], given: Sequence[Given], wor
         Results, in order.
     """
     quiet_about_workers()
-    jobs = joblib.Parallel(n_jobs=min(workers, len(given)), return_as="generator")
     packed = [pickle.dumps(each) for each in given]
-    found: Iterator[Found] = jobs(joblib.delayed(_unpacked)(function, each) for each in packed)
-    return found
+
+    def begun(first: int) -> Iterator[Found]:
+        jobs = joblib.Parallel(n_jobs=min(workers, len(given)), return_as="generator")
+        found: Iterator[Found] = jobs(
+            joblib.delayed(_unpacked)(os.getpid(), function, each) for each in packed[first:]
+        )
+        return found
+
+    return _finished(begun, begun(0), packed, function)
 
 
-def _unpacked(function: Callable[[Given], Found], packed: bytes) -> Found:
+def _finished(
+    begin: Callable[[int], Iterator[Found]],
+    begun: Iterator[Found],
+    packed: Sequence[bytes],
+    function: Callable[[Given], Found],
+) -> Iterator[Found]:
+    done = 0
+    for again in (True, False):
+        try:
+            for found in begun:
+                done += 1
+                yield found
+            return
+        except PROCESS_DIED:
+            if again:
+                begun = begin(done)
+    for each in packed[done:]:
+        yield function(pickle.loads(each))
+
+
+def _unpacked(parent: int, function: Callable[[Given], Found], packed: bytes) -> Found:
+    end_with_parent(parent)
     return function(pickle.loads(packed))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, TypeAlias, overload
+from functools import cache
+from typing import TYPE_CHECKING, Final, TypeAlias, overload
 
 import numpy as np
 
@@ -19,6 +20,9 @@ __all__ = ["JSON", "Interval", "WithArrays", "as_json"]
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 """What JSON can say."""
+
+PLAIN: Final = frozenset({str, int, bool, type(None)})
+"""Types whose values are JSON as they are; derived ones are looked at."""
 
 
 class WithArrays(Shown):
@@ -154,9 +158,14 @@ def as_json(value: object) -> JSON:
     >>> as_json({"low": float("nan"), "high": float("inf"), "counts": np.array([1, 2])})
     {'low': None, 'high': 'inf', 'counts': [1, 2]}
     """
+    kind = type(value)
+    if kind is float:  # most of what there is
+        return _number(value)  # type: ignore[arg-type]
+    if kind in PLAIN:
+        return value  # type: ignore[return-value]
     if is_dataclass(value) and not isinstance(value, type):
         # Not `asdict`, which would turn nested results into bare dicts.
-        return {item.name: as_json(getattr(value, item.name)) for item in fields(value)}
+        return {name: as_json(getattr(value, name)) for name in _names(kind)}  # type: ignore[arg-type]
     if isinstance(value, Mapping):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -164,10 +173,22 @@ def as_json(value: object) -> JSON:
     if isinstance(value, np.ndarray | np.generic):
         plain: object = value.tolist()
         return as_json(plain)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, bool | int | str):
         return value
     raise BadArgument(
         f"value must hold results, numbers and text only, not {with_article(type(value).__name__)}"
     )
+
+
+def _number(value: float) -> float | str | None:
+    if math.isfinite(value):
+        return value
+    return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+
+
+@cache
+def _names(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    """The fields of a type of results; there are few types, and thousands of results."""
+    return tuple(item.name for item in fields(kind))

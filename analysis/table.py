@@ -19,6 +19,7 @@ from analysis.notebook import Shown
 from analysis.table_columns import (
     BadTable,
     columns_found,
+    is_text,
     labelled,
     names_as_text,
     no_column_twice,
@@ -120,7 +121,10 @@ class ScoreTable(Shown):
         for name in ("reason", "method"):
             if name not in frame:
                 frame[name] = ""
-            frame[name] = frame[name].astype(object).where(frame[name].notna(), "").astype(str)
+            if is_text(frame[name]):
+                frame[name] = frame[name].fillna("")
+            else:
+                frame[name] = frame[name].astype(object).where(frame[name].notna(), "").astype(str)
         self._check_rows(frame, places)
         frame, places = _ordered(frame, places)
         self.frame = frame
@@ -180,7 +184,7 @@ class ScoreTable(Shown):
         if "metric" not in frame:
             frame["metric"] = "score"
         _filled(frame, "metric", places, "; fill it or leave the column out")
-        names = sorted(set(frame["metric"]))
+        names = sorted(pd.unique(frame["metric"]))
         if len(names) > 1:
             some = ", ".join(names[:5])
             raise BadTable(f"{len(names)} metrics ({some}); give one metric a table")

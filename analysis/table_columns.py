@@ -16,6 +16,7 @@ from analysis.validation import with_article
 __all__ = [
     "BadTable",
     "columns_found",
+    "is_text",
     "labelled",
     "names_as_text",
     "no_column_twice",
@@ -109,7 +110,8 @@ def names_as_text(
     for column in columns:
         if column not in frame:
             continue
-        codes, distinct = pd.factorize(frame[column].astype(object))
+        ready = is_text(frame[column])
+        codes, distinct = pd.factorize(frame[column] if ready else frame[column].astype(object))
         text = np.empty(len(distinct) + 1, dtype=object)  # the last stands for what is missing: code -1
         text[-1] = None
         for i, value in enumerate(distinct):
@@ -120,12 +122,18 @@ def names_as_text(
             text[i] = name.strip() or None
             if text[i] != name and name.strip():
                 stripped[name] = None
-        changed[column] = text[codes]
+        if not ready or not len(distinct) or any(text[i] != name for i, name in enumerate(distinct)):
+            changed[column] = text[codes]
     if not stripped:
         return frame.assign(**changed), ()
     some = ", ".join(repr(name) for name in list(stripped)[:3])
     names = "name" if len(stripped) == 1 else "names"
     return frame.assign(**changed), (f"blanks around {len(stripped)} {names} were taken off ({some})",)
+
+
+def is_text(values: pd.Series[str]) -> bool:
+    """Whether a column has the type that pandas gives to text: nothing else can stand in it."""
+    return isinstance(values.dtype, pd.StringDtype) and values.dtype.na_value is not pd.NA
 
 
 def _name(value: object) -> tuple[str, str]:

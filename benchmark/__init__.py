@@ -9,7 +9,8 @@
 
 `run` turns a catalog into a calibration report and `analyse` a score table, `evaluate` judges a metric of
 your own beside the others, `compare` and `find_parents` weigh a case by a finished run, `read_run` reads one
-back and `plots` draws it. Each is imported when it is first asked for.
+back and `plots` draws it; `import_models` adds models of the hub to a catalog. Each is imported when it is
+first asked for.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from benchmark.catalog import Catalog, load_catalog
+    from benchmark.catalog.hub_import import Imported, import_models
     from benchmark.comparison.candidate_case import CandidateCase
     from benchmark.comparison.case import Case
     from benchmark.comparison.compare import compare
@@ -38,6 +40,7 @@ __all__ = [
     "Case",
     "Catalog",
     "Evaluation",
+    "Imported",
     "ModelFingerprint",
     "Plan",
     "Run",
@@ -46,6 +49,7 @@ __all__ = [
     "evaluate",
     "find_parents",
     "fingerprint",
+    "import_models",
     "leaderboard",
     "load_catalog",
     "plan",
@@ -57,6 +61,7 @@ __all__ = [
 #: Module → what it is the home of.
 HOMES: Final = {
     "benchmark.catalog": ("Catalog", "load_catalog"),
+    "benchmark.catalog.hub_import": ("Imported", "import_models"),
     "benchmark.comparison.candidate_case": ("CandidateCase",),
     "benchmark.comparison.case": ("Case",),
     "benchmark.comparison.compare": ("compare",),

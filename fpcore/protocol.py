@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -286,7 +287,10 @@ class Metric(ABC):
         kept = model if keep_checkpoint else None
         # In memory as they come back from a file: products round by the order of what they multiply.
         laid_out = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        return Fingerprint(self.name, self.version, model.name, model.digest, laid_out, kept)
+        digest = model.digest
+        if model.sample is not None:  # some layers are not all: nothing of them may be found in their place
+            digest = hashlib.sha256(f"{digest} {model.sample.key}".encode()).hexdigest()
+        return Fingerprint(self.name, self.version, model.name, digest, laid_out, kept)
 
     def take(
         self,

@@ -28,6 +28,8 @@ from typing import ParamSpec, TypeVar
 import pytest
 import yaml
 
+from studies.changed_functions import changed_functions, text_at
+
 EQUIVALENT = Path(__file__).parent / "equivalent_mutants"
 #: Seconds of CPU after which a mutant counts as killed, beyond thrice those of its tests.
 PATIENCE = 10.0
@@ -166,6 +168,8 @@ class Runner:
             done += 1
             if status == 0:
                 self.survivors.append(mutant)
+                # At once, for a run that is cut short.
+                print(f"survives: {mutant}", flush=True)
             else:
                 self.killed += 1
             if done % 50 == 0:
@@ -234,6 +238,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("module", type=Path, help="file to mutate, such as analysis/discrimination/auc.py")
     parser.add_argument("tests", nargs="+", help="test files or folders")
     parser.add_argument("--only", default="", help="regular expression on the names of mutants")
+    parser.add_argument(
+        "--changed-since",
+        metavar="COMMIT",
+        default="",
+        help="only mutants of functions that differ from this commit's, at which every one was settled",
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default %(default)s)")
     parser.add_argument(
         "--longest", type=float, default=2.0, help="CPU seconds a test may take (default %(default)s)"
@@ -247,23 +257,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     name = ".".join(options.module.with_suffix("").parts)
     text, mutants = mutated(options.module)
+    lines, known = text.split("\n"), Reasons.read(name)
     mutants = [mutant for mutant in mutants if re.search(options.only, mutant)]
+    as_they_were: list[str] = []
+    if options.changed_since:
+        changed = changed_functions(
+            text_at(options.changed_since, options.module), options.module.read_text()
+        )
+        as_they_were = [mutant for mutant in mutants if function_of(mutant) not in changed]
+        mutants = [mutant for mutant in mutants if function_of(mutant) in changed]
+        print(f"changed since {options.changed_since}: {', '.join(sorted(changed)) or 'nothing'}", flush=True)
     sys.meta_path.insert(0, Finder(name, options.module.resolve(), text))
     sys.path.insert(0, os.getcwd())
     runner = Runner(mutants, options)
     pytest.main(
         [*options.tests, "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"], plugins=[runner]
     )
-    lines = text.split("\n")
-    known = Reasons.read(name)
     changes = [change_of(lines, mutant) for mutant in runner.survivors]
     unexplained = [change for change in changes if not known.why(change)]
     for change in unexplained:
         print(f"survives in {change.function}\n    - {change.before}\n    + {change.after}")
     for mutant in runner.untested:
         print(f"no test reaches {mutant}")
+    reasoned = [
+        change for change in (change_of(lines, mutant) for mutant in as_they_were) if known.why(change)
+    ]
     if options.write:
-        known.write(name, changes)
+        known.write(name, [*reasoned, *changes])
+    if as_they_were:
+        print(
+            f"of functions as they were: {len(as_they_were)} mutants, not run again, "
+            f"{len(reasoned)} of which make no difference"
+        )
     print(
         f"{options.module}: {len(mutants)} mutants, {runner.killed} killed, "
         f"{len(changes) - len(unexplained)} make no difference, {len(unexplained)} survive, "
@@ -318,8 +343,12 @@ def change_of(lines: Sequence[str], mutant: str) -> Change:
         if not row.startswith(("---", "+++", "@@"))
     ]
     before, after = (" | ".join(row[1:].strip() for row in rows if row[0] == sign) for sign in "-+")
-    function = re.sub(r"^x_?|__mutmut_\d+$", "", mutant).strip("ǁ").replace("ǁ", ".")
-    return Change(function, before, after)
+    return Change(function_of(mutant), before, after)
+
+
+def function_of(mutant: str) -> str:
+    """Name of the function, a method as `Class.method`, that a mutant is one of."""
+    return re.sub(r"^x_?|__mutmut_\d+$", "", mutant).strip("ǁ").replace("ǁ", ".")
 
 
 def _body(lines: Sequence[str], function: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from analysis.discrimination.delong import delong_variance
 from analysis.discrimination.intervals import AREA, Share, ShareOfLineages, lineage_interval
@@ -344,7 +344,7 @@ def _percentiles(
 
 
 def _delong_interval(wins: Wins, variance: float, level: float, warnings: tuple[str, ...]) -> Interval:
-    reach = float(norm.ppf((1 + level) / 2)) * math.sqrt(variance)
+    reach = float(ndtri((1 + level) / 2)) * math.sqrt(variance)
     counts = {
         "n_pairs": wins.n_positive + wins.n_negative,
         "n_models": wins.n_models,

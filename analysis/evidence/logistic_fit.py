@@ -14,7 +14,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize, root
 
 from analysis.evidence.score_map import ScoreMap
 from analysis.results import WithArrays
@@ -86,6 +85,8 @@ def logistic_coefficients(
     Neither calls BLAS or LAPACK, and sums are by einsum: with threads, L-BFGS-B's tiny matrices take twenty
     times as long on a busy machine, and digits would depend on their number.
     """
+    from scipy.optimize import minimize, root  # imported where something is fitted
+
     problem = _Problem(np.concatenate([np.ones((1, design.shape[1])), design]), weight)
     n = len(problem.x)
     near = minimize(

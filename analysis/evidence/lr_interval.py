@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from analysis.discrimination.intervals import clopper_pearson, degrees_of_freedom, jackknife_variance
 from analysis.evidence.labelled_pairs import LabelledPairs
@@ -104,7 +104,7 @@ def lr_interval(
     estimate = float(fit(scores))
     left_out = pairs.left_out_fits(fit) if left_out is None else left_out
     folds = np.array([float(without(scores)) for without in left_out])
-    reach = float(student.ppf((1 + level) / 2, degrees_of_freedom(folds)))
+    reach = float(stdtrit(degrees_of_freedom(folds), (1 + level) / 2))
     half = reach * math.sqrt(jackknife_variance(folds))
     low, high = estimate - half, estimate + half
     limit = _exact_limit(pairs, fit, float(np.clip(estimate, *bounds)), level)

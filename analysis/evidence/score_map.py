@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
-from sklearn.isotonic import isotonic_regression
 
 from analysis.results import WithArrays
 
@@ -118,6 +117,8 @@ def rising_share(level: Floats, positive: Floats, total: Floats) -> Floats:
     positive, total : ndarray of float, shape (n,)
         Weight of the positive class, and of both.
     """
+    from sklearn.isotonic import isotonic_regression  # a second; what is kept of a run is not fitted again
+
     held = total > 0
     fitted = isotonic_regression(positive[held] / total[held], sample_weight=total[held])
     value: Floats = np.interp(level, level[held], fitted)

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata, t as student
+from scipy.special import stdtr, stdtrit
 
 from analysis.discrimination.intervals import (
     SAME_CELL_AREA,
@@ -18,6 +18,7 @@ from analysis.discrimination.intervals import (
     lineage_interval,
 )
 from analysis.discrimination.wins import Wins
+from analysis.inference.midranks import midranks
 from analysis.notebook import Shown
 from analysis.results import Interval
 from analysis.table import ScoreTable, check_table
@@ -139,8 +140,8 @@ def same_cell_auc(table: ScoreTable, level: float = 0.95) -> Interval:
         reason = f"no independent pair {missing} known architecture cell{'' if not n else 's'} has a score"
         return Interval.undefined(reason, level=level, method=SAME_CELL)
     score = table.score[rows]
-    rank = rankdata(score)
-    inside, across = rankdata(score[same]), rankdata(score[~same])
+    rank = midranks(score)
+    inside, across = midranks(score[same]), midranks(score[~same])
     beaten = np.empty(len(rows))
     beaten[same] = (rank[same] - inside) / m
     beaten[~same] = 1 - (rank[~same] - across) / n
@@ -246,7 +247,7 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
     if g < len(names) + 2:
         return (), f"{g} lineages are too few for {len(names)} coefficients"
     x = np.column_stack([np.ones(len(rows)), *columns])
-    y = rankdata(table.score[rows]) / len(rows)
+    y = midranks(table.score[rows]) / len(rows)
     beta, folds, effective = _jackknife(x, y, a, b, len(table.lineages))
     found = []
     for name, estimate, without, worth in zip(
@@ -264,11 +265,11 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
             effect = Interval(estimate, math.nan, math.nan, level, REGRESSION, reason=reason)
             found.append(Coefficient(name, effect, math.nan))
             continue
-        reach = float(student.ppf((1 + level) / 2, worth - 1)) * sd
+        reach = float(stdtrit(worth - 1, (1 + level) / 2)) * sd
         effect = Interval(
             estimate, estimate - reach, estimate + reach, level, REGRESSION, n_pairs=len(rows), n_lineages=g
         )
-        found.append(Coefficient(name, effect, 2 * float(student.sf(abs(estimate) / sd, worth - 1))))
+        found.append(Coefficient(name, effect, 2 * float(stdtr(worth - 1, -abs(estimate) / sd))))
     return tuple(found), f"left out: {', '.join(left_out)}" if left_out else ""
 
 

@@ -23,8 +23,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg
-from scipy.special import ndtri
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtr
 
 from analysis.inference.level_product import LevelProduct
 from analysis.inference.lower_level import LowerLevel
@@ -132,7 +131,7 @@ class LineageExcess:
         if variance <= 1e-24:
             # All agree, and nothing tells how far they might not: each may as well have fallen below.
             return cls(mean, 0.0, g, max(SMALLEST, 2.0**-g) if mean > 1e-9 else 1.0)
-        p_value = float(student.sf(mean / math.sqrt(variance), g - 1))
+        p_value = float(stdtr(g - 1, -mean / math.sqrt(variance)))
         return cls(mean, math.sqrt(variance), g, max(SMALLEST, p_value))
 
 

@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from analysis.table import ScoreTable
 
@@ -63,7 +62,8 @@ def _words(table: ScoreTable, wanted: dict[str, int]) -> Words:
     a, b = table.model_a[rows], table.model_b[rows]
     scored = table.comparable[rows]
     tag = np.zeros(len(rows), dtype=np.uint64)
-    tag[scored] = rankdata(table.score[rows][scored], method="dense").astype(np.uint64)
+    _, rank = np.unique(table.score[rows][scored], return_inverse=True)
+    tag[scored] = rank.astype(np.uint64) + np.uint64(1)
     for relation in RELATIONS:
         tag = np.uint64(2) * tag + (table.relation[rows] == relation).astype(np.uint64)
     for one, other in ((table.lineage_a, table.lineage_b), (table.cell_a, table.cell_b)):

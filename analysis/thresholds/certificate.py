@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 
 from analysis.table import ScoreTable
 from analysis.thresholds.heldout import by_descending_score, just_above
@@ -70,7 +69,7 @@ class WeighedNegatives:
         """Smallest certified threshold, given enough negatives; NaN where +infinity must stay out."""
         reached = np.cumsum(self.weights)
         allowed = allowed_share(self.n, max_fpr, confidence) * self.n
-        stop = int(np.searchsorted(reached, allowed * (1 + ROUNDING), side="right"))
+        stop = int(np.searchsorted(reached, allowed, side="right"))
         return just_above(float(self.descending[stop]))
 
 
@@ -88,24 +87,21 @@ def _weights(table: ScoreTable, rows: Ints) -> Floats:
     """Weights of some negatives: those of their pairs of lineages, spread evenly over a pair's rows."""
     weights = np.zeros(len(rows))
     apart = np.flatnonzero(table.lineage_a[rows] != table.lineage_b[rows])
-    if not len(apart):
-        return weights
     ends = np.stack([table.lineage_a[rows[apart]], table.lineage_b[rows[apart]]]).astype(np.int64)
     n_lineages = len(table.lineages)
     code = ends.min(axis=0) * n_lineages + ends.max(axis=0)
     codes, edge, held = np.unique(code, return_inverse=True, return_counts=True)
-    weights[apart] = (balanced_weights(codes // n_lineages, codes % n_lineages, n_lineages) / held)[edge]
+    weights[apart] = (balanced_weights(codes // n_lineages, codes % n_lineages) / held)[edge]
     return weights
 
 
-def balanced_weights(first: Ints, second: Ints, n_lineages: int) -> Floats:
+def balanced_weights(first: Ints, second: Ints) -> Floats:
     """Weigh pairs of lineages so that each lineage counts once at most, and as much as possible is counted.
 
     Parameters
     ----------
     first, second : ndarray of int, shape (n_edges,)
         Lineages of each pair, every pair once, no lineage with itself.
-    n_lineages : int
 
     Returns
     -------
@@ -134,16 +130,16 @@ def balanced_weights(first: Ints, second: Ints, n_lineages: int) -> Floats:
 
 
 def _balanced(joined: Floats) -> Floats:
-    """Weights of a symmetric table of zeros and ones that sum to 1 at most in each row."""
-    factor = 1 / np.sqrt(np.maximum(joined.sum(axis=0), 1.0))
+    """Weights, 1 at most in each row, of a symmetric table of zeros and ones without an empty row."""
+    factor = np.ones(len(joined))
     for _ in range(BALANCING):
         total = factor * (joined @ factor)
         if np.all(np.abs(total - 1) < ROUNDING):
             break
-        factor = factor / np.sqrt(np.where(total > 0, total, 1.0))
+        factor = factor / np.sqrt(total)
     total = factor * (joined @ factor)
     weights: Floats = joined * factor * factor[:, None]
-    weights /= np.maximum(np.maximum(total, total[:, None]), ROUNDING)
+    weights /= np.maximum(total, total[:, None])
     return weights
 
 
@@ -163,6 +159,8 @@ def allowed_share(n: float, max_fpr: float, confidence: float) -> float:
         In [0, max_fpr): where exp(-n·kl(share, max_fpr)) is 1 - confidence, kl the relative entropy of two
         coins.
     """
+    from scipy.optimize import brentq  # imported where something is calibrated
+
     goal = -math.log1p(-confidence) / n
 
     def excess(share: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from analysis.results import Interval
 from analysis.table import ScoreTable
@@ -172,7 +172,7 @@ def minimal_detectable_auc_difference(
 
     variance = clusters(n_lineages, positives, auc / (2 - auc) - auc**2)
     variance += clusters(n_lineages * (n_lineages - 1) / 2, negatives, 2 * auc**2 / (1 + auc) - auc**2)
-    reach = student.ppf(1 - level / 2, n_lineages - 1) + student.ppf(power, n_lineages - 1)
+    reach = stdtrit(n_lineages - 1, 1 - level / 2) + stdtrit(n_lineages - 1, power)
     return float(reach * math.sqrt(2 * (1 - correlation) * variance))
 
 

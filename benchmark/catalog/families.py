@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from benchmark.catalog.model import OWN_RUN
 from benchmark.catalog.schema import FamilyForm, RunForm
 
 __all__ = ["FamilyProblem", "members"]
@@ -131,11 +132,11 @@ def _origin(
         kept: Entry = {key: model[key] for key in ("from_scratch", "parents") if key in model}
         return {**kept, "training": {**training, "steps": step}}
     evidence = [each.model_dump() for each in run.evidence]
+    from_start, later = OWN_RUN
     parent = {
         "of": before[0],
         "method": "continued-pretrain",
-        # From the initialisation on, a run is not what people call continued pre-training: a row of its own.
-        "detail": "own-run" if before[1] else "from-initialisation",
+        "detail": later if before[1] else from_start,
         "evidence": evidence,
     }
     return {"parents": [parent], "training": {**training, "steps": step - before[1]}}

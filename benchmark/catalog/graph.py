@@ -133,19 +133,36 @@ class Graph:
     @cached_property
     def claimed_exposure(self) -> Matrix:
         """The same with weak evidence and, both ways, open disputes taken as true."""
-        return self._exposure_if(self.disputes)
+        return product(self._claimed_reach, self._claimed_starts)
 
-    def _exposure_if(self, disputes: Sequence[Dispute]) -> Matrix:
+    @cached_property
+    def _claimed_reach(self) -> Matrix:
+        """Models whose weights or outputs reached a model, if every claim is true."""
+        return closure(self._claimed_edges(self.disputes))
+
+    @cached_property
+    def _claimed_starts(self) -> Matrix:
+        """Founders that share a start with one that a model descends from, weak evidence included."""
+        return self._starts(self.founders) | self._starts(self.claimed_founders)
+
+    @cached_property
+    def _stated_edges(self) -> Matrix:
+        """Parents and teachers, whatever the evidence."""
         edges = np.zeros((self.size, self.size), dtype=bool)
         for number, model in enumerate(self.order):
             for parent in model.parents:
                 edges[number, self.index[parent.id]] = True
             for teacher in model.distilled_from:
                 edges[number, self.index[teacher.id]] = True
+        return edges
+
+    def _claimed_edges(self, disputes: Sequence[Dispute]) -> Matrix:
+        """Stated edges, and both ways those of some disputes."""
+        edges = self._stated_edges.copy()
         for dispute in disputes:
             sides = [self.index[name] for name in dispute.models]
             edges[np.ix_(sides, sides)] = True
-        return product(closure(edges), self._starts(self.founders) | self._starts(self.claimed_founders))
+        return edges
 
     @cached_property
     def stated_apart(self) -> Matrix:
@@ -161,9 +178,11 @@ class Graph:
         scratch = np.array([model.stated_from_scratch for model in self.order], dtype=bool)
         maker = np.array([model.publisher for model in self.order], dtype=object)
         spans = [date_span(model.date) for model in self.order]
+        # The hub's metadata says when a repository was made, perhaps in private, and not who first had it.
+        by_card = np.array([model.known_by_card for model in self.order], dtype=bool)
         first, last = (np.array([span[side] for span in spans], dtype=object) for side in (0, 1))
         other_maker = (maker[:, None] != maker[None, :]) & (maker != "")[:, None] & (maker != "")[None, :]
-        before_sharing = other_maker & (last[:, None] < first[None, :]).astype(bool)
+        before_sharing = other_maker & (last[:, None] < first[None, :]).astype(bool) & ~by_card[:, None]
         not_from: Matrix = scratch[:, None] | before_sharing
         return not_from & not_from.T
 
@@ -192,18 +211,36 @@ class Graph:
         A pair hangs on a dispute if it would be no kin without that one.
         """
         kin = product(self.claimed_exposure, self.claimed_exposure.T)
-        plain = self._exposure_if(())
+        plain = product(closure(self._stated_edges), self._claimed_starts)
         weak = self.claimed_ancestors | self.claimed_ancestors.T | product(plain, plain.T)
         reasons = []
         explained = weak.copy()
         for dispute in self.disputes:
-            others = self._exposure_if([other for other in self.disputes if other is not dispute])
-            decided = (kin & ~product(others, others.T)) | self._directly_disputed([dispute])
+            decided = self._kin_only_by(dispute, kin) | self._directly_disputed([dispute])
             explained |= decided
             reasons.append((dispute.id, decided))
         reasons.append(("several disputes", kin & ~explained))
         reasons.append(("weights only", weak & ~np.logical_or.reduce([pairs for _, pairs in reasons])))
         return reasons
+
+    def _kin_only_by(self, dispute: Dispute, kin: Matrix) -> Matrix:
+        """Pairs of kin that would be none without a dispute.
+
+        Only models that a side of it reached can lose kin, and what reached them lies among what did in all.
+        """
+        sides = [self.index[name] for name in dispute.models]
+        touched = np.flatnonzero(self._claimed_reach[:, sides].any(axis=1))
+        within = np.flatnonzero(self._claimed_reach[touched].any(axis=0))
+        edges = self._claimed_edges([other for other in self.disputes if other is not dispute])
+        reach = closure(edges[np.ix_(within, within)])[np.searchsorted(within, touched)]
+        exposure = self.claimed_exposure.copy()
+        exposure[touched] = product(reach, self._claimed_starts[within])
+        to = np.flatnonzero(exposure[touched].any(axis=0))
+        lost = kin[touched] & ~product(exposure[np.ix_(touched, to)], exposure[:, to].T)
+        found = np.zeros_like(kin)
+        found[touched] = lost
+        found[:, touched] |= lost.T
+        return found
 
     def _directly_disputed(self, disputes: Sequence[Dispute]) -> Matrix:
         """A side of a dispute against another side and against that one's descendants."""

@@ -14,6 +14,7 @@ __all__ = [
     "FORGERIES",
     "GRADES",
     "METHODS",
+    "OWN_RUN",
     "SHAPE_KEEPING",
     "STATUSES",
     "TRAINING_METHODS",
@@ -63,6 +64,10 @@ TRAINING_METHODS: Final = frozenset(
         "multimodal-extend",
     }
 )
+
+#: Details by which a family's run goes from one of its points to the next. From the initialisation on it is
+#: not what people call continued pre-training: a row of its own.
+OWN_RUN: Final = ("from-initialisation", "own-run")
 
 #: Methods whose child stands in its parent's architecture cell unless the catalog says otherwise.
 SHAPE_KEEPING: Final = frozenset(METHODS) - {
@@ -231,6 +236,11 @@ class Facts:
         shape = self.complete
         return shape.cell if shape else None
 
+    @classmethod
+    def of(cls, shape: Architecture) -> Facts:
+        """The facts that a checkpoint shows."""
+        return cls(**{f.name: getattr(shape, f.name) for f in fields(cls)})
+
     def known(self) -> dict[str, int | bool | str]:
         """The facts that are known, by name."""
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
@@ -327,6 +337,11 @@ class Model(Shown):
     def stated_from_scratch(self) -> bool:
         """Whether its maker or a paper says that it began from its own random initialisation."""
         return any(item.grade in {"publisher", "paper"} for item in self.from_scratch)
+
+    @property
+    def known_by_card(self) -> bool:
+        """Whether its publisher and date are known by tags on the hub alone."""
+        return bool(self.evidence) and all(item.grade == "card" for item in self.evidence)
 
     @property
     def cell(self) -> str | None:

@@ -30,6 +30,8 @@ def product(a: Matrix, b: Matrix) -> Matrix:
     array([[False,  True],
            [False, False]])
     """
+    if np.count_nonzero(b) < np.count_nonzero(a):  # work grows with what is true on the left
+        return product(b.T, a.T).T
     reach, found = _packed(b), [0] * len(a)
     for row, between in zip(*(ends.tolist() for ends in np.nonzero(a)), strict=True):
         found[row] |= reach[between]

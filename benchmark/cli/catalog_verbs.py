@@ -1,4 +1,4 @@
-"""``catalog check|show|tree|pairs|published``: validate and look at the catalog."""
+"""``catalog check|import|show|tree|pairs|published``: validate the catalog, look at it, add models to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Validate and look at the catalog.", no_args_is_help=True)
+app = typer.Typer(
+    help="Validate and look at the catalog, and add models of the hub to it.", no_args_is_help=True
+)
 app.command("published")(catalog_published)
 
 
@@ -29,22 +31,30 @@ def catalog_check(
     catalog: CatalogFile = None,
     json_: Json = False,
 ) -> None:
-    """Validate catalogs, every problem on a line of its own, and count what they hold."""
+    """Validate catalogs, every problem on a line of its own, and count what they hold.
+
+    Of models on this machine, and of those on the hub whose entry names a commit, as import writes it, config
+    and headers are read: they must have the shape that the entry states.
+    """
     from benchmark.catalog import CatalogError, load_catalog
+    from benchmark.catalog.seen_shapes import with_seen_shapes
     from benchmark.catalog.show import check_text, problems_text
 
     named: list[Path | None] = [*([catalog] if catalog else []), *(files or [])]
     told: list[dict[str, object]] = []
     for file in named or [None]:
         try:
-            loaded = load_catalog(file)
+            loaded, notes = with_seen_shapes(load_catalog(file))
         except CatalogError as error:
             told.append({"file": str(file), "sound": False, "problems": _problems(error)})
             say(problems_text(error))
         else:
-            told.append({"sound": True, **loaded.counts().to_json()} if json_ else {"sound": True})
+            counts = {**loaded.counts().to_json(), "notes": list(notes)} if json_ else {}
+            told.append({"sound": True, **counts})
             if not json_:
                 print(check_text(loaded))
+                for note in notes:
+                    print(f"  note       {note}")
     if json_:
         print_json(told if len(told) > 1 else told[0])
     if not all(one["sound"] for one in told):
@@ -58,6 +68,50 @@ def _problems(error: CatalogError) -> list[dict[str, object]]:
         {"file": one.file, "line": one.line, "field": one.field, "message": one.message}
         for one in error.problems
     ]
+
+
+@app.command("import")
+def catalog_import(
+    names: Annotated[list[str], typer.Argument(metavar="ORG/NAME[@REVISION]...", help="Models on the hub.")],
+    catalog: CatalogFile = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The catalog to add them to; default: that of --catalog."),
+    ] = None,
+    with_parents: Annotated[
+        bool, typer.Option("--with-parents", help="Import what their cards name as base, too.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the entries and write nothing.")] = False,
+    json_: Json = False,
+) -> None:
+    """Write entries from the hub's own metadata, as evidence of grade card.
+
+    What the catalog holds already stays as it is; models that the shipped catalog holds (or that of
+    --catalog, beside an --out of its own) are taken over with their evidence. Whatever a card says against it
+    is said.
+    """
+    from benchmark.catalog import load_catalog, shipped_catalog
+    from benchmark.catalog.hub_import import import_models
+    from benchmark.session.errors import UsageError
+
+    target = out or catalog or (shipped_catalog() if dry_run else None)
+    if target is None:
+        raise UsageError("name the catalog that the entries go into: --out FILE or --catalog FILE")
+    beside = load_catalog(catalog) if out is not None else None
+    done = import_models(names, target, beside=beside, with_parents=with_parents, dry_run=dry_run)
+    if json_:
+        print_json({**done.to_json(), "written": bool(done.entries) and not dry_run, "entries": done.entries})
+    elif dry_run:
+        print(done.entries, end="")
+    for outcome in done.outcomes:
+        if outcome.state == "failed":
+            say(f"error: {outcome.model}: {outcome.says}")
+        elif dry_run or json_:
+            say(str(outcome))
+        else:
+            print(outcome)
+    if done.failed:
+        raise typer.Exit(BAD_INPUT)
 
 
 @app.command("show")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.exits import UNIT_FAILED
-from benchmark.cli.options import CatalogFile, Device, Document, Json
+from benchmark.cli.options import CatalogFile, Device, Document, Json, Sample
 from benchmark.cli.printing import check_document, say, show_document
 from benchmark.session.errors import UsageError
 
@@ -41,16 +41,19 @@ def compare(
     ] = None,
     catalog: CatalogFile = None,
     out: Document = None,
+    sample: Sample = False,
     device: Device = None,
     json_: Json = False,
 ) -> None:
     """One case: two models, what their scores weigh, and what cannot be said; or a pool of parents."""
     check_document(out)
     if model_b is not None and against is None:
-        failed = _pair(model_a, model_b, calibration, metrics, catalog, device, out, json_)
+        failed = _pair(model_a, model_b, calibration, metrics, catalog, sample, device, out, json_)
     elif against is not None and model_b is None:
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
+        if sample:
+            raise UsageError("compare --against: candidates are measured whole; leave out --sample")
         failed = _pool(model_a, against, calibration, confidence, metrics, catalog, device, out, json_)
     else:
         raise UsageError("compare: give MODEL_B, or --against POOL")
@@ -66,23 +69,34 @@ def _pair(
     calibration: Path | None,
     metrics: str | None,
     catalog: Path | None,
+    sample: bool,
     device: str | None,
     out: Path | None,
     json_: bool,
 ) -> Sequence[str]:
     """Two models; returns what failed."""
-    from benchmark.comparison.case_page import case_page
     from benchmark.comparison.case_text import case_markdown, case_notes, case_table
     from benchmark.comparison.compare import compare as compare_models
 
+    def page() -> str:
+        from benchmark.comparison.case_page import case_page  # draws: a second of imports
+
+        return case_page(case)
+
     case = compare_models(
-        model_a, model_b, calibration=calibration, metrics=metrics, catalog=catalog, device=device
+        model_a,
+        model_b,
+        calibration=calibration,
+        metrics=metrics,
+        catalog=catalog,
+        sample=sample,
+        device=device,
     )
     show_document(
         case.to_json(),
         out,
         json_,
-        page=lambda: case_page(case),
+        page=page,
         markdown=lambda: case_markdown(case),
         tables=lambda: [case_table(case)],
         notes=case_notes(case),
@@ -102,9 +116,13 @@ def _pool(
     json_: bool,
 ) -> Sequence[str]:
     """A model and candidate parents; returns what failed."""
-    from benchmark.comparison.candidates_page import candidates_page
     from benchmark.comparison.candidates_text import candidates_markdown, candidates_notes, candidates_table
     from benchmark.comparison.find_parents import find_parents
+
+    def page() -> str:
+        from benchmark.comparison.candidates_page import candidates_page
+
+        return candidates_page(case)
 
     case = find_parents(
         model,
@@ -119,7 +137,7 @@ def _pool(
         case.to_json(),
         out,
         json_,
-        page=lambda: candidates_page(case),
+        page=page,
         markdown=lambda: candidates_markdown(case),
         tables=lambda: [candidates_table(case)],
         notes=candidates_notes(case),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeGuard
 import typer
 
 from benchmark.cli.exits import UNIT_FAILED
-from benchmark.cli.options import CatalogFile, Device, Json, Metrics
+from benchmark.cli.options import CatalogFile, Device, Json, Metrics, Sample
 from benchmark.cli.printing import print_json, say
 
 if TYPE_CHECKING:
@@ -27,13 +27,7 @@ def fingerprint(
     metrics: Metrics = None,
     catalog: CatalogFile = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON here.")] = None,
-    sample: Annotated[
-        bool,
-        typer.Option(
-            "--sample",
-            help="Measure slices of large weights in place of all, with standard errors beside the values.",
-        ),
-    ] = False,
+    sample: Sample = False,
     device: Device = None,
     json_: Json = False,
 ) -> None:

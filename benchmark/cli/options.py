@@ -18,6 +18,7 @@ __all__ = [
     "Models",
     "Out",
     "Quiet",
+    "Sample",
     "Seed",
     "Tier",
     "Workers",
@@ -56,6 +57,13 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run directory; default: runs/<utc time>.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Sample = Annotated[
+    bool,
+    typer.Option(
+        "--sample",
+        help="Measure slices of large weights in place of all; standard errors stand beside the values.",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
 Tier = Annotated[str, typer.Option(help="zoo (no network), hub, or all.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]

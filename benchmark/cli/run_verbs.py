@@ -17,6 +17,7 @@ from benchmark.cli.options import (
     Models,
     Out,
     Quiet,
+    Sample,
     Seed,
     Tier,
     Workers,
@@ -59,9 +60,7 @@ def run(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep files fetched whole, in the hub's own cache.")
     ] = False,
-    sample: Annotated[
-        bool, typer.Option("--sample", help="Measure slices of large weights in place of all.")
-    ] = False,
+    sample: Sample = False,
     against: Against = None,
     device: Device = None,
     json_: Json = False,

@@ -18,7 +18,6 @@ from benchmark.comparison.plain_text import signed
 from benchmark.comparison.reference_pairs import ReferencePairs
 from benchmark.comparison.score_strips import place_strip, weight_axis, weight_strip
 from benchmark.comparison.verbal_scale import SOURCE
-from benchmark.report import notation
 
 if TYPE_CHECKING:
     from benchmark.comparison.case import Case
@@ -101,7 +100,7 @@ def _row(one: MetricEvidence, reach: float) -> Row:
     low, high = weight.ends
     return Row(
         evidence=one,
-        score=notation.plain(one.score) if one.status == "ok" else one.status,
+        score=one.told_score,
         alike=_share(place.look_alikes) if place else "",
         kin=_share(place.derived) if place else "",
         place=place_strip(place, one.score) if place and not math.isnan(one.score) else Markup(""),

@@ -112,7 +112,7 @@ def _row(one: MetricEvidence) -> tuple[str, ...]:
     place = one.place
     return (
         one.metric,
-        plain(one.score) if one.status == "ok" else one.status,
+        one.told_score,
         _share(place.look_alikes) if place else UNDEFINED,
         _share(place.derived) if place else UNDEFINED,
         _weight(one.weight),

@@ -35,6 +35,7 @@ def compare(
     metrics: str | Sequence[str] | None = None,
     catalog: Catalog | Path | str | None = None,
     time_limit: float | None = None,
+    sample: bool = False,
     device: str | None = None,
     cache: Path | str | None = None,
     quiet: bool = True,
@@ -54,6 +55,9 @@ def compare(
     time_limit : float, optional
         Seconds that a metric of another package may take for a model, and for the pair; 0: no limit. Default:
         60 where the system has interval timers (POSIX), else no limit.
+    sample : bool
+        Measure slices of large weights in place of all: scores have standard errors, and metrics that need
+        whole weights abstain.
     device, cache, quiet
         As for `Session.start`.
 
@@ -85,7 +89,9 @@ def compare(
     ids = [catalog_id(loaded, text) for text in typed]
     if typed[0] == typed[1] or (ids[0] is not None and ids[0] == ids[1]):
         raise UsageError(f"compare: {typed[0]} and {typed[1]} are one model; a case needs two")
-    scorer = PairScorer(session, loaded, typed, chosen, also=tuple(SPREADS), time_limit=time_limit)
+    scorer = PairScorer(
+        session, loaded, typed, chosen, also=tuple(SPREADS), time_limit=time_limit, sample=sample
+    )
     first, second = (scorer.models[text] for text in typed)
     if first.digest == second.digest:
         raise UsageError(
@@ -122,7 +128,10 @@ def compare(
         sentence=""
         if forged
         else sentence((first, second), weighed.lead, weighed.joint, facts, version, date),
-        cannot_say=tuple(cannot_say(weighed.metrics, weighed.lead, weighed.joint, run, unknown)),
+        cannot_say=(
+            *cannot_say(weighed.metrics, weighed.lead, weighed.joint, run, unknown),
+            *_of_samples(sample, run),
+        ),
         background=_background(loaded, *ids),
         published_scores=_published(loaded, run, *ids),
         layers=layers,
@@ -141,6 +150,17 @@ def _layers(session: Session, scorer: PairScorer, typed: tuple[str, str]) -> Lay
 
     kept = KeptFits(session.cache, " ".join(scorer.models[text].digest for text in typed), (fpcore,))
     return kept.value(LayerPicture, ["layers"], picture)
+
+
+def _of_samples(sample: bool, run: CalibrationRun | None) -> list[str]:
+    """What cannot be said because the models, or those of the calibration, were sampled."""
+    calibrated = run is not None and bool(run.record.arguments.get("sample"))
+    if run is None or sample == calibrated:
+        return []
+    one, other = ("the two models", "the calibration") if sample else ("the calibration", "the two models")
+    return [
+        f"Whether sampling moves a verdict: scores of {one} are of slices, those of {other} of whole weights."
+    ]
 
 
 def _published(

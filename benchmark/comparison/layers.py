@@ -92,7 +92,10 @@ def picture_layers(
     depths = (a.roles.depth, b.roles.depth)
     stored: dict[str, Row] = {}
     if depths[0] == depths[1]:
-        stored = _stored(a, b)
+        try:
+            stored = _stored(a, b)
+        except fpcore.NotComparable as error:
+            missing.append(f"weights as stored: {error.reason}")
     else:
         missing.append(f"weights as stored: {depths[0]} and {depths[1]} layers")
     aligned, pairs = _aligned(a, b, missing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from benchmark.comparison.metric_standing import MetricStanding
 from benchmark.comparison.pair_scores import MetricScore
 from benchmark.comparison.reference_pairs import Place, place_of
 from benchmark.comparison.verbal_scale import NEITHER
+from benchmark.report.notation import plain
 
 __all__ = ["MetricEvidence", "weigh_metric"]
 
@@ -35,6 +37,8 @@ class MetricEvidence:
     place : Place or None
     weight : EvidenceWeight
         Against look-alikes of these shapes.
+    standard_error : float
+        What sampling adds to the score; NaN where all was measured, or the error is not known.
     """
 
     metric: str
@@ -46,6 +50,15 @@ class MetricEvidence:
     standing: MetricStanding
     place: Place | None
     weight: EvidenceWeight
+    standard_error: float = math.nan
+
+    @property
+    def told_score(self) -> str:
+        """The score in a few digits, with what sampling adds to it; the status where there is none."""
+        if self.status != "ok":
+            return self.status
+        error = f" ± {self.standard_error:.1g}" if self.standard_error > 0.0 else ""
+        return f"{plain(self.score)}{error}"
 
     @property
     def withheld(self) -> str:
@@ -71,6 +84,7 @@ class MetricEvidence:
             "status": self.status,
             "reason": self.reason,
             "score": analysis.as_json(self.score),
+            **({} if math.isnan(self.standard_error) else {"standard_error": self.standard_error}),
             "in_the_calibration": analysis.as_json(self.standing),
             "look_alikes": self.place.look_alikes.to_json() if self.place else None,
             "derived": self.place.derived.to_json() if self.place else None,
@@ -126,4 +140,5 @@ def weigh_metric(
         standing=MetricStanding.unknown(),
         place=place,
         weight=weight,
+        standard_error=scored.standard_error,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,11 +35,14 @@ class MetricScore:
         Of the last two.
     score : float
         NaN unless ok.
+    standard_error : float
+        What sampling adds to it; NaN where all was measured, or the error is not known.
     """
 
     status: str
     reason: str
     score: float
+    standard_error: float = math.nan
 
 
 class PairScorer:
@@ -56,6 +60,8 @@ class PairScorer:
         Metrics whose fingerprints are wanted, and no scores.
     time_limit : float or None
         As for `time_limit_in_seconds`: what metrics of other packages get for a model, and for a pair.
+    sample : bool
+        As for `benchmark.run`.
 
     Attributes
     ----------
@@ -78,9 +84,10 @@ class PairScorer:
         *,
         also: Sequence[str] = (),
         time_limit: float | None = None,
+        sample: bool = False,
     ) -> None:
         self._session = session
-        self._engine: Engine[Workspace] = start_engine(session)
+        self._engine: Engine[Workspace] = start_engine(session, sample=sample)
         self.metrics = tuple(map(choose, metrics))
         extracted = (*self.metrics, *(choose(name) for name in also if name not in metrics))
         limit = time_limit_in_seconds(time_limit)
@@ -126,9 +133,12 @@ class PairScorer:
             damage = frame.loc[frame["damaged"], "bare_reason"]
             if len(damage):
                 raise fpcore.BadCheckpoint(str(damage.iloc[0]))
-            columns = (frame[name] for name in ("status", "bare_reason", "score"))
-            for place, (status, reason, score) in enumerate(zip(*columns, strict=True)):
-                found[place][metric.name] = MetricScore(str(status), str(reason), float(score))
+            if "standard_error" not in frame:
+                frame["standard_error"] = math.nan
+            columns = (frame[name] for name in ("status", "bare_reason", "score", "standard_error"))
+            for place, (status, reason, score, error) in enumerate(zip(*columns, strict=True)):
+                scored = MetricScore(str(status), str(reason), float(score), float(error))
+                found[place][metric.name] = scored
         return found
 
     def checkpoint(self, text: str) -> fpcore.Checkpoint:

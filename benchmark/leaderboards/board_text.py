@@ -55,7 +55,7 @@ def board_notes(board: Board) -> list[str]:
         )
     notes.append(
         "Certified FPR: the lowest false-positive rate for which a threshold is certified, together with"
-        " those of the other metrics of its own run."
+        " those of the other metrics of its own run or, where its lineages suffice for no more, by itself."
     )
     beside: dict[str, list[str]] = {}
     for entry in board.entries:

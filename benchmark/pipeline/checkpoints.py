@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import fpcore
 
 if TYPE_CHECKING:  # a model that is named by its path needs no catalog
     from benchmark.catalog import Catalog, HubSource, ZooSource
+    from benchmark.zoo.library import Shelf
     from benchmark.zoo.recipes import RawRecipes
 
 __all__ = ["Located", "locate", "locate_path", "locate_typed", "open_model"]
@@ -52,16 +53,33 @@ class Located:
         fpcore.BadCheckpoint
             The weights are missing, damaged, or contradict the shape that the catalog states.
         """
-        checkpoint = self._opened(device, fetching)
-        found = checkpoint.architecture.cell
-        if self.cell is not None and self.cell != found:
-            raise fpcore.BadCheckpoint(
-                f"{self.model}: the catalog states the shape {self.cell!r}, its checkpoint has {found!r};"
-                " correct it"
-            )
+        checkpoint = self.open_unchecked(device, fetching)
+        self.check(checkpoint.architecture.cell)
         return checkpoint
 
-    def _opened(self, device: str, fetching: fpcore.Fetching | None) -> fpcore.Checkpoint:
+    def check(self, cell: str) -> None:
+        """Refuse a checkpoint whose shape is not the one that the catalog states (BadCheckpoint)."""
+        if self.cell is not None and self.cell != cell:
+            raise fpcore.BadCheckpoint(
+                f"{self.model}: the catalog states the shape {self.cell!r}, its checkpoint has {cell!r};"
+                " correct it"
+            )
+
+    def open_unchecked(
+        self,
+        device: str = "cpu",
+        fetching: fpcore.Fetching | None = None,
+        shelf: Callable[[], Shelf] | None = None,
+    ) -> fpcore.Checkpoint:
+        """Open the checkpoint without a look at its shape, which takes reading what its tensors are.
+
+        Parameters
+        ----------
+        device, fetching
+            As for `open`.
+        shelf : callable, optional
+            Gives the zoo models that are open already.
+        """
         source = self.source
         if isinstance(source, Path | str):
             return fpcore.open_checkpoint(source, device=device, fetching=fetching)
@@ -71,7 +89,9 @@ class Located:
             return fpcore.open_checkpoint(
                 source.repository, revision=source.revision, device=device, fetching=fetching
             )
-        from benchmark.zoo.library import open_zoo  # imports torch: not before such a model is opened
+        if shelf is not None:
+            return shelf().open(source.name, self.recipes)
+        from benchmark.zoo.library import open_zoo
 
         return open_zoo(source.name, self.recipes, device=device)
 

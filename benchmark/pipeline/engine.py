@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import joblib
 
-from analysis.processes import quiet_about_workers
+from analysis.processes import PROCESS_DIED, end_with_parent, quiet_about_workers
+from benchmark.pipeline.distant_steps import StepNote, Telling, listening
 from benchmark.pipeline.process_state import in_process
 from benchmark.session.progress import Advance
 
 if TYPE_CHECKING:
     from benchmark.pipeline.parcels import Parcels
 
-__all__ = ["Elsewhere", "Engine"]
+__all__ = ["KILLED", "Elsewhere", "Engine"]
+
+#: Why a unit is lost.
+KILLED: Final = "the process that did it was killed, twice; if memory ran out, take fewer --workers"
 
 # Work in this process is watched for so long; others are started for at least so much work that is left.
 LOOK_SECONDS: Final = 1.0
@@ -88,8 +95,12 @@ class Engine(Generic[State]):
         advance: Advance,
         name: Callable[[Unit], str],
         parcels: Parcels[State, Unit, Result] | None = None,
+        lost: Callable[[Unit], Result] | None = None,
     ) -> Iterator[tuple[int, Result]]:
         """Do every unit.
+
+        Where a process of this machine is killed, what it had is done once more in a new one, by itself; a
+        unit whose process is killed again is lost, and the others go on.
 
         Parameters
         ----------
@@ -102,13 +113,15 @@ class Engine(Generic[State]):
             What to call a unit.
         parcels : Parcels, optional
             What goes with a unit to a machine with another disk, and what comes back.
+        lost : callable, optional
+            What stands for the result of a unit that is lost; without it, the error is raised.
 
         Yields
         ------
         tuple of int and result
             Place and result of each unit, as they are finished.
         """
-        for done, (place, result) in enumerate(self._results(work, units, parcels), start=1):
+        for done, (place, result) in enumerate(self._results(work, units, parcels, lost), start=1):
             advance(done, len(units), name(units[place]))
             yield place, result
 
@@ -117,6 +130,7 @@ class Engine(Generic[State]):
         work: Callable[[State, Unit], Result],
         units: Sequence[Unit],
         parcels: Parcels[State, Unit, Result] | None,
+        lost: Callable[[Unit], Result] | None,
     ) -> Iterator[tuple[int, Result]]:
         if self._cluster is not None and parcels is not None:
             yield from self._cluster.run(self.here, work, units, parcels)
@@ -130,13 +144,60 @@ class Engine(Generic[State]):
             to_come = spent / (len(units) - len(left)) * len(left)
             if self._workers > 1 and spent > LOOK_SECONDS and to_come > START_SECONDS:
                 break
-        if not left:
-            return
+        if left:
+            yield from self._in_processes(work, units, left, lost)
+
+    def _in_processes(
+        self,
+        work: Callable[[State, Unit], Result],
+        units: Sequence[Unit],
+        left: Sequence[int],
+        lost: Callable[[Unit], Result] | None,
+    ) -> Iterator[tuple[int, Result]]:
+        """Do some units in other processes, whatever becomes of these."""
         quiet_about_workers()
-        jobs = joblib.Parallel(n_jobs=min(self._workers, len(left)), return_as="generator_unordered")
-        yield from jobs(
-            joblib.delayed(_in_worker)(self._token, self._start, work, place, units[place]) for place in left
+        with tempfile.TemporaryDirectory(prefix="units-") as folder, listening(Path(folder), self.here):
+            waiting = list(left)
+            while waiting:
+                done: set[int] = set()
+                try:
+                    for place, result in self._pool(work, units, waiting, Path(folder)):
+                        done.add(place)
+                        yield place, result
+                    return
+                except PROCESS_DIED:
+                    waiting = [place for place in waiting if place not in done]
+                # All processes are gone. One of the units that they had may have been the cause, such as by
+                # taking all memory: these are done one after the other.
+                had = [place for place in waiting if (Path(folder) / str(place)).exists()]
+                suspects = had or ([] if done else waiting)
+                for place in suspects:
+                    try:
+                        yield from self._pool(work, units, [place], Path(folder))
+                    except PROCESS_DIED:
+                        if lost is None:
+                            raise
+                        yield place, lost(units[place])
+                waiting = [place for place in waiting if place not in suspects]
+
+    def _pool(
+        self,
+        work: Callable[[State, Unit], Result],
+        units: Sequence[Unit],
+        places: Sequence[int],
+        folder: Path,
+    ) -> Iterator[tuple[int, Result]]:
+        # joblib does a single job in this process unless there are two to do it.
+        jobs = joblib.Parallel(
+            n_jobs=max(2, min(self._workers, len(places))), return_as="generator_unordered"
         )
+        found: Iterator[tuple[int, Result]] = jobs(
+            joblib.delayed(_in_worker)(
+                self._token, self._start, work, place, units[place], folder / str(place), os.getpid()
+            )
+            for place in places
+        )
+        return found
 
 
 def _in_worker(
@@ -145,5 +206,15 @@ def _in_worker(
     work: Callable[[State, Unit], Result],
     place: int,
     unit: Unit,
+    note: Path,
+    parent: int,
 ) -> tuple[int, Result]:
-    return place, work(in_process(token, start), unit)
+    """Do a unit; the note is there while it is being done."""
+    end_with_parent(parent)
+    steps = StepNote(note)
+    state = in_process(token, start)
+    if isinstance(state, Telling):
+        state.told = steps
+    result = work(state, unit)
+    steps.end()
+    return place, result

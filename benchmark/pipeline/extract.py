@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,10 @@ from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace, store
+from benchmark.results.codec import from_json
 from benchmark.session.files import write_json
 
-__all__ = ["Extraction", "Outcome", "extract", "fingerprinted"]
+__all__ = ["Extraction", "Outcome", "extract", "failed_extraction", "fingerprinted"]
 
 
 @dataclass(frozen=True)
@@ -103,22 +105,82 @@ def extract(
     limits : mapping of str to float
         Metric → seconds that it may take for one model.
     """
-    with one_thread():
-        try:
-            checkpoint = workspace.open(located)
-            cell, digest = checkpoint.architecture.cell, checkpoint.digest
-            _fetch(workspace, checkpoint, digest, metrics)
-            outcomes = {
-                metric.name: _outcome(workspace, checkpoint, digest, metric, limits.get(metric.name))
-                for metric in metrics
-            }
-            if not any(outcome.needs_model for outcome in outcomes.values()):
-                checkpoint.let_go()
-        except fpcore.BadCheckpoint as error:
-            # Weights that are damaged for one metric are trusted for none.
-            failed = Outcome("failed", str(error))
-            return Extraction(located, "", "", "", {metric.name: failed for metric in metrics}, str(error))
-        return Extraction(located, checkpoint.name, digest, cell, outcomes, reading=checkpoint.reading)
+    try:
+        checkpoint = workspace.open(located)
+        digest = checkpoint.digest
+        path = _kept_file(workspace, digest, metrics)
+        kept = _kept(path)
+        if kept is not None:
+            located.check(kept.cell)
+            workspace.cache.used(path)
+        else:
+            with one_thread():
+                kept = _made(workspace, located, checkpoint, digest, metrics, limits)
+            if all(outcome.status != "failed" for outcome in kept.outcomes.values()):
+                write_json(path, asdict(kept))
+        if not any(outcome.needs_model for outcome in kept.outcomes.values()):
+            checkpoint.let_go()
+    except fpcore.BadCheckpoint as error:
+        # Weights that are damaged for one metric are trusted for none.
+        return failed_extraction(located, metrics, str(error))
+    return Extraction(located, checkpoint.name, digest, kept.cell, kept.outcomes, reading=kept.reading)
+
+
+def failed_extraction(located: Located, metrics: Sequence[ChosenMetric], why: str) -> Extraction:
+    """What stands for a model of which nothing can be used."""
+    failed = Outcome("failed", why)
+    return Extraction(located, "", "", "", {metric.name: failed for metric in metrics}, why)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the cache holds of a model whose fingerprints are all known: nothing of it is read again.
+
+    Attributes
+    ----------
+    cell, reading, outcomes
+        As of `Extraction`.
+    """
+
+    cell: str
+    reading: str
+    outcomes: dict[str, Outcome]
+
+
+def _made(
+    workspace: Workspace,
+    located: Located,
+    checkpoint: fpcore.Checkpoint,
+    digest: str,
+    metrics: Sequence[ChosenMetric],
+    limits: Mapping[str, float],
+) -> Kept:
+    """Fingerprint a model under each metric; what is kept of single ones is not computed again."""
+    cell = checkpoint.architecture.cell
+    located.check(cell)
+    _fetch(workspace, checkpoint, digest, metrics)
+    outcomes = {
+        metric.name: _outcome(workspace, checkpoint, digest, metric, limits.get(metric.name))
+        for metric in metrics
+    }
+    return Kept(cell, checkpoint.reading, outcomes)
+
+
+def _kept_file(workspace: Workspace, digest: str, metrics: Sequence[ChosenMetric]) -> Path:
+    """Where the cache keeps all outcomes of a model: by the metrics, and by the code that reads models."""
+    keys = json.dumps([*sorted(metric.key(workspace.device) for metric in metrics), workspace.reader])
+    named = f"all-{hashlib.sha256(keys.encode()).hexdigest()[:16]}"
+    return workspace.fingerprint_file(named, digest, ".json")
+
+
+def _kept(path: Path) -> Kept | None:
+    """All outcomes of a model; None where they are not there, or not readable: they are found one by one."""
+    if not path.is_file():
+        return None
+    try:
+        return from_json(Kept, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, ValueError):
+        return None
 
 
 def fingerprinted(workspace: Workspace, located: Located, metrics: Sequence[ChosenMetric]) -> bool:

@@ -15,7 +15,7 @@ from benchmark.catalog import Catalog
 from benchmark.pipeline import provenance
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.provenance import Clock, Request, begun
-from benchmark.pipeline.statistics import results_of, with_catalog_facts
+from benchmark.pipeline.statistics import complete_results
 from benchmark.pipeline.threads import one_blas_thread
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run, read_run
@@ -95,10 +95,17 @@ def finish(
     directory.write_forgeries(forgeries)
     known = {metric.name: metric.load() for metric in scored.metrics}
     with one_blas_thread(), clock.phase("statistics"), session.progress.phase("statistics") as advance:
-        summary = results_of(
-            scores, known, seed=request.seed, cache=session.cache, focus=focus, workers=session.workers
+        results = complete_results(
+            scores,
+            known,
+            seed=request.seed,
+            cache=session.cache,
+            focus=focus,
+            workers=session.workers,
+            catalog=catalog,
+            forgeries=forgeries,
+            notes=scored.notes,
         )
-        results = with_catalog_facts(summary, scores, catalog, forgeries, scored.notes)
         advance(len(results.metrics), len(results.metrics), "")
     directory.write_results(results)
     failures = provenance.failures(
@@ -120,8 +127,10 @@ def finish(
     )
     directory.write_record(record)
     with clock.phase("report"), session.progress.phase("report") as advance:
-        report.render(directory.path, cache=session.cache, workers=session.workers)
+        # What is told of a run is what its files say.
+        run = read_run(directory.path)
+        report.render(run, cache=session.cache, workers=session.workers)
         advance(1, 1, str(directory.report))
     directory.write_record(replace(record, seconds=dict(clock.seconds)))
     session.cache.trim()
-    return read_run(directory.path)
+    return replace(run, record=directory.read_record())

@@ -233,7 +233,8 @@ def make_plan(
         Only the first so many models.
     pairs_per_lineage_pair : int
         Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first.
-        Of more than `ALL_PAIRS` pairs, cheap ones score all look-alikes and four times so many others.
+        Of more than `ALL_PAIRS` pairs, costly ones score one pair of two lineages that holds no look-alikes,
+        and cheap ones all look-alikes and four times so many others.
     seed : int
         Of the choice among those.
     budget : int
@@ -289,7 +290,8 @@ def make_plan(
     if costly or len(pairs) > ALL_PAIRS:
         # Which pairs are look-alikes decides the choice, so the shapes must be known before it is made.
         pairs = with_cells(pairs, shapes(catalog, _shapeless(pairs)))
-        subset = balanced_subset(pairs, pairs_per_lineage_pair, seed)
+        few = 1 if len(pairs) > ALL_PAIRS else pairs_per_lineage_pair
+        subset = balanced_subset(pairs, pairs_per_lineage_pair, seed, others=few)
     if len(pairs) > ALL_PAIRS:
         cheap = balanced_subset(pairs, CHEAP_TIMES * pairs_per_lineage_pair, seed, all_look_alikes=True)
     chosen = {metric.name: cheap if metric.cost == "cheap" else subset for metric in metrics}
@@ -318,12 +320,18 @@ def shapes(catalog: Catalog, models: Iterable[str]) -> dict[str, str]:
 
 
 def balanced_subset(
-    pairs: pd.DataFrame, per_lineage_pair: int, seed: int, *, all_look_alikes: bool = False
+    pairs: pd.DataFrame,
+    per_lineage_pair: int,
+    seed: int,
+    *,
+    all_look_alikes: bool = False,
+    others: int | None = None,
 ) -> Mask:
     """All pairs that are not independent, and of the independent ones a few for each two lineages.
 
     Pairs of the same two lineages say little more together than one, so the number is balanced over
     lineage pairs; look-alikes come first because they are what decides, or are all taken beside the few.
+    With `others`, at most so many of the few are no look-alikes.
     """
     alike = analysis.look_alike_pairs(pairs["relation"], pairs["architecture_a"], pairs["architecture_b"])
     order = pd.DataFrame(
@@ -338,8 +346,10 @@ def balanced_subset(
     few = (pairs["relation"] == "independent").to_numpy(copy=True)
     if all_look_alikes:
         few &= ~alike
-    independent = order[few]
-    rank = independent.sort_values(["lineages", "last", "lot"]).groupby("lineages").cumcount()
+    by_lot = order[few].sort_values(["lineages", "last", "lot"])
+    taken = by_lot.groupby("lineages").cumcount() < per_lineage_pair
+    if others is not None:
+        taken &= ~by_lot["last"] | (by_lot.groupby(["lineages", "last"]).cumcount() < others)
     keep = ~few
-    keep[rank.index[rank < per_lineage_pair]] = True
+    keep[taken.index[taken]] = True
     return keep

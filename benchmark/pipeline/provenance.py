@@ -216,10 +216,12 @@ def failures(extractions: Mapping[str, Extraction], scores: pd.DataFrame) -> tup
 def disputes(catalog: Catalog, scores: pd.DataFrame) -> tuple[DisputeRecord, ...]:
     """The catalog's disputes, each with the scores this run has of its pair, and what was published of it."""
     records = []
+    here = set(pd.unique(pd.concat([scores["model_a"], scores["model_b"]])))
     for dispute in catalog.disputes:
         pair = sorted(dispute.models[:2])
-        hits = scores[
-            (scores["model_a"] == pair[0]) & (scores["model_b"] == pair[1]) & (scores["status"] == "ok")
+        among = scores if here.issuperset(pair) else scores[:0]  # most are of models that take no part
+        hits = among[
+            (among["model_a"] == pair[0]) & (among["model_b"] == pair[1]) & (among["status"] == "ok")
         ]
         scored = tuple(
             ScoredPair(str(metric), float(score))

@@ -15,8 +15,8 @@ from benchmark.catalog import Catalog, load_catalog
 from benchmark.pipeline import provenance
 from benchmark.pipeline.checkpoints import Located, locate
 from benchmark.pipeline.chosen_metric import ChosenMetric, choose
-from benchmark.pipeline.engine import Engine
-from benchmark.pipeline.extract import Extraction, extract
+from benchmark.pipeline.engine import KILLED, Engine
+from benchmark.pipeline.extract import Extraction, extract, failed_extraction
 from benchmark.pipeline.finish import Scored, default_out, finish
 from benchmark.pipeline.forgeries import forgery_pairs, forgery_table
 from benchmark.pipeline.metric_names import choose_metrics
@@ -72,7 +72,8 @@ def run(
         Only the first so many models.
     pairs_per_lineage_pair : int
         Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first;
-        cheap ones, of more than 40,000 pairs, all look-alikes and four times so many other independent pairs.
+        of more than 40,000 pairs they score one pair of two lineages that is none, and cheap ones all
+        look-alikes and four times so many others.
     seed : int
         Random seed of everything that draws.
     workers, device, cache, quiet
@@ -117,6 +118,8 @@ def run(
         budget=parsed_budget(budget),
         network=Network(session, log, sample),
     )
+    if plan.transfer is not None:
+        session.progress.say(str(plan))  # what it costs, before it costs anything
     arguments: dict[str, object] = {
         "catalog": None if catalog is None else loaded.file if isinstance(catalog, Catalog) else str(catalog),
         "tier": tier,
@@ -225,7 +228,16 @@ def extract_all(
     work = partial(extract, metrics=tuple(metrics), limits=dict(limits))
     parcels = ModelParcels(tuple(metrics))
     with session.progress.phase("fingerprints") as bar, watched(engine.here, bar, len(models)) as advance:
-        found = dict(engine.run(work, models, advance=advance, name=lambda one: one.model, parcels=parcels))
+        found = dict(
+            engine.run(
+                work,
+                models,
+                advance=advance,
+                name=lambda one: one.model,
+                parcels=parcels,
+                lost=lambda one: failed_extraction(one, metrics, KILLED),
+            )
+        )
     return {models[place].model: found[place] for place in range(len(models))}
 
 

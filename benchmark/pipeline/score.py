@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,10 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.pipeline.chosen_metric import ChosenMetric
-from benchmark.pipeline.engine import Engine
+from benchmark.pipeline.engine import KILLED, Engine
 from benchmark.pipeline.extract import Extraction
 from benchmark.pipeline.parcels import PairParcels
-from benchmark.pipeline.score_unit import ScoreUnit, score_unit
+from benchmark.pipeline.score_unit import ScoreUnit, failed_scores, score_unit
 from benchmark.pipeline.steps import watched
 from benchmark.pipeline.workspace import Workspace
 from benchmark.session.progress import Advance
@@ -77,7 +78,8 @@ def score_pairs(
     list of pandas.DataFrame
         For each job its pairs in their order: `metric`, the columns of the pairs, and `score, status, reason`
         as a score table has them (a reason names what it is about); then `BESIDE`: the reason without names,
-        whether a checkpoint could not be read, and seconds, NaN where nothing was computed.
+        whether a checkpoint could not be read, and seconds, NaN where nothing was computed. Of sampled
+        models also `standard_error`: what sampling adds to the score; NaN where that is not known.
     """
     frames = [_begun(job, extractions) for job in jobs]
     units: list[ScoreUnit] = []
@@ -91,7 +93,12 @@ def score_pairs(
     answers: list[dict[int, pd.DataFrame]] = [{} for _ in frames]
     with watched(engine.here, advance, len(units)) as moved:
         done = engine.run(
-            score_unit, units, advance=moved, name=lambda unit: unit.metric.name, parcels=PairParcels()
+            score_unit,
+            units,
+            advance=moved,
+            name=lambda unit: unit.metric.name,
+            parcels=PairParcels(),
+            lost=lambda unit: failed_scores(unit, KILLED),
         )
         for number, found in done:
             place, rows = rows_of[number]
@@ -170,4 +177,7 @@ def _fill_in(frame: pd.DataFrame, found: pd.DataFrame) -> None:
         metric, a, b = frame.loc[row, ["metric", "model_a", "model_b"]]
         found.loc[row, "reason"] = f"{metric} on {a} – {b}: {found.loc[row, 'bare_reason']}"
     columns = ["score", "status", "reason", *BESIDE]
+    if "standard_error" in found:
+        frame["standard_error"] = math.nan
+        columns.append("standard_error")
     frame.loc[found.index, columns] = found[columns]

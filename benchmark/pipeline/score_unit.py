@@ -22,7 +22,7 @@ from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace
 from benchmark.session.files import atomic_path
 
-__all__ = ["PairScore", "ScoreUnit", "score_unit", "scored"]
+__all__ = ["PairScore", "ScoreUnit", "failed_scores", "score_unit", "scored"]
 
 Places = NDArray[np.intp]
 
@@ -83,7 +83,8 @@ class ScoreUnit:
 def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
     """Score the pairs of a unit, one row each; what the cache holds is not computed again.
 
-    A failure is kept beside the rest, and tried again the next time: its cause may be gone.
+    Of sampled models there is a further column `standard_error`: what sampling adds to each score. A failure
+    is kept beside the rest, and tried again the next time: its cause may be gone.
     """
     path = unit.kept(workspace)
     known = _kept(path)
@@ -95,13 +96,21 @@ def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
         scores = _together(workspace, unit, todo)
         alone = np.flatnonzero(scores["status"] == "")
         found = [_score(workspace, unit, *unit.pairs[todo[place]].tolist()) for place in alone]
-    if found:
-        scores.iloc[alone] = pd.DataFrame(found, columns=list(PairScore._fields))
+        if found:
+            scores.iloc[alone] = pd.DataFrame(found, columns=list(PairScore._fields))
+        if workspace.sample:
+            scores["standard_error"] = _errors(workspace, unit, todo, scores)
     if known is not None:
         scores = pd.concat([known[known["status"] != "failed"], scores]).sort_index()
     with atomic_path(path) as temporary:
         scores.to_parquet(temporary, index=False)
     return scores
+
+
+def failed_scores(unit: ScoreUnit, why: str) -> pd.DataFrame:
+    """What stands for the scores of a unit that could not be done, as `score_unit` gives them."""
+    failed = PairScore(math.nan, "failed", why, False, math.nan)
+    return pd.DataFrame([failed] * len(unit.pairs), columns=list(PairScore._fields))
 
 
 def scored(workspace: Workspace, unit: ScoreUnit) -> bool:
@@ -115,9 +124,10 @@ def _kept(path: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        return pd.read_parquet(path, columns=list(PairScore._fields))
+        kept = pd.read_parquet(path)
     except (OSError, ValueError):
         return None
+    return kept if {*PairScore._fields} <= {*kept.columns} else None
 
 
 def _together(workspace: Workspace, unit: ScoreUnit, todo: Places) -> pd.DataFrame:
@@ -149,6 +159,20 @@ def _together(workspace: Workspace, unit: ScoreUnit, todo: Places) -> pd.DataFra
         },
         index=todo,
     )
+
+
+def _errors(workspace: Workspace, unit: ScoreUnit, todo: Places, scores: pd.DataFrame) -> list[float]:
+    """Standard errors that sampling adds to scores; NaN where there is no score, or an error is not known."""
+    from fpcore.features.sampling_error import sampling_errors
+
+    ok = np.flatnonzero(scores["status"] == "ok")
+    fingerprints, pairs, places = _ready(workspace, unit, todo[ok])
+    errors = np.full(len(todo), math.nan)
+    try:
+        errors[ok[places]] = sampling_errors(workspace.metric(unit.metric), fingerprints, pairs)
+    except Exception:  # a metric is somebody's code; its scores stand all the same
+        return errors.tolist()
+    return errors.tolist()
 
 
 def _ready(

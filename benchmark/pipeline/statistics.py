@@ -7,32 +7,83 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import pandas as pd
 
 import analysis
 import fpcore
+from benchmark import catalog as catalogs, results, zoo
 from benchmark.catalog import Catalog
 from benchmark.results.codec import from_json
 from benchmark.results.decision import deciding_threshold
+from benchmark.results.family_look_alikes import family_classes
 from benchmark.results.forgery_outcomes import forgery_outcomes
 from benchmark.results.laundering import laundering_outcomes
+from benchmark.results.run_points import run_points, runs
 from benchmark.results.schema import SCHEMA, MetricResult, Results
 from benchmark.results.score_decay import decay_points, distances
 from benchmark.results.shared_properties import founder_pairs, shared_property_classes
 from benchmark.session.cache import Cache
 from benchmark.session.files import write_json
+from benchmark.session.packages import source_digest
+from benchmark.zoo.manifest import MANIFEST, SHIPPED
 
-__all__ = ["code_digest", "results_of", "with_catalog_facts"]
+__all__ = ["code_digest", "complete_results", "results_of", "with_catalog_facts"]
+
+T = TypeVar("T")
 
 # What decides the digits of a result besides the scores and the code of `analysis`.
 PACKAGES = ("numpy", "scipy", "scikit-learn", "statsmodels", "pandas")
+
+
+def complete_results(
+    scores: pd.DataFrame,
+    known: Mapping[str, fpcore.Metric],
+    *,
+    seed: int,
+    cache: Cache,
+    focus: str | None = None,
+    workers: int = 1,
+    catalog: Catalog | None = None,
+    forgeries: pd.DataFrame | None = None,
+    notes: tuple[str, ...] = (),
+) -> Results:
+    """All that results.json says of a score table: its statistics, and what only the catalog knows.
+
+    Parameters
+    ----------
+    scores, known, seed, cache, focus, workers
+        As for `results_of`. What is kept is also named by the catalog, the zoo's manifest and the forgeries.
+    catalog, forgeries, notes
+        As for `with_catalog_facts`.
+
+    Returns
+    -------
+    Results
+    """
+
+    def completed() -> Results:
+        summary = results_of(scores, known, seed=seed, cache=cache, focus=focus, workers=workers)
+        return with_catalog_facts(summary, scores, catalog, forgeries, notes)
+
+    if catalog is not None and not catalog.digest:
+        return completed()  # a catalog made in Python: nothing names what it says
+    manifest = SHIPPED / MANIFEST
+    beside = json.dumps(
+        [
+            None if catalog is None else catalog.digest,
+            None if forgeries is None else [list(forgeries.columns), _rows_digest(forgeries)],
+            notes,
+            hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
+        ]
+    )
+    key = _digest(_key(scores, known, seed, focus), beside, source_digest(results, zoo, catalogs))
+    return _remembered(cache, key, Results, completed)
 
 
 def results_of(
@@ -65,45 +116,61 @@ def results_of(
     -------
     Summary
     """
-    claims = {name: metric.claims[0] for name, metric in known.items() if metric.claims}
-    versions = {name: metric.version for name, metric in known.items()}
+
+    def analysed() -> analysis.Summary:
+        return analysis.analyse(
+            [analysis.ScoreTable(frame) for _, frame in scores.groupby("metric", sort=False)],
+            claims={name: analysis.Claim(**asdict(claim)) for name, claim in _claims(known).items()},
+            versions={name: metric.version for name, metric in known.items()},
+            seed=seed,
+            focus=focus,
+            workers=workers,
+        ).summary()
+
+    return _remembered(cache, _key(scores, known, seed, focus), analysis.Summary, analysed)
+
+
+def _claims(known: Mapping[str, fpcore.Metric]) -> dict[str, fpcore.Claim]:
+    return {name: metric.claims[0] for name, metric in known.items() if metric.claims}
+
+
+def _key(scores: pd.DataFrame, known: Mapping[str, fpcore.Metric], seed: int, focus: str | None) -> str:
+    """What names the statistics of a score table."""
     stated = json.dumps(
         [
             seed,
             focus,
             list(scores.columns),
-            versions,
-            {name: asdict(claim) for name, claim in claims.items()},
+            {name: metric.version for name, metric in known.items()},
+            {name: asdict(claim) for name, claim in _claims(known).items()},
         ],
         sort_keys=True,
     )
-    rows = hashlib.sha256(pd.util.hash_pandas_object(scores, index=False).to_numpy().tobytes()).hexdigest()
-    key = hashlib.sha256("\0".join([rows, stated, code_digest(analysis)]).encode()).hexdigest()
+    return _digest(_rows_digest(scores), stated, code_digest(analysis))
+
+
+def _remembered(cache: Cache, key: str, kind: type[T], compute: Callable[[], T]) -> T:
+    """What the cache keeps under a key; computed where it is not there, or not readable."""
     path = cache.results / f"{key}.json"
-    kept = _kept(path)
-    if kept is not None:
-        cache.used(path)
-        return kept
-    summary = analysis.analyse(
-        [analysis.ScoreTable(frame) for _, frame in scores.groupby("metric", sort=False)],
-        claims={name: analysis.Claim(**asdict(claim)) for name, claim in claims.items()},
-        versions=versions,
-        seed=seed,
-        focus=focus,
-        workers=workers,
-    ).summary()
-    write_json(path, analysis.as_json(summary))
-    return summary
+    if path.is_file():
+        try:
+            kept = from_json(kind, json.loads(path.read_text(encoding="utf-8")), str(path))
+        except (OSError, ValueError):
+            pass  # it goes the way of a missing one
+        else:
+            cache.used(path)
+            return kept
+    made = compute()
+    write_json(path, analysis.as_json(made))
+    return made
 
 
-def _kept(path: Path) -> analysis.Summary | None:
-    """Results from the cache; None where they are not there, or not readable: they are computed again."""
-    if not path.is_file():
-        return None
-    try:
-        return from_json(analysis.Summary, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError):
-        return None
+def _rows_digest(table: pd.DataFrame) -> str:
+    return hashlib.sha256(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()).hexdigest()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def with_catalog_facts(
@@ -113,7 +180,7 @@ def with_catalog_facts(
     forgeries: pd.DataFrame | None,
     notes: tuple[str, ...] = (),
 ) -> Results:
-    """Add to each metric what only the catalog knows: forgeries, laundering, decay, shared properties.
+    """Add to each metric what only the catalog knows: forgeries, runs, families and more.
 
     Parameters
     ----------
@@ -128,7 +195,9 @@ def with_catalog_facts(
         Of the score table: they stand first among the warnings of each metric.
     """
     far = distances(catalog) if catalog else None
+    trained = runs(catalog) if catalog else None
     founders = founder_pairs(catalog) if catalog else None
+    families = {} if catalog is None else {model.id: model.family for model in catalog.models.values()}
     metrics = []
     for one in summary.metrics:
         own = scores[scores["metric"] == one.metric]
@@ -138,9 +207,11 @@ def with_catalog_facts(
                 **vars(replace(one, warnings=tuple(dict.fromkeys((*notes, *one.warnings))))),
                 forgeries=() if forgeries is None else forgery_outcomes(forgeries, one.metric, decision),
                 decay=() if far is None else decay_points(own, far),
+                run_points=() if trained is None else run_points(own, trained),
                 shared_properties=()
                 if founders is None
                 else shared_property_classes(own, founders, decision.value),
+                by_family=family_classes(own, families, decision.value),
                 laundering=laundering_outcomes(own, decision),
             )
         )
@@ -149,9 +220,5 @@ def with_catalog_facts(
 
 def code_digest(*packages: ModuleType) -> str:
     """Digest of the code of some packages, and of the versions of what they compute with."""
-    files = [
-        path for package in packages for path in sorted(Path(inspect.getfile(package)).parent.rglob("*.py"))
-    ]
-    parts = [path.read_bytes() for path in files]
-    parts += [f"{name} {importlib.metadata.version(name)}".encode() for name in PACKAGES]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    parts = [source_digest(*packages), *(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

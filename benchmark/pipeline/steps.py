@@ -22,7 +22,7 @@ def watched(workspace: Workspace, advance: Advance, total: int) -> Iterator[Adva
     Parameters
     ----------
     workspace : Workspace
-        Of this process; what other processes do is told of unit by unit.
+        Of this process; it is told of steps that other processes of this machine make, too.
     advance : Advance
         Moves the bar of the phase.
     total : int

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.session.cache import Cache
+from benchmark.session.packages import source_digest
 from fpcore.checkpoints.base import Told
 from fpcore.device import usable_threads
+
+if TYPE_CHECKING:  # models that are named by their paths need no zoo
+    from benchmark.zoo.library import Shelf
 
 __all__ = ["Workspace"]
 
@@ -92,10 +97,16 @@ class Workspace:
         return self._metrics[chosen]
 
     def open(self, located: Located) -> fpcore.Checkpoint:
-        """The checkpoint of a model of the run; errors as `Located.open`."""
+        """The checkpoint of a model of the run; what the catalog states of its shape is not checked here.
+
+        Raises
+        ------
+        fpcore.BadCheckpoint
+            The weights are missing or damaged.
+        """
 
         def opened() -> fpcore.Checkpoint:
-            checkpoint = located.open(self.device, self.fetching)
+            checkpoint = located.open_unchecked(self.device, self.fetching, lambda: self._shelf)
             checkpoint.memo, checkpoint.threads = self._memo, self.threads
             checkpoint.told = self._tell
             if self.sample:
@@ -104,6 +115,17 @@ class Workspace:
             return checkpoint
 
         return self._opened.get(located.model, opened)
+
+    @cached_property
+    def reader(self) -> str:
+        """Digest of the code that reads models."""
+        return source_digest(fpcore)
+
+    @cached_property
+    def _shelf(self) -> Shelf:
+        from benchmark.zoo.library import Shelf
+
+        return Shelf(device=self.device)
 
     def _tell(self, done: int, total: int, what: str) -> None:
         if self.told is not None:

@@ -101,7 +101,8 @@ def certify(catalog: CatalogSummary, sections: Sequence[MetricSection]) -> list[
     short = [(at, need) for at, need in goals(catalog) if need > lineages_that_count(catalog)]
     if short:
         needs = "; ".join(f"{goal(at)} % needs {count(need, 'lineage')}" for at, need in short)
-        told.append(f"Out of its reach: {needs}.")
+        together = f" for {catalog.n_metrics} metrics together" if catalog.n_metrics > 1 else ""
+        told.append(f"Out of its reach{together}: {needs}.")
     alike = [(section.name, item) for section in sections for item in section.result.thresholds]
     alike = [(name, item) for name, item in alike if item.negatives == "look-alike"]
     every = [(section.name, item) for section in sections for item in section.result.independent_thresholds]

@@ -13,12 +13,21 @@ from analysis.breakdown import LookAlikeClass, MethodClass
 from analysis.results import JSON, Interval
 from benchmark.report.families import FAMILIES, family_of
 from benchmark.report.notation import UNDEFINED, ends, interval, percent, percent_ends, unit
-from benchmark.results.schema import MetricResult, SharedPropertyClass
+from benchmark.results.schema import FamilyClass, MetricResult, SharedPropertyClass
 
-__all__ = ["Cell", "CrossRow", "CrossTable", "Figure", "most_fooled", "shared_properties", "survival"]
+__all__ = [
+    "Cell",
+    "CrossRow",
+    "CrossTable",
+    "Figure",
+    "by_family",
+    "most_fooled",
+    "shared_properties",
+    "survival",
+]
 
 Grade = Callable[[float], int]
-Alike = LookAlikeClass | SharedPropertyClass
+Alike = LookAlikeClass | SharedPropertyClass | FamilyClass
 Class = TypeVar("Class", bound=MethodClass | Alike)
 FOOLED: Final = 0.9  # AUC of children against pairs that share something, below which it fools a metric
 NONE: Final = -1  # the shade of a cell without a figure
@@ -159,6 +168,18 @@ def shared_properties(results: Sequence[MetricResult]) -> CrossTable[Alike]:
         "They share",
         (SHARED_AUC, FPR),
         columns,
+        lambda name: "",
+    )
+
+
+def by_family(results: Sequence[MetricResult]) -> CrossTable[Alike]:
+    """Whose look-alikes a metric confuses: families of models × metrics."""
+    return _table(
+        "families",
+        "Whose look-alikes a metric confuses",
+        "Family, or two",
+        (SHARED_AUC, FPR),
+        [{row.families: row for row in result.by_family} for result in results],
         lambda name: "",
     )
 

@@ -31,6 +31,8 @@ _TERMS: Final = {
     "lineage pair": "Two lineages; pairs of models from the same two say little more together than one.",
     "architecture cell": "Models of equal shape: type, depth, width, heads, feed-forward width, experts,"
     " biases and kind of norm.",
+    "family": "Models that a lab published as replicates: they differ in known things only, such as"
+    " the seed.",
     "shape": "What an architecture cell has in common.",
     # relations of a pair
     "pair": "Two different models; a pair has one score under each metric.",
@@ -136,8 +138,8 @@ _TERMS: Final = {
     # tests
     "permutation p": "The larger of two p-values: how often scores at least as extreme arise when models are"
     " permuted inside their architecture cells, and whether derived pairs exceed the levels of their models"
-    " by more than lineages vary; refused where too few arrangements exist; it does not tell descent"
-    " from another reason for which models of a lineage are alike.",
+    " by more than lineages vary; refused where too few arrangements exist; a small one does not speak"
+    " against models of a lineage being alike for another reason than descent.",
     "adjusted p": "A p-value that holds for all metrics or comparisons of a run together.",
     "max-T": "How the permutation test is adjusted: each metric's p-value against the best rank of all"
     " metrics in every arrangement, the observed one among them.",

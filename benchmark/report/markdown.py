@@ -12,7 +12,15 @@ from benchmark.catalog.model import Statement
 from benchmark.catalog.publications import QUANTITIES
 from benchmark.report import answer
 from benchmark.report.against_text import against_blocks
-from benchmark.report.cross_tables import Class, CrossTable, most_fooled, shared_properties, survival
+from benchmark.report.cross_tables import (
+    Class,
+    CrossTable,
+    by_family,
+    most_fooled,
+    shared_properties,
+    survival,
+)
+from benchmark.report.family_counts import family_counts
 from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.glossary import GLOSSARY
 from benchmark.report.headline import headline, standfirst
@@ -22,6 +30,7 @@ from benchmark.report.notation import (
     goal,
     interval,
     p_value,
+    percent,
     percent_interval,
     permutation_note,
     plain,
@@ -31,6 +40,7 @@ from benchmark.report.run_facts import INTERVALS, making, methods
 from benchmark.report.sections import MetricSection, certificate, metric_sections
 from benchmark.report.sensitivity_rows import HEAD, sensitivity_notes, sensitivity_rows
 from benchmark.report.training_distance import decay_sentence
+from benchmark.report.training_runs import run_rows, runs_sentence
 from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.published_places import PublishedPlace
 from benchmark.results.schema import DisputeRecord, Failure, Results, RunRecord
@@ -78,6 +88,7 @@ def markdown(
         "## Which shared property fools a metric",
         *_crossed(shared_properties(ordered), sections, "These results do not say what look-alikes share."),
         bullets(most_fooled(ordered)),
+        *_families(by_family(ordered), sections),
         "## What can be forged at no cost",
         _forgeries(sections),
         "## How far a child can travel",
@@ -87,6 +98,7 @@ def markdown(
             if section.decay
         )
         or "These results hold no distances.",
+        *_runs(sections),
         "## Metric by metric",
         *(block for section in sections for block in _metric(section)),
         *([] if against is None else against_blocks(against)),
@@ -101,6 +113,44 @@ def markdown(
         bullets(f"{what}: {how}" for what, how in methods(results)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _families(table: CrossTable[Class], sections: Sequence[MetricSection]) -> list[str]:
+    """Look-alikes by family, with how many are called derived; nothing where the catalog names no family."""
+    if not table.rows:
+        return []
+    head = (table.head, "Pairs", *(safe(section.name) for section in sections))
+    rows = (
+        (one.families, f"{one.n_pairs:,}", *one.confused)
+        for one in family_counts([section.result for section in sections])
+    )
+    return [
+        "## Whose look-alikes a metric confuses",
+        *_crossed(table, sections, ""),
+        "Look-alikes called derived at the calibrated threshold:",
+        table_of(head, rows),
+    ]
+
+
+def _runs(sections: Sequence[MetricSection]) -> list[str]:
+    """How early training runs show; nothing where there are none."""
+    shown = [section for section in sections if section.run_points]
+    if not shown:
+        return []
+    head = ("Family", "Runs", "Share of the run, %", *(safe(section.name) for section in shown))
+    rows = (
+        (row.family, str(row.n_runs), percent(row.share), *map(plain, row.medians))
+        for row in run_rows([section.run_points for section in shown])
+    )
+    return [
+        "## Along a training run",
+        bullets(
+            f"{section.name}: {runs_sentence(section.run_points, section.look_alike_band)}"
+            for section in shown
+        ),
+        "Median scores of points against the ends of their runs:",
+        table_of(head, rows),
+    ]
 
 
 def _auc(value: Interval) -> str:

@@ -28,7 +28,9 @@ from benchmark.report.drawings.charts import Panel, panel
 from benchmark.report.drawings.decay_panel import decay_panel
 from benchmark.report.drawings.metric_panels import drawings
 from benchmark.report.drawings.power_panels import certificate_panel, difference_panel
+from benchmark.report.drawings.runs_panel import runs_panel
 from benchmark.report.drawings.shape_map import shape_or_descent
+from benchmark.report.family_counts import family_counts
 from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.glossary import GLOSSARY, anchor
 from benchmark.report.headline import goals, headline, lineages_that_count, standfirst
@@ -36,6 +38,7 @@ from benchmark.report.packing import pair_data
 from benchmark.report.run_facts import INTERVALS, making, methods
 from benchmark.report.sections import MetricSection, anchors, certificate, metric_sections
 from benchmark.report.sensitivity_rows import HEAD, sensitivity_notes, sensitivity_rows
+from benchmark.report.training_runs import run_rows
 from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.decision import MAX_FPR
 from benchmark.results.schema import DisputeRecord, Results, RunRecord
@@ -100,8 +103,10 @@ def page(
         sections = metric_sections(record, results, scores, most=dots_each(results))
     ordered = [section.result for section in sections]
     survival, shared = cross_tables.survival(ordered), cross_tables.shared_properties(ordered)
+    families = cross_tables.by_family(ordered)
     farthest = max((point.share for section in sections for point in section.decay), default=0.0)
     faded = [(section, decay_panel(section, farthest)) for section in sections]
+    along = [(section, drawn) for section in sections if (drawn := runs_panel(section))]
     catalog = results.catalog
     context: dict[str, object] = {
         "title": f"lookalike: {QUESTION}",
@@ -132,7 +137,7 @@ def page(
         "fair": FAIR,
         "good": GOOD,
         "map": shape_or_descent(sections),
-        "crossed": {"survival": survival, "shared": shared},
+        "crossed": {"survival": survival, "shared": shared, "families": families},
         "fooled": cross_tables.most_fooled(ordered),
         "stated_shared": any(result.shared_properties for result in ordered),
         "decays": [
@@ -140,6 +145,12 @@ def page(
             for section, drawn in faded
             if drawn
         ],
+        "family_counts": family_counts(ordered),
+        "runs": [
+            (section, drawn, panel(drawn, f"{section.anchor}-runs-title", small=True))
+            for section, drawn in along
+        ],
+        "run_rows": run_rows([section.run_points for section, _ in along]),
         "attacks": [
             (section, [attack(section.result, kind) for kind in KINDS])
             for section in sorted(sections, key=lambda section: not section.result.forgeable)
@@ -158,7 +169,10 @@ def page(
         "glossary": GLOSSARY,
         "methods": methods(results),
         "data": _script_json(
-            {**pair_data(sections), "cross": {table.anchor: table.data for table in (survival, shared)}}
+            {
+                **pair_data(sections),
+                "cross": {table.anchor: table.data for table in (survival, shared, families)},
+            }
         ),
         "css": Markup(_source("page.css")),
         "theme": Markup(_source(THEME)),

@@ -15,6 +15,7 @@ from benchmark.report.page import dots_each, page
 from benchmark.report.sections import MetricSection, claimed, metric_sections
 from benchmark.results.codec import from_json
 from benchmark.results.files import RunDirectory
+from benchmark.results.run import Run
 from benchmark.results.schema import Results, RunRecord
 from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
@@ -24,13 +25,13 @@ from benchmark.session.packages import package_version
 __all__ = ["render"]
 
 
-def render(run_dir: Path, *, cache: Cache | None = None, workers: int = 1) -> list[Path]:
+def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> list[Path]:
     """Write report.html, report.md and the figures of a run, each whole or not at all.
 
     Parameters
     ----------
-    run_dir : Path
-        Holds run.json, results.json and scores.parquet.
+    run : Path or Run
+        A directory that holds run.json, results.json and scores.parquet, or what was read from one.
     cache : Cache, optional
         Where figures are kept by content: matplotlib takes half a second for each.
     workers : int
@@ -46,8 +47,12 @@ def render(run_dir: Path, *, cache: Cache | None = None, workers: int = 1) -> li
     benchmark.session.errors.UsageError
         A file is absent, unreadable, or not of this schema, or the files are not of one run.
     """
-    directory = RunDirectory(Path(run_dir))
-    record, results, scores = directory.read_record(), directory.read_results(), directory.read_scores()
+    if isinstance(run, Run):
+        directory = RunDirectory(run.path)
+        record, results, scores = run.record, run.results, run.scores
+    else:
+        directory = RunDirectory(Path(run))
+        record, results, scores = directory.read_record(), directory.read_results(), directory.read_scores()
     _check(directory.path, results, scores)
     sections = metric_sections(record, results, scores, most=dots_each(results))
     against = directory.read_against()

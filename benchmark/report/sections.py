@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
@@ -17,9 +18,17 @@ from benchmark.report import dots
 from benchmark.report.families import NAMED, tally
 from benchmark.report.notation import ends, goal, percent, plain, unit
 from benchmark.report.training_distance import finite, look_alike_band
+from benchmark.report.training_runs import finite_points
 from benchmark.report.verdict_groups import CLAIM_SLUGS, Group, best_first, group_of, verdict_slug
 from benchmark.results.decision import Decision, deciding_threshold
-from benchmark.results.schema import DecayPoint, MetricDescription, MetricResult, Results, RunRecord
+from benchmark.results.schema import (
+    DecayPoint,
+    MetricDescription,
+    MetricResult,
+    Results,
+    RunPoint,
+    RunRecord,
+)
 
 __all__ = [
     "MetricSection",
@@ -108,6 +117,11 @@ class MetricSection:
     def decay(self) -> tuple[DecayPoint, ...]:
         """Trained children that can be drawn."""
         return finite(self.result.decay)
+
+    @property
+    def run_points(self) -> tuple[RunPoint, ...]:
+        """Points of training runs that can be drawn."""
+        return finite_points(self.result.run_points)
 
     @property
     def n_scored(self) -> int:
@@ -205,7 +219,7 @@ class MetricSection:
         at = max((item.max_fpr for item in self.thresholds), default=math.nan)
         return tuple(item for item in self.thresholds if item.max_fpr == at)
 
-    @property
+    @cached_property
     def unscored(self) -> tuple[tuple[str, int], ...]:
         """Why pairs have no score: "status: reason" with how many, most frequent first."""
         rows = self.table.frame[~self.table.comparable]

@@ -78,6 +78,18 @@ class Run(Shown):
         rows = [{"metric": one.metric, **vars(point)} for one in self.results.metrics for point in one.decay]
         return pd.DataFrame(rows)
 
+    @cached_property
+    def run_points(self) -> pd.DataFrame:
+        """One row per metric and point of a training run: how far it was, and the score against the end."""
+        points = [(one.metric, point) for one in self.results.metrics for point in one.run_points]
+        return pd.DataFrame([{"metric": metric, **vars(point)} for metric, point in points])
+
+    @cached_property
+    def families(self) -> pd.DataFrame:
+        """One row per metric and family of look-alikes: pairs, those confused, AUC and FPR with ends."""
+        found = [(one.metric, row) for one in self.results.metrics for row in one.by_family]
+        return pd.DataFrame([{"metric": metric, **_columns(row)} for metric, row in found])
+
     def result(self, metric: str) -> MetricResult:
         """One metric's results.
 

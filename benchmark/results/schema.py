@@ -26,6 +26,7 @@ __all__ = [
     "DecayPoint",
     "DisputeRecord",
     "Failure",
+    "FamilyClass",
     "ForgeryOutcome",
     "ForgeryRecord",
     "Machine",
@@ -34,6 +35,7 @@ __all__ = [
     "ModelRecord",
     "ModelTraffic",
     "Results",
+    "RunPoint",
     "RunRecord",
     "ScoredPair",
     "SharedPropertyClass",
@@ -117,6 +119,62 @@ class DecayPoint(Shown):
 
 
 @dataclass(frozen=True)
+class RunPoint(Shown):
+    """The score of a point of a training run against the run's end.
+
+    Attributes
+    ----------
+    run, point : str
+        Catalog ids: the model at the end, and the branch or repository on the way.
+    family : str
+        Of the catalog.
+    lineage : str
+        Of both.
+    step : int
+        Optimiser steps from the start of the run to the point.
+    share : float
+        The same over all steps of the run; 0 is the initialisation.
+    score : float
+        Of the pair.
+    """
+
+    run: str
+    point: str
+    family: str
+    lineage: str
+    step: int
+    share: float
+    score: float
+
+
+@dataclass(frozen=True)
+class FamilyClass(Shown):
+    """Look-alikes of one family of models, or of two, and how a metric scores them.
+
+    Attributes
+    ----------
+    families : str
+        The family of both models, or two with a dash between; "others" are models without one.
+    n_pairs, n_lineages : int
+        Pairs with a score, and their lineages.
+    median : float
+        Of the scores; NaN without any.
+    n_confused : int or None
+        Pairs at or above the threshold, which are called derived; None without a threshold.
+    auc, fpr : Interval
+        Derived pairs against this class, matched by cells; the share of the class at or above the threshold.
+    """
+
+    families: str
+    n_pairs: int
+    n_lineages: int
+    median: float
+    n_confused: int | None
+    auc: analysis.Interval
+    fpr: analysis.Interval
+
+
+@dataclass(frozen=True)
 class SharedPropertyClass(Shown):
     """Look-alike founders that share the same things, and how a metric scores them.
 
@@ -158,8 +216,12 @@ class MetricResult(MetricSummary):
         One per forgery; empty where the run has none.
     decay : tuple of DecayPoint
         Nearest first; pairs without a score are left out.
+    run_points : tuple of RunPoint
+        Points of training runs against their ends, run by run, earliest first.
     shared_properties : tuple of SharedPropertyClass
         Look-alike founders by what they share, most first.
+    by_family : tuple of FamilyClass
+        Look-alikes by the families of their models; empty where the catalog names none.
     laundering : tuple of LaunderingOutcome
         One per derivation method that launders and keeps what the model computes; empty where there is none.
 
@@ -170,7 +232,9 @@ class MetricResult(MetricSummary):
 
     forgeries: tuple[ForgeryOutcome, ...]
     decay: tuple[DecayPoint, ...]
+    run_points: tuple[RunPoint, ...]
     shared_properties: tuple[SharedPropertyClass, ...]
+    by_family: tuple[FamilyClass, ...]
     laundering: tuple[LaunderingOutcome, ...]
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from benchmark.catalog import Catalog, Model, ZooSource
@@ -63,9 +64,11 @@ def decay_points(scores: pd.DataFrame, far: pd.DataFrame) -> tuple[DecayPoint, .
     tuple of DecayPoint
         Nearest first; pairs without a score are left out.
     """
+    model, ancestor = (far[name].to_numpy(dtype=object) for name in ("model", "ancestor"))
+    first = model < ancestor
     pairs = far.assign(
-        model_a=far[["model", "ancestor"]].min(axis=1), model_b=far[["model", "ancestor"]].max(axis=1)
-    )
+        model_a=np.where(first, model, ancestor), model_b=np.where(first, ancestor, model)
+    ).astype({"model_a": "str", "model_b": "str"})
     usable = scores.loc[scores["status"] == "ok", ["model_a", "model_b", "method", "score"]]
     rows = pairs.merge(usable, on=["model_a", "model_b"], validate="one_to_one")
     rows = rows.sort_values(["share", "model", "ancestor"])

@@ -17,7 +17,7 @@ from benchmark.catalog import Catalog
 from benchmark.results.schema import SharedPropertyClass
 from benchmark.zoo.corpora import DOMAINS
 
-__all__ = ["founder_pairs", "shared_property_classes"]
+__all__ = ["founder_pairs", "matched_auc", "median_score", "shared_property_classes"]
 
 #: What two founders of one shape can have in common, beside the initialisation.
 FACTS: Final = ("corpus", "tokenizer", "order", "schedule")
@@ -55,16 +55,20 @@ def founder_pairs(catalog: Catalog) -> pd.DataFrame:
         for model in catalog.models.values()
         if model.founder and model.cell and not model.distilled_from and model.training
     }
-    pairs = catalog.pairs(recipes)
-    pairs = pairs[
-        (pairs["architecture_a"] == pairs["architecture_b"])
-        & pairs["relation"].isin(["independent", "shared-init"])
-    ]
-    facts = catalog.shared_facts(recipes)
-    rows = [
-        (a, b, START if relation == "shared-init" else _words(facts[a, b], recipes[a], recipes[b]))
-        for a, b, relation in pairs[["model_a", "model_b", "relation"]].itertuples(index=False)
-    ]
+    by_cell: dict[str | None, list[str]] = {}
+    for name in recipes:
+        by_cell.setdefault(catalog.models[name].cell, []).append(name)
+    rows: list[tuple[str, str, str]] = []
+    for alike in by_cell.values():
+        if len(alike) < 2:
+            continue
+        pairs = catalog.pairs(alike)
+        pairs = pairs[pairs["relation"].isin(["independent", "shared-init"])]
+        facts = catalog.shared_facts(alike)
+        rows += [
+            (a, b, START if relation == "shared-init" else _words(facts[a, b], recipes[a], recipes[b]))
+            for a, b, relation in pairs[["model_a", "model_b", "relation"]].itertuples(index=False)
+        ]
     rows.sort(key=lambda row: (_rank(row[2]), row))
     return pd.DataFrame(rows, columns=["model_a", "model_b", "shared"])
 
@@ -116,6 +120,9 @@ def shared_property_classes(
     tuple of SharedPropertyClass
         Classes stand in different cells, so that medians alone cannot be compared: hence `difference`.
     """
+    founders = pd.unique(pd.concat([pairs["model_a"], pairs["model_b"]]))
+    among = scores["model_a"].isin(founders) & scores["model_b"].isin(founders)
+    scores = scores[among | (scores["relation"] == "derived")]
     named = scores.merge(pairs.rename(columns={"shared": "held"}), on=["model_a", "model_b"], how="left")
     named = named[(named["relation"] == "derived") | named["held"].notna()]
     # For this table alone, pairs of one initialisation are negatives: neither descends from the other.
@@ -134,7 +141,8 @@ def shared_property_classes(
         lineages = np.concatenate([table.lineage_a[scored], table.lineage_b[scored]])
         most = table.independent & table.comparable & (held == EVERYTHING)
         steps = [
-            _median(table, scored & (table.cell_a == cell)) - _median(table, most & (table.cell_a == cell))
+            median_score(table, scored & (table.cell_a == cell))
+            - median_score(table, most & (table.cell_a == cell))
             for cell in np.intersect1d(table.cell_a[scored], table.cell_a[most])
         ]
         compared = bool(steps) and shared != EVERYTHING
@@ -143,22 +151,24 @@ def shared_property_classes(
                 shared=shared,
                 n_pairs=int(scored.sum()),
                 n_lineages=len(np.unique(lineages)),
-                median=_median(table, scored),
+                median=median_score(table, scored),
                 difference=float(np.mean(steps)) if compared else math.nan,
                 n_cells=len(steps) if compared else 0,
-                auc=_matched(wins),
+                auc=matched_auc(wins),
                 fpr=analysis.rate(table, threshold, "fpr", mask=theirs),
             )
         )
     return tuple(rows)
 
 
-def _matched(wins: Wins) -> analysis.Interval:
+def matched_auc(wins: Wins) -> analysis.Interval:
+    """AUC of derived pairs against a class of look-alikes; undefined where either side has no score."""
     if wins.n_positive and wins.n_negative:
         return auc_interval(wins, LEVEL)
     reason = "no derived pair of these cells has a score"
     return analysis.Interval.undefined(reason, level=LEVEL, method=METHODS["jackknife"])
 
 
-def _median(table: analysis.ScoreTable, mask: npt.NDArray[np.bool_]) -> float:
+def median_score(table: analysis.ScoreTable, mask: npt.NDArray[np.bool_]) -> float:
+    """The lower median of some pairs' scores."""
     return float(np.quantile(table.score[mask], 0.5, method="lower"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from benchmark.session.json_text import json_text
 
 __all__ = ["atomic_path", "write_json", "write_text"]
 
@@ -32,8 +33,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 def write_json(path: Path, value: object) -> None:
     """Write strict JSON (no NaN), keys in the order given, whole or not at all."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    write_text(path, json_text(value) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,10 +1,14 @@
-"""Versions of installed packages."""
+"""Versions of packages, and digests of their code."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import inspect
+from pathlib import Path
+from types import ModuleType
 
-__all__ = ["package_version"]
+__all__ = ["package_version", "source_digest"]
 
 
 def package_version(package: str) -> str:
@@ -13,3 +17,12 @@ def package_version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def source_digest(*packages: ModuleType) -> str:
+    """The sha256 (hex) of the Python files of some packages, in their order."""
+    total = hashlib.sha256()
+    for package in packages:
+        for path in sorted(Path(inspect.getfile(package)).parent.rglob("*.py")):
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 import fpcore
 from benchmark.zoo.manifest import SHIPPED, WEIGHTS, Manifest, file_digests, read_manifest
 from benchmark.zoo.recipe_forms import parse_recipe
 from benchmark.zoo.recipes import Exact, RawRecipes, Recipe, build_order, needs, recipe_digest
+from benchmark.zoo.transformed import transform
 
-__all__ = ["open_zoo"]
+__all__ = ["Shelf", "open_zoo"]
+
+REMEDY: Final = "restore it from the repository, or train it with `python -m benchmark zoo build`"
 
 
 def open_zoo(
@@ -43,36 +48,59 @@ def open_zoo(
     >>> model.name, model.architecture.depth
     ('zoo/qwen-a-ft-short', 6)
     """
-    return _open(name, _lineage(name, recipes), folder, read_manifest(folder), device)
+    return Shelf(folder, device).open(name, recipes)
 
 
-def _open(
-    name: str, lineage: Mapping[str, Recipe], folder: Path, manifest: Manifest, device: str
-) -> fpcore.Checkpoint:
-    recipe = lineage[name]
-    if isinstance(recipe, Exact):
-        from benchmark.zoo.transforms import transform
+class Shelf:
+    """The zoo models that are open together: each is opened, and its files are checked, once.
 
-        parents = [_open(parent, lineage, folder, manifest, device) for parent in recipe.parents]
-        return transform(recipe.transform, *parents, name=f"zoo/{name}", **dict(recipe.parameters))
-    weights = folder / WEIGHTS / name
-    entry = manifest.models.get(name)
-    remedy = "restore it from the repository, or train it with `python -m benchmark zoo build`"
-    if entry is None or not weights.is_dir():
-        raise fpcore.BadCheckpoint(f"zoo/{name}: no weights in {weights}; {remedy}")
-    if entry.recipe != recipe_digest(lineage, name):
-        raise fpcore.BadCheckpoint(
-            f"zoo/{name}: {weights} was trained by another recipe than the catalog's; {remedy}"
-        )
-    found = file_digests(weights)
-    for file, expected in entry.files.items():
-        if file not in found:
-            raise fpcore.BadCheckpoint(f"zoo/{name}: {weights / file} is missing; {remedy}")
-        if found[file] != expected:
+    Parameters
+    ----------
+    folder, device
+        As for `open_zoo`.
+    """
+
+    def __init__(self, folder: Path = SHIPPED, device: str = "cpu") -> None:
+        self._folder, self._device = folder, device
+        # By recipe digest, too: another catalog may make another model under the same name.
+        self._opened: dict[tuple[str, str], fpcore.Checkpoint] = {}
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        return read_manifest(self._folder)
+
+    def open(self, name: str, recipes: RawRecipes) -> fpcore.Checkpoint:
+        """Open a model; parameters and errors as for `open_zoo`."""
+        return self._open(name, _lineage(name, recipes))
+
+    def _open(self, name: str, lineage: Mapping[str, Recipe]) -> fpcore.Checkpoint:
+        key = name, recipe_digest(lineage, name)
+        if key not in self._opened:
+            self._opened[key] = self._made(name, lineage, key[1])
+        return self._opened[key]
+
+    def _made(self, name: str, lineage: Mapping[str, Recipe], digest: str) -> fpcore.Checkpoint:
+        recipe = lineage[name]
+        if isinstance(recipe, Exact):
+            parents = [self._open(parent, lineage) for parent in recipe.parents]
+            return transform(recipe.transform, *parents, name=f"zoo/{name}", **dict(recipe.parameters))
+        weights = self._folder / WEIGHTS / name
+        entry = self._manifest.models.get(name)
+        if entry is None or not weights.is_dir():
+            raise fpcore.BadCheckpoint(f"zoo/{name}: no weights in {weights}; {REMEDY}")
+        if entry.recipe != digest:
             raise fpcore.BadCheckpoint(
-                f"zoo/{name}: {weights / file} is not the file of the manifest; {remedy}"
+                f"zoo/{name}: {weights} was trained by another recipe than the catalog's; {REMEDY}"
             )
-    return fpcore.open_checkpoint(weights, name=f"zoo/{name}", device=device)
+        found = file_digests(weights)
+        for file, expected in entry.files.items():
+            if file not in found:
+                raise fpcore.BadCheckpoint(f"zoo/{name}: {weights / file} is missing; {REMEDY}")
+            if found[file] != expected:
+                raise fpcore.BadCheckpoint(
+                    f"zoo/{name}: {weights / file} is not the file of the manifest; {REMEDY}"
+                )
+        return fpcore.open_checkpoint(weights, name=f"zoo/{name}", device=self._device)
 
 
 def _lineage(name: str, recipes: RawRecipes) -> dict[str, Recipe]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["OnTheHub", "RemoteCheckpoint", "explained"]
 
 TOKENIZER: Final = "tokenizer.json"
+MB: Final = 10**6
 AHEAD: Final = 1 << 16  # bytes that a reader of a header buffers
 
 
@@ -53,7 +54,11 @@ class OnTheHub(Checkpoint):
 
     def prefetch(self, names: Iterable[str]) -> None:  # noqa: D102
         with explained(self.name, self.folder):
-            self.folder.fetch(self.all_spans(names))
+            self.folder.fetch(self.all_spans(names), self._tell_bytes if self.told else None)
+
+    def _tell_bytes(self, came: int, size: int) -> None:
+        if self.told is not None:
+            self.told(round(came / MB), round(size / MB), f"MB of {self.name}")
 
     def ready(self) -> None:
         """See to it that the headers are here: in another process, or after `let_go`, they may not be."""
@@ -85,7 +90,7 @@ class OnTheHub(Checkpoint):
 
     def prefetch_stretches(self, wanted: Mapping[str, Sequence[Span]]) -> None:  # noqa: D102
         with explained(self.name, self.folder):
-            self.folder.fetch(self.stretch_spans(wanted))
+            self.folder.fetch(self.stretch_spans(wanted), self._tell_bytes if self.told else None)
 
     def fetch_size(self, names: Iterable[str]) -> int:  # noqa: D102
         with explained(self.name, self.folder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, cast
 
@@ -33,6 +33,8 @@ __all__ = ["Measured", "Moments", "measure", "moments_of", "pooled"]
 
 STRETCH: Final = 1 << 20
 """Numbers of a larger one that are read at a time, in whole rows."""
+TOLD: Final = 1 << 26
+"""Numbers of a model that is worth telling how far it is."""
 
 
 def moments_of(tensor: torch.Tensor) -> Moments:
@@ -113,15 +115,23 @@ def _measure(model: Checkpoint, sources: Collection[str]) -> dict[str, Moments |
     served = [list(group) for _, group in groupby(chosen, key=lambda view: view.source)]
     own = threading.local()
     found: dict[str, Moments | str] = {}
+    told = model.told if sum(view.size for view in chosen) > TOLD else None
     if not model.side_by_side or model.threads < 2 or len(served) < 2:
-        for views in served:
+        for place, views in enumerate(served):
             found.update(_of_source(model, views, own))
+            if told is not None:
+                told(place + 1, len(served), f"tensors of {model.name}")
         return found
     with ThreadPoolExecutor(model.threads) as pool:
         # The largest first, so that none is left to be the last alone.
         order = sorted(range(len(served)), key=lambda place: -max(view.size for view in served[place]))
         futures = {place: pool.submit(_of_source, model, served[place], own) for place in order}
         try:
+            for done, future in enumerate(as_completed(futures.values()), start=1):
+                if future.exception() is not None:
+                    break
+                if told is not None:
+                    told(done, len(served), f"tensors of {model.name}")
             for place in range(len(served)):
                 found.update(futures[place].result())
         except BaseException:

@@ -9,7 +9,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ __all__ = ["Fetching", "RemoteFolder"]
 
 PROBE: Final = 1 << 23  # bytes by which the network is timed
 AT_ONCE: Final = 8  # requests; more do not fetch faster, and the hub counts them
+LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,16 @@ class RemoteFolder:
         """Bytes of some spans, by file, that are not here."""
         return sum(total(self.file(name).missing(spans)) for name, spans in wanted.items())
 
-    def fetch(self, wanted: Mapping[str, Iterable[Span]]) -> None:
+    def fetch(
+        self, wanted: Mapping[str, Iterable[Span]], told: Callable[[int, int], None] | None = None
+    ) -> None:
         """Bring spans here, by file: neighbours in one request, several requests at once.
+
+        Parameters
+        ----------
+        wanted : mapping of str to iterable of (int, int)
+        told : callable, optional
+            Told every second, while it lasts, how many bytes came, and how many there are to come in all.
 
         Raises
         ------
@@ -113,12 +122,21 @@ class RemoteFolder:
             As `RemoteFile.fetch` and `RemoteFile.verify`; what came before it stays.
         """
         work: list[Callable[[], None]] = []
+        size = 0
         for name, spans in wanted.items():
             file = self.file(name)
             for piece in coalesced(file.missing(spans)):
                 # What lies between and is here already is not fetched again.
-                work.extend(partial(file.fetch, part) for part in file.missing([piece]))
-        at_once(work)
+                parts = file.missing([piece])
+                work.extend(partial(file.fetch, part) for part in parts)
+                size += total(parts)
+        before = self.traffic.so_far.bytes
+
+        def look() -> None:
+            if told is not None:
+                told(min(size, self.traffic.so_far.bytes - before), size)
+
+        at_once(work, None if told is None else look)
         at_once([self.file(name).verify for name in wanted if self.file(name).complete])
 
     def measure_rate(self, wanted: Mapping[str, Iterable[Span]]) -> float:
@@ -170,15 +188,27 @@ class RemoteFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def at_once(work: list[Callable[[], None]]) -> None:
-    """Do several things at once; the first that fails is told when those that began are done."""
-    if len(work) == 1:
+def at_once(work: list[Callable[[], None]], look: Callable[[], None] | None = None) -> None:
+    """Do several things at once; the first that fails is told when those that began are done.
+
+    Parameters
+    ----------
+    work : list of callable
+    look : callable, optional
+        Called every second until all is done.
+    """
+    if len(work) == 1 and look is None:
         work[0]()
-    if len(work) < 2:
+        return
+    if not work:
         return
     with ThreadPoolExecutor(min(AT_ONCE, len(work))) as pool:
         futures = [pool.submit(one) for one in work]
         try:
+            while look is not None and wait(futures, LOOK_SECONDS, FIRST_EXCEPTION).not_done:
+                if any(future.done() and future.exception() is not None for future in futures):
+                    break
+                look()
             for future in futures:
                 future.result()
         except BaseException:

@@ -15,7 +15,7 @@ from fpcore.remote.requests import Answer, ask, read_all
 from fpcore.remote.traffic import Traffic
 from fpcore.storage.tensor_source import Json
 
-__all__ = ["Repository", "RepositoryFile", "look_up"]
+__all__ = ["Repository", "RepositoryFile", "described_repository", "listing", "look_up"]
 
 COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -97,17 +97,42 @@ def look_up(repository: str, revision: str | None, traffic: Traffic) -> Reposito
     BadCheckpoint
         What the hub answers is no listing.
     """
+    content, url = listing(repository, revision, traffic)
+    return described_repository(repository, revision, content, url, traffic)
+
+
+def listing(repository: str, revision: str | None, traffic: Traffic) -> tuple[dict[str, Json], str]:
+    """What the hub answers about a revision, and at which address; parameters and errors as `look_up`."""
     from huggingface_hub import constants
 
     at = "" if revision is None else f"/revision/{quote(revision, safe='')}"
     url = f"{constants.ENDPOINT}/api/models/{repository}{at}?blobs=true"
-    content = read_all(url, LONGEST_LISTING, traffic=traffic)
     try:
-        listing = json.loads(content)
-        commit = listing["sha"]
-        files = [described(entry) for entry in listing.get("siblings") or ()]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadCheckpoint(f"{url}: the answer is no listing of a repository ({error!r})") from error
+        content = json.loads(read_all(url, LONGEST_LISTING, traffic=traffic))
+    except (ValueError, RecursionError) as error:
+        raise no_listing(url, error) from error
+    if not isinstance(content, dict):
+        raise no_listing(url, TypeError(type(content).__name__))
+    return content, url
+
+
+def no_listing(url: str, error: Exception) -> BadCheckpoint:
+    """What to say of an answer that is something else."""
+    return BadCheckpoint(f"{url}: the answer is no listing of a repository ({error!r})")
+
+
+def described_repository(
+    repository: str, revision: str | None, content: Mapping[str, Json], url: str, traffic: Traffic
+) -> Repository:
+    """What a listing says of files and commit; errors as `look_up`."""
+    siblings = content.get("siblings") or []
+    try:
+        commit = content["sha"]
+        if not isinstance(siblings, list) or not all(isinstance(entry, Mapping) for entry in siblings):
+            raise TypeError("siblings")
+        files = [described(entry) for entry in siblings]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise no_listing(url, error) from error
     # It becomes part of addresses and of paths on this machine.
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise BadCheckpoint(f"{url}: the hub calls its commit {str(commit)[:80]!r}, which is no commit")

@@ -13,9 +13,13 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis import ScoreTable
-from analysis.discrimination.auc import METHODS, auc_interval
+from analysis import Interval, ScoreTable
+from analysis.breakdown import ANYTHING, BOUNDS, _state
+from analysis.discrimination.auc import METHODS, auc_interval, auc_share
+from analysis.discrimination.intervals import AREA, Share, intervals_at_once
 from analysis.discrimination.wins import Wins
+from analysis.thresholds.rates import METHOD as RATES
+from analysis.verdict_words import GOOD, MethodState, family_level
 from studies.simulation.designs import Design
 
 
@@ -227,3 +231,94 @@ def test_an_undefined_threshold_is_none_and_bad_arguments_are_named(
     ):
         with pytest.raises(analysis.BadArgument, match=f"^{words}"):
             call(*refused)
+
+
+def one_by_one(wins: Wins, level: float, kind: Share) -> Interval:
+    return intervals_at_once([auc_share(wins, wins.jackknife(), level, kind)])[0]
+
+
+def assert_alike(one: Interval, other: Interval) -> None:
+    """To the digits that quantiles found together are good for."""
+    ends = [(each.low, each.high, each.unseen) for each in (one, other)]
+    assert ends[0] == pytest.approx(ends[1], abs=1e-6, nan_ok=True)
+    assert replace(one, low=0.0, high=0.0, unseen=0.0) == replace(other, low=0.0, high=0.0, unseen=0.0)
+
+
+def with_misses() -> ScoreTable:
+    """Two methods; a third of the derived pairs of one, and some independent pairs, have no score."""
+    table = Design("", (4,) * 12, 2, separation=2.0).draw(np.random.default_rng(3))
+    method = np.where(table.derived, np.where(np.arange(len(table)) % 2, "merge", "cast"), "")
+    rows = np.flatnonzero(table.derived & (method == "merge"))
+    silent = np.zeros(len(table), dtype=bool)
+    silent[rows[::3]] = True
+    silent[np.flatnonzero(table.independent)[::5]] = True
+    return ScoreTable(table.frame.assign(method=method, status=np.where(silent, "failed", "ok")))
+
+
+def test_bounds_hold_for_methods_and_metrics_together_and_count_misses_against_the_metric() -> None:
+    table = with_misses()
+    found = analysis.by_method(table, level=0.8, n_metrics=3)
+    together = family_level(3 * 2)
+    for name, row in found.items():
+        ours = table.derived & (table.frame["method"] == name).to_numpy()
+        wins = Wins.of(table, "look-alike", positive=ours & table.comparable)
+        assert_alike(row.look_alike_auc, one_by_one(wins, 0.8, AREA))
+        missed = Wins.of(
+            table,
+            "look-alike",
+            positive=ours,
+            negative=table.independent & table.comparable,
+            score=np.where(table.comparable, table.score, -1e9),
+        )
+        assert_alike(row.look_alike_auc_with_misses, one_by_one(missed, 0.8, AREA))
+        low = one_by_one(missed, together, AREA).low
+        high = one_by_one(wins, together, ANYTHING)
+        assert_alike(row.bounds, replace(high, low=low, method=BOUNDS, unseen=math.nan))
+    assert found["cast"].look_alike_auc_with_misses == found["cast"].look_alike_auc
+    assert found["merge"].look_alike_auc_with_misses.estimate < found["merge"].look_alike_auc.estimate
+    scored = 1 - found["merge"].n_abstained / (found["merge"].n_abstained + found["merge"].n_pairs)
+    assert found["merge"].look_alike_auc_with_misses.estimate == pytest.approx(
+        scored * found["merge"].look_alike_auc.estimate
+    )
+    assert analysis.by_method(table, level=0.8) == analysis.by_method(table, level=0.8, n_metrics=1) != found
+
+
+def test_misses_never_lift_the_lower_bound_above_the_estimate_of_the_rest() -> None:
+    """The pairs with a score lose to all; those without lose too, but in another cell."""
+    table = small()
+    score, status = table.score.copy(), np.full(len(table), "ok", dtype=object)
+    score[0] = -5.0
+    status[np.flatnonzero(table.derived)[1]] = "abstained"
+    (row,) = analysis.by_method(small(score=score, status=status)).values()
+    assert row.bounds.low <= row.bounds.estimate == 0.0
+    (nothing,) = analysis.by_method(small(status=np.where(table.derived, "failed", "ok"))).values()
+    assert nothing.state is MethodState.NO_SCORE
+    assert nothing.look_alike_auc_with_misses.estimate == 0.0
+    undefined = Interval.undefined(
+        "no pair with a score on one of the two sides", level=0.95, method=METHODS["jackknife"]
+    )
+    assert nothing.bounds == nothing.look_alike_auc == nothing.auc == undefined
+
+
+@pytest.mark.parametrize(
+    ("n_scored", "low", "high", "state"),
+    [
+        (0, 0.1, 0.2, MethodState.NO_SCORE),
+        (1, 0.1, GOOD - 1e-9, MethodState.FAILED),
+        (1, 0.1, GOOD, MethodState.UNDECIDED),
+        (1, GOOD - 1e-9, 1.0, MethodState.UNDECIDED),
+        (1, GOOD, 1.0, MethodState.HELD),
+    ],
+)
+def test_a_method_fails_or_holds_by_its_bounds(
+    n_scored: int, low: float, high: float, state: MethodState
+) -> None:
+    assert _state(n_scored, Interval(0.5, low, high, 0.95, "made up")) is state
+
+
+def test_a_score_at_the_threshold_is_a_hit_and_a_rate_that_is_missing_says_why() -> None:
+    table = small()
+    (row,) = analysis.by_method(table, 8.0, 0.8).values()
+    assert row.tpr.estimate == 1
+    (row,) = analysis.by_method(table, level=0.8).values()
+    assert row.tpr == Interval.undefined("there is no threshold", level=0.8, method=RATES)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from analysis import analyse, example_table
+import pytest
+
+from analysis import analyse, example_table, judgement
+from analysis.inference.permutation import PermutationTest, separation_tests
 from analysis.judgement import judge
+from analysis.table import ScoreTable
 
 
 def test_verdicts_alone_are_those_of_the_analysis() -> None:
@@ -14,3 +18,14 @@ def test_verdicts_alone_are_those_of_the_analysis() -> None:
     ]
     whole = analyse(tables, n_resamples=199, seed=3, alternatives=(), n_bootstrap=1)
     assert judge(tables, n_resamples=199, seed=3) == {one.metric: one.verdict for one in whole.metrics}
+
+
+def test_permutations_are_those_of_the_analysis_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    def few(tables: list[ScoreTable], n_resamples: int, seed: int) -> dict[str, PermutationTest]:
+        asked.append((n_resamples, seed))
+        return separation_tests(tables, 9, 0)
+
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(judgement, "separation_tests", few)
+    judge([example_table()])
+    assert asked == [(9_999, 0)]

@@ -145,6 +145,22 @@ def test_what_would_do_is_told_where_nothing_can_be_said() -> None:
     assert never.endswith("more lineages like these would not do.")
 
 
+@pytest.mark.parametrize("low", [0.6, FAIR])
+def test_without_a_signal_the_bounds_are_told_first(low: float) -> None:
+    weak = replace(SEPARATES.permutation, adjusted_p_value=0.2)
+    told = judged(replace(SEPARATES, permutation=weak, bounds=bounds(low, 0.97, lineages_for_fair=1)))[1]
+    assert "hold both sides of 75%" in told
+    assert told.endswith("some 1 lineages like these would do.")
+    none = judged(replace(SEPARATES, permutation=weak, bounds=bounds(low, 0.97, lineages_for_fair=0)))[1]
+    assert none.endswith("more lineages like these would not do.")
+
+
+def test_the_level_is_a_twentieth_where_none_is_given() -> None:
+    for p, word in ((0.05, VerdictWord.SEPARATES), (0.0501, VerdictWord.CANNOT_SAY)):
+        test = replace(SEPARATES.permutation, adjusted_p_value=p)
+        assert verdict(replace(SEPARATES, permutation=test)).verdict is word
+
+
 def test_what_is_not_established_is_a_limit() -> None:
     because = (
         f"{STANDING}; {TALLY}. That it beats 90% is not established: at least 80.0%; some 40 lineages like"
@@ -171,6 +187,23 @@ def test_methods_that_fail_are_limits_worst_first() -> None:
     assert "of 5 derivation methods 3 fail, 0 have no score, 1 is undecided, 1 holds" in found[1]
     assert "Fails on a-merge (0.60), merge (0.60), prune (0.70)." in found[1]
     assert "On the other methods a child beats 95.5% [91.0%, 100.0%]." in found[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({}, "separates within limits"),
+        ({"look_alike_auc": NONE}, "cannot say"),
+        ({"bounds": bounds(0.4, 0.6)}, "does not separate"),
+        ({"bounds": bounds(0.4, 0.6, knows_shapes=True)}, "architecture detector"),
+        ({"permutation": replace(SEPARATES.permutation, p_value=math.nan)}, "cannot say"),
+        ({"bounds": bounds(0.6, 0.97)}, "cannot say"),
+    ],
+)
+def test_methods_that_fail_are_named_beside_every_word(change: dict[str, object], word: str) -> None:
+    methods = {"prune": method(MethodState.FAILED, 0.5), "fine-tune": method()}
+    found = judged(replace(SEPARATES, by_method=methods, **change))  # type: ignore[arg-type]
+    assert (found[0], found[2]) == (word, ("prune",))
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,8 @@ def _worker(stack: ExitStack, folder: Path, scheduler: Path, forbidden: Path, de
         "FORBIDDEN": str(forbidden),
         "UNITS": str(death or 0),
         "LOOKALIKE_CACHE": str(folder / "cache"),
+        "HF_HUB_CACHE": str(folder / "hub-cache"),
+        "HF_HUB_DISABLE_XET": "1",
         "OMP_NUM_THREADS": "1",
     }
     process = subprocess.Popen(

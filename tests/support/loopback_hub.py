@@ -56,6 +56,10 @@ class Repository:
 
     commits: dict[str, dict[str, Content]] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
+    card: dict[str, Any] | None = None  # the metadata at the head of its README
+    tags: list[str] = field(default_factory=list)
+    created: str = "2024-05-17T08:12:44.000Z"
+    parameters: int | None = None  # as the hub counts the elements of safetensors
 
     def add(self, files: dict[str, Content | bytes], branch: str = "main") -> str:
         """Put files on a branch as a new commit."""
@@ -324,10 +328,17 @@ class HubHandler(Handler):
                 if self.large(name):
                     entry["lfs"] = {"sha256": content.sha256, "size": content.size, "pointerSize": 134}
             siblings.append(entry)
-        return {
+        held = self.hub.repositories[repo]
+        told: dict[str, Any] = {"tags": held.tags, "createdAt": held.created}
+        if held.card is not None:
+            told["cardData"] = held.card
+        if held.parameters is not None:
+            told["safetensors"] = {"parameters": {"BF16": held.parameters}, "total": held.parameters}
+        return told | {
             "_id": "621ffdc036468d709f17434d",
             "id": repo,
             "modelId": repo,
+            "author": repo.partition("/")[0],
             "sha": self.hub.commit_header or commit,
             "private": False,
             "gated": "manual" if repo in self.hub.gated else False,

@@ -23,7 +23,9 @@ def metric_result() -> MetricResult:
         .summary()
         .metrics
     )
-    return MetricResult(**vars(one), forgeries=(), decay=(), shared_properties=(), laundering=())
+    return MetricResult(
+        **vars(one), forgeries=(), decay=(), run_points=(), shared_properties=(), by_family=(), laundering=()
+    )
 
 
 @cache

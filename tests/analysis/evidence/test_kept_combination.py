@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import ScoreTable, combine_evidence, example_table
-from analysis.evidence.kept_combination import combination_arrays, combination_from_arrays
+from analysis.evidence.kept_combination import OF_PAIRS, UNITS, combination_arrays, combination_from_arrays
 from analysis.evidence.labelled_pairs import LabelledPairs
 
 TABLES = (
@@ -57,3 +57,31 @@ def test_what_is_no_combination_is_refused() -> None:
     del arrays["pairs weight"]
     with pytest.raises(KeyError):
         combination_from_arrays(arrays)
+
+
+@pytest.mark.parametrize("tables", TABLES)
+def test_every_part_is_what_it_was(tables: list[ScoreTable]) -> None:
+    """Types too: what counts pairs or places is whole, as in the combination that was fitted."""
+    joint = combine_evidence(tables)
+    arrays = combination_arrays(joint)
+    assert {array.dtype.kind for array in arrays.values()} <= set("biufU")
+    wide = {
+        name: array.astype("f8") if array.dtype.kind in "biu" else array for name, array in arrays.items()
+    }
+    for again in (combination_from_arrays(arrays), combination_from_arrays(wide)):
+        assert again._fit is not None
+        assert joint._fit is not None
+        fits = [(joint._fit, again._fit), *zip(joint._left_out, again._left_out, strict=True)]
+        assert len(fits) > 1
+        for one, other in fits:
+            assert (other.intercept, type(other.intercept)) == (one.intercept, float)
+            np.testing.assert_array_equal(other.slopes, one.slopes)
+            for scale, kept in zip(one.scales, other.scales, strict=True):
+                np.testing.assert_array_equal(kept.score, scale.score)
+                np.testing.assert_array_equal(kept.value, scale.value)
+        for name in (*OF_PAIRS, *UNITS):
+            part, same = getattr(joint._pairs, name), getattr(again._pairs, name)
+            np.testing.assert_array_equal(same, part)
+            assert np.asarray(same).dtype == np.asarray(part).dtype
+        assert again._pairs is not None
+        assert again._pairs.negatives == joint.negatives == again.negatives

@@ -65,3 +65,24 @@ def test_its_formula() -> None:
     assert found.inside == pytest.approx(
         slope * (reliable**2 * level**2 + (1 - reliable) * reliable * variance)
     )
+
+
+def test_two_lineages_by_hand() -> None:
+    """One degree of freedom everywhere: levels -1 and 1, the second's two models .1 beside its mean."""
+    found = LevelProduct.of(
+        np.array([-1.0, 0.9, 1.1]), np.array([0, 1, 1]), np.array([-0.5]), np.array([0]), np.array([1])
+    )
+    error = 0.02 * (1 + 1 / 2) / 2 + 0.25
+    reliable = 1 - error / 2
+    assert found.between == pytest.approx([-0.5])
+    inside = 0.5 / reliable**2 * (reliable**2 + 2 * (1 - reliable) * reliable)
+    assert found.inside == pytest.approx([inside, inside])
+
+
+def test_levels_without_a_product_between_lineages_say_nothing() -> None:
+    """The only pairs are with the lineage in the middle: every product of two levels is 0."""
+    found = LevelProduct.of(
+        np.array([-1.0, 0.0, 1.0]), np.arange(3), np.array([0.3, 0.4]), np.array([0, 1]), np.array([1, 2])
+    )
+    assert found.inside.tolist() == [0, 0, 0]
+    assert found.between.tolist() == [0, 0]

@@ -118,6 +118,29 @@ def test_it_is_what_its_definition_says(design: Design, shape: str) -> None:
     assert found.p_value == pytest.approx(float(student.sf(mean / error, found.n_lineages - 1)))
 
 
+def test_a_model_without_independent_pairs_has_no_level() -> None:
+    """The last one, so that it stands beyond all that are counted."""
+    table = Design("hub", (4, 2, 3, 5), n_cells=2, shape="hub", separation=0.5).draw(np.random.default_rng(1))
+    last = len(table.models) - 1
+    gone = table.independent & ((table.model_a == last) | (table.model_b == last))
+    table = ScoreTable(table.frame.assign(status=np.where(gone, "abstained", "ok")))
+    found = excess(table)
+    assert (found.mean, found.error) == pytest.approx(by_definition(table), rel=1e-7)
+
+
+def test_models_that_take_no_part_are_as_if_they_were_not_there() -> None:
+    table = Design("some", (3, 4, 2, 3), separation=0.5).draw(np.random.default_rng(2))
+    some = np.arange(len(table.models)) % 4 != 1
+    inside = some[table.model_a] & some[table.model_b]
+    smaller = ScoreTable(table.frame[inside])
+    assert len(smaller.models) == some.sum()
+    found = LineageExcess.of(table, table.derived & inside, some)
+    expected = excess(smaller)
+    assert (found.mean, found.error, found.p_value) == pytest.approx(
+        (expected.mean, expected.error, expected.p_value)
+    )
+
+
 def test_what_cannot_be_told() -> None:
     one = excess(families({"x": (3, 1, 1)}, lambda a, b, same: float(same)))
     assert one.n_lineages == 1
@@ -126,7 +149,7 @@ def test_what_cannot_be_told() -> None:
     assert math.isnan(one.p_value)
     none = excess(Design("single models", (1,) * 4).labels)
     assert none.n_lineages == 0
-    assert math.isnan(none.mean)
+    assert all(map(math.isnan, (none.mean, none.error, none.p_value)))
 
 
 def test_all_scores_equal_is_no_excess() -> None:

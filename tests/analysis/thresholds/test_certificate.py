@@ -17,6 +17,7 @@ from analysis.thresholds.certificate import (
     WeighedNegatives,
     allowed_share,
     balanced_weights,
+    enough,
     lineages_worth,
     negatives_needed,
     shared_confidence,
@@ -29,9 +30,9 @@ POPULATION = Design("", (2,) * 124, 3, separation=2.0, same_cell=0.4)
 KINDS = ("look-alike", "independent")
 
 
-def weights_of(edges: list[tuple[int, int]], n: int) -> dict[tuple[int, int], float]:
+def weights_of(edges: list[tuple[int, int]]) -> dict[tuple[int, int], float]:
     first, second = np.array(edges).T
-    return dict(zip(edges, balanced_weights(first, second, n).tolist(), strict=True))
+    return dict(zip(edges, balanced_weights(first, second).tolist(), strict=True))
 
 
 def clique(*lineages: int) -> list[tuple[int, int]]:
@@ -44,7 +45,7 @@ def at_lineages(weights: dict[tuple[int, int], float], n: int) -> list[float]:
 
 @pytest.mark.parametrize("m", [2, 3, 4, 7, 118])
 def test_look_alike_lineages_share_their_weight_evenly(m: int) -> None:
-    weights = weights_of(clique(*range(m)), m)
+    weights = weights_of(clique(*range(m)))
     assert list(weights.values()) == pytest.approx([1 / (m - 1)] * len(weights))
     assert sum(weights.values()) == pytest.approx(m / 2)
 
@@ -59,12 +60,14 @@ def test_look_alike_lineages_share_their_weight_evenly(m: int) -> None:
         ([(a, b) for a in range(3) for b in range(3, 10)], 10, 3.0),  # dense by mixtures of experts
         ([(0, 1), (1, 2), (2, 3)], 4, 2.0),
         ([(0, 1), (0, 2), (1, 2), (2, 3)], 4, 2.0),  # a lineage whose one partner has others
+        # What fades is told by the lineages of the pair: 1/59 is even where every two of 60 are a pair.
+        ([(60, 61), (60, 62), (61, 62), (62, 63), *clique(*range(60))], 64, 32.0),
     ],
 )
 def test_no_lineage_counts_for_more_than_one_and_no_weight_is_left(
     edges: list[tuple[int, int]], n: int, total: float
 ) -> None:
-    weights = weights_of(edges, n)
+    weights = weights_of(edges)
     assert max(at_lineages(weights, n)) <= 1 + 1e-12
     assert min(weights.values()) >= 0
     assert sum(weights.values()) == pytest.approx(total, abs=1e-6)
@@ -77,18 +80,18 @@ def test_any_table_of_pairs_is_weighed_within_its_bounds() -> None:
             a, b = np.triu_indices(n, 1)
             kept = rng.random(len(a)) < share
             kept[0] = True
-            weights = weights_of(list(zip(a[kept].tolist(), b[kept].tolist(), strict=True)), n)
+            weights = weights_of(list(zip(a[kept].tolist(), b[kept].tolist(), strict=True)))
             assert max(at_lineages(weights, n)) <= 1 + 1e-12
             assert all(0 <= weight <= 1 for weight in weights.values())
 
 
 def test_weights_follow_the_structure_and_not_the_names() -> None:
     edges = clique(0, 1, 2, 3) + clique(3, 4, 5) + [(5, 6), (6, 7), (2, 7)]
-    named = weights_of(edges, 8)
+    named = weights_of(edges)
     rng = np.random.default_rng(1)
     for _ in range(5):
         new = rng.permutation(8)
-        renamed = weights_of([(int(new[a]), int(new[b])) for a, b in edges], 8)
+        renamed = weights_of([(int(new[a]), int(new[b])) for a, b in edges])
         for a, b in edges:
             assert renamed[int(new[a]), int(new[b])] == pytest.approx(named[a, b], abs=1e-9)
 
@@ -142,6 +145,20 @@ def test_how_many_negatives_are_needed_and_what_may_pass_among_them() -> None:
 def test_independent_negatives_keep_the_promise_by_the_binomial_law(n: int) -> None:
     share = allowed_share(n, 0.05, 0.95)
     assert binom.cdf(math.floor(share * n + 1e-9), n, 0.05) <= 0.05
+
+
+def test_a_negative_without_weight_costs_nothing() -> None:
+    """Nothing may pass here, and the highest score is a pair's whose lineages count in other pairs."""
+    score, weight = np.array([3.0, 2.0, 1.0]), np.array([0.0, 1.0, 1.0])
+    weighed = WeighedNegatives("independent", np.arange(3), score, weight, 2.0)
+    assert allowed_share(2.0, 0.5, 0.75) == 0
+    assert weighed.certified(0.5, 0.75) == np.nextafter(2.0, np.inf)
+
+
+def test_negatives_that_fall_short_by_rounding_only_let_nothing_pass() -> None:
+    assert enough(2 - 5e-7, 2)
+    assert not enough(2 - 2e-6, 2)
+    assert allowed_share(2 - 5e-7, 0.5, 0.75) == 0
 
 
 def test_a_certified_threshold_lets_the_allowed_share_pass() -> None:

@@ -19,7 +19,7 @@ import fpcore
 from benchmark.results.decision import Decision
 from benchmark.results.files import RunDirectory
 from benchmark.results.forgery_outcomes import forgery_outcomes
-from benchmark.zoo.transforms import transform
+from benchmark.zoo.transformed import transform
 
 ROOT = Path(__file__).parents[3]
 METRICS = "attention-std,norm-pearson,weight-cosine"

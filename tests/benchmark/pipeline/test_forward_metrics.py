@@ -17,7 +17,7 @@ from zoo_models import shipped
 import fpcore
 from benchmark.results.files import RunDirectory
 from benchmark.zoo.cells import CELLS
-from benchmark.zoo.transforms import transform
+from benchmark.zoo.transformed import transform
 from fpcore.metrics.outputs import provenance_test
 
 METRICS = {

@@ -28,6 +28,7 @@ from benchmark.results.schema import (
     DecayPoint,
     DisputeRecord,
     Failure,
+    FamilyClass,
     ForgeryOutcome,
     ForgeryRecord,
     Machine,
@@ -36,6 +37,7 @@ from benchmark.results.schema import (
     ModelRecord,
     ModelTraffic,
     Results,
+    RunPoint,
     RunRecord,
     ScoredPair,
     SharedPropertyClass,
@@ -175,7 +177,9 @@ def results() -> Results:
             **vars(one),
             forgeries=forgeries(one),
             decay=decay(one.metric),
+            run_points=run_points(one.metric),
             shared_properties=shared_properties(one),
+            by_family=by_family(one),
             laundering=(),
         )
         for one in told.metrics
@@ -209,6 +213,29 @@ def decay(metric: str) -> tuple[DecayPoint, ...]:
         if row["status"] == "ok"
     ]
     return tuple(sorted(points, key=lambda point: point.share))
+
+
+def run_points(metric: str) -> tuple[RunPoint, ...]:
+    """Two runs of four points whose scores rise to the end; `silent` scores none of them."""
+    if metric == "silent":
+        return ()
+    return tuple(
+        RunPoint(f"lab/m-seed{seed}", f"lab/m-seed{seed}@step{step}", "Replicates", f"lab/m-seed{seed}", step,
+                 step / 1000, 0.1 * seed + 0.8 * (step / 1000) ** 0.3)
+        for seed in (1, 2)
+        for step in (0, 10, 100, 500)
+    )  # fmt: skip
+
+
+def by_family(one: analysis.MetricSummary) -> tuple[FamilyClass, ...]:
+    """Replicates among themselves, and against models without a family."""
+    if one.metric == "silent":
+        return ()
+    rate = analysis.Interval(0.25, 0.1, 0.5, 0.95, "made up")
+    return tuple(
+        FamilyClass(name, 40, 9, 0.3, 10, one.look_alike_auc, rate)
+        for name in ("Replicates", "Replicates – others")
+    )
 
 
 FORGED = ("attention-std",)  # can be made to accuse and to acquit; every other metric is unmoved

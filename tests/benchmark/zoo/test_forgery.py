@@ -13,7 +13,7 @@ from benchmark.catalog import load_catalog
 from benchmark.pipeline.checkpoints import open_model
 from benchmark.zoo.forgery import FORGERIES
 from benchmark.zoo.scales import Largest, Spread, meet_both, meet_sum
-from benchmark.zoo.transforms import transform
+from benchmark.zoo.transformed import transform
 from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint, open_checkpoint
 
 PAIRS = [("qwen-a", "qwen-b"), ("llama-a", "llama-b"), ("neox-a", "neox-b"), ("narrow-c-moe", "narrow-a")]

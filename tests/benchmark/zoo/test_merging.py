@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmark.zoo.transforms import transform
+from benchmark.zoo.transformed import transform
 from fpcore import BadCheckpoint, MemoryCheckpoint
 
 BASE = {"a": [1.0, 1.0, 1.0, 1.0, 1.0], "b": [0.0, 0.0, 0.0]}

@@ -11,7 +11,8 @@ from zoo_models import RANDOM, assert_equal_logits, distance, random_model, ship
 
 from benchmark.zoo.forgery import FORGERIES
 from benchmark.zoo.transform_kinds import TRANSFORMS
-from benchmark.zoo.transforms import ARITHMETIC, transform
+from benchmark.zoo.transformed import transform
+from benchmark.zoo.transforms import ARITHMETIC
 from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint
 
 SHIPPED = ["qwen-a", "llama-a", "neox-a", "narrow-c-moe"]

@@ -16,6 +16,7 @@ from fpcore.features import moments as module
 from fpcore.features.block_moments import Moments, exact_moments
 from fpcore.features.moments import measure
 from fpcore.features.sampled_moments import moments_from_slices, pooled_error
+from fpcore.features.sampling_error import sampling_errors
 from fpcore.metrics.depth_profiles import DepthProfile
 
 CURVES = ("attention-std", "ffn-std", "layer-energy")
@@ -146,3 +147,65 @@ def test_the_error_of_populations_together() -> None:
     assert pooled_error([one]) == pytest.approx(0.1)
     assert pooled_error([one, one]) == pytest.approx(0.1 / np.sqrt(2))
     assert pooled_error([Moments(9, 0.0, 0.0, 0.0, 0.0)]) == 0.0
+
+
+def deep(seed: int) -> fpcore.Checkpoint:
+    """A Llama of eight layers, each matrix of a spread of its own."""
+    generator = torch.Generator().manual_seed(seed)
+    width, inner, layers, vocabulary = 32, 48, 8, 40
+    shapes = {
+        "self_attn.q_proj": (width, width),
+        "self_attn.k_proj": (width // 2, width),
+        "self_attn.v_proj": (width // 2, width),
+        "self_attn.o_proj": (width, width),
+        "mlp.gate_proj": (inner, width),
+        "mlp.up_proj": (inner, width),
+        "mlp.down_proj": (width, inner),
+        "input_layernorm": (width,),
+        "post_attention_layernorm": (width,),
+    }
+    wanted = {
+        f"model.layers.{n}.{name}.weight": shape for n in range(layers) for name, shape in shapes.items()
+    }
+    wanted |= {"model.embed_tokens.weight": (vocabulary, width), "lm_head.weight": (vocabulary, width)}
+    wanted["model.norm.weight"] = (width,)
+    tensors = {
+        name: torch.randn(shape, generator=generator) * (0.5 + torch.rand(1, generator=generator))
+        for name, shape in wanted.items()
+    }
+    config = {
+        "model_type": "llama",
+        "hidden_size": width,
+        "intermediate_size": inner,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "vocab_size": vocabulary,
+        "tie_word_embeddings": False,
+    }
+    return fpcore.MemoryCheckpoint(f"deep {seed}", f"deep {seed}", config, tensors)
+
+
+def test_errors_of_scores_are_of_the_size_of_the_errors(small_weights_are_large: None) -> None:
+    """Strangers, slices drawn by 40 seeds: how far sampled scores are off, beside what is said of it."""
+    models, metric, pair = [deep(0), deep(1)], fpcore.metric("attention-std"), np.array([(0, 1)])
+    exact = metric.similarity(*map(metric.fingerprint, models))
+    off, said = [], []
+    for seed in range(40):
+        taken = [metric.fingerprint(SampledCheckpoint(model, seed)) for model in models]
+        off.append(metric.similarity(*taken) - exact)
+        said.append(sampling_errors(metric, taken, pair)[0])
+    ratio = np.sqrt(np.square(said).mean() / np.square(off).mean())
+    assert 0.5 < ratio < 2.0
+
+
+def test_errors_of_scores_depend_on_their_pair_alone(small_weights_are_large: None) -> None:
+    metric, one = fpcore.metric("attention-std"), np.array([(0, 1)])
+    taken = [metric.fingerprint(SampledCheckpoint(deep(seed))) for seed in range(3)]
+    together = sampling_errors(metric, taken, np.array([(0, 1), (1, 2), (0, 2)]))
+    alone = [sampling_errors(metric, [taken[a], taken[b]], one)[0] for a, b in ((0, 1), (1, 2))]
+    assert together[:2].tolist() == alone
+    assert (together > 0.0).all()
+    whole = [metric.fingerprint(deep(seed)) for seed in range(2)]
+    assert sampling_errors(metric, whole, one).tolist() == [0.0]
+    assert sampling_errors(metric, whole, np.empty((0, 2), dtype=int)).tolist() == []

@@ -198,3 +198,13 @@ def test_sampled_spectra_of_other_depths_abstain() -> None:
     for other in prints[1:]:
         with pytest.raises(NotComparable, match="sampled at different places"):
             metric.similarity(prints[0], other)
+
+
+def test_what_was_taken_of_some_layers_has_a_digest_of_its_own() -> None:
+    one, metric = model(seed=1, num_hidden_layers=12), fpcore.metric("attention-spectra")
+    digests = []
+    for sample in (None, Sample(0.5), Sample(0.5, seed=1), Sample(0.75)):
+        one.sample = sample
+        digests.append(metric.fingerprint(one).digest)
+    assert digests[0] == one.digest
+    assert len(set(digests)) == 4
