@@ -175,7 +175,7 @@ def _lineages(bounds: Interval, low: ShareOfLineages, high: ShareOfLineages, lin
         return 0
     above = low.estimate > line
     share = low if above else high
-    if not share.held or share.estimate == line:
+    if not share.held:
         return -1
     values = np.sort(share.values if above else 1 - share.values)
     goal = line if above else 1 - line

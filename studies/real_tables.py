@@ -18,7 +18,7 @@ from benchmark import analyse, load_catalog
 from benchmark.report.against_text import against_blocks
 from benchmark.results.carried_over import set_against
 
-__all__ = ["FILES", "against_section", "in_page", "mdgbench", "model_tracing"]
+__all__ = ["FILES", "METRICS", "against_section", "in_page", "mdgbench", "model_tracing"]
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "explanation" / "zoo-against-real.md"
 SECTION: Final = re.compile(r"(?<=<!-- begin -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -27,6 +27,7 @@ MODEL_TRACING: Final = (
     "model-tracing, divergence on WikiText of 36 pairs of Llama-7B-shaped models, with arXiv:2502.12292,"
     " github.com/ahmeda14960/model-tracing; labels by this catalog"
 )
+METRICS: Final = "attention-std,invariant-terms"  # of the zoo run that the page shows
 FILES: Final = (
     "real_scores/attention-std.csv",
     "real_scores/invariant-terms.csv",

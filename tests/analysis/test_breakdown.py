@@ -284,13 +284,15 @@ def test_bounds_hold_for_methods_and_metrics_together_and_count_misses_against_t
 
 
 def test_misses_never_lift_the_lower_bound_above_the_estimate_of_the_rest() -> None:
-    """The pairs with a score lose to all; those without lose too, but in another cell."""
+    """The pair with a score loses to all. The other shares the last place, with strangers of its cells."""
     table = small()
     score, status = table.score.copy(), np.full(len(table), "ok", dtype=object)
     score[0] = -5.0
+    score[table.independent & (table.cell_a != table.cell_b)] = -np.inf
     status[np.flatnonzero(table.derived)[1]] = "abstained"
     (row,) = analysis.by_method(small(score=score, status=status)).values()
-    assert row.bounds.low <= row.bounds.estimate == 0.0
+    assert row.look_alike_auc_with_misses.estimate == 0.25
+    assert row.bounds.low == row.bounds.estimate == 0.0
     (nothing,) = analysis.by_method(small(status=np.where(table.derived, "failed", "ok"))).values()
     assert nothing.state is MethodState.NO_SCORE
     assert nothing.look_alike_auc_with_misses.estimate == 0.0

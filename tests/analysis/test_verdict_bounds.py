@@ -97,7 +97,7 @@ def assert_alike(one: Interval, other: Interval) -> None:
     assert replace(one, low=0.0, high=0.0, unseen=0.0) == replace(other, low=0.0, high=0.0, unseen=0.0)
 
 
-@pytest.mark.parametrize("failing", [(), (2,)])
+@pytest.mark.parametrize("failing", [(), (2,), (1, 2, 3)])
 def test_every_part_of_the_bounds(failing: tuple[int, ...]) -> None:
     table = with_failing(*failing)
     methods = by_method(table, n_metrics=2)
@@ -112,7 +112,38 @@ def test_every_part_of_the_bounds(failing: tuple[int, ...]) -> None:
     assert found.share_elsewhere == 1 - len(failing) / 4
     if failing:
         left = Wins.of(table, "look-alike", positive=table.derived & ~np.isin(table.model_b % 5, failing))
-        assert_alike(found.elsewhere, whole_bounds(left, family_level(2 * choices(4, 1))))
+        assert_alike(found.elsewhere, whole_bounds(left, family_level(2 * choices(4, len(failing)))))
+
+
+def test_the_lower_end_and_what_is_unseen_are_those_of_a_lineage_that_tells_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    low = Interval(0.8, 0.6, 0.9, 0.95, "made up", unseen=0.5)
+    high = Interval(0.8, 0.5, 0.99, 0.95, "made up", unseen=0.4)
+    table = example_table()
+    methods = by_method(table)
+    monkeypatch.setattr(verdict_bounds, "intervals_at_once", lambda asked: [low, high])
+    found = separation_bounds(table, methods).look_alike_auc
+    assert found == Interval(0.8, 0.6, 0.99, 0.95, METHOD, unseen=0.5)
+
+
+def test_the_lineages_that_would_do_are_told_by_the_end_that_is_short_of_the_line() -> None:
+    """Below 90 % whatever a lineage more may do; above 75 % though it may tell nothing."""
+    table = example_table(n_lineages=10, separation=1.6)
+    found = separation_bounds(table, by_method(table))
+    wins = Wins.of(table, "look-alike")
+    low, high = (auc_share(wins, wins.jackknife(), family_level(1), kind) for kind in (AREA, ANYTHING))
+    assert FAIR < wins.estimate < GOOD
+    assert (found.lineages_for_good, found.lineages_for_fair) == tuple(
+        _lineages(found.look_alike_auc, low, high, line) for line in (GOOD, FAIR)
+    )
+    assert found.lineages_for_good > _lineages(found.look_alike_auc, low, low, GOOD) > 0
+    assert 0 < found.lineages_for_fair < _lineages(found.look_alike_auc, high, high, FAIR)
+    table = example_table(n_lineages=10, separation=1.0)
+    found, wins = separation_bounds(table, by_method(table)), Wins.of(table, "look-alike")
+    low = auc_share(wins, wins.jackknife(), family_level(1))
+    assert wins.estimate < FAIR
+    assert found.lineages_for_fair > _lineages(found.look_alike_auc, low, low, FAIR) > 0
 
 
 def test_bounds_are_of_one_metric_by_default() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from conftest import command
 
-from studies.real_tables import FILES, PAGE, against_section, in_page, model_tracing
+from studies.real_tables import FILES, METRICS, PAGE, against_section, in_page, model_tracing
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -28,8 +28,7 @@ def test_the_page_shows_the_zoo_of_today_beside_the_tables(
     if not all((FOLDER / name).is_file() for name in FILES):
         pytest.skip(f"public score tables are not at {FOLDER}")
     monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "cache"))
-    metrics = "attention-std,invariant-terms,output-divergence"
-    said = command("run", "-q", "--metrics", metrics, "--out", tmp_path / "zoo", cache=tmp_path / "cache")
+    said = command("run", "-q", "--metrics", METRICS, "--out", tmp_path / "zoo", cache=tmp_path / "cache")
     assert said.code == 0, said.err
     section = against_section(FOLDER, tmp_path / "zoo", tmp_path / "tables")
 
