@@ -121,11 +121,9 @@ def claim_verdict(table: ScoreTable, claim: Claim | None, *, n_together: int = 1
         found.append(_auc(claim.auc, auc(table, level=level)))
     if claim.p_values:
         found.append(_p_values(audit_p_values(table, level=level)))
-    for word in (ClaimWord.FAILS, ClaimWord.CANNOT_SAY, ClaimWord.HOLDS):
-        told = [one.because for one in found if one.verdict is word]
-        if told:
-            return ClaimVerdict(word, " ".join(told))
-    raise AssertionError("a claim that states something was judged by nothing")
+    words = {one.verdict for one in found}
+    decides = next(word for word in (ClaimWord.FAILS, ClaimWord.CANNOT_SAY, ClaimWord.HOLDS) if word in words)
+    return ClaimVerdict(decides, " ".join(one.because for one in found if one.verdict is decides))
 
 
 def _threshold(audit: ThresholdAudit) -> ClaimVerdict:

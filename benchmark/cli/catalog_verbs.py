@@ -20,7 +20,7 @@ __all__ = ["app"]
 app = typer.Typer(
     help="Validate and look at the catalog, and add models of the hub to it.", no_args_is_help=True
 )
-app.command("published")(catalog_published)
+app.command("published", short_help="List scores that others published for real pairs.")(catalog_published)
 
 
 @app.command("check", short_help="Validate catalogs; every problem on a line of its own.")
@@ -70,7 +70,7 @@ def _problems(error: CatalogError) -> list[dict[str, object]]:
     ]
 
 
-@app.command("import")
+@app.command("import", short_help="Write entries from the hub's own metadata.")
 def catalog_import(
     names: Annotated[list[str], typer.Argument(metavar="ORG/NAME[@REVISION]...", help="Models on the hub.")],
     catalog: CatalogFile = None,
@@ -140,7 +140,7 @@ def catalog_tree(model: ModelName, catalog: CatalogFile = None, json_: Json = Fa
         print(tree_text(loaded, model))
 
 
-@app.command("pairs")
+@app.command("pairs", short_help="All pairs, with relation, method and lineages.")
 def catalog_pairs(
     relation: Annotated[str | None, typer.Option(metavar="r", help="Only pairs of this relation.")] = None,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV, with all labels.")] = False,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from analysis import CatalogSummary, Threshold, VerdictWord
-from benchmark.report.notation import count, goal, percent, plain
+from benchmark.report.notation import count, goal, percent, unit
 from benchmark.report.sections import MetricSection
 
 __all__ = ["certified", "goals", "headline", "lineages_that_count", "of_use", "standfirst"]
@@ -99,7 +99,7 @@ def _certificates(sections: Sequence[MetricSection], catalog: CatalogSummary) ->
     if not held:
         return [_out_of_reach(at, catalog)]
     named = [
-        f"{one.name} (≥ {plain(item.value)}, finds {percent(item.tpr.estimate)} %)"
+        f"{one.name} (≥ {unit(item.value)}, finds {percent(item.tpr.estimate)} %)"
         for one, item in held
         if of_use(item)
     ]

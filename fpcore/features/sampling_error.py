@@ -24,7 +24,7 @@ DRAWS: Final = 32
 
 
 def sampling_errors(
-    metric: Metric, fingerprints: Sequence[Fingerprint], pairs: NDArray[np.integer]
+    metric: Metric, fingerprints: Sequence[Fingerprint], pairs: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Standard errors of scores of pairs of sampled models, by a parametric bootstrap.
 
@@ -72,7 +72,7 @@ def _redrawn(fingerprint: Fingerprint, draw: int) -> Fingerprint:
 
 
 def _scores(
-    metric: Metric, fingerprints: Sequence[Fingerprint], pairs: NDArray[np.integer]
+    metric: Metric, fingerprints: Sequence[Fingerprint], pairs: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     scores = np.full(len(pairs), math.nan)
     if metric.scores_together:

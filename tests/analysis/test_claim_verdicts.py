@@ -54,6 +54,7 @@ def test_without_look_alikes_a_threshold_can_fail_but_never_hold():
         (0.85 - BELOW, 1.0, "cannot say"),
         (0.6, 0.85 - BELOW, "fails"),
         (0.6, 0.86, "cannot say"),
+        (0.6, 0.85, "cannot say"),
     ],
 )
 def test_an_auc_may_fall_short_by_a_twentieth(low, high, word):
@@ -163,6 +164,12 @@ def test_with_more_statements_less_is_said():
     middle = float(np.quantile(table.score[table.look_alike], 0.97))
     assert claim_verdict(table, Claim(threshold=middle)).verdict is ClaimWord.HOLDS
     assert claim_verdict(table, Claim(threshold=middle), n_together=10**6).verdict is ClaimWord.CANNOT_SAY
+
+
+def test_a_claim_is_judged_alone_where_nothing_is_said_of_others():
+    table, claim = example_table(), Claim(auc=0.9)
+    alone, together = (claim_verdict(table, claim, n_together=n) for n in (1, 2))
+    assert claim_verdict(table, claim) == alone != together
 
 
 def test_statements_are_counted():

@@ -175,17 +175,17 @@ def test_what_is_not_established_is_a_limit() -> None:
 
 def test_methods_that_fail_are_limits_worst_first() -> None:
     methods = {
-        "prune": method(MethodState.FAILED, 0.7),
-        "a-merge": method(MethodState.FAILED, 0.6),
+        "prune": method(MethodState.FAILED, 0.5),
         "merge": method(MethodState.FAILED, 0.6),
+        "a-merge": method(MethodState.FAILED, 0.6),
         "cast": method(MethodState.UNDECIDED, 0.5),
         "fine-tune": method(),
     }
     found = judged(replace(SEPARATES, by_method=methods))
     assert found[0] == "separates within limits"
-    assert found[2] == ("a-merge", "merge", "prune")
+    assert found[2] == ("prune", "a-merge", "merge")
     assert "of 5 derivation methods 3 fail, 0 have no score, 1 is undecided, 1 holds" in found[1]
-    assert "Fails on a-merge (0.60), merge (0.60), prune (0.70)." in found[1]
+    assert "Fails on prune (0.50), a-merge (0.60), merge (0.60)." in found[1]
     assert "On the other methods a child beats 95.5% [91.0%, 100.0%]." in found[1]
 
 
