@@ -31,13 +31,9 @@ VERBS: dict[str, tuple[str, ...]] = {
     "catalog show": ("f0", "--catalog", "CATALOG"),
     "catalog tree": ("f0", "--catalog", "CATALOG"),
     "catalog pairs": ("--catalog", "CATALOG"),
+    "catalog published": ("pangu-pro-moe",),
 }
-ON_THEIR_OWN = {
-    "cache clear",
-    "catalog import",
-    "zoo build",
-    "zoo verify",
-}  # import needs a hub: test_hub_import.py
+ON_THEIR_OWN = {"cache clear", "catalog import", "zoo build", "zoo verify"}  # import: test_hub_import.py
 
 
 def strict(text: str) -> Any:
