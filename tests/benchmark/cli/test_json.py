@@ -31,7 +31,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "catalog show": ("f0", "--catalog", "CATALOG"),
     "catalog tree": ("f0", "--catalog", "CATALOG"),
     "catalog pairs": ("--catalog", "CATALOG"),
-    "catalog published": ("pangu-pro-moe",),
+    "catalog published": (),
 }
 ON_THEIR_OWN = {"cache clear", "catalog import", "zoo build", "zoo verify"}  # import: test_hub_import.py
 
