@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from analysis.columns import RELATIONS
 from analysis.look_alikes import look_alike_pairs
@@ -15,6 +18,8 @@ from benchmark.catalog.model import GRADES, Dispute, Evidence, Model
 from benchmark.catalog.pairs import related_pairs
 
 __all__ = ["CatalogCounts", "count_catalog"]
+
+Codes: TypeAlias = "npt.NDArray[np.signedinteger[Any]]"
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,7 @@ def count_catalog(
     best = Counter(_best_grade(parent.evidence) for parent in derivations)
     pairs = related_pairs(graph, chosen)
     relations = np.bincount(pairs.codes, minlength=len(RELATIONS)).tolist()
-    cells = np.array([by_id[name].cell for name in pairs.ids], dtype=object)
-    alike = look_alike_pairs(np.array(RELATIONS)[pairs.codes], cells[pairs.a], cells[pairs.b])
+    cells = pd.factorize(np.array([by_id[name].cell for name in pairs.ids], dtype=object))[0]
     return CatalogCounts(
         file=file,
         digest=digest,
@@ -108,7 +112,7 @@ def count_catalog(
         derivations=most_frequent(Counter(parent.method for parent in derivations)),
         evidence={grade: best[grade] for grade in GRADES},
         pairs=dict(zip(RELATIONS, relations, strict=True)),
-        look_alikes=int(alike.sum()),
+        look_alikes=_look_alikes(pairs.codes, cells[pairs.a], cells[pairs.b]),
         forgeries=most_frequent(Counter(model.forgery.kind for model in graph.order if model.forgery)),
         disputes=most_frequent(Counter(dispute.status for dispute in disputes)),
         without_cell=tuple(model.id for model in models if model.cell is None),
@@ -116,6 +120,18 @@ def count_catalog(
             model.id for model in models if model.founder and not model.stated_from_scratch
         ),
     )
+
+
+def _look_alikes(relation: Codes, cell_a: Codes, cell_b: Codes) -> int:
+    """How many pairs are look-alikes; millions of pairs are few kinds of them, by relation and two cells."""
+    n_cells = int(max(cell_a.max(initial=-1), cell_b.max(initial=-1))) + 2  # -1 is an unknown cell
+    form = (n_cells, n_cells, len(RELATIONS))
+    kind = np.ravel_multi_index((cell_a + 1, cell_b + 1, relation), form)
+    n_pairs = np.bincount(kind)
+    kinds = np.flatnonzero(n_pairs)
+    a, b, of = np.unravel_index(kinds, form)
+    alike = look_alike_pairs(np.array(RELATIONS)[of], a - 1, b - 1)
+    return int(n_pairs[kinds][alike].sum())
 
 
 def most_frequent(counter: Counter[str]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from analysis.columns import RELATIONS
 from analysis.lineages import connected_components
@@ -176,13 +177,15 @@ class Graph:
     def _founders_apart(self) -> Matrix:
         """Pairs of founders whose independence is stated, each direction on its own."""
         scratch = np.array([model.stated_from_scratch for model in self.order], dtype=bool)
-        maker = np.array([model.publisher for model in self.order], dtype=object)
-        spans = [date_span(model.date) for model in self.order]
+        # Numbers in place of names and days: what is compared is the square of the models.
+        maker = pd.factorize(np.array([model.publisher or None for model in self.order], dtype=object))[0]
+        days = np.array([date_span(model.date) for model in self.order], dtype="U10").reshape(-1, 2)
+        first, last = np.unique(days, return_inverse=True)[1].reshape(-1, 2).T
         # The hub's metadata says when a repository was made, perhaps in private, and not who first had it.
         by_card = np.array([model.known_by_card for model in self.order], dtype=bool)
-        first, last = (np.array([span[side] for span in spans], dtype=object) for side in (0, 1))
-        other_maker = (maker[:, None] != maker[None, :]) & (maker != "")[:, None] & (maker != "")[None, :]
-        before_sharing = other_maker & (last[:, None] < first[None, :]).astype(bool) & ~by_card[:, None]
+        known = maker >= 0
+        other_maker = (maker[:, None] != maker[None, :]) & known[:, None] & known[None, :]
+        before_sharing = other_maker & (last[:, None] < first[None, :]) & ~by_card[:, None]
         not_from: Matrix = scratch[:, None] | before_sharing
         return not_from & not_from.T
 
