@@ -27,7 +27,7 @@ MODEL_TRACING: Final = (
     "model-tracing, divergence on WikiText of 36 pairs of Llama-7B-shaped models, with arXiv:2502.12292,"
     " github.com/ahmeda14960/model-tracing; labels by this catalog"
 )
-METRICS: Final = "attention-std,invariant-terms"  # of the zoo run that the page shows
+METRICS: Final = "attention-std,invariant-terms,output-divergence"  # of the zoo run that the page shows
 FILES: Final = (
     "real_scores/attention-std.csv",
     "real_scores/invariant-terms.csv",
