@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from benchmark.catalog.pairs import related_pairs
 
 __all__ = ["CatalogCounts", "count_catalog"]
 
-Codes: TypeAlias = "npt.NDArray[np.signedinteger[Any]]"
+Codes: TypeAlias = npt.NDArray[np.int8] | npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
