@@ -113,7 +113,7 @@ def require(condition: bool, reason: str) -> None:
         raise NotComparable(reason)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The class of an error and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__

@@ -9,11 +9,12 @@ of the product; so it is corrected for their reliability, as in a regression wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from analysis.inference.level_term import LevelTerm
 
 __all__ = ["LevelProduct"]
 
@@ -25,20 +26,8 @@ LEAST_RELIABLE: Final = 0.5
 noise than knowledge."""
 
 
-@dataclass(frozen=True)
-class LevelProduct:
-    """The product of two lineages' levels, fitted to pairs between lineages.
-
-    Attributes
-    ----------
-    inside : ndarray of float, shape (n_lineages,)
-        What it says of a pair inside each lineage.
-    between : ndarray of float, shape (n_blocks,)
-        What it says of each pair of lineages.
-    """
-
-    inside: Floats
-    between: Floats
+class LevelProduct(LevelTerm):
+    """The product of two lineages' levels, fitted to pairs between lineages."""
 
     @classmethod
     def of(cls, level: Floats, lineage: Indices, left: Floats, a: Indices, b: Indices) -> LevelProduct:

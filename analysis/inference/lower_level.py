@@ -8,30 +8,18 @@ out without any trace of descent. So the term is how far apart two levels are: m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+
+from analysis.inference.level_term import LevelTerm
 
 __all__ = ["LowerLevel"]
 
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class LowerLevel:
-    """How far apart two lineages' levels are, fitted to pairs between lineages.
-
-    Attributes
-    ----------
-    inside : ndarray of float, shape (n_inside,)
-        What it says of a pair inside each lineage.
-    between : ndarray of float, shape (n_blocks,)
-        What it says of each pair of lineages.
-    """
-
-    inside: Floats
-    between: Floats
+class LowerLevel(LevelTerm):
+    """How far apart two lineages' levels are, fitted to pairs between lineages."""
 
     @classmethod
     def of(cls, left: Floats, nearness: Floats, inside: Floats) -> LowerLevel:

@@ -21,6 +21,7 @@ from benchmark.pipeline.deadline import TookTooLong, deadline
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace
 from benchmark.session.files import atomic_path
+from fpcore.errors import first_line
 
 __all__ = ["PairScore", "ScoreUnit", "failed_scores", "score_unit", "scored"]
 
@@ -99,7 +100,7 @@ def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
         if found:
             scores.iloc[alone] = pd.DataFrame(found, columns=list(PairScore._fields))
         if workspace.sample:
-            scores["standard_error"] = _errors(workspace, unit, todo, scores)
+            _add_errors(workspace, unit, todo, scores)
     if known is not None:
         scores = pd.concat([known[known["status"] != "failed"], scores]).sort_index()
     with atomic_path(path) as temporary:
@@ -161,18 +162,19 @@ def _together(workspace: Workspace, unit: ScoreUnit, todo: Places) -> pd.DataFra
     )
 
 
-def _errors(workspace: Workspace, unit: ScoreUnit, todo: Places, scores: pd.DataFrame) -> list[float]:
-    """Standard errors that sampling adds to scores; NaN where there is no score, or an error is not known."""
+def _add_errors(workspace: Workspace, unit: ScoreUnit, todo: Places, scores: pd.DataFrame) -> None:
+    """Set beside each score what sampling adds to it; NaN, with the reason, where that cannot be found."""
     from fpcore.features.sampling_error import sampling_errors
 
     ok = np.flatnonzero(scores["status"] == "ok")
     fingerprints, pairs, places = _ready(workspace, unit, todo[ok])
-    errors = np.full(len(todo), math.nan)
+    errors, reasons = np.full(len(todo), math.nan), scores["reason"].to_numpy(dtype=object, copy=True)
     try:
-        errors[ok[places]] = sampling_errors(workspace.metric(unit.metric), fingerprints, pairs)
-    except Exception:  # a metric is somebody's code; its scores stand all the same
-        return errors.tolist()
-    return errors.tolist()
+        with deadline(unit.limit):
+            errors[ok[places]] = sampling_errors(workspace.metric(unit.metric), fingerprints, pairs)
+    except (Exception, TookTooLong) as error:  # a metric is somebody's code; its scores stand all the same
+        reasons[ok] = f"standard error: {first_line(error)}"
+    scores["standard_error"], scores["reason"] = errors, reasons
 
 
 def _ready(

@@ -26,7 +26,7 @@ def headline(sections: Sequence[MetricSection]) -> str:
     """
     if not sections:
         return "No metric was judged."
-    separating = [section for section in sections if section.group.slug == "yes"]
+    separating = _separating(sections)
     of = f"of {count(len(sections), 'metric')}"
     if not separating:
         return f"None {of} is shown to separate children from look-alikes."

@@ -167,17 +167,6 @@ class MetricSection:
         return min(told, key=lambda warning: (-told[warning], warning), default="")
 
     @property
-    def aside(self) -> str:
-        """The one thing to know beside the look-alike AUC, for the ten-second answer."""
-        result, slug = self.result, self.group.slug
-        if slug == "unknown":
-            return result.because or result.verdict
-        if slug == "yes" and self.limits:
-            return self.limits
-        told = f"; {unit(result.auc.estimate)} against all independents" if result.auc.defined else ""
-        return result.verdict + told
-
-    @property
     def short(self) -> str:
         """Why the verdict is what it is, short enough for a table: limits are counted, not listed."""
         result = self.result

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from benchmark.report.drawings.axes import Axis
-from benchmark.report.drawings.charts import Dots, Level, Panel
-from benchmark.report.notation import plain
+from benchmark.report.drawings.charts import Dots, Panel
+from benchmark.report.drawings.scores_panel import scores_panel
 from benchmark.report.sections import MetricSection
 from benchmark.report.training_distance import decay_sentence, threads
 
@@ -30,20 +28,10 @@ def decay_panel(section: MetricSection, farthest: float) -> Panel | None:
     points = section.decay
     if not points:
         return None
-    scores = [point.score for point in points]
-    band, threshold = section.look_alike_band, section.decision.value
-    ends = [value for value in (*scores, *(band or ()), threshold) if math.isfinite(value)]
-    low, high = min(ends), max(ends)
-    room = 0.05 * (high - low) or 0.5
-    levels = [Level("look-alike", "median of look-alikes", band[1])] if band else []
-    if math.isfinite(threshold):
-        levels.append(Level("cut", f"threshold {plain(threshold)}", threshold))
-    return Panel(
-        title=section.name,
-        x=Axis("share of the founder's budget trained since", 0.0, max(farthest, 1e-9), as_percent=True),
-        y=Axis("score", low - room, high + room),
-        dots=(Dots("derived", tuple((point.share, point.score) for point in points), threads(points)),),
-        levels=tuple(levels),
-        band=(band[0], band[2]) if band else None,
-        says=decay_sentence(points, band),
+    return scores_panel(
+        section,
+        Dots("derived", tuple((point.share, point.score) for point in points), threads(points)),
+        Axis("share of the founder's budget trained since", 0.0, max(farthest, 1e-9), as_percent=True),
+        "score",
+        decay_sentence(points, section.look_alike_band),
     )

@@ -87,6 +87,28 @@ def test_a_score_table_has_a_column_of_errors(tmp_path: Path, small_weights_are_
         assert any("scores of the two models are of slices" in text for text in case.cannot_say) == told
 
 
+def test_an_error_that_cannot_be_found_is_empty_with_the_reason(
+    tmp_path: Path, small_weights_are_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(*_: object) -> None:
+        raise ZeroDivisionError("redrawn into nothing")
+
+    monkeypatch.setattr("fpcore.features.sampling_error.sampling_errors", fault)
+    done = run(
+        models="zoo/qwen-[ab]*",
+        metrics="attention-std",
+        limit=6,
+        sample=True,
+        cache=tmp_path / "cache",
+        out=tmp_path / "out",
+        workers=1,
+    )
+    scores = pd.read_parquet(done.path / "scores.parquet")
+    assert (scores["status"] == "ok").all()
+    assert scores["standard_error"].isna().all()
+    assert set(scores["reason"]) == {"standard error: ZeroDivisionError: redrawn into nothing"}
+
+
 def test_a_pool_is_not_sampled(capsys: pytest.CaptureFixture[str]) -> None:
     from benchmark.session.errors import UsageError
 

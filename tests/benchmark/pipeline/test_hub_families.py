@@ -16,6 +16,7 @@ import pytest
 from family_hub import FamilyHub, serve_families
 from loopback_hub import LoopbackHub, loopback_hub
 
+from benchmark.pipeline.run import run as calibrate
 from benchmark.results.run import Run, read_run
 
 pytestmark = pytest.mark.slow  # over a minute of computing
@@ -53,6 +54,8 @@ class Evening:
 @pytest.fixture(scope="module")
 def evening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evening]:
     place = tmp_path_factory.mktemp("evening")
+    zoo = {"models": "zoo/qwen-[ab]*", "metrics": METRICS, "workers": 1, "quiet": True}
+    calibrate(**zoo, out=place / "zoo", cache=place / "cache")
     with loopback_hub(place / "hub-cache") as hub:
         served = serve_families(hub)
         (place / "catalog.yaml").write_text(served.text, encoding="utf-8")
@@ -73,18 +76,8 @@ def evening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evening]:
 
 def ended(hub: LoopbackHub, place: Path) -> Ended:
     """The command that a user types, in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmark",
-        "run",
-        "--tier",
-        "hub",
-        "--models",
-        "*",
-        "--budget",
-        "4.6MB",
-    ]
+    command = [sys.executable, "-m", "benchmark", "run", "--tier", "hub", "--models", "*"]
+    command += ["--budget", "4.6MB", "--against", str(place / "zoo")]
     command += ["--catalog", str(place / "catalog.yaml"), "--metrics", ",".join(METRICS)]
     command += ["--out", str(place / "run"), "--workers", "1"]
     environment = os.environ | {"LOOKALIKE_CACHE": str(place / "cache"), "OMP_NUM_THREADS": "1"}
@@ -208,6 +201,18 @@ def test_decay_curves_over_branches(evening: Evening) -> None:
     text = (run.path / "report.md").read_text(encoding="utf-8")
     assert "## Along a training run" in text
     assert "## Whose look-alikes a metric confuses" in text
+
+
+def test_the_zoo_stands_beside_the_real_models(evening: Evening) -> None:
+    section = re.search(r'<section id="against".*?</section>', evening.page, re.DOTALL)
+    assert section is not None
+    rows = [row for row in section[0].split("<tr ") if 'role="rowheader"' in row]
+    for metric in METRICS:
+        zoo, real = (row for row in rows if f">{metric}<br>" in row)
+        assert ">the zoo<" in zoo
+        assert re.search(r"AUC: <b>(carried over|in part|contradicted|open)</b>", real), real
+    written = json.loads((evening.second.run.path / "against.json").read_text(encoding="utf-8"))
+    assert {one["metric"] for one in written["metrics"]} == set(METRICS)
 
 
 def test_results_read_back_as_they_were_written(evening: Evening) -> None:
