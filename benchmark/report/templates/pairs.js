@@ -46,8 +46,9 @@ const showPair = (a, b) => {
 };
 const showPairs = (anchor, method) => {
   const plot = plots.find((one) => one.field.dataset.plot === anchor), [name, threshold] = data.calls[anchor] ?? [anchor, null];
+  // A method stands in one row, whose dots go by rising score.
   const pairs = (plot ? plot.rows : []).flatMap((row) => Array.from(row.scores(), (score, dot) => ({ score, row, dot })))
-    .filter(({ row, dot }) => row.says(dot) === `derived: ${method}`).sort((x, y) => x.score - y.score);
+    .filter(({ row, dot }) => row.says(dot) === `derived: ${method}`);
   const missed = threshold === null ? "" : `; ${pairs.filter(({ score }) => score < threshold).length} below the threshold ${short(threshold)}`;
   return [
     element("h2", `${method} under ${name}`),

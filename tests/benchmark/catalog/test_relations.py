@@ -172,6 +172,8 @@ def test_better_evidence_beside_weights_calibrates() -> None:
         (True, False, "G", "2023-01", "2024-01", "disputed"),  # g could have been made of f
         (False, True, "F", "2023-01", "2024-01", "disputed"),  # one maker: the order of release says nothing
         (False, True, "G", "2024", "2024-06", "disputed"),  # dates too coarse
+        (False, True, "G", "2024-06-01", "2024-06-01", "disputed"),  # one day: either may have been first
+        (False, True, "G", "2024-06-01", "2024-06-02", "independent"),
         (False, False, "G", "2023-01", "2024-01", "disputed"),
         (False, True, "", "2023-01", "2024-01", "disputed"),  # maker unknown
     ],

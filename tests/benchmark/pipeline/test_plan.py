@@ -104,6 +104,15 @@ def test_only_a_large_plan_leaves_pairs_out_for_cheap_metrics(tmp_path, monkeypa
     )[~thinned.chosen["other"]].any()
     assert thinned.chosen["other"].sum() > thinned.chosen["some"].sum()
     assert f"other: {thinned.chosen['other'].sum()} pairs" in str(thinned)
+    # A costly metric scores one pair of two lineages that is no look-alike, however many it may score in all.
+    many = make_plan(catalog, [COSTLY], pairs_per_lineage_pair=20)
+    alike = analysis.look_alike_pairs(
+        many.pairs["relation"], many.pairs["architecture_a"], many.pairs["architecture_b"]
+    )
+    others = many.pairs[many.chosen["some"] & (many.pairs["relation"] == "independent").to_numpy() & ~alike]
+    assert (others.groupby(["lineage_a", "lineage_b"]).size() == 1).all()
+    assert len(others)
+    assert many.chosen["some"][alike].sum() > thinned.chosen["some"][alike].sum()
 
 
 def test_subset_depends_on_the_seed_only() -> None:

@@ -20,6 +20,7 @@ from test_report_fixture import (
     scores,
 )
 
+from analysis import Interval
 from analysis.discrimination.roc import RocCurve
 from analysis.summary_parts import QuantileCurve
 from benchmark.report import page
@@ -28,6 +29,7 @@ from benchmark.report.drawings.charts import Curve, simplified
 from benchmark.report.drawings.decay_panel import decay_panel
 from benchmark.report.drawings.metric_panels import det, drawings
 from benchmark.report.drawings.shape_map import shape_or_descent
+from benchmark.report.drawings.strips import forest_axis, track
 from benchmark.report.sections import MetricSection, metric_sections
 from benchmark.report.training_distance import decay_sentence
 from benchmark.results.schema import MetricResult
@@ -174,3 +176,19 @@ def test_claimed_p_values_are_drawn_against_what_p_values_must_be(told: dict[str
     assert 'class="chance"' in drawn.svg
     assert 'data-y="linear 0 4 ' in drawn.svg
     assert drawings(one, "metric-norm-pearson", "qq") == []
+
+
+def test_a_row_of_the_forest_draws_the_interval_and_the_bounds_that_decide() -> None:
+    auc, bounds = (Interval(0.9, low, high, 0.95, "m") for low, high in ((0.8, 0.96), (0.7, 0.98)))
+    lines = dict(re.findall(r'<line class="(\w+)" x1="([\d.]+%" x2="[\d.]+%)"', track(auc, bounds, 0.5)))
+    assert lines["chance"] == '0%" x2="0%'
+    assert lines["fair"] == '50%" x2="50%'
+    assert lines["good"] == '80%" x2="80%'
+    assert lines["range"] == '60%" x2="92%'
+    assert lines["bounds"] == '40%" x2="96%'
+    assert lines["inner"] == '80%" x2="80%'
+    unknown = Interval.undefined("no score", level=0.95, method="m")
+    assert set(re.findall(r'class="(\w+)" x1', track(unknown, unknown, 0.5))) == {"chance", "fair", "good"}
+    assert forest_axis([auc, bounds])[0] == 0.4
+    assert forest_axis([Interval(0.2, 0.05, 0.3, 0.95, "m")])[0] == 0.0
+    assert forest_axis([unknown])[-1] == 1.0
