@@ -5,10 +5,10 @@ Each statement in a claim is tested by bounds that hold together for all claims 
 - a *threshold*: fails where it is shown to call more than a tenth of the look-alikes derived (of all
   independent pairs, where there are no look-alikes), or fewer than half of the children; holds where both are
   shown not to be so;
-- an *AUC*, which is about independent pairs of any shape: fails where the upper bound is more than .05 below
+- an *AUC*, which is about independent pairs of any shape: fails where the upper bound is more than 0.05 below
   it, holds where the lower bound is not;
-- *p-values*: fail where unrelated pairs are shown to be rejected more often than the level says, at .05, .01
-  or .001; hold where, beside, at most a tenth of them is rejected at .05.
+- *p-values*: fail where unrelated pairs are shown to be rejected more often than the level says, at 0.05,
+  0.01 or 0.001; hold where, in addition, at most a tenth of them is rejected at 0.05.
 
 The claim *fails* where one of them does, *holds* where all do; *cannot say* is between; *none stated* where
 there is nothing to test.
@@ -35,7 +35,7 @@ MIN_TPR: Final = 0.5
 MARGIN: Final = 0.05
 """By how much an AUC may fall short of the one that is claimed."""
 REJECTED: Final = 0.1
-"""Share of unrelated pairs that p-values may reject at .05 and still be called p-values."""
+"""Share of unrelated pairs that p-values may reject at 0.05 and still be called p-values."""
 
 
 @dataclass(frozen=True)

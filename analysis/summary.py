@@ -66,7 +66,7 @@ class MetricSummary(WithArrays):
     look_alike_auc : Interval
         How often it scores above one of its own look-alikes.
     partial_auc : Interval
-        Mean true positive rate over false positive rates from 0 to .05.
+        Mean true positive rate over false positive rates from 0 to 0.05.
     auc_with_abstentions_worst, look_alike_auc_with_abstentions_worst : Interval
         With every pair that has no score ranked worst.
     intervals : AucIntervals
@@ -268,7 +268,7 @@ class CatalogSummary(Shown):
         A false positive rate, as text → lineages that a certificate needs, each of which shares its shapes
         with another where it is against look-alikes.
     minimal_detectable_auc_difference : float
-        Smallest difference of two AUCs around .9 that a paired test will likely find; NaN where none.
+        Smallest difference of two AUCs around 0.9 that a paired test will likely find; NaN where none.
     """
 
     n_models: int

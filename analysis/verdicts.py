@@ -2,7 +2,7 @@
 
 The question is whether the score separates children from look-alikes: independent models of the same
 architecture. (Whether what the authors claim holds is another question: `analysis.claim_verdicts`.) Two lines
-are drawn: GOOD, a look-alike AUC of .9, and FAIR, .75. What is said rests on bounds that hold together for
+are drawn: GOOD, a look-alike AUC of 0.9, and FAIR, 0.75. What is said rests on bounds that hold together for
 all metrics of the analysis, never on an estimate. In order, the first that applies:
 
 1. *cannot say*: there is no look-alike AUC; what is missing is named.

@@ -37,7 +37,7 @@ COUNTS: Final = 0.005
 COUNTED: Final = (
     "Look-alikes, Derived: pairs of the same shapes that score at least as high, of all there are."
 )
-HEAD: Final = ("Metric", "Score", "Look-alikes", "Derived", "log10 LR [95 %]", "Verdict")
+HEAD: Final = ("Metric", "Score", "Look-alikes", "Derived", "log10 LR [95%]", "Verdict")
 
 
 @dataclass(frozen=True)

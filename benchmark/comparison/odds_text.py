@@ -66,4 +66,4 @@ def _two(value: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{float(f'{100 * share:.2g}'):.10g} %"
+    return f"{float(f'{100 * share:.2g}'):.10g}%"

@@ -88,7 +88,7 @@ def _standing(result: MetricResult) -> list[str]:
     worst = result.look_alike_auc_with_abstentions_worst
     lines = [
         f"Look-alike AUC {_auc(result.look_alike_auc)}: how often a child outscores an independent pair of"
-        " its own shapes. .5 is chance.",
+        " its own shapes. 0.5 is chance.",
         f"The same with every pair without a score ranked worst {_auc(worst)}.",
         f"AUC against all independent pairs {_auc(result.auc)}.",
         f"Methods: {result.methods}.",
@@ -166,8 +166,8 @@ def _percent(value: Interval | None) -> str:
 
 def _calibrated(threshold: Threshold) -> str:
     asked = (
-        f"False positive rate ≤ {goal(threshold.max_fpr)} % of {threshold.against} at"
-        f" {goal(threshold.confidence)} % confidence"
+        f"False positive rate ≤ {goal(threshold.max_fpr)} of {threshold.against} at"
+        f" {goal(threshold.confidence)} confidence"
     )
     if math.isnan(threshold.value):
         return f"{asked}: no threshold ({threshold.reason})."

@@ -155,7 +155,7 @@ def _certified(entry: BoardEntry) -> str:
     told = []
     for thresholds in (alike, entry.result.independent_thresholds):
         held = [item.max_fpr for item in thresholds if item.certified]
-        told.append(f"{goal(min(held))} %" if held else "none")
+        told.append(goal(min(held)) if held else "none")
     return " / ".join(told)
 
 
@@ -199,4 +199,4 @@ def _share(entry: BoardEntry) -> float:
 
 def _scored(entry: BoardEntry) -> str:
     share = _share(entry)
-    return UNDEFINED if math.isnan(share) else f"{percent(share)} %"
+    return UNDEFINED if math.isnan(share) else percent(share)

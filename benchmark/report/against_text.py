@@ -15,8 +15,8 @@ HEAD = (
     "Conclusions of the zoo",
 )  # fmt: skip
 RULE = (
-    "A conclusion is what an interval shows: on which side of .75 and of .9 an AUC lies; whether the zoo's"
-    " threshold works (at most 10 % of the look-alikes, or of all independent pairs where there are none, and"
+    "A conclusion is what an interval shows: on which side of 0.75 and of 0.9 an AUC lies; whether the zoo's"
+    " threshold works (at most 10% of the look-alikes, or of all independent pairs where there are none, and"
     " at least half of the children are called) or fails. It has carried over where the real table's interval"
     " shows all of it, and is contradicted where it shows the opposite. Where an interval holds a line, the"
     " conclusion is open."
@@ -31,7 +31,7 @@ def against_blocks(against: ZooAgainstReal) -> list[str]:
         f" {one.n_cells or 'no'} architecture cells"
         for one in against.tables
     ]
-    joint = f"{against.n_intervals} intervals that hold together with 95 % decide; the table shows 95 % each."
+    joint = f"{against.n_intervals} intervals that hold together with 95% decide; the table shows 95% each."
     blocks = ["## Zoo against real", bullets(sources), f"{RULE} {joint}"]
     blocks += [table_of(HEAD, _rows(against)), bullets(against.sentences)]
     if against.without_table:

@@ -58,7 +58,7 @@ def alarms(record: RunRecord) -> tuple[Alarm, ...]:
 def level_note(sections: Sequence[MetricSection]) -> str:
     """The level of the intervals quoted, as a phrase."""
     levels = {section.result.look_alike_auc.level for section in sections}
-    return f" with {goal(levels.pop())} % intervals" if len(levels) == 1 else ""
+    return f" with {goal(levels.pop())} intervals" if len(levels) == 1 else ""
 
 
 def _worth(n: float, what: str) -> str:
@@ -73,7 +73,7 @@ def _holders(thresholds: Sequence[tuple[str, Threshold]], against: str) -> list[
         for metrics in sorted({item.n_metrics for _, item in held}, reverse=True):
             names = ", ".join(name for name, item in held if item.n_metrics == metrics)
             jointly = _together(metrics, len(thresholds))
-            told.append(f"Certified at {goal(at)} % against {against}{jointly}: {names}.")
+            told.append(f"Certified at {goal(at)} against {against}{jointly}: {names}.")
     return told
 
 
@@ -94,13 +94,13 @@ def certify(catalog: CatalogSummary, sections: Sequence[MetricSection]) -> list[
         together = f" for {catalog.n_metrics} metrics together" if catalog.n_metrics > 1 else ""
         told.append(
             "Without a single error, the lowest false-positive rate among look-alikes that they can certify"
-            f" with {goal(catalog.confidence)} % confidence{together} is {percent(catalog.certifiable_fpr)} %"
-            f" (among all independents {percent(catalog.certifiable_independent_fpr)} %); a mean over"
+            f" with {goal(catalog.confidence)} confidence{together} is {percent(catalog.certifiable_fpr)}"
+            f" (among all independents {percent(catalog.certifiable_independent_fpr)}); a mean over"
             " lineages, each in one pair at most."
         )
     short = [(at, need) for at, need in goals(catalog) if need > lineages_that_count(catalog)]
     if short:
-        needs = "; ".join(f"{goal(at)} % needs {count(need, 'lineage')}" for at, need in short)
+        needs = "; ".join(f"{goal(at)} needs {count(need, 'lineage')}" for at, need in short)
         together = f" for {catalog.n_metrics} metrics together" if catalog.n_metrics > 1 else ""
         told.append(f"Out of its reach{together}: {needs}.")
     alike = [(section.name, item) for section in sections for item in section.result.thresholds]

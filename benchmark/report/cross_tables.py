@@ -115,7 +115,7 @@ AUC: Final[Figure[MethodClass]] = Figure(
     "",
     lambda row: row.look_alike_auc,
     _rising(0.5, 0.7, 0.9, 0.99),
-    ("≤ .5", ".5 – .7", ".7 – .9", ".9 – .99", "≥ .99"),
+    ("≤ 0.5", "0.5 – 0.7", "0.7 – 0.9", "0.9 – 0.99", "≥ 0.99"),
 )
 TPR: Final[Figure[MethodClass]] = Figure(
     "tpr",
@@ -123,7 +123,7 @@ TPR: Final[Figure[MethodClass]] = Figure(
     "%",
     lambda row: row.tpr,
     _rising(0.2, 0.4, 0.6, 0.8),
-    ("≤ 20 %", "20 – 40", "40 – 60", "60 – 80", "≥ 80 %"),
+    ("≤ 20%", "20% – 40%", "40% – 60%", "60% – 80%", "≥ 80%"),
 )
 FPR: Final[Figure[Alike]] = Figure(
     "fpr",
@@ -131,7 +131,7 @@ FPR: Final[Figure[Alike]] = Figure(
     "%",
     lambda row: row.fpr,
     _falling(0.05, 0.1, 0.2, 0.5),
-    ("> 50 %", "20 – 50", "10 – 20", "5 – 10", "≤ 5 %"),
+    ("> 50%", "20% – 50%", "10% – 20%", "5% – 10%", "≤ 5%"),
 )
 SHARED_AUC: Final[Figure[Alike]] = Figure(
     "auc",

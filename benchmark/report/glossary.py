@@ -114,10 +114,10 @@ _TERMS: Final = {
     " alike.",
     # discrimination
     "AUC": "How often a derived pair scores above an independent pair, ties counting half, every pair"
-    " counting alike: 1 is perfect, .5 is chance.",
+    " counting alike: 1 is perfect, 0.5 is chance.",
     "look-alike AUC": "How often a derived pair scores above an independent pair of its own two shapes,"
     " ties counting half: a mean over derived pairs; this decides the verdict.",
-    "partial AUC": "The mean true-positive rate over false-positive rates from 0 to .05.",
+    "partial AUC": "The mean true-positive rate over false-positive rates from 0 to 0.05.",
     "unseen kind": "What the look-alike AUC becomes if there is a kind of lineage that this catalog happens"
     " not to hold, as frequent as can stay unseen among so many, on which the metric loses every comparison.",
     "gap": "The AUC against all independent pairs minus the look-alike AUC: what shape alone contributed.",
@@ -149,12 +149,12 @@ _TERMS: Final = {
     # verdicts
     "verdict": "Whether a metric separates children from look-alikes, by a rule that is written once and"
     " rests on bounds; the reason beside it names the numbers that decided.",
-    "separates": "Verdict: shown to have a look-alike AUC above .9, with no method of derivation shown to"
+    "separates": "Verdict: shown to have a look-alike AUC above 0.9, with no method of derivation shown to"
     " fail and at most a tenth of the children without a score.",
-    "separates within limits": "Verdict: shown to have a look-alike AUC above .75, with what is open or"
+    "separates within limits": "Verdict: shown to have a look-alike AUC above 0.75, with what is open or"
     " fails.",
-    "architecture detector": "Verdict: shown to have a look-alike AUC below .75, and to recognise shapes.",
-    "does not separate": "Verdict: shown to have a look-alike AUC below .75.",
+    "architecture detector": "Verdict: shown to have a look-alike AUC below 0.75, and to recognise shapes.",
+    "does not separate": "Verdict: shown to have a look-alike AUC below 0.75.",
     "cannot say": "Verdict: the run lacks what an answer would need; what is missing is named, and how many"
     " lineages would do.",
     "verdict on the claim": "Whether what a metric's authors state holds here: holds, fails, cannot say, or"

@@ -137,7 +137,7 @@ def _runs(sections: Sequence[MetricSection]) -> list[str]:
     shown = [section for section in sections if section.run_points]
     if not shown:
         return []
-    head = ("Family", "Runs", "Share of the run, %", *(safe(section.name) for section in shown))
+    head = ("Family", "Runs", "Share of the run", *(safe(section.name) for section in shown))
     rows = (
         (row.family, str(row.n_runs), percent(row.share), *map(plain, row.medians))
         for row in run_rows([section.run_points for section in shown])
@@ -168,7 +168,7 @@ def _answer(sections: Sequence[MetricSection]) -> list[str]:
             for section in members
         ]
         blocks += [f"**{group.title}** ({len(members)}). {group.says}", bullets(named)]
-    return [*blocks, f"Figures are look-alike AUCs{answer.level_note(sections)}. .5 is chance."]
+    return [*blocks, f"Figures are look-alike AUCs{answer.level_note(sections)}. 0.5 is chance."]
 
 
 def _metrics(sections: Sequence[MetricSection]) -> str:
@@ -203,7 +203,7 @@ def _metric_row(section: MetricSection) -> tuple[str, ...]:
 def _calibrated(threshold: Threshold | None) -> str:
     if threshold is None or math.isnan(threshold.value):
         return UNDEFINED
-    at = f"{goal(threshold.max_fpr)} % of {threshold.against}"
+    at = f"{goal(threshold.max_fpr)} of {threshold.against}"
     return f"{plain(threshold.value)}, {certificate(threshold)} at {at}"
 
 
@@ -246,7 +246,7 @@ def _metric(section: MetricSection) -> list[str]:
         blocks.append(table_of(("Class of look-alikes", "Pairs", "Median", "AUC", "FPR"), classes))
     if section.thresholds:
         thresholds = (
-            (f"FPR ≤ {goal(item.max_fpr)} % of {item.against}", plain(item.value), certificate(item),
+            (f"FPR ≤ {goal(item.max_fpr)} of {item.against}", plain(item.value), certificate(item),
              percent_interval(item.fpr), percent_interval(item.tpr), item.reason)
             for item in section.thresholds
         )  # fmt: skip
@@ -269,7 +269,7 @@ def _crossed(table: CrossTable[Class], sections: Sequence[MetricSection], absent
     head = (table.head, *(safe(section.name) for section in sections))
     blocks = []
     for index, figure in enumerate(table.figures):
-        blocks.append(f"{figure.label}{', in percent' if figure.unit else ''}, with its interval:")
+        blocks.append(f"{figure.label}, with its interval:")
         rows = (
             (row.name, *(f"{cell.text} {cell.ends}".rstrip() for cell in row.cells[index]))
             for row in table.rows

@@ -67,7 +67,7 @@ class MetricSection:
     rows : tuple of dots.Row
         Of the score plot.
     look_alike_band : (float, float, float) or None
-        5 %, 50 % and 95 % quantiles of the look-alikes' scores; None without a score.
+        5%, 50% and 95% quantiles of the look-alikes' scores; None without a score.
     """
 
     result: MetricResult
@@ -147,9 +147,7 @@ class MetricSection:
         if stated and math.isfinite(stated.threshold):
             found.append(self._line("claimed", f"claimed {plain(stated.threshold)}", stated.threshold))
         if own and math.isfinite(own.value):
-            at = f"{goal(own.max_fpr)} % FPR among {own.against}" + (
-                "" if own.certified else ", not certified"
-            )
+            at = f"{goal(own.max_fpr)} FPR among {own.against}" + ("" if own.certified else ", not certified")
             found.append(self._line("calibrated", f"calibrated {plain(own.value)} ({at})", own.value))
         # The outer line is labelled first: labels point inwards, so no line then crosses the other's label.
         return tuple(sorted(found, key=lambda line: -abs(line.share - 50)))
@@ -187,7 +185,7 @@ class MetricSection:
             of = f"{result.methods.failed} of {result.methods.total} ways: "
             told.append(f"fails on {of if len(result.fails_on) > NAMED else ''}{tally(result.fails_on)}")
         if result.coverage.derived < 1:
-            told.append(f"no score for {percent(1 - result.coverage.derived)} % of derived pairs")
+            told.append(f"no score for {percent(1 - result.coverage.derived)} of derived pairs")
         return "; ".join(told)
 
     @property

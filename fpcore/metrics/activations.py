@@ -93,7 +93,7 @@ class RepresentationCka(ByLayer):
     Invariant to whatever keeps the function: states are then permuted, rotated or unchanged.
 
     Source: arXiv:2410.14273, which reads 200 statements of TruthfulQA and shows single layers (the 18th of
-    Llama-2-7B); here all layers count alike. Others report an AUC of .76 to .78.
+    Llama-2-7B); here all layers count alike. Others report an AUC of 0.76 to 0.78.
     """
 
     name = "representation-cka"

@@ -68,7 +68,7 @@ class EmbeddingHomology(SharedRows):
         Claim(
             auc=1.0,
             p_values=True,
-            text="rigorous p-values; AUC and TPR at 1 % FPR of 1.000 on LeaFBench",
+            text="rigorous p-values; AUC and TPR at 1% FPR of 1.000 on LeaFBench",
             source="arXiv:2508.06309",
         ),
     )

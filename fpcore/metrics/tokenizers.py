@@ -35,7 +35,7 @@ class EmbeddingAnchors(Metric):
     both models have: the 128 tokens of a vocabulary whose text has the lowest sha256, with an embedding
     that is not zero. Tokens are matched by text, so the same tokens stand on both sides whatever their ids.
     The anchors are a documented subsample: with 128 of them the correlation of two unrelated models'
-    cosines has a sampling error of about .011.
+    cosines has a sampling error of about 0.011.
 
     Tensors: embedding.weight. The score is in [-1, 1]. Abstains without a ``tokenizer.json``, and for pairs
     with fewer than 16 anchors in common. Models trained on like text agree on which tokens are alike, so

@@ -66,7 +66,7 @@ def test_a_cosine_of_one_for_every_pair_does_not_separate():
 
 
 def test_a_claimed_threshold_that_everything_passes_is_a_claim_that_fails_whatever_the_ranks():
-    """Children at .9999, all others at .999: the order is there, the claim .95 sees nothing of it."""
+    """Children at 0.9999, all others at 0.999: the order is there, the claim 0.95 sees nothing of it."""
     score = 0.999 + 0.0009 * DERIVED + noise() * 0.001
     judged = report(score, claim=Claim(threshold=0.95))
     assert judged.verdict.verdict == "separates"

@@ -17,7 +17,7 @@ AROUND: Final = 0.9  # AUC of the two metrics that are compared
 POWER: Final = 0.8  # with which their difference is to be found
 ALIKE: Final = (
     ("independent", 0.0, "pairs of a lineage unrelated"),
-    ("derived", 0.5, "half alike (ICC .5)"),
+    ("derived", 0.5, "half alike (ICC 0.5)"),
     ("look-alike", 1.0, "all alike (ICC 1)"),
 )
 
@@ -27,11 +27,11 @@ def certificate_panel(catalog: analysis.CatalogSummary) -> Panel:
     rates = tuple(analysis.certifiable_fpr(n, catalog.confidence, catalog.n_metrics) for n in SIZES)
     here = round(2 * catalog.n_look_alike_negatives)
     at = catalog.certifiable_fpr
-    label = f"Triangle: this catalog, {here} lineages that share their shapes, {percent(at)} %"
+    label = f"Triangle: this catalog, {here} lineages that share their shapes, {percent(at)}"
     jointly = f", {catalog.n_metrics} metrics together" if catalog.n_metrics > 1 else ""
     return Panel(
         title="Lowest false-positive rate among look-alikes that can be certified,"
-        f" {goal(catalog.confidence)} % confidence{jointly}",
+        f" {goal(catalog.confidence)} confidence{jointly}",
         x=Axis("lineages that share their shapes", SIZES[0], SIZES[-1], "log"),
         y=Axis("certifiable false-positive rate", 5e-4, 1.0, "log", as_percent=True),
         lines=(Line("derived", "certifiable", Curve(tuple(map(float, SIZES)), rates)),),

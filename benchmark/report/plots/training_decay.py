@@ -58,7 +58,7 @@ def draw_decay(axes: Axes, result: MetricResult, band: Band | None, *, legend: s
         axes.plot(*zip(*thread, strict=True), color=blue, linewidth=0.6, alpha=0.5)
     if band and all(map(math.isfinite, band)):
         low, middle, high = band
-        axes.axhspan(low, high, color=orange, alpha=0.14, linewidth=0, label="look-alikes, 5 % to 95 %")
+        axes.axhspan(low, high, color=orange, alpha=0.14, linewidth=0, label="look-alikes, 5% to 95%")
         axes.axhline(middle, color=orange, linewidth=0.8, linestyle="--", label="their median")
     threshold = deciding_threshold(result).value
     if math.isfinite(threshold):

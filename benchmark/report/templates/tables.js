@@ -1,7 +1,7 @@
 // --- sorting: every table of class "sorts", the table of metrics, the tables of ways × metrics ---------
 const words = (cell) => cell.dataset.key ?? cell.textContent.trim();
 const figure = (cell) => {
-  const text = words(cell).replace(/\u2212/g, "-").replace(/[\u202f,]/g, "");
+  const text = words(cell).replace(/\u2212/g, "-").replace(/,/g, "");
   const found = text.match(/^[^\d.\-]*(-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)/);
   return text === "" || text.startsWith("\u2014") || !found ? null : Number(found[1]);
 };

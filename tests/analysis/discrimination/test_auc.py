@@ -57,7 +57,7 @@ def same(a: Interval, b: Interval) -> None:
 def test_delong_meets_the_published_value(
     positive: list[int], negative: list[int], area: float, error: float
 ) -> None:
-    """49 patients of DeLong et al. 1988, as worked in SAS/STAT's manual: AUC .7258, error .1028."""
+    """49 patients of DeLong et al. 1988, as worked in SAS/STAT's manual: AUC 0.7258, error 0.1028."""
     p, n = np.array(positive, dtype=float), np.array(negative, dtype=float)
     won = np.mean((p[:, None] > n) + 0.5 * (p[:, None] == n))
     assert won == pytest.approx(area, abs=5e-5)

@@ -229,7 +229,7 @@ def test_the_exact_interval_of_a_share_is_that_of_scipy(hits: int, n: int, level
 def test_moments_of_folds_worked_by_hand() -> None:
     folds = np.array([0.5, 0.7, 0.9])
     assert jackknife_variance(folds) == pytest.approx(0.08 * 2 / 3)
-    # Squares .04, 0, .04: their sum .08, their squares' sum .0032.
+    # Squares 0.04, 0, 0.04: their sum 0.08, their squares' sum 0.0032.
     assert degrees_of_freedom(folds) == pytest.approx(min(2.0, 2 * 0.08**2 / (0.0032 - 0.08**2 / 3)))
     # Squares seven times 1/64, and 49/64: their sum 7/8, their squares' sum 2408/4096.
     one_of_eight = np.array([0.0] * 7 + [1.0])

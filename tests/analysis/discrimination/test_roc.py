@@ -283,7 +283,7 @@ def test_a_single_negative_is_a_curve_of_one_step(max_fpr: float) -> None:
 def test_a_fold_without_the_highest_negatives_uses_those_below() -> None:
     """A ring of 39 lineages, each in two of 39 negatives; the first lineage holds the two highest.
 
-    A false positive rate of .05 is 1.95 negatives of 39, and 1.85 of the 37 that are left without it.
+    A false positive rate of 0.05 is 1.95 negatives of 39, and 1.85 of the 37 that are left without it.
     """
     names = [chr(ord("A") + i) for i in range(39)]
     ring = [(f"{a}1", f"{b}1", 0.0) for a, b in zip(names, names[1:] + names[:1], strict=True)]

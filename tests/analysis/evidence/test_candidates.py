@@ -79,7 +79,7 @@ def test_p_value_is_the_weighted_rank() -> None:
         }
     )
     table = analysis.ScoreTable(frame)
-    # Shares at or below .45: one third of lineage a, all of b, none of c.
+    # Shares at or below 0.45: one third of lineage a, all of b, none of c.
     p, n = derivation_p_value(table, 0.45)
     assert n == 3
     assert p == pytest.approx((1 + 1 / 3 + 1 + 0) / 4)

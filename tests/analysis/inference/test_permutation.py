@@ -215,7 +215,7 @@ def test_max_t_keeps_the_family_wise_error():
         any_adjusted += any(test.adjusted_p_value <= 0.05 for test in tests)
         assert all(test.adjusted_p_value >= test.p_value for test in tests)
     assert binomtest(any_adjusted, n, 0.05, alternative="greater").pvalue > 0.01
-    # The larger of two p-values is often above what either would be: six metrics reject less than 26 %.
+    # The larger of two p-values is often above what either would be: six metrics reject less than 26%.
     assert binomtest(any_raw, n, 0.05, alternative="greater").pvalue < 0.05
 
 

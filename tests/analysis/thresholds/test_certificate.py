@@ -329,7 +329,7 @@ def test_certificates_keep_their_promise_together_in_the_worst_case(n_metrics: i
             certified_value(WeighedNegatives.of(table, "independent"), 0.05, 0.95, n_metrics=n_metrics)[0]
             for table in hubs(n_lineages, share, n_metrics, rng)
         ]
-        failed += min(values) <= 9.0  # then every pair of a hub passes: 5.01 %
+        failed += min(values) <= 9.0  # then every pair of a hub passes: 5.01%
     assert binomtest(failed, 200, 0.05, alternative="greater").pvalue > 0.01
     assert failed > 0
 

@@ -417,7 +417,7 @@ def test_decay_dots_name_the_child_and_its_ancestor(browser: Browser, report: Pa
     _press(browser, "ArrowRight")
     _press(browser, "End")
     told = browser.js("document.querySelector('#live').textContent")
-    assert re.search(r"zoo/(\S+), .*continued-pretrain:long, 800 steps, 100 % of the founder's budget", told)
+    assert re.search(r"zoo/(\S+), .*continued-pretrain:long, 800 steps, 100% of the founder's budget", told)
 
 
 def test_metrics_in_the_drawing_of_shape_answer_to_the_keyboard(browser: Browser, report: Path) -> None:

@@ -27,10 +27,10 @@ def test_a_line_joins_the_points_of_one_run_and_no_others() -> None:
 @pytest.mark.parametrize(
     ("band", "said"),
     [
-        ((-1.0, -0.5, -0.1), "2 runs: all 4 points lie above 95 % of look-alikes"),
+        ((-1.0, -0.5, -0.1), "2 runs: all 4 points lie above 95% of look-alikes"),
         (
             (0.0, 0.1, 0.3),
-            "2 runs: 2 of 4 points lie among the look-alikes, the last at 20 % of the run",
+            "2 runs: 2 of 4 points lie among the look-alikes, the last at 20% of the run",
         ),
         (None, "2 runs, 4 points; no look-alike has a score"),
     ],

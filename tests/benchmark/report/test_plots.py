@@ -141,7 +141,7 @@ def test_decay_draws_children_their_band_and_the_deciding_threshold() -> None:
     bare, full = plots.decay(one), plots.decay(one, table=table("attention-std"))
     assert bare.lines[0].get_xydata().tolist() == [[point.share, point.score] for point in one.decay]
     labels = {line.get_label() for line in full.lines}
-    assert {"child and ancestor", "their median", "threshold .900"} <= labels
+    assert {"child and ancestor", "their median", "threshold 0.900"} <= labels
     assert "their median" not in {line.get_label() for line in bare.lines}
 
 
