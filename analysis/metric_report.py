@@ -38,8 +38,8 @@ def reversed_scores(auc: Interval) -> str:
     """
     if auc.high < 0.5 or auc.estimate < FAR_BELOW:
         return (
-            f"derived pairs score below independent ones (AUC {auc.estimate:.3f}): a score must be"
-            " higher the more alike two models are; change the sign of a distance"
+            f"derived pairs score below independent ones (AUC {auc.estimate:.3f}): scores must be"
+            " higher for more similar models; negate a distance"
         )
     return ""
 

@@ -124,7 +124,7 @@ def separation_bounds(
         if not rest.n_positive:
             why = NOTHING_LEFT
         elif statements > MOST_STATEMENTS:
-            why = f"so many ways to leave out {len(failing)} of {len(methods)} methods share no bound"
+            why = f"too many ways to leave out {len(failing)} of {len(methods)} methods for a joint bound"
         else:
             parts.append((rest, family_level(statements)))
     folds = [part.jackknife() for part, _ in parts]

@@ -205,7 +205,7 @@ def _judge(entry: Entry, confidence: float) -> Candidate:
             standing: Standing = "excluded" if p <= 1 - confidence + TOLERANCE else "remains"
             return judged(p, standing, n, mask is not None, "")
     reason = (
-        f"{n} lineages with derived pairs: none can be excluded at {confidence:.0%} by fewer than"
-        f" {math.ceil(needed - 1e-9)}"
+        f"{n} lineages with derived pairs: excluding a candidate at {confidence:.0%} confidence needs at"
+        f" least {math.ceil(needed - 1e-9)}"
     )
     return judged(math.nan, "not judged", n, False, reason)

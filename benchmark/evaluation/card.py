@@ -231,7 +231,7 @@ def difference_table(comparisons: Sequence[Comparison]) -> Table:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        caption=f"{comparisons[0].metric_a} less each baseline: AUC against {comparisons[0].negatives} pairs"
+        caption=f"{comparisons[0].metric_a} minus each baseline: AUC against {comparisons[0].negatives} pairs"
         " that both scored, with its interval and Holm's p.",
         caption_justify="left",
     )

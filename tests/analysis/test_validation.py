@@ -187,7 +187,9 @@ MESSAGES: dict[str, Callable[[], object]] = {
     "table must be a ScoreTable (analysis.ScoreTable(frame) makes one), not a DataFrame": (
         lambda: analysis.auc(FRAME)  # type: ignore[arg-type]
     ),
-    "tables must hold one table a metric; 'example' stands twice": lambda: analysis.analyse([TABLE, TABLE]),
+    "tables must hold one table per metric; 'example' appears twice": lambda: analysis.analyse(
+        [TABLE, TABLE]
+    ),
     "max_fpr[1] must be a number between 0 and 1, in (0, 1) (write 5% as 0.05), not 5.0": (
         lambda: analysis.analyse([TABLE], max_fpr=(0.1, 5.0))
     ),

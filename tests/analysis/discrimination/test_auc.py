@@ -416,7 +416,7 @@ def test_reasons_are_exact() -> None:
 
     silent = ScoreTable(both.frame.assign(status=["ok", "failed", "abstained"]))
     assert reason(silent) == "no independent pair has a score: all 2 abstained or failed"
-    assert reason(ScoreTable(both.frame[1:])) == "the table holds no derived pair"
+    assert reason(ScoreTable(both.frame[1:])) == "the table has no derived pair"
     assert reason(rows(*pairs), "look-alike") == (
         "architectures are unknown, so that no pair is known to be a look-alike"
     )

@@ -179,7 +179,7 @@ def test_a_partial_area_says_what_it_rests_on(table: ScoreTable, negatives: str)
         units=wins.units,
         level=0.9,
         method="mean true positive rate over false positive rates up to 0.1; "
-        "lineage jackknife, one lineage more; pair-weighted",
+        "lineage jackknife, one additional lineage; pair-weighted",
         kind=AREA,
         n_pairs=int(used.sum()),
         n_models=wins.n_models,
@@ -241,7 +241,7 @@ def test_a_lineage_without_which_nothing_is_left_gets_the_bound_of_few_trials(
     for max_fpr in (0.1, 0.5, 1.0):
         part = analysis.partial_auc(found, max_fpr, level=0.9)
         assert (part.low, part.high) == clopper_pearson(part.estimate, units / 2, 0.9)
-        assert "one lineage carries all there is to compare" in " ".join(part.warnings)
+        assert "all comparisons depend on one lineage" in " ".join(part.warnings)
 
 
 def test_a_curve_and_a_partial_area_give_the_reason_of_the_auc() -> None:

@@ -140,7 +140,7 @@ def test_few_lineages_exclude_nothing() -> None:
     assert found.answer == "cannot exclude any"
     assert found.remaining == found.excluded == ()
     assert len(found.not_judged) == 4
-    assert all("fewer than 19" in one.reason for one in found.candidates)
+    assert all("at least 19" in one.reason for one in found.candidates)
     # Seven lineages beside those of the case and the candidate: enough for 7 in 8, and no more.
     assert exclude_candidates(entries(table, "m001", pool, rest), 0.875).remaining == ("m000",)
 

@@ -274,7 +274,7 @@ def test_models_of_cells_without_derived_pairs_take_no_part():
 
 def test_one_table_a_metric():
     table = redraw(Design("d", (2,) * 4), np.random.default_rng(0))
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="appears twice"):
         separation_tests([table, table])
 
 

@@ -211,9 +211,9 @@ def test_refusal_names_the_negatives_there_are_and_those_that_would_do(max_fpr: 
     assert not found.certified
     assert found.n_negatives == pytest.approx(10.5)
     assert (found.negatives_needed, found.lineages_needed) == (needed, 2 * needed)
-    assert f"{needed} independent look-alikes are needed" in found.reason
-    assert "its lineages are worth 10.5" in found.reason
-    assert f"{2 * needed} lineages that share their shapes would do" in found.reason
+    assert f"needs {needed:,} independent look-alikes" in found.reason
+    assert "its lineages provide 10.5" in found.reason
+    assert f"{2 * needed:,} lineages that share their shapes would suffice" in found.reason
     assert np.mean(table.score[table.look_alike] >= found.value) <= max_fpr
     jointly = analysis.calibrate_threshold(table, max_fpr, n_metrics=5, negatives="independent")
     assert jointly.lineages_needed == analysis.lineages_needed(max_fpr, n_metrics=5) > 2 * needed

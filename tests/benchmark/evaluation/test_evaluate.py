@@ -96,7 +96,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_template_runs_as_it_is(evaluated: Evaluated) -> None:
     assert evaluated.said.code == 0, evaluated.said.err
     assert "gate look_alike_auc >= 0.5: " in evaluated.said.err
-    assert "my-metric less each baseline" in evaluated.said.out
+    assert "my-metric minus each baseline" in evaluated.said.out
     run = json.loads((evaluated.run / "run.json").read_text())
     assert (run["command"], run["status"]) == ("evaluate", "complete")
     assert run["arguments"]["metric"] == "my-metric"

@@ -123,7 +123,7 @@ def test_blanks_around_names_are_taken_off_and_said(
     )
     assert facts(path) == expected()
     run = analyse(path, out=tmp_path / "run", cache=tmp_path / "cache", quiet=False)
-    said = f"blanks around {len(set(CLEAN['model_b'])) + CLEAN['relation'].nunique()} names were taken off"
+    said = f"whitespace around {len(set(CLEAN['model_b'])) + CLEAN['relation'].nunique()} names was stripped"
     assert f"{path}: {said}" in capsys.readouterr().err
     (metric,) = run.results.metrics
     assert metric.warnings[0].startswith(said)
@@ -168,7 +168,7 @@ SCORE = str(CLEAN["score"].iloc[2])
         (lambda lines: [lines[0].replace(",", " "), *lines[1:]], "columns found: metric model_a model_b"),
         (
             lambda lines: [f"{lines[0]},score", *(f"{one},1" for one in lines[1:])],
-            "column score stands twice",
+            "column score appears twice",
         ),
         (
             lambda lines: [*lines[:3], lines[3].replace(SCORE, "high"), *lines[4:]],
@@ -201,7 +201,7 @@ SCORE = str(CLEAN["score"].iloc[2])
             "line 4 has no metric; fill it",
         ),
         (lambda lines: [*lines[:3], 'm,"a', *lines[4:]], "unexpected end of data"),
-        (lambda lines: [*lines, "", lines[7]], f"stands twice, in line 8 and line {len(CLEAN) + 3}"),
+        (lambda lines: [*lines, "", lines[7]], f"appears twice, in line 8 and line {len(CLEAN) + 3}"),
         (lambda lines: [lines[0]], "no rows"),
         (
             lambda lines: [],
