@@ -74,9 +74,9 @@ class MetricSummary(WithArrays):
     permutation : PermutationTest
     thresholds : tuple of Threshold
         Against look-alikes, one per goal, the largest allowed false positive rate first. In a table without
-        look-alikes against all independents, as `negatives` of each says.
+        look-alikes against all independent pairs, as `negatives` of each says.
     independent_thresholds : tuple of Threshold
-        The same against all independents.
+        The same against all independent pairs.
     claim : ClaimAudit or None
         None where nobody claims anything.
     p_values : PValueSummary or None
@@ -263,7 +263,7 @@ class CatalogSummary(Shown):
         Independent look-alikes, and independent negatives of any shape, that the lineages are worth at most.
     certifiable_fpr, certifiable_independent_fpr : float
         Lowest false positive rate (mean over lineages) that so many can certify against look-alikes, and
-        against all independents; NaN where none.
+        against all independent pairs; NaN where none.
     lineages_needed : mapping of str to int
         A false positive rate, as text → lineages that a certificate needs, each of which shares its shapes
         with another where it is against look-alikes.

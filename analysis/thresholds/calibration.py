@@ -86,7 +86,7 @@ class Threshold(Shown):
     @property
     def against(self) -> str:
         """The pairs that a false positive is about, in words."""
-        return "look-alikes" if self.negatives == "look-alike" else "all independents"
+        return "look-alikes" if self.negatives == "look-alike" else "all independent pairs"
 
     def __str__(self) -> str:
         asked = f"FPR ≤ {number(self.max_fpr)} among {self.against}"

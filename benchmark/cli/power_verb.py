@@ -44,7 +44,7 @@ class Power:
         Independent look-alikes, and independent negatives of any shape, that the lineages are worth.
     certifiable_fpr, certifiable_independent_fpr : float or None
         The lowest false-positive rate (a mean over lineages) that can be certified against look-alikes, and
-        against all independents; None where none can.
+        against all independent pairs; None where none can.
     goals : tuple of Goal
     small : Power or None
         The same of the hub's models of at most 500 million parameters alone.
@@ -65,7 +65,7 @@ class Power:
         kinds = (
             ("against look-alikes", "look-alikes", self.n_look_alike_negatives, self.certifiable_fpr),
             (
-                "against all independents",
+                "against all independent pairs",
                 "negatives",
                 self.n_independent_negatives,
                 self.certifiable_independent_fpr,

@@ -20,7 +20,7 @@ from benchmark.report.notation import UNDEFINED, count, goal, interval, p_value,
 __all__ = ["board_html", "board_markdown", "board_notes", "board_table"]
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
-CERTIFIED: Final = "Certified FPR: look-alikes / all independents"
+CERTIFIED: Final = "Certified FPR: look-alikes / all independent pairs"
 WIDTH: Final = 220
 """Of the drawing of an interval, in pixels."""
 
@@ -67,7 +67,7 @@ def board_notes(board: Board) -> list[str]:
 def board_markdown(board: Board) -> str:
     """Write the board as Markdown."""
     head = (
-        "Rank", "Metric", "Runs", f"{_area(board)} AUC", "unscored ranked worst", "AUC, all independents",
+        "Rank", "Metric", "Runs", f"{_area(board)} AUC", "unscored ranked worst", "AUC, all independent pairs",
         CERTIFIED, "Scored", "Separates?", "Claim holds?", "Forgery and laundering",
     )  # fmt: skip
     rows = [
@@ -150,7 +150,7 @@ def _cell(board: Board, one: Comparison | None, row: str) -> dict[str, str]:
 
 
 def _certified(entry: BoardEntry) -> str:
-    """The lowest certified false-positive rates: against look-alikes, and beside it all independents."""
+    """The lowest certified false-positive rates: against look-alikes, and beside it all independent pairs."""
     alike = [item for item in entry.result.thresholds if item.negatives == "look-alike"]
     told = []
     for thresholds in (alike, entry.result.independent_thresholds):

@@ -25,7 +25,7 @@ def headline(sections: Sequence[MetricSection]) -> str:
         Every metric of the run.
     """
     if not sections:
-        return "No metric was judged."
+        return "No metric was evaluated."
     separating = _separating(sections)
     of = f"of {count(len(sections), 'metric')}"
     if not separating:
@@ -105,14 +105,14 @@ def _certificates(sections: Sequence[MetricSection], catalog: CatalogSummary) ->
     ]
     for_whom = ""
     if _alone(held, sections):
-        for_whom = ", each metric by itself (choose it before looking at its scores)"
+        for_whom = ", each metric by itself (choose yours before seeing any scores)"
     elif held[0][1].n_metrics > 1:
         for_whom = f", {held[0][1].n_metrics} metrics together"
     names = ", ".join(named) or "none that finds half of the derived pairs"
     told = [f"Certified at {goal(at)} false positives among look-alikes{for_whom}: {names}."]
     blind = [one for one, item in held if not of_use(item)]
     if blind:
-        told.append(f"Certified, but finding less than half of the derived pairs: {_names(blind)}.")
+        told.append(f"Certified, but finding fewer than half of the derived pairs: {_names(blind)}.")
     return told
 
 

@@ -66,7 +66,7 @@ COLUMNS: Final = (
     Column("Metric", "metric", sort="text", first="up"),
     Column("Separates?", "verdict", first="up"),
     Column("Look-alike AUC", "look-alike AUC"),
-    Column("AUC, all independents; gap", "AUC"),
+    Column("AUC, all independent pairs; gap", "AUC"),
     Column("p, adjusted", "adjusted p", first="up"),
     Column("Claim holds?", "verdict on the claim", sort="text", first="up"),
     Column("Calibrated threshold", "calibrated threshold"),

@@ -33,7 +33,7 @@ def verdict_table(results: Results) -> Table:
     """
     found = best_first(results.metrics)
     forged = [one.metric for one in found if one.forgeable]
-    told = f"\nForged or laundered at no cost: {', '.join(forged)}." if forged else ""
+    told = f"\nCan be forged or laundered: {', '.join(forged)}." if forged else ""
     told += "".join(f"\n{one.metric}: {said}." for one in found if (said := reversed_scores(one.auc)))
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -41,7 +41,7 @@ def verdict_table(results: Results) -> Table:
         pad_edge=False,
         show_edge=False,
         caption="Look-alike AUC: how often a child outscores an independent pair of its own shape.\n"
-        "Separates: by bounds for all metrics together. Claim: whether what the authors state holds." + told,
+        "Separates: by joint bounds over all metrics. Claim: whether the authors' claim holds." + told,
         caption_justify="left",
     )
     table.add_column("Metric", overflow="fold")

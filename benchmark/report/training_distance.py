@@ -53,11 +53,11 @@ def decay_sentence(points: Sequence[DecayPoint], band: tuple[float, float, float
     """
     children = count(len(points), "trained child", "trained children")
     if band is None:
-        return f"{children}; no look-alike has a score."
+        return f"{children}; no look-alike has a score"
     below = sorted(point.share for point in points if point.score <= band[2])
     if not below:
-        return f"all of {children} lie above 95% of look-alikes"
+        return f"all {children} score above 95% of look-alikes"
     return (
-        f"{len(below)} of {children} lie among the look-alikes,"
+        f"{len(below)} of {children} score within the look-alike range,"
         f" the first after {below[0] * 100:.0f}% of the founder's budget"
     )

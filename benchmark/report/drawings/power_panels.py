@@ -16,9 +16,9 @@ LARGEST: Final = 1_000  # lineages up to which differences are drawn
 AROUND: Final = 0.9  # AUC of the two metrics that are compared
 POWER: Final = 0.8  # with which their difference is to be found
 ALIKE: Final = (
-    ("independent", 0.0, "pairs of a lineage unrelated"),
-    ("derived", 0.5, "half alike (ICC 0.5)"),
-    ("look-alike", 1.0, "all alike (ICC 1)"),
+    ("independent", 0.0, "pairs of a lineage uncorrelated (ICC 0)"),
+    ("derived", 0.5, "half correlated (ICC 0.5)"),
+    ("look-alike", 1.0, "fully correlated (ICC 1)"),
 )
 
 
@@ -53,10 +53,10 @@ def difference_panel(catalog: analysis.CatalogSummary) -> Panel:
     )
     here = detectable(catalog.n_lineages, 0.5)
     return Panel(
-        title=f"Smallest difference of AUC around {tick_label(AROUND)} that a paired test finds with power"
-        f" {tick_label(POWER)}, {models} models a lineage",
+        title=f"Smallest AUC difference around {tick_label(AROUND)} detected by a paired test with power"
+        f" {tick_label(POWER)}, {models} models per lineage",
         x=Axis("lineages in the catalog", sizes[0], sizes[-1], "log"),
-        y=Axis("detectable difference of AUC", 0.0, max(max(line.curve.y) for line in lines) * 1.05),
+        y=Axis("detectable AUC difference", 0.0, max(max(line.curve.y) for line in lines) * 1.05),
         lines=lines,
         marks=(Mark("claimed", f"Triangle: this catalog, {plain(here)}", catalog.n_lineages, here),),
     )

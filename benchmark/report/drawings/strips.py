@@ -98,7 +98,7 @@ def ruler(have: int, lowest: float, goals: Sequence[tuple[float, int]]) -> Marku
         return 14 + (width - 64) * math.log10(max(lineages, 1)) / end
 
     needs = "; ".join(f"{goal(at)} needs {need}" for at, need in goals)
-    says = f"Lineages on a logarithmic rule: this catalog has {have} that share their shapes; {needs}."
+    says = f"Lineages on a logarithmic scale: this catalog has {have} that share their shapes; {needs}."
     parts = [f'<svg class="ruler" viewBox="0 0 {width} 96" role="img"><title>{escape(says)}</title>']
     for power in range(math.ceil(end)):
         for factor in range(1, 10):

@@ -197,7 +197,7 @@ def test_look_alikes_are_the_headline_and_all_independents_stand_beside() -> Non
     assert found.certified
     assert found.reason == ""
     other = analysis.calibrate_threshold(table, 0.05, negatives="independent")
-    assert (other.negatives, other.against) == ("independent", "all independents")
+    assert (other.negatives, other.against) == ("independent", "all independent pairs")
     assert other.value != found.value
     shapeless = ScoreTable(table.frame.drop(columns=["architecture_a", "architecture_b"]))
     assert analysis.calibrate_threshold(shapeless, 0.05).negatives == "independent"
@@ -377,8 +377,8 @@ def test_a_threshold_in_one_line() -> None:
     asked = "FPR ≤ 0.5 among look-alikes at confidence 0.9"
     assert str(found) == f"{found.value:.4g} (certified for {asked}; {told(found)}"
     found = analysis.calibrate_threshold(table, 0.4, 0.99, negatives="independent", n_metrics=3)
-    asked = "FPR ≤ 0.4 among all independents at confidence 0.99, 3 metrics together"
+    asked = "FPR ≤ 0.4 among all independent pairs at confidence 0.99, 3 metrics together"
     assert str(found) == f"{found.value:.4g} (not certified for {asked}: {found.reason}; {told(found)}"
     nothing = analysis.calibrate_threshold(ScoreTable(table.frame[table.derived]), 0.4, 0.99)
-    asked = "FPR ≤ 0.4 among all independents at confidence 0.99"
+    asked = "FPR ≤ 0.4 among all independent pairs at confidence 0.99"
     assert str(nothing) == f"no threshold for {asked} ({nothing.reason})"

@@ -200,7 +200,7 @@ def test_decay_curves_over_branches(evening: Evening) -> None:
     assert section[0].count("<figure") == len(METRICS)
     text = (run.path / "report.md").read_text(encoding="utf-8")
     assert "## Along a training run" in text
-    assert "## Whose look-alikes a metric confuses" in text
+    assert "## Look-alikes by model family" in text
 
 
 def test_the_zoo_stands_beside_the_real_models(evening: Evening) -> None:

@@ -91,7 +91,7 @@ def test_the_answer_names_what_is_certified_and_what_is_of_use(sections: dict[st
     useful, blind, other = certified(some[0], 0.5, 0.25), certified(some[1], 0.49), some[2]
     assert headline([useful, blind, other]).endswith("; 1 is certified at 5% false positives.")
     assert standfirst([useful, blind, other], results().catalog)[:2] == [
-        "Certified at 5% false positives among look-alikes, each metric by itself (choose it before looking"
+        "Certified at 5% false positives among look-alikes, each metric by itself (choose yours before"
         " at its scores): norm-pearson (≥ 0.250, finds 50%).",
         "Certified, but finding less than half of the derived pairs: weight-cosine.",
     ]
@@ -175,7 +175,7 @@ def test_text_and_terminal_say_what_can_be_forged() -> None:
         line for line in text.splitlines() if line.startswith("| attention-std | framed and evaded | 2 of")
     )
     assert "| 0.100 → 0.999 |" in row
-    assert "- weight-cosine: all of 24 trained children lie above 95% of look-alikes" in text
+    assert "- weight-cosine: all 24 trained children score above 95% of look-alikes" in text
     stream = StringIO()
     Console(file=stream, width=80, color_system=None).print(verdict_table(results()))
     assert "Forged or laundered at no cost: attention-std." in stream.getvalue()

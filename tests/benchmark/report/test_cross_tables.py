@@ -74,7 +74,7 @@ def test_families_cover_the_catalogs_methods() -> None:
     }  # fmt: skip
     assert family_of("launder:noise").word == "laundering"
     assert family_of("merge:ties").word == "merging"
-    assert family_of("fine-tune:long > cast:fp8").word == "several steps"
+    assert family_of("fine-tune:long > cast:fp8").word == "multi-step"
     assert family_of("telepathy").word == "others"
     assert tally(["a", "b"]) == "a, b"
     assert tally(["rl", "fine-tune", "cast:fp8"]) == "training 2, casting 1"

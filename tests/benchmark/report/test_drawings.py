@@ -64,7 +64,7 @@ def test_decay_is_drawn_for_metrics_with_distances(html: str, sections: dict[str
     assert len(panel.dots[0].points) == 24
     assert len(panel.dots[0].threads) == 12
     assert [level.slug for level in panel.levels] == ["look-alike", "cut"]
-    assert panel.says == "all of 24 trained children lie above 95% of look-alikes"
+    assert panel.says == "all 24 trained children score above 95% of look-alikes"
     assert "lie among the look-alikes, the first after" in decay_sentence(
         sections["attention-std"].decay, sections["attention-std"].look_alike_band
     )

@@ -1,4 +1,4 @@
-"""Whose look-alikes a metric confuses, and how early training runs show, on the page and in the text."""
+"""Look-alikes by model family, and how early training runs show, on the page and in the text."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def test_a_line_joins_the_points_of_one_run_and_no_others() -> None:
 @pytest.mark.parametrize(
     ("band", "said"),
     [
-        ((-1.0, -0.5, -0.1), "2 runs: all 4 points lie above 95% of look-alikes"),
+        ((-1.0, -0.5, -0.1), "2 runs: all 4 checkpoints score above 95% of look-alikes"),
         (
             (0.0, 0.1, 0.3),
-            "2 runs: 2 of 4 points lie among the look-alikes, the last at 20% of the run",
+            "2 runs: 2 of 4 checkpoints score within the look-alike range, the last at 20% of the run",
         ),
         (None, "2 runs, 4 points; no look-alike has a score"),
     ],
@@ -69,7 +69,7 @@ def test_page_and_text_show_both() -> None:
     assert 'href="#families"' in text
     assert 'href="#runs"' in text
     said = markdown(run(), results(), scores())
-    assert "## Whose look-alikes a metric confuses" in said
+    assert "## Look-alikes by model family" in said
     assert "## Along a training run" in said
     assert "10 of 40" in said
 

@@ -282,7 +282,7 @@ def test_every_section_and_row_of_a_full_run_is_there(html: str, outline: Outlin
     own = html[html.index('<section class="metric" id="metric-attention-std"') :]
     own = own[: own.index("</section>")]
     told = (
-        "How alike two models are by attention-std", "Look-alike AUC", "AUC, all independents", "Gap",
+        "How alike two models are by attention-std", "Look-alike AUC", "AUC, all independent pairs", "Gap",
         "Permutation p", "Derived / look-alike / independent", "Abstained", "By method of derivation",
         "By class of look-alikes", "Thresholds, and what they do", "claimed by the authors",
         "The same AUC under four intervals", "Is it shape or descent that it sees?",

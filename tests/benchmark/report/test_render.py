@@ -91,7 +91,7 @@ def test_text_holds_what_the_page_holds() -> None:
     for heading in (
         "What this catalog can certify",
         "All metrics",
-        "What each metric survives",
+        "AUC by derivation method",
         "Disputed cases",
         "How it was made",
     ):
