@@ -60,7 +60,7 @@ class MetricReport(Shown):
         The AUC by jackknife, bootstrap, percentile bootstrap and DeLong.
     permutation : PermutationTest
     thresholds, independent_thresholds : tuple of Threshold
-        Against look-alikes (in a table without any, against all independent pairs), and against all independent pairs.
+        Against look-alikes (all independent pairs in a table without any), and against all independent pairs.
     claim : Claim or None
     claim_audit : ThresholdAudit or None
         What the claimed threshold does.

@@ -67,8 +67,8 @@ def board_notes(board: Board) -> list[str]:
 def board_markdown(board: Board) -> str:
     """Write the board as Markdown."""
     head = (
-        "Rank", "Metric", "Runs", f"{_area(board)} AUC", "unscored ranked worst", "AUC, all independent pairs",
-        CERTIFIED, "Scored", "Separates?", "Claim holds?", "Forgery and laundering",
+        "Rank", "Metric", "Runs", f"{_area(board)} AUC", "Unscored ranked worst",
+        "AUC, all independent pairs", CERTIFIED, "Scored", "Separates?", "Claim holds?", "Forgery and laundering",
     )  # fmt: skip
     rows = [
         (

@@ -202,7 +202,7 @@ class MetricSection:
 
     @property
     def first_thresholds(self) -> tuple[Threshold, ...]:
-        """Those for the largest allowed false positive rate: against look-alikes, then all independent pairs."""
+        """Those for the largest allowed FPR: against look-alikes, then against all independent pairs."""
         at = max((item.max_fpr for item in self.thresholds), default=math.nan)
         return tuple(item for item in self.thresholds if item.max_fpr == at)
 

@@ -20,7 +20,7 @@ __all__ = ["aucs", "forest_height"]
 
 
 def aucs(results: Run | Results | Analysis | Summary, ax: Axes | None = None) -> Axes:
-    """Draw the look-alike AUC of every metric with its interval, beside the AUC against all independent pairs.
+    """Draw every metric's look-alike AUC with its interval, beside the AUC against all independent pairs.
 
     Parameters
     ----------

@@ -92,8 +92,8 @@ def test_the_answer_names_what_is_certified_and_what_is_of_use(sections: dict[st
     assert headline([useful, blind, other]).endswith("; 1 is certified at 5% false positives.")
     assert standfirst([useful, blind, other], results().catalog)[:2] == [
         "Certified at 5% false positives among look-alikes, each metric by itself (choose yours before"
-        " at its scores): norm-pearson (≥ 0.250, finds 50%).",
-        "Certified, but finding less than half of the derived pairs: weight-cosine.",
+        " seeing any scores): norm-pearson (≥ 0.250, finds 50%).",
+        "Certified, but finding fewer than half of the derived pairs: weight-cosine.",
     ]
     each = [certified(section, 0.9) for section in some]
     assert headline(each).endswith("; 3 are certified at 5% false positives, each by itself.")
