@@ -17,27 +17,31 @@ __all__ = ["compare"]
 
 
 def compare(
-    model_a: Annotated[str, typer.Argument(metavar="MODEL_A", help="A catalog id, a path, or org/name.")],
+    model_a: Annotated[str, typer.Argument(metavar="MODEL_A", help="Catalog id, path, or org/name.")],
     model_b: Annotated[
-        str | None, typer.Argument(metavar="[MODEL_B]", help="Another one; or give --against.")
+        str | None, typer.Argument(metavar="[MODEL_B]", help="A second model, unless --against is given.")
     ] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="A run directory: its look-alikes and children weigh the scores."),
+        typer.Option(
+            metavar="RUN", help="Run directory whose look-alikes and children calibrate the scores."
+        ),
     ] = None,
     against: Annotated[
         str | None,
         typer.Option(
             metavar="POOL",
-            help="Which of these remain as parents: a folder, or ids, globs and paths with commas between.",
+            help="Candidate parents: a folder, or comma-separated ids, globs and paths.",
         ),
     ] = None,
     confidence: Annotated[
-        float, typer.Option(metavar="c", help="With --against: a true parent remains so surely.")
+        float, typer.Option(metavar="c", help="With --against: probability of keeping a true parent.")
     ] = 0.9,
     metrics: Annotated[
         str | None,
-        typer.Option(metavar="a,b", help="Names and globs, or all; default: the run's, else the cheap ones."),
+        typer.Option(
+            metavar="a,b", help="Metric names, globs, or all; default: those of the run, else the cheap ones."
+        ),
     ] = None,
     catalog: CatalogFile = None,
     out: Document = None,
@@ -45,7 +49,7 @@ def compare(
     device: Device = None,
     json_: Json = False,
 ) -> None:
-    """One case: two models, what their scores weigh, and what cannot be said; or a pool of parents."""
+    """Weigh the evidence for one pair of models, or for one model against candidate parents."""
     check_document(out)
     if model_b is not None and against is None:
         failed = _pair(model_a, model_b, calibration, metrics, catalog, sample, device, out, json_)

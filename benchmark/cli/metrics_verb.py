@@ -18,11 +18,11 @@ __all__ = ["metrics"]
 
 def metrics(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Names and globs; default: all.")
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Metric names and globs; default: all.")
     ] = None,
     json_: Json = False,
 ) -> None:
-    """The metrics, with formula source, evidence used, invariances and claims."""
+    """List the metrics with formula source, evidence used, invariances and claims."""
     import fpcore
     from benchmark.pipeline.metric_names import choose_metrics
 

@@ -92,19 +92,21 @@ class Power:
 
 
 def power(
-    lineages: Annotated[int | None, typer.Option(min=1, metavar="G", help="Lineages of a catalog.")] = None,
+    lineages: Annotated[int | None, typer.Option(min=1, metavar="G", help="Number of lineages.")] = None,
     max_fpr: Annotated[
-        float | None, typer.Option("--max-fpr", metavar="a", help="A false-positive rate to certify.")
+        float | None, typer.Option("--max-fpr", metavar="RATE", help="False-positive rate to certify.")
     ] = None,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the certificates.")] = 0.95,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.9999, metavar="C", help="Confidence of the certificates.")
+    ] = 0.95,
     metrics: Annotated[
-        int, typer.Option(min=1, metavar="K", help="Metrics whose certificates are to hold together.")
+        int, typer.Option(min=1, metavar="K", help="Number of metrics certified jointly.")
     ] = 1,
     catalog: CatalogFile = None,
     tier: Tier = "zoo",
     json_: Json = False,
 ) -> None:
-    """What a catalog of a size can certify, and how many lineages a goal needs."""
+    """Show what a catalog of a given size can certify, and how many lineages a goal needs."""
     if max_fpr is not None and not 0 < max_fpr < 1:
         raise UsageError(f"--max-fpr: {max_fpr} is not between 0 and 1")
     answer = (

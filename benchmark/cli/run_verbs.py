@@ -39,26 +39,26 @@ def run(
     workers: Workers = None,
     seed: Seed = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    limit: Annotated[int | None, typer.Option(min=2, help="Only the first so many models.")] = None,
+    limit: Annotated[int | None, typer.Option(min=2, metavar="N", help="Only the first N models.")] = None,
     pairs_per_lineage_pair: Annotated[
         int,
         typer.Option(
             min=1,
             metavar="K",
-            help="Independent pairs a costly metric scores of any two lineages; of more than 40,000"
-            " pairs, a cheap one scores all look-alikes and four times so many others.",
+            help="Independent pairs that a costly metric scores per pair of lineages; of more than"
+            " 40,000 pairs, a cheap one scores all look-alikes and four times as many others.",
         ),
     ] = 4,
     dask: Annotated[
         str | None,
-        typer.Option("--dask", metavar="ADDRESS", help="Work on a Dask cluster: its scheduler's address."),
+        typer.Option("--dask", metavar="ADDRESS", help="Run on a Dask cluster: its scheduler's address."),
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(metavar="BYTES", help="What may come from the hub; it chooses models. Default: 10GB."),
+        typer.Option(metavar="BYTES", help="Download budget, which selects hub models. Default: 10GB."),
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep files fetched whole, in the hub's own cache.")
+        bool, typer.Option("--keep", help="Keep downloaded files in the hub's own cache.")
     ] = False,
     sample: Sample = False,
     against: Against = None,
@@ -115,22 +115,25 @@ def run(
 
 
 def analyse(
-    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="A score table, .csv or .parquet.")],
+    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="Score table, .csv or .parquet.")],
     catalog: Annotated[
-        Path | None, typer.Option("--catalog", metavar="F", help="Labels for a table that has none.")
+        Path | None,
+        typer.Option(
+            "--catalog", metavar="F", help="Catalog that supplies the labels of a table without any."
+        ),
     ] = None,
     out: Out = None,
     citation: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Whose scores they are, for a report that quotes them.")
+        str | None, typer.Option(metavar="TEXT", help="Source of the scores, for reports that quote them.")
     ] = None,
     own_units: Annotated[
-        bool, typer.Option("--own-units", help="Scores have a scale of their own: only their order compares.")
+        bool, typer.Option("--own-units", help="Scores are on their own scale: compare only their order.")
     ] = False,
     seed: Seed = 0,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """The statistics alone, on any score table: no weights are needed."""
+    """Compute the statistics of any score table; no weights are needed."""
     from benchmark.pipeline.analyse import analyse as analyse_table
 
     found = analyse_table(
@@ -174,12 +177,12 @@ def _conclude(run: Run, json_: bool) -> None:
 
 
 def report(
-    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
     against: Against = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     json_: Json = False,
 ) -> None:
-    """Render a run again; with --against, the zoo's figures beside those of real tables."""
+    """Render a run again; with --against, compare the zoo with real tables."""
     from benchmark.report import render
 
     if against:

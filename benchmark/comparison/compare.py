@@ -79,7 +79,7 @@ def compare(
     >>> [one.metric for one in case.metrics], case.background.relation, case.sentence
     (['norm-pearson'], 'independent', '')
     >>> case.cannot_say
-    ('How much any of these scores weighs: there is no calibration (--calibration RUN).',)
+    ('How strong the evidence is: there is no calibration (--calibration RUN).',)
     """
     session = Session.start(cache=cache, device=device, workers=1, quiet=quiet)
     loaded = load_catalog(catalog)
@@ -88,14 +88,14 @@ def compare(
     typed = (str(model_a), str(model_b))
     ids = [catalog_id(loaded, text) for text in typed]
     if typed[0] == typed[1] or (ids[0] is not None and ids[0] == ids[1]):
-        raise UsageError(f"compare: {typed[0]} and {typed[1]} are one model; a case needs two")
+        raise UsageError(f"compare: {typed[0]} and {typed[1]} are the same model; a case needs two")
     scorer = PairScorer(
         session, loaded, typed, chosen, also=tuple(SPREADS), time_limit=time_limit, sample=sample
     )
     first, second = (scorer.models[text] for text in typed)
     if first.digest == second.digest:
         raise UsageError(
-            f"compare: {typed[0]} and {typed[1]} hold identical weights (digest {first.digest[:12]});"
+            f"compare: {typed[0]} and {typed[1]} have identical weights (digest {first.digest[:12]});"
             " a case needs two models"
         )
     left_out: set[str] = set()
@@ -159,7 +159,8 @@ def _of_samples(sample: bool, run: CalibrationRun | None) -> list[str]:
         return []
     one, other = ("the two models", "the calibration") if sample else ("the calibration", "the two models")
     return [
-        f"Whether sampling moves a verdict: scores of {one} are of slices, those of {other} of whole weights."
+        f"Whether sampling changes a verdict: scores of {one} are from slices, those of {other} from whole"
+        " weights."
     ]
 
 

@@ -45,17 +45,17 @@ def board_notes(board: Board) -> list[str]:
     """What must be known to read a board, a sentence each."""
     ranked = [entry for entry in board.entries if entry.rank is not None]
     notes = [
-        "Rank: the places that the paired tests leave open, on the pairs that both metrics scored; Holm over"
-        f" {count(len(board.comparisons), 'comparison')} at {unit(board.level, 2)}."
+        "Rank: the range of ranks compatible with paired tests on the pairs that both metrics scored;"
+        f" Holm-adjusted over {count(len(board.comparisons), 'comparison')} at {unit(board.level, 2)}."
     ]
     if any(_share(entry) < 1 for entry in ranked):
         notes.append(
-            "Scored: the share of children that the metric scored; a pair on which it abstained takes no part"
-            " in its comparisons."
+            "Scored: the share of children that the metric scored; comparisons leave out pairs on which it"
+            " abstained."
         )
     notes.append(
-        "Certified FPR: the lowest false-positive rate for which a threshold is certified, together with"
-        " those of the other metrics of its own run or, where its lineages suffice for no more, by itself."
+        "Certified FPR: the lowest false-positive rate with a certified threshold, jointly with the other"
+        " metrics of its run or, where there are too few lineages for that, for the metric by itself."
     )
     beside: dict[str, list[str]] = {}
     for entry in board.entries:
@@ -68,7 +68,8 @@ def board_markdown(board: Board) -> str:
     """Write the board as Markdown."""
     head = (
         "Rank", "Metric", "Runs", f"{_area(board)} AUC", "Unscored ranked worst",
-        "AUC, all independent pairs", CERTIFIED, "Scored", "Separates?", "Claim holds?", "Forgery and laundering",
+        "AUC, all independent pairs", CERTIFIED, "Scored", "Separates?", "Claim holds?",
+        "Forgery and laundering",
     )  # fmt: skip
     rows = [
         (

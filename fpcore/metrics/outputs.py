@@ -195,7 +195,7 @@ class OutputDivergence(Outputs):
     probabilities, and the rest counts as "something else".
 
     Tensors: all, run as for `representation-cka`. Cost: the shared pass, and 256 times the vocabulary
-    logarithms a pair.
+    logarithms per pair.
 
     Invariant to whatever keeps the function. Models of one corpus answer alike: what it measures is the task
     learned as much as the weights it was learned with.
@@ -268,7 +268,7 @@ class SeedBias(Outputs):
     identity tokens in common.
 
     Tensors: all, run as for `representation-cka`; a ``tokenizer.json`` to know the vocabulary. Cost: 2,048
-    tokens of the shared pass; 5 ms a pair.
+    tokens of the shared pass; 5 ms per pair.
 
     Invariant to whatever keeps the function, the tokens' order included.
 

@@ -109,7 +109,7 @@ def test_sentence_quotes_the_metric_that_the_calibration_trusts(derived: dict[st
     told = " ".join(derived["cannot_say"])
     for words in (
         "not multiplied",
-        "back no more",
+        "support no more",
         "my-metric: calibrated",
         "common ancestor",
     ):
@@ -158,7 +158,7 @@ def test_odds_and_other_explanations_stand_beside_the_ratio(derived: dict[str, A
     for relation in ("shared-init", "distilled"):
         assert kinds[relation]["weight"]["log10_lr"] is None
         assert "of these shapes the calibration has" in kinds[relation]["weight"]["reason"]
-        assert "it takes 3 lineages" in kinds[relation]["weight"]["reason"]
+        assert "at least 3 lineages are needed" in kinds[relation]["weight"]["reason"]
 
 
 def test_background_is_told_and_not_used(
@@ -346,9 +346,9 @@ def test_text_fits_a_terminal_and_accuses_nobody(evaluated: Evaluated, tmp_path:
     page = (tmp_path / "case.md").read_text()
     for text in (said.out, page):
         for words in (
-            "A sentence an expert could sign",
+            "A statement an expert could sign",
             "What cannot be said",
-            "Background, not used",
+            "Background (not used)",
             "ENFSI",
         ):
             assert words in text
@@ -470,7 +470,7 @@ def test_published_scores_stand_beside_the_calibration_and_change_nothing(
     assert case["metrics"] == independent["metrics"]
     assert case["sentence"] == independent["sentence"]
     text = command("compare", *arguments, cache=evaluated.cache).out
-    assert "Published scores, not used:" in text
+    assert "Published scores (not used):" in text
     page = evaluated.run.parent / "published.html"
     assert command("compare", *arguments, "--out", page, cache=evaluated.cache).code == 0
-    assert "Published scores, not used" in page.read_text(encoding="utf-8")
+    assert "Published scores (not used)" in page.read_text(encoding="utf-8")

@@ -47,7 +47,7 @@ def test_the_parent_remains_and_strangers_go(parents: dict[str, Any]) -> None:
     assert {one["derivation_p"] for one in strangers} == {1 / 8}
     assert {one["standing"] for one in strangers} == {"excluded"}
     assert parents["excluded"] == [one["model"] for one in strangers]
-    assert "no sign of kinship" in parents["sentence"]
+    assert "not evidence of derivation" in parents["sentence"]
     assert "standing out" not in json.dumps(parents).lower()
     assert "87%" in parents["sentence"]
     assert "copied" not in json.dumps(parents)
