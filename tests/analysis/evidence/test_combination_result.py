@@ -172,8 +172,8 @@ def test_each_reason_is_said(tables: tuple[analysis.ScoreTable, analysis.ScoreTa
     some = analysis.ScoreTable(first.frame[(first.lineage_a < 3) & (first.lineage_b < 3)])
     few = combine_evidence([some, tables[1]])
     assert few.reason == (
-        "2 lineages with derived pairs, of 3 in all, that all of them score: it takes at least 3 of 4 to"
-        " weigh one by the others"
+        "2 lineages with derived pairs, of 3 in all, that all of them score: leave-one-out needs at"
+        " least 3 of 4"
     )
     assert (few.metrics, few.negatives) == (("wide", "near"), "independent")
 

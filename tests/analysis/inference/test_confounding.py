@@ -350,7 +350,7 @@ def test_one_giant_lineage_is_refused_or_kept_in_bounds() -> None:
         design = Design("giant", sizes, lineage_sd=0.2, lineage_pair_sd=0.8, pair_sd=0.3)
         found = [dyadic_regression(design.draw(rng))[0][0] for _ in range(100)]
         assert all(np.isnan(one.p_value) == refused for one in found)
-        assert all(one.effect.reason.startswith("lineages so uneven") == refused for one in found)
+        assert all(one.effect.reason.startswith("lineages too uneven") == refused for one in found)
         rejected = sum(one.p_value <= 0.05 for one in found)
         assert binomtest(rejected, 100, 0.05, alternative="greater").pvalue > 0.01
 

@@ -281,4 +281,4 @@ def test_scores_that_look_like_distances_are_told_in_the_terminal(tmp_path: Path
     assert said.code == 0, said.err
     told = " ".join(said.out.split())
     assert ("m: derived pairs score below independent ones" in told) == (sign < 0)
-    assert ("change the sign of a distance." in told) == (sign < 0)
+    assert ("negate a distance." in told) == (sign < 0)

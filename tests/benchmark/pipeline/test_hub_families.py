@@ -199,7 +199,7 @@ def test_decay_curves_over_branches(evening: Evening) -> None:
     assert section is not None
     assert section[0].count("<figure") == len(METRICS)
     text = (run.path / "report.md").read_text(encoding="utf-8")
-    assert "## Along a training run" in text
+    assert "## Scores along a training run" in text
     assert "## Look-alikes by model family" in text
 
 

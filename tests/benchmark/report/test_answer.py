@@ -64,7 +64,7 @@ def test_the_headline_counts_what_separates_resists_and_is_certified(
 
 
 def test_the_headline_of_nothing_says_so(sections: dict[str, MetricSection]) -> None:
-    assert headline([]) == "No metric was judged."
+    assert headline([]) == "No metric was evaluated."
     assert standfirst([], CatalogSummary.of([], (0.05,), 0.95)) == []
     assert headline([sections["config-match"]]) == (
         "None of 1 metric is shown to separate children from look-alikes."
@@ -134,7 +134,7 @@ def test_forgeries_aimed_at_a_metric_are_told_apart_from_others(told: dict[str, 
 def test_what_was_called_before_is_no_success_of_the_forger(told: dict[str, MetricResult]) -> None:
     rows_ = tuple(replace(row, before_called=row.kind == "frame") for row in told["attention-std"].forgeries)
     fooled = replace(told["attention-std"], forgeries=rows_)
-    assert attack(fooled, FRAME).main.told == "all 2 are called so before any forgery"
+    assert attack(fooled, FRAME).main.told == "all 2 are called that before any forgery"
     assert not fooled.forgeable
 
 
@@ -155,12 +155,12 @@ def test_forgeries_are_marked_in_the_answer_the_table_and_the_metric(html: str) 
     ("change", "name", "says"),
     [
         ({"forgeries": ()}, "forgeries", "No forgery was scored in this run."),
-        ({"decay": ()}, "decay", "These results hold no distances"),
-        ({"by_method": {}}, "methods", "These results hold no figures by method."),
+        ({"decay": ()}, "decay", "These results record no training distances"),
+        ({"by_method": {}}, "methods", "These results have no figures by method."),
         (
             {"architecture": replace(results().metrics[0].architecture, auc=NO_SHAPE)},
             "map",
-            "These results do not hold both figures for any metric.",
+            "No metric has both figures.",
         ),
     ],
 )
@@ -178,11 +178,11 @@ def test_text_and_terminal_say_what_can_be_forged() -> None:
     assert "- weight-cosine: all 24 trained children score above 95% of look-alikes" in text
     stream = StringIO()
     Console(file=stream, width=80, color_system=None).print(verdict_table(results()))
-    assert "Forged or laundered at no cost: attention-std." in stream.getvalue()
+    assert "Can be forged or laundered: attention-std." in stream.getvalue()
     bare = with_every(results(), forgeries=())
     stream = StringIO()
     Console(file=stream, width=80, color_system=None).print(verdict_table(bare))
-    assert "Forged" not in stream.getvalue()
+    assert "forged" not in stream.getvalue()
 
 
 def test_metrics_stand_by_verdict_then_by_look_alike_auc(sections: dict[str, MetricSection]) -> None:

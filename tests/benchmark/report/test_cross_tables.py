@@ -33,7 +33,7 @@ def test_without_shared_properties_the_classes_of_look_alikes_stand_in() -> None
     table = shared_properties(bare.metrics)
     assert {row.name for row in table.rows} > {"qwen2 6x64 h4/2 f128 bias rmsnorm"}
     bare = with_every(bare, by_look_alike={})
-    assert "do not say what look-alikes share" in part(page(run(), bare, scores()), "shared")
+    assert "do not record what look-alikes share" in part(page(run(), bare, scores()), "shared")
 
 
 def test_ways_stand_by_family_with_a_figure_and_an_interval_for_every_metric(
@@ -42,7 +42,7 @@ def test_ways_stand_by_family_with_a_figure_and_an_interval_for_every_metric(
     shown = list(told)
     table = survival(list(told.values()))
     assert [name for name, _ in table.groups] == [
-        "Training", "Change of shape", "Casts", "Laundering", "Several steps",
+        "Training", "Change of shape", "Casts", "Laundering", "Multi-step",
     ]  # fmt: skip
     assert {row.name for row in table.rows} == set(METHODS)
     assert [figure.slug for figure in table.figures] == ["tpr", "auc"]
@@ -77,4 +77,4 @@ def test_families_cover_the_catalogs_methods() -> None:
     assert family_of("fine-tune:long > cast:fp8").word == "multi-step"
     assert family_of("telepathy").word == "others"
     assert tally(["a", "b"]) == "a, b"
-    assert tally(["rl", "fine-tune", "cast:fp8"]) == "training 2, casting 1"
+    assert tally(["rl", "fine-tune", "cast:fp8"]) == "2 training, 1 casting"

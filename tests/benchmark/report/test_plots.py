@@ -103,7 +103,7 @@ def test_a_report_is_drawn_as_its_result(report: analysis.MetricReport, name: st
         ("tippett", "no evidence: "),
         ("ece", "no evidence: "),
         ("qq", "this metric claims no p-values"),
-        ("decay", "this run knows no trained child and its distance"),
+        ("decay", "no trained child with a known training distance"),
     ],
 )
 def test_what_is_undefined_is_said(name: str, reason: str) -> None:
@@ -172,7 +172,7 @@ def test_files_are_drawn_by_the_same_functions(sections: dict[str, MetricSection
 
 
 def test_a_figure_without_metrics_says_so() -> None:
-    assert decay_figure(()).axes[0].texts[0].get_text() == "no distances in these results"
+    assert decay_figure(()).axes[0].texts[0].get_text() == "no training distances in these results"
     assert roc_figure(()).axes == []
 
 

@@ -93,7 +93,7 @@ def test_text_holds_what_the_page_holds() -> None:
         "All metrics",
         "AUC by derivation method",
         "Disputed cases",
-        "How it was made",
+        "How this report was made",
     ):
         assert f"\n## {heading}\n" in text
     for method in METHODS:
