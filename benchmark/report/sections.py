@@ -173,6 +173,10 @@ class MetricSection:
         bounds = result.bounds.look_alike_auc
         if self.group.slug == "unknown" and bounds.low < FAIR <= bounds.high:
             return f"bounds {ends(bounds)} include {unit(FAIR, 2)}"
+        if self.group.slug == "no":
+            same = result.architecture.auc
+            shape = f"; AUC for shape {unit(same.estimate, 2)}" if same.defined else ""
+            return f"upper bound {unit(bounds.high, 2)}{shape}"
         return result.because
 
     @property
