@@ -149,7 +149,7 @@ def survival(results: Sequence[MetricResult]) -> CrossTable[MethodClass]:
         "survival",
         "AUC by derivation method",
         "Derivation method",
-        (TPR, AUC),
+        (AUC, TPR),
         [result.by_method for result in results],
         lambda method: family_of(method).title,
     )

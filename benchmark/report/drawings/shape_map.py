@@ -14,7 +14,7 @@ from benchmark.report.sections import MetricSection
 
 __all__ = ["shape_or_descent"]
 
-LEFT, TOP, WIDTH, HEIGHT, MARGIN = 48, 10, 640, 380, 60  # the margin at the right is for names
+LEFT, TOP, WIDTH, HEIGHT, MARGIN = 62, 10, 640, 380, 60  # the margin at the right is for names
 BASE: Final = TOP + HEIGHT
 LETTER: Final = 7.2  # width of a letter of a label, about, in units of the drawing
 TRAP: Final = "shape more than descent"

@@ -45,10 +45,10 @@ def test_ways_stand_by_family_with_a_figure_and_an_interval_for_every_metric(
         "Training", "Change of shape", "Casts", "Laundering", "Multi-step",
     ]  # fmt: skip
     assert {row.name for row in table.rows} == set(METHODS)
-    assert [figure.slug for figure in table.figures] == ["tpr", "auc"]
+    assert [figure.slug for figure in table.figures] == ["auc", "tpr"]
     row = next(row for row in table.rows if row.name == "launder:unit-permutation")
     column = shown.index("weight-cosine")
-    cell = row.cells[1][column]
+    cell = row.cells[0][column]
     auc = told["weight-cosine"].by_method["launder:unit-permutation"].look_alike_auc
     assert cell.text == f"{auc.estimate:.2f}"
     assert re.fullmatch(r"\[0\.\d+, (0\.\d+|1\.00)\]", cell.ends)
