@@ -46,7 +46,7 @@ def agreement_axes(picture: LayerPicture, axes: Axes) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        The same; 1 is equal, 0 is what strangers have.
+        The same; 1 is equal, 0 is typical of unrelated models.
     """
     rows = {**picture.stored, **{f"{name}, matched": row for name, row in picture.aligned.items()}}
     width = max((len(row) for row in rows.values()), default=0)

@@ -43,7 +43,7 @@ class EmbeddingAnchors(Metric):
 
     Invariant to all that keeps the function: no transform touches inner products of embeddings.
 
-    Source: a product's signal; it reports an effect size d of 2.03 between relatives and strangers.
+    Source: a product's signal; it reports an effect size d of 2.03 between related and unrelated models.
     """
 
     name = "embedding-anchors"
@@ -97,7 +97,7 @@ class EmbeddingNorms(Metric):
     Invariant to what keeps the embedding's rows or turns them; not to scale, and not quite to rounding,
     which carries a few rows in a hundred over the edge of a bin.
 
-    Source: a product's signal; it reports an effect size d of 1.05 between relatives and strangers.
+    Source: a product's signal; it reports an effect size d of 1.05 between related and unrelated models.
     """
 
     name = "embedding-norms"
