@@ -111,7 +111,7 @@ class Metric(ABC):
     version : int
         Changes whenever a score could change; fingerprints of versions never mix.
     evidence : frozenset of str
-        What it looks at: config, tokenizer, weights, activations, gradients, outputs.
+        Evidence it uses: config, tokenizer, weights, activations, gradients, outputs.
     invariances : frozenset of str
         Those of `INVARIANCES` that leave its scores as they are.
     claims : tuple of Claim

@@ -6,8 +6,8 @@ probability at most 1 - confidence, whatever the distribution of scores, if the 
 exchangeable with those of the calibration (hierarchical conformal prediction: Lee, Barber & Willett 2023,
 arXiv:2306.06342).
 
-Nothing says that a candidate is kin. The best of many strangers is high, and highest where one of the pool
-resembles everything; how high, no calibration on other models tells.
+Nothing says that a candidate is related. The best of many unrelated models is high, and highest where one of
+the pool resembles everything; how high, no calibration on other models tells.
 """
 
 from __future__ import annotations

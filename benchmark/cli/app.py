@@ -59,7 +59,7 @@ def main() -> None:
         say(told)
         sys.exit(BAD_INPUT)
     if code == INTERRUPTED:
-        say("interrupted; the work done is kept: the same command goes on where it was")
+        say("interrupted; finished work is kept: rerun the same command to resume")
     sys.exit(code or 0)
 
 

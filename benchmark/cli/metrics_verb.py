@@ -37,7 +37,7 @@ def metrics(
 
 
 def metrics_text(metrics: Iterable[Metric]) -> str:
-    """All metrics with what they look at, what leaves them unchanged and what is claimed for them."""
+    """All metrics with their evidence, invariances and claims."""
     lines = []
     for metric in metrics:
         lines.append(f"{metric.name}  (version {metric.version}, {metric.cost})")

@@ -155,7 +155,7 @@ def _claimed(claim: ClaimAudit | None) -> str:
         ]
     )
     return (
-        f"Claimed: {plain(claim.threshold)} ({claim.text or 'no words'}; {claim.source or 'no source'})."
+        f"Claimed: {plain(claim.threshold)} ({claim.text or 'no statement'}; {claim.source or 'no source'})."
         f" It calls {called} derived."
     )
 

@@ -1,4 +1,4 @@
-"""Tables of ways × metrics: what each metric survives, and which shared property fools it.
+"""Tables of classes × metrics: AUC by derivation method, and confounders.
 
 A cell shows one figure with its interval; the others wait in the page's data, where the script finds them.
 """
@@ -67,7 +67,7 @@ class CrossRow:
 
 @dataclass(frozen=True)
 class CrossTable(Generic[Class]):
-    """A table of ways × metrics; the first figure is the one it opens with."""
+    """A table of classes × metrics; the first figure is the one it opens with."""
 
     anchor: str
     label: str

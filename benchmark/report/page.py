@@ -38,6 +38,7 @@ from benchmark.report.packing import pair_data
 from benchmark.report.run_facts import INTERVALS, making, methods
 from benchmark.report.sections import MetricSection, anchors, certificate, metric_sections
 from benchmark.report.sensitivity_rows import HEAD, sensitivity_notes, sensitivity_rows
+from benchmark.report.term_links import linked_terms
 from benchmark.report.training_runs import run_rows
 from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.decision import MAX_FPR
@@ -179,7 +180,7 @@ def page(
         "script": Markup(_script()),
         "policy": _policy(_source(THEME), _script()),
     }
-    return _environment().get_template("page.html.j2").render(context)
+    return linked_terms(_environment().get_template("page.html.j2").render(context))
 
 
 def dots_each(results: Results) -> int:

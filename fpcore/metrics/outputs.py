@@ -141,7 +141,7 @@ def provenance_test(
     candidate are compared by the z-test of two proportions (pooled variance, one-sided), and the p-values
     are adjusted by Holm's method, as in arXiv:2502.00706. The test says that the parent is nearer than the
     candidates given, not that the model was made from it: a look-alike of the parent, or a sibling, passes
-    when the candidates are strangers. The two shares are taken for independent though they are of the same
+    when the candidates are unrelated. The two shares are treated as independent though they are of the same
     prompts, which makes the test conservative.
 
     Parameters

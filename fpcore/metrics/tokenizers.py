@@ -137,7 +137,7 @@ class TokenizerOverlap(Metric):
     ``|V_A and V_B| / |V_A or V_B|`` over the texts of all tokens, added ones included; the score is in
     [0, 1]. Abstains without a ``tokenizer.json``.
 
-    Looks at no weight. Models of one maker, or of one public tokenizer, score 1 whatever they learned: a
+    Uses no weights. Models of one maker, or of one public tokenizer, score 1 whatever they learned: a
     negative control that must fail on look-alikes.
     """
 

@@ -1,4 +1,4 @@
-// --- sorting: every table of class "sorts", the table of metrics, the tables of ways × metrics ---------
+// --- sorting: every table of class "sorts", the table of metrics, the cross tables --------------------
 const words = (cell) => cell.dataset.key ?? cell.textContent.trim();
 const figure = (cell) => {
   const text = words(cell).replace(/\u2212/g, "-").replace(/,/g, "");
@@ -111,7 +111,7 @@ $$("table.sorts").forEach((table) => {
   });
 }
 
-// --- ways × metrics: another figure, fewer rows, fewer columns, another order --------------------------
+// --- cross tables: another figure, fewer rows, fewer columns, another order --------------------------
 $$("table[data-cross]").forEach((table) => {
   const stored = data.cross[table.dataset.cross], box = table.parentElement, bar = box.previousElementSibling;
   const legends = $$("[data-legend]", box.nextElementSibling), buttons = $$("[data-show]", bar), bodies = $$("tbody", table);
