@@ -44,7 +44,7 @@ def cost_rows(table: OddsTable) -> list[tuple[str, ...]]:
     """Cells under `COST_HEAD`."""
     return [
         (
-            f"{one.cost:,g} times a missed derivation",
+            f"{one.cost:,g} × a missed derivation",
             _odds(one.prior_needed),
             ", ".join(map(_odds, one.acts_at)) or "none",
         )

@@ -108,8 +108,8 @@ def _range(weight: EvidenceWeight, side: str | None) -> str:
 
 def _rests_on(weight: EvidenceWeight, calibration: CalibrationFacts) -> str:
     return (
-        f"Calibrated on {calibration.population}: {weight.n_derived} derived pairs and {weight.n_independent}"
-        f" look-alikes of {weight.n_lineages} lineages, of which {weight.n_of_these_shapes} look-alikes of"
+        f"Calibrated on {calibration.population}: {weight.n_derived:,} derived pairs and {weight.n_independent:,}"
+        f" look-alikes of {weight.n_lineages} lineages, of which {weight.n_of_these_shapes:,} look-alikes of"
         f" {weight.n_lineages_of_these_shapes} lineages have these shapes; the lineages of the two models are"
         f" left out; {weight.level:.0%} interval."
     )
@@ -148,7 +148,7 @@ def cannot_say(
     if lead is not None and lead.weight.n_lineages_of_these_shapes < FEW_LINEAGES:
         said.append(
             f"How look-alikes of this shape score in general: the calibration has only"
-            f" {lead.weight.n_of_these_shapes} pairs from {lead.weight.n_lineages_of_these_shapes} lineages."
+            f" {lead.weight.n_of_these_shapes:,} pairs from {lead.weight.n_lineages_of_these_shapes} lineages."
         )
     if lead is not None and place is not None and not place.derived.n_pairs:
         said.append(
