@@ -10,9 +10,12 @@ import typer
 from benchmark.cli.exits import UNIT_FAILED
 from benchmark.cli.options import (
     Against,
-    CatalogFile,
+    CatalogFiles,
     Device,
+    DryRun,
+    Force,
     Json,
+    Limit,
     Metrics,
     Models,
     Out,
@@ -22,7 +25,7 @@ from benchmark.cli.options import (
     Tier,
     Workers,
 )
-from benchmark.cli.printing import print_json, print_table, say, say_failures
+from benchmark.cli.printing import print_json, print_table, say, say_failures, show_plan
 
 if TYPE_CHECKING:
     from benchmark.results.run import Run
@@ -31,15 +34,15 @@ __all__ = ["analyse", "report", "run"]
 
 
 def run(
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     tier: Tier = "zoo",
     metrics: Metrics = None,
     models: Models = None,
     out: Out = None,
     workers: Workers = None,
     seed: Seed = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    limit: Annotated[int | None, typer.Option(min=2, help="Only the first so many models.")] = None,
+    dry_run: DryRun = False,
+    limit: Limit = None,
     pairs_per_lineage_pair: Annotated[
         int,
         typer.Option(
@@ -62,6 +65,7 @@ def run(
     ] = False,
     sample: Sample = False,
     against: Against = None,
+    force: Force = False,
     device: Device = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -85,10 +89,7 @@ def run(
             sample=sample,
             quiet=quiet,
         )
-        if json_:
-            print_json(planned.to_json())
-        else:
-            print(planned)
+        show_plan(planned, json_)
         return
     from benchmark.pipeline.run import run as calibrate
 
@@ -108,6 +109,7 @@ def run(
         budget=budget,
         keep=keep,
         sample=sample,
+        force=force,
     )
     if against:
         _set_against(finished.path, against)
@@ -117,7 +119,10 @@ def run(
 def analyse(
     scores: Annotated[Path, typer.Argument(metavar="SCORES", help="A score table, .csv or .parquet.")],
     catalog: Annotated[
-        Path | None, typer.Option("--catalog", metavar="F", help="Labels for a table that has none.")
+        list[str] | None,
+        typer.Option(
+            "--catalog", metavar="F", help="Labels for a table that has none; repeatable, as for run."
+        ),
     ] = None,
     out: Out = None,
     citation: Annotated[
@@ -127,6 +132,7 @@ def analyse(
         bool, typer.Option("--own-units", help="Scores have a scale of their own: only their order compares.")
     ] = False,
     seed: Seed = 0,
+    force: Force = False,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -135,11 +141,12 @@ def analyse(
 
     found = analyse_table(
         scores,
-        catalog=catalog,
+        catalog=catalog or None,
         out=out,
         citation=citation,
         own_units=own_units,
         seed=seed,
+        force=force,
         quiet=quiet,
     )
     _conclude(found, json_)

@@ -43,9 +43,19 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
+    def record(self) -> Path:
+        """What was run."""
+        return self.path / RECORD
+
+    @property
     def scores(self) -> Path:
         """The score table."""
         return self.path / SCORES
+
+    @property
+    def has_results(self) -> bool:
+        """Whether a run ended here."""
+        return (self.path / RESULTS).exists()
 
     def write_record(self, record: RunRecord) -> None:
         """Write run.json."""
