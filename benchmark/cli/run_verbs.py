@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,7 +113,7 @@ def run(
         force=force,
     )
     if against:
-        _set_against(finished.path, against)
+        _rendered(finished.path, against)
     _conclude(finished, json_)
 
 
@@ -152,15 +153,18 @@ def analyse(
     _conclude(found, json_)
 
 
-def _set_against(run: Path, others: list[Path]) -> list[str]:
-    """Set a run against others and render it with the panel; the files written."""
+def _rendered(
+    run: Path, others: list[Path], *, figures: Sequence[str] = ("svg",), tables: Sequence[str] = ()
+) -> list[str]:
+    """Render a run, first set against others where there are any; the files written."""
     from benchmark.report import render
-    from benchmark.results.carried_over import set_against
 
-    found = set_against(run, others)
-    for sentence in found.sentences:
-        say(sentence)
-    return [str(path) for path in render(run)]
+    if others:
+        from benchmark.results.carried_over import set_against
+
+        for sentence in set_against(run, others).sentences:
+            say(sentence)
+    return [str(path) for path in render(run, figures=figures, tables=tables)]
 
 
 def _conclude(run: Run, json_: bool) -> None:
@@ -183,16 +187,22 @@ def _conclude(run: Run, json_: bool) -> None:
 def report(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     against: Against = None,
+    figures: Annotated[
+        str, typer.Option(metavar="svg,pdf", help="What figures/ holds: svg, pdf, or both.")
+    ] = "svg",
+    tables: Annotated[
+        str | None,
+        typer.Option(metavar="csv,latex", help="Also write tables/: every number as CSV, LaTeX for papers."),
+    ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     json_: Json = False,
 ) -> None:
     """Render a run again; with --against, the zoo's figures beside those of real tables."""
-    from benchmark.report import render
+    from benchmark.report.tables import FIGURES, TABLES, kinds
 
-    if against:
-        written = _set_against(run_directory, against)
-    else:
-        written = [str(path) for path in render(run_directory)]
+    drawn = kinds(figures, FIGURES, "--figures")
+    asked = kinds(tables, TABLES, "--tables") if tables else ()
+    written = _rendered(run_directory, against or [], figures=drawn, tables=asked)
     if json_:
         print_json({"report": written[0], "files": written})
     else:

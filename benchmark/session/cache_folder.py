@@ -66,6 +66,8 @@ def _temporary(meant: Path) -> Path:
     folder = found or Path(tempfile.mkdtemp(prefix="lookalike-"))
     told = f"the cache {meant} cannot be written; work is kept in {folder} (choose another: ${VARIABLE})"
     print(told, file=sys.stderr, flush=True)
+    # Its default lies in the same home; it would say so in lines of its own, in every process.
+    os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
     return folder
 
 
