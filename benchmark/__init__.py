@@ -8,9 +8,9 @@
   norm-pearson: 1 pairs
 
 `run` turns a catalog into a calibration report and `analyse` a score table, `evaluate` judges a metric of
-your own beside the others, `compare`, `compare_pairs` and `find_parents` weigh cases by a finished run, `read_run` reads
-one back, `diff_runs` says what changed between two and `plots` draws it; `import_models` adds models of the hub to a catalog. Each is imported when it is
-first asked for.
+your own beside the others, `compare`, `compare_pairs` and `find_parents` weigh cases by a finished run,
+`read_run` reads one back, `diff_runs` says what changed between two, and `plots` draws them; `import_models`
+adds models of the hub to a catalog. Each is imported when it is first asked for.
 """
 
 from __future__ import annotations

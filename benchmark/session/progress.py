@@ -16,6 +16,8 @@ from rich.text import Text
 __all__ = ["Advance", "Reporter"]
 
 PLAIN_EVERY_SECONDS = 5.0
+TITLE, BAR, TIME, GAPS = 12, 16, 8, 4
+"""Columns of a terminal that a bar takes beside its numbers and words."""
 
 
 class Advance(Protocol):
@@ -23,6 +25,10 @@ class Advance(Protocol):
 
     def __call__(self, done: float, total: int, text: str, /) -> None:
         """Show `done` of `total` and `text`."""
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: max(0, room - 1)]}…"
 
 
 class CountColumn(ProgressColumn):
@@ -73,21 +79,21 @@ class Reporter:
                 task = progress.add_task(title, total=None, what="")
 
                 def advance(done: float, total: int, text: str) -> None:
-                    progress.update(task, completed=done, total=total, what=text)
+                    counted = f"{int(done):,}/{total:,} {of}"
+                    room = self.console.width - max(TITLE, len(title)) - BAR - len(counted) - TIME - GAPS
+                    progress.update(task, completed=done, total=total, what=_cut(text, room))
 
                 yield advance
         else:
             yield self._plain(title, of)
 
     def _bar(self, of: str) -> Progress:
-        """A line of at most 80 columns: what is too long of the last column is cut off."""
-        short = Column(no_wrap=True, overflow="ellipsis")
         return Progress(
-            TextColumn("{task.description:<12}"),
-            BarColumn(bar_width=16),
+            TextColumn(f"{{task.description:<{TITLE}}}"),
+            BarColumn(bar_width=BAR),
             CountColumn(of),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[what]}", table_column=short),
+            TextColumn("[dim]{task.fields[what]}"),
             console=self.console,
             refresh_per_second=8,
         )
