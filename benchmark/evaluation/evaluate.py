@@ -30,7 +30,6 @@ from benchmark.session.session import Session
 __all__ = ["Evaluation", "evaluate", "plan_evaluation", "write_template"]
 
 TEMPLATE: Final = Path(__file__).with_name("own_metric.py")
-CARD: Final = "card.md"
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Evaluation(Shown):
     @property
     def card(self) -> Path:
         """Where the metric card lies."""
-        return self.run.path / CARD
+        return RunDirectory(self.run.path).card
 
     @property
     def passed(self) -> bool:

@@ -102,6 +102,7 @@ def finish(
         clock.phase("statistics"),
         session.progress.phase("statistics", "metrics") as advance,
     ):
+        advance(0, scores["metric"].nunique(), "AUCs, permutation tests, thresholds, evidence")
         results = complete_results(
             scores,
             known,
@@ -130,6 +131,7 @@ def finish(
     )
     directory.write_record(record)
     with clock.phase("report"), session.progress.phase("report") as advance:
+        advance(0, 1, "page and figures")
         # What is told of a run is what its files say.
         run = read_run(directory.path)
         report.render(run, cache=session.cache, workers=session.workers)

@@ -81,7 +81,7 @@ def render(
         cache.used(kept)
     if "svg" in figures:
         texts |= {folder / name: content for name, content in (drawn or {}).items()}
-    texts |= {directory.path / "tables" / name: text for name, text in run_tables(read, tables).items()}
+    texts |= {directory.tables / name: text for name, text in run_tables(read, tables).items()}
     contents = {path: text.encode() for path, text in texts.items()}
     if "pdf" in figures:
         from benchmark.report.figures import pdf_figures

@@ -54,9 +54,20 @@ def test_other_settings_are_refused_by_name(
     assert kept(finished) == before, "something was lost"
 
 
-def test_force_replaces(finished: Path, catalog: Path, tmp_path: Path) -> None:
+def test_force_replaces_and_leaves_nothing_of_the_other_results(
+    finished: Path, catalog: Path, tmp_path: Path
+) -> None:
+    (finished / "tables").mkdir()
+    made = [finished / "card.md", finished / "tables" / "metrics.csv"]
+    for path in made:
+        path.write_text("made of the results that there were")
+    assert run(catalog, tmp_path).code == 0
+    assert all(path.exists() for path in made), "the results are the same"
+    made.append(finished / "against.json")
+    made[-1].write_text("{}")
     assert run(catalog, tmp_path, "--force", metrics="norm-std").code == 0
     assert list(json.loads((finished / "run.json").read_text())["metrics"]) == ["norm-std"]
+    assert not any(path.exists() for path in made)
 
 
 def test_the_same_settings_go_on(finished: Path, catalog: Path, tmp_path: Path) -> None:
