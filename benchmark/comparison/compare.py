@@ -9,6 +9,7 @@ from benchmark.catalog import CatalogLike, load_catalog
 from benchmark.comparison.calibration_run import CalibrationRun
 from benchmark.comparison.case import Case
 from benchmark.comparison.comparer import Comparer, check_typed
+from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.session import Session
 
 __all__ = ["compare"]
@@ -79,5 +80,5 @@ def compare(
     comparer.check(typed)
     (scores,) = comparer.scorer.scores([typed])
     case = comparer.case(typed, scores)
-    session.cache.trim()
+    session.cache.trim(every=TRIM_EVERY)
     return case

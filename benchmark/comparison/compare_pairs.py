@@ -16,6 +16,7 @@ from benchmark.comparison.calibration_run import CalibrationFacts, CalibrationRu
 from benchmark.comparison.case import Case
 from benchmark.comparison.comparer import Comparer, check_typed
 from benchmark.pipeline.score_file import read_table_file
+from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.errors import UsageError
 from benchmark.session.session import Session
 
@@ -190,7 +191,7 @@ def compare_pairs(
                 advance(done + steps / of, len(sound), what)
 
             cases[place] = comparer.case(typed, scored, advance=moved)
-    session.cache.trim()
+    session.cache.trim(every=TRIM_EVERY)
     facts = None if run is None else run.facts(())
     found = (
         ComparedPair(place, *typed, cases.get(place), errors.get(place, "")) for place, typed in rows.items()
