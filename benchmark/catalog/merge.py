@@ -62,7 +62,14 @@ def merged(parts: Sequence[Part]) -> Part:
                 lists[kind].append(entry)
                 values[kind].append(part.document.value_at(place))
     whole.value = values
-    form = CatalogFile.model_construct(schema_version=1, cells=cells, **lists)
+    form = CatalogFile.model_construct(
+        schema_version=1,
+        cells=cells,
+        families=lists["families"],
+        models=lists["models"],
+        published=lists["published"],
+        disputes=lists["disputes"],
+    )
     return Part(whole, form)
 
 
@@ -75,8 +82,8 @@ def _entries(part: Part, kind: str) -> Iterable[Form]:
 
 def _rooted(entry: Form, folder: Path) -> Form:
     if isinstance(entry, ModelForm) and entry.source.path is not None:
-        source = entry.source.model_copy(update={"path": str(folder / entry.source.path)})
-        return entry.model_copy(update={"source": source})
+        rooted = entry.source.model_copy(update={"path": str(folder / entry.source.path)})
+        return entry.model_copy(update={"source": rooted})
     if isinstance(entry, FamilyForm) and isinstance(source := entry.model.get("source"), dict):
         path = source.get("path")
         if isinstance(path, str):

@@ -124,9 +124,11 @@ def scored(workspace: Workspace, unit: ScoreUnit) -> bool:
     return known is not None and not _undone(known).any()
 
 
-def _undone(scores: pd.DataFrame) -> pd.Series[bool]:
+def _undone(scores: pd.DataFrame) -> NDArray[np.bool_]:
     """Which pairs are to be scored again: those that failed, and scores that are no finite number."""
-    return (scores["status"] == "failed") | ((scores["status"] == "ok") & ~np.isfinite(scores["score"]))
+    status, finite = scores["status"].to_numpy(dtype=object), np.isfinite(scores["score"].to_numpy(float))
+    undone: NDArray[np.bool_] = (status == "failed") | ((status == "ok") & ~finite)
+    return undone
 
 
 def _kept(path: Path) -> pd.DataFrame | None:

@@ -76,7 +76,7 @@ def run_tables(run: Run, wanted: Sequence[str]) -> dict[str, str]:
         File name → content. As CSV what `Run` has as DataFrames, a file each; LaTeX needs the package
         booktabs.
     """
-    found = {}
+    found: dict[str, str] = {}
     if "csv" in wanted:
         frames: Mapping[str, pd.DataFrame] = {
             "metrics": run.metrics.reset_index(),
