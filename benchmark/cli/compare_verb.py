@@ -52,9 +52,9 @@ def compare(
     elif against is not None and model_b is None:
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
-        if sample:
-            raise UsageError("compare --against: candidates are measured whole; leave out --sample")
-        failed = _pool(model_a, against, calibration, confidence, metrics, catalog, device, out, json_)
+        failed = _pool(
+            model_a, against, calibration, confidence, metrics, catalog, sample, device, out, json_
+        )
     else:
         raise UsageError("compare: give MODEL_B, or --against POOL")
     for what in failed:
@@ -111,6 +111,7 @@ def _pool(
     confidence: float,
     metrics: str | None,
     catalog: Path | None,
+    sample: bool,
     device: str | None,
     out: Path | None,
     json_: bool,
@@ -131,6 +132,7 @@ def _pool(
         confidence=confidence,
         metrics=metrics,
         catalog=catalog,
+        sample=sample,
         device=device,
     )
     show_document(
