@@ -80,9 +80,9 @@ def compare(
         check_document(out)
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
-        if sample:
-            raise UsageError("compare --against: candidates are measured whole; leave out --sample")
-        failed = _pool(model_a, against, calibration, confidence, metrics, catalog, device, out, json_, quiet)
+        failed = _pool(
+            model_a, against, calibration, confidence, metrics, catalog, sample, device, out, json_, quiet
+        )
     else:
         raise UsageError("compare: give MODEL_B, or --against POOL")
     for what in failed:
@@ -183,6 +183,7 @@ def _pool(
     confidence: float,
     metrics: str | None,
     catalog: list[str] | None,
+    sample: bool,
     device: str | None,
     out: Path | None,
     json_: bool,
@@ -204,6 +205,7 @@ def _pool(
         confidence=confidence,
         metrics=metrics,
         catalog=catalog,
+        sample=sample,
         device=device,
         quiet=quiet,
     )

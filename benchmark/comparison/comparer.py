@@ -16,7 +16,7 @@ from benchmark.comparison.known_forgery import known_forgery
 from benchmark.comparison.layers import SPREADS, LayerPicture, picture_layers
 from benchmark.comparison.pair_scores import MetricScore, PairScorer
 from benchmark.comparison.posterior_odds import odds_table
-from benchmark.comparison.sentences import cannot_say, sentence
+from benchmark.comparison.sentences import cannot_say, of_samples, sentence
 from benchmark.comparison.weighing import weigh_pair
 from benchmark.pipeline.threads import one_blas_thread, one_thread
 from benchmark.results.published_places import PublishedPlace, place_published
@@ -164,7 +164,7 @@ class Comparer:
             else sentence((first, second), weighed.lead, weighed.joint, facts, version, date),
             cannot_say=(
                 *cannot_say(weighed.metrics, weighed.lead, weighed.joint, run, self._unknown),
-                *_of_samples(self._sample, run),
+                *of_samples(self._sample, run, "the two models"),
             ),
             background=_background(catalog, *ids),
             published_scores=_published(catalog, run, *ids),
@@ -186,17 +186,6 @@ class Comparer:
             self._session.cache, " ".join(scorer.models[text].digest for text in typed), (fpcore,)
         )
         return kept.value(LayerPicture, ["layers"], picture)
-
-
-def _of_samples(sample: bool, run: CalibrationRun | None) -> list[str]:
-    """What cannot be said because the models, or those of the calibration, were sampled."""
-    calibrated = run is not None and bool(run.record.arguments.get("sample"))
-    if run is None or sample == calibrated:
-        return []
-    one, other = ("the two models", "the calibration") if sample else ("the calibration", "the two models")
-    return [
-        f"Whether sampling moves a verdict: scores of {one} are of slices, those of {other} of whole weights."
-    ]
 
 
 def _published(
