@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeGuard
 import typer
 
 from benchmark.cli.exits import UNIT_FAILED
-from benchmark.cli.options import CatalogFile, Device, Json, Metrics, Sample
+from benchmark.cli.options import CatalogFiles, Device, Json, Metrics, Sample
 from benchmark.cli.printing import print_json, say
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ BARS: Final = "▁▂▃▄▅▆▇█"
 def fingerprint(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Catalog id, directory, file, or org/name.")],
     metrics: Metrics = None,
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write JSON to this file.")
     ] = None,

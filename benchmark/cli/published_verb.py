@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.options import CatalogFile, Json
+from benchmark.cli.options import CatalogFiles, Json
 from benchmark.cli.printing import print_json
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def catalog_published(
         Path | None,
         typer.Option(metavar="RUN", help="Run directory to look up look-alikes of the same shapes."),
     ] = None,
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     json_: Json = False,
 ) -> None:
     """List published scores of real pairs, with the population each can be compared with."""

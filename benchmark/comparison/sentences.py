@@ -15,7 +15,7 @@ from benchmark.comparison.reference_pairs import NO_CALIBRATION
 from benchmark.comparison.verbal_scale import DERIVATION, INDEPENDENCE, NEITHER
 from benchmark.results.same_shapes import FEWEST
 
-__all__ = ["cannot_say", "leading", "quoted", "sentence", "times"]
+__all__ = ["cannot_say", "leading", "of_samples", "quoted", "sentence", "times"]
 
 FEW_LINEAGES: Final = 8
 DERIVED: Final = "one of the two models descends from the other"
@@ -108,8 +108,8 @@ def _range(weight: EvidenceWeight, side: str | None) -> str:
 
 def _rests_on(weight: EvidenceWeight, calibration: CalibrationFacts) -> str:
     return (
-        f"Calibrated on {calibration.population}: {weight.n_derived:,} derived pairs and {weight.n_independent:,}"
-        f" look-alikes of {weight.n_lineages} lineages, of which {weight.n_of_these_shapes:,} look-alikes of"
+        f"Calibrated on {calibration.population}: {weight.n_derived:,} derived pairs and"
+        f" {weight.n_independent:,} look-alikes of {weight.n_lineages} lineages, of which {weight.n_of_these_shapes:,} look-alikes of"
         f" {weight.n_lineages_of_these_shapes} lineages have these shapes; the lineages of the two models are"
         f" left out; {weight.level:.0%} interval."
     )
@@ -148,7 +148,8 @@ def cannot_say(
     if lead is not None and lead.weight.n_lineages_of_these_shapes < FEW_LINEAGES:
         said.append(
             f"How look-alikes of this shape score in general: the calibration has only"
-            f" {lead.weight.n_of_these_shapes:,} pairs from {lead.weight.n_lineages_of_these_shapes} lineages."
+            f" {lead.weight.n_of_these_shapes:,} pairs from {lead.weight.n_lineages_of_these_shapes}"
+            " lineages."
         )
     if lead is not None and place is not None and not place.derived.n_pairs:
         said.append(
@@ -200,3 +201,26 @@ def _shapes_and_trust(found: Sequence[MetricEvidence], lead: MetricEvidence | No
             " 2 lineages."
         ]
     return ["How strong the evidence is: no metric both separates in the calibration and has evidence here."]
+
+
+def of_samples(sample: bool, run: CalibrationRun | None, models: str) -> list[str]:
+    """What cannot be said because models, or those of the calibration, were sampled.
+
+    Parameters
+    ----------
+    sample : bool
+        Whether the models of the case were.
+    run : CalibrationRun or None
+    models : str
+        What to call them.
+    """
+    calibrated = run is not None and bool(run.record.arguments.get("sample"))
+    if run is None or sample == calibrated:
+        return []
+    one, other = (models, "the calibration") if sample else ("the calibration", models)
+    return [
+        f"Whether sampling changes a verdict: scores of {one} are from slices, those of {other} from whole"
+        " weights.",
+        f"Whether the calibration has {models} under another name: samples cannot be identified by content,"
+        " so only lineages of catalog ids are left out.",
+    ]
