@@ -109,9 +109,9 @@ def _range(weight: EvidenceWeight, side: str | None) -> str:
 def _rests_on(weight: EvidenceWeight, calibration: CalibrationFacts) -> str:
     return (
         f"Calibrated on {calibration.population}: {weight.n_derived:,} derived pairs and"
-        f" {weight.n_independent:,} look-alikes of {weight.n_lineages} lineages, of which {weight.n_of_these_shapes:,} look-alikes of"
-        f" {weight.n_lineages_of_these_shapes} lineages have these shapes; the lineages of the two models are"
-        f" left out; {weight.level:.0%} interval."
+        f" {weight.n_independent:,} look-alikes of {weight.n_lineages} lineages, of which"
+        f" {weight.n_of_these_shapes:,} look-alikes of {weight.n_lineages_of_these_shapes} lineages have"
+        f" these shapes; the lineages of the two models are left out; {weight.level:.0%} interval."
     )
 
 

@@ -42,7 +42,7 @@ def _area(results: Results) -> _Area:
         "AUC: how often a child outscores an independent pair of any shape; that alone decides nothing. No"
         f" look-alike AUC: {missing}."
     )
-    return _Area("AUC, all independents", said, lambda one: one.auc)
+    return _Area("AUC, independent pairs", said, lambda one: one.auc)
 
 
 def verdict_table(results: Results) -> Table:

@@ -92,7 +92,7 @@ def test_without_architectures_the_auc_is_shown_with_what_is_missing(tmp_path: P
     said = command("analyse", path, "--out", tmp_path / "run", "--quiet", cache=tmp_path / "cache")
     assert said.code == 0, said.err
     told = " ".join(said.out.split())
-    assert "AUC, all independents" in told
+    assert "AUC, independent pairs" in told
     result = json.loads((tmp_path / "run" / "results.json").read_text())["metrics"][0]
     (row,) = [line for line in said.out.splitlines() if line.startswith("score ")]
     assert f"{result['auc']['estimate']:.3f}".removeprefix("0") in row
