@@ -14,7 +14,7 @@ _TERMS: Final = {
     "model": "One entry of the catalog; its weights are a checkpoint.",
     "checkpoint": "The stored weights of one model, with their configuration and tokenizer.",
     "catalog": "The file that lists models, what they are and where they come from, with evidence.",
-    "evidence grade": "Who states where a model comes from: publisher, paper, card or weights. Labels"
+    "evidence grade": "Who states where a model comes from: publisher, paper, card or weights; labels"
     " inferred from weights are never used for calibration.",
     "tier": "Part of a catalog: zoo (weights that come with it), hub (weights to fetch), or all.",
     "zoo": "The small models trained for this project, so that their lineage is known for certain.",
@@ -138,7 +138,7 @@ _TERMS: Final = {
     # tests
     "permutation p": "The larger of two p-values: how often scores at least as extreme arise when models are"
     " permuted within their architecture cells, and whether derived pairs exceed the score levels of their"
-    " models by more than lineages vary. Refused where too few arrangements exist; a small one does not rule"
+    " models by more than lineages vary; refused where too few arrangements exist; a small one does not rule"
     " out that models of a lineage are alike for a reason other than descent.",
     "adjusted p": "A p-value adjusted for all metrics or comparisons of a run together.",
     "max-T": "How the permutation test is adjusted: each metric's p-value against the best rank of all"
@@ -158,7 +158,7 @@ _TERMS: Final = {
     "cannot say": "Verdict: the run has too little data to decide; what is needed is named, with the number"
     " of lineages that would suffice.",
     "verdict on the claim": "Whether what a metric's authors state holds here: holds, fails, cannot say, or"
-    " none stated. A metric may separate while its claim fails, and vice versa.",
+    " none stated; a metric may separate while its claim fails, and vice versa.",
     "simultaneous bounds": "Ends of intervals that hold jointly for all metrics of a run, or for all methods"
     " of all metrics; verdicts rest on them.",
     "state": "What is shown about a metric on one derivation method: held, failed, undecided, or no score.",
