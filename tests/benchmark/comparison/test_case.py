@@ -226,14 +226,14 @@ def test_shapes_without_calibration_get_no_ratio_and_no_sentence(
     assert one["score"] is not None
     assert one["look_alikes"]["n_pairs"] == 0
     assert one["look_alikes"]["share"] is None
-    assert one["weight"]["reason"].startswith("no calibration for these shapes: it has no look-alike")
+    assert one["weight"]["reason"].startswith("no calibration for these shapes: the run has no look-alike")
     assert case["lead"] is case["combined"] is case["sentence"] is case["odds"] is case["supports"] is None
     assert case["alternatives"] == []
     assert case["agreement"]["derivation"] == case["agreement"]["independence"] == []
     for text in (said.out, *((tmp_path / f"case.{suffix}").read_text() for suffix in ("html", "md"))):
         flat = " ".join(text.split())
         assert "no calibration for these shapes" in flat
-        assert "What is needed: a run with" in flat
+        assert "Needed: a run with" in flat
         assert "support for" not in flat
         assert "more probable" not in flat
 
