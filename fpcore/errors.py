@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 __all__ = [
     "BadCheckpoint",
     "NoDevice",
     "NotComparable",
     "UnknownTensor",
     "UnreadableTensor",
+    "abstention",
     "first_line",
     "require",
+    "said",
 ]
+
+LONGEST: Final = 1000
+"""Characters of a message that somebody's code wrote."""
 
 
 class BadCheckpoint(Exception):
@@ -113,7 +120,39 @@ def require(condition: bool, reason: str) -> None:
         raise NotComparable(reason)
 
 
+def abstention(error: NotComparable) -> str:
+    """The reason of an abstention, whatever its author made of it, of bounded length."""
+    reason = getattr(error, "reason", None)
+    if not isinstance(reason, str):
+        return "(its reason cannot be read)"
+    return reason if len(reason) <= LONGEST else f"{reason[: LONGEST - 2]} …"
+
+
 def first_line(error: BaseException) -> str:
     """The class of an error and the first line of its message."""
-    lines = str(error).strip().splitlines()
+    lines = _text(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
+
+
+def said(error: BaseException) -> str:
+    r"""The class of an error and its message on one line of bounded length, whatever its author made of it.
+
+    Examples
+    --------
+    >>> from fpcore.errors import said
+    >>> said(ValueError("two\nlines"))
+    'ValueError: two lines'
+    >>> len(said(ValueError("long " * 10**6))) <= 1000
+    True
+    """
+    name, text = type(error).__name__[:100], " ".join(_text(error)[: 2 * LONGEST].split())
+    whole = f"{name}: {text}" if text else name
+    return whole if len(whole) <= LONGEST else f"{whole[: LONGEST - 2]} …"
+
+
+def _text(error: BaseException) -> str:
+    """The message of an error; that of somebody's own class may itself fail to be made."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its message cannot be read)"

@@ -17,6 +17,7 @@ from benchmark.pipeline.deadline import time_limit_in_seconds
 from benchmark.pipeline.finish import default_out
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.plan import make_plan
+from benchmark.pipeline.plugin_process import PluginProcess
 from benchmark.pipeline.provenance import Request, catalog_facts
 from benchmark.pipeline.run import carry_out
 from benchmark.results.run import Run
@@ -174,9 +175,10 @@ def evaluate(
     """
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
     conditions = tuple(parse_gate(gate) if isinstance(gate, str) else gate for gate in gates)
-    proposed = choose_from_file(metric)
-    baselines = [name for name in choose_metrics(against, option="--against") if name != proposed.name]
     limit = time_limit_in_seconds(time_limit)
+    process = PluginProcess(session.device)
+    proposed = choose_from_file(metric, process, limit)
+    baselines = [name for name in choose_metrics(against, option="--against") if name != proposed.name]
     loaded = load_catalog(catalog)
     # First of all, so that it pays itself for what it reads, and stands first in every comparison.
     plan = make_plan(loaded, [proposed, *map(choose, baselines)], tier=tier, models=models, seed=seed)
@@ -197,7 +199,9 @@ def evaluate(
         Request("evaluate", arguments, seed, tier, session.device, catalog_facts(loaded)),
         time_limits={} if limit is None else {proposed.name: limit},
         focus=proposed.name,
+        processes={proposed: process},
     )
+    process.close()
     result = run.results.metric(proposed.name)
     evaluation = Evaluation(proposed.name, run, tuple(gate.judge(result) for gate in conditions))
     said = [str(outcome) for outcome in evaluation.gates]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,10 +14,12 @@ import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
+from benchmark.pipeline.plugin_process import PluginEnded
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace, store
 from benchmark.results.codec import from_json
 from benchmark.session.files import write_json
+from fpcore.errors import abstention, said
 
 __all__ = ["Extraction", "Outcome", "extract", "failed_extraction", "fingerprinted"]
 
@@ -160,7 +162,7 @@ def _made(
     located.check(cell)
     _fetch(workspace, checkpoint, digest, metrics)
     outcomes = {
-        metric.name: _outcome(workspace, checkpoint, digest, metric, limits.get(metric.name))
+        metric.name: _outcome(workspace, checkpoint, located, digest, metric, limits.get(metric.name))
         for metric in metrics
     }
     return Kept(cell, checkpoint.reading, outcomes)
@@ -220,6 +222,7 @@ def _known(workspace: Workspace, digest: str, chosen: ChosenMetric) -> Outcome |
 def _outcome(
     workspace: Workspace,
     checkpoint: fpcore.Checkpoint,
+    located: Located,
     digest: str,
     chosen: ChosenMetric,
     limit: float | None,
@@ -230,6 +233,8 @@ def _outcome(
     if known is not None:
         workspace.cache.used(note)
         return known
+    if workspace.apart(chosen):
+        return _outcome_apart(workspace, located, digest, chosen, limit)
     metric = workspace.metric(chosen)
     begun = time.perf_counter()
     try:
@@ -243,17 +248,56 @@ def _outcome(
             )
         outcome = Outcome("ok", seconds=seconds, stored=store(fingerprint, arrays))
     except fpcore.NotComparable as error:
-        outcome = Outcome("abstained", error.reason, round(time.perf_counter() - begun, 6))
-    except fpcore.BadCheckpoint:
+        outcome = Outcome("abstained", abstention(error), round(time.perf_counter() - begun, 6))
+    except fpcore.BadCheckpoint as error:
+        if workspace.inside:  # the word of somebody's code: no other metric goes by it
+            return Outcome("failed", said(error))
         raise
     except TookTooLong as late:
         return Outcome("failed", str(late))
-    except Exception as error:
+    except BaseException as error:
         # A metric is somebody's code: its exception is a result to show beside the others, not ours to raise.
         # It is not kept: the cause may lie outside metric and model, such as full memory.
-        return Outcome("failed", f"{type(error).__name__}: {error}")
+        workspace.take(error)
+        return Outcome("failed", said(error))
     write_json(note, asdict(outcome))
     return outcome
+
+
+def _outcome_apart(
+    workspace: Workspace, located: Located, digest: str, chosen: ChosenMetric, limit: float | None
+) -> Outcome:
+    """How the fingerprint came out in the process in which the metric runs."""
+    plugin = workspace.plugin(chosen)
+    if why := plugin.given_up("models"):
+        return Outcome("failed", why)
+    lost = ""
+    try:
+        (answer,) = plugin.ask(limit, _outcome_inside, located, digest, chosen, limit)
+        outcome = from_json(Outcome, answer)
+        if limit is not None and outcome.reason == str(TookTooLong(limit)):
+            lost = outcome.reason
+    except PluginEnded as error:
+        lost = str(error)
+        outcome = Outcome("failed", lost)
+    except ValueError as error:
+        lost = f"its process said what cannot be read ({error})"
+        outcome = Outcome("failed", lost)
+    plugin.note("models", lost)
+    return outcome
+
+
+def _outcome_inside(
+    workspace: Workspace, located: Located, digest: str, chosen: ChosenMetric, limit: float | None
+) -> Iterator[object]:
+    """In that process: fingerprint the model, and keep it."""
+    checkpoint = workspace.open(located)
+    checkpoint.known_as(digest)
+    with one_thread():
+        outcome = _outcome(workspace, checkpoint, located, digest, chosen, limit)
+    if checkpoint.on_hub:  # its files may go before it is read again
+        workspace.forget(located)
+    yield asdict(outcome)
 
 
 def _noted(path: Path) -> Outcome | None:

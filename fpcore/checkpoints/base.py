@@ -83,6 +83,10 @@ class Checkpoint(TensorSource):
     def digest(self) -> str:
         """The sha256 (hex) of configuration, tensors and tokenizer."""
 
+    def known_as(self, digest: str) -> None:
+        """Take over the digest that another process has computed of the same content."""
+        vars(self)["digest"] = digest  # where it is computed once, it is not computed again
+
     def tokenizer_file(self) -> Path | None:
         """The ``tokenizer.json`` that belongs to the model, or None."""
         return None
