@@ -148,7 +148,7 @@ def _layers(session: Session, scorer: PairScorer, typed: tuple[str, str]) -> Lay
                 spreads=lambda metric: tuple(scorer.fingerprint(metric, text) for text in typed),
             )
 
-    kept = KeptFits(session.cache, " ".join(scorer.models[text].digest for text in typed), (fpcore,))
+    kept = KeptFits(session.cache, " ".join(scorer.checkpoint(text).cache_key for text in typed), (fpcore,))
     return kept.value(LayerPicture, ["layers"], picture)
 
 

@@ -148,8 +148,8 @@ def evaluate(
     catalog, tier, models, out, seed
         As for `benchmark.run`.
     time_limit : float, optional
-        Seconds the proposed metric may take for one model, and for one pair; 0: no limit. Default: 60 where
-        the system has interval timers (POSIX), else no limit.
+        Seconds the proposed metric may take to be imported, for one model, and for one pair; 0: no limit.
+        Default: 60 where the system has interval timers (POSIX), else no limit.
     workers, device, cache, quiet
         As for `Session.start`.
 

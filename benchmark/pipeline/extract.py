@@ -66,6 +66,10 @@ class Extraction:
         Why the checkpoint cannot be used: then every outcome is "failed".
     reading : str
         Whether its tensors were read "by table" or "by convention"; empty where they could not be.
+    key : str
+        What names work on its content in the cache.
+    verified : bool or None
+        Of a model on the hub, whether all its weights were compared with the hub's digests; else None.
     """
 
     located: Located
@@ -75,6 +79,8 @@ class Extraction:
     outcomes: dict[str, Outcome]
     damage: str = ""
     reading: str = ""
+    key: str = ""
+    verified: bool | None = None
 
     @property
     def model(self) -> str:
@@ -109,15 +115,15 @@ def extract(
     """
     try:
         checkpoint = workspace.open(located)
-        digest = checkpoint.digest
-        path = _kept_file(workspace, digest, metrics)
+        digest, key = checkpoint.digest, checkpoint.cache_key
+        path = _kept_file(workspace, key, metrics)
         kept = _kept(path)
         if kept is not None:
             located.check(kept.cell)
             workspace.cache.used(path)
         else:
             with one_thread():
-                kept = _made(workspace, located, checkpoint, digest, metrics, limits)
+                kept = _made(workspace, located, checkpoint, key, metrics, limits)
             if all(outcome.status != "failed" for outcome in kept.outcomes.values()):
                 write_json(path, asdict(kept))
         if not any(outcome.needs_model for outcome in kept.outcomes.values()):
@@ -125,7 +131,16 @@ def extract(
     except fpcore.BadCheckpoint as error:
         # Weights that are damaged for one metric are trusted for none.
         return failed_extraction(located, metrics, str(error))
-    return Extraction(located, checkpoint.name, digest, kept.cell, kept.outcomes, reading=kept.reading)
+    return Extraction(
+        located,
+        checkpoint.name,
+        digest,
+        kept.cell,
+        kept.outcomes,
+        reading=kept.reading,
+        key=key,
+        verified=kept.verified,
+    )
 
 
 def failed_extraction(located: Located, metrics: Sequence[ChosenMetric], why: str) -> Extraction:
@@ -140,39 +155,40 @@ class Kept:
 
     Attributes
     ----------
-    cell, reading, outcomes
+    cell, reading, outcomes, verified
         As of `Extraction`.
     """
 
     cell: str
     reading: str
     outcomes: dict[str, Outcome]
+    verified: bool | None = None
 
 
 def _made(
     workspace: Workspace,
     located: Located,
     checkpoint: fpcore.Checkpoint,
-    digest: str,
+    content: str,
     metrics: Sequence[ChosenMetric],
     limits: Mapping[str, float],
 ) -> Kept:
     """Fingerprint a model under each metric; what is kept of single ones is not computed again."""
     cell = checkpoint.architecture.cell
     located.check(cell)
-    _fetch(workspace, checkpoint, digest, metrics)
+    _fetch(workspace, checkpoint, content, metrics)
     outcomes = {
-        metric.name: _outcome(workspace, checkpoint, located, digest, metric, limits.get(metric.name))
+        metric.name: _outcome(workspace, checkpoint, located, content, metric, limits.get(metric.name))
         for metric in metrics
     }
-    return Kept(cell, checkpoint.reading, outcomes)
+    return Kept(cell, checkpoint.reading, outcomes, checkpoint.verified)
 
 
-def _kept_file(workspace: Workspace, digest: str, metrics: Sequence[ChosenMetric]) -> Path:
+def _kept_file(workspace: Workspace, content: str, metrics: Sequence[ChosenMetric]) -> Path:
     """Where the cache keeps all outcomes of a model: by the metrics, and by the code that reads models."""
     keys = json.dumps([*sorted(metric.key(workspace.device) for metric in metrics), workspace.reader])
     named = f"all-{hashlib.sha256(keys.encode()).hexdigest()[:16]}"
-    return workspace.fingerprint_file(named, digest, ".json")
+    return workspace.fingerprint_file(named, content, ".json")
 
 
 def _kept(path: Path) -> Kept | None:
@@ -191,30 +207,30 @@ def fingerprinted(workspace: Workspace, located: Located, metrics: Sequence[Chos
     if not all(folder.is_dir() for folder in folders):
         return False  # without opening the model
     try:
-        digest = workspace.open(located).digest
+        key = workspace.open(located).cache_key
     except fpcore.BadCheckpoint:
         return False
-    return all(_known(workspace, digest, metric) is not None for metric in metrics)
+    return all(_known(workspace, key, metric) is not None for metric in metrics)
 
 
 def _fetch(
-    workspace: Workspace, checkpoint: fpcore.Checkpoint, digest: str, metrics: Sequence[ChosenMetric]
+    workspace: Workspace, checkpoint: fpcore.Checkpoint, content: str, metrics: Sequence[ChosenMetric]
 ) -> None:
     """Of a model on the hub, bring here what metrics without a fingerprint will read: every byte once."""
     if not checkpoint.on_hub:
         return
     from benchmark.pipeline.survey import tensors_read  # brings the catalog, which local models do not need
 
-    new = [metric for metric in metrics if _known(workspace, digest, metric) is None]
+    new = [metric for metric in metrics if _known(workspace, content, metric) is None]
     if checkpoint.sample is not None:  # what is compared at costly price is then read in part, by itself
         new = [metric for metric in new if metric.cost == "cheap"]
     checkpoint.prefetch(tensors_read(checkpoint, map(workspace.metric, new)))
 
 
-def _known(workspace: Workspace, digest: str, chosen: ChosenMetric) -> Outcome | None:
+def _known(workspace: Workspace, content: str, chosen: ChosenMetric) -> Outcome | None:
     """How a fingerprint came out before, if what was kept of it is still there."""
     key = chosen.key(workspace.device)
-    note, arrays = (workspace.fingerprint_file(key, digest, suffix) for suffix in (".json", ".safetensors"))
+    note, arrays = (workspace.fingerprint_file(key, content, suffix) for suffix in (".json", ".safetensors"))
     known = _noted(note)
     return known if known is not None and (arrays.is_file() or not known.stored) else None
 
@@ -223,18 +239,18 @@ def _outcome(
     workspace: Workspace,
     checkpoint: fpcore.Checkpoint,
     located: Located,
-    digest: str,
+    content: str,
     chosen: ChosenMetric,
     limit: float | None,
 ) -> Outcome:
     key = chosen.key(workspace.device)
-    note, arrays = (workspace.fingerprint_file(key, digest, suffix) for suffix in (".json", ".safetensors"))
-    known = _known(workspace, digest, chosen)
+    note, arrays = (workspace.fingerprint_file(key, content, suffix) for suffix in (".json", ".safetensors"))
+    known = _known(workspace, content, chosen)
     if known is not None:
         workspace.cache.used(note)
         return known
     if workspace.apart(chosen):
-        return _outcome_apart(workspace, located, digest, chosen, limit)
+        return _outcome_apart(workspace, located, checkpoint.digest, chosen, limit)
     metric = workspace.metric(chosen)
     begun = time.perf_counter()
     try:
@@ -294,7 +310,7 @@ def _outcome_inside(
     checkpoint = workspace.open(located)
     checkpoint.known_as(digest)
     with one_thread():
-        outcome = _outcome(workspace, checkpoint, located, digest, chosen, limit)
+        outcome = _outcome(workspace, checkpoint, located, checkpoint.cache_key, chosen, limit)
     if checkpoint.on_hub:  # its files may go before it is read again
         workspace.forget(located)
     yield asdict(outcome)

@@ -153,7 +153,7 @@ def fingerprint(
     for metric in chosen:
         outcome = extraction.outcomes[metric.name]
         if outcome.status == "ok":
-            values[metric.name] = _raw(workspace, metric, located, extraction.digest)
+            values[metric.name] = _raw(workspace, metric, located, extraction.key)
         else:
             silent[outcome.status][metric.name] = outcome.reason
     session.cache.trim()

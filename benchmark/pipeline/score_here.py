@@ -58,7 +58,7 @@ class ScoreUnit:
     ----------
     metric : ChosenMetric
     models : tuple of (Located, str)
-        The models and the digests of their content.
+        The models, and what names their content.
     pairs : ndarray of int32, (n, 2)
         Places in `models`.
     limit : float or None
