@@ -308,9 +308,13 @@ def _outcome_inside(
 ) -> Iterator[object]:
     """In that process: fingerprint the model, and keep it."""
     checkpoint = workspace.open(located)
-    checkpoint.known_as(digest)
-    with one_thread():
-        outcome = _outcome(workspace, checkpoint, located, checkpoint.cache_key, chosen, limit)
+    if not checkpoint.on_hub:
+        checkpoint.known_as(digest)
+    if checkpoint.digest != digest:
+        outcome = Outcome("failed", "the model changed on the hub between reads; start again")
+    else:
+        with one_thread():
+            outcome = _outcome(workspace, checkpoint, located, checkpoint.cache_key, chosen, limit)
     if checkpoint.on_hub:  # its files may go before it is read again
         workspace.forget(located)
     yield asdict(outcome)
