@@ -15,6 +15,7 @@ from benchmark.pipeline.extract import extract
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.plugin_process import PluginEnded
 from benchmark.pipeline.workspace import Workspace
+from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.session import Session
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def fingerprint(
             values[metric.name] = _raw(workspace, metric, located, extraction.key)
         else:
             silent[outcome.status][metric.name] = outcome.reason
-    session.cache.trim()
+    session.cache.trim(every=TRIM_EVERY)
     checkpoint = workspace.open(located)
     try:
         apart = checkpoint.apart
