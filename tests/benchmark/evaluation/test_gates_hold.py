@@ -65,7 +65,11 @@ def evaluated(
     [
         ("", "sys.exit(0)", "SystemExit: 0"),
         ("", "os._exit(0)", "its process ended by itself (exit code 0)"),
-        ("import atexit; atexit.register(os._exit, 0)", "os.kill(os.getppid(), 9)", "its process was killed"),
+        (
+            "import atexit, time; atexit.register(os._exit, 0)",
+            "os.kill(os.getppid(), 9); time.sleep(99)",
+            "its process was killed",
+        ),
         ("import analysis; analysis.auc = None", "return float('inf')", "the score is infinite"),
     ],
 )
