@@ -61,7 +61,10 @@ CRASHES = {
     "segfault": ("import ctypes; ctypes.string_at(0)", "its process was ended by SIGSEGV"),
     "abort": ("import os; os.abort()", "its process was ended by SIGABRT"),
     "kills itself": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "its process "),
-    "kills its parent": ("import os, time; os.kill(os.getppid(), 9); time.sleep(99)", "its process was killed"),
+    "kills its parent": (
+        "import os, time; os.kill(os.getppid(), 9); time.sleep(99)",
+        "its process was killed",
+    ),
     "stops its parent": ("import os; os.kill(os.getppid(), 19); os._exit(0)", "its process "),
     "signals its group": ("import os; os.killpg(0, 15)", "its process was ended by SIGTERM"),
     "closes everything": ("import os, time; os.closerange(0, 4096); time.sleep(60)", "its process "),
