@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Concatenate, Final, Literal, ParamSpec, TypeVar
 
+from benchmark.pipeline.deadline import USUAL_SECONDS
 from benchmark.pipeline.plugin_process import PluginProcess
 from benchmark.pipeline.process_state import in_process
 
@@ -27,10 +28,15 @@ class Plugin:
     process : PluginProcess
     start : callable
         Makes there what the metric's work shares.
+    load : callable
+        Of that: loads the metric, which takes no part of the time that a model or a pair has.
     """
 
-    def __init__(self, process: PluginProcess, start: Callable[[], State]) -> None:
-        self._process, self._start = process, start
+    def __init__(
+        self, process: PluginProcess, start: Callable[[], State], load: Callable[[State], Iterator[object]]
+    ) -> None:
+        self._process, self._start, self._load = process, start, load
+        self._loaded = 0
         self._token = uuid.uuid4().hex
         self._lost: dict[Kind, list[str]] = {"models": [], "pairs": []}
 
@@ -45,7 +51,13 @@ class Plugin:
 
         The first argument of the function, what the work shares, is there already.
         """
-        return self._process.stream(limit, _with_state, self._token, self._start, function, arguments, named)
+        process = self._process
+        if not process.running or process.starts != self._loaded:
+            patient = None if limit is None else max(limit, USUAL_SECONDS)
+            for _ in process.stream(patient, _with_state, self._token, self._start, self._load, (), {}):
+                pass
+            self._loaded = process.starts
+        return process.stream(limit, _with_state, self._token, self._start, function, arguments, named)
 
     def given_up(self, kind: Kind) -> str:
         """Why no more is tried; empty as long as it is."""

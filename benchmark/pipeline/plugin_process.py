@@ -55,6 +55,11 @@ class PluginProcess:
     device : str
         Where metrics run models. On the processor it may hold no more data than the machine has to spare now
         (Linux); drivers of other devices map more than they take.
+
+    Attributes
+    ----------
+    starts : int
+        How often it was started.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -63,6 +68,7 @@ class PluginProcess:
         self._worker: socket.socket | None = None
         self._control: socket.socket | None = None
         self._buffer = b""
+        self.starts = 0
         weakref.finalize(self, self._held.kill)
 
     def stream(
@@ -111,6 +117,11 @@ class PluginProcess:
             if not whole:
                 self._end_worker(running=True)
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and has not ended as far as is known here."""
+        return self._worker is not None
+
     def restart(self) -> None:
         """Begin with a new process: nothing of what ran in this one is left."""
         self._end_worker(running=True)
@@ -130,6 +141,9 @@ class PluginProcess:
                 started = self._popen("work_alone", theirs)
                 self._held.alone, self._held.worker = started, started.pid
         self._worker = ours
+        self.starts += 1
+        if self._line(START_SECONDS) != b"[]":
+            raise PluginEnded("its process said what cannot be read")
 
     def _ordered(self, socket_of_worker: socket.socket) -> int:
         """Have the server make a worker; its process id."""

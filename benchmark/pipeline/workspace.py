@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -60,6 +60,12 @@ class Recent(Generic[Key, Value]):
 
 def _bytes(fingerprint: fpcore.Fingerprint) -> int:
     return sum(array.nbytes for array in fingerprint.arrays.values())
+
+
+def _load(workspace: Workspace, chosen: ChosenMetric) -> Iterator[object]:
+    """In the process of a metric's own: make the metric."""
+    workspace.metric(chosen)
+    yield True
 
 
 class Workspace:
@@ -126,7 +132,7 @@ class Workspace:
     def lend(self, chosen: ChosenMetric, process: PluginProcess) -> None:
         """Have a metric run in a process that is there."""
         start = partial(Workspace, self.cache, self.device, self.fetching, sample=self.sample, inside=True)
-        self._plugins[chosen] = Plugin(process, start)
+        self._plugins[chosen] = Plugin(process, start, partial(_load, chosen=chosen))
 
     def take(self, error: BaseException) -> None:
         """Take an error for a metric's own; here, what is not an `Exception` is raised again."""
