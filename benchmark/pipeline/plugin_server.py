@@ -89,7 +89,7 @@ def serve(fd: int, memory: int) -> NoReturn:
     memory : int
         As for `wait_for_orders`.
     """
-    os.dup2(2, 1)  # what is printed is not the result of the command
+    _print_to_stderr()
     _limit(memory)
     home = os.getcwd()
     asked = socket.socket(fileno=fd)
@@ -105,6 +105,14 @@ def serve(fd: int, memory: int) -> NoReturn:
     except BaseException as error:
         _last_words(asked, error)
     os._exit(0)  # threads and exit handlers of somebody's code are not waited for
+
+
+def _print_to_stderr() -> None:
+    """What is printed is not the result of the command."""
+    try:
+        os.dup2(2, 1)
+    except OSError:  # there is no stderr
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _requests(asked: socket.socket) -> Iterator[bytes]:

@@ -63,7 +63,9 @@ def _bytes(fingerprint: fpcore.Fingerprint) -> int:
 
 
 def _load(workspace: Workspace, chosen: ChosenMetric) -> Iterator[object]:
-    """In the process of a metric's own: make the metric."""
+    """In the process of a metric's own: make the metric, and import what no model or pair is to pay for."""
+    import torch  # noqa: F401
+
     workspace.metric(chosen)
     yield True
 
