@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from benchmark.cli import cache_verbs, catalog_verbs, zoo_verbs
+from benchmark.cli.check_claim_verb import check_claim
 from benchmark.cli.compare_verb import compare
 from benchmark.cli.evaluate_verb import evaluate
 from benchmark.cli.exits import BAD_INPUT, INTERRUPTED, message
@@ -36,6 +37,7 @@ VERBS: Final = (
     (fingerprint, "Extract and show the fingerprint of one checkpoint."),
     (evaluate, "Judge a metric of yours beside the known ones."),
     (compare, "Weigh one pair of models, or one model against a pool."),
+    (check_claim, "Is a model's stated base consistent with its weights?"),
     (leaderboard, "Rank the metrics of several runs."),
     (report, "Render the report of a finished run again."),
     (metrics, "Describe the metrics: evidence, invariances, claims."),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.exits import UNIT_FAILED
-from benchmark.cli.options import CatalogFile, Device, Document, Json, Sample
+from benchmark.cli.options import CatalogFile, CycloneDx, Device, Document, Json, Sample
 from benchmark.cli.printing import check_document, say, show_document
 from benchmark.session.errors import UsageError
 
@@ -41,6 +41,7 @@ def compare(
     ] = None,
     catalog: CatalogFile = None,
     out: Document = None,
+    cyclonedx: CycloneDx = None,
     sample: Sample = False,
     device: Device = None,
     json_: Json = False,
@@ -48,12 +49,14 @@ def compare(
     """One case: two models, what their scores weigh, and what cannot be said; or a pool of parents."""
     check_document(out)
     if model_b is not None and against is None:
-        failed = _pair(model_a, model_b, calibration, metrics, catalog, sample, device, out, json_)
+        failed = _pair(model_a, model_b, calibration, metrics, catalog, sample, device, out, cyclonedx, json_)
     elif against is not None and model_b is None:
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
         if sample:
             raise UsageError("compare --against: candidates are measured whole; leave out --sample")
+        if cyclonedx is not None:
+            raise UsageError("compare --against: a pool has no pedigree; give MODEL_B, or use check-claim")
         failed = _pool(model_a, against, calibration, confidence, metrics, catalog, device, out, json_)
     else:
         raise UsageError("compare: give MODEL_B, or --against POOL")
@@ -72,9 +75,11 @@ def _pair(
     sample: bool,
     device: str | None,
     out: Path | None,
+    cyclonedx: Path | None,
     json_: bool,
 ) -> Sequence[str]:
     """Two models; returns what failed."""
+    from benchmark.catalog import load_catalog
     from benchmark.comparison.case_text import case_markdown, case_notes, case_table
     from benchmark.comparison.compare import compare as compare_models
 
@@ -83,12 +88,13 @@ def _pair(
 
         return case_page(case)
 
+    loaded = load_catalog(catalog)
     case = compare_models(
         model_a,
         model_b,
         calibration=calibration,
         metrics=metrics,
-        catalog=catalog,
+        catalog=loaded,
         sample=sample,
         device=device,
     )
@@ -101,6 +107,11 @@ def _pair(
         tables=lambda: [case_table(case)],
         notes=case_notes(case),
     )
+    if cyclonedx is not None:
+        from benchmark.comparison.cyclonedx import case_document
+        from benchmark.session.files import write_json
+
+        write_json(cyclonedx, case_document(case, loaded))
     return case.failures
 
 

@@ -10,6 +10,7 @@ import typer
 __all__ = [
     "Against",
     "CatalogFile",
+    "CycloneDx",
     "Device",
     "Document",
     "Json",
@@ -34,6 +35,14 @@ Against = Annotated[
 ]
 CatalogFile = Annotated[
     Path | None, typer.Option("--catalog", metavar="F", help="A catalog; default: the shipped one.")
+]
+CycloneDx = Annotated[
+    Path | None,
+    typer.Option(
+        "--cyclonedx",
+        metavar="FILE",
+        help="Write the answer as a CycloneDX 1.6 document: the model's pedigree, with its numbers.",
+    ),
 ]
 Device = Annotated[
     str | None,
