@@ -53,11 +53,11 @@ def compare(
     elif against is not None and model_b is None:
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
-        if sample:
-            raise UsageError("compare --against: candidates are measured whole; leave out --sample")
         if cyclonedx is not None:
             raise UsageError("compare --against: a pool has no pedigree; give MODEL_B, or use check-claim")
-        failed = _pool(model_a, against, calibration, confidence, metrics, catalog, device, out, json_)
+        failed = _pool(
+            model_a, against, calibration, confidence, metrics, catalog, sample, device, out, json_
+        )
     else:
         raise UsageError("compare: give MODEL_B, or --against POOL")
     for what in failed:
@@ -122,6 +122,7 @@ def _pool(
     confidence: float,
     metrics: str | None,
     catalog: Path | None,
+    sample: bool,
     device: str | None,
     out: Path | None,
     json_: bool,
@@ -142,6 +143,7 @@ def _pool(
         confidence=confidence,
         metrics=metrics,
         catalog=catalog,
+        sample=sample,
         device=device,
     )
     show_document(

@@ -20,11 +20,12 @@ from benchmark.comparison.compared_model import ComparedModel
 from benchmark.comparison.known_forgery import known_forgery
 from benchmark.comparison.pair_scores import MetricScore, PairScorer
 from benchmark.comparison.ranking_scores import JointScorer
-from benchmark.comparison.sentences import sentence
+from benchmark.comparison.sentences import of_samples, sentence
 from benchmark.comparison.verbal_scale import INDEPENDENCE
 from benchmark.comparison.weighing import Weighed, weigh_pair
 from benchmark.pipeline.checkpoints import locate_typed
 from benchmark.pipeline.threads import one_blas_thread
+from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.errors import UsageError
 from benchmark.session.packages import package_version
 from benchmark.session.session import Session
@@ -127,7 +128,7 @@ def check_claim(
             ]
             with one_blas_thread():
                 bases.append(work.check(other, scores))
-    session.cache.trim()
+    session.cache.trim(every=TRIM_EVERY)
     left_out = sorted({lineage for one in bases for lineage in one.left_out})
     return ClaimCheck(
         model=work.model,
@@ -137,7 +138,10 @@ def check_claim(
         calibration=None if run is None else run.facts(left_out),
         version=work.stamp.version,
         date=work.stamp.date,
-        cannot_say=tuple(_cannot_say(claim, bases, run, unknown)),
+        cannot_say=(
+            *_cannot_say(claim, bases, run, unknown),
+            *of_samples(False, run, "the models asked about"),
+        ),
         failures=tuple(failures),
     )
 

@@ -16,10 +16,11 @@ from benchmark.comparison.known_forgery import known_forgery
 from benchmark.comparison.layers import SPREADS, LayerPicture, picture_layers
 from benchmark.comparison.pair_scores import PairScorer
 from benchmark.comparison.posterior_odds import odds_table
-from benchmark.comparison.sentences import cannot_say, sentence
+from benchmark.comparison.sentences import cannot_say, of_samples, sentence
 from benchmark.comparison.weighing import weigh_pair
 from benchmark.pipeline.threads import one_blas_thread, one_thread
 from benchmark.results.published_places import PublishedPlace, place_published
+from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.errors import UsageError
 from benchmark.session.packages import package_version
 from benchmark.session.session import Session
@@ -108,7 +109,7 @@ def compare(
             [metric.load() for metric in scorer.metrics], scores, (first.cell, second.cell), run, left_out
         )
     layers = _layers(session, scorer, typed)
-    session.cache.trim()
+    session.cache.trim(every=TRIM_EVERY)
     forged = tuple(note for model in (first, second) if (note := known_forgery(loaded, run, model)))
     facts = None if run is None else run.facts(left_out)
     version, date = package_version("lookalike"), datetime.now(UTC).date().isoformat()
@@ -130,7 +131,7 @@ def compare(
         else sentence((first, second), weighed.lead, weighed.joint, facts, version, date),
         cannot_say=(
             *cannot_say(weighed.metrics, weighed.lead, weighed.joint, run, unknown),
-            *_of_samples(sample, run),
+            *of_samples(sample, run, "the two models"),
         ),
         background=_background(loaded, *ids),
         published_scores=_published(loaded, run, *ids),
@@ -150,17 +151,6 @@ def _layers(session: Session, scorer: PairScorer, typed: tuple[str, str]) -> Lay
 
     kept = KeptFits(session.cache, " ".join(scorer.models[text].digest for text in typed), (fpcore,))
     return kept.value(LayerPicture, ["layers"], picture)
-
-
-def _of_samples(sample: bool, run: CalibrationRun | None) -> list[str]:
-    """What cannot be said because the models, or those of the calibration, were sampled."""
-    calibrated = run is not None and bool(run.record.arguments.get("sample"))
-    if run is None or sample == calibrated:
-        return []
-    one, other = ("the two models", "the calibration") if sample else ("the calibration", "the two models")
-    return [
-        f"Whether sampling moves a verdict: scores of {one} are of slices, those of {other} of whole weights."
-    ]
 
 
 def _published(
