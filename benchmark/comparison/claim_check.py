@@ -9,6 +9,7 @@ import analysis
 from benchmark.catalog.stated_base import StatedBase
 from benchmark.comparison.alternatives import Alternative
 from benchmark.comparison.calibration_run import CalibrationFacts
+from benchmark.comparison.claim_metrics import JUDGED_BY
 from benchmark.comparison.compared_model import ComparedModel
 from benchmark.comparison.joint_evidence import JointEvidence
 from benchmark.comparison.metric_evidence import MetricEvidence
@@ -19,8 +20,6 @@ __all__ = ["Answer", "BaseCheck", "ClaimCheck", "SideEvidence"]
 
 SCHEMA: Final = 1
 Answer = Literal["consistent", "not consistent", "cannot say"]
-
-JUDGED_BY: Final = ("all metrics", "metrics that miss no children")
 
 NOT_WHY: Final = (
     "This says nothing of why: another checkpoint of the same name, a mistake in the model card, weights"

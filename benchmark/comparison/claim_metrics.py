@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -16,9 +17,11 @@ import analysis
 from benchmark.comparison.metric_standing import MetricStanding
 from benchmark.comparison.verbal_scale import DERIVATION, INDEPENDENCE
 
-__all__ = ["SIDES", "ClaimMetrics", "choose_claim_metrics"]
+__all__ = ["JUDGED_BY", "SIDES", "ClaimMetrics", "choose_claim_metrics"]
 
-SIDES = (DERIVATION, INDEPENDENCE)
+SIDES: Final = (DERIVATION, INDEPENDENCE)
+JUDGED_BY: Final = ("all metrics", "metrics that miss no children")
+"""What a base is judged by as a candidate: twice, and excluded only if both times."""
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 import analysis
-from benchmark.comparison.claim_check import JUDGED_BY, BaseCheck
+from benchmark.comparison.claim_metrics import JUDGED_BY
 from benchmark.comparison.odds_text import alternative_lines
 from benchmark.comparison.plain_text import bullets, signed, table_of_rows, who_is_left_out, wrapped
 from benchmark.report.notation import UNDEFINED, p_value
 
 if TYPE_CHECKING:
-    from benchmark.comparison.claim_check import ClaimCheck
+    from benchmark.comparison.claim_check import BaseCheck, ClaimCheck
 
 __all__ = ["HEAD", "KEY", "base_rows", "claim_markdown", "claim_notes", "claim_tables", "notes_of_claim"]
 
