@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.exits import GATE_FAILED, UNIT_FAILED
-from benchmark.cli.options import CatalogFile, CycloneDx, Device, Document, Json
+from benchmark.cli.options import CatalogFiles, CycloneDx, Device, Document, Json, Quiet
 from benchmark.cli.printing import check_document, say, show_document
 
 __all__ = ["check_claim"]
@@ -29,12 +29,13 @@ def check_claim(
     metrics: Annotated[
         str | None, typer.Option(metavar="a,b", help="Names and globs, or all; default: the run's.")
     ] = None,
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     gate: Annotated[bool, typer.Option("--gate", help='Exit 3 if the answer is "not consistent".')] = False,
     out: Document = None,
     cyclonedx: CycloneDx = None,
     device: Device = None,
     json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Ask whether the base that a model states is consistent with its weights.
 
@@ -62,6 +63,7 @@ def check_claim(
         confidence=confidence,
         catalog=loaded,
         device=device,
+        quiet=quiet,
     )
     show_document(
         found.to_json(),

@@ -10,7 +10,7 @@ from typing import Final
 
 import analysis
 import fpcore
-from benchmark.catalog import Catalog, load_catalog
+from benchmark.catalog import Catalog, CatalogLike, load_catalog
 from benchmark.catalog.stated_base import StatedBase, stated_base
 from benchmark.comparison.calibration_run import NOTHING_LEFT, CalibrationRun, metrics_to_use
 from benchmark.comparison.claim_answer import answer_claim
@@ -47,7 +47,7 @@ def check_claim(
     calibration: Path | str | None = None,
     metrics: str | Sequence[str] | None = None,
     confidence: float = 0.95,
-    catalog: Catalog | Path | str | None = None,
+    catalog: CatalogLike = None,
     time_limit: float | None = None,
     device: str | None = None,
     cache: Path | str | None = None,
@@ -69,7 +69,7 @@ def check_claim(
     confidence : float
         A true statement is called "not consistent" with a probability of at most one less this; in (0, 1).
         Several bases share it.
-    catalog : Catalog or path, optional
+    catalog : Catalog, path or sequence of paths, optional
         Whose ids and kinships are known; default: the shipped catalog.
     time_limit : float, optional
         Seconds that a metric of another package may take for a model, and for a pair; 0: no limit. Default:

@@ -9,7 +9,7 @@ from typing import Final
 
 import analysis
 import fpcore
-from benchmark.catalog import Catalog, load_catalog
+from benchmark.catalog import Catalog, CatalogLike, load_catalog
 from benchmark.comparison.calibration_run import NOTHING_LEFT, CalibrationRun, metrics_to_use
 from benchmark.comparison.candidate_case import CandidateCase, CandidateEvidence
 from benchmark.comparison.known_forgery import known_forgery
@@ -33,7 +33,7 @@ def find_parents(
     calibration: Path | str,
     metrics: str | Sequence[str] | None = None,
     confidence: float = 0.9,
-    catalog: Catalog | Path | str | None = None,
+    catalog: CatalogLike = None,
     time_limit: float | None = None,
     sample: bool = False,
     workers: int | None = None,
@@ -55,7 +55,7 @@ def find_parents(
         Names and globs, or ``"all"``; default: those of the calibration.
     confidence : float
         A true ancestor remains so surely; in (0, 1).
-    catalog : Catalog or path, optional
+    catalog : Catalog, path or sequence of paths, optional
         Whose ids and kinships are known; default: the shipped catalog.
     time_limit : float, optional
         Seconds that a metric of another package may take for a model, and for a pair; 0: no limit. Default:
