@@ -23,7 +23,7 @@ METRIC = ("--metrics", "weight-cosine")
 def said(calibrated: Calibrated, model: object, *more: object) -> Said:
     return command(
         "check-claim", model, "--catalog", calibrated.catalog, "--calibration", calibrated.run,
-        "--confidence", SURE, *METRIC, *more, cache=calibrated.cache,
+        "--confidence", SURE, *METRIC, "--quiet", *more, cache=calibrated.cache,
     )  # fmt: skip
 
 
