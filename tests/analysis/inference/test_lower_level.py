@@ -8,8 +8,11 @@ import pytest
 from analysis.inference.lower_level import LowerLevel
 
 
-def test_its_slope_is_that_of_least_squares() -> None:
-    found = LowerLevel.of(np.array([1.0, -2.0, 0.5]), np.array([1.0, -1.0, 2.0]), np.array([0.5, 3.0]))
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_its_slope_is_that_of_least_squares(scale: float) -> None:
+    """However close levels are to each other."""
+    nearness, inside = scale * np.array([1.0, -1.0, 2.0]), scale * np.array([0.5, 3.0])
+    found = LowerLevel.of(np.array([1.0, -2.0, 0.5]), nearness, inside)
     assert found.inside == pytest.approx([4 / 6 * 0.5, 4 / 6 * 3.0])
     assert found.between == pytest.approx([4 / 6, -4 / 6, 8 / 6])
 
