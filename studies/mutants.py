@@ -270,6 +270,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default="",
         help="only mutants of functions that differ from this commit's, at which every one was settled",
     )
+    parser.add_argument(
+        "--unexplained", action="store_true", help="leave out mutants whose reason stands in the list"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default %(default)s)")
     parser.add_argument(
         "--longest", type=float, default=2.0, help="CPU seconds a test may take (default %(default)s)"
@@ -285,14 +288,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text, mutants = mutated(options.module)
     lines, known = text.split("\n"), Reasons.read(name)
     mutants = [mutant for mutant in mutants if re.search(options.only, mutant)]
-    as_they_were: list[str] = []
+    not_again: list[str] = []
     if options.changed_since:
         changed = changed_functions(
             text_at(options.changed_since, options.module), options.module.read_text()
         )
-        as_they_were = [mutant for mutant in mutants if function_of(mutant) not in changed]
+        not_again = [mutant for mutant in mutants if function_of(mutant) not in changed]
         mutants = [mutant for mutant in mutants if function_of(mutant) in changed]
         print(f"changed since {options.changed_since}: {', '.join(sorted(changed)) or 'nothing'}", flush=True)
+    if options.unexplained:
+        explained = {mutant for mutant in mutants if known.why(change_of(lines, mutant))}
+        not_again += [mutant for mutant in mutants if mutant in explained]
+        mutants = [mutant for mutant in mutants if mutant not in explained]
     sys.meta_path.insert(0, Finder(name, options.module.resolve(), text))
     sys.path.insert(0, os.getcwd())
     runner = Runner(mutants, options)
@@ -306,16 +313,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"survives in {change.function}\n    - {change.before}\n    + {change.after}")
     for mutant in runner.untested:
         print(f"no test reaches {mutant}")
-    reasoned = [
-        change for change in (change_of(lines, mutant) for mutant in as_they_were) if known.why(change)
-    ]
+    reasoned = [change for change in (change_of(lines, mutant) for mutant in not_again) if known.why(change)]
     if options.write:
         known.write(name, [*reasoned, *changes])
-    if as_they_were:
-        print(
-            f"of functions as they were: {len(as_they_were)} mutants, not run again, "
-            f"{len(reasoned)} of which make no difference"
-        )
+    if not_again:
+        print(f"not run again: {len(not_again)} mutants, {len(reasoned)} of which make no difference")
     print(
         f"{options.module}: {len(mutants)} mutants, {runner.killed} killed, "
         f"{len(changes) - len(unexplained)} make no difference, {len(unexplained)} survive, "
@@ -379,7 +381,7 @@ def function_of(mutant: str) -> str:
 
 
 def _body(lines: Sequence[str], function: str) -> list[str]:
-    start = next(i for i, line in enumerate(lines) if re.search(rf"def {re.escape(function)}\(", line))
+    start = next(i for i, line in enumerate(lines) if f"def {function}(" in line)
     indent = len(lines[start]) - len(lines[start].lstrip())
     rows = [lines[start].replace(function, "")]
     for line in lines[start + 1 :]:
