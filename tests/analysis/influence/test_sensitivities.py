@@ -21,11 +21,8 @@ from analysis import (
 )
 from analysis.discrimination.wins import Wins
 from analysis.evidence.quality import empirical_bounds
-from analysis.influence import sensitivities
-from analysis.influence.sensitivities import MAX_FPR
 from analysis.influence.weighed_pairs import WeighedPairs
 from analysis.thresholds.heldout import smallest_threshold
-from analysis.verdict_words import family_level
 from studies.simulation.designs import Design
 
 DESIGN = Design("sensitivity", (3, 2, 4, 1) * 4, n_cells=3, separation=1.0, same_cell=0.5)
@@ -251,15 +248,6 @@ def test_an_influence_without_changes_says_so():
     assert Influence.of(0.5, [math.nan], str).reason == "nothing is left to compute it from"
     inf = Influence.of(math.inf, [math.inf, 1.0], str)
     assert (inf.worst, inf.by, inf.n_changes) == (1.0, "1", 2)
-
-
-def test_what_was_asked_for_is_told_and_one_metric_is_judged_alone_by_default(monkeypatch):
-    asked: list[int] = []
-    monkeypatch.setattr(sensitivities, "family_level", lambda n: asked.append(n) or family_level(n))
-    of = example_table()
-    assert sensitivity(of, max_fpr=0.2).max_fpr == 0.2
-    assert sensitivity(of, n_metrics=3).max_fpr == MAX_FPR
-    assert asked == [1, 3]
 
 
 def test_bad_arguments_are_named():
