@@ -209,11 +209,17 @@ class Runner:
             os.close(read)
             _silence()
             record = {}
+            signal.signal(signal.SIGPROF, _too_slow)
             for item, following in zip(items, [*items[1:], None], strict=True):
                 SWITCH.called.clear()
                 began = time.process_time()
+                # A test that takes longer takes no part: how much longer does not matter.
+                signal.setitimer(signal.ITIMER_PROF, 1.1 * self.options.longest)
                 passed = _passes(item, following)
-                record[item.nodeid] = (time.process_time() - began, sorted(SWITCH.called), passed)
+                signal.setitimer(signal.ITIMER_PROF, 0)
+                seconds = time.process_time() - began
+                passed |= seconds > self.options.longest
+                record[item.nodeid] = (seconds, sorted(SWITCH.called), passed)
             with os.fdopen(write, "w") as pipe:
                 json.dump(record, pipe)
             os._exit(0)
@@ -250,6 +256,10 @@ def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
     from _pytest.runner import runtestprotocol
 
     return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))
+
+
+def _too_slow(*_: object) -> None:
+    raise TimeoutError
 
 
 def _silence() -> None:
