@@ -184,7 +184,7 @@ def test_a_sign_test_asks_for_the_sign_only() -> None:
     """However little all lineages stand above their levels alike; rounding is no sign."""
     for mean, p_value in ((0.5, 2**-3), (1e-6, 2**-3), (1e-12, 1.0), (-0.5, 1.0)):
         found = LineageExcess._judged(np.full(3, mean), np.zeros(3), np.zeros(4), 1.0)
-        assert found == LineageExcess(pytest.approx(mean), 0.0, 3, p_value)  # type: ignore[arg-type]
+        assert found == LineageExcess(pytest.approx(mean), 0.0, 3, p_value)
 
 
 def test_no_p_value_below_the_smallest() -> None:
