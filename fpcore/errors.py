@@ -11,9 +11,9 @@ __all__ = [
     "UnknownTensor",
     "UnreadableTensor",
     "abstention",
+    "described",
     "first_line",
     "require",
-    "said",
 ]
 
 LONGEST: Final = 1000
@@ -134,15 +134,15 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
 
 
-def said(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     r"""The class of an error and its message on one line of bounded length, whatever its author made of it.
 
     Examples
     --------
-    >>> from fpcore.errors import said
-    >>> said(ValueError("two\nlines"))
+    >>> from fpcore.errors import described
+    >>> described(ValueError("two\nlines"))
     'ValueError: two lines'
-    >>> len(said(ValueError("long " * 10**6))) <= 1000
+    >>> len(described(ValueError("long " * 10**6))) <= 1000
     True
     """
     name, text = type(error).__name__[:100], " ".join(_text(error)[: 2 * LONGEST].split())

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from typing import Final, TypeVar
 
-from fpcore.errors import said
+from fpcore.errors import described
 from fpcore.protocol import INVARIANCES, Metric
 
 __all__ = ["metric", "metrics", "register"]
@@ -82,7 +82,7 @@ def load_metrics() -> None:
         except (Exception, SystemExit) as error:
             raise ImportError(
                 f"the metric {point.name!r} of entry point {point.value!r} cannot be imported"
-                f" ({said(error)}); repair or uninstall the package that brings it"
+                f" ({described(error)}); repair or uninstall the package that brings it"
             ) from error
         if isinstance(loaded, type) and issubclass(loaded, Metric):
             register(loaded)

@@ -7,7 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from benchmark.cli import cache_verbs, catalog_verbs, zoo_verbs
+from benchmark.cli import cache_verbs, catalog_verbs, runs_verbs, zoo_verbs
+from benchmark.cli.check_claim_verb import check_claim
 from benchmark.cli.compare_verb import compare
 from benchmark.cli.evaluate_verb import evaluate
 from benchmark.cli.exits import BAD_INPUT, INTERRUPTED, message
@@ -36,6 +37,7 @@ VERBS: Final = (
     (fingerprint, "Extract and show the fingerprint of one checkpoint."),
     (evaluate, "Judge a metric of yours beside the known ones."),
     (compare, "Weigh one pair of models, or one model against a pool."),
+    (check_claim, "Is a model's stated base consistent with its weights?"),
     (leaderboard, "Rank the metrics of several runs."),
     (report, "Render the report of a finished run again."),
     (metrics, "Describe the metrics: evidence, invariances, claims."),
@@ -45,6 +47,7 @@ for verb, told in VERBS:
     app.command(short_help=told)(verb)
 app.add_typer(catalog_verbs.app, name="catalog", short_help="Check, search and extend the catalog.")
 app.add_typer(zoo_verbs.app, name="zoo", short_help="Train the controlled models again, or verify them.")
+app.add_typer(runs_verbs.app, name="runs", short_help="What changed between two runs.")
 app.add_typer(cache_verbs.app, name="cache", short_help="Show or clear the cache.")
 
 

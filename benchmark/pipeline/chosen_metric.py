@@ -14,7 +14,7 @@ from benchmark.pipeline.stated_metric import StatedMetric
 from benchmark.pipeline.user_metrics import UserMetric, usable_name
 from benchmark.results.codec import SchemaMismatch
 from benchmark.session.errors import UsageError
-from fpcore.errors import said
+from fpcore.errors import described
 from fpcore.registry import is_plugin
 
 __all__ = ["ChosenMetric", "choose", "choose_from_file"]
@@ -170,4 +170,4 @@ def _stated(user: UserMetric) -> Iterator[object]:
     except UsageError as error:
         yield str(error)
     except Exception as error:
-        yield f"{user}: what it states of itself is not what a metric states ({said(error)})"
+        yield f"{user}: what it states of itself is not what a metric states ({described(error)})"

@@ -15,11 +15,12 @@ from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
 from benchmark.pipeline.plugin_process import PluginEnded
+from benchmark.pipeline.raised_at import raised_at
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace, store
 from benchmark.results.codec import from_json
 from benchmark.session.files import write_json
-from fpcore.errors import abstention, said
+from fpcore.errors import abstention, described
 
 __all__ = ["Extraction", "Outcome", "extract", "failed_extraction", "fingerprinted"]
 
@@ -38,12 +39,15 @@ class Outcome:
         model before costs nothing more. None where it failed.
     stored : bool
         Whether the cache has it; one that needs its checkpoint is made when it is compared.
+    where : str
+        The line of the metric's code that failed, as `raised_at` gives it.
     """
 
     status: Literal["ok", "abstained", "failed"]
     reason: str = ""
     seconds: float | None = None
     stored: bool = False
+    where: str = ""
 
     @property
     def needs_model(self) -> bool:
@@ -267,7 +271,7 @@ def _outcome(
         outcome = Outcome("abstained", abstention(error), round(time.perf_counter() - begun, 6))
     except fpcore.BadCheckpoint as error:
         if workspace.inside:  # the word of somebody's code: no other metric goes by it
-            return Outcome("failed", said(error))
+            return Outcome("failed", described(error))
         raise
     except TookTooLong as late:
         return Outcome("failed", str(late))
@@ -275,7 +279,7 @@ def _outcome(
         # A metric is somebody's code: its exception is a result to show beside the others, not ours to raise.
         # It is not kept: the cause may lie outside metric and model, such as full memory.
         workspace.take(error)
-        return Outcome("failed", said(error))
+        return Outcome("failed", described(error), where=raised_at(error, metric))
     write_json(note, asdict(outcome))
     return outcome
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Final, NoReturn
 
 from analysis.processes import end_with_parent
-from fpcore.errors import said
+from fpcore.errors import described
 
 __all__ = ["serve", "wait_for_orders", "work_alone"]
 
@@ -123,7 +123,7 @@ def _requests(asked: socket.socket) -> Iterator[bytes]:
 
 def _last_words(asked: socket.socket, error: BaseException) -> NoReturn:
     try:
-        asked.sendall(json.dumps({"error": said(error)}).encode() + b"\n")
+        asked.sendall(json.dumps({"error": described(error)}).encode() + b"\n")
     finally:
         os._exit(1)
 

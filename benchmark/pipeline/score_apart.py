@@ -140,15 +140,15 @@ def _errors_inside(
 
 def _row(said: object) -> tuple[int, PairScore]:
     """A place and a row, as they came from the other process: every value is looked at."""
-    if not isinstance(said, list) or len(said) != 6:
+    if not isinstance(said, list) or len(said) != 7:
         raise PluginEnded(UNREADABLE)
-    place, score, status, reason, _, seconds = said
+    place, score, status, reason, _, seconds, where = said
     number, spent = _number(score), _number(seconds)
     if not isinstance(place, int) or status not in ("ok", "abstained", "failed"):
         raise PluginEnded(UNREADABLE)
     if status == "ok" and not math.isfinite(number):
         raise PluginEnded(UNREADABLE)
-    return place, PairScore(number, str(status), _text(reason), False, spent)
+    return place, PairScore(number, str(status), _text(reason), False, spent, _text(where))
 
 
 def _pair(said: object) -> tuple[object, object]:

@@ -18,9 +18,10 @@ import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
+from benchmark.pipeline.raised_at import raised_at
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace
-from fpcore.errors import abstention, first_line, said
+from fpcore.errors import abstention, described, first_line
 
 __all__ = ["PairScore", "Places", "ScoreUnit", "add_errors", "score_alone", "score_here", "score_together"]
 
@@ -41,6 +42,8 @@ class PairScore(NamedTuple):
         Whether a checkpoint could not be read: then the reason names it.
     seconds : float
         What it took when it was computed.
+    where : str
+        The line of the metric's code that failed, as `raised_at` gives it.
     """
 
     score: float
@@ -48,6 +51,7 @@ class PairScore(NamedTuple):
     reason: str
     damaged: bool
     seconds: float
+    where: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,30 +108,32 @@ def score_here(workspace: Workspace, unit: ScoreUnit, todo: Places) -> pd.DataFr
 def score_together(workspace: Workspace, unit: ScoreUnit, todo: Places) -> pd.DataFrame:
     """The pairs that the metric scores together; the others, without a status, are scored alone."""
     begun = time.perf_counter()
-    score, places, reason = np.full(len(todo), np.nan), np.arange(0), ""
+    score, places, reason, where = np.full(len(todo), np.nan), np.arange(0), "", ""
+    metric = workspace.metric(unit.metric)
     try:
         with deadline(unit.limit):
-            metric = workspace.metric(unit.metric)
             if metric.scores_together:
                 fingerprints, pairs, places = _ready(workspace, unit, todo)
                 found = np.asarray(metric.pair_similarities(fingerprints, pairs), dtype=np.float64)
                 if found.shape != places.shape:
                     raise ValueError(f"{len(places)} pairs have scores of shape {found.shape}")
-                score[places] = np.where(np.isfinite(found), found, np.nan)  # the others say why, one by one
+                score[places] = found
     except (fpcore.NotComparable, fpcore.BadCheckpoint, TookTooLong):
         pass  # each pair says why, and has the whole limit for itself
     except BaseException as error:
         workspace.take(error)
-        reason = f"pair_similarities: {said(error)}"
+        reason, where = f"pair_similarities: {described(error)}", raised_at(error, metric)
     seconds = (time.perf_counter() - begun) / max(1, len(places))
     silent = "failed" if reason else ""
     return pd.DataFrame(
         {
             "score": score,
-            "status": np.where(np.isnan(score), silent, "ok").astype(object),
+            # What is no finite number is asked for once more, alone, and then says which.
+            "status": np.where(np.isfinite(score), "ok", silent).astype(object),
             "reason": reason,
             "damaged": False,
             "seconds": seconds,
+            "where": where,
         },
         index=todo,
     )
@@ -173,11 +179,12 @@ def _ready(
 def score_alone(workspace: Workspace, unit: ScoreUnit, a: int, b: int) -> PairScore:
     """Score one pair; whatever the metric raises is said in its row."""
     begun = time.perf_counter()
-    score, status, reason, damaged = math.nan, "failed", "", False
+    score, status, reason, damaged, where = math.nan, "failed", "", False, ""
+    metric = workspace.metric(unit.metric)
     try:
         with deadline(unit.limit):
             both = [workspace.fingerprint(unit.metric, *unit.models[place]) for place in (a, b)]
-            score = float(workspace.metric(unit.metric).similarity(*both))
+            score = float(metric.similarity(*both))
     except fpcore.NotComparable as error:
         status, reason = "abstained", abstention(error)
     except fpcore.BadCheckpoint as error:
@@ -187,14 +194,12 @@ def score_alone(workspace: Workspace, unit: ScoreUnit, a: int, b: int) -> PairSc
     except BaseException as error:
         # A metric is somebody's code: what it raises is reported with the pair, and the rest carries on.
         workspace.take(error)
-        reason = said(error)
+        reason, where = described(error), raised_at(error, metric)
     else:
-        if math.isnan(score):
-            reason = "the score is NaN; abstain with NotComparable instead"
-        elif math.isinf(score):
-            reason = "the score is infinite; give a finite number, or abstain with NotComparable"
-        else:
+        if math.isfinite(score):
             status = "ok"
-    if status != "ok":
-        score = math.nan
-    return PairScore(score, status, reason, damaged, time.perf_counter() - begun)
+        else:
+            written = "NaN" if math.isnan(score) else f"{score:g}"
+            reason = f"the score is {written}, which cannot be ranked; abstain with NotComparable instead"
+            score = math.nan
+    return PairScore(score, status, reason, damaged, time.perf_counter() - begun, where)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmark.pipeline.score_apart import score_apart
 from benchmark.pipeline.score_here import PairScore, ScoreUnit, score_here
@@ -24,13 +25,13 @@ def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
     """
     path = unit.kept(workspace)
     known = _kept(path)
-    todo = np.arange(len(unit.pairs)) if known is None else np.flatnonzero(known["status"] == "failed")
+    todo = np.arange(len(unit.pairs)) if known is None else np.flatnonzero(_undone(known))
     if known is not None and not len(todo):
         workspace.cache.used(path)
         return known
     scores = (score_apart if workspace.apart(unit.metric) else score_here)(workspace, unit, todo)
     if known is not None:
-        scores = pd.concat([known[known["status"] != "failed"], scores]).sort_index()
+        scores = pd.concat([known[~_undone(known)], scores]).sort_index()
     with atomic_path(path) as temporary:
         scores.to_parquet(temporary, index=False)
     return scores
@@ -45,7 +46,14 @@ def failed_scores(unit: ScoreUnit, why: str) -> pd.DataFrame:
 def scored(workspace: Workspace, unit: ScoreUnit) -> bool:
     """Whether the cache holds a unit's scores."""
     known = _kept(unit.kept(workspace))
-    return known is not None and not (known["status"] == "failed").any()
+    return known is not None and not _undone(known).any()
+
+
+def _undone(scores: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which pairs are to be scored again: those that failed, and scores that are no finite number."""
+    status, finite = scores["status"].to_numpy(dtype=object), np.isfinite(scores["score"].to_numpy(float))
+    undone: NDArray[np.bool_] = (status == "failed") | ((status == "ok") & ~finite)
+    return undone
 
 
 def _kept(path: Path) -> pd.DataFrame | None:
@@ -56,4 +64,7 @@ def _kept(path: Path) -> pd.DataFrame | None:
         kept = pd.read_parquet(path)
     except (OSError, ValueError):
         return None
-    return kept if {*PairScore._fields} <= {*kept.columns} else None
+    needed = {*PairScore._fields} - {*PairScore._field_defaults}
+    if not needed <= {*kept.columns}:
+        return None
+    return kept if "where" in kept else kept.assign(where="")

@@ -15,14 +15,18 @@ from typing import ClassVar
 import fpcore
 from benchmark.session.errors import UsageError
 from benchmark.session.shadowing import taken_names
-from fpcore.errors import said
+from fpcore.errors import described
 
 __all__ = ["FunctionMetric", "UserMetric", "usable_name"]
 
 
 class FunctionMetric(fpcore.Metric):
-    """A plain function of two checkpoints as a metric: of a model it keeps nothing but the model itself."""
+    """A plain function of two checkpoints as a metric: of a model it keeps nothing but the model itself.
 
+    Every pair reads two models, so that it scores as many pairs as any metric whose work grows with pairs.
+    """
+
+    cost = "costly"
     function: ClassVar[Callable[[fpcore.Checkpoint, fpcore.Checkpoint], float]]
 
     def fingerprint(self, model: fpcore.Checkpoint) -> fpcore.Fingerprint:  # noqa: D102
@@ -95,7 +99,7 @@ class UserMetric:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # somebody's code may also ask the process to end
-            raise UsageError(f"{self}: could not be made: {said(error)}") from error
+            raise UsageError(f"{self}: could not be made: {described(error)}") from error
         if not isinstance(metric, fpcore.Metric):
             raise UsageError(
                 f"{self}: not a metric; derive the class from fpcore.Metric, or name a function of two models"
@@ -126,7 +130,7 @@ class UserMetric:
         except BaseException as error:
             sys.modules.pop(name, None)
             raise UsageError(
-                f"{self.path}: could not be imported: {said(error)}"
+                f"{self.path}: could not be imported: {described(error)}"
                 + taken_names(folder, text.decode(errors="replace"))
             ) from error
         return module

@@ -98,8 +98,8 @@ HANGS = {
     "ignores alarms": "import signal, time; signal.signal(signal.SIGALRM, signal.SIG_IGN); time.sleep(60)",
 }
 SCORES = {
-    "inf": ("return float('inf')", "the score is infinite"),
-    "-inf": ("return float('-inf')", "the score is infinite"),
+    "inf": ("return float('inf')", "the score is inf,"),
+    "-inf": ("return float('-inf')", "the score is -inf,"),
     "nan": ("return float('nan')", "the score is NaN"),
     "nothing": ("return None", "TypeError"),
     "a function": ("return lambda: 0", "TypeError"),
