@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -130,6 +132,23 @@ def parse_catalog(text: str, file: str = "catalog") -> Catalog:
     >>> catalog.explain("chat", "base").reason
     'chat descends from base'
     """
+    with _uncollected():
+        return _parsed(text, file)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looks for garbage: of millions of small values, all new, each look goes through all."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _parsed(text: str, file: str) -> Catalog:
     document = read_document(text, file)
     if document.problems:
         raise CatalogError(tuple(document.problems))
