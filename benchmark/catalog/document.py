@@ -31,6 +31,11 @@ LARGEST: Final = 256 << 20  # bytes of a file
 LONGEST_NUMBER: Final = 400  # characters
 _NO_TEXT: Final = frozenset(first for _, _, firsts in SCALARS for first in firsts)
 _PATTERNS: Final = {tag: re.compile(f"^{pattern}$") for tag, pattern, _ in SCALARS}
+# Controls but for tabs and line breaks, marks of direction, invisible characters.
+HIDDEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 _DROPPED: Final = "\0 dropped"  # a key that no value is kept under; YAML has no NUL
 _PLAIN_TAGS: Final = {f"tag:yaml.org,2002:{kind}": kind for kind in ("str", "null", "bool", "int", "float")}
 _WHOLE_TAGS: Final = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
@@ -60,7 +65,7 @@ class Document:
 
     @cached_property
     def _lines(self) -> dict[Place, int]:
-        """Path of keys and indices → line, counted from 1, of every field: asked for where something is wrong."""
+        """Path of keys and indices → line, counted from 1, of every field: for messages."""
         reader = _Reader(self._text, Document(self.file), every=True)
         reader.read()
         return reader.lines
@@ -229,6 +234,9 @@ class _Reader:
     def _scalar(self, event: yaml.ScalarEvent, parser: _Parser) -> None:
         text = event.value
         plain = event.implicit[0] and event.tag is None
+        if not text.isprintable() and (hidden := HIDDEN.search(text)):
+            message = f"holds the character {hidden[0]!a}, which is not shown; remove it"
+            raise CatalogError((self._problem(event, self._place(), message),))
         value = text if event.tag is None and not (plain and text[:1] in _NO_TEXT) else self._typed(event)
         if not (self._awaits and self._awaits[-1]):
             self._value(value, event)

@@ -170,8 +170,8 @@ class GgufCheckpoint(Checkpoint):
         depth, stated = 1 + max(layers - self._drafts), self.value("block_count")
         if isinstance(stated, int) and not depth <= stated <= depth + len(self._drafts):
             raise BadCheckpoint(
-                f"{self._file}: block_count is {stated} in its metadata, but it has tensors of {depth} layers; "
-                "fetch it again"
+                f"{self._file}: block_count is {stated} in its metadata, but it has tensors of {depth} "
+                "layers; fetch it again"
             )
         return depth
 
