@@ -41,8 +41,12 @@ def count(value: object, what: str, *, least: int = 0, most: int = MOST, exact: 
         ...
     fpcore.errors.BadCheckpoint: config.json: num_hidden_layers is inf; it must be a whole number from 0 ...
     """
-    whole = type(value) is int or (not exact and isinstance(value, float) and value.is_integer())
-    if not whole or not least <= (number := int(value)) <= most:  # type: ignore[call-overload]
+    number = None
+    if type(value) is int:
+        number = value
+    elif isinstance(value, float) and value.is_integer() and not exact:
+        number = int(value)
+    if number is None or not least <= number <= most:
         raise BadCheckpoint(
             f"{what} is {shown(value)}; it must be a whole number from {least:,} to {most:,}: correct it"
         )

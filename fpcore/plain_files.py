@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from fpcore.errors import BadCheckpoint
 
@@ -15,7 +16,7 @@ LARGEST: Final = 1 << 30
 """Bytes of a file that is read whole."""
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BufferedReader:
     """Open a file to be read; a pipe, a device or a socket would be read without end.
 
     Raises

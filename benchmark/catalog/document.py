@@ -6,7 +6,7 @@ import math
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import yaml
 
@@ -39,7 +39,16 @@ HIDDEN: Final = re.compile(
 _DROPPED: Final = "\0 dropped"  # a key that no value is kept under; YAML has no NUL
 _PLAIN_TAGS: Final = {f"tag:yaml.org,2002:{kind}": kind for kind in ("str", "null", "bool", "int", "float")}
 _WHOLE_TAGS: Final = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
-_Parser: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Parser(Protocol):
+    """A parser of YAML."""
+
+    def get_event(self) -> yaml.Event:
+        """The next event."""
+
+    def dispose(self) -> None:
+        """Give back what it holds."""
 
 
 class Document:
@@ -140,6 +149,11 @@ def read_document(text: str, file: str) -> Document:
     return document
 
 
+def _line(event: yaml.Event) -> int:
+    mark = event.start_mark
+    return 0 if mark is None else int(mark.line) + 1
+
+
 def _shown(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:60]}…")
 
@@ -177,14 +191,15 @@ class _Reader:
 
     def read(self) -> object:
         """The value of the whole text."""
-        parser = _Parser(self._text)
+        # Written in C where PyYAML was built so.
+        parser: Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(self._text)
         try:
             self._document_of(parser)
         finally:
             parser.dispose()
         return self._root
 
-    def _document_of(self, parser: _Parser) -> None:
+    def _document_of(self, parser: Parser) -> None:
         begun = 0
         while not isinstance(event := parser.get_event(), yaml.StreamEndEvent):
             if isinstance(event, yaml.ScalarEvent):
@@ -208,16 +223,15 @@ class _Reader:
             message = "is empty; a catalog needs `schema: 1` and `models:`"
             raise CatalogError((Problem(self._document.file, 0, "", message),))
 
-    def _start(self, event: yaml.CollectionStartEvent, parser: _Parser) -> None:
+    def _start(self, event: yaml.CollectionStartEvent, parser: Parser) -> None:
         """A mapping or a list begins."""
         if self._awaits and self._awaits[-1]:
             self._wrong(event, "key is not text; put it in quotes")
             depth = 1
             while depth:  # to its end
-                event = parser.get_event()
-                depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
-                    event, yaml.CollectionEndEvent
-                )
+                within = parser.get_event()
+                depth += isinstance(within, yaml.CollectionStartEvent)
+                depth -= isinstance(within, yaml.CollectionEndEvent)
             self._keys[-1], self._awaits[-1] = _DROPPED, False
             return
         if event.tag not in _WHOLE_TAGS:
@@ -231,7 +245,7 @@ class _Reader:
         self._keys.append("")
         self._awaits.append(isinstance(value, dict))
 
-    def _scalar(self, event: yaml.ScalarEvent, parser: _Parser) -> None:
+    def _scalar(self, event: yaml.ScalarEvent, parser: Parser) -> None:
         text = event.value
         plain = event.implicit[0] and event.tag is None
         if not text.isprintable() and (hidden := HIDDEN.search(text)):
@@ -257,7 +271,7 @@ class _Reader:
             self._keys[-1] = value
             whole[value] = None  # stands there from now on: given again, it is a duplicate
             if len(self._open) <= self._noted:
-                self.lines[self._path()] = event.start_mark.line + 1
+                self.lines[self._path()] = _line(event)
 
     def _typed(self, event: yaml.ScalarEvent) -> object:
         """A scalar that may be no text, or bears a tag."""
@@ -287,13 +301,13 @@ class _Reader:
         """Put a value where it belongs."""
         if not self._open:
             self._root = value
-            self.lines.setdefault((), event.start_mark.line + 1)
+            self.lines.setdefault((), _line(event))
             return
         whole = self._open[-1]
         if isinstance(whole, list):
             whole.append(value)
             if len(self._open) <= self._noted:
-                self.lines[self._path()] = event.start_mark.line + 1
+                self.lines[self._path()] = _line(event)
             return
         self._awaits[-1] = True
         if self._keys[-1] is not _DROPPED:
@@ -322,7 +336,7 @@ class _Reader:
         return everything.lines.get(place, 0)
 
     def _problem(self, event: yaml.Event, field: str, message: str) -> Problem:
-        return Problem(self._document.file, event.start_mark.line + 1, field, message)
+        return Problem(self._document.file, _line(event), field, message)
 
     def _wrong(self, event: yaml.Event, message: str) -> None:
         if len(self._document.problems) < MOST_PROBLEMS:

@@ -15,7 +15,7 @@ from benchmark.catalog.problems import MOST_PROBLEMS, Problem
 __all__ = ["date_span", "graph_problems", "topological"]
 
 
-HINTS: Final = 20
+HINTS: Final = 5
 """Unknown names for which one that is meant is looked for."""
 LONGEST_NAME: Final = 200
 STEPS_NAMED: Final = 10

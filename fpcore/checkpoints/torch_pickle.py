@@ -124,7 +124,7 @@ def load_bounded(unpickler: TensorsOnly, stream: BinaryIO) -> object:
         The pickle names a place or a length that it cannot need.
     """
     begin, places = stream.tell(), 0
-    for operation, argument, _ in pickletools.genops(Bounded(stream)):
+    for operation, argument, _ in pickletools.genops(cast(BinaryIO, Bounded(stream))):
         if operation.name in {"PUT", "BINPUT", "LONG_BINPUT"}:
             places += 1
             if not isinstance(argument, int) or argument > MOST_SPARE + 2 * places:

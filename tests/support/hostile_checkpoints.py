@@ -292,7 +292,7 @@ REFUSED |= {
     "index: a NUL in a name": map_of("a\0.safetensors"),
     "index: a name of 100,000 letters": map_of("a" * 100_000),
     "index: tensors that are not there": index({"weight_map": {"nothing": "a.safetensors"}}),
-    "index: 500,000 shards": index({"weight_map": {str(n): f"{n}.safetensors" for n in range(500_000)}}),
+    "index: 50,000 shards": index({"weight_map": {str(n): f"{n}.safetensors" for n in range(50_000)}}),
     "index: a list": index([]),
     "index: no map": index({}),
     "index: a map that is a list": index({"weight_map": []}),
