@@ -70,7 +70,8 @@ class Document:
         self.problems: list[Problem] = []
         self._text = text
         self._outer: dict[Place, int] = {}
-        self._made: dict[Place, int] = {}
+        self._made: dict[Place, tuple[str, int]] = {}
+        self._taken: dict[Place, tuple[Document, Place]] = {}
 
     @cached_property
     def _lines(self) -> dict[Place, int]:
@@ -79,36 +80,63 @@ class Document:
         reader.read()
         return reader.lines
 
+    def take(self, other: Document, place: Place, here: Place) -> None:
+        """Take over where an entry of another document stands, file and lines."""
+        self._taken[here] = other, place
+        self._taken.setdefault(here[:1], (other, place[:1]))
+
+    def value_at(self, place: Place) -> object:
+        """What stands at a place; one item may be written where a list is meant."""
+        here = self.value
+        for part in place:
+            if isinstance(part, str):
+                here = here.get(part) if isinstance(here, dict) else None
+            elif isinstance(here, list):
+                here = here[part]
+        return here
+
+    def file_of(self, place: Place) -> str:
+        """The file in which a place stands."""
+        if place[:2] in self._made:
+            return self._made[place[:2]][0]
+        if place[:2] in self._taken:
+            other, there = self._taken[place[:2]]
+            return other.file_of(there)
+        return self.file
+
     def line(self, place: Place) -> int:
         """Line of the nearest enclosing field that stands in the file (0 if none does).
 
         Indices that are not in the file are skipped: one item may be written where a list is meant.
         """
-        for outer in (self._made, self._outer):
-            if place in outer:
-                return outer[place]
+        if place[:2] in self._made:
+            return self._made[place[:2]][1]
+        for known in (place[:2], place[:1]):
+            if known in self._taken:
+                other, there = self._taken[known]
+                return other.line((*there, *place[len(known) :]))
+        if place in self._outer:
+            return self._outer[place]
         here: Place = ()
         for part in place:
-            if (*here, part) in self._made or (*here, part) in self._lines:
+            if (*here, part) in self._lines:
                 here = (*here, part)
             elif not isinstance(part, int):
                 break
-        return self._made.get(here, self._lines.get(here, 0))
+        return self._lines.get(here, 0)
 
-    def add_model(self, entry: dict[str, object], line: int) -> Place:
+    def add_model(self, entry: dict[str, object], line: int, file: str) -> Place:
         """Take in a model that is not written out but follows from what stands at a line; its place."""
         assert isinstance(self.value, dict)
         models = self.value.setdefault("models", [])
         models.append(entry)
         place: Place = ("models", len(models) - 1)
-        if ("models",) not in self._outer:
-            self._made.setdefault(("models",), line)
-        self._made[place] = line
+        self._made[place] = file, line
         return place
 
     def problem(self, place: Place, message: str) -> Problem:
         """A problem at a place, named as readers would: models by their id."""
-        return Problem(self.file, self.line(place), self._spell(place), message)
+        return Problem(self.file_of(place), self.line(place), self._spell(place), message)
 
     def _spell(self, place: Place) -> str:
         text, here = "", self.value

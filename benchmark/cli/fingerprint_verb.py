@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeGuard
 import typer
 
 from benchmark.cli.exits import UNIT_FAILED
-from benchmark.cli.options import CatalogFile, Device, Json, Metrics, Sample
+from benchmark.cli.options import CatalogFiles, Device, Json, Metrics, Sample
 from benchmark.cli.printing import print_json, say
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def fingerprint(
         str, typer.Argument(metavar="MODEL", help="A catalog id, a directory or file, or org/name.")
     ],
     metrics: Metrics = None,
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON here.")] = None,
     sample: Sample = False,
     device: Device = None,

@@ -14,9 +14,10 @@ from benchmark.session.plain_text import printable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from benchmark.pipeline.plan import Plan
     from benchmark.results.schema import Failure
 
-__all__ = ["check_document", "print_json", "print_table", "say", "say_failures", "show_document"]
+__all__ = ["check_document", "print_json", "print_table", "say", "say_failures", "show_document", "show_plan"]
 
 DOCUMENTS: Final = (".html", ".json", ".md")
 FAILURES_SAID: Final = 10
@@ -29,20 +30,29 @@ def say(text: str) -> None:
 
 
 def say_failures(failures: Sequence[Failure], run: Path) -> None:
-    """Name what failed in a run, on stderr, each with its model or pair."""
+    """Name what failed in a run, on stderr: each cause once, with its first model or pair."""
     for failure in failures[:FAILURES_SAID]:
-        where = "" if failure.model in failure.error else f"{failure.model}: "
-        say(f"failed: {where}{failure.error}")
+        say(f"failed: {failure.told}")
     more = len(failures) - FAILURES_SAID
     if more > 0:
-        say(f"failed: {more} more of the kind; {run / 'run.json'} names them all")
+        say(f"failed: {more:,} more causes; {run / 'run.json'} names them all")
     if failures:
-        say(f"{len(failures)} units of work failed; the rest is complete and in the report")
+        n = sum(failure.count for failure in failures)
+        units = "1 unit" if n == 1 else f"{n:,} units"
+        say(f"{units} of work failed; the rest is complete and in the report")
 
 
 def print_json(value: object) -> None:
     """A result on stdout as strict JSON."""
     print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def show_plan(planned: Plan, json_: bool) -> None:
+    """Print what would be done."""
+    if json_:
+        print_json(planned.to_json())
+    else:
+        print(planned)
 
 
 def print_table(*tables: RenderableType) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.options import CatalogFile, Json
+from benchmark.cli.options import CatalogFiles, Json
 from benchmark.cli.printing import print_json
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def catalog_published(
         Path | None,
         typer.Option(metavar="RUN", help="A run directory: where it has look-alikes of a pair's shapes."),
     ] = None,
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     json_: Json = False,
 ) -> None:
     """Scores of real pairs that somebody published, and on which population each could be judged."""

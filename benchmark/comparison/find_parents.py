@@ -9,13 +9,15 @@ from typing import Final
 
 import analysis
 import fpcore
-from benchmark.catalog import Catalog, load_catalog
+from benchmark.catalog import Catalog, CatalogLike, load_catalog
 from benchmark.comparison.calibration_run import NOTHING_LEFT, CalibrationRun, metrics_to_use
 from benchmark.comparison.candidate_case import CandidateCase, CandidateEvidence
 from benchmark.comparison.known_forgery import known_forgery
 from benchmark.comparison.pair_scores import MetricScore, PairScorer
 from benchmark.comparison.ranking_scores import JointScorer
 from benchmark.comparison.reference_pairs import NO_CALIBRATION, place_of
+from benchmark.comparison.sentences import of_samples
+from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.errors import UsageError
 from benchmark.session.session import Session
 
@@ -31,8 +33,9 @@ def find_parents(
     calibration: Path | str,
     metrics: str | Sequence[str] | None = None,
     confidence: float = 0.9,
-    catalog: Catalog | Path | str | None = None,
+    catalog: CatalogLike = None,
     time_limit: float | None = None,
+    sample: bool = False,
     workers: int | None = None,
     device: str | None = None,
     cache: Path | str | None = None,
@@ -52,11 +55,13 @@ def find_parents(
         Names and globs, or ``"all"``; default: those of the calibration.
     confidence : float
         A true ancestor remains so surely; in (0, 1).
-    catalog : Catalog or path, optional
+    catalog : Catalog, path or sequence of paths, optional
         Whose ids and kinships are known; default: the shipped catalog.
     time_limit : float, optional
         Seconds that a metric of another package may take for a model, and for a pair; 0: no limit. Default:
         60 where the system has interval timers (POSIX), else no limit.
+    sample : bool
+        Measure slices of large weights in place of all, of the model and of every candidate.
     workers, device, cache, quiet
         As for `Session.start`.
 
@@ -91,7 +96,7 @@ def find_parents(
     uncalibrated = {name: why for name in chosen if (why := run.lacks(fpcore.metric(name)))}
     calibrated = [name for name in chosen if name not in uncalibrated]
     # The model and every candidate is read and fingerprinted once; then all pairs are scored together.
-    scorer = PairScorer(session, loaded, [typed, *others], calibrated, time_limit=time_limit)
+    scorer = PairScorer(session, loaded, [typed, *others], calibrated, time_limit=time_limit, sample=sample)
     suspect = scorer.models[typed]
     candidates: dict[str, str] = {}
     for name in others:
@@ -119,7 +124,7 @@ def find_parents(
         lineages = run.lineages_of(loaded, other.catalog_id, other.digest)
         entries.append(analysis.Entry(label, ranked.value, ranked.table, same, lineages, ranked.reason))
         failures += _failures(scored, f"{suspect.label} – {label}")
-    session.cache.trim()
+    session.cache.trim(every=TRIM_EVERY)
     asked = [suspect, *(scorer.models[name] for name in candidates.values())]
     answer = analysis.exclude_candidates(entries, confidence)
     return CandidateCase(
@@ -128,7 +133,7 @@ def find_parents(
         found=answer,
         forged=tuple(note for one in asked if (note := known_forgery(loaded, run, one))),
         calibration=run.facts(left_out),
-        cannot_say=tuple(_cannot_say(answer, run)),
+        cannot_say=(*_cannot_say(answer, run), *of_samples(sample, run, "the models asked about")),
         failures=tuple(failures),
     )
 

@@ -62,17 +62,21 @@ class PairScorer:
         As for `time_limit_in_seconds`: what metrics of other packages get for a model, and for a pair.
     sample : bool
         As for `benchmark.run`.
+    tolerant : bool
+        Whether a model that cannot be read is noted in `damage`, and not raised.
 
     Attributes
     ----------
     metrics : tuple of ChosenMetric
     models : dict of str to ComparedModel
-        By what the user named.
+        By what the user named; without those that cannot be read.
+    damage : dict of str to str
+        Why some models cannot be read; empty unless tolerant.
 
     Raises
     ------
     fpcore.BadCheckpoint
-        A model that cannot be read.
+        A model that cannot be read; not if tolerant.
     """
 
     def __init__(
@@ -85,8 +89,9 @@ class PairScorer:
         also: Sequence[str] = (),
         time_limit: float | None = None,
         sample: bool = False,
+        tolerant: bool = False,
     ) -> None:
-        self._session = session
+        self._session, self._tolerant = session, tolerant
         self._engine: Engine[Workspace] = start_engine(session, sample=sample)
         self.metrics = tuple(map(choose, metrics))
         extracted = (*self.metrics, *(choose(name) for name in also if name not in metrics))
@@ -95,7 +100,9 @@ class PairScorer:
         self._located: Mapping[str, Located] = {text: locate_typed(catalog, text) for text in typed}
         distinct = list({located.model: located for located in self._located.values()}.values())
         self._extractions = extract_all(session, self._engine, distinct, extracted, self._limits)
-        self.models = {text: identify(catalog, text, self._extraction(text)) for text in typed}
+        self.damage = {text: why for text in typed if tolerant and (why := self._extraction(text).damage)}
+        readable = [text for text in typed if text not in self.damage]
+        self.models = {text: identify(catalog, text, self._extraction(text)) for text in readable}
 
     def scores(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, MetricScore]]:
         """Score pairs of the models.
@@ -113,14 +120,14 @@ class PairScorer:
         Raises
         ------
         fpcore.BadCheckpoint
-            A model that turns out not to be readable.
+            A model that turns out not to be readable; if tolerant, its pairs have failed.
         """
         # In the order of their labels, as in every score table: the same sums to the last digit.
         ordered = [sorted(pair, key=lambda text: self.models[text].label) for pair in pairs]
         rows = pd.DataFrame(
             [[self._located[text].model for text in pair] for pair in ordered], columns=["model_a", "model_b"]
         )
-        with self._session.progress.phase("scores") as advance:
+        with self._session.progress.phase("scores", "pairs") as advance:
             frames = score_pairs(
                 self._engine,
                 [Job(metric, rows) for metric in self.metrics],
@@ -131,7 +138,7 @@ class PairScorer:
         found: list[dict[str, MetricScore]] = [{} for _ in pairs]
         for metric, frame in zip(self.metrics, frames, strict=True):
             damage = frame.loc[frame["damaged"], "bare_reason"]
-            if len(damage):
+            if len(damage) and not self._tolerant:
                 raise fpcore.BadCheckpoint(str(damage.iloc[0]))
             if "standard_error" not in frame:
                 frame["standard_error"] = math.nan

@@ -13,10 +13,11 @@ from benchmark.pipeline.chosen_metric import choose
 from benchmark.pipeline.extract import extract
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.workspace import Workspace
+from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.session import Session
 
 if TYPE_CHECKING:
-    from benchmark.catalog import Catalog
+    from benchmark.catalog import CatalogLike
 
 __all__ = ["ModelFingerprint", "Reading", "fingerprint"]
 
@@ -100,7 +101,7 @@ def fingerprint(
     model: str | Path,
     *,
     metrics: str | Sequence[str] | None = None,
-    catalog: Catalog | Path | str | None = None,
+    catalog: CatalogLike = None,
     sample: bool = False,
     device: str | None = None,
     cache: Path | str | None = None,
@@ -114,7 +115,7 @@ def fingerprint(
         A catalog id, a directory or file, or ``org/name[@revision]``.
     metrics : str or sequence of str, optional
         Names and globs, or ``"all"``; default: those marked cheap.
-    catalog : Catalog or path, optional
+    catalog : Catalog, path or sequence of paths, optional
         Whose ids are known; default: the shipped catalog.
     sample : bool
         Measure slices of large weights in place of all, with standard errors beside the values; metrics that
@@ -155,7 +156,7 @@ def fingerprint(
             values[metric.name] = workspace.metric(metric).raw(found)
         else:
             silent[outcome.status][metric.name] = outcome.reason
-    session.cache.trim()
+    session.cache.trim(every=TRIM_EVERY)
     checkpoint = workspace.open(located)
     try:
         apart = checkpoint.apart
@@ -173,7 +174,7 @@ def fingerprint(
     )
 
 
-def _locate(text: str, catalog: Catalog | Path | str | None) -> Located:
+def _locate(text: str, catalog: CatalogLike) -> Located:
     """Where a model is; the shipped catalog is not read for one that is named by its path."""
     local = locate_path(text) if catalog is None else None
     if local is not None:

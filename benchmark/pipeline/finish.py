@@ -19,7 +19,7 @@ from benchmark.pipeline.statistics import complete_results
 from benchmark.pipeline.threads import one_blas_thread
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run, read_run
-from benchmark.results.schema import CostRecord, ForgeryRecord, TrafficRecord
+from benchmark.results.schema import CostRecord, Failure, ForgeryRecord, TrafficRecord
 from benchmark.session.session import Session
 
 if TYPE_CHECKING:  # it runs models: statistics alone need not
@@ -55,6 +55,8 @@ class Scored:
         What was changed to read the score table: a warning of every metric.
     traffic : TrafficRecord or None
         What was fetched from the hub.
+    failures : tuple of Failure
+        What failed, each cause once.
     """
 
     scores: pd.DataFrame
@@ -66,6 +68,7 @@ class Scored:
     forged: Mapping[str, Extraction] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     traffic: TrafficRecord | None = None
+    failures: tuple[Failure, ...] = ()
 
 
 def finish(
@@ -94,7 +97,12 @@ def finish(
     directory.write_scores(scores)
     directory.write_forgeries(forgeries)
     known = {metric.name: metric.load() for metric in scored.metrics}
-    with one_blas_thread(), clock.phase("statistics"), session.progress.phase("statistics") as advance:
+    with (
+        one_blas_thread(),
+        clock.phase("statistics"),
+        session.progress.phase("statistics", "metrics") as advance,
+    ):
+        advance(0, scores["metric"].nunique(), "AUCs, permutation tests, thresholds, evidence")
         results = complete_results(
             scores,
             known,
@@ -108,25 +116,22 @@ def finish(
         )
         advance(len(results.metrics), len(results.metrics), "")
     directory.write_results(results)
-    failures = provenance.failures(
-        {**scored.extractions, **scored.forged},
-        scores if forgeries is None else pd.concat([scores, forgeries]),
-    )
     record = replace(
         begun(request, clock.started),
-        status="partial" if failures else "complete",
+        status="partial" if scored.failures else "complete",
         costs=scored.costs,
         ended=provenance.now(),
         seconds=dict(clock.seconds),
         models={} if catalog is None else provenance.models(catalog, scored.extractions),
         forgeries={name: ForgeryRecord(scored.forged[name].digest) for name in sorted(scored.forged)},
         metrics={name: provenance.describe_metric(metric) for name, metric in known.items()},
-        failures=failures,
+        failures=scored.failures,
         disputes=() if catalog is None else provenance.disputes(catalog, scores),
         traffic=scored.traffic,
     )
     directory.write_record(record)
     with clock.phase("report"), session.progress.phase("report") as advance:
+        advance(0, 1, "page and figures")
         # What is told of a run is what its files say.
         run = read_run(directory.path)
         report.render(run, cache=session.cache, workers=session.workers)

@@ -13,9 +13,10 @@ from analysis import as_json
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
 from benchmark.report.sections import MetricSection, claimed, metric_sections
+from benchmark.report.tables import run_tables
 from benchmark.results.codec import from_json
 from benchmark.results.files import RunDirectory
-from benchmark.results.run import Run
+from benchmark.results.run import Run, read_run
 from benchmark.results.schema import Results, RunRecord
 from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
@@ -25,8 +26,15 @@ from benchmark.session.packages import package_version
 __all__ = ["render"]
 
 
-def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> list[Path]:
-    """Write report.html, report.md and the figures of a run, each whole or not at all.
+def render(
+    run: Path | Run,
+    *,
+    cache: Cache | None = None,
+    workers: int = 1,
+    figures: Sequence[str] = ("svg",),
+    tables: Sequence[str] = (),
+) -> list[Path]:
+    """Write report.html, report.md, the figures and the tables of a run, each whole or not at all.
 
     Parameters
     ----------
@@ -36,6 +44,10 @@ def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> 
         Where figures are kept by content: matplotlib takes half a second for each.
     workers : int
         Processes that draw figures while the page is written.
+    figures : sequence of {"svg", "pdf"}
+        What `figures/` holds.
+    tables : sequence of {"csv", "latex"}
+        What `tables/` holds.
 
     Returns
     -------
@@ -47,16 +59,13 @@ def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> 
     benchmark.session.errors.UsageError
         A file is absent, unreadable, or not of this schema, or the files are not of one run.
     """
-    if isinstance(run, Run):
-        directory = RunDirectory(run.path)
-        record, results, scores = run.record, run.results, run.scores
-    else:
-        directory = RunDirectory(Path(run))
-        record, results, scores = directory.read_record(), directory.read_results(), directory.read_scores()
+    read = run if isinstance(run, Run) else read_run(run)
+    directory = RunDirectory(read.path)
+    record, results, scores = read.record, read.results, read.scores
     _check(directory.path, results, scores)
     sections = metric_sections(record, results, scores, most=dots_each(results))
     against = directory.read_against()
-    figures = directory.path / "figures"
+    folder = directory.path / "figures"
     kept = None if cache is None else cache.figures / f"{_key(directory, record)}.json"
     drawn = None if kept is None else _kept(kept)
     drawing = _begun(sections, results, workers) if drawn is None else None
@@ -70,14 +79,21 @@ def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> 
             write_json(kept, drawn)
     elif cache is not None and kept is not None:
         cache.used(kept)
-    texts |= {figures / name: content for name, content in (drawn or {}).items()}
-    for path, content in texts.items():
+    if "svg" in figures:
+        texts |= {folder / name: content for name, content in (drawn or {}).items()}
+    texts |= {directory.tables / name: text for name, text in run_tables(read, tables).items()}
+    contents = {path: text.encode() for path, text in texts.items()}
+    if "pdf" in figures:
+        from benchmark.report.figures import pdf_figures
+
+        contents |= {folder / name: pdf for name, pdf in pdf_figures(sections, results)}
+    for path, content in contents.items():
         with atomic_path(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+            temporary.write_bytes(content)
     # An earlier rendering of this run may have had other metrics; its plots would be taken for this one's.
-    for stale in set(figures.glob("scores-*.svg")) - set(texts):
+    for stale in {*folder.glob("scores-*.svg"), *folder.glob("*.pdf")} - set(contents):
         stale.unlink()
-    return list(texts)
+    return list(contents)
 
 
 def _check(path: Path, results: Results, scores: pd.DataFrame) -> None:

@@ -23,6 +23,8 @@ RESULTS: Final = "results.json"
 SCORES: Final = "scores.parquet"
 FORGERIES: Final = "forgeries.parquet"
 AGAINST: Final = "against.json"
+CARD: Final = "card.md"
+TABLES: Final = "tables"
 T = TypeVar("T")
 
 
@@ -43,17 +45,42 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
+    def record(self) -> Path:
+        """What was run."""
+        return self.path / RECORD
+
+    @property
     def scores(self) -> Path:
         """The score table."""
         return self.path / SCORES
+
+    @property
+    def card(self) -> Path:
+        """The card of a proposed metric."""
+        return self.path / CARD
+
+    @property
+    def tables(self) -> Path:
+        """Folder of tables for papers."""
+        return self.path / TABLES
+
+    @property
+    def has_results(self) -> bool:
+        """Whether a run ended here."""
+        return (self.path / RESULTS).exists()
 
     def write_record(self, record: RunRecord) -> None:
         """Write run.json."""
         write_json(self.path / RECORD, analysis.as_json(record))
 
     def write_results(self, results: Results) -> None:
-        """Write results.json."""
-        write_json(self.path / RESULTS, analysis.as_json(results))
+        """Write results.json; what was made of other results, and is not made again by itself, goes."""
+        path = self.path / RESULTS
+        before = path.read_bytes() if path.is_file() else None
+        write_json(path, analysis.as_json(results))
+        if before is not None and before != path.read_bytes():
+            for stale in (self.path / AGAINST, self.path / CARD, *(self.path / TABLES).glob("*")):
+                stale.unlink(missing_ok=True)
 
     def write_scores(self, scores: pd.DataFrame) -> None:
         """Write scores.parquet."""

@@ -12,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 from benchmark.catalog import (
     Catalog,
     CatalogError,
+    CatalogPart,
     Dispute,
     Evidence,
     Facts,
@@ -229,7 +230,10 @@ def test_re_upload_is_one_model_with_its_origin() -> None:
 
 
 def test_aliases_resolve_and_unknown_names_are_clear() -> None:
-    catalog = Catalog([founder("org/model-7b", aliases=("mirror/model-7b",)), founder("g")], file="c.yaml")
+    catalog = Catalog(
+        [founder("org/model-7b", aliases=("mirror/model-7b",)), founder("g")],
+        parts=[CatalogPart("c.yaml", "")],
+    )
     assert catalog.relation("mirror/model-7b", "g") == "independent"
     assert len(catalog.pairs(["mirror/model-7b", "org/model-7b", "g"])) == 1
     with pytest.raises(CatalogError, match=r"no model 'x/model-7b' in c\.yaml; did you mean org/model-7b"):
@@ -333,3 +337,16 @@ def test_a_dispute_only_ever_turns_independence_into_doubt(models: list[Model], 
         assert relation == before[pair] or relation == "disputed"
         if before[pair] == "derived":
             assert relation == "derived"
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs(), st.data())
+def test_a_pair_is_explained_alone_as_among_all(models: list[Model], data: st.DataObject) -> None:
+    """Matrices of what two models are tied to decide on them; everything else has no say."""
+    names = sorted(model.id for model in models)
+    sides = data.draw(st.lists(st.permutations(names).map(lambda order: order[:2]), max_size=2))
+    catalog = Catalog(models, [dispute(*pair) for pair in sides])
+    for a, b in itertools.combinations(names, 2):
+        among_all = catalog.graph.explain(catalog.graph.index[a], catalog.graph.index[b])
+        assert catalog.explain(a, b) == among_all
+        assert catalog.relation(a, b) == among_all.relation
