@@ -80,7 +80,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "no column"),
     "one line": (HEADER + "\n", "no rows"),
     "JSON": ('[{"model_a": 1}]', "JSON"),
-    "parquet by its first bytes": (b"PAR1" + b"\0" * 100, "not a readable score table"),
+    "parquet by its first bytes": (b"PAR1" + b"\0" * 100, "not readable as a score table"),
     "a name of half a character": (text().encode().replace(b"base2", b"b\xed\xa0\x802"), "UTF-8"),
 }
 READ: dict[str, str] = {
