@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from benchmark.cli import cache_verbs, catalog_verbs, runs_verbs, zoo_verbs
+from benchmark.cli.check_claim_verb import check_claim
 from benchmark.cli.compare_verb import compare
 from benchmark.cli.evaluate_verb import evaluate
 from benchmark.cli.exits import BAD_INPUT, CRASHED, INTERRUPTED, crash_message, message
@@ -37,6 +38,7 @@ VERBS: Final = (
     (fingerprint, "Extract and show the fingerprint of one checkpoint."),
     (evaluate, "Judge a metric of yours beside the known ones."),
     (compare, "Weigh one pair of models, or one model against a pool."),
+    (check_claim, "Is a model's stated base consistent with its weights?"),
     (leaderboard, "Rank the metrics of several runs."),
     (report, "Render the report of a finished run again."),
     (metrics, "Describe the metrics: evidence, invariances, claims."),
