@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from fpcore.printable import printable
+
 __all__ = [
     "BadCheckpoint",
     "NoDevice",
@@ -16,8 +18,9 @@ __all__ = [
     "require",
 ]
 
-LONGEST: Final = 1000
-"""Characters of a message that somebody's code wrote."""
+# Characters of a message, and those that its end keeps where the whole is longer.
+LONGEST: Final = 900
+MORE: Final = 200
 
 
 class BadCheckpoint(Exception):
@@ -32,6 +35,10 @@ class BadCheckpoint(Exception):
     ...     print(error)
     models/nowhere/at/all: no such file or directory, and not of the form org/name[@revision]
     """
+
+    def __str__(self) -> str:
+        # Names of tensors, files and models stand in it as a stranger wrote them.
+        return shortened(printable(super().__str__()))
 
 
 class UnknownTensor(BadCheckpoint):
@@ -83,8 +90,8 @@ class NotComparable(Exception):
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = shortened(printable(reason))
+        super().__init__(self.reason)
 
 
 class UnreadableTensor(NotComparable):
@@ -108,6 +115,11 @@ class UnreadableTensor(NotComparable):
     """
 
 
+def shortened(line: str) -> str:
+    """A line of a message without what would fill a page."""
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - MORE]} … {line[-MORE:]}"
+
+
 def require(condition: bool, reason: str) -> None:
     """Abstain with `reason` unless `condition` holds.
 
@@ -123,15 +135,7 @@ def require(condition: bool, reason: str) -> None:
 def abstention(error: NotComparable) -> str:
     """The reason of an abstention, whatever its author made of it, of bounded length."""
     reason = getattr(error, "reason", None)
-    if not isinstance(reason, str):
-        return "(its reason cannot be read)"
-    return reason if len(reason) <= LONGEST else f"{reason[: LONGEST - 2]} …"
-
-
-def first_line(error: BaseException) -> str:
-    """The class of an error and the first line of its message."""
-    lines = _text(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
+    return shortened(reason) if isinstance(reason, str) else "(its reason cannot be read)"
 
 
 def described(error: BaseException) -> str:
@@ -142,12 +146,17 @@ def described(error: BaseException) -> str:
     >>> from fpcore.errors import described
     >>> described(ValueError("two\nlines"))
     'ValueError: two lines'
-    >>> len(described(ValueError("long " * 10**6))) <= 1000
+    >>> len(described(ValueError("long " * 10**6))) < 1000
     True
     """
-    name, text = type(error).__name__[:100], " ".join(_text(error)[: 2 * LONGEST].split())
-    whole = f"{name}: {text}" if text else name
-    return whole if len(whole) <= LONGEST else f"{whole[: LONGEST - 2]} …"
+    name, text = type(error).__name__[:100], " ".join(_text(error).split())
+    return printable(shortened(f"{name}: {text}" if text else name))
+
+
+def first_line(error: BaseException) -> str:
+    """The class of an error and the first line of its message."""
+    lines = _text(error).strip().splitlines()
+    return f"{type(error).__name__}: {printable(lines[0][:160])}" if lines else type(error).__name__
 
 
 def _text(error: BaseException) -> str:

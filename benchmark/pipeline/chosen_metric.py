@@ -14,7 +14,8 @@ from benchmark.pipeline.stated_metric import StatedMetric
 from benchmark.pipeline.user_metrics import UserMetric, usable_name
 from benchmark.results.codec import SchemaMismatch
 from benchmark.session.errors import UsageError
-from fpcore.errors import described
+from fpcore.errors import LONGEST, described
+from fpcore.printable import printable
 from fpcore.registry import is_plugin
 
 __all__ = ["ChosenMetric", "choose", "choose_from_file"]
@@ -138,7 +139,7 @@ def choose_from_file(
     try:
         (told,) = used.stream(limit, _stated, user)
         if isinstance(told, str):
-            raise UsageError(told)
+            raise UsageError(printable(told[:LONGEST]))
         stated = StatedMetric.from_json(told)
     except PluginEnded as error:
         raise UsageError(f"{user}: could not be imported: {error}") from error
