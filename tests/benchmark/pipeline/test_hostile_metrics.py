@@ -108,7 +108,10 @@ SCORES = {
         "return type('N', (), {'__float__': lambda self: __import__('os')._exit(0)})()",
         "its process ended",
     ),
-    "strange reason": ("raise fpcore.NotComparable(object())", "(its reason cannot be read)"),
+    "strange reason": (
+        "error = fpcore.NotComparable('x'); error.reason = object(); raise error",
+        "(its reason cannot be read)",
+    ),
 }
 
 
