@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.stats import norm
 
-from analysis.evidence.likelihood_ratio import calibrate_evidence
+from analysis.evidence.likelihood_ratio import calibrate_evidence, evidence_pairs
+from analysis.evidence.out_of_lineage import OutOfLineage
 from analysis.evidence.quality import cllr, cllr_min, empirical_bounds
 from analysis.table import ScoreTable
 from studies.simulation.designs import Design
@@ -217,3 +218,16 @@ def test_the_gallery_page_shows_every_case(tmp_path):
         assert f"## {case.name.capitalize()}" in text
         assert (tmp_path / "figures" / f"evidence-{case.slug}.svg").read_text().count("<path") > 5
     assert "Cllr 1.000 = Cllr_min 1.000 + Cllr_cal 0.000" in text
+
+
+@pytest.mark.parametrize("negatives", ["look-alike", "independent"])
+def test_evidence_says_what_it_is_against_and_keeps_each_pair_before_and_within_its_bounds(negatives: str):
+    of = Design("parts", (3,) * 8, n_cells=2, separation=1.5).draw(np.random.default_rng(6))
+    found, pairs = calibrate_evidence(of, negatives), evidence_pairs(of, negatives)
+    parts = OutOfLineage.of(pairs, pairs.fit())
+    assert found.negatives == negatives
+    np.testing.assert_array_equal(found.unbounded, parts.weighed)
+    np.testing.assert_array_equal(found.held_out, parts.bounded)
+    assert (found.unbounded != found.held_out).any()
+    none = calibrate_evidence(ScoreTable(of.frame[of.derived]), negatives)
+    assert (none.negatives, none.reason) == (negatives, f"no {negatives} pair has a score")
