@@ -231,3 +231,24 @@ def test_evidence_says_what_it_is_against_and_keeps_each_pair_before_and_within_
     assert (found.unbounded != found.held_out).any()
     none = calibrate_evidence(ScoreTable(of.frame[of.derived]), negatives)
     assert (none.negatives, none.reason) == (negatives, f"no {negatives} pair has a score")
+
+
+def test_other_relations_are_looked_for_by_their_name():
+    """Evidence against a shared start rests on models that share one, whatever look-alikes there are."""
+    of = Design("shared", (3,) * 8, separation=1.5).draw(np.random.default_rng(6))
+    assert calibrate_evidence(of, "shared-init").reason == "no shared-init pair has a score"
+    relation = np.where(of.independent, "shared-init", of.relation.astype(str))
+    found = calibrate_evidence(ScoreTable(of.frame.assign(relation=relation)), "shared-init")
+    assert found.reason == ""
+    assert (found.n_derived, found.n_negative) == (of.derived.sum(), of.independent.sum())
+
+
+def test_no_look_alikes_for_want_of_architectures_is_told_as_such():
+    of = Design("unknown", (3,) * 8, separation=1.5).draw(np.random.default_rng(6))
+    blind = ScoreTable(of.frame.assign(architecture_a=None, architecture_b=None))
+    told = "no look-alike pair has a score: architectures are unknown"
+    assert calibrate_evidence(blind).reason == told
+    assert calibrate_evidence(blind, "shared-init").reason == "no shared-init pair has a score"
+    known = ScoreTable(of.frame[of.derived])
+    assert calibrate_evidence(known).reason == "no look-alike pair has a score"
+    assert calibrate_evidence(ScoreTable(of.frame[of.independent])).reason == "no derived pair has a score"
