@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.stats import norm
 
-from analysis.evidence.likelihood_ratio import calibrate_evidence, evidence_pairs
+from analysis.evidence.likelihood_ratio import calibrate_evidence, evidence_pairs, no_evidence
 from analysis.evidence.out_of_lineage import OutOfLineage
 from analysis.evidence.quality import cllr, cllr_min, empirical_bounds
 from analysis.table import ScoreTable
@@ -252,3 +252,11 @@ def test_no_look_alikes_for_want_of_architectures_is_told_as_such():
     known = ScoreTable(of.frame[of.derived])
     assert calibrate_evidence(known).reason == "no look-alike pair has a score"
     assert calibrate_evidence(ScoreTable(of.frame[of.independent])).reason == "no derived pair has a score"
+
+
+def test_no_evidence_holds_no_pair():
+    """Of an analysis that was not asked for it nothing was counted, and no pair has a ratio."""
+    found = no_evidence("look-alike", "not asked for")
+    assert (found.negatives, found.reason) == ("look-alike", "not asked for")
+    assert (found.n_derived, found.n_negative, found.n_lineages) == (0, 0, 0)
+    assert len(found.held_out) == len(found.unbounded) == 0
