@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from fpcore.printable import printable
+
 __all__ = [
     "BadCheckpoint",
     "NoDevice",
@@ -12,6 +16,10 @@ __all__ = [
     "first_line",
     "require",
 ]
+
+# Characters of a message, and those that its end keeps where the whole is longer.
+LONGEST: Final = 900
+MORE: Final = 200
 
 
 class BadCheckpoint(Exception):
@@ -26,6 +34,10 @@ class BadCheckpoint(Exception):
     ...     print(error)
     models/nowhere/at/all: no such file or directory, and not of the form org/name[@revision]
     """
+
+    def __str__(self) -> str:
+        # Names of tensors, files and models stand in it as a stranger wrote them.
+        return shortened(printable(super().__str__()))
 
 
 class UnknownTensor(BadCheckpoint):
@@ -77,8 +89,8 @@ class NotComparable(Exception):
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = shortened(printable(reason))
+        super().__init__(self.reason)
 
 
 class UnreadableTensor(NotComparable):
@@ -102,6 +114,11 @@ class UnreadableTensor(NotComparable):
     """
 
 
+def shortened(line: str) -> str:
+    """A line of a message without what would fill a page."""
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - MORE]} … {line[-MORE:]}"
+
+
 def require(condition: bool, reason: str) -> None:
     """Abstain with `reason` unless `condition` holds.
 
@@ -123,4 +140,4 @@ def described(error: BaseException) -> str:
 def first_line(error: BaseException) -> str:
     """The class of an error and the first line of its message."""
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
+    return f"{type(error).__name__}: {printable(lines[0][:160])}" if lines else type(error).__name__

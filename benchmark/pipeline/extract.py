@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import fpcore
 from benchmark.pipeline.checkpoints import Located
@@ -19,9 +20,11 @@ from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace, store
 from benchmark.results.codec import from_json
 from benchmark.session.files import write_json
-from fpcore.errors import described
+from fpcore.errors import described, first_line
 
 __all__ = ["Extraction", "Outcome", "extract", "failed_extraction", "fingerprinted"]
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,14 @@ def extract(
     except fpcore.BadCheckpoint as error:
         # Weights that are damaged for one metric are trusted for none.
         return failed_extraction(located, metrics, str(error))
+    except OSError as error:
+        if error.errno in NO_ROOM:  # of the machine, not of the model
+            raise
+        return failed_extraction(located, metrics, f"{located.model}: cannot be read ({first_line(error)})")
+    except Exception as error:
+        # A file of a stranger, read by code that may not have foreseen it: one model fails, and the rest of
+        # the run carries on.
+        return failed_extraction(located, metrics, f"{located.model}: cannot be read ({first_line(error)})")
     return Extraction(located, checkpoint.name, digest, kept.cell, kept.outcomes, reading=kept.reading)
 
 

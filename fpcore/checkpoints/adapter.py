@@ -13,6 +13,8 @@ from fpcore.checkpoints.content import config_digest, file_digest, parse_config
 from fpcore.checkpoints.safetensors_header import read_header
 from fpcore.checkpoints.torch_file import read_torch_file
 from fpcore.errors import BadCheckpoint
+from fpcore.foreign_json import LARGEST
+from fpcore.plain_files import read_file
 from fpcore.remote.traffic import Fetched
 from fpcore.storage.adapters import ADAPTER_CONFIG
 from fpcore.storage.tensor_source import Config, TensorInfo
@@ -131,7 +133,7 @@ def open_adapter(file: Path, name: str | None, open_base: Callable[[str], Checkp
             f"{file}: an adapter without its adapter_config.json, which names its base model and scale; add "
             "it, or merge the adapter into the base model first"
         )
-    settings = parse_config(settings_file.read_bytes(), str(settings_file))
+    settings = parse_config(read_file(settings_file, LARGEST), str(settings_file))
     kind = str(settings.get("peft_type") or "LORA").upper()
     if kind != "LORA":
         raise BadCheckpoint(
