@@ -9,7 +9,7 @@ import typer
 
 from benchmark.cli.exits import BAD_INPUT
 from benchmark.cli.options import CatalogFile, CatalogFiles, Json, ModelName
-from benchmark.cli.printing import print_json, say
+from benchmark.cli.printing import print_json, print_text, say
 from benchmark.cli.published_verb import catalog_published
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def catalog_check(
             counts = {**loaded.counts().to_json(), "notes": list(notes)} if json_ else {}
             told.append({"sound": True, **counts})
             if not json_:
-                print(check_text(loaded))
+                print_text(check_text(loaded))
                 for note in notes:
-                    print(f"  note       {note}")
+                    print_text(f"  note       {note}")
     if json_:
         print_json(told if len(told) > 1 else told[0])
     if not all(one["sound"] for one in told):
@@ -129,7 +129,7 @@ def catalog_show(model: ModelName, catalog: CatalogFiles = None, json_: Json = F
     if json_:
         print_json(model_json(loaded, model))
     else:
-        print(show_text(loaded, model))
+        print_text(show_text(loaded, model))
 
 
 @app.command("tree")
@@ -142,7 +142,7 @@ def catalog_tree(model: ModelName, catalog: CatalogFiles = None, json_: Json = F
     if json_:
         print_json(tree_json(loaded, model))
     else:
-        print(tree_text(loaded, model))
+        print_text(tree_text(loaded, model))
 
 
 @app.command("pairs", short_help="List all pairs, with relation, method and lineages.")

@@ -10,7 +10,7 @@ import typer
 
 from benchmark.cli.exits import UNIT_FAILED
 from benchmark.cli.options import CatalogFiles, Device, Json, Metrics, Sample
-from benchmark.cli.printing import print_json, say
+from benchmark.cli.printing import print_json, print_text, say
 
 if TYPE_CHECKING:
     from benchmark.pipeline.fingerprint_model import ModelFingerprint, Reading
@@ -41,7 +41,7 @@ def fingerprint(
     if json_:
         print_json(found.to_json())
     elif out is None:
-        print(fingerprint_text(found))
+        print_text(fingerprint_text(found))
     for name, error in found.failed.items():
         say(f"failed: {name}: {error}")
     if found.failed:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from benchmark.cli.options import CatalogFiles, Json, Tier
-from benchmark.cli.printing import print_json
+from benchmark.cli.printing import print_json, print_text
 from benchmark.session.errors import UsageError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def power(
     if json_:
         print_json(asdict(answer))
     else:
-        print(answer)
+        print_text(str(answer))
 
 
 def power_of_catalog(

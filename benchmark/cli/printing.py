@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmark.session.errors import UsageError
+from benchmark.session.plain_text import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,16 +20,28 @@ if TYPE_CHECKING:
     from benchmark.pipeline.plan import Plan
     from benchmark.results.schema import Failure
 
-__all__ = ["check_document", "print_json", "print_table", "say", "say_failures", "show_document", "show_plan"]
+__all__ = [
+    "check_document",
+    "print_json",
+    "print_table",
+    "print_text",
+    "say",
+    "say_failures",
+    "show_document",
+    "show_plan",
+]
 
 DOCUMENTS: Final = (".html", ".json", ".md")
+NARROWEST: Final = 40
+#: How a line begins: its indent and the drawing of a tree, and a name if two spaces or more follow it.
+NAMED: Final = re.compile(r"[\s│├└─]*(?:\S+ {2,})?")
 FAILURES_SAID: Final = 10
 """Failures named on stderr; run.json and the report have all."""
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """A line on stderr, or several."""
+    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def say_failures(failures: Sequence[Failure], run: Path) -> None:
@@ -46,12 +62,37 @@ def print_json(value: object) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
 
 
+def print_text(text: str) -> None:
+    """Lines on stdout: filled to the terminal where there is one, whole where a file or a program reads them.
+
+    What does not fit goes on below its value, past the indent and the name that a line begins with.
+    """
+    if _to_a_terminal():
+        width = max(NARROWEST, shutil.get_terminal_size().columns)
+        text = "\n".join(_fitting(line, width) for line in text.splitlines())
+    print(text)
+
+
+def _to_a_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _fitting(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    begun = NAMED.match(line)
+    indent = begun.end() if begun is not None and begun.end() <= width // 2 else 2
+    return textwrap.fill(
+        line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def show_plan(planned: Plan, json_: bool) -> None:
     """Print what would be done."""
     if json_:
         print_json(planned.to_json())
     else:
-        print(planned)
+        print_text(str(planned))
 
 
 def print_table(*tables: RenderableType) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.options import CatalogFiles, Json
-from benchmark.cli.printing import print_json
+from benchmark.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ def catalog_published(
     if json_:
         print_json([as_json(one) for one in placed])
     else:
-        print("\n\n".join(map(_told, placed)) or "nothing is published of this")
+        print_text("\n\n".join(map(_told, placed)) or "nothing is published of this")
 
 
 def _scores_of(run: Path) -> pd.DataFrame:

@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "evaluate --new": ("NEW",),
     "analyse": ("SCORES", "--out", "OUT"),
     "compare": ("MODEL", "MODEL_B", "--catalog", "CATALOG", "--calibration", "RUN"),
+    "check-claim": ("MODEL_B", "--base", "MODEL", "--catalog", "CATALOG", "--calibration", "RUN"),
     "fingerprint": ("MODEL", "--catalog", "CATALOG"),
     "leaderboard": ("RUN",),
     "report": ("RUN",),
