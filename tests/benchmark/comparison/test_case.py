@@ -387,7 +387,7 @@ def test_failing_metric_leaves_the_rest(evaluated: Evaluated, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("f0", "f0"), "are one model"),
+        (("f0", "f0"), "are the same model"),
         (("f0", "nobody/at@all/x"), "nobody"),
         (("f0", "f1", "--calibration", "nowhere"), "nowhere: no run.json"),
         (("f0", "f1", "--metrics", "no-such-metric"), "no-such-metric"),
