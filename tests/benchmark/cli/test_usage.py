@@ -122,7 +122,11 @@ def test_lists_of_verbs_are_whole_at_80_columns(group: str, tmp_path: Path) -> N
         (("metrics", "norm-cosin"), "norm-cosine"),
         (("fingerprint", "zoo/qwen-a", "--metrics", "weight-cosin"), "weight-cosine"),
         (("catalog", "show", "zoo/qwne-a"), "zoo/qwen-a"),
+        (("compare", "zoo/qwne-a", "zoo/qwen-b"), "zoo/qwen-a"),
+        (("fingerprint", "zoo/qwne-a"), "zoo/qwen-a"),
+        (("run", "--models", "zoo/qwne-a*", "--dry-run"), "zoo/qwen-a"),
         (("comapre", "a", "b"), "compare"),
+        (("runs", "dif", "a", "b"), "diff"),
     ],
 )
 def test_a_mistyped_name_is_answered_by_the_nearest(
