@@ -25,40 +25,18 @@ for part in (HERE, HERE.parent / "support"):
 
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 from hypothesis.errors import Flaky  # noqa: E402
-from readers import DECLARED, READERS, Reader  # noqa: E402
+from readers import READERS, TooLong, outcome  # noqa: E402
 
 CORPUS = HERE / "corpus"
 MEGABYTES, SECONDS, MOST = 1_500, 10, 20
 SETTINGS = settings(
-    max_examples=300,
+    max_examples=60,
     deadline=None,
     database=None,
     phases=[Phase.generate, Phase.shrink],
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )
-
-
-class TooLong(BaseException):
-    """A reader had no answer in time; no handler of exceptions takes it for one of its own."""
-
-
-def outcome(reader: Reader, path: Path) -> str:
-    """What is wrong with how a reader takes a file; empty if nothing."""
-    try:
-        reader.read(path)
-    except DECLARED as error:
-        told = str(error)
-        if "MemoryError" in told:
-            return "it ran out of memory"
-        return (
-            "" if told.isprintable() and len(told) < 2_000 else f"a refusal of several lines: {told[:80]!r}"
-        )
-    except TooLong:
-        return f"no answer within {SECONDS} s"
-    except Exception as error:
-        return f"{type(error).__name__}: {str(error)[:100]!r}"
-    return ""
 
 
 def limit() -> None:
