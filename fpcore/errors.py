@@ -12,6 +12,7 @@ __all__ = [
     "NotComparable",
     "UnknownTensor",
     "UnreadableTensor",
+    "abstention",
     "described",
     "first_line",
     "require",
@@ -131,13 +132,36 @@ def require(condition: bool, reason: str) -> None:
         raise NotComparable(reason)
 
 
+def abstention(error: NotComparable) -> str:
+    """The reason of an abstention, whatever its author made of it, of bounded length."""
+    reason = getattr(error, "reason", None)
+    return shortened(reason) if isinstance(reason, str) else "(its reason cannot be read)"
+
+
 def described(error: BaseException) -> str:
-    """The class of an error and its message, on one line."""
-    told = " ".join(str(error).split())
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+    r"""The class of an error and its message on one line of bounded length, whatever its author made of it.
+
+    Examples
+    --------
+    >>> from fpcore.errors import described
+    >>> described(ValueError("two\nlines"))
+    'ValueError: two lines'
+    >>> len(described(ValueError("long " * 10**6))) < 1000
+    True
+    """
+    name, text = type(error).__name__[:100], " ".join(_text(error).split())
+    return printable(shortened(f"{name}: {text}" if text else name))
 
 
 def first_line(error: BaseException) -> str:
     """The class of an error and the first line of its message."""
-    lines = str(error).strip().splitlines()
+    lines = _text(error).strip().splitlines()
     return f"{type(error).__name__}: {printable(lines[0][:160])}" if lines else type(error).__name__
+
+
+def _text(error: BaseException) -> str:
+    """The message of an error; that of somebody's own class may itself fail to be made."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its message cannot be read)"

@@ -23,6 +23,7 @@ from benchmark.pipeline.forgeries import forgery_pairs, forgery_table
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.parcels import ModelParcels
 from benchmark.pipeline.plan import Network, Plan, make_plan, parsed_budget
+from benchmark.pipeline.plugin_process import PluginProcess
 from benchmark.pipeline.provenance import Clock, Request, begun
 from benchmark.pipeline.same_settings import check_settings
 from benchmark.pipeline.score import BESIDE, Job, score_pairs
@@ -157,6 +158,7 @@ def carry_out(
     focus: str | None = None,
     fetching: fpcore.Fetching | None = None,
     sample: bool = False,
+    processes: Mapping[ChosenMetric, PluginProcess] | None = None,
 ) -> Run:
     """Do the plan's work and write the run directory.
 
@@ -177,9 +179,13 @@ def carry_out(
         What becomes of bytes that come from the hub.
     sample : bool
         As for `run`.
+    processes : mapping of ChosenMetric to PluginProcess, optional
+        Those in which metrics run, if they have been started.
     """
     limits = dict(time_limits or {})
     engine = start_engine(session, fetching, sample=sample)
+    for metric, process in (processes or {}).items():
+        engine.here.lend(metric, process)
     directory = RunDirectory(out)
     clock = Clock()
     directory.write_record(begun(request, clock.started))

@@ -89,6 +89,12 @@ class AdapterCheckpoint(Checkpoint):
         parts = (bytes.fromhex(self.base.digest), file_digest(self.file), config_digest(self.config))
         return hashlib.sha256(b"adapter" + b"".join(parts)).hexdigest()
 
+    @property
+    def cache_key(self) -> str:  # noqa: D102
+        if self.base.cache_key == self.base.digest:
+            return self.digest
+        return hashlib.sha256(f"{self.digest} on {self.base.cache_key}".encode()).hexdigest()
+
     def tokenizer_file(self) -> Path | None:  # noqa: D102
         return self.base.tokenizer_file()
 
