@@ -127,7 +127,7 @@ def depth_profiles(models: int) -> bool:
         metric, taken = fpcore.metric(name), {}
         for model, extraction in found.items():
             path = Workspace(Cache(Path(folder)), "cpu").fingerprint_file(
-                choose(name).key("cpu"), extraction.digest
+                choose(name).key("cpu"), extraction.key
             )
             taken[model] = fpcore.Fingerprint.load(path)
         few = list(some.itertuples(index=False, name=None))

@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "fingerprint": ("MODEL", "--catalog", "CATALOG"),
     "leaderboard": ("RUN",),
     "report": ("RUN",),
+    "runs diff": ("RUN", "RUN"),
     "metrics": (),
     "cache info": (),
     "power": ("--lineages", "30"),
