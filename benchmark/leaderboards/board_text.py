@@ -99,7 +99,7 @@ def board_markdown(board: Board) -> str:
     blocks += [table_of(head, rows), bullets(board_notes(board))]
     duels = _duels(board)
     if len(duels) > 1:
-        blocks += ["## Who beats whom", bullets(f"{duel.name}: {duel.told}." for duel in duels)]
+        blocks += ["## Pairwise differences", bullets(f"{duel.name}: {duel.told}." for duel in duels)]
     return "\n\n".join(blocks) + "\n"
 
 
