@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +15,8 @@ from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
 from benchmark.pipeline.threads import one_thread
-from benchmark.pipeline.workspace import Workspace, store
-from benchmark.results.codec import from_json
-from benchmark.session.files import write_json
+from benchmark.pipeline.workspace import Workspace, storable
+from benchmark.results.kept_values import keep_value, kept_value
 
 __all__ = ["Extraction", "Outcome", "extract", "failed_extraction", "fingerprinted"]
 
@@ -109,15 +108,14 @@ def extract(
         checkpoint = workspace.open(located)
         digest = checkpoint.digest
         path = _kept_file(workspace, digest, metrics)
-        kept = _kept(path)
+        kept = kept_value(workspace.cache, path, Kept)
         if kept is not None:
             located.check(kept.cell)
-            workspace.cache.used(path)
         else:
             with one_thread():
                 kept = _made(workspace, located, checkpoint, digest, metrics, limits)
             if all(outcome.status != "failed" for outcome in kept.outcomes.values()):
-                write_json(path, asdict(kept))
+                keep_value(workspace.cache, path, kept)
         if not any(outcome.needs_model for outcome in kept.outcomes.values()):
             checkpoint.let_go()
     except fpcore.BadCheckpoint as error:
@@ -170,17 +168,7 @@ def _kept_file(workspace: Workspace, digest: str, metrics: Sequence[ChosenMetric
     """Where the cache keeps all outcomes of a model: by the metrics, and by the code that reads models."""
     keys = json.dumps([*sorted(metric.key(workspace.device) for metric in metrics), workspace.reader])
     named = f"all-{hashlib.sha256(keys.encode()).hexdigest()[:16]}"
-    return workspace.fingerprint_file(named, digest, ".json")
-
-
-def _kept(path: Path) -> Kept | None:
-    """All outcomes of a model; None where they are not there, or not readable: they are found one by one."""
-    if not path.is_file():
-        return None
-    try:
-        return from_json(Kept, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError):
-        return None
+    return workspace.fingerprint_file(named, digest, ".outcome")
 
 
 def fingerprinted(workspace: Workspace, located: Located, metrics: Sequence[ChosenMetric]) -> bool:
@@ -212,8 +200,10 @@ def _fetch(
 def _known(workspace: Workspace, digest: str, chosen: ChosenMetric) -> Outcome | None:
     """How a fingerprint came out before, if what was kept of it is still there."""
     key = chosen.key(workspace.device)
-    note, arrays = (workspace.fingerprint_file(key, digest, suffix) for suffix in (".json", ".safetensors"))
-    known = _noted(note)
+    note, arrays = (
+        workspace.fingerprint_file(key, digest, suffix) for suffix in (".outcome", ".fingerprint")
+    )
+    known = kept_value(workspace.cache, note, Outcome)
     return known if known is not None and (arrays.is_file() or not known.stored) else None
 
 
@@ -225,12 +215,14 @@ def _outcome(
     limit: float | None,
 ) -> Outcome:
     key = chosen.key(workspace.device)
-    note, arrays = (workspace.fingerprint_file(key, digest, suffix) for suffix in (".json", ".safetensors"))
+    note, arrays = (
+        workspace.fingerprint_file(key, digest, suffix) for suffix in (".outcome", ".fingerprint")
+    )
     known = _known(workspace, digest, chosen)
     if known is not None:
-        workspace.cache.used(note)
         return known
     metric = workspace.metric(chosen)
+    kept: bytes | None = None
     begun = time.perf_counter()
     try:
         with deadline(limit):
@@ -241,7 +233,8 @@ def _outcome(
             raise TypeError(
                 f"fingerprint() returned {got}; end it with: return self.make_fingerprint(model, arrays)"
             )
-        outcome = Outcome("ok", seconds=seconds, stored=store(fingerprint, arrays))
+        kept = storable(fingerprint)
+        outcome = Outcome("ok", seconds=seconds, stored=kept is not None)
     except fpcore.NotComparable as error:
         outcome = Outcome("abstained", error.reason, round(time.perf_counter() - begun, 6))
     except fpcore.BadCheckpoint:
@@ -252,15 +245,7 @@ def _outcome(
         # A metric is somebody's code: its exception is a result to show beside the others, not ours to raise.
         # It is not kept: the cause may lie outside metric and model, such as full memory.
         return Outcome("failed", f"{type(error).__name__}: {error}")
-    write_json(note, asdict(outcome))
+    if kept is not None:
+        workspace.cache.write(arrays, kept)
+    keep_value(workspace.cache, note, outcome)
     return outcome
-
-
-def _noted(path: Path) -> Outcome | None:
-    """How a fingerprint came out before; None where that is not known, or not readable: it is made again."""
-    if not path.is_file():
-        return None
-    try:
-        return Outcome(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None

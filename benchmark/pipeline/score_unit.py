@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import time
@@ -20,7 +21,6 @@ from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace
-from benchmark.session.files import atomic_path
 from fpcore.errors import first_line
 
 __all__ = ["PairScore", "ScoreUnit", "failed_scores", "score_unit", "scored"]
@@ -78,7 +78,7 @@ class ScoreUnit:
 
     def kept(self, workspace: Workspace) -> Path:
         """Where its scores are kept."""
-        return workspace.cache.scores / self.metric.key(workspace.device) / f"{self.key()}.parquet"
+        return workspace.cache.scores / self.metric.key(workspace.device) / f"{self.key()}.scores"
 
 
 def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
@@ -88,10 +88,9 @@ def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
     is kept beside the rest, and tried again the next time: its cause may be gone.
     """
     path = unit.kept(workspace)
-    known = _kept(path)
+    known = _kept(workspace, unit)
     todo = np.arange(len(unit.pairs)) if known is None else np.flatnonzero(known["status"] == "failed")
     if known is not None and not len(todo):
-        workspace.cache.used(path)
         return known
     with one_thread():
         scores = _together(workspace, unit, todo)
@@ -103,8 +102,7 @@ def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
             _add_errors(workspace, unit, todo, scores)
     if known is not None:
         scores = pd.concat([known[known["status"] != "failed"], scores]).sort_index()
-    with atomic_path(path) as temporary:
-        scores.to_parquet(temporary, index=False)
+    workspace.cache.write(path, scores.to_parquet(index=False))
     return scores
 
 
@@ -116,19 +114,24 @@ def failed_scores(unit: ScoreUnit, why: str) -> pd.DataFrame:
 
 def scored(workspace: Workspace, unit: ScoreUnit) -> bool:
     """Whether the cache holds a unit's scores."""
-    known = _kept(unit.kept(workspace))
+    known = _kept(workspace, unit)
     return known is not None and not (known["status"] == "failed").any()
 
 
-def _kept(path: Path) -> pd.DataFrame | None:
-    """The scores of a unit as they were kept; None where they are not there, or not readable."""
-    if not path.is_file():
+def _kept(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame | None:
+    """The scores of a unit as they were kept; None where there are none that can be believed."""
+    path = unit.kept(workspace)
+    held = workspace.cache.read(path)
+    if held is None:
         return None
     try:
-        kept = pd.read_parquet(path)
-    except (OSError, ValueError):
+        kept = pd.read_parquet(io.BytesIO(held))
+        if not {*PairScore._fields} <= {*kept.columns} or len(kept) != len(unit.pairs):
+            raise ValueError("it is of other pairs")
+    except (OSError, ValueError) as error:
+        workspace.cache.distrust(path, error)
         return None
-    return kept if {*PairScore._fields} <= {*kept.columns} else None
+    return kept
 
 
 def _together(workspace: Workspace, unit: ScoreUnit, todo: Places) -> pd.DataFrame:

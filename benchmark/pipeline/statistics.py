@@ -19,17 +19,16 @@ import analysis
 import fpcore
 from benchmark import catalog as catalogs, results, zoo
 from benchmark.catalog import Catalog
-from benchmark.results.codec import from_json
 from benchmark.results.decision import deciding_threshold
 from benchmark.results.family_look_alikes import family_classes
 from benchmark.results.forgery_outcomes import forgery_outcomes
+from benchmark.results.kept_values import keep_value, kept_value
 from benchmark.results.laundering import laundering_outcomes
 from benchmark.results.run_points import run_points, runs
 from benchmark.results.schema import SCHEMA, MetricResult, Results
 from benchmark.results.score_decay import decay_points, distances
 from benchmark.results.shared_properties import founder_pairs, shared_property_classes
 from benchmark.session.cache import Cache
-from benchmark.session.files import write_json
 from benchmark.session.packages import source_digest
 from benchmark.zoo.manifest import MANIFEST, SHIPPED
 
@@ -150,18 +149,13 @@ def _key(scores: pd.DataFrame, known: Mapping[str, fpcore.Metric], seed: int, fo
 
 
 def _remembered(cache: Cache, key: str, kind: type[T], compute: Callable[[], T]) -> T:
-    """What the cache keeps under a key; computed where it is not there, or not readable."""
-    path = cache.results / f"{key}.json"
-    if path.is_file():
-        try:
-            kept = from_json(kind, json.loads(path.read_text(encoding="utf-8")), str(path))
-        except (OSError, ValueError):
-            pass  # it goes the way of a missing one
-        else:
-            cache.used(path)
-            return kept
+    """What the cache keeps under a key; computed where nothing is there that can be believed."""
+    path = cache.results / f"{key}.results"
+    kept = kept_value(cache, path, kind)
+    if kept is not None:
+        return kept
     made = compute()
-    write_json(path, analysis.as_json(made))
+    keep_value(cache, path, made)
     return made
 
 

@@ -10,12 +10,13 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from analysis.processes import in_processes
+from benchmark.report.figure_names import DECAY, FOREST, ROC, score_figures
 from benchmark.report.plots.auc_forest import aucs, forest_height
 from benchmark.report.plots.error_rates import roc
 from benchmark.report.plots.score_rows import draw_rows, rows_height
 from benchmark.report.plots.style import INK, SOFT, as_svg, blank, house_style
 from benchmark.report.plots.training_decay import draw_decay
-from benchmark.report.sections import MetricSection, anchors
+from benchmark.report.sections import MetricSection
 from benchmark.results.schema import Results
 
 __all__ = ["run_figures"]
@@ -40,12 +41,12 @@ def run_figures(
     iterator of (str, str)
         File name and SVG; the same for the same run, byte for byte.
     """
-    files = anchors(results.names, "scores")
+    files = score_figures(results)
     wanted: list[tuple[str, Callable[[], Figure]]] = [
-        ("roc.svg", partial(roc_figure, sections)),
-        ("decay.svg", partial(decay_figure, sections)),
-        ("look-alike-auc.svg", partial(forest_figure, results)),
-        *((f"{files[one.name]}.svg", partial(score_figure, one)) for one in sections),
+        (ROC, partial(roc_figure, sections)),
+        (DECAY, partial(decay_figure, sections)),
+        (FOREST, partial(forest_figure, results)),
+        *((files[one.name], partial(score_figure, one)) for one in sections),
     ]
     if workers == 1:
         return ((name, _drawn(draw)) for name, draw in wanted)

@@ -10,16 +10,17 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import as_json
+from benchmark.report.figure_names import figure_names
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
 from benchmark.report.sections import MetricSection, claimed, metric_sections
-from benchmark.results.codec import from_json
 from benchmark.results.files import RunDirectory
+from benchmark.results.kept_values import keep_value, kept_value
 from benchmark.results.run import Run
 from benchmark.results.schema import Results, RunRecord
 from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
-from benchmark.session.files import atomic_path, write_json
+from benchmark.session.files import atomic_path
 from benchmark.session.packages import package_version
 
 __all__ = ["render"]
@@ -57,8 +58,8 @@ def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> 
     sections = metric_sections(record, results, scores, most=dots_each(results))
     against = directory.read_against()
     figures = directory.path / "figures"
-    kept = None if cache is None else cache.figures / f"{_key(directory, record)}.json"
-    drawn = None if kept is None else _kept(kept)
+    kept = None if cache is None else cache.figures / f"{_key(directory, record)}.figures"
+    drawn = _kept(cache, kept, figure_names(results)) if cache and kept else None
     drawing = _begun(sections, results, workers) if drawn is None else None
     texts = {
         directory.path / "report.html": page(record, results, scores, sections, against),
@@ -66,10 +67,8 @@ def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> 
     }
     if drawing is not None:
         drawn = dict(drawing)
-        if kept is not None:
-            write_json(kept, drawn)
-    elif cache is not None and kept is not None:
-        cache.used(kept)
+        if cache and kept:
+            keep_value(cache, kept, drawn)
     texts |= {figures / name: content for name, content in (drawn or {}).items()}
     for path, content in texts.items():
         with atomic_path(path) as temporary:
@@ -99,12 +98,10 @@ def _begun(sections: Sequence[MetricSection], results: Results, workers: int) ->
     return run_figures(sections, results, workers)
 
 
-def _kept(path: Path) -> dict[str, str] | None:
-    """Figures from the cache; None where they are not there, or not readable: they are drawn again."""
-    try:
-        return from_json(dict[str, str], json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError):
-        return None
+def _kept(cache: Cache, path: Path, names: Sequence[str]) -> dict[str, str] | None:
+    """Figures from the cache; None where none can be believed, or they have other names than this run's."""
+    kept = kept_value(cache, path, dict[str, str])
+    return kept if kept is not None and set(kept) == set(names) else None
 
 
 def _key(directory: RunDirectory, record: RunRecord) -> str:

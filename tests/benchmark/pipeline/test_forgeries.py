@@ -142,13 +142,13 @@ def test_a_killed_run_goes_on_with_its_forgeries(forged: Forged, tmp_path: Path)
     run_until_killed(
         arguments(forged.catalog, out),
         cache / "scores",
-        ".parquet",
+        ".scores",
         kept=whole,
         cache=cache,
         scratch=tmp_path,
     )
     assert not (out / "results.json").exists()
-    kept = {path: path.stat().st_mtime_ns for path in (cache / "scores").rglob("*.parquet")}
+    kept = {path: path.stat().st_mtime_ns for path in (cache / "scores").rglob("*.scores")}
     assert command(*arguments(forged.catalog, out), cache=cache).code == 0
     assert all(path.stat().st_mtime_ns == when for path, when in kept.items() if path.name[0] != ".")
     for name in FILES:
