@@ -101,8 +101,8 @@ class Cached:
 class Cache:
     """Where work that is done is kept, by content: what decides a file is digested into its name.
 
-    Whatever is deleted from it is computed again, to the same bytes. So is what is not as it was written: each
-    file carries a digest of its content and of its name, and one that does not fit is not believed.
+    Whatever is deleted from it is computed again, to the same bytes. So is what is not as it was written:
+    each file carries a digest of its content and of its name, and one that does not fit is not believed.
 
     Parameters
     ----------

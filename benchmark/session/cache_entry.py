@@ -20,7 +20,7 @@ class BadEntry(ValueError):
 
 
 def sealed(name: str, content: bytes) -> bytes:
-    """The file of an entry.
+    r"""The file of an entry.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def sealed(name: str, content: bytes) -> bytes:
 
     Examples
     --------
-    >>> sealed("results/ab.results", b"held").count(b"\\n")
+    >>> sealed("results/ab.results", b"held").count(b"\n")
     1
     >>> opened("results/ab.results", sealed("results/ab.results", b"held"))
     b'held'
