@@ -23,6 +23,7 @@ from benchmark.cli.options import (
     Workers,
 )
 from benchmark.cli.printing import print_json, print_table, say, say_failures
+from benchmark.session.errors import UsageError
 
 if TYPE_CHECKING:
     from benchmark.results.run import Run
@@ -177,9 +178,27 @@ def report(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     against: Against = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Compute results and some scores again; do they agree? Else exit 1."),
+    ] = False,
+    pairs: Annotated[
+        int, typer.Option(min=0, metavar="K", help="With --verify: pairs a metric that are scored again.")
+    ] = 8,
+    catalog: Annotated[
+        Path | None, typer.Option("--catalog", metavar="F", help="With --verify: the run's catalog.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="With --verify: of the choice of pairs.")] = 0,
+    workers: Workers = None,
     json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Render a run again; with --against, the zoo's figures beside those of real tables."""
+    """Render a run again, beside real tables (--against), or compute it again (--verify)."""
+    if verify:
+        if against or open_:
+            raise UsageError("report --verify: it renders nothing; leave out --against and --open")
+        _verify(run_directory, catalog, pairs, seed, workers, json_, quiet)
+        return
     from benchmark.report import render
 
     if against:
@@ -194,3 +213,18 @@ def report(
         import webbrowser
 
         webbrowser.open((run_directory / "report.html").resolve().as_uri())
+
+
+def _verify(
+    run: Path, catalog: Path | None, pairs: int, seed: int, workers: int | None, json_: bool, quiet: bool
+) -> None:
+    """Compute a run again, and say whether it agrees."""
+    from benchmark.pipeline.verify import verify
+
+    found = verify(run, catalog=catalog, n_pairs=pairs, seed=seed, workers=workers, quiet=quiet)
+    if json_:
+        print_json(found.to_json())
+    else:
+        print(found)
+    if not found.agrees:
+        raise typer.Exit(UNIT_FAILED)

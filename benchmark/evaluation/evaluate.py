@@ -19,6 +19,7 @@ from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.plan import make_plan
 from benchmark.pipeline.provenance import Request, catalog_facts
 from benchmark.pipeline.run import carry_out
+from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run
 from benchmark.results.schema import MetricResult
 from benchmark.session.errors import UsageError
@@ -28,7 +29,6 @@ from benchmark.session.session import Session
 __all__ = ["Evaluation", "evaluate", "write_template"]
 
 TEMPLATE: Final = Path(__file__).with_name("own_metric.py")
-CARD: Final = "card.md"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Evaluation(Shown):
     @property
     def card(self) -> Path:
         """Where the metric card lies."""
-        return self.run.path / CARD
+        return RunDirectory(self.run.path).card
 
     @property
     def passed(self) -> bool:
@@ -189,6 +189,14 @@ def evaluate(
         "models": models,
         "time_limit": limit,
     }
+
+    def judged(run: Run) -> tuple[GateOutcome, ...]:
+        result = run.results.metric(proposed.name)
+        return tuple(gate.judge(result) for gate in conditions)
+
+    def card(run: Run) -> str:
+        return metric_card(run.record, run.results, proposed.name, list(map(str, judged(run))))
+
     run = carry_out(
         session,
         loaded,
@@ -197,9 +205,6 @@ def evaluate(
         Request("evaluate", arguments, seed, tier, session.device, catalog_facts(loaded)),
         time_limits={} if limit is None else {proposed.name: limit},
         focus=proposed.name,
+        card=card,
     )
-    result = run.results.metric(proposed.name)
-    evaluation = Evaluation(proposed.name, run, tuple(gate.judge(result) for gate in conditions))
-    said = [str(outcome) for outcome in evaluation.gates]
-    write_text(evaluation.card, metric_card(run.record, run.results, proposed.name, said))
-    return evaluation
+    return Evaluation(proposed.name, run, judged(run))

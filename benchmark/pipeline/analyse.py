@@ -19,6 +19,7 @@ from benchmark.pipeline.score_file import need_columns, read_score_file
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run
 from benchmark.session.errors import UsageError
+from benchmark.session.locks import locked
 from benchmark.session.session import Session
 
 __all__ = ["analyse", "read_scores"]
@@ -69,7 +70,8 @@ def analyse(
     Raises
     ------
     UsageError
-        The file cannot be read, lacks a column, or names models that the catalog does not know.
+        The file cannot be read, lacks a column, or names models that the catalog does not know; or another
+        process writes in `out`.
     analysis.BadTable
         Labels that contradict each other, or a pair twice.
 
@@ -102,7 +104,9 @@ def analyse(
     facts = None if labels is None else catalog_facts(labels)
     arguments = {"scores": source, "citation": citation, "own_units": own_units}
     request = Request("analyse", arguments, seed, catalog=facts)
-    return finish(session, RunDirectory(Path(out) if out else default_out()), scored, request, Clock())
+    directory = RunDirectory(Path(out) if out else default_out())
+    with locked(directory.path, "--out"):
+        return finish(session, directory, scored, request, Clock())
 
 
 def read_scores(

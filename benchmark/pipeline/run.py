@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from benchmark.pipeline.transfer import with_cells
 from benchmark.pipeline.workspace import Workspace
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run
+from benchmark.session.locks import locked
 from benchmark.session.session import Session
 
 __all__ = ["carry_out", "extract_all", "run", "start_engine"]
@@ -147,6 +148,7 @@ def carry_out(
     *,
     time_limits: Mapping[str, float] | None = None,
     focus: str | None = None,
+    card: Callable[[Run], str] | None = None,
     fetching: fpcore.Fetching | None = None,
     sample: bool = False,
 ) -> Run:
@@ -163,18 +165,37 @@ def carry_out(
         What run.json says of it.
     time_limits : mapping of str to float, optional
         Metric → seconds that it may take for one model, and for one pair; POSIX only.
-    focus : str, optional
+    focus, card
         As for `finish`.
     fetching : Fetching, optional
         What becomes of bytes that come from the hub.
     sample : bool
         As for `run`.
+
+    Raises
+    ------
+    UsageError
+        Another process writes in that directory.
     """
-    limits = dict(time_limits or {})
+    with locked(out, "--out"):
+        directory, clock = RunDirectory(out), Clock()
+        if not directory.ended:
+            directory.begin(begun(request, clock.started))
+        scored = _scored(session, catalog, plan, dict(time_limits or {}), clock, fetching, sample)
+        return finish(session, directory, scored, request, clock, focus=focus, card=card)
+
+
+def _scored(
+    session: Session,
+    catalog: Catalog,
+    plan: Plan,
+    limits: Mapping[str, float],
+    clock: Clock,
+    fetching: fpcore.Fetching | None,
+    sample: bool,
+) -> Scored:
+    """Fingerprint the models of a plan and score its pairs; parameters as for `carry_out`."""
     engine = start_engine(session, fetching, sample=sample)
-    directory = RunDirectory(out)
-    clock = Clock()
-    directory.write_record(begun(request, clock.started))
     everything = (*plan.models, *plan.forged_models)
     with clock.phase("fingerprints"):
         found = extract_all(
@@ -191,7 +212,7 @@ def carry_out(
     engine.close()
     honest, forged = frames[: len(plan.metrics)], frames[len(plan.metrics) :]
     scores = pd.concat(honest, ignore_index=True)
-    scored = Scored(
+    return Scored(
         _table(scores),
         plan.metrics,
         catalog,
@@ -201,7 +222,6 @@ def carry_out(
         {model: found[model] for model in plan.forged_models},
         traffic=conclude_traffic(engine.here, plan.transfer, found.values()),
     )
-    return finish(session, directory, scored, request, clock, focus=focus)
 
 
 def start_engine(

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from types import ModuleType
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import pandas as pd
 
@@ -25,7 +25,7 @@ from benchmark.results.forgery_outcomes import forgery_outcomes
 from benchmark.results.kept_values import keep_value, kept_value
 from benchmark.results.laundering import laundering_outcomes
 from benchmark.results.run_points import run_points, runs
-from benchmark.results.schema import SCHEMA, MetricResult, Results
+from benchmark.results.schema import SCHEMA, MetricDescription, MetricResult, Results
 from benchmark.results.score_decay import decay_points, distances
 from benchmark.results.shared_properties import founder_pairs, shared_property_classes
 from benchmark.session.cache import Cache
@@ -35,6 +35,7 @@ from benchmark.zoo.manifest import MANIFEST, SHIPPED
 __all__ = ["code_digest", "complete_results", "results_of", "with_catalog_facts"]
 
 T = TypeVar("T")
+Known: TypeAlias = Mapping[str, fpcore.Metric] | Mapping[str, MetricDescription]
 
 # What decides the digits of a result besides the scores and the code of `analysis`.
 PACKAGES = ("numpy", "scipy", "scikit-learn", "statsmodels", "pandas")
@@ -42,7 +43,7 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "statsmodels", "pandas")
 
 def complete_results(
     scores: pd.DataFrame,
-    known: Mapping[str, fpcore.Metric],
+    known: Known,
     *,
     seed: int,
     cache: Cache,
@@ -87,7 +88,7 @@ def complete_results(
 
 def results_of(
     scores: pd.DataFrame,
-    known: Mapping[str, fpcore.Metric],
+    known: Known,
     *,
     seed: int,
     cache: Cache,
@@ -100,8 +101,9 @@ def results_of(
     ----------
     scores : pandas.DataFrame
         Normalised score table, several metrics.
-    known : mapping of str to Metric
-        Registered or proposed metrics by name, for their versions and the first of their claims.
+    known : mapping of str to Metric or MetricDescription
+        Registered or proposed metrics by name, or what run.json says of them, for their versions and the
+        first of their claims.
     seed : int
     cache : Cache
         Where results are kept: by the scores, claims, versions, seed and focus, the code of `analysis` and
@@ -129,11 +131,11 @@ def results_of(
     return _remembered(cache, _key(scores, known, seed, focus), analysis.Summary, analysed)
 
 
-def _claims(known: Mapping[str, fpcore.Metric]) -> dict[str, fpcore.Claim]:
+def _claims(known: Known) -> dict[str, fpcore.Claim | analysis.Claim]:
     return {name: metric.claims[0] for name, metric in known.items() if metric.claims}
 
 
-def _key(scores: pd.DataFrame, known: Mapping[str, fpcore.Metric], seed: int, focus: str | None) -> str:
+def _key(scores: pd.DataFrame, known: Known, seed: int, focus: str | None) -> str:
     """What names the statistics of a score table."""
     stated = json.dumps(
         [

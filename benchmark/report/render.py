@@ -16,14 +16,15 @@ from benchmark.report.page import dots_each, page
 from benchmark.report.sections import MetricSection, claimed, metric_sections
 from benchmark.results.files import RunDirectory
 from benchmark.results.kept_values import keep_value, kept_value
-from benchmark.results.run import Run
+from benchmark.results.run import Run, read_run
 from benchmark.results.schema import Results, RunRecord
 from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
-from benchmark.session.files import atomic_path
+from benchmark.session.files import write_text
+from benchmark.session.locks import locked
 from benchmark.session.packages import package_version
 
-__all__ = ["render"]
+__all__ = ["render", "write_report"]
 
 
 def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> list[Path]:
@@ -46,18 +47,22 @@ def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> 
     Raises
     ------
     benchmark.session.errors.UsageError
-        A file is absent, unreadable, or not of this schema, or the files are not of one run.
+        A file is absent, unreadable, or not of this schema, the files are not of one run, the run has not
+        ended, or another process writes there.
     """
-    if isinstance(run, Run):
-        directory = RunDirectory(run.path)
-        record, results, scores = run.record, run.results, run.scores
-    else:
-        directory = RunDirectory(Path(run))
-        record, results, scores = directory.read_record(), directory.read_results(), directory.read_scores()
+    found = run if isinstance(run, Run) else read_run(run)
+    with locked(found.path, ""):
+        return write_report(found, cache=cache, workers=workers)
+
+
+def write_report(run: Run, *, cache: Cache | None = None, workers: int = 1) -> list[Path]:
+    """Write what `render` writes in a directory that the caller has locked; parameters as there."""
+    directory = RunDirectory(run.path, run.record)
+    record, results, scores = run.record, run.results, run.scores
     _check(directory.path, results, scores)
     sections = metric_sections(record, results, scores, most=dots_each(results))
     against = directory.read_against()
-    figures = directory.path / "figures"
+    figures = directory.figures
     kept = None if cache is None else cache.figures / f"{_key(directory, record)}.figures"
     drawn = _kept(cache, kept, figure_names(results)) if cache and kept else None
     drawing = _begun(sections, results, workers) if drawn is None else None
@@ -71,8 +76,7 @@ def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> 
             keep_value(cache, kept, drawn)
     texts |= {figures / name: content for name, content in (drawn or {}).items()}
     for path, content in texts.items():
-        with atomic_path(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+        write_text(path, content)
     # An earlier rendering of this run may have had other metrics; its plots would be taken for this one's.
     for stale in set(figures.glob("scores-*.svg")) - set(texts):
         stale.unlink()

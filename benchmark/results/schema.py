@@ -42,7 +42,7 @@ __all__ = [
     "TrafficRecord",
 ]
 
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,7 @@ class Results(Shown):
     Attributes
     ----------
     schema : int
-        4; a file of another schema is refused.
+        5; a file of another schema is refused.
     metrics : tuple of MetricResult
         In the order of the run.
     comparisons : tuple of Comparison
@@ -537,7 +537,7 @@ class RunRecord(Shown):
     Attributes
     ----------
     schema : int
-        4; a file of another schema is refused.
+        5; a file of another schema is refused.
     status : str
         "running", "complete", or "partial" where a unit of work failed.
     command : str
@@ -571,6 +571,13 @@ class RunRecord(Shown):
         All of the catalog; empty without one.
     traffic : TrafficRecord or None
         What was fetched from the hub; None for a run of nothing but models on this machine.
+    notes : tuple of str
+        What was changed to read the score table of `analyse`; they stand among the warnings of each metric.
+    code : mapping of str to str
+        What computed → sha256 of its source: the packages, the zoo's manifest, and each metric that is not of
+        this package.
+    digests : mapping of str to str
+        File of this directory → sha256; a file that does not fit it is refused. Empty while the run lasts.
     """
 
     schema: int
@@ -593,3 +600,6 @@ class RunRecord(Shown):
     failures: tuple[Failure, ...]
     disputes: tuple[DisputeRecord, ...]
     traffic: TrafficRecord | None
+    notes: tuple[str, ...] = ()
+    code: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)

@@ -8,7 +8,7 @@ import inspect
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["package_version", "source_digest"]
+__all__ = ["file_digest", "package_version", "source_digest"]
 
 
 def package_version(package: str) -> str:
@@ -17,6 +17,11 @@ def package_version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 (hex) of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def source_digest(*packages: ModuleType) -> str:

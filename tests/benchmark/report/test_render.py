@@ -22,9 +22,9 @@ from benchmark.session.errors import UsageError
 
 def written(path: Path) -> Path:
     directory = RunDirectory(path)
-    directory.write_record(run())
     directory.write_results(results())
     directory.write_scores(scores())
+    directory.conclude(run())
     return path
 
 
@@ -146,10 +146,10 @@ def test_the_terminal_table_of_nothing_is_empty() -> None:
 def small(tmp_path: Path) -> RunDirectory:
     """A run of one metric, cheap to write again and again."""
     directory = RunDirectory(tmp_path)
-    directory.write_record(run_record())
     directory.write_results(small_results())
     frame = scores()[lambda rows: rows["metric"] == "weight-cosine"]
     directory.write_scores(frame.assign(metric=metric_result().metric))
+    directory.conclude(run_record())
     return directory
 
 
@@ -169,6 +169,7 @@ def test_a_key_that_is_missing_is_an_error_and_never_a_vanished_row(small: RunDi
 
 def test_files_that_do_not_belong_together_are_refused(small: RunDirectory) -> None:
     small.write_scores(scores())
+    small.conclude(run_record())
     with pytest.raises(UsageError, match=r"scores\.parquet has no row of \S+, which results\.json has"):
         render(small.path)
 
@@ -186,5 +187,6 @@ def test_results_that_no_analysis_gives_are_refused(
 ) -> None:
     odd = replace(metric_result(), **change)  # type: ignore[arg-type]
     small.write_results(replace(small_results(), metrics=(odd,)))
+    small.conclude(run_record())
     with pytest.raises(UsageError, match=rf"results\.json: .*{said}"):
         render(small.path)
