@@ -12,6 +12,7 @@ from benchmark.cli.compare_verb import compare
 from benchmark.cli.evaluate_verb import evaluate
 from benchmark.cli.exits import BAD_INPUT, INTERRUPTED, message
 from benchmark.cli.fingerprint_verb import fingerprint
+from benchmark.cli.interrupts import FAREWELL, interruptible
 from benchmark.cli.leaderboard_verb import leaderboard
 from benchmark.cli.metrics_verb import metrics
 from benchmark.cli.power_verb import power
@@ -50,17 +51,20 @@ app.add_typer(cache_verbs.app, name="cache", short_help="Show or clear the cache
 
 def main() -> None:
     """Run the command line; bad input is one clear line and exit code 2, never a traceback."""
-    try:
-        code = app(standalone_mode=False)
-    except Exception as error:
-        told = message(error)
-        if told is None:
-            raise
-        say(told)
-        sys.exit(BAD_INPUT)
-    if code == INTERRUPTED:
-        say("interrupted; the work done is kept: the same command goes on where it was")
-    sys.exit(code or 0)
+    with interruptible():
+        try:
+            code = app(standalone_mode=False)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except Exception as error:
+            told = message(error)
+            if told is None:
+                raise
+            say(told)
+            sys.exit(BAD_INPUT)
+        if code == INTERRUPTED:
+            say(FAREWELL)
+        sys.exit(code or 0)
 
 
 def _version(wanted: bool) -> None:

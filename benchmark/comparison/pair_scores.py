@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -62,17 +62,21 @@ class PairScorer:
         As for `time_limit_in_seconds`: what metrics of other packages get for a model, and for a pair.
     sample : bool
         As for `benchmark.run`.
+    needed : collection of str, optional
+        Without which of them there is nothing to say; default: without any.
 
     Attributes
     ----------
     metrics : tuple of ChosenMetric
     models : dict of str to ComparedModel
-        By what the user named.
+        By what the user named, of those that can be read.
+    damaged : dict of str to str
+        Why the others cannot.
 
     Raises
     ------
     fpcore.BadCheckpoint
-        A model that cannot be read.
+        A model that is needed cannot be read.
     """
 
     def __init__(
@@ -85,7 +89,9 @@ class PairScorer:
         also: Sequence[str] = (),
         time_limit: float | None = None,
         sample: bool = False,
+        needed: Collection[str] | None = None,
     ) -> None:
+        self._needed = set(typed) if needed is None else set(needed)
         self._session = session
         self._engine: Engine[Workspace] = start_engine(session, sample=sample)
         self.metrics = tuple(map(choose, metrics))
@@ -95,7 +101,13 @@ class PairScorer:
         self._located: Mapping[str, Located] = {text: locate_typed(catalog, text) for text in typed}
         distinct = list({located.model: located for located in self._located.values()}.values())
         self._extractions = extract_all(session, self._engine, distinct, extracted, self._limits)
-        self.models = {text: identify(catalog, text, self._extraction(text)) for text in typed}
+        damage = {text: self._extraction(text).damage for text in typed}
+        self.damaged = {text: why for text, why in damage.items() if why and text not in self._needed}
+        self.models = {
+            text: identify(catalog, text, self._extraction(text))
+            for text in typed
+            if text not in self.damaged
+        }
 
     def scores(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, MetricScore]]:
         """Score pairs of the models.
@@ -108,12 +120,12 @@ class PairScorer:
         Returns
         -------
         list of dict of str to MetricScore
-            For each pair by metric.
+            For each pair by metric. Where a model turns out not to be readable, all have failed.
 
         Raises
         ------
         fpcore.BadCheckpoint
-            A model that turns out not to be readable.
+            Models of that pair are needed.
         """
         # In the order of their labels, as in every score table: the same sums to the last digit.
         ordered = [sorted(pair, key=lambda text: self.models[text].label) for pair in pairs]
@@ -129,16 +141,20 @@ class PairScorer:
                 limits=self._limits,
             )
         found: list[dict[str, MetricScore]] = [{} for _ in pairs]
+        unreadable: dict[int, str] = {}
         for metric, frame in zip(self.metrics, frames, strict=True):
-            damage = frame.loc[frame["damaged"], "bare_reason"]
-            if len(damage):
-                raise fpcore.BadCheckpoint(str(damage.iloc[0]))
+            for place in frame.index[frame["damaged"]]:
+                unreadable[place] = str(frame.loc[place, "bare_reason"])
+                if self._needed.issuperset(pairs[place]):
+                    raise fpcore.BadCheckpoint(unreadable[place])
             if "standard_error" not in frame:
                 frame["standard_error"] = math.nan
             columns = (frame[name] for name in ("status", "bare_reason", "score", "standard_error"))
             for place, (status, reason, score, error) in enumerate(zip(*columns, strict=True)):
                 scored = MetricScore(str(status), str(reason), float(score), float(error))
                 found[place][metric.name] = scored
+        for place, why in unreadable.items():  # weights that are damaged for one metric are trusted for none
+            found[place] = dict.fromkeys(found[place], MetricScore("failed", why, math.nan))
         return found
 
     def checkpoint(self, text: str) -> fpcore.Checkpoint:

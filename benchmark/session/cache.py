@@ -150,8 +150,8 @@ class Cache:
         """
         path = self.path / name
         try:
-            kind, *_, last = name.split("/")
-            if kind not in KINDS or ".." in name.split("/") or not KEY.fullmatch(last):
+            parts = name.split("/")
+            if parts[0] not in KINDS or ".." in parts or not KEY.fullmatch(parts[-1]):
                 raise BadEntry("no name of an entry")
             opened(name, entry)
         except BadEntry as error:
