@@ -49,7 +49,9 @@ class Difference(Shown):
 
 
 def _shown(value: JSON) -> str:
-    told = f"{value:.6g}" if isinstance(value, float) else repr(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    told = repr(str(value) if isinstance(value, str) else value)
     return told if len(told) <= 60 else f"{told[:60]}…"
 
 

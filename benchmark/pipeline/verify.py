@@ -53,8 +53,8 @@ class Verification(Shown):
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """All of them."""
-        return (*self.results, *self.labels, *(self.scores.differences if self.scores else ()))
+        """All of them, causes before what follows from them."""
+        return (*self.labels, *(self.scores.differences if self.scores else ()), *self.results)
 
     @property
     def agrees(self) -> bool:
