@@ -126,7 +126,7 @@ class Cache:
         """
         try:
             held = opened(path.relative_to(self.path).as_posix(), path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (BadEntry, OSError) as error:
             self.distrust(path, error)
