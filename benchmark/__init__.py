@@ -9,7 +9,7 @@
 
 `run` turns a catalog into a calibration report and `analyse` a score table, `evaluate` judges a metric of
 your own beside the others, `compare` and `find_parents` weigh a case by a finished run, `read_run` reads one
-back and `plots` draws it; `import_models` adds models of the hub to a catalog. Each is imported when it is
+back, `verify` computes it again and `plots` draws it; `import_models` adds models of the hub to a catalog. Each is imported when it is
 first asked for.
 """
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from benchmark.pipeline.fingerprint_model import ModelFingerprint, fingerprint
     from benchmark.pipeline.plan import Plan, plan
     from benchmark.pipeline.run import run
+    from benchmark.pipeline.verify import Verification, verify
     from benchmark.report import plots
     from benchmark.results.run import Run, read_run
 
@@ -44,6 +45,7 @@ __all__ = [
     "ModelFingerprint",
     "Plan",
     "Run",
+    "Verification",
     "analyse",
     "compare",
     "evaluate",
@@ -56,6 +58,7 @@ __all__ = [
     "plots",
     "read_run",
     "run",
+    "verify",
 ]
 
 #: Module → what it is the home of.
@@ -72,6 +75,7 @@ HOMES: Final = {
     "benchmark.pipeline.fingerprint_model": ("ModelFingerprint", "fingerprint"),
     "benchmark.pipeline.plan": ("Plan", "plan"),
     "benchmark.pipeline.run": ("run",),
+    "benchmark.pipeline.verify": ("Verification", "verify"),
     "benchmark.report.plots": ("plots",),
     "benchmark.results.run": ("Run", "read_run"),
 }
