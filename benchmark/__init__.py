@@ -9,8 +9,8 @@
 
 `run` turns a catalog into a calibration report and `analyse` a score table, `evaluate` judges a metric of
 your own beside the others, `compare` and `find_parents` weigh a case by a finished run, `read_run` reads one
-back, `verify` computes it again and `plots` draws it; `import_models` adds models of the hub to a catalog. Each is imported when it is
-first asked for.
+back, `verify` computes one again and `plots` draws it; `import_models` adds models of the hub to a catalog.
+Each is imported when it is first asked for.
 """
 
 from __future__ import annotations
