@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
 import pandas as pd
 
 from analysis.columns import RELATIONS
+from analysis.lineages import connected_components
 from analysis.notebook import Shown
 from benchmark.catalog.counts import CatalogCounts, count_catalog
 from benchmark.catalog.graph import Graph, Kinship
@@ -34,6 +35,10 @@ FORGERY_COLUMNS = (
     "architecture_of",
     "architecture_target",
 )
+
+
+MOST_GRAPHS: Final = 256
+"""Kept of those that decide on two models: pairs are asked for lineage by lineage."""
 
 
 class Catalog(Shown):
@@ -91,6 +96,7 @@ class Catalog(Shown):
         self.file = file
         self.digest = digest
         self._aliases = {alias: model.id for model in models for alias in model.aliases}
+        self._graphs: dict[frozenset[str], Graph] = {}
 
     def __repr__(self) -> str:
         return f"Catalog({self.file}: {len(self.models)} models, {len(self.disputes)} disputes)"
@@ -145,6 +151,30 @@ class Catalog(Shown):
         """Relations as matrices, forgeries among them: they descend from the models they were made of."""
         return Graph(list(self.entries.values()), self.disputes)
 
+    @cached_property
+    def _apart(self) -> dict[str, str]:
+        """Model → a name for all that it is tied to: its lineage, and what open disputes tie to that."""
+        lineages = self.graph.lineages
+        ties = [(dispute.models[0], side) for dispute in self.graph.disputes for side in dispute.models]
+        return connected_components(self.entries, [*lineages.items(), *ties])
+
+    def _of_two(self, first: str, second: str) -> tuple[Graph, int, int]:
+        """A graph that decides on two entries, and their numbers in it.
+
+        No model beyond those that the two are tied to has a say, and matrices grow with the square of the
+        models: one pair of a large catalog is answered from few.
+        """
+        near = {self._apart[first], self._apart[second]}
+        key = frozenset(near)
+        if key not in self._graphs:
+            if len(self._graphs) >= MOST_GRAPHS:
+                self._graphs.clear()
+            models = [model for name, model in self.entries.items() if self._apart[name] in near]
+            held = [one for one in self.disputes if self._apart[one.models[0]] in near]
+            self._graphs[key] = Graph(models, held)
+        graph = self._graphs[key]
+        return graph, graph.index[first], graph.index[second]
+
     @property
     def lineages(self) -> dict[str, str]:
         """Model → lineage for every model; see `lineage`."""
@@ -191,7 +221,8 @@ class Catalog(Shown):
         CatalogError
             Unknown name, or both names mean one model.
         """
-        return self.explain(a, b).relation
+        graph, *pair = self._of_two(*self._two(a, b))
+        return RELATIONS[graph.relations[tuple(pair)]]
 
     def explain(self, a: str, b: str) -> Kinship:
         """Relation, method and reason of two models; as `relation`.
@@ -203,10 +234,14 @@ class Catalog(Shown):
         Kinship(relation='derived', method='fine-tune:short > instruct-tune',
                 reason='zoo/qwen-a-ft-short-instruct descends from zoo/qwen-a')
         """
+        graph, *pair = self._of_two(*self._two(a, b))
+        return graph.explain(*pair)
+
+    def _two(self, a: str, b: str) -> tuple[str, str]:
         first, second = self.canonical(a), self.canonical(b)
         if first == second:
             raise CatalogError(f"{a} and {b} are one model ({first}); a pair needs two")
-        return self.graph.explain(self.graph.index[first], self.graph.index[second])
+        return first, second
 
     def pairs(self, ids: Iterable[str] | None = None) -> pd.DataFrame:
         """Every pair of models with its labels.
@@ -311,10 +346,10 @@ class Catalog(Shown):
 
     def _doubt(self, a: str, b: str) -> list[str]:
         """What a disputed pair hangs on; empty for another."""
-        first, second = self.graph.index[a], self.graph.index[b]
-        if RELATIONS[self.graph.relations[first, second]] != "disputed":
+        graph, first, second = self._of_two(a, b)
+        if RELATIONS[graph.relations[first, second]] != "disputed":
             return []
-        return str(self.graph.doubt(np.array([first]), np.array([second]))[0]).split(", ")
+        return str(graph.doubt(np.array([first]), np.array([second]))[0]).split(", ")
 
     def counts(self) -> CatalogCounts:
         """What the catalog holds, as counts.

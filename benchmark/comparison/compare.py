@@ -20,6 +20,7 @@ from benchmark.comparison.sentences import cannot_say, sentence
 from benchmark.comparison.weighing import weigh_pair
 from benchmark.pipeline.threads import one_blas_thread, one_thread
 from benchmark.results.published_places import PublishedPlace, place_published
+from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.errors import UsageError
 from benchmark.session.packages import package_version
 from benchmark.session.session import Session
@@ -108,7 +109,7 @@ def compare(
             [metric.load() for metric in scorer.metrics], scores, (first.cell, second.cell), run, left_out
         )
     layers = _layers(session, scorer, typed)
-    session.cache.trim()
+    session.cache.trim(every=TRIM_EVERY)
     forged = tuple(note for model in (first, second) if (note := known_forgery(loaded, run, model)))
     facts = None if run is None else run.facts(left_out)
     version, date = package_version("lookalike"), datetime.now(UTC).date().isoformat()

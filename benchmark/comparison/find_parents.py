@@ -16,6 +16,7 @@ from benchmark.comparison.known_forgery import known_forgery
 from benchmark.comparison.pair_scores import MetricScore, PairScorer
 from benchmark.comparison.ranking_scores import JointScorer
 from benchmark.comparison.reference_pairs import NO_CALIBRATION, place_of
+from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.errors import UsageError
 from benchmark.session.session import Session
 
@@ -121,7 +122,7 @@ def find_parents(
         lineages = run.lineages_of(loaded, other.catalog_id, other.digest)
         entries.append(analysis.Entry(label, ranked.value, ranked.table, same, lineages, ranked.reason))
         failures += _failures(scored, f"{suspect.label} – {label}")
-    session.cache.trim()
+    session.cache.trim(every=TRIM_EVERY)
     asked = [suspect, *(scorer.models[name] for name in candidates.values())]
     answer = analysis.exclude_candidates(entries, confidence)
     return CandidateCase(

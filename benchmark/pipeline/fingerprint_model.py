@@ -13,6 +13,7 @@ from benchmark.pipeline.chosen_metric import choose
 from benchmark.pipeline.extract import extract
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.workspace import Workspace
+from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.session import Session
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def fingerprint(
             values[metric.name] = workspace.metric(metric).raw(found)
         else:
             silent[outcome.status][metric.name] = outcome.reason
-    session.cache.trim()
+    session.cache.trim(every=TRIM_EVERY)
     checkpoint = workspace.open(located)
     try:
         apart = checkpoint.apart

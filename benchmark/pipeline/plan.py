@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypedDict
@@ -37,8 +38,10 @@ TIERS: Final = ("zoo", "hub", "all")
 #: Up to so many pairs a cheap metric scores all of them; beyond, all but a part of those that are neither
 #: related nor look-alikes, whose number grows with the square of the models and which say the least.
 ALL_PAIRS: Final = 40_000
-#: How many more of those a cheap metric scores than a costly one.
+#: How many more of any two lineages a cheap metric then scores than a costly one does look-alikes.
 CHEAP_TIMES: Final = 4
+#: And with so many other lineages a costly one scores each lineage in pairs that are no look-alikes.
+OTHER_LINEAGES: Final = 20
 
 Mask = npt.NDArray[np.bool_]
 
@@ -233,8 +236,8 @@ def make_plan(
         Only the first so many models.
     pairs_per_lineage_pair : int
         Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first.
-        Of more than `ALL_PAIRS` pairs, costly ones score one pair of two lineages that holds no look-alikes,
-        and cheap ones all look-alikes and four times so many others.
+        Of more than `ALL_PAIRS` pairs, costly ones score of the others one with each of `OTHER_LINEAGES`
+        lineages, and cheap ones all look-alikes and four times so many others.
     seed : int
         Of the choice among those.
     budget : int
@@ -290,8 +293,8 @@ def make_plan(
     if costly or len(pairs) > ALL_PAIRS:
         # Which pairs are look-alikes decides the choice, so the shapes must be known before it is made.
         pairs = with_cells(pairs, shapes(catalog, _shapeless(pairs)))
-        few = 1 if len(pairs) > ALL_PAIRS else pairs_per_lineage_pair
-        subset = balanced_subset(pairs, pairs_per_lineage_pair, seed, others=few)
+        few = OTHER_LINEAGES if len(pairs) > ALL_PAIRS else None
+        subset = balanced_subset(pairs, pairs_per_lineage_pair, seed, other_lineages=few)
     if len(pairs) > ALL_PAIRS:
         cheap = balanced_subset(pairs, CHEAP_TIMES * pairs_per_lineage_pair, seed, all_look_alikes=True)
     chosen = {metric.name: cheap if metric.cost == "cheap" else subset for metric in metrics}
@@ -325,13 +328,14 @@ def balanced_subset(
     seed: int,
     *,
     all_look_alikes: bool = False,
-    others: int | None = None,
+    other_lineages: int | None = None,
 ) -> Mask:
     """All pairs that are not independent, and of the independent ones a few for each two lineages.
 
     Pairs of the same two lineages say little more together than one, so the number is balanced over
     lineage pairs; look-alikes come first because they are what decides, or are all taken beside the few.
-    With `others`, at most so many of the few are no look-alikes.
+    With `other_lineages`, pairs that are no look-alikes are fewer still: one of two lineages, and of each
+    lineage with so many others. How surely a rate over them is known hangs on the number of lineages.
     """
     alike = analysis.look_alike_pairs(pairs["relation"], pairs["architecture_a"], pairs["architecture_b"])
     order = pd.DataFrame(
@@ -348,8 +352,21 @@ def balanced_subset(
         few &= ~alike
     by_lot = order[few].sort_values(["lineages", "last", "lot"])
     taken = by_lot.groupby("lineages").cumcount() < per_lineage_pair
-    if others is not None:
-        taken &= ~by_lot["last"] | (by_lot.groupby(["lineages", "last"]).cumcount() < others)
+    if other_lineages is not None:
+        spread = _spread_out(by_lot[by_lot["last"]], other_lineages)
+        taken &= ~by_lot["last"] | by_lot.index.isin(spread)
     keep = ~few
     keep[taken.index[taken]] = True
     return keep
+
+
+def _spread_out(pairs: pd.DataFrame, most: int) -> list[Hashable]:
+    """Of pairs with `lineages` and a `lot`, one of two lineages, and at most so many that touch a lineage."""
+    met: Counter[str] = Counter()
+    taken = []
+    for row, lineages in pairs.drop_duplicates("lineages").sort_values("lot")["lineages"].items():
+        two = lineages.split("\0")
+        if max(met[one] for one in two) < most:
+            taken.append(row)
+            met.update(two)
+    return taken

@@ -9,7 +9,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from types import ModuleType
 from typing import TypeAlias, TypeVar
 
@@ -17,6 +17,7 @@ import pandas as pd
 
 import analysis
 import fpcore
+from analysis.processes import in_processes
 from benchmark import catalog as catalogs, results, zoo
 from benchmark.catalog import Catalog
 from benchmark.results.decision import deciding_threshold
@@ -69,7 +70,7 @@ def complete_results(
 
     def completed() -> Results:
         summary = results_of(scores, known, seed=seed, cache=cache, focus=focus, workers=workers)
-        return with_catalog_facts(summary, scores, catalog, forgeries, notes)
+        return with_catalog_facts(summary, scores, catalog, forgeries, notes, workers)
 
     if catalog is not None and not catalog.digest:
         return completed()  # a catalog made in Python: nothing names what it says
@@ -175,6 +176,7 @@ def with_catalog_facts(
     catalog: Catalog | None,
     forgeries: pd.DataFrame | None,
     notes: tuple[str, ...] = (),
+    workers: int = 1,
 ) -> Results:
     """Add to each metric what only the catalog knows: forgeries, runs, families and more.
 
@@ -190,28 +192,50 @@ def with_catalog_facts(
     notes : tuple of str
         Of the score table: they stand first among the warnings of each metric.
     """
-    far = distances(catalog) if catalog else None
-    trained = runs(catalog) if catalog else None
-    founders = founder_pairs(catalog) if catalog else None
-    families = {} if catalog is None else {model.id: model.family for model in catalog.models.values()}
-    metrics = []
-    for one in summary.metrics:
-        own = scores[scores["metric"] == one.metric]
-        decision = deciding_threshold(one)
-        metrics.append(
-            MetricResult(
-                **vars(replace(one, warnings=tuple(dict.fromkeys((*notes, *one.warnings))))),
-                forgeries=() if forgeries is None else forgery_outcomes(forgeries, one.metric, decision),
-                decay=() if far is None else decay_points(own, far),
-                run_points=() if trained is None else run_points(own, trained),
-                shared_properties=()
-                if founders is None
-                else shared_property_classes(own, founders, decision.value),
-                by_family=family_classes(own, families, decision.value),
-                laundering=laundering_outcomes(own, decision),
-            )
-        )
+    facts = _CatalogFacts.of(catalog, forgeries, notes)
+    frames = dict(iter(scores.groupby("metric", sort=False)))
+    given = [(one, frames[one.metric], facts) for one in summary.metrics]
+    metrics = in_processes(_with_facts, given, workers)
     return Results(SCHEMA, tuple(metrics), summary.comparisons, summary.catalog)
+
+
+@dataclass(frozen=True)
+class _CatalogFacts:
+    """What a catalog knows of the models of a score table, for every metric."""
+
+    far: pd.DataFrame | None
+    trained: pd.DataFrame | None
+    founders: pd.DataFrame | None
+    families: dict[str, str]
+    forgeries: pd.DataFrame | None
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, catalog: Catalog | None, forgeries: pd.DataFrame | None, notes: tuple[str, ...]
+    ) -> _CatalogFacts:
+        """Ask a catalog, if there is one."""
+        if catalog is None:
+            return cls(None, None, None, {}, forgeries, notes)
+        families = {model.id: model.family for model in catalog.models.values()}
+        return cls(distances(catalog), runs(catalog), founder_pairs(catalog), families, forgeries, notes)
+
+
+def _with_facts(given: tuple[analysis.MetricSummary, pd.DataFrame, _CatalogFacts]) -> MetricResult:
+    """The results of one metric, from its statistics, its scores and the catalog's facts."""
+    one, own, facts = given
+    decision = deciding_threshold(one)
+    return MetricResult(
+        **vars(replace(one, warnings=tuple(dict.fromkeys((*facts.notes, *one.warnings))))),
+        forgeries=() if facts.forgeries is None else forgery_outcomes(facts.forgeries, one.metric, decision),
+        decay=() if facts.far is None else decay_points(own, facts.far),
+        run_points=() if facts.trained is None else run_points(own, facts.trained),
+        shared_properties=()
+        if facts.founders is None
+        else shared_property_classes(own, facts.founders, decision.value),
+        by_family=family_classes(own, facts.families, decision.value),
+        laundering=laundering_outcomes(own, decision),
+    )
 
 
 def code_digest(*packages: ModuleType) -> str:

@@ -139,9 +139,12 @@ def place_published(
     run : pandas.DataFrame, optional
         Score table of a run, several metrics; without it no population is at hand.
     """
+    asked = tuple(scores)
+    if not asked:
+        return ()
     every = catalog.published_scores()
     relation = {score: catalog.published_relation(score) for score in every}
-    return tuple(_place(score, catalog, run, every, relation) for score in scores)
+    return tuple(_place(score, catalog, run, every, relation) for score in asked)
 
 
 def _place(

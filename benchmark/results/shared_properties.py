@@ -17,7 +17,7 @@ from benchmark.catalog import Catalog
 from benchmark.results.schema import SharedPropertyClass
 from benchmark.zoo.corpora import DOMAINS
 
-__all__ = ["founder_pairs", "matched_auc", "median_score", "shared_property_classes"]
+__all__ = ["LEVEL", "UNMATCHED", "founder_pairs", "shared_property_classes"]
 
 #: What two founders of one shape can have in common, beside the initialisation.
 FACTS: Final = ("corpus", "tokenizer", "order", "schedule")
@@ -38,6 +38,9 @@ LESS: Final = "less (two or more differ)"
 NOTHING: Final = "nothing but shape"
 START: Final = "the initialisation"
 LEVEL: Final = 0.95
+UNMATCHED: Final = analysis.Interval.undefined(
+    "no derived pair of these cells has a score", level=LEVEL, method=METHODS["jackknife"]
+)
 
 
 def founder_pairs(catalog: Catalog) -> pd.DataFrame:
@@ -165,8 +168,7 @@ def matched_auc(wins: Wins) -> analysis.Interval:
     """AUC of derived pairs against a class of look-alikes; undefined where either side has no score."""
     if wins.n_positive and wins.n_negative:
         return auc_interval(wins, LEVEL)
-    reason = "no derived pair of these cells has a score"
-    return analysis.Interval.undefined(reason, level=LEVEL, method=METHODS["jackknife"])
+    return UNMATCHED
 
 
 def median_score(table: analysis.ScoreTable, mask: npt.NDArray[np.bool_]) -> float:

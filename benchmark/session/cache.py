@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import re
 import shutil
@@ -16,7 +18,7 @@ from benchmark.session.cache_entry import BadEntry, opened, sealed
 from benchmark.session.errors import UsageError
 from benchmark.session.files import write_bytes
 
-__all__ = ["DEFAULT_LIMIT", "KINDS", "Cache", "CacheInfo", "Contents", "byte_size"]
+__all__ = ["DEFAULT_LIMIT", "KINDS", "TRIM_EVERY", "Cache", "CacheInfo", "Contents", "byte_size"]
 
 KINDS: Final = ("fingerprints", "scores", "results", "figures", "calibrations", "pieces")
 DEFAULT_LIMIT: Final = 10 * 10**9
@@ -26,6 +28,10 @@ KEY: Final = re.compile(r"\.?[0-9a-f]{32,64}\.\S+")
 #: Parts of models on the hub are kept in one folder a model, named by a digest, too.
 FOLDER: Final = re.compile(r"[0-9a-f]{64}")
 UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+TRIM_EVERY: Final = 3600.0
+"""Seconds between two times that commands which keep little trim the cache."""
+TRIMMED: Final = "trimmed"
+"""Name of an empty file: it is as old as the last time that the cache was trimmed."""
 LIVE_SECONDS: Final = 24 * 3600
 """A temporary file younger than this may belong to a run at work."""
 BAD_NAMED: Final = 5
@@ -234,14 +240,22 @@ class Cache:
         self._remove_empty_folders()
         return before
 
-    def trim(self) -> int:
+    def trim(self, every: float = 0.0) -> int:
         """Delete what was used longest ago until no more than `limit` bytes are left.
+
+        Parameters
+        ----------
+        every : float
+            Seconds: nothing is done, and nothing counted, if that was done less long ago. Counting many
+            thousands of files takes a second, which a command that keeps little should not spend each time.
 
         Returns
         -------
         int
             Bytes deleted.
         """
+        if every and self._trimmed_for() < every:
+            return 0
         found = sorted((one for one in self._files() if not one.live), key=lambda one: one.used)
         over = sum(one.bytes for one in found) - self.limit
         deleted = 0
@@ -252,7 +266,17 @@ class Cache:
             deleted += one.bytes
         if deleted:
             self._remove_empty_folders()
+        if self.path.is_dir():
+            with contextlib.suppress(OSError):  # not ours to write: it is counted again next time
+                (self.path / TRIMMED).touch()
         return deleted
+
+    def _trimmed_for(self) -> float:
+        """Seconds since this cache was last trimmed."""
+        try:
+            return time.time() - (self.path / TRIMMED).stat().st_mtime
+        except FileNotFoundError:
+            return math.inf
 
     def _files(self) -> Iterator[Cached]:
         yield from self._folders()

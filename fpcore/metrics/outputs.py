@@ -332,14 +332,40 @@ def softened(logits: NDArray[np.floating]) -> Array:
 
 def kendall(x: Array, y: Array) -> Array:
     """Kendall's τ (a) over rows, column by column."""
-    # Small integers and one row at a time: all pairs of rows at once are slower to move than to count.
-    a, b = (scipy.stats.rankdata(each, method="dense", axis=0).astype(np.int16) for each in (x, y))
+    a, b = (dense_ranks(each) for each in (x, y))
+    n = len(a)
+    pairs = n * (n - 1) // 2
     total = np.zeros(x.shape[1], dtype=np.int64)
+    for row in range(n - 1):
+        # Truth values, one row at a time: all pairs of rows at once are slower to move than to count.
+        same = (a[row] < a[row + 1 :]) == (b[row] < b[row + 1 :])
+        total += same.sum(axis=0, dtype=np.int16)
+    total = 2 * total - pairs
+    tied = (a.max(axis=0, initial=0) < n - 1) | (b.max(axis=0, initial=0) < n - 1)
+    if tied.any():  # a tie in either is neither for nor against
+        total[tied] = concordant(a[:, tied], b[:, tied])
+    concordance: Array = total / pairs
+    return concordance
+
+
+def dense_ranks(x: Array) -> NDArray[np.int16]:
+    """Places of numbers among those of their column, from 0; equal ones share a place."""
+    order = x.argsort(axis=0)
+    ascending = np.take_along_axis(x, order, axis=0)
+    step = np.zeros(x.shape, dtype=np.int16)
+    step[1:] = ascending[1:] != ascending[:-1]
+    ranks = np.empty_like(step)
+    np.put_along_axis(ranks, order, step.cumsum(axis=0, dtype=np.int16), axis=0)
+    return ranks
+
+
+def concordant(a: NDArray[np.int16], b: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Pairs of rows in the same order less those in opposite order, column by column."""
+    total = np.zeros(a.shape[1], dtype=np.int64)
     for row in range(len(a) - 1):
         signs = np.sign(a[row] - a[row + 1 :]) * np.sign(b[row] - b[row + 1 :])
         total += signs.sum(axis=0, dtype=np.int64)
-    concordance: Array = total / (len(x) * (len(x) - 1) / 2)
-    return concordance
+    return total
 
 
 def minus_log10_p(mean: float, n: int, k: int) -> float:

@@ -333,3 +333,16 @@ def test_a_dispute_only_ever_turns_independence_into_doubt(models: list[Model], 
         assert relation == before[pair] or relation == "disputed"
         if before[pair] == "derived":
             assert relation == "derived"
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs(), st.data())
+def test_a_pair_is_explained_alone_as_among_all(models: list[Model], data: st.DataObject) -> None:
+    """Matrices of what two models are tied to decide on them; everything else has no say."""
+    names = sorted(model.id for model in models)
+    sides = data.draw(st.lists(st.permutations(names).map(lambda order: order[:2]), max_size=2))
+    catalog = Catalog(models, [dispute(*pair) for pair in sides])
+    for a, b in itertools.combinations(names, 2):
+        among_all = catalog.graph.explain(catalog.graph.index[a], catalog.graph.index[b])
+        assert catalog.explain(a, b) == among_all
+        assert catalog.relation(a, b) == among_all.relation

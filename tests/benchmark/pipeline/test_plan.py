@@ -72,16 +72,21 @@ def test_a_cheap_subset_keeps_every_look_alike_and_a_few_others() -> None:
 
 
 def test_of_the_few_pairs_that_are_no_look_alikes_fewer_can_be_taken() -> None:
-    pairs = table((4, 4, 4), ("x", "y", "z"))
+    pairs = table((4,) * 9, ("x", "y", "z"))
     alike = analysis.look_alike_pairs(pairs["relation"], pairs["architecture_a"], pairs["architecture_b"])
     independent = (pairs["relation"] == "independent").to_numpy()
-    many = balanced_subset(pairs, 9, seed=3)
-    keep = balanced_subset(pairs, 9, seed=3, others=1)
+    many = balanced_subset(pairs, 16, seed=3)
+    keep = balanced_subset(pairs, 16, seed=3, other_lineages=3)
     np.testing.assert_array_equal(keep[~independent | alike], many[~independent | alike])
-    count = pairs[keep & independent & ~alike].groupby(["lineage_a", "lineage_b"]).size()
-    assert (count == 1).all()
+    others = pairs[keep & independent & ~alike]
+    assert (others.groupby(["lineage_a", "lineage_b"]).size() == 1).all()
     assert (pairs[many & independent & ~alike].groupby(["lineage_a", "lineage_b"]).size() > 1).all()
     assert (keep <= many).all()
+    # Each lineage meets three others, or as many as are left when the rest has its three.
+    met = pd.concat([others["lineage_a"], others["lineage_b"]]).value_counts()
+    assert met.max() == 3
+    assert len(met) == 9
+    assert (met == 3).sum() >= 6
 
 
 def test_only_a_large_plan_leaves_pairs_out_for_cheap_metrics(tmp_path, monkeypatch) -> None:

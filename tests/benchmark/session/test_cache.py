@@ -87,7 +87,17 @@ def test_trim_drops_what_was_used_longest_ago(tmp_path: Path) -> None:
     assert [path.exists() for path in files] == [True, False, False, True]
     assert cache.trim() == 0
     # Folders that hold nothing go too; the cache itself stays.
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["figures", "fingerprints"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figures", "fingerprints", "trimmed"]
+
+
+def test_a_cache_trimmed_of_late_is_not_counted_again(tmp_path: Path) -> None:
+    cache, _ = filled(tmp_path, limit=400)
+    assert cache.trim(every=60) == 0
+    put(cache.results / name(9), 100, 2000.0)
+    assert cache.trim(every=60) == 0  # over the limit by now
+    os.utime(tmp_path / "trimmed", (0, 0))
+    assert cache.trim(every=60) == 100
+    assert cache.info().files == 4
 
 
 def test_within_the_limit_nothing_is_dropped(tmp_path: Path) -> None:
