@@ -105,7 +105,8 @@ class Fingerprint:
         arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
         # One metadata entry: safetensors keeps the order neither of several nor of tensors. Sums over
         # parts depend on their order in the last digit, so it is kept here.
-        return save(arrays, metadata={"fingerprint": json.dumps(about, sort_keys=True)})
+        content: bytes = save(arrays, metadata={"fingerprint": json.dumps(about, sort_keys=True)})
+        return content
 
     @classmethod
     def load(cls, path: str | Path) -> Fingerprint:

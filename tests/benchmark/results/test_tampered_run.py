@@ -198,3 +198,31 @@ def test_nothing_is_written_or_deleted_where_a_link_leads(
         command("report", run, cache=evaluated.cache)
         assert outside.read_text() == "mine"
     assert not (run / "report.html").is_symlink()
+
+
+MODEL, METRIC = 'f1c0"><script>alert(1)</script>', "../../<script>alert(2)</script>"
+
+
+def test_names_are_escaped_and_no_paths(evaluated: Evaluated, run: Path) -> None:
+    """Of a run whose maker named models and metrics to do harm, and signed all of it."""
+
+    def named(text: str) -> str:
+        for honest, hostile in (("f1c0", MODEL), ("weight-cosine", METRIC)):
+            text = text.replace(json.dumps(honest), json.dumps(hostile))
+        return text
+
+    for name in ("run.json", "results.json"):
+        (run / name).write_text(named((run / name).read_text()))
+    in_scores(lambda scores: scores.replace({"f1c0": MODEL, "weight-cosine": METRIC}))(run)
+    signed_again(run)
+    outside = {path for path in run.parent.rglob("*") if run not in path.parents}
+    said = command("report", run, "--json", cache=evaluated.cache)
+    assert said.code == 0, said.err
+    assert {path for path in run.parent.rglob("*") if run not in path.parents} == outside
+    files = [Path(name) for name in json.loads(said.out)["files"]]
+    assert run / "figures" / "scores-script-alert-2-script.svg" in files
+    for path in files:
+        assert path.parent in (run, run / "figures")
+        text = path.read_text(encoding="utf-8")
+        assert "<script>alert" not in text, path
+        assert path.suffix != ".svg" or "<script" not in text, path
