@@ -150,12 +150,10 @@ class Workspace:
             if kept is not None:
                 return kept
             made = self.metric(chosen).fingerprint(self.open(located))
-            kept = storable(made)
-            if kept is not None:
-                with suppress(
-                    OSError
-                ):  # scores are kept next, outside of somebody's code: that names the file
-                    self.cache.write(path, kept)
+            if (content := storable(made)) is not None:
+                # A full disk is met again when scores are kept, outside of somebody's code.
+                with suppress(OSError):
+                    self.cache.write(path, content)
             return made
 
         return self._fingerprints.get((key, digest), find)
