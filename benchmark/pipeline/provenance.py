@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 import analysis
-import benchmark
 import fpcore
 from benchmark.catalog import Catalog
 from benchmark.pipeline.chosen_metric import ChosenMetric
@@ -32,7 +31,7 @@ from benchmark.results.schema import (
     RunRecord,
     ScoredPair,
 )
-from benchmark.session.packages import file_digest, package_version, source_digest
+from benchmark.session.packages import file_digest, package_version, source_digest, this_digest
 from benchmark.zoo.manifest import MANIFEST, SHIPPED
 
 if TYPE_CHECKING:  # it runs models: statistics alone need not
@@ -143,7 +142,7 @@ def code(metrics: Sequence[ChosenMetric]) -> dict[str, str]:
     return {
         "fpcore": source_digest(fpcore),
         "analysis": source_digest(analysis),
-        "benchmark": source_digest(benchmark),
+        "benchmark": this_digest(),
         **({"zoo manifest": file_digest(manifest)} if manifest.is_file() else {}),
         **{
             f"metric {metric.name}": metric.content or file_digest(Path(inspect.getfile(type(metric.load()))))
