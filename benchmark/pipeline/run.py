@@ -177,25 +177,24 @@ def carry_out(
     UsageError
         Another process writes in that directory.
     """
+    engine = start_engine(session, fetching, sample=sample)
     with locked(out, "--out"):
         directory, clock = RunDirectory(out), Clock()
         if not directory.ended:
             directory.begin(begun(request, clock.started))
-        scored = _scored(session, catalog, plan, dict(time_limits or {}), clock, fetching, sample)
+        scored = _scored(session, engine, catalog, plan, dict(time_limits or {}), clock)
         return finish(session, directory, scored, request, clock, focus=focus, card=card)
 
 
 def _scored(
     session: Session,
+    engine: Engine[Workspace],
     catalog: Catalog,
     plan: Plan,
     limits: Mapping[str, float],
     clock: Clock,
-    fetching: fpcore.Fetching | None,
-    sample: bool,
 ) -> Scored:
     """Fingerprint the models of a plan and score its pairs; parameters as for `carry_out`."""
-    engine = start_engine(session, fetching, sample=sample)
     everything = (*plan.models, *plan.forged_models)
     with clock.phase("fingerprints"):
         found = extract_all(

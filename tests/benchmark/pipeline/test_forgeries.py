@@ -14,6 +14,7 @@ import yaml
 from conftest import command
 from killed import run_until_killed
 from small_catalog import EVIDENCE, as_yaml, write_catalog, write_checkpoint
+from typed_results import run_record
 
 import fpcore
 from benchmark.results.decision import Decision
@@ -184,8 +185,8 @@ def test_a_run_directory_loses_the_forgeries_of_an_earlier_run(tmp_path: Path) -
     directory = RunDirectory(tmp_path)
     directory.write_forgeries(pd.DataFrame({"forged": ["x"]}))
     assert (tmp_path / "forgeries.parquet").is_file()
-    directory.write_forgeries(None)
-    assert list(tmp_path.iterdir()) == []
+    directory.begin(run_record())
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_what_cannot_be_told_is_undefined_with_its_reason() -> None:
