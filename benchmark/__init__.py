@@ -8,9 +8,9 @@
   norm-pearson: 1 pairs
 
 `run` turns a catalog into a calibration report and `analyse` a score table, `evaluate` judges a metric of
-your own beside the others, `compare` and `find_parents` weigh a case by a finished run, `read_run` reads one
-back, `verify` computes one again and `plots` draws it; `import_models` adds models of the hub to a catalog.
-Each is imported when it is first asked for.
+your own beside the others, `compare`, `compare_pairs` and `find_parents` weigh cases by a finished run,
+`read_run` reads one back, `verify` computes one again, `diff_runs` says what changed between two, and `plots`
+draws them; `import_models` adds models of the hub to a catalog. Each is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from benchmark.comparison.candidate_case import CandidateCase
     from benchmark.comparison.case import Case
     from benchmark.comparison.compare import compare
+    from benchmark.comparison.compare_pairs import ComparedPairs, compare_pairs
     from benchmark.comparison.find_parents import find_parents
     from benchmark.evaluation.evaluate import Evaluation, evaluate
     from benchmark.leaderboards.board import Board, leaderboard
+    from benchmark.leaderboards.runs_diff import RunsDiff, diff_runs
     from benchmark.pipeline.analyse import analyse
     from benchmark.pipeline.fingerprint_model import ModelFingerprint, fingerprint
     from benchmark.pipeline.plan import Plan, plan
@@ -40,14 +42,18 @@ __all__ = [
     "CandidateCase",
     "Case",
     "Catalog",
+    "ComparedPairs",
     "Evaluation",
     "Imported",
     "ModelFingerprint",
     "Plan",
     "Run",
+    "RunsDiff",
     "Verification",
     "analyse",
     "compare",
+    "compare_pairs",
+    "diff_runs",
     "evaluate",
     "find_parents",
     "fingerprint",
@@ -68,9 +74,11 @@ HOMES: Final = {
     "benchmark.comparison.candidate_case": ("CandidateCase",),
     "benchmark.comparison.case": ("Case",),
     "benchmark.comparison.compare": ("compare",),
+    "benchmark.comparison.compare_pairs": ("ComparedPairs", "compare_pairs"),
     "benchmark.comparison.find_parents": ("find_parents",),
     "benchmark.evaluation.evaluate": ("Evaluation", "evaluate"),
     "benchmark.leaderboards.board": ("Board", "leaderboard"),
+    "benchmark.leaderboards.runs_diff": ("RunsDiff", "diff_runs"),
     "benchmark.pipeline.analyse": ("analyse",),
     "benchmark.pipeline.fingerprint_model": ("ModelFingerprint", "fingerprint"),
     "benchmark.pipeline.plan": ("Plan", "plan"),

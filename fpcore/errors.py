@@ -8,6 +8,7 @@ __all__ = [
     "NotComparable",
     "UnknownTensor",
     "UnreadableTensor",
+    "described",
     "first_line",
     "require",
 ]
@@ -111,6 +112,12 @@ def require(condition: bool, reason: str) -> None:
     """
     if not condition:
         raise NotComparable(reason)
+
+
+def described(error: BaseException) -> str:
+    """The class of an error and its message, on one line."""
+    told = " ".join(str(error).split())
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
 
 
 def first_line(error: BaseException) -> str:

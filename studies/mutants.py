@@ -1,12 +1,14 @@
 """Mutation testing of one module with mutmut's mutants, each in a forked process, against the module's tests.
 
-The tests are collected once, and each mutant runs those that reach its function, the quickest first. What
-survives either has its reason in `studies/equivalent_mutants/`, or is printed, and the exit status is 1.
+The tests are collected once, and each mutant runs those that reach its function: first those that noticed
+other mutants of it, then the quickest. What survives either has its reason in `studies/equivalent_mutants/`,
+or is printed, and the exit status is 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import functools
 import gc
@@ -27,14 +29,20 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 import yaml
+from hypothesis import Phase, settings
 
 from studies.changed_functions import changed_functions, text_at
 
 EQUIVALENT = Path(__file__).parent / "equivalent_mutants"
-#: Seconds of CPU after which a mutant counts as killed, beyond thrice those of its tests.
-PATIENCE = 10.0
+#: Seconds of CPU in one test after which a mutant counts as killed, beyond thrice those of the test.
+PATIENCE = 5.0
 #: Seconds on the clock for each of them, for a mutant that waits for ever; other work does not kill mutants.
 STALLED = 20
+#: Without `tests/conftest.py`, which loads torch for tests of other packages, and without tracebacks.
+PYTEST = (
+    *("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"),
+    *("--noconftest", "--tb=native", "--assert=plain"),
+)
 
 
 @dataclass
@@ -119,6 +127,10 @@ class Runner:
         self.survivors: list[str] = []
         self.untested: list[str] = []
         self.killed = 0
+        # The tests that noticed mutants of each function, the latest first; children tell of them.
+        self.noticed: dict[str, list[str]] = {}
+        self.told, self.tell = os.pipe()
+        os.set_blocking(self.told, False)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Take the place of pytest's own loop over the tests."""
@@ -142,30 +154,32 @@ class Runner:
             while waiting and len(running) < self.options.jobs:
                 mutant = waiting.pop()
                 original = re.sub(r"__mutmut_\d+$", "__mutmut_orig", mutant)
+                order = self.noticed.get(original, [])
                 tests = sorted(
-                    (seconds, name)
+                    (order.index(name) if name in order else len(order), seconds, name)
                     for name, (seconds, called, passed) in record.items()
                     if passed and original in called and seconds <= self.options.longest
                 )
                 if not tests:
                     self.untested.append(mutant)
                     continue
-                kept: list[pytest.Item] = []
+                kept: list[tuple[pytest.Item, float]] = []
                 total = 0.0
-                for seconds, name in tests:
+                for _, seconds, name in tests:
                     total += seconds
                     if total > self.options.budget and kept:
                         break
-                    kept.append(usable[name])
+                    kept.append((usable[name], seconds))
                 child = os.fork()
                 if not child:
-                    self._child(mutant, kept, 3 * total + PATIENCE)
+                    self._child(mutant, kept)
                 running[child] = mutant
             if not running:
                 continue
             child, status = os.wait()
             mutant = running.pop(child)
             done += 1
+            self._listen()
             if status == 0:
                 self.survivors.append(mutant)
                 # At once, for a run that is cut short.
@@ -179,6 +193,15 @@ class Runner:
                 )
         return True
 
+    def _listen(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for line in os.read(self.told, 1 << 16).decode().splitlines():
+                mutant, _, name = line.partition(" ")
+                order = self.noticed.setdefault(re.sub(r"__mutmut_\d+$", "__mutmut_orig", mutant), [])
+                if name in order:
+                    order.remove(name)
+                order.insert(0, name)
+
     def _timed(self, items: Sequence[pytest.Item]) -> dict[str, tuple[float, list[str], bool]]:
         read, write = os.pipe()
         child = os.fork()
@@ -186,11 +209,17 @@ class Runner:
             os.close(read)
             _silence()
             record = {}
+            signal.signal(signal.SIGPROF, _too_slow)
             for item, following in zip(items, [*items[1:], None], strict=True):
                 SWITCH.called.clear()
                 began = time.process_time()
+                # A test that takes longer takes no part: how much longer does not matter.
+                signal.setitimer(signal.ITIMER_PROF, 1.1 * self.options.longest)
                 passed = _passes(item, following)
-                record[item.nodeid] = (time.process_time() - began, sorted(SWITCH.called), passed)
+                signal.setitimer(signal.ITIMER_PROF, 0)
+                seconds = time.process_time() - began
+                passed |= seconds > self.options.longest
+                record[item.nodeid] = (seconds, sorted(SWITCH.called), passed)
             with os.fdopen(write, "w") as pipe:
                 json.dump(record, pipe)
             os._exit(0)
@@ -202,17 +231,20 @@ class Runner:
             sys.exit("the tests end the process: no mutant was run")
         return {name: (row[0], row[1], row[2]) for name, row in json.loads(text).items()}
 
-    def _child(self, mutant: str, items: Sequence[pytest.Item], seconds: float) -> None:
+    def _child(self, mutant: str, tests: Sequence[tuple[pytest.Item, float]]) -> None:
         _silence()
         for alarm in (signal.SIGALRM, signal.SIGPROF):
             signal.signal(alarm, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-        signal.alarm(int(seconds * STALLED) + 1)
         SWITCH.active = mutant
         code = 1
         try:
-            for item, following in zip(items, [*items[1:], None], strict=True):
+            items = [item for item, _ in tests]
+            for (item, usual), following in zip(tests, [*items[1:], None], strict=True):
+                seconds = 3 * usual + PATIENCE
+                signal.setitimer(signal.ITIMER_PROF, seconds)
+                signal.alarm(int(seconds * STALLED) + 1)
                 if not _passes(item, following):
+                    os.write(self.tell, f"{mutant} {item.nodeid}\n".encode())
                     break
             else:
                 code = 0
@@ -224,6 +256,10 @@ def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
     from _pytest.runner import runtestprotocol
 
     return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))
+
+
+def _too_slow(*_: object) -> None:
+    raise TimeoutError
 
 
 def _silence() -> None:
@@ -244,6 +280,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default="",
         help="only mutants of functions that differ from this commit's, at which every one was settled",
     )
+    parser.add_argument(
+        "--unexplained", action="store_true", help="leave out mutants whose reason stands in the list"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default %(default)s)")
     parser.add_argument(
         "--longest", type=float, default=2.0, help="CPU seconds a test may take (default %(default)s)"
@@ -259,36 +298,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text, mutants = mutated(options.module)
     lines, known = text.split("\n"), Reasons.read(name)
     mutants = [mutant for mutant in mutants if re.search(options.only, mutant)]
-    as_they_were: list[str] = []
+    not_again: list[str] = []
     if options.changed_since:
         changed = changed_functions(
             text_at(options.changed_since, options.module), options.module.read_text()
         )
-        as_they_were = [mutant for mutant in mutants if function_of(mutant) not in changed]
+        not_again = [mutant for mutant in mutants if function_of(mutant) not in changed]
         mutants = [mutant for mutant in mutants if function_of(mutant) in changed]
         print(f"changed since {options.changed_since}: {', '.join(sorted(changed)) or 'nothing'}", flush=True)
+    if options.unexplained:
+        explained = {mutant for mutant in mutants if known.why(change_of(lines, mutant))}
+        not_again += [mutant for mutant in mutants if mutant in explained]
+        mutants = [mutant for mutant in mutants if mutant not in explained]
     sys.meta_path.insert(0, Finder(name, options.module.resolve(), text))
     sys.path.insert(0, os.getcwd())
     runner = Runner(mutants, options)
-    pytest.main(
-        [*options.tests, "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"], plugins=[runner]
-    )
+    # No example is judged by the clock, and none made smaller: that a test fails is all that is asked.
+    settings.register_profile("mutants", deadline=None, phases=[Phase.explicit, Phase.generate])
+    settings.load_profile("mutants")
+    pytest.main([*options.tests, *PYTEST], plugins=[runner])
     changes = [change_of(lines, mutant) for mutant in runner.survivors]
     unexplained = [change for change in changes if not known.why(change)]
     for change in unexplained:
         print(f"survives in {change.function}\n    - {change.before}\n    + {change.after}")
     for mutant in runner.untested:
         print(f"no test reaches {mutant}")
-    reasoned = [
-        change for change in (change_of(lines, mutant) for mutant in as_they_were) if known.why(change)
-    ]
+    reasoned = [change for change in (change_of(lines, mutant) for mutant in not_again) if known.why(change)]
     if options.write:
         known.write(name, [*reasoned, *changes])
-    if as_they_were:
-        print(
-            f"of functions as they were: {len(as_they_were)} mutants, not run again, "
-            f"{len(reasoned)} of which make no difference"
-        )
+    if not_again:
+        print(f"not run again: {len(not_again)} mutants, {len(reasoned)} of which make no difference")
     print(
         f"{options.module}: {len(mutants)} mutants, {runner.killed} killed, "
         f"{len(changes) - len(unexplained)} make no difference, {len(unexplained)} survive, "
@@ -352,7 +391,7 @@ def function_of(mutant: str) -> str:
 
 
 def _body(lines: Sequence[str], function: str) -> list[str]:
-    start = next(i for i, line in enumerate(lines) if re.search(rf"def {re.escape(function)}\(", line))
+    start = next(i for i, line in enumerate(lines) if f"def {function}(" in line)
     indent = len(lines[start]) - len(lines[start].lstrip())
     rows = [lines[start].replace(function, "")]
     for line in lines[start + 1 :]:

@@ -322,7 +322,10 @@ def why_undefined(table: ScoreTable, negatives: str, wins: Wins, *, comparable: 
         if not (mask & usable).any():
             return f"no {name} pair has a score: all {int(mask.sum())} abstained or failed"
     if negatives == "look-alike" and not len(table.cells):
-        return "architectures are unknown, so that no pair is known to be a look-alike"
+        return (
+            "architectures are unknown, so that no pair is known to be a look-alike; columns architecture_a"
+            " and architecture_b would make look-alikes known"
+        )
     return "no derived pair has a look-alike: no independent pair with a score shares its pair of cells"
 
 

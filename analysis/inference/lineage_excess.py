@@ -189,8 +189,7 @@ class _Levels:
         np.add.at(system, (j, n + k), weight)
         system[n:, :n] = system[:n, n:].T
         own = np.bincount(i, weight, n) + np.bincount(j, weight, n)
-        diagonal = np.append(own, np.bincount(k, weight, m)) + RIDGE
-        system[np.arange(n + m), np.arange(n + m)] += diagonal
+        np.fill_diagonal(system, np.append(own, np.bincount(k, weight, m)) + RIDGE)
         return cls(a, b, kind, rival, lineage, block, weight, n, m, linalg.cho_factor(system))
 
     def moments(self, values: Floats) -> Floats:

@@ -114,9 +114,8 @@ class SeedInfluence(Shown):
             return cls(math.nan, math.nan, math.nan, "no permutation test" if test is None else test.reason)
         drawn, fixed = test.exchangeable_p_value, test.lineage_p_value
         error = 0.0 if test.exact else math.sqrt(drawn * (1 - drawn) / test.n_resamples)
-        return cls(
-            test.p_value, max(0.0, fixed, drawn - SURE * error), max(fixed, min(1.0, drawn + SURE * error))
-        )
+        low, high = max(fixed, drawn - SURE * error), max(fixed, min(1.0, drawn + SURE * error))
+        return cls(test.p_value, low, high)
 
 
 def turned_label(table: ScoreTable, row: int) -> str:

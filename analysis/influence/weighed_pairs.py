@@ -152,7 +152,7 @@ class WeighedPairs:
         n = len(self.table.lineages)
         edges = np.unique(np.sort(np.stack([end[~self.derived] for end in self._ends]), axis=0), axis=1)
         edges = edges[:, edges[0] != edges[1]]
-        degree = np.bincount(edges.ravel(), minlength=n)
+        degree = np.bincount(edges.ravel())
         alone = degree[edges[::-1]] == 1
         found: Ints = np.bincount(edges.ravel(), alone.ravel(), n).astype(np.int64)
         return found

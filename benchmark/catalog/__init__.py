@@ -1,9 +1,9 @@
 """The lineage catalog: what is known about models, with evidence, and what follows from it for every pair."""
 
-from benchmark.catalog.catalog import Catalog
+from benchmark.catalog.catalog import Catalog, CatalogPart
 from benchmark.catalog.counts import CatalogCounts
 from benchmark.catalog.graph import Kinship
-from benchmark.catalog.load import load_catalog, parse_catalog, shipped_catalog
+from benchmark.catalog.load import CatalogLike, load_catalog, parse_catalog, shipped_catalog
 from benchmark.catalog.model import (
     Dispute,
     Evidence,
@@ -22,6 +22,8 @@ __all__ = [
     "Catalog",
     "CatalogCounts",
     "CatalogError",
+    "CatalogLike",
+    "CatalogPart",
     "Dispute",
     "Evidence",
     "Facts",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, cast
 
@@ -20,7 +22,7 @@ from benchmark.catalog.pairs import pair_table, shared_facts
 from benchmark.catalog.problems import CatalogError
 from benchmark.catalog.publications import Publication, PublishedScore
 
-__all__ = ["Catalog"]
+__all__ = ["Catalog", "CatalogPart"]
 
 FORGERY_COLUMNS = (
     "forged",
@@ -41,6 +43,22 @@ MOST_GRAPHS: Final = 256
 """Kept of those that decide on two models: pairs are asked for lineage by lineage."""
 
 
+@dataclass(frozen=True)
+class CatalogPart(Shown):
+    """A file of a catalog.
+
+    Attributes
+    ----------
+    file : str
+        As it was named.
+    digest : str
+        SHA-256 of its text.
+    """
+
+    file: str
+    digest: str
+
+
 class Catalog(Shown):
     """Models, derivations and disputes, validated; everything about pairs is computed from them.
 
@@ -52,13 +70,16 @@ class Catalog(Shown):
         In file order, consistent.
     disputes : sequence of Dispute
     published : sequence of Publication
-    file : str
-        Where it came from.
-    digest : str
-        SHA-256 of the file's text.
+    parts : sequence of CatalogPart
+        The files that it came from.
 
     Attributes
     ----------
+    parts : tuple of CatalogPart
+    file : str
+        Where it came from; of several files all, with a plus between.
+    digest : str
+        SHA-256 of the file's text; of several, of all their digests.
     models : mapping of str to Model
         The honest ones: what is compared, counted and calibrated on.
     forged : mapping of str to Model
@@ -85,16 +106,18 @@ class Catalog(Shown):
         disputes: Sequence[Dispute] = (),
         published: Sequence[Publication] = (),
         *,
-        file: str = "",
-        digest: str = "",
+        parts: Sequence[CatalogPart] = (),
     ) -> None:
         self.models: Mapping[str, Model] = {model.id: model for model in models if not model.forgery}
         self.forged: Mapping[str, Model] = {model.id: model for model in models if model.forgery}
         self.entries: Mapping[str, Model] = {model.id: model for model in models}
         self.disputes: tuple[Dispute, ...] = tuple(disputes)
         self.published: Mapping[str, Publication] = {one.id: one for one in published}
-        self.file = file
-        self.digest = digest
+        self.parts: tuple[CatalogPart, ...] = tuple(parts)
+        self.file = " + ".join(part.file for part in parts)
+        digests = [part.digest for part in parts]
+        joined = hashlib.sha256("".join(digests).encode()).hexdigest()
+        self.digest = joined if len(digests) > 1 else "".join(digests)
         self._aliases = {alias: model.id for model in models for alias in model.aliases}
         self._graphs: dict[frozenset[str], Graph] = {}
 

@@ -54,6 +54,36 @@ class Document:
         self.value: object = None
         self.lines: dict[Place, int] = {}
         self.problems: list[Problem] = []
+        self._files: dict[Place, str] = {}
+        self._within: dict[Place, list[Place]] = {}
+
+    def take(self, other: Document, place: Place, here: Place) -> None:
+        """Take over where an entry of another document stands, file and lines."""
+        self._files[here] = other.file
+        self.lines.setdefault(here[:1], other.line(place[:1]))
+        for theirs in other.places(place):
+            self.lines[(*here, *theirs[len(place) :])] = other.lines[theirs]
+
+    def value_at(self, place: Place) -> object:
+        """What stands at a place; one item may be written where a list is meant."""
+        here = self.value
+        for part in place:
+            if isinstance(part, str):
+                here = here.get(part) if isinstance(here, dict) else None
+            elif isinstance(here, list):
+                here = here[part]
+        return here
+
+    def places(self, start: Place) -> tuple[Place, ...]:
+        """The places of an entry (two parts long) and of all in it."""
+        if not self._within:
+            for place in self.lines:
+                self._within.setdefault(place[:2], []).append(place)
+        return tuple(self._within.get(start, ()))
+
+    def file_of(self, place: Place) -> str:
+        """The file in which a place stands."""
+        return self._files.get(place[:2], self.file)
 
     def line(self, place: Place) -> int:
         """Line of the nearest enclosing field that stands in the file (0 if none does).
@@ -68,7 +98,7 @@ class Document:
                 break
         return self.lines.get(here, 0)
 
-    def add_model(self, entry: dict[str, object], line: int) -> Place:
+    def add_model(self, entry: dict[str, object], line: int, file: str) -> Place:
         """Take in a model that is not written out but follows from what stands at a line; its place."""
         assert isinstance(self.value, dict)
         models = self.value.setdefault("models", [])
@@ -76,11 +106,12 @@ class Document:
         place: Place = ("models", len(models) - 1)
         self.lines.setdefault(("models",), line)
         self.lines[place] = line
+        self._files[place] = file
         return place
 
     def problem(self, place: Place, message: str) -> Problem:
         """A problem at a place, named as readers would: models by their id."""
-        return Problem(self.file, self.line(place), self._spell(place), message)
+        return Problem(self.file_of(place), self.line(place), self._spell(place), message)
 
     def _spell(self, place: Place) -> str:
         text, here = "", self.value

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmark.catalog.catalog import Catalog
+from benchmark.catalog.catalog import Catalog, CatalogPart
 from benchmark.catalog.import_work import ImportWork, Outcome
 from benchmark.catalog.load import load_catalog, parse_catalog
 from benchmark.catalog.yaml_text import appended, new_catalog
@@ -87,7 +87,7 @@ def import_models(
     """
     path = Path(out)
     before = path.read_bytes().decode("utf-8") if path.is_file() else ""
-    own = load_catalog(path) if before else Catalog([], file=str(path))
+    own = load_catalog(path) if before else Catalog([], parts=[CatalogPart(str(path), "")])
     other = load_catalog() if beside is None else beside
     work = ImportWork(own, Catalog([]) if _same(own, other) else other, with_parents)
     for name in names:

@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from benchmark.catalog.catalog import Catalog
+from benchmark.catalog.catalog import Catalog, CatalogPart
 from benchmark.catalog.document import Document, Place, read_document, read_text
 from benchmark.catalog.families import FamilyProblem, members
 from benchmark.catalog.integrity import graph_problems, topological
+from benchmark.catalog.merge import Part, merged
 from benchmark.catalog.model import (
     FORGERIES,
     SHAPE_KEEPING,
@@ -49,7 +50,13 @@ from benchmark.catalog.schema import (
     StatementForm,
 )
 
-__all__ = ["load_catalog", "parse_catalog", "shipped_catalog"]
+__all__ = ["CatalogLike", "load_catalog", "parse_catalog", "shipped_catalog"]
+
+CatalogLike: TypeAlias = Catalog | str | Path | Sequence[str | Path] | None
+"""A catalog that is loaded, a file or several, or the shipped one."""
+
+SHIPPED: Final = "shipped"
+"""Names the shipped catalog among several."""
 
 #: A zoo model needs no other evidence: the recipe is how it came about.
 RECIPE: Final = Evidence("publisher", "this repository: lineage_catalog.yaml", "made here, by its recipe")
@@ -72,13 +79,14 @@ def shipped_catalog() -> Path:
     raise CatalogError("lineage_catalog.yaml is not beside the package; give one with --catalog")
 
 
-def load_catalog(path: Catalog | str | Path | None = None) -> Catalog:
-    """Read and validate a catalog file.
+def load_catalog(path: CatalogLike = None) -> Catalog:
+    """Read and validate a catalog file, or several as one.
 
     Parameters
     ----------
-    path : Catalog, str or Path, optional
-        Default: the shipped catalog; one that is loaded is given back.
+    path : Catalog, path or sequence of paths, optional
+        Default: the shipped catalog, which ``"shipped"`` names among several; one that is loaded is given
+        back. Entries of one catalog may name those of another.
 
     Returns
     -------
@@ -87,7 +95,8 @@ def load_catalog(path: Catalog | str | Path | None = None) -> Catalog:
     Raises
     ------
     CatalogError
-        With every problem found, each with file, line, field and what to do.
+        With every problem found, each with file, line, field and what to do; or with the first entry of which
+        two catalogs say different things.
 
     Examples
     --------
@@ -100,8 +109,13 @@ def load_catalog(path: Catalog | str | Path | None = None) -> Catalog:
     """
     if isinstance(path, Catalog):
         return path
-    path = shipped_catalog() if path is None else Path(path)
-    return parse_catalog(read_text(path), file=str(path))
+    named = [path] if isinstance(path, str | Path) else list(path or ())
+    files = [_file(one) for one in named] or [shipped_catalog()]
+    return _catalog([(read_text(file), str(file)) for file in files])
+
+
+def _file(named: str | Path) -> Path:
+    return shipped_catalog() if str(named) == SHIPPED and not Path(named).exists() else Path(named)
 
 
 def parse_catalog(text: str, file: str = "catalog") -> Catalog:
@@ -130,13 +144,24 @@ def parse_catalog(text: str, file: str = "catalog") -> Catalog:
     >>> catalog.explain("chat", "base").reason
     'chat descends from base'
     """
+    return _catalog([(text, file)])
+
+
+def _part(text: str, file: str) -> Part:
+    """A catalog that has the form of one."""
     document = read_document(text, file)
     if document.problems:
         raise CatalogError(tuple(document.problems))
     try:
-        form = CatalogFile.model_validate(document.value)
+        return Part(document, CatalogFile.model_validate(document.value))
     except ValidationError as error:
         raise CatalogError(_form_problems(error, document)) from None
+
+
+def _catalog(texts: Sequence[tuple[str, str]]) -> Catalog:
+    """One catalog of the texts of some files."""
+    whole = merged([_part(text, file) for text, file in texts])
+    document, form = whole.document, whole.form
     problems: list[Problem] = []
     cells = {name: Facts(**facts.model_dump()) for name, facts in form.cells.items()}
     models = [
@@ -156,9 +181,9 @@ def parse_catalog(text: str, file: str = "catalog") -> Catalog:
     problems += publication_problems(published, models, form, document)
     if problems:
         raise CatalogError(tuple(sorted(problems, key=lambda problem: problem.line)))
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    files = tuple(CatalogPart(file, hashlib.sha256(text.encode()).hexdigest()) for text, file in texts)
     disputes = [_with_published(*two, published) for two in zip(disputes, form.disputes, strict=True)]
-    return Catalog(_inherited(models), disputes, published, file=file, digest=digest)
+    return Catalog(_inherited(models), disputes, published, parts=files)
 
 
 def _form_problems(error: ValidationError, document: Document, within: Place = ()) -> tuple[Problem, ...]:
@@ -271,7 +296,7 @@ def _family(
         return []
     found = []
     for entry in entries:
-        member = document.add_model(entry, document.line((*place, "model")))
+        member = document.add_model(entry, document.line((*place, "model")), document.file_of(place))
         try:
             item = ModelForm.model_validate(entry)
         except ValidationError as error:

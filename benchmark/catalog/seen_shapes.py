@@ -67,7 +67,8 @@ def with_seen_shapes(catalog: Catalog) -> tuple[Catalog, tuple[str, ...]]:
     if problems:
         raise CatalogError(tuple(sorted(problems, key=lambda problem: problem.line)))
     models = [filled.get(model.id, model) for model in catalog.entries.values()]
-    return Catalog(models, catalog.disputes, file=catalog.file, digest=catalog.digest), tuple(_notes(unseen))
+    published = list(catalog.published.values())
+    return Catalog(models, catalog.disputes, published, parts=catalog.parts), tuple(_notes(unseen))
 
 
 def _to_look_at(model: Model) -> bool:

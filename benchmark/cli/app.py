@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from benchmark.cli import cache_verbs, catalog_verbs, zoo_verbs
+from benchmark.cli import cache_verbs, catalog_verbs, runs_verbs, zoo_verbs
 from benchmark.cli.compare_verb import compare
 from benchmark.cli.evaluate_verb import evaluate
 from benchmark.cli.exits import BAD_INPUT, INTERRUPTED, message
@@ -46,6 +46,7 @@ for verb, told in VERBS:
     app.command(short_help=told)(verb)
 app.add_typer(catalog_verbs.app, name="catalog", short_help="Check, search and extend the catalog.")
 app.add_typer(zoo_verbs.app, name="zoo", short_help="Train the controlled models again, or verify them.")
+app.add_typer(runs_verbs.app, name="runs", short_help="What changed between two runs.")
 app.add_typer(cache_verbs.app, name="cache", short_help="Show or clear the cache.")
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.exits import BAD_INPUT
-from benchmark.cli.options import CatalogFile, Json, ModelName
-from benchmark.cli.printing import print_json, say
+from benchmark.cli.options import CatalogFile, CatalogFiles, Json, ModelName
+from benchmark.cli.printing import print_json, print_text, say
 from benchmark.cli.published_verb import catalog_published
 
 if TYPE_CHECKING:
@@ -28,37 +28,42 @@ def catalog_check(
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE]...", help="Catalogs; default: the shipped one.")
     ] = None,
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     json_: Json = False,
 ) -> None:
     """Validate catalogs, every problem on a line of its own, and count what they hold.
 
     Of models on this machine, and of those on the hub whose entry names a commit, as import writes it, config
-    and headers are read: they must have the shape that the entry states.
+    and headers are read: they must have the shape that the entry states. Files are checked one by one;
+    several --catalog together, as a run merges them.
     """
     from benchmark.catalog import CatalogError, load_catalog
     from benchmark.catalog.seen_shapes import with_seen_shapes
     from benchmark.catalog.show import check_text, problems_text
 
-    named: list[Path | None] = [*([catalog] if catalog else []), *(files or [])]
+    named: list[list[str] | Path | None] = [*([catalog] if catalog else []), *(files or [])]
     told: list[dict[str, object]] = []
     for file in named or [None]:
         try:
             loaded, notes = with_seen_shapes(load_catalog(file))
         except CatalogError as error:
-            told.append({"file": str(file), "sound": False, "problems": _problems(error)})
+            told.append({"file": _called(file), "sound": False, "problems": _problems(error)})
             say(problems_text(error))
         else:
             counts = {**loaded.counts().to_json(), "notes": list(notes)} if json_ else {}
             told.append({"sound": True, **counts})
             if not json_:
-                print(check_text(loaded))
+                print_text(check_text(loaded))
                 for note in notes:
-                    print(f"  note       {note}")
+                    print_text(f"  note       {note}")
     if json_:
         print_json(told if len(told) > 1 else told[0])
     if not all(one["sound"] for one in told):
         raise typer.Exit(BAD_INPUT)
+
+
+def _called(file: list[str] | Path | None) -> str:
+    return " + ".join(file) if isinstance(file, list) else str(file)
 
 
 def _problems(error: CatalogError) -> list[dict[str, object]]:
@@ -115,7 +120,7 @@ def catalog_import(
 
 
 @app.command("show")
-def catalog_show(model: ModelName, catalog: CatalogFile = None, json_: Json = False) -> None:
+def catalog_show(model: ModelName, catalog: CatalogFiles = None, json_: Json = False) -> None:
     """One model: facts, parents, children, evidence, disputes."""
     from benchmark.catalog import load_catalog
     from benchmark.catalog.show import model_json, show_text
@@ -124,11 +129,11 @@ def catalog_show(model: ModelName, catalog: CatalogFile = None, json_: Json = Fa
     if json_:
         print_json(model_json(loaded, model))
     else:
-        print(show_text(loaded, model))
+        print_text(show_text(loaded, model))
 
 
 @app.command("tree")
-def catalog_tree(model: ModelName, catalog: CatalogFile = None, json_: Json = False) -> None:
+def catalog_tree(model: ModelName, catalog: CatalogFiles = None, json_: Json = False) -> None:
     """The lineage of a model as a tree."""
     from benchmark.catalog import load_catalog
     from benchmark.catalog.show import tree_json, tree_text
@@ -137,14 +142,14 @@ def catalog_tree(model: ModelName, catalog: CatalogFile = None, json_: Json = Fa
     if json_:
         print_json(tree_json(loaded, model))
     else:
-        print(tree_text(loaded, model))
+        print_text(tree_text(loaded, model))
 
 
 @app.command("pairs", short_help="All pairs, with relation, method and lineages.")
 def catalog_pairs(
     relation: Annotated[str | None, typer.Option(metavar="r", help="Only pairs of this relation.")] = None,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV, with all labels.")] = False,
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     json_: Json = False,
 ) -> None:
     """All pairs with relation, method, lineages and architecture cells."""

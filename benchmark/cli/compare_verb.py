@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from benchmark.cli.exits import UNIT_FAILED
-from benchmark.cli.options import CatalogFile, Device, Document, Json, Sample
-from benchmark.cli.printing import check_document, say, show_document
+from benchmark.cli.options import CatalogFiles, Device, Json, Quiet, Sample
+from benchmark.cli.printing import check_document, print_json, print_table, say, show_document
 from benchmark.session.errors import UsageError
 
 __all__ = ["compare"]
 
+TABLES: Final = (".csv", ".parquet", ".json")
+CaseDocument = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Write the result here: .html, .json or .md; of --pairs .csv, .parquet or .json.",
+    ),
+]
+
 
 def compare(
-    model_a: Annotated[str, typer.Argument(metavar="MODEL_A", help="A catalog id, a path, or org/name.")],
+    model_a: Annotated[
+        str | None, typer.Argument(metavar="MODEL_A", help="A catalog id, a path, or org/name.")
+    ] = None,
     model_b: Annotated[
         str | None, typer.Argument(metavar="[MODEL_B]", help="Another one; or give --against.")
     ] = None,
@@ -32,6 +44,13 @@ def compare(
             help="Which of these remain as parents: a folder, or ids, globs and paths with commas between.",
         ),
     ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Many pairs: a .csv or .parquet file with model_a, model_b; each model is read once.",
+        ),
+    ] = None,
     confidence: Annotated[
         float, typer.Option(metavar="c", help="With --against: a true parent remains so surely.")
     ] = 0.9,
@@ -39,22 +58,31 @@ def compare(
         str | None,
         typer.Option(metavar="a,b", help="Names and globs, or all; default: the run's, else the cheap ones."),
     ] = None,
-    catalog: CatalogFile = None,
-    out: Document = None,
+    catalog: CatalogFiles = None,
+    out: CaseDocument = None,
     sample: Sample = False,
     device: Device = None,
     json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """One case: two models, what their scores weigh, and what cannot be said; or a pool of parents."""
-    check_document(out)
-    if model_b is not None and against is None:
-        failed = _pair(model_a, model_b, calibration, metrics, catalog, sample, device, out, json_)
+    """One case: two models, what their scores weigh, and what cannot be said; many; or a pool of parents."""
+    failed: Sequence[str]
+    if pairs is not None:
+        if model_a is not None or against is not None:
+            raise UsageError("compare --pairs: the table names the models; leave out MODEL_A and --against")
+        failed = _many(pairs, calibration, metrics, catalog, sample, device, out, json_, quiet)
+    elif model_a is None:
+        raise UsageError("compare: give MODEL_A and MODEL_B, MODEL_A and --against POOL, or --pairs TABLE")
+    elif model_b is not None and against is None:
+        check_document(out)
+        failed = _pair(model_a, model_b, calibration, metrics, catalog, sample, device, out, json_, quiet)
     elif against is not None and model_b is None:
+        check_document(out)
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
-        if sample:
-            raise UsageError("compare --against: candidates are measured whole; leave out --sample")
-        failed = _pool(model_a, against, calibration, confidence, metrics, catalog, device, out, json_)
+        failed = _pool(
+            model_a, against, calibration, confidence, metrics, catalog, sample, device, out, json_, quiet
+        )
     else:
         raise UsageError("compare: give MODEL_B, or --against POOL")
     for what in failed:
@@ -68,11 +96,12 @@ def _pair(
     model_b: str,
     calibration: Path | None,
     metrics: str | None,
-    catalog: Path | None,
+    catalog: list[str] | None,
     sample: bool,
     device: str | None,
     out: Path | None,
     json_: bool,
+    quiet: bool,
 ) -> Sequence[str]:
     """Two models; returns what failed."""
     from benchmark.comparison.case_text import case_markdown, case_notes, case_table
@@ -91,6 +120,7 @@ def _pair(
         catalog=catalog,
         sample=sample,
         device=device,
+        quiet=quiet,
     )
     show_document(
         case.to_json(),
@@ -104,16 +134,60 @@ def _pair(
     return case.failures
 
 
+def _many(
+    pairs: Path,
+    calibration: Path | None,
+    metrics: str | None,
+    catalog: list[str] | None,
+    sample: bool,
+    device: str | None,
+    out: Path | None,
+    json_: bool,
+    quiet: bool,
+) -> Sequence[str]:
+    """A table of pairs; returns what failed."""
+    if out is not None and out.suffix not in TABLES:
+        raise UsageError(f"--out {out}: name a .csv, .parquet or .json file")
+    from benchmark.comparison.compare_pairs import compare_pairs
+    from benchmark.comparison.pairs_text import pairs_table
+    from benchmark.session.files import atomic_path, write_json
+
+    found = compare_pairs(
+        pairs,
+        calibration=calibration,
+        metrics=metrics,
+        catalog=catalog,
+        sample=sample,
+        device=device,
+        quiet=quiet,
+    )
+    if out is not None and out.suffix == ".json":
+        write_json(out, found.to_json())
+    elif out is not None:
+        with atomic_path(out) as temporary:
+            if out.suffix == ".csv":
+                found.table().to_csv(temporary, index=False)
+            else:
+                found.table().to_parquet(temporary, index=False)
+    if json_:
+        print_json(found.to_json())
+    else:
+        print_table(pairs_table(found))
+    return found.failures
+
+
 def _pool(
     model: str,
     against: str,
     calibration: Path,
     confidence: float,
     metrics: str | None,
-    catalog: Path | None,
+    catalog: list[str] | None,
+    sample: bool,
     device: str | None,
     out: Path | None,
     json_: bool,
+    quiet: bool,
 ) -> Sequence[str]:
     """A model and candidate parents; returns what failed."""
     from benchmark.comparison.candidates_text import candidates_markdown, candidates_notes, candidates_table
@@ -131,7 +205,9 @@ def _pool(
         confidence=confidence,
         metrics=metrics,
         catalog=catalog,
+        sample=sample,
         device=device,
+        quiet=quiet,
     )
     show_document(
         case.to_json(),

@@ -9,8 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.exits import GATE_FAILED, UNIT_FAILED
-from benchmark.cli.options import CatalogFile, Device, Json, Models, Out, Quiet, Seed, Tier, Workers
-from benchmark.cli.printing import print_json, print_table, say, say_failures
+from benchmark.cli.options import (
+    CatalogFiles,
+    Device,
+    DryRun,
+    Force,
+    Json,
+    Limit,
+    Models,
+    Out,
+    Quiet,
+    Seed,
+    Tier,
+    Workers,
+)
+from benchmark.cli.printing import print_json, print_table, say, say_failures, show_plan
 from benchmark.session.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,9 +47,11 @@ def evaluate(
     gate: Annotated[
         list[str] | None, typer.Option(metavar="look_alike_auc=0.95", help="What must hold; repeatable.")
     ] = None,
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     tier: Tier = "zoo",
     models: Models = None,
+    dry_run: DryRun = False,
+    limit: Limit = None,
     out: Out = None,
     workers: Workers = None,
     seed: Seed = 0,
@@ -46,6 +61,7 @@ def evaluate(
             min=0, metavar="SECONDS", help="For one model, and one pair (POSIX); default 60, 0: no limit."
         ),
     ] = None,
+    force: Force = False,
     device: Device = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -54,6 +70,24 @@ def evaluate(
     if new is not None and metric is None:
         _start(new, json_)
     elif metric is not None and new is None:
+        if dry_run:
+            from benchmark.evaluation.evaluate import plan_evaluation
+
+            planned = plan_evaluation(
+                metric,
+                against=against,
+                gates=gate or (),
+                catalog=catalog,
+                tier=tier,
+                models=models,
+                limit=limit,
+                seed=seed,
+                time_limit=time_limit,
+                workers=workers,
+                device=device,
+            )
+            show_plan(planned, json_)
+            return
         from benchmark.evaluation.evaluate import evaluate as judge
 
         judged = judge(
@@ -63,9 +97,11 @@ def evaluate(
             catalog=catalog,
             tier=tier,
             models=models,
+            limit=limit,
             out=out,
             seed=seed,
             time_limit=time_limit,
+            force=force,
             workers=workers,
             device=device,
             quiet=quiet,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeGuard
 import typer
 
 from benchmark.cli.exits import UNIT_FAILED
-from benchmark.cli.options import CatalogFile, Device, Json, Metrics, Sample
-from benchmark.cli.printing import print_json, say
+from benchmark.cli.options import CatalogFiles, Device, Json, Metrics, Sample
+from benchmark.cli.printing import print_json, print_text, say
 
 if TYPE_CHECKING:
     from benchmark.pipeline.fingerprint_model import ModelFingerprint, Reading
@@ -25,7 +25,7 @@ def fingerprint(
         str, typer.Argument(metavar="MODEL", help="A catalog id, a directory or file, or org/name.")
     ],
     metrics: Metrics = None,
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON here.")] = None,
     sample: Sample = False,
     device: Device = None,
@@ -41,7 +41,7 @@ def fingerprint(
     if json_:
         print_json(found.to_json())
     elif out is None:
-        print(fingerprint_text(found))
+        print_text(fingerprint_text(found))
     for name, error in found.failed.items():
         say(f"failed: {name}: {error}")
     if found.failed:

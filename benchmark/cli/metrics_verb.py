@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.options import Json
-from benchmark.cli.printing import print_json
+from benchmark.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
     from fpcore import Metric
@@ -33,7 +33,7 @@ def metrics(
 
         print_json({metric.name: as_json(describe_metric(metric)) for metric in chosen})
     else:
-        print(metrics_text(chosen))
+        print_text(metrics_text(chosen))
 
 
 def metrics_text(metrics: Iterable[Metric]) -> str:

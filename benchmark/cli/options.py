@@ -10,9 +10,13 @@ import typer
 __all__ = [
     "Against",
     "CatalogFile",
+    "CatalogFiles",
     "Device",
     "Document",
+    "DryRun",
+    "Force",
     "Json",
+    "Limit",
     "Metrics",
     "ModelName",
     "Models",
@@ -35,6 +39,14 @@ Against = Annotated[
 CatalogFile = Annotated[
     Path | None, typer.Option("--catalog", metavar="F", help="A catalog; default: the shipped one.")
 ]
+CatalogFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--catalog",
+        metavar="F",
+        help="A catalog; repeatable: they are merged. Default: the shipped one, which is called shipped.",
+    ),
+]
 Device = Annotated[
     str | None,
     typer.Option(
@@ -46,7 +58,10 @@ Device = Annotated[
 Document = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write the result here: .html, .json or .md.")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace results of other settings that --out holds.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Limit = Annotated[int | None, typer.Option(min=2, help="Only the first so many models.")]
 Metrics = Annotated[
     str | None,
     typer.Option("--metrics", metavar="a,b", help="Names and globs, or all; default: those marked cheap."),

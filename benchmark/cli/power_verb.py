@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from benchmark.cli.options import CatalogFile, Json, Tier
-from benchmark.cli.printing import print_json
+from benchmark.cli.options import CatalogFiles, Json, Tier
+from benchmark.cli.printing import print_json, print_text
 from benchmark.session.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def power(
     metrics: Annotated[
         int, typer.Option(min=1, metavar="K", help="Metrics whose certificates are to hold together.")
     ] = 1,
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     tier: Tier = "zoo",
     json_: Json = False,
 ) -> None:
@@ -115,11 +114,11 @@ def power(
     if json_:
         print_json(asdict(answer))
     else:
-        print(answer)
+        print_text(str(answer))
 
 
 def power_of_catalog(
-    file: Path | None, tier: str, max_fpr: float | None, confidence: float, n_metrics: int
+    files: list[str] | None, tier: str, max_fpr: float | None, confidence: float, n_metrics: int
 ) -> Power:
     """What the models of a catalog that a run of this tier would compare can certify."""
     from benchmark.catalog import load_catalog
@@ -127,7 +126,7 @@ def power_of_catalog(
 
     if tier not in TIERS:
         raise UsageError(f"--tier: {tier!r}; known: {', '.join(TIERS)}")
-    catalog = load_catalog(file)
+    catalog = load_catalog(files)
     wanted = [
         model
         for model in catalog.models.values()

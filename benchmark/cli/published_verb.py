@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.options import CatalogFile, Json
-from benchmark.cli.printing import print_json
+from benchmark.cli.options import CatalogFiles, Json
+from benchmark.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def catalog_published(
         Path | None,
         typer.Option(metavar="RUN", help="A run directory: where it has look-alikes of a pair's shapes."),
     ] = None,
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     json_: Json = False,
 ) -> None:
     """Scores of real pairs that somebody published, and on which population each could be judged."""
@@ -42,7 +42,7 @@ def catalog_published(
     if json_:
         print_json([as_json(one) for one in placed])
     else:
-        print("\n\n".join(map(_told, placed)) or "nothing is published of this")
+        print_text("\n\n".join(map(_told, placed)) or "nothing is published of this")
 
 
 def _scores_of(run: Path) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +11,12 @@ import typer
 from benchmark.cli.exits import UNIT_FAILED
 from benchmark.cli.options import (
     Against,
-    CatalogFile,
+    CatalogFiles,
     Device,
+    DryRun,
+    Force,
     Json,
+    Limit,
     Metrics,
     Models,
     Out,
@@ -22,7 +26,7 @@ from benchmark.cli.options import (
     Tier,
     Workers,
 )
-from benchmark.cli.printing import print_json, print_table, say, say_failures
+from benchmark.cli.printing import print_json, print_table, say, say_failures, show_plan
 from benchmark.session.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,15 +36,15 @@ __all__ = ["analyse", "report", "run"]
 
 
 def run(
-    catalog: CatalogFile = None,
+    catalog: CatalogFiles = None,
     tier: Tier = "zoo",
     metrics: Metrics = None,
     models: Models = None,
     out: Out = None,
     workers: Workers = None,
     seed: Seed = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    limit: Annotated[int | None, typer.Option(min=2, help="Only the first so many models.")] = None,
+    dry_run: DryRun = False,
+    limit: Limit = None,
     pairs_per_lineage_pair: Annotated[
         int,
         typer.Option(
@@ -63,6 +67,7 @@ def run(
     ] = False,
     sample: Sample = False,
     against: Against = None,
+    force: Force = False,
     device: Device = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -86,10 +91,7 @@ def run(
             sample=sample,
             quiet=quiet,
         )
-        if json_:
-            print_json(planned.to_json())
-        else:
-            print(planned)
+        show_plan(planned, json_)
         return
     from benchmark.pipeline.run import run as calibrate
 
@@ -109,16 +111,20 @@ def run(
         budget=budget,
         keep=keep,
         sample=sample,
+        force=force,
     )
     if against:
-        _set_against(finished.path, against)
+        _rendered(finished.path, against)
     _conclude(finished, json_)
 
 
 def analyse(
     scores: Annotated[Path, typer.Argument(metavar="SCORES", help="A score table, .csv or .parquet.")],
     catalog: Annotated[
-        Path | None, typer.Option("--catalog", metavar="F", help="Labels for a table that has none.")
+        list[str] | None,
+        typer.Option(
+            "--catalog", metavar="F", help="Labels for a table that has none; repeatable, as for run."
+        ),
     ] = None,
     out: Out = None,
     citation: Annotated[
@@ -128,6 +134,7 @@ def analyse(
         bool, typer.Option("--own-units", help="Scores have a scale of their own: only their order compares.")
     ] = False,
     seed: Seed = 0,
+    force: Force = False,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -136,25 +143,29 @@ def analyse(
 
     found = analyse_table(
         scores,
-        catalog=catalog,
+        catalog=catalog or None,
         out=out,
         citation=citation,
         own_units=own_units,
         seed=seed,
+        force=force,
         quiet=quiet,
     )
     _conclude(found, json_)
 
 
-def _set_against(run: Path, others: list[Path]) -> list[str]:
-    """Set a run against others and render it with the panel; the files written."""
+def _rendered(
+    run: Path, others: list[Path], *, figures: Sequence[str] = ("svg",), tables: Sequence[str] = ()
+) -> list[str]:
+    """Render a run, first set against others where there are any; the files written."""
     from benchmark.report import render
-    from benchmark.results.carried_over import set_against
 
-    found = set_against(run, others)
-    for sentence in found.sentences:
-        say(sentence)
-    return [str(path) for path in render(run)]
+    if others:
+        from benchmark.results.carried_over import set_against
+
+        for sentence in set_against(run, others).sentences:
+            say(sentence)
+    return [str(path) for path in render(run, figures=figures, tables=tables)]
 
 
 def _conclude(run: Run, json_: bool) -> None:
@@ -177,6 +188,13 @@ def _conclude(run: Run, json_: bool) -> None:
 def report(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     against: Against = None,
+    figures: Annotated[
+        str, typer.Option(metavar="svg,pdf", help="What figures/ holds: svg, pdf, or both.")
+    ] = "svg",
+    tables: Annotated[
+        str | None,
+        typer.Option(metavar="csv,latex", help="Also write tables/: every number as CSV, LaTeX for papers."),
+    ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     verify: Annotated[
         bool,
@@ -186,7 +204,8 @@ def report(
         int, typer.Option(min=0, metavar="K", help="With --verify: pairs a metric that are scored again.")
     ] = 8,
     catalog: Annotated[
-        Path | None, typer.Option("--catalog", metavar="F", help="With --verify: the run's catalog.")
+        list[str] | None,
+        typer.Option("--catalog", metavar="F", help="With --verify: the run's catalog; repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="With --verify: of the choice of pairs.")] = 0,
     workers: Workers = None,
@@ -195,16 +214,15 @@ def report(
 ) -> None:
     """Render a run again, beside real tables (--against), or compute it again (--verify)."""
     if verify:
-        if against or open_:
-            raise UsageError("report --verify: it renders nothing; leave out --against and --open")
+        if against or open_ or tables:
+            raise UsageError("report --verify: it renders nothing; leave out --against, --tables and --open")
         _verify(run_directory, catalog, pairs, seed, workers, json_, quiet)
         return
-    from benchmark.report import render
+    from benchmark.report.tables import FIGURES, TABLES, kinds
 
-    if against:
-        written = _set_against(run_directory, against)
-    else:
-        written = [str(path) for path in render(run_directory)]
+    drawn = kinds(figures, FIGURES, "--figures")
+    asked = kinds(tables, TABLES, "--tables") if tables else ()
+    written = _rendered(run_directory, against or [], figures=drawn, tables=asked)
     if json_:
         print_json({"report": written[0], "files": written})
     else:
@@ -216,12 +234,12 @@ def report(
 
 
 def _verify(
-    run: Path, catalog: Path | None, pairs: int, seed: int, workers: int | None, json_: bool, quiet: bool
+    run: Path, catalog: list[str] | None, pairs: int, seed: int, workers: int | None, json_: bool, quiet: bool
 ) -> None:
     """Compute a run again, and say whether it agrees."""
     from benchmark.pipeline.verify import verify
 
-    found = verify(run, catalog=catalog, n_pairs=pairs, seed=seed, workers=workers, quiet=quiet)
+    found = verify(run, catalog=catalog or None, n_pairs=pairs, seed=seed, workers=workers, quiet=quiet)
     if json_:
         print_json(found.to_json())
     else:

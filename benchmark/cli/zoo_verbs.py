@@ -32,7 +32,7 @@ def zoo_build(
     from benchmark.session.session import default_workers
     from benchmark.zoo.build import build
 
-    with Reporter(quiet=quiet).phase("training") as advance:
+    with Reporter(quiet=quiet).phase("training", "models") as advance:
         manifest = build(
             load_catalog(catalog).zoo_recipes,
             out or Path("zoo-build"),
@@ -57,7 +57,7 @@ def zoo_verify(
     from benchmark.session.progress import Reporter
     from benchmark.zoo.verify import verify
 
-    with Reporter(quiet=quiet).phase("verifying") as advance:
+    with Reporter(quiet=quiet).phase("verifying", "models") as advance:
         checks = verify(load_catalog(catalog).zoo_recipes, sample=sample, progress=advance)
     if json_:
         print_json([asdict(check) for check in checks])

@@ -9,13 +9,14 @@ from typing import Final
 
 import analysis
 import fpcore
-from benchmark.catalog import Catalog, load_catalog
+from benchmark.catalog import Catalog, CatalogLike, load_catalog
 from benchmark.comparison.calibration_run import NOTHING_LEFT, CalibrationRun, metrics_to_use
 from benchmark.comparison.candidate_case import CandidateCase, CandidateEvidence
 from benchmark.comparison.known_forgery import known_forgery
 from benchmark.comparison.pair_scores import MetricScore, PairScorer
 from benchmark.comparison.ranking_scores import JointScorer
 from benchmark.comparison.reference_pairs import NO_CALIBRATION, place_of
+from benchmark.comparison.sentences import of_samples
 from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.errors import UsageError
 from benchmark.session.session import Session
@@ -32,8 +33,9 @@ def find_parents(
     calibration: Path | str,
     metrics: str | Sequence[str] | None = None,
     confidence: float = 0.9,
-    catalog: Catalog | Path | str | None = None,
+    catalog: CatalogLike = None,
     time_limit: float | None = None,
+    sample: bool = False,
     workers: int | None = None,
     device: str | None = None,
     cache: Path | str | None = None,
@@ -53,11 +55,13 @@ def find_parents(
         Names and globs, or ``"all"``; default: those of the calibration.
     confidence : float
         A true ancestor remains so surely; in (0, 1).
-    catalog : Catalog or path, optional
+    catalog : Catalog, path or sequence of paths, optional
         Whose ids and kinships are known; default: the shipped catalog.
     time_limit : float, optional
         Seconds that a metric of another package may take for a model, and for a pair; 0: no limit. Default:
         60 where the system has interval timers (POSIX), else no limit.
+    sample : bool
+        Measure slices of large weights in place of all, of the model and of every candidate.
     workers, device, cache, quiet
         As for `Session.start`.
 
@@ -92,14 +96,18 @@ def find_parents(
     uncalibrated = {name: why for name in chosen if (why := run.lacks(fpcore.metric(name)))}
     calibrated = [name for name in chosen if name not in uncalibrated]
     # The model and every candidate is read and fingerprinted once; then all pairs are scored together.
-    scorer = PairScorer(session, loaded, [typed, *others], calibrated, time_limit=time_limit, needed=[typed])
+    scorer = PairScorer(
+        session, loaded, [typed, *others], calibrated, time_limit=time_limit, sample=sample, tolerant=True
+    )
+    if typed in scorer.damage:
+        raise fpcore.BadCheckpoint(scorer.damage[typed])
     suspect = scorer.models[typed]
     candidates: dict[str, str] = {}
     for name in others:
-        if name not in scorer.damaged and scorer.models[name].digest != suspect.digest:
+        if name not in scorer.damage and scorer.models[name].digest != suspect.digest:
             candidates.setdefault(scorer.models[name].label, name)
-    if not candidates and scorer.damaged:
-        raise fpcore.BadCheckpoint(next(iter(scorer.damaged.values())))
+    if not candidates and scorer.damage:
+        raise fpcore.BadCheckpoint(next(iter(scorer.damage.values())))
     if not candidates:
         raise UsageError(f"--against {_said(against)}: nothing but {typed} itself")
     left_out = run.lineages_of(loaded, suspect.catalog_id, suspect.digest)
@@ -109,7 +117,7 @@ def find_parents(
     found = scorer.scores([(typed, name) for name in candidates.values()])
     evidence: dict[str, CandidateEvidence] = {}
     entries: list[analysis.Entry] = []
-    failures = list(scorer.damaged.values())
+    failures = list(scorer.damage.values())
     for (label, name), scored in zip(candidates.items(), found, strict=True):
         other = scorer.models[name]
         same = other.cell == suspect.cell
@@ -131,7 +139,10 @@ def find_parents(
         found=answer,
         forged=tuple(note for one in asked if (note := known_forgery(loaded, run, one))),
         calibration=run.facts(left_out),
-        cannot_say=tuple(_cannot_say(answer, run, scorer.damaged)),
+        cannot_say=(
+            *_cannot_say(answer, run, scorer.damage),
+            *of_samples(sample, run, "the models asked about"),
+        ),
         failures=tuple(failures),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -62,21 +62,21 @@ class PairScorer:
         As for `time_limit_in_seconds`: what metrics of other packages get for a model, and for a pair.
     sample : bool
         As for `benchmark.run`.
-    needed : collection of str, optional
-        Without which of them there is nothing to say; default: without any.
+    tolerant : bool
+        Whether a model that cannot be read is noted in `damage`, and not raised.
 
     Attributes
     ----------
     metrics : tuple of ChosenMetric
     models : dict of str to ComparedModel
-        By what the user named, of those that can be read.
-    damaged : dict of str to str
-        Why the others cannot.
+        By what the user named; without those that cannot be read.
+    damage : dict of str to str
+        Why some models cannot be read; empty unless tolerant.
 
     Raises
     ------
     fpcore.BadCheckpoint
-        A model that is needed cannot be read.
+        A model that cannot be read; not if tolerant.
     """
 
     def __init__(
@@ -89,10 +89,9 @@ class PairScorer:
         also: Sequence[str] = (),
         time_limit: float | None = None,
         sample: bool = False,
-        needed: Collection[str] | None = None,
+        tolerant: bool = False,
     ) -> None:
-        self._needed = set(typed) if needed is None else set(needed)
-        self._session = session
+        self._session, self._tolerant = session, tolerant
         self._engine: Engine[Workspace] = start_engine(session, sample=sample)
         self.metrics = tuple(map(choose, metrics))
         extracted = (*self.metrics, *(choose(name) for name in also if name not in metrics))
@@ -101,13 +100,9 @@ class PairScorer:
         self._located: Mapping[str, Located] = {text: locate_typed(catalog, text) for text in typed}
         distinct = list({located.model: located for located in self._located.values()}.values())
         self._extractions = extract_all(session, self._engine, distinct, extracted, self._limits)
-        damage = {text: self._extraction(text).damage for text in typed}
-        self.damaged = {text: why for text, why in damage.items() if why and text not in self._needed}
-        self.models = {
-            text: identify(catalog, text, self._extraction(text))
-            for text in typed
-            if text not in self.damaged
-        }
+        self.damage = {text: why for text in typed if tolerant and (why := self._extraction(text).damage)}
+        readable = [text for text in typed if text not in self.damage]
+        self.models = {text: identify(catalog, text, self._extraction(text)) for text in readable}
 
     def scores(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, MetricScore]]:
         """Score pairs of the models.
@@ -120,19 +115,19 @@ class PairScorer:
         Returns
         -------
         list of dict of str to MetricScore
-            For each pair by metric. Where a model turns out not to be readable, all have failed.
+            For each pair by metric.
 
         Raises
         ------
         fpcore.BadCheckpoint
-            Models of that pair are needed.
+            A model that turns out not to be readable; if tolerant, its pairs have failed.
         """
         # In the order of their labels, as in every score table: the same sums to the last digit.
         ordered = [sorted(pair, key=lambda text: self.models[text].label) for pair in pairs]
         rows = pd.DataFrame(
             [[self._located[text].model for text in pair] for pair in ordered], columns=["model_a", "model_b"]
         )
-        with self._session.progress.phase("scores") as advance:
+        with self._session.progress.phase("scores", "pairs") as advance:
             frames = score_pairs(
                 self._engine,
                 [Job(metric, rows) for metric in self.metrics],
@@ -141,20 +136,16 @@ class PairScorer:
                 limits=self._limits,
             )
         found: list[dict[str, MetricScore]] = [{} for _ in pairs]
-        unreadable: dict[int, str] = {}
         for metric, frame in zip(self.metrics, frames, strict=True):
-            for place in frame.index[frame["damaged"]]:
-                unreadable[place] = str(frame.loc[place, "bare_reason"])
-                if self._needed.issuperset(pairs[place]):
-                    raise fpcore.BadCheckpoint(unreadable[place])
+            damage = frame.loc[frame["damaged"], "bare_reason"]
+            if len(damage) and not self._tolerant:
+                raise fpcore.BadCheckpoint(str(damage.iloc[0]))
             if "standard_error" not in frame:
                 frame["standard_error"] = math.nan
             columns = (frame[name] for name in ("status", "bare_reason", "score", "standard_error"))
             for place, (status, reason, score, error) in enumerate(zip(*columns, strict=True)):
                 scored = MetricScore(str(status), str(reason), float(score), float(error))
                 found[place][metric.name] = scored
-        for place, why in unreadable.items():  # weights that are damaged for one metric are trusted for none
-            found[place] = dict.fromkeys(found[place], MetricScore("failed", why, math.nan))
         return found
 
     def checkpoint(self, text: str) -> fpcore.Checkpoint:

@@ -15,7 +15,7 @@ from benchmark.comparison.reference_pairs import NO_CALIBRATION
 from benchmark.comparison.verbal_scale import DERIVATION, INDEPENDENCE, NEITHER
 from benchmark.results.same_shapes import FEWEST
 
-__all__ = ["cannot_say", "leading", "quoted", "sentence", "times"]
+__all__ = ["cannot_say", "leading", "of_samples", "quoted", "sentence", "times"]
 
 FEW_LINEAGES: Final = 8
 DERIVED: Final = "one of the two models descends from the other"
@@ -198,3 +198,26 @@ def _shapes_and_trust(found: Sequence[MetricEvidence], lead: MetricEvidence | No
             " to k, 2k - 2 lineages."
         ]
     return ["How much these scores weigh: no metric both separates in the calibration and has evidence here."]
+
+
+def of_samples(sample: bool, run: CalibrationRun | None, models: str) -> list[str]:
+    """What cannot be said because models, or those of the calibration, were sampled.
+
+    Parameters
+    ----------
+    sample : bool
+        Whether the models of the case were.
+    run : CalibrationRun or None
+    models : str
+        What to call them.
+    """
+    calibrated = run is not None and bool(run.record.arguments.get("sample"))
+    if run is None or sample == calibrated:
+        return []
+    one, other = (models, "the calibration") if sample else ("the calibration", models)
+    return [
+        f"Whether sampling moves a verdict: scores of {one} are of slices, those of {other} of whole"
+        " weights.",
+        f"Whether the calibration holds {models} under another name: a sample is not known by its content,"
+        " so only lineages of catalog ids are left out.",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import fpcore
 from benchmark.comparison.alternatives import Alternative, weigh_alternatives
@@ -12,8 +13,17 @@ from benchmark.comparison.joint_evidence import JointEvidence, weigh_together
 from benchmark.comparison.metric_evidence import MetricEvidence, weigh_metric
 from benchmark.comparison.pair_scores import MetricScore
 from benchmark.comparison.sentences import leading, quoted
+from benchmark.session.progress import Advance
 
 __all__ = ["Weighed", "weigh_pair"]
+
+
+STEPS: Final = ("verdicts without both lineages", "all metrics together", "other explanations")
+"""What follows once each metric is weighed."""
+
+
+def _untold(_done: float, _total: int, _text: str, /) -> None:
+    """Nobody asks how far it is."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,8 @@ def weigh_pair(
     cells: tuple[str, str],
     calibration: CalibrationRun | None,
     left_out: Collection[str],
+    *,
+    advance: Advance = _untold,
 ) -> Weighed:
     """Weigh the scores of two models.
 
@@ -61,19 +73,27 @@ def weigh_pair(
     left_out : collection of str
         Lineages of the calibration that take no part, not even in the choice of the metric to quote: those of
         the two models.
+    advance : Advance
+        Told steps done, steps in all, and what was done last.
     """
-    found = tuple(
-        weigh_metric(metric, scores[metric.name], cells, calibration, left_out) for metric in metrics
-    )
+    steps = len(metrics) + len(STEPS)
+    each = []
+    for metric in metrics:
+        each.append(weigh_metric(metric, scores[metric.name], cells, calibration, left_out))
+        advance(len(each), steps, metric.name)
     if calibration is None:
-        return Weighed(found, None, None, ())
-    found = _judged(found, calibration, left_out)
+        advance(steps, steps, "")
+        return Weighed(tuple(each), None, None, ())
+    found = _judged(tuple(each), calibration, left_out)
+    advance(len(each) + 1, steps, STEPS[0])
     joint = weigh_together(found, cells, calibration, left_out)
+    advance(len(each) + 2, steps, STEPS[1])
     lead = leading(found)
     together = quoted(lead, joint)
     names = together.combination.metrics if together else (lead.metric,) if lead else ()
     values = [scores[name].score for name in names]
     against = weigh_alternatives(names, values, cells, calibration, left_out) if names else ()
+    advance(steps, steps, STEPS[2])
     return Weighed(found, lead, joint, against)
 
 

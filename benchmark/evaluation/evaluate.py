@@ -9,16 +9,17 @@ from typing import Final
 
 import analysis
 from analysis.notebook import Shown
-from benchmark.catalog import Catalog, load_catalog
+from benchmark.catalog import CatalogLike, load_catalog
 from benchmark.evaluation.card import metric_card
 from benchmark.evaluation.gates import Gate, GateOutcome, parse_gate
-from benchmark.pipeline.chosen_metric import choose, choose_from_file
+from benchmark.pipeline.chosen_metric import ChosenMetric, choose, choose_from_file
 from benchmark.pipeline.deadline import time_limit_in_seconds
 from benchmark.pipeline.finish import default_out
 from benchmark.pipeline.metric_names import choose_metrics
-from benchmark.pipeline.plan import make_plan
+from benchmark.pipeline.plan import Plan, make_plan
 from benchmark.pipeline.provenance import Request, catalog_facts
 from benchmark.pipeline.run import carry_out
+from benchmark.pipeline.same_settings import check_settings
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run
 from benchmark.results.schema import MetricResult
@@ -26,7 +27,7 @@ from benchmark.session.errors import UsageError
 from benchmark.session.files import write_text
 from benchmark.session.session import Session
 
-__all__ = ["Evaluation", "evaluate", "write_template"]
+__all__ = ["Evaluation", "evaluate", "plan_evaluation", "write_template"]
 
 TEMPLATE: Final = Path(__file__).with_name("own_metric.py")
 
@@ -123,12 +124,14 @@ def evaluate(
     *,
     against: str | Sequence[str] | None = None,
     gates: Sequence[Gate | str] = (),
-    catalog: Catalog | Path | str | None = None,
+    catalog: CatalogLike = None,
     tier: str = "zoo",
     models: str | None = None,
+    limit: int | None = None,
     out: Path | str | None = None,
     seed: int = 0,
     time_limit: float | None = None,
+    force: bool = False,
     workers: int | None = None,
     device: str | None = None,
     cache: Path | str | None = None,
@@ -144,11 +147,13 @@ def evaluate(
         Baselines: names and globs, or ``"all"``; default: those marked cheap.
     gates : sequence of Gate or str
         What must hold, such as ``"look_alike_auc=0.95"`` or ``"verdict=separates within limits"``.
-    catalog, tier, models, out, seed
+    catalog, tier, models, limit, out, seed
         As for `benchmark.run`.
     time_limit : float, optional
         Seconds the proposed metric may take for one model, and for one pair; 0: no limit. Default: 60 where
         the system has interval timers (POSIX), else no limit.
+    force : bool
+        Replace results of other settings that `out` holds.
     workers, device, cache, quiet
         As for `Session.start`.
 
@@ -174,21 +179,23 @@ def evaluate(
     """
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
     conditions = tuple(parse_gate(gate) if isinstance(gate, str) else gate for gate in gates)
-    proposed = choose_from_file(metric)
-    baselines = [name for name in choose_metrics(against, option="--against") if name != proposed.name]
-    limit = time_limit_in_seconds(time_limit)
+    proposed, *baselines = _metrics(metric, against)
+    seconds = time_limit_in_seconds(time_limit)
     loaded = load_catalog(catalog)
-    # First of all, so that it pays itself for what it reads, and stands first in every comparison.
-    plan = make_plan(loaded, [proposed, *map(choose, baselines)], tier=tier, models=models, seed=seed)
     arguments: dict[str, object] = {
         "metric": proposed.name,
         "file": proposed.file.name if proposed.file else None,
-        "against": baselines,
+        "against": [baseline.name for baseline in baselines],
         "gates": [gate.stated for gate in conditions],
         "tier": tier,
         "models": models,
-        "time_limit": limit,
+        "limit": limit,
+        "time_limit": seconds,
     }
+    request = Request("evaluate", arguments, seed, tier, session.device, catalog_facts(loaded))
+    directory = RunDirectory(Path(out) if out else default_out())
+    check_settings(directory, request, force=force)
+    plan = make_plan(loaded, [proposed, *baselines], tier=tier, models=models, limit=limit, seed=seed)
 
     def judged(run: Run) -> tuple[GateOutcome, ...]:
         result = run.results.metric(proposed.name)
@@ -201,10 +208,57 @@ def evaluate(
         session,
         loaded,
         plan,
-        Path(out) if out else default_out(),
-        Request("evaluate", arguments, seed, tier, session.device, catalog_facts(loaded)),
-        time_limits={} if limit is None else {proposed.name: limit},
+        directory.path,
+        request,
+        time_limits={} if seconds is None else {proposed.name: seconds},
         focus=proposed.name,
         card=card,
     )
     return Evaluation(proposed.name, run, judged(run))
+
+
+def plan_evaluation(
+    metric: str,
+    *,
+    against: str | Sequence[str] | None = None,
+    gates: Sequence[Gate | str] = (),
+    catalog: CatalogLike = None,
+    tier: str = "zoo",
+    models: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    time_limit: float | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+) -> Plan:
+    """Decide the work of `evaluate` without doing it; parameters and errors as there.
+
+    Returns
+    -------
+    Plan
+        ``print(plan)`` counts it.
+
+    Examples
+    --------
+    >>> write_template(Path("planned_metric.py"))
+    >>> planned = plan_evaluation("planned_metric.py:MyMetric", against="norm-std", models="zoo/qwen-[ab]*")
+    >>> [one.name for one in planned.metrics]
+    ['my-metric', 'norm-std']
+    """
+    Session.start(device=device, workers=workers)  # refuses what the evaluation would refuse
+    for gate in gates:
+        if isinstance(gate, str):
+            parse_gate(gate)
+    time_limit_in_seconds(time_limit)
+    chosen = _metrics(metric, against)
+    return make_plan(load_catalog(catalog), chosen, tier=tier, models=models, limit=limit, seed=seed)
+
+
+def _metrics(metric: str, against: str | Sequence[str] | None) -> list[ChosenMetric]:
+    """The proposed metric, and the baselines.
+
+    It is the first, so that it pays itself for what it reads, and stands first in every comparison.
+    """
+    proposed = choose_from_file(metric)
+    baselines = [name for name in choose_metrics(against, option="--against") if name != proposed.name]
+    return [proposed, *map(choose, baselines)]

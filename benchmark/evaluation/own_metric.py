@@ -4,7 +4,8 @@ A metric says how alike two models are; higher is more alike. It has two methods
 and how alike two such fingerprints are. Where it is not defined it abstains, with the reason.
 
 A plain function of two checkpoints will do as well: ``def mine(a, b): ... return score``, evaluated as
-FILE.py:mine. It is simpler, and slower: it reads both models again for every pair.
+FILE.py:mine. It is simpler, and slower: it reads both models again for every pair, and is scored on a part of
+the independent ones.
 
 The content of this file is part of the key under which fingerprints are cached; what it imports is not:
 raise `version` when that changes.

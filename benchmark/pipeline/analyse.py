@@ -11,10 +11,12 @@ import analysis
 import fpcore
 from analysis.columns import LABELS
 from analysis.table_columns import BadTable, columns_found, labelled, names_as_text, no_column_twice, place
-from benchmark.catalog import Catalog, load_catalog
+from benchmark.catalog import Catalog, CatalogLike, load_catalog
 from benchmark.pipeline.chosen_metric import choose
+from benchmark.pipeline.failures import failures_of_table
 from benchmark.pipeline.finish import Scored, default_out, finish
 from benchmark.pipeline.provenance import Clock, Request, catalog_facts
+from benchmark.pipeline.same_settings import check_settings
 from benchmark.pipeline.score_file import need_columns, read_score_file
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run
@@ -35,11 +37,12 @@ NAMES: Final = (
 def analyse(
     scores: pd.DataFrame | Path | str,
     *,
-    catalog: Catalog | Path | str | None = None,
+    catalog: CatalogLike = None,
     out: Path | str | None = None,
     citation: str | None = None,
     own_units: bool = False,
     seed: int = 0,
+    force: bool = False,
     cache: Path | str | None = None,
     quiet: bool = True,
 ) -> Run:
@@ -50,7 +53,7 @@ def analyse(
     scores : DataFrame or path
         A table, or a file (CSV with any usual separator, or parquet), with at least model_a, model_b and
         score.
-    catalog : Catalog or path, optional
+    catalog : Catalog, path or sequence of paths, optional
         Its labels replace all label columns of the table; without it the table must have them.
     out : path, optional
         The run directory; default: ``runs/<utc time>``.
@@ -60,6 +63,8 @@ def analyse(
         Its scores are on a scale of their own: beside other runs only their order is compared.
     seed : int
         Random seed of everything that draws.
+    force : bool
+        Replace results of other settings that `out` holds.
     cache, quiet
         As for `Session.start`.
 
@@ -70,8 +75,8 @@ def analyse(
     Raises
     ------
     UsageError
-        The file cannot be read, lacks a column, or names models that the catalog does not know; or another
-        process writes in `out`.
+        The file cannot be read, lacks a column, or names models that the catalog does not know; `out` holds
+        results of other settings, or another process writes there.
     analysis.BadTable
         Labels that contradict each other, or a pair twice.
 
@@ -86,6 +91,12 @@ def analyse(
     session = Session.start(cache=cache, quiet=quiet)
     labels = None if catalog is None else load_catalog(catalog)
     where = _where(scores)
+    source = None if isinstance(scores, pd.DataFrame) else str(scores)
+    facts = None if labels is None else catalog_facts(labels)
+    arguments = {"scores": source, "citation": citation, "own_units": own_units}
+    request = Request("analyse", arguments, seed, catalog=facts)
+    directory = RunDirectory(Path(out) if out else default_out())
+    check_settings(directory, request, force=force)
     table, notes = read_scores(scores, labels)
     registered = {metric.name for metric in fpcore.metrics()}
     try:
@@ -94,17 +105,14 @@ def analyse(
         raise BadTable(fault.told, where) from fault
     for note in dict.fromkeys((*notes, *(note for one in tables for note in one.notes))):
         session.progress.say(f"{where}: {note}")
+    frame = pd.concat([one.frame for one in tables], ignore_index=True)
     scored = Scored(
-        pd.concat([one.frame for one in tables], ignore_index=True),
+        frame,
         [choose(one.metric) for one in tables if one.metric in registered],
         labels,
         notes=notes,
+        failures=failures_of_table(frame),
     )
-    source = None if isinstance(scores, pd.DataFrame) else str(scores)
-    facts = None if labels is None else catalog_facts(labels)
-    arguments = {"scores": source, "citation": citation, "own_units": own_units}
-    request = Request("analyse", arguments, seed, catalog=facts)
-    directory = RunDirectory(Path(out) if out else default_out())
     with locked(directory.path, "--out"):
         return finish(session, directory, scored, request, Clock())
 

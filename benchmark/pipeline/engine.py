@@ -95,6 +95,7 @@ class Engine(Generic[State]):
         name: Callable[[Unit], str],
         parcels: Parcels[State, Unit, Result] | None = None,
         lost: Callable[[Unit], Result] | None = None,
+        size: Callable[[Unit], int] = lambda _: 1,
     ) -> Iterator[tuple[int, Result]]:
         """Do every unit.
 
@@ -107,21 +108,25 @@ class Engine(Generic[State]):
             Of what units share and one unit; a function of a module, so that other processes find it.
         units : sequence
         advance : Advance
-            Told units done, units in all, and the name of the last.
+            Told what is done and what there is in all, as `size` counts it, and the name of the last unit.
         name : callable
             What to call a unit.
         parcels : Parcels, optional
             What goes with a unit to a machine with another disk, and what comes back.
         lost : callable, optional
             What stands for the result of a unit that is lost; without it, the error is raised.
+        size : callable
+            For how many a unit counts; default: each is one.
 
         Yields
         ------
         tuple of int and result
             Place and result of each unit, as they are finished.
         """
-        for done, (place, result) in enumerate(self._results(work, units, parcels, lost), start=1):
-            advance(done, len(units), name(units[place]))
+        done, total = 0, sum(map(size, units))
+        for place, result in self._results(work, units, parcels, lost):
+            done += size(units[place])
+            advance(done, total, name(units[place]))
             yield place, result
 
     def _results(

@@ -14,9 +14,11 @@ import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
+from benchmark.pipeline.raised_at import raised_at
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace, storable
 from benchmark.results.kept_values import keep_value, kept_value
+from fpcore.errors import described
 
 __all__ = ["Extraction", "Outcome", "extract", "failed_extraction", "fingerprinted"]
 
@@ -35,12 +37,15 @@ class Outcome:
         model before costs nothing more. None where it failed.
     stored : bool
         Whether the cache has it; one that needs its checkpoint is made when it is compared.
+    where : str
+        The line of the metric's code that failed, as `raised_at` gives it.
     """
 
     status: Literal["ok", "abstained", "failed"]
     reason: str = ""
     seconds: float | None = None
     stored: bool = False
+    where: str = ""
 
     @property
     def needs_model(self) -> bool:
@@ -244,7 +249,7 @@ def _outcome(
     except Exception as error:
         # A metric is somebody's code: its exception is a result to show beside the others, not ours to raise.
         # It is not kept: the cause may lie outside metric and model, such as full memory.
-        return Outcome("failed", f"{type(error).__name__}: {error}")
+        return Outcome("failed", described(error), where=raised_at(error, metric))
     if kept is not None:
         workspace.cache.write(arrays, kept)
     keep_value(workspace.cache, note, outcome)

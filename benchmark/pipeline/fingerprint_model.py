@@ -17,7 +17,7 @@ from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.session import Session
 
 if TYPE_CHECKING:
-    from benchmark.catalog import Catalog
+    from benchmark.catalog import CatalogLike
 
 __all__ = ["ModelFingerprint", "Reading", "fingerprint"]
 
@@ -101,7 +101,7 @@ def fingerprint(
     model: str | Path,
     *,
     metrics: str | Sequence[str] | None = None,
-    catalog: Catalog | Path | str | None = None,
+    catalog: CatalogLike = None,
     sample: bool = False,
     device: str | None = None,
     cache: Path | str | None = None,
@@ -115,7 +115,7 @@ def fingerprint(
         A catalog id, a directory or file, or ``org/name[@revision]``.
     metrics : str or sequence of str, optional
         Names and globs, or ``"all"``; default: those marked cheap.
-    catalog : Catalog or path, optional
+    catalog : Catalog, path or sequence of paths, optional
         Whose ids are known; default: the shipped catalog.
     sample : bool
         Measure slices of large weights in place of all, with standard errors beside the values; metrics that
@@ -174,7 +174,7 @@ def fingerprint(
     )
 
 
-def _locate(text: str, catalog: Catalog | Path | str | None) -> Located:
+def _locate(text: str, catalog: CatalogLike) -> Located:
     """Where a model is; the shipped catalog is not read for one that is named by its path."""
     local = locate_path(text) if catalog is None else None
     if local is not None:

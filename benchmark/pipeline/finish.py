@@ -19,7 +19,7 @@ from benchmark.pipeline.statistics import complete_results
 from benchmark.pipeline.threads import one_blas_thread
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run, read_run
-from benchmark.results.schema import CostRecord, ForgeryRecord, TrafficRecord
+from benchmark.results.schema import CostRecord, Failure, ForgeryRecord, TrafficRecord
 from benchmark.session.files import write_text
 from benchmark.session.session import Session
 
@@ -56,6 +56,8 @@ class Scored:
         What was changed to read the score table: a warning of every metric.
     traffic : TrafficRecord or None
         What was fetched from the hub.
+    failures : tuple of Failure
+        What failed, each cause once.
     """
 
     scores: pd.DataFrame
@@ -67,6 +69,7 @@ class Scored:
     forged: Mapping[str, Extraction] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     traffic: TrafficRecord | None = None
+    failures: tuple[Failure, ...] = ()
 
 
 def finish(
@@ -98,7 +101,12 @@ def finish(
     """
     catalog, scores, forgeries = scored.catalog, scored.scores, scored.forgeries
     known = {metric.name: metric.load() for metric in scored.metrics}
-    with one_blas_thread(), clock.phase("statistics"), session.progress.phase("statistics") as advance:
+    with (
+        one_blas_thread(),
+        clock.phase("statistics"),
+        session.progress.phase("statistics", "metrics") as advance,
+    ):
+        advance(0, scores["metric"].nunique(), "AUCs, permutation tests, thresholds, evidence")
         results = complete_results(
             scores,
             known,
@@ -111,20 +119,16 @@ def finish(
             notes=scored.notes,
         )
         advance(len(results.metrics), len(results.metrics), "")
-    failures = provenance.failures(
-        {**scored.extractions, **scored.forged},
-        scores if forgeries is None else pd.concat([scores, forgeries]),
-    )
     record = replace(
         begun(request, clock.started),
-        status="partial" if failures else "complete",
+        status="partial" if scored.failures else "complete",
         costs=scored.costs,
         ended=provenance.now(),
         seconds=dict(clock.seconds),
         models={} if catalog is None else provenance.models(catalog, scored.extractions),
         forgeries={name: ForgeryRecord(scored.forged[name].digest) for name in sorted(scored.forged)},
         metrics={name: provenance.describe_metric(metric) for name, metric in known.items()},
-        failures=failures,
+        failures=scored.failures,
         disputes=() if catalog is None else provenance.disputes(catalog, scores),
         traffic=scored.traffic,
         notes=scored.notes,
@@ -138,6 +142,7 @@ def finish(
     directory.write_results(results)
     record = replace(record, digests=directory.digests())
     with clock.phase("report"), session.progress.phase("report") as advance:
+        advance(0, 1, "page and figures")
         # What is told of a run is what its files say.
         run = read_run(directory.path, record)
         RunDirectory(directory.path, run.record).drop_stale_against()

@@ -15,7 +15,7 @@ import pandas as pd
 
 import analysis
 import fpcore
-from benchmark.catalog import Catalog, load_catalog
+from benchmark.catalog import Catalog, CatalogLike, load_catalog
 from benchmark.pipeline.checkpoints import locate
 from benchmark.pipeline.chosen_metric import ChosenMetric, choose
 from benchmark.pipeline.forgeries import planned_forgeries
@@ -126,7 +126,7 @@ class Plan:
 
 def plan(
     *,
-    catalog: Catalog | Path | str | None = None,
+    catalog: CatalogLike = None,
     tier: str = "zoo",
     metrics: str | Sequence[str] | None = None,
     models: str | None = None,

@@ -16,7 +16,7 @@ import pandas as pd
 
 import analysis
 import fpcore
-from benchmark.catalog import Catalog
+from benchmark.catalog import Catalog, CatalogPart
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.results.published_places import place_published
 from benchmark.results.schema import (
@@ -24,7 +24,6 @@ from benchmark.results.schema import (
     CatalogFacts,
     CostRecord,
     DisputeRecord,
-    Failure,
     Machine,
     MetricDescription,
     ModelRecord,
@@ -46,7 +45,6 @@ __all__ = [
     "costs",
     "describe_metric",
     "disputes",
-    "failures",
     "models",
     "now",
     "packages",
@@ -158,10 +156,12 @@ def packages() -> dict[str, str]:
 
 
 def catalog_facts(catalog: Catalog) -> CatalogFacts:
-    """Which catalog, and how much it holds."""
+    """Which catalog, and how much it holds; of its files the names alone."""
+    parts = tuple(CatalogPart(Path(part.file).name, part.digest) for part in catalog.parts)
     return CatalogFacts(
         digest=catalog.digest,
-        path=Path(catalog.file).name,
+        path=" + ".join(part.file for part in parts),
+        files=parts,
         n_models=len(catalog.models),
         n_lineages=len(set(catalog.lineages.values())),
         n_cells=len({model.cell for model in catalog.models.values()} - {None}),
@@ -212,33 +212,6 @@ def costs(
             n_pairs=len(pairs),
         )
     return found
-
-
-def failures(extractions: Mapping[str, Extraction], scores: pd.DataFrame) -> tuple[Failure, ...]:
-    """What failed, each cause once: a model's fingerprint, then pairs that failed by themselves.
-
-    Parameters
-    ----------
-    extractions : mapping of str to Extraction
-    scores : pandas.DataFrame
-        Score tables of honest pairs and of forgeries.
-    """
-    found = []
-    broken: set[tuple[str, str]] = set()
-    for model, extraction in extractions.items():
-        failed = [name for name, outcome in extraction.outcomes.items() if outcome.status == "failed"]
-        for error in dict.fromkeys(map(extraction.reason, failed)):
-            names = [name for name in failed if extraction.reason(name) == error]
-            found.append(Failure("fingerprint", model, ", ".join(names), error))
-            broken.update((name, model) for name in names)
-    rows = scores.loc[scores["status"] == "failed", ["metric", "model_a", "model_b", "reason"]]
-    seen: set[tuple[str, str]] = set()
-    for metric, a, b, reason in rows.astype(str).itertuples(index=False, name=None):
-        if (metric, a) in broken or (metric, b) in broken or (metric, reason) in seen:
-            continue
-        seen.add((metric, reason))
-        found.append(Failure("score", f"{a} – {b}", metric, reason))
-    return tuple(found)
 
 
 def disputes(catalog: Catalog, scores: pd.DataFrame) -> tuple[DisputeRecord, ...]:

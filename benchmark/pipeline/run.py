@@ -11,20 +11,23 @@ import pandas as pd
 
 import fpcore
 from analysis.columns import COLUMNS
-from benchmark.catalog import Catalog, load_catalog
+from benchmark.catalog import Catalog, CatalogLike, load_catalog
 from benchmark.pipeline import provenance
 from benchmark.pipeline.checkpoints import Located, locate
 from benchmark.pipeline.chosen_metric import ChosenMetric, choose
 from benchmark.pipeline.engine import KILLED, Engine
 from benchmark.pipeline.extract import Extraction, extract, failed_extraction
+from benchmark.pipeline.failures import failures
 from benchmark.pipeline.finish import Scored, default_out, finish
 from benchmark.pipeline.forgeries import forgery_pairs, forgery_table
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.parcels import ModelParcels
 from benchmark.pipeline.plan import Network, Plan, make_plan, parsed_budget
 from benchmark.pipeline.provenance import Clock, Request, begun
+from benchmark.pipeline.same_settings import check_settings
 from benchmark.pipeline.score import BESIDE, Job, score_pairs
 from benchmark.pipeline.steps import watched
+from benchmark.pipeline.symmetry import asymmetry
 from benchmark.pipeline.traffic import conclude_traffic
 from benchmark.pipeline.transfer import with_cells
 from benchmark.pipeline.workspace import Workspace
@@ -38,7 +41,7 @@ __all__ = ["carry_out", "extract_all", "run", "start_engine"]
 
 def run(
     *,
-    catalog: Catalog | Path | str | None = None,
+    catalog: CatalogLike = None,
     tier: str = "zoo",
     metrics: str | Sequence[str] | None = None,
     models: str | None = None,
@@ -54,12 +57,13 @@ def run(
     budget: int | str | None = None,
     keep: bool = False,
     sample: bool = False,
+    force: bool = False,
 ) -> Run:
     """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html.
 
     Parameters
     ----------
-    catalog : Catalog or path, optional
+    catalog : Catalog, path or sequence of paths, optional
         Default: the shipped catalog.
     tier : {"zoo", "hub", "all"}
         ``zoo``: what lies on this machine; ``hub``: what must be read over the network.
@@ -88,6 +92,8 @@ def run(
         Whether files of which all was fetched go into the hub's own cache; otherwise only fingerprints stay.
     sample : bool
         Measure slices of large weights in place of all; metrics that need whole ones abstain.
+    force : bool
+        Replace results of other settings that `out` holds.
 
     Returns
     -------
@@ -97,7 +103,8 @@ def run(
     Raises
     ------
     UsageError
-        One line: an unknown metric, tier or device, a catalog that is not sound, less than two models.
+        One line: an unknown metric, tier or device, a catalog that is not sound, less than two models, or an
+        `out` that holds results of other settings.
 
     Examples
     --------
@@ -107,10 +114,25 @@ def run(
     """
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet, dask=dask)
     loaded = load_catalog(catalog)
+    chosen = [choose(name) for name in choose_metrics(metrics)]
+    arguments: dict[str, object] = {
+        "catalog": None if catalog is None else loaded.file,
+        "tier": tier,
+        "metrics": [metric.name for metric in chosen],
+        "models": models,
+        "limit": limit,
+        "pairs_per_lineage_pair": pairs_per_lineage_pair,
+        "budget": budget,
+        "keep": keep,
+        "sample": sample,
+    }
+    request = Request("run", arguments, seed, tier, session.device, provenance.catalog_facts(loaded))
+    place = Path(out) if out else default_out()
+    check_settings(RunDirectory(place), request, force=force)
     log = session.cache.pieces / f"{uuid.uuid4().hex}.log"
     plan = make_plan(
         loaded,
-        [choose(name) for name in choose_metrics(metrics)],
+        chosen,
         tier=tier,
         models=models,
         limit=limit,
@@ -121,21 +143,7 @@ def run(
     )
     if plan.transfer is not None:
         session.progress.say(str(plan))  # what it costs, before it costs anything
-    arguments: dict[str, object] = {
-        "catalog": None if catalog is None else loaded.file if isinstance(catalog, Catalog) else str(catalog),
-        "tier": tier,
-        "metrics": [metric.name for metric in plan.metrics],
-        "models": models,
-        "limit": limit,
-        "pairs_per_lineage_pair": pairs_per_lineage_pair,
-        "budget": budget,
-        "keep": keep,
-        "sample": sample,
-    }
-    facts = provenance.catalog_facts(loaded)
-    request = Request("run", arguments, seed, tier, session.device, facts)
     fetching = fpcore.Fetching(session.cache.pieces, keep, log)
-    place = Path(out) if out else default_out()
     return carry_out(session, loaded, plan, place, request, fetching=fetching, sample=sample)
 
 
@@ -165,7 +173,9 @@ def carry_out(
         What run.json says of it.
     time_limits : mapping of str to float, optional
         Metric → seconds that it may take for one model, and for one pair; POSIX only.
-    focus, card
+    focus : str, optional
+        As for `finish`; whether it scores a pair alike from both ends is checked on a sample.
+    card : callable, optional
         As for `finish`.
     fetching : Fetching, optional
         What becomes of bytes that come from the hub.
@@ -182,7 +192,8 @@ def carry_out(
         directory, clock = RunDirectory(out), Clock()
         if not directory.ended:
             directory.begin(begun(request, clock.started))
-        scored = _scored(session, engine, catalog, plan, dict(time_limits or {}), clock)
+        limits = dict(time_limits or {})
+        scored = _scored(session, engine, catalog, plan, limits, clock, request.seed, focus)
         return finish(session, directory, scored, request, clock, focus=focus, card=card)
 
 
@@ -193,6 +204,8 @@ def _scored(
     plan: Plan,
     limits: Mapping[str, float],
     clock: Clock,
+    seed: int,
+    focus: str | None,
 ) -> Scored:
     """Fingerprint the models of a plan and score its pairs; parameters as for `carry_out`."""
     everything = (*plan.models, *plan.forged_models)
@@ -206,8 +219,21 @@ def _scored(
     if len(plan.forgeries):
         forged_pairs = with_cells(forgery_pairs(catalog, plan.forgeries), cells)
         jobs += [Job(metric, forged_pairs) for metric in plan.metrics]
-    with clock.phase("scores"), session.progress.phase("scores") as advance:
+    with clock.phase("scores"), session.progress.phase("scores", "pairs") as advance:
         frames = score_pairs(engine, jobs, found, advance=advance, limits=limits)
+    failed = failures(found, frames)
+    if focus is not None:
+        place = [metric.name for metric in plan.metrics].index(focus)
+        with clock.phase("symmetry"), session.progress.phase("symmetry", "pairs") as advance:
+            failed += asymmetry(
+                engine,
+                plan.metrics[place],
+                frames[place],
+                found,
+                seed=seed,
+                advance=advance,
+                limits=limits,
+            )
     engine.close()
     honest, forged = frames[: len(plan.metrics)], frames[len(plan.metrics) :]
     scores = pd.concat(honest, ignore_index=True)
@@ -219,6 +245,7 @@ def _scored(
         provenance.costs(plan.metrics, plan.models, found, scores),
         forgery_table(plan.forgeries, _table(pd.concat(forged))) if forged else None,
         {model: found[model] for model in plan.forged_models},
+        failures=failed,
         traffic=conclude_traffic(engine.here, plan.transfer, found.values()),
     )
 
@@ -246,7 +273,10 @@ def extract_all(
     """Fingerprint every model under every metric; by what the run calls the model, in its order."""
     work = partial(extract, metrics=tuple(metrics), limits=dict(limits))
     parcels = ModelParcels(tuple(metrics))
-    with session.progress.phase("fingerprints") as bar, watched(engine.here, bar, len(models)) as advance:
+    with (
+        session.progress.phase("fingerprints", "models") as bar,
+        watched(engine.here, bar, len(models)) as advance,
+    ):
         found = dict(
             engine.run(
                 work,

@@ -31,7 +31,7 @@ PAIRS_PER_UNIT: Final = 1000
 MODELS_PER_BLOCK: Final = {"fingerprints": 128, "models": 64}
 
 #: What stands beside the columns of a score table where its pairs have been scored.
-BESIDE: Final = ("bare_reason", "damaged", "seconds")
+BESIDE: Final = ("bare_reason", "where", "damaged", "seconds")
 
 Places = NDArray[np.intp]
 
@@ -69,7 +69,7 @@ def score_pairs(
     extractions : mapping of str to Extraction
         Of every model that stands in a pair.
     advance : Advance
-        Told units done, units in all, and the metric's name.
+        Told pairs scored, pairs in all (of all metrics), and the metric's name.
     limits : mapping of str to float
         Metric → seconds that a pair may take.
 
@@ -78,8 +78,9 @@ def score_pairs(
     list of pandas.DataFrame
         For each job its pairs in their order: `metric`, the columns of the pairs, and `score, status, reason`
         as a score table has them (a reason names what it is about); then `BESIDE`: the reason without names,
-        whether a checkpoint could not be read, and seconds, NaN where nothing was computed. Of sampled
-        models also `standard_error`: what sampling adds to the score; NaN where that is not known.
+        the line of the metric's code that failed (empty where none is known), whether a checkpoint could not
+        be read, and seconds, NaN where nothing was computed. Of sampled models also `standard_error`: what
+        sampling adds to the score; NaN where that is not known.
     """
     frames = [_begun(job, extractions) for job in jobs]
     units: list[ScoreUnit] = []
@@ -91,7 +92,7 @@ def score_pairs(
                 units.append(unit)
                 rows_of.append((place, rows[places]))
     answers: list[dict[int, pd.DataFrame]] = [{} for _ in frames]
-    with watched(engine.here, advance, len(units)) as moved:
+    with watched(engine.here, advance, sum(len(unit.pairs) for unit in units)) as moved:
         done = engine.run(
             score_unit,
             units,
@@ -99,6 +100,7 @@ def score_pairs(
             name=lambda unit: unit.metric.name,
             parcels=PairParcels(),
             lost=lambda unit: failed_scores(unit, KILLED),
+            size=lambda unit: len(unit.pairs),
         )
         for number, found in done:
             place, rows = rows_of[number]
@@ -134,6 +136,7 @@ def _begun(job: Job, extractions: Mapping[str, Extraction]) -> pd.DataFrame:
         status=status,
         reason=reason,
         bare_reason=bare,
+        where="",
         damaged=damaged,
         seconds=float("nan"),
     )
@@ -173,9 +176,12 @@ def _parts(pairs: Places, metric: ChosenMetric, models: Sequence[Extraction]) ->
 def _fill_in(frame: pd.DataFrame, found: pd.DataFrame) -> None:
     """Put scores where their pairs stand; the reason of a failure names metric and pair."""
     found["bare_reason"] = found["reason"]
-    for row in found.index[(found["status"] == "failed") & ~found["damaged"]]:
-        metric, a, b = frame.loc[row, ["metric", "model_a", "model_b"]]
-        found.loc[row, "reason"] = f"{metric} on {a} – {b}: {found.loc[row, 'bare_reason']}"
+    failed = found.index[(found["status"] == "failed") & ~found["damaged"]]
+    if len(failed):
+        named = frame.loc[failed]
+        found.loc[failed, "reason"] = (
+            named["metric"] + " on " + named["model_a"] + " – " + named["model_b"] + ": "
+        ) + found.loc[failed, "reason"]
     columns = ["score", "status", "reason", *BESIDE]
     if "standard_error" in found:
         frame["standard_error"] = math.nan

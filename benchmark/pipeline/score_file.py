@@ -15,9 +15,10 @@ import pandas as pd
 from analysis.table_columns import columns_found
 from benchmark.session.errors import UsageError
 
-__all__ = ["need_columns", "read_score_file"]
+__all__ = ["need_columns", "read_score_file", "read_table_file"]
 
 NEEDED: Final = ("model_a", "model_b", "score")
+SCORES: Final = "a score table"
 SEPARATORS: Final = (",", ";", "\t", "|")
 TRUTHS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 LINES: Final = 50_000
@@ -44,53 +45,80 @@ def read_score_file(path: Path) -> pd.DataFrame:
     UsageError
         The file is not there or is no table; the message names the line.
     """
+    return read_table_file(path, NEEDED, SCORES)
+
+
+def read_table_file(path: Path, needed: tuple[str, ...], kind: str) -> pd.DataFrame:
+    """Read a table of another kind in the same way.
+
+    Parameters
+    ----------
+    path : Path
+    needed : tuple of str
+        Columns that it must have.
+    kind : str
+        What an error calls such a table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `read_score_file`.
+
+    Raises
+    ------
+    UsageError
+        The file is not there or is no such table; the message names the line.
+    """
     if not path.is_file():
-        raise UsageError(f"{path}: no such file; give a score table (.csv or .parquet)")
+        raise UsageError(f"{path}: no such file; give {kind} (.csv or .parquet)")
+    unread = f"{path}: not readable as {kind}"
     try:
         with path.open("rb") as file:
             start = file.read(4)
         if start == b"PAR1":
-            return _parquet(path)
+            return _parquet(path, needed)
         if path.suffix in (".parquet", ".pq"):
-            raise UsageError(f"{path}: not a readable score table: no parquet file, it begins with {start!r}")
-        return _text(path)
+            raise UsageError(f"{unread}: no parquet file, it begins with {start!r}")
+        return _text(path, needed, kind)
     except UsageError:
         raise
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not text in UTF-8 (byte {error.start + 1}); save it as UTF-8") from error
     except (OSError, ValueError) as error:
         told = " ".join(str(error).split())
-        raise UsageError(f"{path}: not a readable score table: {told}") from error
+        raise UsageError(f"{unread}: {told}") from error
 
 
-def need_columns(columns: Iterable[object], where: str) -> None:
-    """Refuse a table without the columns that every score table has."""
+def need_columns(
+    columns: Iterable[object], where: str, needed: tuple[str, ...] = NEEDED, kind: str = SCORES
+) -> None:
+    """Refuse a table without the columns that every table of its kind has."""
     held = list(columns)
-    missing = [name for name in NEEDED if name not in held]
+    missing = [name for name in needed if name not in held]
     if missing:
-        needed = f"a score table has {', '.join(NEEDED)}"
-        raise UsageError(f"{where}: no column {', '.join(missing)}; {needed}; {columns_found(held)}")
+        has = f"{kind} has {', '.join(needed)}"
+        raise UsageError(f"{where}: no column {', '.join(missing)}; {has}; {columns_found(held)}")
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _parquet(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
     frame = pd.read_parquet(path)
-    if any(name in NEEDED for name in frame.index.names):
+    if any(name in needed for name in frame.index.names):
         frame = frame.reset_index()
     return frame.set_axis(pd.RangeIndex(1, len(frame) + 1, name="row"), axis=0)
 
 
-def _text(path: Path) -> pd.DataFrame:
+def _text(path: Path, needed: tuple[str, ...], kind: str) -> pd.DataFrame:
     with path.open(encoding="utf-8-sig", newline="") as file:
         first = next((line for line in file if line.strip()), "")
         if first.lstrip()[:1] in ("{", "["):
-            raise UsageError(f"{path}: JSON, not a score table; write it as .csv or .parquet")
+            raise UsageError(f"{path}: JSON, not {kind}; write it as .csv or .parquet")
         file.seek(0)
-        rows = _rows(file, _separator(first), path)
+        rows = _rows(file, _separator(first, needed), path)
         _, header = next(rows, (0, []))
         while header and not header[-1].strip():
             header.pop()  # separators at the end of the line
         names = [name.strip() for name in header]
-        need_columns(names, str(path))
+        need_columns(names, str(path), needed, kind)
         columns: list[list[str]] = [[] for _ in names]
         lines = array("q")
         while block := list(islice(rows, LINES)):
@@ -105,12 +133,12 @@ def _text(path: Path) -> pd.DataFrame:
     return pd.concat(typed, axis=1).set_axis(names, axis=1)
 
 
-def _separator(header: str) -> str:
+def _separator(header: str, needed: tuple[str, ...]) -> str:
     """The one by which a line of column names has most of those that are needed."""
 
     def found(separator: str) -> int:
         names = {name.strip().strip('"') for name in header.split(separator)}
-        return len(names & set(NEEDED))
+        return len(names & set(needed))
 
     return max(SEPARATORS, key=found)
 

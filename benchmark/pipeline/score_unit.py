@@ -19,9 +19,10 @@ import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.deadline import TookTooLong, deadline
+from benchmark.pipeline.raised_at import raised_at
 from benchmark.pipeline.threads import one_thread
 from benchmark.pipeline.workspace import Workspace
-from fpcore.errors import first_line
+from fpcore.errors import described, first_line
 
 __all__ = ["PairScore", "ScoreUnit", "failed_scores", "score_unit", "scored"]
 
@@ -42,6 +43,8 @@ class PairScore(NamedTuple):
         Whether a checkpoint could not be read: then the reason names it.
     seconds : float
         What it took when it was computed.
+    where : str
+        The line of the metric's code that failed, as `raised_at` gives it.
     """
 
     score: float
@@ -49,6 +52,7 @@ class PairScore(NamedTuple):
     reason: str
     damaged: bool
     seconds: float
+    where: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +93,7 @@ def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
     """
     path = unit.kept(workspace)
     known = _kept(workspace, unit)
-    todo = np.arange(len(unit.pairs)) if known is None else np.flatnonzero(known["status"] == "failed")
+    todo = np.arange(len(unit.pairs)) if known is None else np.flatnonzero(_undone(known))
     if known is not None and not len(todo):
         return known
     with one_thread():
@@ -101,7 +105,7 @@ def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
         if workspace.sample:
             _add_errors(workspace, unit, todo, scores)
     if known is not None:
-        scores = pd.concat([known[known["status"] != "failed"], scores]).sort_index()
+        scores = pd.concat([known[~_undone(known)], scores]).sort_index()
     workspace.cache.write(path, scores.to_parquet(index=False))
     return scores
 
@@ -115,7 +119,14 @@ def failed_scores(unit: ScoreUnit, why: str) -> pd.DataFrame:
 def scored(workspace: Workspace, unit: ScoreUnit) -> bool:
     """Whether the cache holds a unit's scores."""
     known = _kept(workspace, unit)
-    return known is not None and not (known["status"] == "failed").any()
+    return known is not None and not _undone(known).any()
+
+
+def _undone(scores: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which pairs are to be scored again: those that failed, and scores that are no finite number."""
+    status, finite = scores["status"].to_numpy(dtype=object), np.isfinite(scores["score"].to_numpy(float))
+    undone: NDArray[np.bool_] = (status == "failed") | ((status == "ok") & ~finite)
+    return undone
 
 
 def _kept(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame | None:
@@ -137,10 +148,10 @@ def _kept(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame | None:
 def _together(workspace: Workspace, unit: ScoreUnit, todo: Places) -> pd.DataFrame:
     """The pairs that the metric scores together; the others, without a status, are scored alone."""
     begun = time.perf_counter()
-    score, places, reason = np.full(len(todo), np.nan), np.arange(0), ""
+    score, places, reason, where = np.full(len(todo), np.nan), np.arange(0), "", ""
+    metric = workspace.metric(unit.metric)
     try:
         with deadline(unit.limit):
-            metric = workspace.metric(unit.metric)
             if metric.scores_together:
                 fingerprints, pairs, places = _ready(workspace, unit, todo)
                 found = np.asarray(metric.pair_similarities(fingerprints, pairs), dtype=np.float64)
@@ -150,16 +161,18 @@ def _together(workspace: Workspace, unit: ScoreUnit, todo: Places) -> pd.DataFra
     except (fpcore.NotComparable, fpcore.BadCheckpoint, TookTooLong):
         pass  # each pair says why, and has the whole limit for itself
     except Exception as error:
-        reason = f"pair_similarities: {type(error).__name__}: {error}"
+        reason, where = f"pair_similarities: {described(error)}", raised_at(error, metric)
     seconds = (time.perf_counter() - begun) / max(1, len(places))
     silent = "failed" if reason else ""
     return pd.DataFrame(
         {
             "score": score,
-            "status": np.where(np.isnan(score), silent, "ok").astype(object),
+            # What is no finite number is asked for once more, alone, and then says which.
+            "status": np.where(np.isfinite(score), "ok", silent).astype(object),
             "reason": reason,
             "damaged": False,
             "seconds": seconds,
+            "where": where,
         },
         index=todo,
     )
@@ -199,11 +212,12 @@ def _ready(
 
 def _score(workspace: Workspace, unit: ScoreUnit, a: int, b: int) -> PairScore:
     begun = time.perf_counter()
-    score, status, reason, damaged = math.nan, "failed", "", False
+    score, status, reason, damaged, where = math.nan, "failed", "", False, ""
+    metric = workspace.metric(unit.metric)
     try:
         with deadline(unit.limit):
             both = [workspace.fingerprint(unit.metric, *unit.models[place]) for place in (a, b)]
-            score = float(workspace.metric(unit.metric).similarity(*both))
+            score = float(metric.similarity(*both))
     except fpcore.NotComparable as error:
         status, reason = "abstained", error.reason
     except fpcore.BadCheckpoint as error:
@@ -212,10 +226,12 @@ def _score(workspace: Workspace, unit: ScoreUnit, a: int, b: int) -> PairScore:
         reason = str(late)
     except Exception as error:
         # A metric is somebody's code: what it raises is reported with the pair, and the rest carries on.
-        reason = f"{type(error).__name__}: {error}"
+        reason, where = described(error), raised_at(error, metric)
     else:
-        if math.isnan(score):
-            reason = "the score is NaN; abstain with NotComparable instead"
-        else:
+        if math.isfinite(score):
             status = "ok"
-    return PairScore(score, status, reason, damaged, time.perf_counter() - begun)
+        else:
+            written = "NaN" if math.isnan(score) else f"{score:g}"
+            reason = f"the score is {written}, which cannot be ranked; abstain with NotComparable instead"
+            score = math.nan
+    return PairScore(score, status, reason, damaged, time.perf_counter() - begun, where)

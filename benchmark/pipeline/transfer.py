@@ -176,7 +176,7 @@ def planned_transfer(
     remote = [model for model in wanted if catalog.models[model].remote]
     here = {model: 0 for model in wanted if not catalog.models[model].remote}
     guesses = {model: estimated_bytes(catalog.models[model], metrics, sample=sample) for model in remote}
-    with progress.phase("headers") as advance:
+    with progress.phase("headers", "models") as advance:
         while True:
             found = {model: one.bytes for model, one in survey.found.items()}
             costs = {**guesses, **found, **here}

@@ -20,8 +20,12 @@ __all__ = ["FunctionMetric", "UserMetric"]
 
 
 class FunctionMetric(fpcore.Metric):
-    """A plain function of two checkpoints as a metric: of a model it keeps nothing but the model itself."""
+    """A plain function of two checkpoints as a metric: of a model it keeps nothing but the model itself.
 
+    Every pair reads two models, so that it scores as many pairs as any metric whose work grows with pairs.
+    """
+
+    cost = "costly"
     function: ClassVar[Callable[[fpcore.Checkpoint, fpcore.Checkpoint], float]]
 
     def fingerprint(self, model: fpcore.Checkpoint) -> fpcore.Fingerprint:  # noqa: D102

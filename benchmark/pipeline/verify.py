@@ -12,7 +12,7 @@ import analysis
 import fpcore
 from analysis.notebook import Shown
 from analysis.results import JSON
-from benchmark.catalog import Catalog, load_catalog
+from benchmark.catalog import Catalog, CatalogLike, load_catalog
 from benchmark.pipeline import provenance
 from benchmark.pipeline.verified_results import Difference, label_differences, result_differences
 from benchmark.pipeline.verified_scores import ScoresAgain, score_again
@@ -98,7 +98,7 @@ class Verification(Shown):
 def verify(
     run: Run | Path | str,
     *,
-    catalog: Catalog | Path | str | None = None,
+    catalog: CatalogLike = None,
     n_pairs: int = N_PAIRS,
     seed: int = 0,
     workers: int | None = None,
@@ -112,7 +112,7 @@ def verify(
     Parameters
     ----------
     run : Run or path
-    catalog : Catalog or path, optional
+    catalog : Catalog, path or several paths, optional
         That of the run; default: the shipped catalog.
     n_pairs : int
         Pairs of each metric that are scored again; 0: none.
@@ -150,7 +150,7 @@ def verify(
     )
 
 
-def _catalog(run: Run, given: Catalog | Path | str | None) -> Catalog | None:
+def _catalog(run: Run, given: CatalogLike) -> Catalog | None:
     """The catalog of a run; paths that a run states are not opened."""
     facts = run.record.catalog
     if facts is None:

@@ -47,7 +47,7 @@ def lead(record: RunRecord, results: Results, scores: pd.DataFrame) -> str:
 
 def alarms(record: RunRecord) -> tuple[Alarm, ...]:
     """What is incomplete about a run."""
-    failed = len(record.failures)
+    failed = sum(failure.count for failure in record.failures)
     if failed:
         return (Alarm("Partial.", f"{count(failed, 'unit')} of work failed; everything else is complete."),)
     if record.status == "partial":

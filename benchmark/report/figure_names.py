@@ -9,15 +9,15 @@ from benchmark.results.schema import Results
 
 __all__ = ["DECAY", "FOREST", "ROC", "figure_names", "score_figures"]
 
-ROC, DECAY, FOREST = "roc.svg", "decay.svg", "look-alike-auc.svg"
+ROC, DECAY, FOREST = "roc", "decay", "look-alike-auc"
 PREFIX: Final = "scores"
 
 
 def score_figures(results: Results) -> dict[str, str]:
-    """The file of each metric's scores, by metric: of its name, letters and digits."""
-    return {metric: f"{name}.svg" for metric, name in anchors(results.names, PREFIX).items()}
+    """What the figure of each metric's scores is called, by metric: of its name, letters and digits."""
+    return anchors(results.names, PREFIX)
 
 
 def figure_names(results: Results) -> tuple[str, ...]:
-    """All files of a run's figures."""
-    return (ROC, DECAY, FOREST, *score_figures(results).values())
+    """All files of a run's figures, as SVG."""
+    return tuple(f"{name}.svg" for name in (ROC, DECAY, FOREST, *score_figures(results).values()))

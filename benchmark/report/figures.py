@@ -1,4 +1,4 @@
-"""The files of a run's `figures/`: plots of `benchmark.plots`, all metrics together or one each, as SVG."""
+"""The files of a run's `figures/`: plots of `benchmark.plots`, of all metrics or one, as SVG or PDF."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from benchmark.report.figure_names import DECAY, FOREST, ROC, score_figures
 from benchmark.report.plots.auc_forest import aucs, forest_height
 from benchmark.report.plots.error_rates import roc
 from benchmark.report.plots.score_rows import draw_rows, rows_height
-from benchmark.report.plots.style import INK, SOFT, as_svg, blank, house_style
+from benchmark.report.plots.style import INK, SOFT, as_pdf, as_svg, blank, house_style
 from benchmark.report.plots.training_decay import draw_decay
 from benchmark.report.sections import MetricSection
 from benchmark.results.schema import Results
 
-__all__ = ["run_figures"]
+__all__ = ["pdf_figures", "run_figures"]
 
 WIDE: Final = 7.0  # inches
 
@@ -41,20 +41,37 @@ def run_figures(
     iterator of (str, str)
         File name and SVG; the same for the same run, byte for byte.
     """
+    wanted = _wanted(sections, results)
+    names = [f"{name}.svg" for name, _ in wanted]
+    if workers == 1:
+        return ((name, _svg(draw)) for name, (_, draw) in zip(names, wanted, strict=True))
+    svgs = in_processes(_svg, [draw for _, draw in wanted], workers)
+    return zip(names, svgs, strict=True)
+
+
+def pdf_figures(sections: Sequence[MetricSection], results: Results) -> Iterator[tuple[str, bytes]]:
+    """Draw the same figures as PDF; parameters as for `run_figures`.
+
+    Returns
+    -------
+    iterator of (str, bytes)
+        File name and PDF; the same for the same run, byte for byte.
+    """
+    return ((f"{name}.pdf", as_pdf(draw())) for name, draw in _wanted(sections, results))
+
+
+def _wanted(sections: Sequence[MetricSection], results: Results) -> list[tuple[str, Callable[[], Figure]]]:
+    """What each figure is called, and what draws it."""
     files = score_figures(results)
-    wanted: list[tuple[str, Callable[[], Figure]]] = [
+    return [
         (ROC, partial(roc_figure, sections)),
         (DECAY, partial(decay_figure, sections)),
         (FOREST, partial(forest_figure, results)),
         *((files[one.name], partial(score_figure, one)) for one in sections),
     ]
-    if workers == 1:
-        return ((name, _drawn(draw)) for name, draw in wanted)
-    svgs = in_processes(_drawn, [draw for _, draw in wanted], workers)
-    return zip((name for name, _ in wanted), svgs, strict=True)
 
 
-def _drawn(draw: Callable[[], Figure]) -> str:
+def _svg(draw: Callable[[], Figure]) -> str:
     return as_svg(draw())
 
 

@@ -346,5 +346,7 @@ def _published(one: PublishedPlace) -> str:
 def _failures(failures: Sequence[Failure]) -> list[str]:
     if not failures:
         return []
-    rows = ((item.unit, item.model, item.metric, item.error) for item in failures)
-    return ["### Failures", table_of(("Work", "Model or pair", "Metric", "Error"), rows)]
+    rows = (
+        (item.unit, item.metric, f"{item.count:,}", item.model, item.error, item.where) for item in failures
+    )
+    return ["### Failures", table_of(("Work", "Metric", "Failed", "First", "Error", "Where"), rows)]

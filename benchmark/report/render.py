@@ -14,21 +14,29 @@ from benchmark.report.figure_names import figure_names
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
 from benchmark.report.sections import MetricSection, claimed, metric_sections
+from benchmark.report.tables import run_tables
 from benchmark.results.files import RunDirectory
 from benchmark.results.kept_values import keep_value, kept_value
 from benchmark.results.run import Run, read_run
 from benchmark.results.schema import Results, RunRecord
 from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
-from benchmark.session.files import write_text
+from benchmark.session.files import write_bytes
 from benchmark.session.locks import locked
 from benchmark.session.packages import package_version
 
 __all__ = ["render", "write_report"]
 
 
-def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> list[Path]:
-    """Write report.html, report.md and the figures of a run, each whole or not at all.
+def render(
+    run: Path | Run,
+    *,
+    cache: Cache | None = None,
+    workers: int = 1,
+    figures: Sequence[str] = ("svg",),
+    tables: Sequence[str] = (),
+) -> list[Path]:
+    """Write report.html, report.md, the figures and the tables of a run, each whole or not at all.
 
     Parameters
     ----------
@@ -38,6 +46,10 @@ def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> 
         Where figures are kept by content: matplotlib takes half a second for each.
     workers : int
         Processes that draw figures while the page is written.
+    figures : sequence of {"svg", "pdf"}
+        What `figures/` holds.
+    tables : sequence of {"csv", "latex"}
+        What `tables/` holds.
 
     Returns
     -------
@@ -52,17 +64,24 @@ def render(run: Path | Run, *, cache: Cache | None = None, workers: int = 1) -> 
     """
     found = run if isinstance(run, Run) else read_run(run)
     with locked(found.path, ""):
-        return write_report(found, cache=cache, workers=workers)
+        return write_report(found, cache=cache, workers=workers, figures=figures, tables=tables)
 
 
-def write_report(run: Run, *, cache: Cache | None = None, workers: int = 1) -> list[Path]:
+def write_report(
+    run: Run,
+    *,
+    cache: Cache | None = None,
+    workers: int = 1,
+    figures: Sequence[str] = ("svg",),
+    tables: Sequence[str] = (),
+) -> list[Path]:
     """Write what `render` writes in a directory that the caller has locked; parameters as there."""
     directory = RunDirectory(run.path, run.record)
     record, results, scores = run.record, run.results, run.scores
     _check(directory.path, results, scores)
     sections = metric_sections(record, results, scores, most=dots_each(results))
     against = directory.read_against()
-    figures = directory.figures
+    folder = directory.figures
     kept = None if cache is None else cache.figures / f"{_key(directory, record)}.figures"
     drawn = _kept(cache, kept, figure_names(results)) if cache and kept else None
     drawing = _begun(sections, results, workers) if drawn is None else None
@@ -74,13 +93,20 @@ def write_report(run: Run, *, cache: Cache | None = None, workers: int = 1) -> l
         drawn = dict(drawing)
         if cache and kept:
             keep_value(cache, kept, drawn)
-    texts |= {figures / name: content for name, content in (drawn or {}).items()}
-    for path, content in texts.items():
-        write_text(path, content)
+    if "svg" in figures:
+        texts |= {folder / name: content for name, content in (drawn or {}).items()}
+    texts |= {directory.tables / name: text for name, text in run_tables(run, tables).items()}
+    contents = {path: text.encode() for path, text in texts.items()}
+    if "pdf" in figures:
+        from benchmark.report.figures import pdf_figures
+
+        contents |= {folder / name: pdf for name, pdf in pdf_figures(sections, results)}
+    for path, content in contents.items():
+        write_bytes(path, content)
     # An earlier rendering of this run may have had other metrics; its plots would be taken for this one's.
-    for stale in set(figures.glob("scores-*.svg")) - set(texts):
+    for stale in {*folder.glob("scores-*.svg"), *folder.glob("*.pdf")} - set(contents):
         stale.unlink()
-    return list(texts)
+    return list(contents)
 
 
 def _check(path: Path, results: Results, scores: pd.DataFrame) -> None:

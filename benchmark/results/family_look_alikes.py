@@ -13,7 +13,7 @@ import pandas as pd
 
 import analysis
 from analysis.discrimination.auc import auc_share
-from analysis.discrimination.intervals import ShareOfLineages, intervals_at_once
+from analysis.discrimination.intervals import FEW_LINEAGES, ShareOfLineages, intervals_at_once
 from analysis.discrimination.wins import Wins
 from analysis.thresholds.rates import METHOD, share_of_pairs
 from benchmark.results.schema import FamilyClass
@@ -29,7 +29,7 @@ NO_THRESHOLD: Final = analysis.Interval.undefined("there is no threshold", level
 
 
 def family_classes(
-    scores: pd.DataFrame, families: Mapping[str, str], threshold: float
+    scores: pd.DataFrame, families: Mapping[str, str], threshold: float, *, fewest: int = FEW_LINEAGES
 ) -> tuple[FamilyClass, ...]:
     """How one metric scores look-alikes of each family, and of each two families.
 
@@ -41,6 +41,9 @@ def family_classes(
         Model → its family in the catalog, empty where it has none.
     threshold : float
         A score at or above it means "derived"; NaN where there is none.
+    fewest : int
+        Lineages of two families below which their pairs with each other are no class: two families that
+        happen to stand in one cell are many, and hold little each.
 
     Returns
     -------
@@ -59,6 +62,7 @@ def family_classes(
     drafts = [
         _Draft.of(table, str(name), rows[code == number], threshold) for number, name in enumerate(names)
     ]
+    drafts = [draft for draft in drafts if BETWEEN not in draft.name or draft.counts[1] >= fewest]
     # All intervals in one go: one after the other takes several times as long.
     found = iter(intervals_at_once([share for draft in drafts for share in draft.shares]))
     classes = [draft.result(found) for draft in drafts]

@@ -34,6 +34,7 @@ CARD: Final = "card.md"
 DIGESTED: Final = (SCORES, RESULTS, FORGERIES)
 AGAIN: Final = "the file was changed or written by another version: run again with this --out"
 SHOWN: Final = 40
+TABLES: Final = "tables"
 T = TypeVar("T")
 
 
@@ -57,6 +58,11 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
+    def record(self) -> Path:
+        """What was run."""
+        return self.path / RECORD
+
+    @property
     def card(self) -> Path:
         """The card of a proposed metric."""
         return self.path / CARD
@@ -70,17 +76,22 @@ class RunDirectory:
         UsageError
             It is a link: what it leads to is not this run's to change.
         """
-        folder = self.path / "figures"
-        if folder.is_symlink():
-            raise UsageError(
-                f"{folder}: it is a link, and nothing is written or deleted where it leads; remove it"
-            )
-        return folder
+        return self._own_folder("figures")
+
+    @property
+    def tables(self) -> Path:
+        """The folder of tables for papers; errors as for `figures`."""
+        return self._own_folder(TABLES)
 
     @property
     def scores(self) -> Path:
         """The score table."""
         return self.path / SCORES
+
+    @property
+    def has_results(self) -> bool:
+        """Whether a run ended here."""
+        return (self.path / RESULTS).exists()
 
     @property
     def ended(self) -> bool:
@@ -93,8 +104,8 @@ class RunDirectory:
     def begin(self, record: RunRecord) -> None:
         """Say that its files are being replaced: until `conclude`, readers refuse them."""
         write_json(self.path / RECORD, analysis.as_json(replace(record, status="running", digests={})))
-        for name in (CARD, FORGERIES):  # of an earlier run; this one may have none
-            (self.path / name).unlink(missing_ok=True)
+        for stale in (CARD, FORGERIES):  # of an earlier run; this one may have none
+            (self.path / stale).unlink(missing_ok=True)
 
     def conclude(self, record: RunRecord) -> RunRecord:
         """Write run.json, with the digests of the files as they are now; returns what it says."""
@@ -108,8 +119,13 @@ class RunDirectory:
         return {name: _sha256((self.path / name).read_bytes()) for name in there}
 
     def write_results(self, results: Results) -> None:
-        """Write results.json."""
-        write_json(self.path / RESULTS, analysis.as_json(results))
+        """Write results.json; tables that were made of other results go."""
+        path = self.path / RESULTS
+        before = path.read_bytes() if path.is_file() else None
+        write_json(path, analysis.as_json(results))
+        if before is not None and before != path.read_bytes():
+            for stale in self.tables.glob("*"):
+                stale.unlink()
 
     def write_scores(self, scores: pd.DataFrame) -> None:
         """Write scores.parquet."""
@@ -206,6 +222,14 @@ class RunDirectory:
         """Refuse a file that is not the one that run.json was written for."""
         if self._record.digests.get(path.name) != _sha256(content):
             raise UsageError(f"{path}: it is not the file that {RECORD} was written for; {AGAIN}")
+
+    def _own_folder(self, name: str) -> Path:
+        folder = self.path / name
+        if folder.is_symlink():
+            raise UsageError(
+                f"{folder}: it is a link, and nothing is written or deleted where it leads; remove it"
+            )
+        return folder
 
     def _table(self, path: Path) -> pd.DataFrame:
         content = _bytes(path)

@@ -13,6 +13,7 @@ from typing import Final, Literal
 import analysis
 from analysis.notebook import Shown
 from analysis.summary import CatalogSummary, MetricSummary
+from benchmark.catalog.catalog import CatalogPart
 from benchmark.catalog.model import Dispute
 from benchmark.results.laundering import LaunderingOutcome
 from benchmark.results.published_places import PublishedPlace
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 SCHEMA: Final = 5
+#: More metrics than these are counted, not named, where one line says what failed.
+FEW: Final = 2
 
 
 @dataclass(frozen=True)
@@ -328,15 +331,18 @@ class CatalogFacts(Shown):
     Attributes
     ----------
     digest : str
-        sha256 of the file.
+        sha256 of the file; of several, of all their digests.
     path : str
-        Its name.
+        Its name; of several all, with a plus between.
+    files : tuple of CatalogPart
+        Name and digest of each.
     n_models, n_lineages, n_cells : int
         In the whole catalog; a run may have taken a part.
     """
 
     digest: str
     path: str
+    files: tuple[CatalogPart, ...]
     n_models: int
     n_lineages: int
     n_cells: int
@@ -443,24 +449,40 @@ class Machine(Shown):
 
 @dataclass(frozen=True)
 class Failure(Shown):
-    """A unit of work that failed.
+    """Units of work that failed for the same cause.
 
     Attributes
     ----------
     unit : str
-        "fingerprint" or "score".
+        "fingerprint", "score", or "symmetry": pairs whose score depends on which model comes first.
     model : str
-        The model, or the first pair that failed in this way.
+        The model or pair; of several, the first.
     metric : str
         One or several with commas between.
     error : str
-        What went wrong, in one line.
+        What went wrong, in one line; of several, what the first said.
+    where : str
+        ``FILE.py:LINE`` of the metric's own code that raised it; empty where no such line is known.
+    count : int
+        Models or pairs that failed for this cause.
     """
 
-    unit: Literal["fingerprint", "score"]
+    unit: Literal["fingerprint", "score", "symmetry"]
     model: str
     metric: str
     error: str
+    where: str
+    count: int
+
+    @property
+    def told(self) -> str:
+        """In one line: what failed, on how many models or pairs, why, and where."""
+        kind = "models" if self.unit == "fingerprint" else "pairs"
+        on = self.model if self.count == 1 else f"{self.count:,} {kind}, first {self.model}"
+        line = f" ({self.where})" if self.where else ""
+        named = self.metric.count(",") + 1
+        metric = f"{named} metrics" if named > FEW else self.metric
+        return f"{metric} on {on}: {self.error}{line}"
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,15 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Column
+from rich.text import Text
 
 __all__ = ["Advance", "Reporter"]
 
 PLAIN_EVERY_SECONDS = 5.0
+TITLE, BAR, TIME, GAPS = 12, 16, 8, 4
+"""Columns of a terminal that a bar takes beside its numbers and words."""
 
 
 class Advance(Protocol):
@@ -21,6 +25,23 @@ class Advance(Protocol):
 
     def __call__(self, done: float, total: int, text: str, /) -> None:
         """Show `done` of `total` and `text`."""
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: max(0, room - 1)]}…"
+
+
+class CountColumn(ProgressColumn):
+    """How many of how many are done, and what they are."""
+
+    def __init__(self, of: str) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+        self._of = of
+
+    def render(self, task: Task) -> Text:
+        """One task's numbers."""
+        total = "?" if task.total is None else f"{int(task.total):,}"
+        return Text(f"{int(task.completed):,}/{total} {self._of}".rstrip())
 
 
 class Reporter:
@@ -43,31 +64,41 @@ class Reporter:
             print(text, file=sys.stderr, flush=True)
 
     @contextmanager
-    def phase(self, title: str) -> Iterator[Advance]:
-        """One phase of the work; yields the function that moves its bar."""
+    def phase(self, title: str, of: str = "") -> Iterator[Advance]:
+        """One phase of the work; yields the function that moves its bar.
+
+        Parameters
+        ----------
+        title : str
+            What is being done.
+        of : str
+            What is counted, such as pairs.
+        """
         if self.live:
-            with self._bar() as progress:
+            with self._bar(of) as progress:
                 task = progress.add_task(title, total=None, what="")
 
                 def advance(done: float, total: int, text: str) -> None:
-                    progress.update(task, completed=done, total=total, what=text)
+                    counted = f"{int(done):,}/{total:,} {of}"
+                    room = self.console.width - max(TITLE, len(title)) - BAR - len(counted) - TIME - GAPS
+                    progress.update(task, completed=done, total=total, what=_cut(text, room))
 
                 yield advance
         else:
-            yield self._plain(title)
+            yield self._plain(title, of)
 
-    def _bar(self) -> Progress:
+    def _bar(self, of: str) -> Progress:
         return Progress(
-            TextColumn("{task.description:<12}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
+            TextColumn(f"{{task.description:<{TITLE}}}"),
+            BarColumn(bar_width=BAR),
+            CountColumn(of),
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[what]}"),
             console=self.console,
             refresh_per_second=8,
         )
 
-    def _plain(self, title: str) -> Advance:
+    def _plain(self, title: str, of: str) -> Advance:
         begun = last = time.monotonic()
 
         def advance(done: float, total: int, text: str) -> None:
@@ -75,6 +106,7 @@ class Reporter:
             now = time.monotonic()
             if done >= total or now - last >= PLAIN_EVERY_SECONDS:
                 last = now
-                self.say(f"{title}: {int(done)}/{total} after {now - begun:.0f} s {text}".rstrip())
+                counted = f"{int(done):,}/{total:,} {of}".rstrip()
+                self.say(f"{title}: {counted} after {now - begun:.0f} s {text}".rstrip())
 
         return advance

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from benchmark.session.cache import DEFAULT_LIMIT, Cache, byte_size
+from benchmark.session.cache_folder import usable_cache_folder
 from benchmark.session.errors import UsageError
 from benchmark.session.progress import Reporter
 
 __all__ = ["Session", "default_workers"]
 
-CACHE: Final = "LOOKALIKE_CACHE"
 CACHE_LIMIT: Final = "LOOKALIKE_CACHE_LIMIT"
 DEVICE: Final = "LOOKALIKE_DEVICE"
 
@@ -58,7 +58,8 @@ class Session:
         Parameters
         ----------
         cache : path, optional
-            Default: ``$LOOKALIKE_CACHE``, else ``lookalike`` in the user's cache folder.
+            Default: ``$LOOKALIKE_CACHE``, else ``lookalike`` in the user's cache folder. Where that cannot be
+            written, a temporary one, and a line on stderr says so.
         cache_limit : int or str, optional
             Bytes, or a size such as ``"10GB"``, kept from one run to the next. Default:
             ``$LOOKALIKE_CACHE_LIMIT``, else 10 GB.
@@ -84,19 +85,12 @@ class Session:
         if workers is not None and workers < 1:
             raise UsageError(f"workers: {workers} is less than 1")
         return cls(
-            Cache(_cache_folder(cache), _cache_limit(cache_limit)),
+            Cache(usable_cache_folder(cache), _cache_limit(cache_limit)),
             _device(device),
             default_workers() if workers is None else workers,
             Reporter(quiet=quiet),
             dask,
         )
-
-
-def _cache_folder(path: Path | str | None) -> Path:
-    named = path or os.environ.get(CACHE)
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lookalike"
 
 
 def _cache_limit(limit: int | str | None) -> int:

@@ -9,6 +9,7 @@ import pytest
 from patchy_tables import patchy_report, patchy_table
 
 import analysis
+from analysis.metric_report import reversed_scores
 
 
 def quiet() -> analysis.MetricReport:
@@ -74,3 +75,16 @@ def test_the_first_threshold_and_the_evidence_say_what_they_lack() -> None:
     assert lacking.warnings == ("threshold: too few", "evidence: no pair")
     assert replace(lacking, thresholds=(first, *lacking.thresholds[1:])).warnings == ("evidence: no pair",)
     assert replace(lacking, thresholds=()).warnings == ("evidence: no pair",)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "high", "told"),
+    [(0.4, 0.49, True), (0.24, 0.6, True), (0.4, 0.5, False), (0.25, 0.6, False), (0.9, 0.97, False)],
+)
+def test_a_distance_is_told_by_an_area_shown_below_a_half_or_far_below_it(
+    estimate: float, high: float, told: bool
+) -> None:
+    """Either is enough; a metric that is no better than chance is not told to change its sign."""
+    found = reversed_scores(analysis.Interval(estimate, 0.1, high, 0.95, "made up"))
+    assert ("change the sign" in found) == told
+    assert (f"AUC {estimate:.3f}" in found) == told

@@ -81,6 +81,8 @@ def test_no_bound_where_the_choices_are_more_than_an_error_can_be_shared_among(
     methods = by_method(table, n_metrics=3)
     assert "1 of 4 methods" in separation_bounds(table, methods, n_metrics=3).elsewhere.reason
     assert separation_bounds(table, methods, n_metrics=2).elsewhere.defined
+    monkeypatch.setattr(verdict_bounds, "MOST_STATEMENTS", 3 * choices(4, 1))
+    assert separation_bounds(table, methods, n_metrics=3).elsewhere.defined
 
 
 def whole_bounds(wins: Wins, level: float) -> Interval:
@@ -144,6 +146,12 @@ def test_the_lineages_that_would_do_are_told_by_the_end_that_is_short_of_the_lin
     low = auc_share(wins, wins.jackknife(), family_level(1))
     assert wins.estimate < FAIR
     assert found.lineages_for_fair > _lineages(found.look_alike_auc, low, low, FAIR) > 0
+    table = example_table()
+    found, wins = separation_bounds(table, by_method(table), n_metrics=5), Wins.of(table, "look-alike")
+    low, high = (auc_share(wins, wins.jackknife(), family_level(5), kind) for kind in (AREA, ANYTHING))
+    assert wins.estimate > GOOD
+    assert found.lineages_for_good == _lineages(found.look_alike_auc, low, high, GOOD)
+    assert 0 < found.lineages_for_good < _lineages(found.look_alike_auc, high, high, GOOD)
 
 
 def test_bounds_are_of_one_metric_by_default() -> None:

@@ -418,12 +418,14 @@ def test_reasons_are_exact() -> None:
     assert reason(silent) == "no independent pair has a score: all 2 abstained or failed"
     assert reason(ScoreTable(both.frame[1:])) == "the table holds no derived pair"
     assert reason(rows(*pairs), "look-alike") == (
-        "architectures are unknown, so that no pair is known to be a look-alike"
+        "architectures are unknown, so that no pair is known to be a look-alike; columns architecture_a"
+        " and architecture_b would make look-alikes known"
     )
     far = "no derived pair has a look-alike: no independent pair with a score shares its pair of cells"
     assert reason(both, "look-alike") == far
     assert analysis.auc_with_abstentions_worst(rows(*pairs), "look-alike").reason == (
-        "architectures are unknown, so that no pair is known to be a look-alike"
+        "architectures are unknown, so that no pair is known to be a look-alike; columns architecture_a"
+        " and architecture_b would make look-alikes known"
     )
     none = ScoreTable(both.frame.assign(status="failed"))
     worst = analysis.auc_with_abstentions_worst(none, "look-alike", 0.9)

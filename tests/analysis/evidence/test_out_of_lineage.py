@@ -101,3 +101,16 @@ def test_three_lineages_of_four_can_weigh_one_by_the_others(holders: int, lineag
     )
     assert too_few_lineages(pairs, ", far away") == (told if few else "")
     assert too_few_lineages(pairs) == (told.replace(", far away", "") if few else "")
+
+
+@pytest.mark.parametrize("lineages", [2, 3])
+def test_negatives_of_three_lineages_can_weigh_one_by_the_others(lineages: int) -> None:
+    pairs = replace(given(MIXED, 3, 4), negatives="look-alike", n_negative_lineages=lineages)
+    told = "2 lineages with look-alike pairs: it takes at least 3 to weigh one by the others"
+    assert too_few_lineages(pairs) == (told if lineages == 2 else "")
+
+
+def test_lineages_with_look_alikes_only_are_those_that_are_counted() -> None:
+    """More lineages may hold derived pairs: a reader who counts them must see which are meant."""
+    found = too_few_lineages(replace(given(MIXED, 2, 4), negatives="look-alike"))
+    assert found.startswith("2 lineages with derived pairs whose shapes look-alike pairs have, of 4 in all:")

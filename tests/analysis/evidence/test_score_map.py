@@ -46,6 +46,23 @@ def test_many_levels_are_merged_by_rank(n: int, step: float) -> None:
     assert (np.diff(level) > 0).all()
 
 
+def test_scores_near_the_largest_number_are_merged_as_others_are() -> None:
+    """Thousands of them sum to infinity; their mean is a number."""
+    score = np.random.default_rng(2).uniform(0.5, 1.0, 200 * N_LEVELS)
+    level, place = merged_levels(score)
+    largest, same = merged_levels(np.ldexp(score, 1024))
+    np.testing.assert_allclose(np.ldexp(largest, -1024), level, rtol=1e-12)
+    np.testing.assert_array_equal(same, place)
+
+
+def test_small_scores_beside_large_ones_keep_their_digits() -> None:
+    """P-values taken as scores reach over hundreds of powers of ten."""
+    score = 10.0 ** np.random.default_rng(3).uniform(-250, 0, 3 * N_LEVELS)
+    level, place = merged_levels(score)
+    means = np.bincount(place, score) / np.bincount(place)
+    np.testing.assert_allclose(level, means, rtol=1e-12)
+
+
 def test_weights_are_summed_by_class_and_place() -> None:
     place = np.array([0, 2, 2, 0, 2])
     derived = np.array([True, True, False, True, True])

@@ -10,6 +10,7 @@ from cell_families import families
 from scipy.special import ndtri
 from scipy.stats import binomtest, t as student
 
+from analysis.inference import lineage_excess
 from analysis.inference.lineage_excess import LEAST, RIDGE, LineageExcess, _normal_places
 from analysis.table import ScoreTable
 from studies.simulation.designs import Design
@@ -21,7 +22,7 @@ def excess(table: ScoreTable) -> LineageExcess:
     return LineageExcess.of(table, table.derived & np.isin(table.cell_pair, shared), everything)
 
 
-def by_definition(table: ScoreTable) -> tuple[float, float]:
+def by_definition(table: ScoreTable, least: float = LEAST) -> tuple[float, float]:
     """Mean and standard error, with matrices that hold a row for every pair."""
     rows = np.flatnonzero(table.comparable & (table.derived | table.independent))
     derived = table.derived[rows]
@@ -87,7 +88,7 @@ def by_definition(table: ScoreTable) -> tuple[float, float]:
     ):
         values = share @ left - explained
         residual = [block_left[key] - between[key] for key in blocks]
-        spread = max(values.var(ddof=1), LEAST * np.mean(np.square(residual)))
+        spread = max(values.var(ddof=1), least * np.mean(np.square(residual)))
         found.append((float(values.mean() - max(0.0, explained.mean())), math.sqrt(spread * inflation / g)))
     return min(found, key=lambda one: one[0] / one[1])
 
@@ -116,6 +117,20 @@ def test_it_is_what_its_definition_says(design: Design, shape: str) -> None:
     assert found.error == pytest.approx(error, rel=1e-7)
     assert found.n_lineages == len(set(table.lineage_a[table.derived & ~gone].tolist()))
     assert found.p_value == pytest.approx(float(student.sf(mean / error, found.n_lineages - 1)))
+
+
+@pytest.mark.parametrize("multiply", [True, False])
+def test_lineages_that_agree_err_as_much_as_the_term_leaves_of_lineage_pairs(
+    multiply: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the term explains of pairs between lineages is no error; else few lineages could show nothing."""
+    monkeypatch.setattr(lineage_excess, "LEAST", 40.0)
+    table = Design("one cell", (3,) * 6, separation=0.5).draw(np.random.default_rng(4))
+    level = np.random.default_rng(5).normal(0, 2, len(table.lineages))
+    g, h = level[table.lineage_a], level[table.lineage_b]
+    table = table.with_scores((g * h if multiply else np.minimum(g, h)) + 0.3 * table.score)
+    found = excess(table)
+    assert (found.mean, found.error) == pytest.approx(by_definition(table, 40.0), rel=1e-7)
 
 
 def test_a_model_without_independent_pairs_has_no_level() -> None:
@@ -163,6 +178,13 @@ def test_perfect_agreement_is_a_sign_test_and_never_certain(n_lineages: int, p_v
     found = excess(families({"x": (2,) * n_lineages}, lambda a, b, same: float(same)))
     assert found.error == 0
     assert found.p_value == p_value
+
+
+def test_a_sign_test_asks_for_the_sign_only() -> None:
+    """However little all lineages stand above their levels alike; rounding is no sign."""
+    for mean, p_value in ((0.5, 2**-3), (1e-6, 2**-3), (1e-12, 1.0), (-0.5, 1.0)):
+        found = LineageExcess._judged(np.full(3, mean), np.zeros(3), np.zeros(4), 1.0)
+        assert found == LineageExcess(pytest.approx(mean), 0.0, 3, p_value)
 
 
 def test_no_p_value_below_the_smallest() -> None:
@@ -215,7 +237,7 @@ def test_size_where_models_are_not_exchangeable(kind: str) -> None:
 
 
 def test_places_among_rivals() -> None:
-    group = np.array([1, 0, 0, 1, 0, 0, 2])
+    group = np.array([2, 1, 1, 2, 1, 1, 0])
     score = np.array([5.0, 1.0, 2.0, 7.0, 2.0, 9.0, 3.0])
     rival = np.array([True, True, True, False, True, False, False])
     found = _normal_places(group, score, rival)

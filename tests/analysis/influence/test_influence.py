@@ -59,3 +59,7 @@ def test_a_test_without_a_p_value_gives_its_own_reason() -> None:
     found = SeedInfluence.of(replace(TEST, p_value=math.nan, reason="too few lineages"))
     assert found.reason == "too few lineages"
     assert all(math.isnan(value) for value in (found.p_value, found.low, found.high))
+
+
+def test_without_a_test_nothing_is_said_of_its_seed() -> None:
+    assert SeedInfluence.of(None).reason == "no permutation test"

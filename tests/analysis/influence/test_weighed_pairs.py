@@ -131,6 +131,20 @@ def test_other_negatives_are_those_that_the_evidence_has() -> None:
     np.testing.assert_array_equal(np.diff(pairs.log10_lr) >= 0, True)
 
 
+@pytest.mark.parametrize("negatives", ["look-alike", "independent"])
+def test_with_nothing_changed_the_bound_is_that_of_the_evidence(negatives: str) -> None:
+    """Else a change would be compared with a bound that nobody quotes."""
+    of = example_table(n_lineages=20)
+    evidence = calibrate_evidence(of, negatives)
+    pairs = WeighedPairs.of(of, evidence)
+    assert pairs.table is of
+    lineages = [np.count_nonzero(pairs._pairs_of(side)) for side in (pairs.derived, ~pairs.derived)]
+    found = pairs._bounds(
+        *map(pairs._mass_above, (pairs.derived, ~pairs.derived)), *np.array(lineages)[:, None]
+    )
+    assert 0 < evidence.upper == pytest.approx(found[0])
+
+
 def test_without_evidence_there_is_nothing_to_change() -> None:
     of = example_table()
     pairs = WeighedPairs.of(of, calibrate_evidence(of, "shared-init"))

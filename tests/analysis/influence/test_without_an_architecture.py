@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 import pytest
 
@@ -12,6 +10,7 @@ from analysis.breakdown import ANYTHING
 from analysis.discrimination.auc import auc_share
 from analysis.discrimination.intervals import intervals_at_once
 from analysis.discrimination.wins import Wins
+from analysis.influence import sensitivities
 from analysis.influence.weighed_pairs import WeighedPairs
 from analysis.verdict_words import family_level
 from studies.simulation.designs import Design
@@ -99,7 +98,10 @@ def test_unknown_architectures_are_not_left_out() -> None:
     assert found.architecture_verdicts == {}
 
 
-def test_the_rate_is_told_and_one_metric_is_judged_alone() -> None:
+def test_the_rate_is_told_and_one_metric_is_judged_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(sensitivities, "family_level", lambda n: asked.append(n) or family_level(n))
     of = across(0, 3, 3.0)
     assert sensitivity(of, max_fpr=0.2).max_fpr == 0.2
-    assert inspect.signature(sensitivity).parameters["n_metrics"].default == 1
+    assert sensitivity(of, n_metrics=3).max_fpr == 0.05
+    assert asked == [1, 3]

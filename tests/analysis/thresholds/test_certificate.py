@@ -102,6 +102,7 @@ def test_the_weight_of_two_lineages_is_spread_over_their_models() -> None:
         weighed = WeighedNegatives.of(table, negatives)
         rows = np.flatnonzero(table.negatives(negatives))
         order = rows[np.argsort(-table.score[rows], kind="stable")]
+        assert weighed.rows.tolist() == order.tolist()
         assert weighed.descending.tolist() == table.score[order].tolist()
         assert weighed.n == pytest.approx(total)
         frame = pd.DataFrame({"a": table.lineage_a[order], "b": table.lineage_b[order], "w": weighed.weights})
@@ -109,6 +110,19 @@ def test_the_weight_of_two_lineages_is_spread_over_their_models() -> None:
         assert (lineages.nunique() == 1).all()
         assert lineages.sum().tolist() == pytest.approx([total / lineages.ngroups] * lineages.ngroups)
         assert worth(table, negatives) == pytest.approx(total)
+
+
+def test_an_independent_pair_inside_a_lineage_weighs_nothing() -> None:
+    """Two models trained from scratch by one laboratory, say: the pair is no evidence on another lineage."""
+    table = Design("", (2, 1, 1, 1, 1)).draw(np.random.default_rng(0))
+    first, second = table.lineages[3:]
+    table = ScoreTable(table.frame.replace({"lineage_a": {second: first}, "lineage_b": {second: first}}))
+    weighed = WeighedNegatives.of(table, "independent")
+    inside = table.lineage_a[weighed.rows] == table.lineage_b[weighed.rows]
+    assert inside.sum() == 1
+    assert weighed.weights[inside].tolist() == [0.0]
+    assert (weighed.weights[~inside] > 0).all()
+    assert weighed.n == pytest.approx(2.0)
 
 
 def test_abstentions_take_part_in_what_a_catalog_is_worth_and_in_no_certificate() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 from benchmark.catalog import (
     Catalog,
     CatalogError,
+    CatalogPart,
     Dispute,
     Evidence,
     Facts,
@@ -229,7 +230,10 @@ def test_re_upload_is_one_model_with_its_origin() -> None:
 
 
 def test_aliases_resolve_and_unknown_names_are_clear() -> None:
-    catalog = Catalog([founder("org/model-7b", aliases=("mirror/model-7b",)), founder("g")], file="c.yaml")
+    catalog = Catalog(
+        [founder("org/model-7b", aliases=("mirror/model-7b",)), founder("g")],
+        parts=[CatalogPart("c.yaml", "")],
+    )
     assert catalog.relation("mirror/model-7b", "g") == "independent"
     assert len(catalog.pairs(["mirror/model-7b", "org/model-7b", "g"])) == 1
     with pytest.raises(CatalogError, match=r"no model 'x/model-7b' in c\.yaml; did you mean org/model-7b"):

@@ -40,7 +40,7 @@ def test_a_second_comparison_fits_nothing_and_says_the_same(
 
     monkeypatch.setattr(analysis, "combine_evidence", refuse)
     monkeypatch.setattr("benchmark.comparison.calibration_run.judge", refuse)
-    monkeypatch.setattr("benchmark.comparison.compare.picture_layers", refuse)
+    monkeypatch.setattr("benchmark.comparison.comparer.picture_layers", refuse)
     monkeypatch.setattr("benchmark.results.files.RunDirectory.read_scores", refuse)
     assert told(evaluated, pair, tmp_path) == first
     assert {path: path.read_bytes() for path in kept(tmp_path)} == before

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.cli.app import app
 from benchmark.comparison.case import Case
 from benchmark.comparison.case_text import case_markdown
 from benchmark.comparison.compare import compare
+from benchmark.comparison.find_parents import find_parents
 from benchmark.pipeline.run import run
 from fpcore.checkpoints import sampled
 from fpcore.features import moments
@@ -109,11 +109,19 @@ def test_an_error_that_cannot_be_found_is_empty_with_the_reason(
     assert set(scores["reason"]) == {"standard error: ZeroDivisionError: redrawn into nothing"}
 
 
-def test_a_pool_is_not_sampled(capsys: pytest.CaptureFixture[str]) -> None:
-    from benchmark.session.errors import UsageError
-
-    with pytest.raises(UsageError, match="leave out --sample"):
-        app(
-            ["compare", "zoo/qwen-a", "--against", "zoo/*", "--calibration", "nowhere", "--sample"],
-            standalone_mode=False,
+def test_a_pool_can_be_sampled(tmp_path: Path, small_weights_are_large: None) -> None:
+    """The model and every candidate are measured on slices, and the answer says against what."""
+    cache = tmp_path / "cache"
+    calibration = run(
+        models="zoo/qwen-[a-d]*", metrics="attention-std", limit=12, cache=cache, out=tmp_path / "run"
+    )
+    asked = {
+        sample: find_parents(
+            "zoo/qwen-a", "zoo/qwen-[bc]", calibration=calibration.path, sample=sample, cache=cache
         )
+        for sample in (True, False)
+    }
+    assert asked[True].model.digest != asked[False].model.digest
+    for sample, case in asked.items():
+        assert any("models asked about are of slices" in text for text in case.cannot_say) == sample
+        assert any("under another name" in text for text in case.cannot_say) == sample

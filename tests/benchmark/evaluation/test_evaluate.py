@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import Evaluated, command
+from conftest import Evaluated, Said, command
 from small_catalog import write_catalog
 
 from benchmark.pipeline.chosen_metric import choose
@@ -80,6 +80,15 @@ FAULTY = """
 
     def alone(a):
         return 0.0
+"""
+
+
+SIZES = """
+def sizes(a, b):
+    left, right = a.path.name, b.path.name
+    if left[:2] != right[:2]:
+        raise ValueError(f"{left} and {right} differ")  # what is said differs, the line does not
+    return float("inf") if "f0" in (left, right) else 0.5
 """
 
 
@@ -197,7 +206,7 @@ def test_failing_and_slow_pairs_leave_the_rest_whole(faulty: Path, tmp_path: Pat
     )  # fmt: skip
     assert said.code == 1
     lines = [line for line in said.err.splitlines() if line.startswith("failed: ")]
-    assert "failed: faulty on f0 – f1: ZeroDivisionError: nothing to divide by" in lines
+    assert "failed: faulty on f0 – f1: ZeroDivisionError: nothing to divide by (faulty.py:10)" in lines
     assert "failed: faulty on f0 – f2: took longer than 4 s" in lines
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet").query("metric == 'faulty'")
     status = {f"{row.model_a} {row.model_b}": row.status for row in scores.itertuples()}
@@ -209,6 +218,31 @@ def test_failing_and_slow_pairs_leave_the_rest_whole(faulty: Path, tmp_path: Pat
     assert "A function with two bad pairs" in (tmp_path / "out" / "card.md").read_text()
 
 
+def test_a_cause_is_said_once_with_its_line_however_many_pairs_it_fails(faulty: Path, tmp_path: Path) -> None:
+    (tmp_path / "sizes.py").write_text(SIZES)
+    said = command(
+        "evaluate", f"{tmp_path / 'sizes.py'}:sizes", "--catalog", faulty / "models" / "catalog.yaml",
+        "--out", tmp_path / "out", "--against", "config-match", "--json", "--quiet", cache=tmp_path / "cache",
+    )  # fmt: skip
+    assert said.code == 1
+    failed = [line for line in said.err.splitlines() if line.startswith("failed: ")]
+    assert failed == [
+        "failed: sizes on 12 pairs, first f0 – f1: ValueError: f0 and f1 differ (sizes.py:5)",
+        "failed: sizes on f0 – f0c0: the score is inf, which cannot be ranked; abstain with NotComparable"
+        " instead",
+    ]
+    assert said.err.splitlines()[-1] == "13 units of work failed; the rest is complete and in the report"
+    causes = json.loads(said.out)["failures"]
+    assert [(one["count"], one["where"]) for one in causes] == [(12, "sizes.py:5"), (1, "")]
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["failures"] == causes
+    told = (tmp_path / "out" / "report.md").read_text()
+    assert "| score | sizes | 12 | f0 – f1 | ValueError: f0 and f1 differ | sizes.py:5 |" in told
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<td>12</td>" in page
+    assert "<td>sizes.py:5</td>" in page
+    assert "13 units of work failed" in page
+
+
 def test_failing_model_is_named_and_an_undefined_gate_fails(faulty: Path, tmp_path: Path) -> None:
     said = command(
         "evaluate", f"{faulty / 'faulty.py'}:Broken", "--catalog", faulty / "models" / "catalog.yaml",
@@ -216,8 +250,8 @@ def test_failing_model_is_named_and_an_undefined_gate_fails(faulty: Path, tmp_pa
         cache=tmp_path / "cache",
     )  # fmt: skip
     assert said.code == 3
-    assert "failed: broken: ValueError: cannot see f1c0's weights" in said.err
-    assert "failed: f2c0: broken: TypeError: fingerprint() returned dict" in said.err
+    assert "failed: broken on f1c0: ValueError: cannot see f1c0's weights (faulty.py:25)" in said.err
+    assert "failed: broken on f2c0: TypeError: fingerprint() returned dict" in said.err
     assert "gate look_alike_auc >= 0.9: undefined, FAILED" in said.err
     card = (tmp_path / "out" / "card.md").read_text()
     assert "**Does it separate children from look-alikes: cannot say.**" in card
@@ -308,3 +342,76 @@ def test_readme_metric_runs(evaluated: Evaluated, tmp_path: Path) -> None:
     assert said.code == 0, said.err
     result = json.loads((tmp_path / "out" / "results.json").read_text())["metrics"][0]
     assert result["look_alike_auc"]["estimate"] > 0.5
+
+
+ONE_WAY = """
+import numpy as np
+
+
+def one_way(a, b):
+    "Looks at the first model alone."
+    return float(a.path.name[1]) / 10
+
+
+def nearly(a, b):
+    "Sums in another order."
+    names = [a.path.name, b.path.name]
+    return 0.5 + (1e-14 if names == sorted(names) else 0.0)
+
+
+def half(a, b):
+    "Scores a pair from one end only."
+    if a.path.name > b.path.name:
+        raise ValueError("the other way round")
+    return 0.5
+"""
+
+
+def one_way(faulty: Path, folder: Path, name: str, *options: object) -> Said:
+    (folder / "ways.py").write_text(ONE_WAY)
+    return command(
+        *("evaluate", f"{folder / 'ways.py'}:{name}", "--catalog", faulty / "models" / "catalog.yaml"),
+        *("--out", folder / "out", "--against", "config-match", "--quiet", *options),
+        cache=folder / "cache",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("one_way", "one-way on 12 pairs, first f0 – f1: the score depends on which model comes first: 0"
+         " one way, 0.1 the other (15 pairs of 15 were tried)"),
+        ("half", "half on 15 pairs, first f0 – f0c0: the score depends on which model comes first: 0.5"
+         " one way, ValueError: the other way round the other (15 pairs of 15 were tried)"),
+        ("nearly", ""),
+    ],
+)  # fmt: skip
+def test_a_score_that_depends_on_the_order_has_failed(
+    faulty: Path, tmp_path: Path, name: str, said: str
+) -> None:
+    done = one_way(faulty, tmp_path, name)
+    assert done.code == (1 if said else 0), done.err
+    lines = [line for line in done.err.splitlines() if line.startswith("failed: ")]
+    assert lines == ([f"failed: {said}"] if said else [])
+
+
+def test_symmetry_is_tried_on_a_sample(faulty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.pipeline.symmetry.SAMPLE", 4)
+    assert "(4 pairs of 15 were tried)" in one_way(faulty, tmp_path, "half").err
+
+
+def test_a_limit_and_a_dry_run(faulty: Path, tmp_path: Path) -> None:
+    planned = one_way(faulty, tmp_path, "nearly", "--limit", 4, "--dry-run")
+    assert planned.code == 0, planned.err
+    assert "4 models in 2 lineages, 6 pairs" in planned.out
+    assert "  nearly: 6 pairs" in planned.out
+    assert not (tmp_path / "out").exists()
+    assert json.loads(one_way(faulty, tmp_path, "nearly", "--dry-run", "--json").out)["n_pairs"] == 15
+    assert one_way(faulty, tmp_path, "nearly", "--dry-run", "--gate", "beauty=1").code == 2
+    assert one_way(faulty, tmp_path, "nearly", "--limit", 4).code == 0
+    assert set(json.loads((tmp_path / "out" / "run.json").read_text())["models"]) == {
+        "f0",
+        "f0c0",
+        "f1",
+        "f1c0",
+    }

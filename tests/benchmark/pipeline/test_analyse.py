@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,29 @@ def expected() -> tuple[int, int, float, float]:
     ],
     ids=lambda names: names[0],
 )
+def test_without_architectures_the_auc_is_shown_with_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    kin = [(f"{one}1", f"{one}2", 0.9 - place / 50, "derived") for place, one in enumerate("abcdefgh")]
+    strangers = [
+        (f"{one}1", f"{other}2", 0.5 + (3 * i + j) % 7 / 14, "independent")
+        for i, one in enumerate("abcdefgh")
+        for j, other in enumerate("abcdefgh")
+        if i < j
+    ]
+    columns = ["model_a", "model_b", "score", "relation"]
+    pd.DataFrame(kin + strangers, columns=columns).to_csv(path, index=False)
+    said = command("analyse", path, "--out", tmp_path / "run", "--quiet", cache=tmp_path / "cache")
+    assert said.code == 0, said.err
+    told = " ".join(said.out.split())
+    assert "AUC, all independents" in told
+    result = json.loads((tmp_path / "run" / "results.json").read_text())["metrics"][0]
+    (row,) = [line for line in said.out.splitlines() if line.startswith("score ")]
+    assert f"{result['auc']['estimate']:.3f}".removeprefix("0") in row
+    assert "[" in row
+    assert "columns architecture_a and architecture_b would make look-alikes known" in told
+    assert max(map(len, said.out.splitlines())) <= 80
+
+
 def test_identifiers_are_text(tmp_path: Path, names: list[str]) -> None:
     assert facts(text(tmp_path / "named.csv", field=renamed(names))) == expected()
 

@@ -114,9 +114,9 @@ def test_tables_of_the_text_are_rectangular() -> None:
 
 
 def test_names_cannot_break_the_text() -> None:
-    record = replace(run(), failures=(Failure("score", "`x`\n# y", "*m*", "<i>|"),))
+    record = replace(run(), failures=(Failure("score", "`x`\n# y", "*m*", "<i>|", "`w`.py:1", 2),))
     text = markdown(record, results(), scores())
-    assert r"| score | \`x\` \# y | \*m\* | \<i\>\| |" in text
+    assert r"| score | \*m\* | 2 | \`x\` \# y | \<i\>\| | \`w\`.py:1 |" in text
 
 
 def test_the_terminal_table_fits_80_columns() -> None:

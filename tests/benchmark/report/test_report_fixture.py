@@ -305,7 +305,7 @@ def run() -> RunRecord:
         arguments={"seed": 0, "metrics": ["attention-std", "silent"], "tier": "zoo", "limit": None},
         tier="zoo",
         device="cpu",
-        catalog=CatalogFacts("4f" * 32, "lineage_catalog.yaml", n_models=84, n_lineages=12, n_cells=6),
+        catalog=CatalogFacts("4f" * 32, "lineage_catalog.yaml", (), n_models=84, n_lineages=12, n_cells=6),
         costs={"silent": CostRecord(None, 0, 0.001, 3)},
         seed=0,
         started="2026-03-01T12:00:00Z",
@@ -330,7 +330,7 @@ def run() -> RunRecord:
         },
         packages={"numpy": "2.3.5", "torch": "2.13.0"},
         machine=Machine("Linux", "3.12.3", "x86_64"),
-        failures=(Failure("score", "zoo/q-a | zoo/q-d", "silent", "tensor holds NaN"),),
+        failures=(Failure("score", "zoo/q-a | zoo/q-d", "silent", "tensor holds NaN", "", 1),),
         disputes=(
             DisputeRecord(
                 id="a-and-d",

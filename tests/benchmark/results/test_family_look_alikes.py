@@ -31,7 +31,7 @@ FAMILIES = {
 
 
 def test_pairs_are_counted_by_their_families_and_confused_ones_are_seen() -> None:
-    found = {row.families: row for row in family_classes(table(), FAMILIES, 0.5)}
+    found = {row.families: row for row in family_classes(table(), FAMILIES, 0.5, fewest=2)}
     assert list(found) == ["A", "B", "A – B", "A – others", "B – others"]
     assert {name: row.n_pairs for name, row in found.items()} == {
         "A": 4, "B": 4, "A – B": 16, "A – others": 16, "B – others": 16,
@@ -49,7 +49,7 @@ def test_a_catalog_without_families_has_no_classes() -> None:
 
 
 def test_without_a_threshold_nothing_is_counted_as_confused() -> None:
-    for row in family_classes(table(), FAMILIES, math.nan):
+    for row in family_classes(table(), FAMILIES, math.nan, fewest=2):
         assert row.n_confused is None
         assert not row.fpr.defined
         assert row.auc.defined
@@ -62,5 +62,13 @@ def test_pairs_without_a_score_and_shapes_without_children_are_left_out() -> Non
     childless = (changed["relation"] == "derived") & (changed["architecture_a"] == "elsewhere")
     within = (changed["lineage_a"] == "a") & (changed["lineage_b"] == "b")
     changed.loc[within, ["score", "status", "reason"]] = [math.nan, "abstained", "no reason"]
-    names = [row.families for row in family_classes(changed[~childless], FAMILIES, 0.5)]
+    names = [row.families for row in family_classes(changed[~childless], FAMILIES, 0.5, fewest=2)]
     assert names == ["B", "A – B"]
+
+
+def test_two_families_of_few_lineages_are_no_class() -> None:
+    """Two of six lineages with two others: no interval is established there. One family always stands."""
+    assert [row.families for row in family_classes(table(), FAMILIES, 0.5)] == ["A", "B"]
+    names = [row.families for row in family_classes(table(), FAMILIES, 0.5, fewest=4)]
+    assert names == ["A", "B", "A – B", "A – others", "B – others"]
+    assert len(family_classes(table(), FAMILIES, 0.5, fewest=5)) == 2

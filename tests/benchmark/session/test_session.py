@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,48 @@ def test_the_environment_is_read_and_arguments_come_first(
     said = Session.start(cache=str(tmp_path / "said"), cache_limit=7)
     assert (said.cache.path, said.cache.limit) == (tmp_path / "said", 7)
     assert Session.start(cache_limit="1kB").cache.limit == 1000
+
+
+def test_a_cache_that_cannot_be_written_is_replaced_and_that_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    home = tmp_path / "home"
+    home.write_text("a file: no folder can be made in it")
+    monkeypatch.setenv("HOME", str(home))
+    first, second = Session.start(), Session.start()
+    assert first.cache.path == second.cache.path
+    assert first.cache.path.parent == tmp_path
+    assert first.cache.path.stat().st_mode & 0o077 == 0, "others may write into it"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(home / ".cache" / "lookalike") in line
+    assert str(first.cache.path) in line
+    assert "$LOOKALIKE_CACHE" in line
+
+
+def test_a_cache_in_part_of_somebody_else_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    named = tmp_path / "named"
+    (named / "scores").mkdir(parents=True)
+    assert Session.start(cache=named).cache.path == named
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: Path(path) != named / "scores" and access(path, mode)
+    )
+    assert Session.start(cache=named).cache.path != named
+
+
+def test_a_temporary_cache_that_others_could_write_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    blocked = tmp_path / "blocked"
+    blocked.write_text("")
+    prepared = Session.start(cache=blocked / "one").cache.path
+    prepared.chmod(0o777)
+    assert Session.start(cache=blocked / "two").cache.path != prepared
 
 
 def test_a_device_is_looked_for_and_the_environment_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
