@@ -104,8 +104,7 @@ class RunDirectory:
     def begin(self, record: RunRecord) -> None:
         """Say that its files are being replaced: until `conclude`, readers refuse them."""
         write_json(self.path / RECORD, analysis.as_json(replace(record, status="running", digests={})))
-        for stale in (CARD, FORGERIES):  # of an earlier run; this one may have none
-            (self.path / stale).unlink(missing_ok=True)
+        (self.path / FORGERIES).unlink(missing_ok=True)  # of an earlier run; this one may have none
 
     def conclude(self, record: RunRecord) -> RunRecord:
         """Write run.json, with the digests of the files as they are now; returns what it says."""
@@ -119,13 +118,13 @@ class RunDirectory:
         return {name: _sha256((self.path / name).read_bytes()) for name in there}
 
     def write_results(self, results: Results) -> None:
-        """Write results.json; tables that were made of other results go."""
+        """Write results.json; card and tables that were made of other results go."""
         path = self.path / RESULTS
         before = path.read_bytes() if path.is_file() else None
         write_json(path, analysis.as_json(results))
         if before is not None and before != path.read_bytes():
-            for stale in self.tables.glob("*"):
-                stale.unlink()
+            for stale in (self.card, *self.tables.glob("*")):
+                stale.unlink(missing_ok=True)
 
     def write_scores(self, scores: pd.DataFrame) -> None:
         """Write scores.parquet."""
