@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from numbers import Integral
 from typing import Final
+from unicodedata import category
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,8 @@ MISSING: Final = frozenset({"", "na", "n/a", "<na>", "nan", "null", "none"})
 SHOWN: Final = 12
 """Columns that an error lists."""
 LONGEST: Final = 60
+HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of characters that steer a terminal, turn a line round or are half of one."""
 
 
 class BadTable(ValueError):
@@ -139,7 +142,11 @@ def is_text(values: pd.Series[str]) -> bool:
 def _name(value: object) -> tuple[str, str]:
     """A name, and what is wrong with it."""
     if isinstance(value, str):
-        return value, "with a NUL character" if "\0" in value else ""
+        hidden = "" if value.isprintable() else next((c for c in value if category(c) in HIDDEN), "")
+        fault = (
+            "with a NUL character" if hidden == "\0" else f"with the character {hidden!a}, which is not shown"
+        )
+        return value, fault if hidden else ""
     if isinstance(value, Integral) and not isinstance(value, bool):
         return str(int(value)), ""
     kind = with_article(type(value).__name__)

@@ -8,9 +8,10 @@
   norm-pearson: 1 pairs
 
 `run` turns a catalog into a calibration report and `analyse` a score table, `evaluate` judges a metric of
-your own beside the others, `compare`, `compare_pairs` and `find_parents` weigh cases by a finished run,
-`read_run` reads one back, `verify` computes one again, `diff_runs` says what changed between two, and `plots`
-draws them; `import_models` adds models of the hub to a catalog. Each is imported when it is first asked for.
+your own beside the others, `compare`, `compare_pairs`, `find_parents` and `check_claim` weigh cases by a
+finished run, `read_run` reads one back, `verify` computes one again, `diff_runs` says what changed between
+two, and `plots` draws them; `import_models` adds models of the hub to a catalog. Each is imported when it is
+first asked for.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from benchmark.catalog.hub_import import Imported, import_models
     from benchmark.comparison.candidate_case import CandidateCase
     from benchmark.comparison.case import Case
+    from benchmark.comparison.check_claim import check_claim
+    from benchmark.comparison.claim_check import ClaimCheck
     from benchmark.comparison.compare import compare
     from benchmark.comparison.compare_pairs import ComparedPairs, compare_pairs
     from benchmark.comparison.find_parents import find_parents
@@ -42,6 +45,7 @@ __all__ = [
     "CandidateCase",
     "Case",
     "Catalog",
+    "ClaimCheck",
     "ComparedPairs",
     "Evaluation",
     "Imported",
@@ -51,6 +55,7 @@ __all__ = [
     "RunsDiff",
     "Verification",
     "analyse",
+    "check_claim",
     "compare",
     "compare_pairs",
     "diff_runs",
@@ -73,6 +78,8 @@ HOMES: Final = {
     "benchmark.catalog.hub_import": ("Imported", "import_models"),
     "benchmark.comparison.candidate_case": ("CandidateCase",),
     "benchmark.comparison.case": ("Case",),
+    "benchmark.comparison.check_claim": ("check_claim",),
+    "benchmark.comparison.claim_check": ("ClaimCheck",),
     "benchmark.comparison.compare": ("compare",),
     "benchmark.comparison.compare_pairs": ("ComparedPairs", "compare_pairs"),
     "benchmark.comparison.find_parents": ("find_parents",),

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from fpcore.printable import printable
+
 __all__ = [
     "BadCheckpoint",
     "NoDevice",
     "NotComparable",
     "UnknownTensor",
     "UnreadableTensor",
+    "abstention",
     "described",
     "first_line",
     "require",
 ]
+
+# Characters of a message, and those that its end keeps where the whole is longer.
+LONGEST: Final = 900
+MORE: Final = 200
 
 
 class BadCheckpoint(Exception):
@@ -26,6 +35,10 @@ class BadCheckpoint(Exception):
     ...     print(error)
     models/nowhere/at/all: no such file or directory, and not of the form org/name[@revision]
     """
+
+    def __str__(self) -> str:
+        # Names of tensors, files and models stand in it as a stranger wrote them.
+        return shortened(printable(super().__str__()))
 
 
 class UnknownTensor(BadCheckpoint):
@@ -77,8 +90,8 @@ class NotComparable(Exception):
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = shortened(printable(reason))
+        super().__init__(self.reason)
 
 
 class UnreadableTensor(NotComparable):
@@ -102,6 +115,11 @@ class UnreadableTensor(NotComparable):
     """
 
 
+def shortened(line: str) -> str:
+    """A line of a message without what would fill a page."""
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - MORE]} … {line[-MORE:]}"
+
+
 def require(condition: bool, reason: str) -> None:
     """Abstain with `reason` unless `condition` holds.
 
@@ -114,13 +132,36 @@ def require(condition: bool, reason: str) -> None:
         raise NotComparable(reason)
 
 
+def abstention(error: NotComparable) -> str:
+    """The reason of an abstention, whatever its author made of it, of bounded length."""
+    reason = getattr(error, "reason", None)
+    return shortened(reason) if isinstance(reason, str) else "(its reason cannot be read)"
+
+
 def described(error: BaseException) -> str:
-    """The class of an error and its message, on one line."""
-    told = " ".join(str(error).split())
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+    r"""The class of an error and its message on one line of bounded length, whatever its author made of it.
+
+    Examples
+    --------
+    >>> from fpcore.errors import described
+    >>> described(ValueError("two\nlines"))
+    'ValueError: two lines'
+    >>> len(described(ValueError("long " * 10**6))) < 1000
+    True
+    """
+    name, text = type(error).__name__[:100], " ".join(_text(error).split())
+    return printable(shortened(f"{name}: {text}" if text else name))
 
 
 def first_line(error: BaseException) -> str:
     """The class of an error and the first line of its message."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
+    lines = _text(error).strip().splitlines()
+    return f"{type(error).__name__}: {printable(lines[0][:160])}" if lines else type(error).__name__
+
+
+def _text(error: BaseException) -> str:
+    """The message of an error; that of somebody's own class may itself fail to be made."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its message cannot be read)"

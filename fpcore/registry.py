@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from typing import Final, TypeVar
 
+from fpcore.errors import described
 from fpcore.protocol import INVARIANCES, Metric
 
 __all__ = ["metric", "metrics", "register"]
@@ -17,6 +18,7 @@ ENTRY_POINTS: Final = "lookalike.metrics"
 M = TypeVar("M", bound=type[Metric])
 
 registered: dict[str, Metric] = {}
+_brought: set[str] = set()
 
 
 def register(cls: M) -> M:
@@ -77,13 +79,20 @@ def load_metrics() -> None:
     for point in entry_points(group=ENTRY_POINTS):
         try:
             loaded = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ImportError(
-                f"the metric {point.name!r} of entry point {point.value!r} cannot be imported ({error}); "
-                "repair or uninstall the package that brings it"
+                f"the metric {point.name!r} of entry point {point.value!r} cannot be imported"
+                f" ({described(error)}); repair or uninstall the package that brings it"
             ) from error
         if isinstance(loaded, type) and issubclass(loaded, Metric):
             register(loaded)
+            _brought.add(loaded.name)
+
+
+def is_plugin(name: str) -> bool:
+    """Whether a metric of that name is brought by another package."""
+    load_metrics()
+    return name in _brought
 
 
 def metrics() -> tuple[Metric, ...]:

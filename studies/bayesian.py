@@ -45,7 +45,7 @@ class Posterior:
     Attributes
     ----------
     estimate, low, high : float
-        Median and 95 % credible interval of the AUC over fresh lineages.
+        Median and 95% credible interval of the AUC over fresh lineages.
     r_hat : float
         Largest potential scale reduction of the parameters that the AUC is made of; 1 is settled.
     divergences : int
@@ -181,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ends(low: float, high: float) -> str:
-    return f"[{low:.3f}, {high:.3f}]".replace("0.", ".")
+    return f"[{low:.3f}, {high:.3f}]"
 
 
 if __name__ == "__main__":

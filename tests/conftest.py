@@ -13,7 +13,7 @@ from hypothesis import settings
 from small_catalog import write_catalog
 from threadpoolctl import threadpool_limits
 
-__all__ = ["Evaluated", "Said", "command", "evaluated"]
+__all__ = ["Calibrated", "Evaluated", "Said", "calibrated", "command", "evaluated"]
 
 # No example is judged by the clock of a busy machine.
 settings.register_profile("without a clock", deadline=None)
@@ -62,3 +62,25 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
         cache=cache,
     )
     return Evaluated(catalog, cache, metric, run, said)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A catalog of 14 founders with a child each, and a run of one metric that weighs both ways."""
+
+    catalog: Path
+    cache: Path
+    run: Path
+
+
+@pytest.fixture(scope="session")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Calibrated:
+    folder = tmp_path_factory.mktemp("calibrated")
+    catalog = write_catalog(folder / "models", founders=14, children=1, noise=0.3)
+    cache, run = folder / "cache", folder / "run"
+    said = command(
+        "run", "--catalog", catalog, "--metrics", "weight-cosine,config-match", "--out", run, "--workers", 1,
+        cache=cache,
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    return Calibrated(catalog, cache, run)

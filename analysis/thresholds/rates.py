@@ -127,7 +127,7 @@ def share_of_pairs(
     hit: Mask,
     *,
     pairs_of: Literal["fpr", "tpr"],
-    level: float = 0.95,
+    level: float,
     method: str = METHOD,
     warnings: tuple[str, ...] = (),
 ) -> ShareOfLineages:

@@ -17,7 +17,16 @@ from fpcore.remote.requests import Unreachable
 from fpcore.remote.traffic import Traffic
 from fpcore.storage.tensor_source import Json
 
-__all__ = ["Derivation", "OnHub", "card_evidence", "card_of", "hub_entry", "look_at", "stated_derivation"]
+__all__ = [
+    "Derivation",
+    "OnHub",
+    "card_evidence",
+    "card_of",
+    "hub_entry",
+    "look_at",
+    "settings_of",
+    "stated_derivation",
+]
 
 METHODS: Final = {
     "finetune": "fine-tune",
@@ -83,6 +92,12 @@ def card_of(name: str, revision: str | None) -> HubCard:
     shown = f"{name}@{revision}" if revision else name
     with _reached(shown), explained(shown):
         return read_card(name, revision, Traffic(shown))
+
+
+def settings_of(card: HubCard, file: str) -> Mapping[str, Json] | None:
+    """One of the small JSON files of a model; None where it has none; errors as `look_at`."""
+    with _reached(card.name), explained(card.name):
+        return read_settings(card.repository, file, Traffic(card.name))
 
 
 def look_at(name: str, revision: str | None) -> OnHub:

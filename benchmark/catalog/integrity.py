@@ -5,12 +5,20 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final
 
 from benchmark.catalog.document import Document, Place
 from benchmark.catalog.model import Dispute, Forgery, Model, ZooSource
-from benchmark.catalog.problems import Problem
+from benchmark.catalog.problems import MOST_PROBLEMS, Problem
 
 __all__ = ["date_span", "graph_problems", "topological"]
+
+
+HINTS: Final = 5
+"""Unknown names for which one that is meant is looked for."""
+LONGEST_NAME: Final = 200
+STEPS_NAMED: Final = 10
 
 
 def topological(models: Sequence[Model]) -> list[Model]:
@@ -21,15 +29,16 @@ def topological(models: Sequence[Model]) -> list[Model]:
     by_id = {model.id: model for model in models}
     done: dict[str, Model] = {model.id: model for model in models if model.founder}
 
-    def visit(model: Model) -> None:
-        if model.id in done:
-            return
-        for parent in model.parents:
-            visit(by_id[parent.id])
-        done[model.id] = model
-
     for model in models:
-        visit(model)
+        waiting = [(model, iter(model.parents))]  # a chain may be longer than what a stack of calls holds
+        while waiting:
+            current, parents = waiting[-1]
+            above = next((by_id[parent.id] for parent in parents if parent.id not in done), None)
+            if above is not None:
+                waiting.append((above, iter(above.parents)))
+            else:
+                done.setdefault(current.id, current)
+                waiting.pop()
     return list(done.values())
 
 
@@ -55,10 +64,11 @@ def graph_problems(models: Sequence[Model], disputes: Sequence[Dispute], documen
     """
     ids = {model.id: ("models", index) for index, model in reversed(list(enumerate(models)))}
     check = _Check(models, disputes, document, ids)
-    problems = [*check.names(), *check.references(), *check.disputes_hold(), *check.forgeries()]
-    cycles = list(check.cycles())
+    kinds = (check.names(), check.references(), check.disputes_hold(), check.forgeries())
+    problems = [problem for kind in kinds for problem in islice(kind, MOST_PROBLEMS)]
+    cycles = list(islice(check.cycles(), MOST_PROBLEMS))
     if not cycles and not problems:
-        problems += check.contradictions()
+        problems += islice(check.contradictions(), MOST_PROBLEMS)
     return problems + cycles
 
 
@@ -76,6 +86,7 @@ class _Check:
         self.places = places
         self.alias_of = {alias: model.id for model in models for alias in model.aliases}
         self.by_id = {model.id: model for model in reversed(models)}
+        self.unknown = 0
 
     def names(self) -> Iterator[Problem]:
         """Ids, aliases and sources stand once."""
@@ -134,7 +145,8 @@ class _Check:
             tied = {model.id, *model.shared_init_with}
             tied |= {parent.id for parent in model.parents} | {teacher.id for teacher in model.distilled_from}
             tied |= {model.forgery.target} if model.forgery else set()
-            for name in sorted(set(_strings(model.recipe)) & self.by_id.keys() - tied):
+            used = set(_strings(model.recipe)) - tied
+            for name in sorted(name for name in used if name in self.by_id):
                 yield self._problem(
                     (*place, "recipe"),
                     f"the recipe uses {name}, which is neither parent nor teacher; add it to one",
@@ -142,26 +154,26 @@ class _Check:
 
     def cycles(self) -> Iterator[Problem]:
         """Each cycle of derivations once, spelled out."""
-        state: dict[str, int] = {}
-
-        def visit(name: str, trail: list[str]) -> Iterator[Problem]:
-            state[name] = 1
-            for parent in self.by_id[name].parents:
-                if parent.id == name or parent.id not in self.by_id:
-                    continue
-                if state.get(parent.id) == 1:
-                    loop = [*trail[trail.index(parent.id) :], parent.id]
-                    path = " → ".join(reversed(loop))
-                    yield self._problem(
-                        (*self.places[name], "parents"), f"cycle of derivations: {path}; remove one of them"
-                    )
-                elif parent.id not in state:
-                    yield from visit(parent.id, [*trail, parent.id])
-            state[name] = 2
-
+        finished: set[str] = set()
         for model in self.models:
-            if model.id not in state:
-                yield from visit(model.id, [model.id])
+            trail = {model.id: iter(model.parents)} if model.id not in finished else {}
+            while trail:
+                name = next(reversed(trail))
+                parent = next(trail[name], None)
+                if parent is None:
+                    trail.pop(name)
+                    finished.add(name)
+                elif parent.id == name or parent.id not in self.by_id or parent.id in finished:
+                    continue
+                elif parent.id in trail:
+                    way = list(trail)
+                    loop = [*way[way.index(parent.id) :], parent.id]
+                    yield self._problem(
+                        (*self.places[name], "parents"),
+                        f"cycle of derivations: {_path(loop[::-1])}; remove one of them",
+                    )
+                else:
+                    trail[parent.id] = iter(self.by_id[parent.id].parents)
 
     def disputes_hold(self) -> Iterator[Problem]:
         """Disputes name catalog models, and stand once."""
@@ -261,13 +273,23 @@ class _Check:
         if name in self.alias_of:
             yield self._problem(place, f"{name!r} is an alias; write {self.alias_of[name]}")
             return
-        close = difflib.get_close_matches(name, self.by_id, n=1)
-        close = close or [known for known in self.by_id if known.endswith(f"/{name}")]
+        self.unknown += 1
+        close: list[str] = []
+        if self.unknown <= HINTS and len(name) <= LONGEST_NAME:  # each is a look at all names
+            close = difflib.get_close_matches(name, self.by_id, n=1)
+            close = close or [known for known in self.by_id if known.endswith(f"/{name}")]
         hint = f"; did you mean {close[0]!r}?" if close else "; add it under `models`"
         yield self._problem(place, f"unknown {what} {name!r}{hint}")
 
     def _problem(self, place: Place, message: str) -> Problem:
         return self.document.problem(place, message)
+
+
+def _path(names: Sequence[str]) -> str:
+    if len(names) <= STEPS_NAMED:
+        return " → ".join(names)
+    half = STEPS_NAMED // 2
+    return f"{' → '.join(names[:half])} → … ({len(names) - 1} steps) → {' → '.join(names[-half:])}"
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -147,6 +149,18 @@ def parse_catalog(text: str, file: str = "catalog") -> Catalog:
     return _catalog([(text, file)])
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looks for garbage: of millions of small values, all new, each look goes through all."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def _part(text: str, file: str) -> Part:
     """A catalog that has the form of one."""
     document = read_document(text, file)
@@ -160,6 +174,11 @@ def _part(text: str, file: str) -> Part:
 
 def _catalog(texts: Sequence[tuple[str, str]]) -> Catalog:
     """One catalog of the texts of some files."""
+    with _uncollected():
+        return _made(texts)
+
+
+def _made(texts: Sequence[tuple[str, str]]) -> Catalog:
     whole = merged([_part(text, file) for text, file in texts])
     document, form = whole.document, whole.form
     problems: list[Problem] = []

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from benchmark.session.errors import UsageError
 
-__all__ = ["CatalogError", "Problem"]
+__all__ = ["MOST_PROBLEMS", "CatalogError", "Problem"]
+
+MOST_PROBLEMS: Final = 1_000
+"""Problems of one kind that are looked for in a file: who has more corrects these first."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from benchmark.catalog.model import (
 )
 from benchmark.catalog.problems import CatalogError
 from benchmark.catalog.published_text import published_json, published_lines
+from benchmark.session.plain_text import csv_text
 
 __all__ = [
     "check_text",
@@ -215,7 +216,7 @@ def pairs_text(catalog: Catalog, relation: str | None = None, form: str = "table
         pairs = pairs[pairs["relation"] == relation]
     writers: dict[str, Callable[[pd.DataFrame], str]] = {
         "table": _pairs_table,
-        "csv": lambda frame: str(frame.to_csv(index=False)).rstrip("\n"),
+        "csv": csv_text,
         "json": lambda frame: json.dumps(json.loads(frame.to_json(orient="records")), indent=1),
     }
     if form not in writers:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Annotated, Final
 
 import typer
 
 from benchmark.cli import cache_verbs, catalog_verbs, runs_verbs, zoo_verbs
+from benchmark.cli.check_claim_verb import check_claim
 from benchmark.cli.compare_verb import compare
 from benchmark.cli.evaluate_verb import evaluate
-from benchmark.cli.exits import BAD_INPUT, INTERRUPTED, message
+from benchmark.cli.exits import BAD_INPUT, CRASHED, INTERRUPTED, crash_message, message
 from benchmark.cli.fingerprint_verb import fingerprint
 from benchmark.cli.interrupts import FAREWELL, interruptible
 from benchmark.cli.leaderboard_verb import leaderboard
@@ -37,6 +39,7 @@ VERBS: Final = (
     (fingerprint, "Extract and show the fingerprint of one checkpoint."),
     (evaluate, "Judge a metric of yours beside the known ones."),
     (compare, "Weigh one pair of models, or one model against a pool."),
+    (check_claim, "Is a model's stated base consistent with its weights?"),
     (leaderboard, "Rank the metrics of several runs."),
     (report, "Render the report of a finished run again."),
     (metrics, "Describe the metrics: evidence, invariances, claims."),
@@ -51,7 +54,7 @@ app.add_typer(cache_verbs.app, name="cache", short_help="Show or clear the cache
 
 
 def main() -> None:
-    """Run the command line; bad input is one clear line and exit code 2, never a traceback."""
+    """Run the command line; bad input is one clear line and exit code 2, a fault of ours 70."""
     with interruptible():
         try:
             code = app(standalone_mode=False)
@@ -60,7 +63,9 @@ def main() -> None:
         except Exception as error:
             told = message(error)
             if told is None:
-                raise
+                traceback.print_exception(error)
+                say(crash_message(error))
+                sys.exit(CRASHED)
             say(told)
             sys.exit(BAD_INPUT)
         if code == INTERRUPTED:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from benchmark.cli.exits import UNIT_FAILED
-from benchmark.cli.options import CatalogFiles, Device, Json, Quiet, Sample
+from benchmark.cli.options import CatalogFiles, CycloneDx, Device, Json, Quiet, Sample
 from benchmark.cli.printing import check_document, print_json, print_table, say, show_document
 from benchmark.session.errors import UsageError
 
@@ -60,6 +60,7 @@ def compare(
     ] = None,
     catalog: CatalogFiles = None,
     out: CaseDocument = None,
+    cyclonedx: CycloneDx = None,
     sample: Sample = False,
     device: Device = None,
     json_: Json = False,
@@ -70,16 +71,22 @@ def compare(
     if pairs is not None:
         if model_a is not None or against is not None:
             raise UsageError("compare --pairs: the table names the models; leave out MODEL_A and --against")
+        if cyclonedx is not None:
+            raise UsageError("compare --pairs: a pedigree is of one pair; leave out --cyclonedx")
         failed = _many(pairs, calibration, metrics, catalog, sample, device, out, json_, quiet)
     elif model_a is None:
         raise UsageError("compare: give MODEL_A and MODEL_B, MODEL_A and --against POOL, or --pairs TABLE")
     elif model_b is not None and against is None:
         check_document(out)
-        failed = _pair(model_a, model_b, calibration, metrics, catalog, sample, device, out, json_, quiet)
+        failed = _pair(
+            model_a, model_b, calibration, metrics, catalog, sample, device, out, cyclonedx, json_, quiet
+        )
     elif against is not None and model_b is None:
         check_document(out)
         if calibration is None:
             raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
+        if cyclonedx is not None:
+            raise UsageError("compare --against: a pool has no pedigree; give MODEL_B, or use check-claim")
         failed = _pool(
             model_a, against, calibration, confidence, metrics, catalog, sample, device, out, json_, quiet
         )
@@ -100,10 +107,12 @@ def _pair(
     sample: bool,
     device: str | None,
     out: Path | None,
+    cyclonedx: Path | None,
     json_: bool,
     quiet: bool,
 ) -> Sequence[str]:
     """Two models; returns what failed."""
+    from benchmark.catalog import load_catalog
     from benchmark.comparison.case_text import case_markdown, case_notes, case_table
     from benchmark.comparison.compare import compare as compare_models
 
@@ -112,12 +121,13 @@ def _pair(
 
         return case_page(case)
 
+    loaded = load_catalog(catalog)
     case = compare_models(
         model_a,
         model_b,
         calibration=calibration,
         metrics=metrics,
-        catalog=catalog,
+        catalog=loaded,
         sample=sample,
         device=device,
         quiet=quiet,
@@ -131,6 +141,11 @@ def _pair(
         tables=lambda: [case_table(case)],
         notes=case_notes(case),
     )
+    if cyclonedx is not None:
+        from benchmark.comparison.cyclonedx import case_document
+        from benchmark.session.files import write_json
+
+        write_json(cyclonedx, case_document(case, loaded))
     return case.failures
 
 

@@ -6,9 +6,13 @@ import errno
 import sys
 from typing import Final
 
-__all__ = ["BAD_INPUT", "GATE_FAILED", "INTERRUPTED", "UNIT_FAILED", "message"]
+from benchmark.session.plain_text import printable
+
+__all__ = ["BAD_INPUT", "CRASHED", "GATE_FAILED", "INTERRUPTED", "UNIT_FAILED", "crash_message", "message"]
 
 UNIT_FAILED, BAD_INPUT, GATE_FAILED, INTERRUPTED = 1, 2, 3, 130
+CRASHED = 70
+"""A fault of this program (EX_SOFTWARE of BSD's sysexits): no script takes it for a unit that failed."""
 
 #: Of a disk that takes no more.
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
@@ -25,12 +29,21 @@ FOR_USERS: Final = (
 def message(error: Exception) -> str | None:
     """What to tell the user; None where the error is ours and its traceback should be seen."""
     if _for_users(error):
-        return f"error: {error}"
+        return printable(f"error: {error}")
     if isinstance(error, OSError) and error.filename is not None:
-        return f"error: {error.filename}: {error.strerror or error}"
+        return printable(f"error: {error.filename}: {error.strerror or error}")
     if isinstance(error, OSError) and error.errno in NO_ROOM:  # such as of a library, or of stdout
         return f"error: {error.strerror or error}"
     return _of_the_parser(error)
+
+
+def crash_message(error: Exception) -> str:
+    """What to tell the user behind the traceback of a fault of ours."""
+    what = "there is not enough memory" if isinstance(error, MemoryError) else type(error).__name__
+    return (
+        f"error: lookalike itself failed ({what}); what was done is kept; please report it with "
+        "the lines above"
+    )
 
 
 def _for_users(error: Exception) -> bool:
@@ -47,4 +60,4 @@ def _of_the_parser(error: Exception) -> str | None:
         return str(told())
     typed = getattr(getattr(error, "ctx", None), "command_path", None)
     where = f" ({typed} --help)" if typed else ""
-    return f"error: {' '.join(str(told()).split()).rstrip('.')}{where}"
+    return printable(f"error: {' '.join(str(told()).split()).rstrip('.')}{where}")

@@ -11,6 +11,7 @@ __all__ = [
     "Against",
     "CatalogFile",
     "CatalogFiles",
+    "CycloneDx",
     "Device",
     "Document",
     "DryRun",
@@ -45,6 +46,14 @@ CatalogFiles = Annotated[
         "--catalog",
         metavar="F",
         help="A catalog; repeatable: they are merged. Default: the shipped one, which is called shipped.",
+    ),
+]
+CycloneDx = Annotated[
+    Path | None,
+    typer.Option(
+        "--cyclonedx",
+        metavar="FILE",
+        help="Write the answer as a CycloneDX 1.6 document: the model's pedigree, with its numbers.",
     ),
 ]
 Device = Annotated[

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmark.session.errors import UsageError
+from benchmark.session.plain_text import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -39,8 +40,8 @@ FAILURES_SAID: Final = 10
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """A line on stderr, or several."""
+    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def say_failures(failures: Sequence[Failure], run: Path) -> None:

@@ -15,6 +15,7 @@ from benchmark.catalog import Catalog, CatalogLike, load_catalog
 from benchmark.comparison.calibration_run import CalibrationFacts, CalibrationRun
 from benchmark.comparison.case import Case
 from benchmark.comparison.comparer import Comparer, check_typed
+from benchmark.pipeline.checkpoints import locate_typed
 from benchmark.pipeline.score_file import read_table_file
 from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.errors import UsageError
@@ -223,6 +224,8 @@ def _refused(catalog: Catalog, typed: tuple[str, str]) -> str:
         return f"no model in {' and '.join(name for name, text in zip(ENDS, typed, strict=True) if not text)}"
     try:
         check_typed(catalog, typed)
+        for text in typed:
+            locate_typed(catalog, text)
     except UsageError as error:
         return str(error)
     return ""

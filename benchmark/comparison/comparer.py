@@ -183,7 +183,7 @@ class Comparer:
                 )
 
         kept = KeptFits(
-            self._session.cache, " ".join(scorer.models[text].digest for text in typed), (fpcore,)
+            self._session.cache, " ".join(scorer.checkpoint(text).cache_key for text in typed), (fpcore,)
         )
         return kept.value(LayerPicture, ["layers"], picture)
 

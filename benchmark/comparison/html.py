@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from benchmark.comparison.plain_text import signed
 from benchmark.report import notation
+from benchmark.session.plain_text import shown_on_page
 
 __all__ = ["render"]
 
@@ -24,6 +25,7 @@ def render(template: str, context: dict[str, object]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("benchmark.comparison"),
         autoescape=True,
+        finalize=shown_on_page,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

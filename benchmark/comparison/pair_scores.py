@@ -164,7 +164,7 @@ class PairScorer:
         outcome = extraction.outcomes[metric]
         if outcome.status != "ok":
             raise fpcore.NotComparable(outcome.reason)
-        return self._engine.here.fingerprint(choose(metric), self._located[text], extraction.digest)
+        return self._engine.here.fingerprint(choose(metric), self._located[text], extraction.key)
 
     def _extraction(self, text: str) -> Extraction:
         return self._extractions[self._located[text].model]

@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.comparison.case import Case
 from benchmark.comparison.compare_pairs import ComparedPair, ComparedPairs
 from benchmark.comparison.plain_text import signed
 from benchmark.report.notation import UNDEFINED
@@ -32,6 +33,11 @@ def pairs_table(found: ComparedPairs) -> Table:
     return table
 
 
+def _unsaid(case: Case) -> str:
+    first = case.cannot_say[0]
+    return f"cannot be said: {first[:1].lower()}{first[1:]}"
+
+
 def _row(pair: ComparedPair) -> tuple[str, str, str]:
     both = f"{pair.model_a}\n{pair.model_b}"
     if pair.case is None:
@@ -39,6 +45,6 @@ def _row(pair: ComparedPair) -> tuple[str, str, str]:
     case = pair.case
     quoted = case.quoted
     if quoted is None or case.forged or not quoted.weight.defined:
-        return both, UNDEFINED, case.answer if case.sentence or case.forged else case.cannot_say[0]
+        return both, UNDEFINED, case.answer if case.sentence or case.forged else _unsaid(case)
     low, high = quoted.weight.ends
     return both, f"{signed(quoted.weight.log10_lr)} [{signed(low)}, {signed(high)}]", case.answer

@@ -17,6 +17,7 @@ from benchmark.pipeline.deadline import time_limit_in_seconds
 from benchmark.pipeline.finish import default_out
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.plan import Plan, make_plan
+from benchmark.pipeline.plugin_process import PluginProcess
 from benchmark.pipeline.provenance import Request, catalog_facts
 from benchmark.pipeline.run import carry_out
 from benchmark.pipeline.same_settings import check_settings
@@ -150,8 +151,8 @@ def evaluate(
     catalog, tier, models, limit, out, seed
         As for `benchmark.run`.
     time_limit : float, optional
-        Seconds the proposed metric may take for one model, and for one pair; 0: no limit. Default: 60 where
-        the system has interval timers (POSIX), else no limit.
+        Seconds the proposed metric may take to be imported, for one model, and for one pair; 0: no limit.
+        Default: 60 where the system has interval timers (POSIX), else no limit.
     force : bool
         Replace results of other settings that `out` holds.
     workers, device, cache, quiet
@@ -179,8 +180,9 @@ def evaluate(
     """
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
     conditions = tuple(parse_gate(gate) if isinstance(gate, str) else gate for gate in gates)
-    proposed, *baselines = _metrics(metric, against)
     seconds = time_limit_in_seconds(time_limit)
+    process = PluginProcess(session.device)
+    proposed, *baselines = _metrics(metric, against, process, seconds)
     loaded = load_catalog(catalog)
     arguments: dict[str, object] = {
         "metric": proposed.name,
@@ -213,7 +215,9 @@ def evaluate(
         time_limits={} if seconds is None else {proposed.name: seconds},
         focus=proposed.name,
         card=card,
+        processes={proposed: process},
     )
+    process.close()
     return Evaluation(proposed.name, run, judged(run))
 
 
@@ -249,16 +253,17 @@ def plan_evaluation(
     for gate in gates:
         if isinstance(gate, str):
             parse_gate(gate)
-    time_limit_in_seconds(time_limit)
-    chosen = _metrics(metric, against)
+    chosen = _metrics(metric, against, None, time_limit_in_seconds(time_limit))
     return make_plan(load_catalog(catalog), chosen, tier=tier, models=models, limit=limit, seed=seed)
 
 
-def _metrics(metric: str, against: str | Sequence[str] | None) -> list[ChosenMetric]:
+def _metrics(
+    metric: str, against: str | Sequence[str] | None, process: PluginProcess | None, seconds: float | None
+) -> list[ChosenMetric]:
     """The proposed metric, and the baselines.
 
     It is the first, so that it pays itself for what it reads, and stands first in every comparison.
     """
-    proposed = choose_from_file(metric)
+    proposed = choose_from_file(metric, process, seconds)
     baselines = [name for name in choose_metrics(against, option="--against") if name != proposed.name]
     return [proposed, *map(choose, baselines)]

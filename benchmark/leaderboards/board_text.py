@@ -16,6 +16,7 @@ from analysis import Comparison, Interval
 from benchmark.leaderboards.board import Board, BoardEntry
 from benchmark.report.markup import bullets, table_of
 from benchmark.report.notation import UNDEFINED, count, goal, interval, p_value, percent, signed, unit
+from benchmark.session.plain_text import shown_on_page
 
 __all__ = ["board_html", "board_markdown", "board_notes", "board_table"]
 
@@ -93,7 +94,7 @@ def board_html(board: Board) -> str:
     """Write the board as a page that needs no other file and no network."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, finalize=shown_on_page,
     )  # fmt: skip
     ranked = [entry for entry in board.entries if entry.rank is not None]
     told = {frozenset((one.metric_a, one.metric_b)): one for one in board.comparisons}

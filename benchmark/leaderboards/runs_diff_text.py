@@ -82,4 +82,11 @@ def _some(names: Iterable[str]) -> str:
 
 
 def _filled(text: str, indent: str = "  ") -> str:
-    return textwrap.fill(text, COLUMNS, initial_indent=indent, subsequent_indent=indent + "  ")
+    return textwrap.fill(
+        text,
+        COLUMNS,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_on_hyphens=False,  # names have them
+        break_long_words=False,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import fpcore
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:  # a model that is named by its path needs no catalog
     from benchmark.zoo.recipes import RawRecipes
 
 __all__ = ["Located", "locate", "locate_path", "locate_typed", "open_model"]
+
+
+ZOO: Final = "zoo/"
+"""How ids of controlled models begin."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,16 @@ def locate_path(text: str) -> Located | None:
 
 
 def locate_typed(catalog: Catalog, text: str) -> Located:
-    """Say where what a user named is: a local path, a catalog id, or ``org/name[@revision]`` on the hub."""
+    """Say where what a user named is: a local path, a catalog id, or ``org/name[@revision]`` on the hub.
+
+    Raises
+    ------
+    CatalogError
+        A zoo model that a catalog of zoo models does not hold: nobody is asked for it.
+    """
     if (local := locate_path(text)) is not None:
         return local
-    if text in catalog:
+    if text in catalog or (text.startswith(ZOO) and any(name.startswith(ZOO) for name in catalog.entries)):
         return locate(catalog, catalog.resolve(text))
     return Located(text, text)
 

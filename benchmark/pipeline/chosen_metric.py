@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import fpcore
-from benchmark.pipeline.user_metrics import UserMetric
+from benchmark.pipeline.deadline import USUAL_SECONDS
+from benchmark.pipeline.plugin_process import ISOLATES, PluginEnded, PluginProcess
+from benchmark.pipeline.stated_metric import StatedMetric
+from benchmark.pipeline.user_metrics import UserMetric, usable_name
+from benchmark.results.codec import SchemaMismatch
+from benchmark.session.errors import UsageError
+from fpcore.errors import LONGEST, described
+from fpcore.printable import printable
+from fpcore.registry import is_plugin
 
 __all__ = ["ChosenMetric", "choose", "choose_from_file"]
 
@@ -31,6 +40,8 @@ class ChosenMetric:
         The class or function in that file.
     content : str
         The sha256 of the file's text.
+    stated : StatedMetric or None
+        What a metric says that runs in a process of its own: its code is not run in this one.
     """
 
     name: str
@@ -41,8 +52,18 @@ class ChosenMetric:
     file: Path | None = None
     attribute: str = ""
     content: str = ""
+    stated: StatedMetric | None = None
+
+    @property
+    def isolated(self) -> bool:
+        """Whether it runs in a process of its own."""
+        return self.stated is not None
 
     def load(self) -> fpcore.Metric:
+        """The metric, to be asked what it is; one that is isolated says so, and does nothing."""
+        return self.code() if self.stated is None else self.stated.metric()
+
+    def code(self) -> fpcore.Metric:
         """Make the metric.
 
         Raises
@@ -84,12 +105,23 @@ def choose(spec: str) -> ChosenMetric:
             metric.needs_forward_pass,
             not type(metric).__module__.startswith("fpcore."),
         )
-        return ChosenMetric(metric.name, metric.version, metric.cost, runs, foreign)
+        stated = StatedMetric.of(metric) if ISOLATES and is_plugin(metric.name) else None
+        return ChosenMetric(metric.name, metric.version, metric.cost, runs, foreign, stated=stated)
     return choose_from_file(spec)
 
 
-def choose_from_file(spec: str) -> ChosenMetric:
+def choose_from_file(
+    spec: str, process: PluginProcess | None = None, limit: float | None = USUAL_SECONDS
+) -> ChosenMetric:
     """The metric of ``FILE.py:Class`` or ``FILE.py:function``.
+
+    Parameters
+    ----------
+    spec : str
+    process : PluginProcess, optional
+        Where the file is run, to see what is in it.
+    limit : float or None
+        Seconds that it may take to be imported.
 
     Raises
     ------
@@ -97,8 +129,46 @@ def choose_from_file(spec: str) -> ChosenMetric:
         Not of that form; what is named is not there, is no metric, or takes the name of another metric.
     """
     user = UserMetric.named(spec)
-    metric = user.load()
-    # What a user's code does with a checkpoint is not known from what it states.
+    if not ISOLATES:
+        metric = user.load()
+        # What a user's code does with a checkpoint is not known from what it states.
+        return ChosenMetric(
+            metric.name, metric.version, metric.cost, True, True, user.path, user.attribute, user.content
+        )
+    used = process or PluginProcess()
+    try:
+        (told,) = used.stream(limit, _stated, user)
+        if isinstance(told, str):
+            raise UsageError(printable(told[:LONGEST]))
+        stated = StatedMetric.from_json(told)
+    except PluginEnded as error:
+        raise UsageError(f"{user}: could not be imported: {error}") from error
+    except (SchemaMismatch, ValueError) as error:
+        raise UsageError(f"{user}: what it states of itself is not what a metric states ({error})") from error
+    finally:
+        if process is None:
+            used.close()
+    usable_name(str(user), stated.name)
+    if stated.name in {registered.name for registered in fpcore.metrics()}:
+        raise UsageError(f"{user}: {stated.name} is the name of a registered metric; give yours another")
     return ChosenMetric(
-        metric.name, metric.version, metric.cost, True, True, user.path, user.attribute, user.content
+        stated.name,
+        stated.version,
+        stated.cost,
+        True,
+        True,
+        user.path,
+        user.attribute,
+        user.content,
+        stated,
     )
+
+
+def _stated(user: UserMetric) -> Iterator[object]:
+    """In the process of its own: what a user's metric says of itself, or why there is none."""
+    try:
+        yield StatedMetric.of(user.load()).to_json()
+    except UsageError as error:
+        yield str(error)
+    except Exception as error:
+        yield f"{user}: what it states of itself is not what a metric states ({described(error)})"

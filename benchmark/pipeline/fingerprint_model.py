@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fpcore
 from benchmark.pipeline.checkpoints import Located, locate_path, locate_typed
-from benchmark.pipeline.chosen_metric import choose
+from benchmark.pipeline.chosen_metric import ChosenMetric, choose
+from benchmark.pipeline.deadline import USUAL_SECONDS
 from benchmark.pipeline.extract import extract
 from benchmark.pipeline.metric_names import choose_metrics
+from benchmark.pipeline.plugin_process import PluginEnded
 from benchmark.pipeline.workspace import Workspace
 from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.session import Session
@@ -152,8 +154,7 @@ def fingerprint(
     for metric in chosen:
         outcome = extraction.outcomes[metric.name]
         if outcome.status == "ok":
-            found = workspace.fingerprint(metric, located, extraction.digest)
-            values[metric.name] = workspace.metric(metric).raw(found)
+            values[metric.name] = _raw(workspace, metric, located, extraction.key)
         else:
             silent[outcome.status][metric.name] = outcome.reason
     session.cache.trim(every=TRIM_EVERY)
@@ -172,6 +173,24 @@ def fingerprint(
         apart=apart,
         sampled=sample,
     )
+
+
+def _raw(workspace: Workspace, metric: ChosenMetric, located: Located, digest: str) -> Mapping[str, object]:
+    """The values of a fingerprint, as its metric shows them."""
+    if not workspace.apart(metric):
+        found = workspace.fingerprint(metric, located, digest)
+        return workspace.metric(metric).raw(found)
+    try:
+        (answer,) = workspace.plugin(metric).ask(USUAL_SECONDS, _raw_inside, metric, located, digest)
+    except PluginEnded as error:
+        answer = {"failed": str(error)}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _raw_inside(
+    workspace: Workspace, metric: ChosenMetric, located: Located, digest: str
+) -> Iterator[object]:
+    yield _raw(workspace, metric, located, digest)
 
 
 def _locate(text: str, catalog: CatalogLike) -> Located:

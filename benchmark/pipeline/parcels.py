@@ -69,8 +69,8 @@ class ModelParcels:
             path
             for metric in self.metrics
             for suffix in (".fingerprint", ".outcome")
-            if result.digest
-            and (path := there.fingerprint_file(metric.key(there.device), result.digest, suffix)).is_file()
+            if result.key
+            and (path := there.fingerprint_file(metric.key(there.device), result.key, suffix)).is_file()
         ]
 
 

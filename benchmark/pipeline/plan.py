@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -262,7 +263,7 @@ def make_plan(
     if len(wanted) < 2:
         raise UsageError(
             f"{len(wanted)} models fit --tier {tier}"
-            + (f" --models {models!r}" if models else "")
+            + (f" --models {models!r}{'' if wanted else _meant(models, catalog)}" if models else "")
             + "; at least two are needed (`catalog check` lists them)"
         )
     transfer: Transfer | None = None
@@ -300,6 +301,12 @@ def make_plan(
     chosen = {metric.name: cheap if metric.cost == "cheap" else subset for metric in metrics}
     forgeries = planned_forgeries(catalog, wanted)
     return Plan(tuple(wanted), tuple(metrics), pairs, chosen, forgeries, transfer)
+
+
+def _meant(pattern: str, catalog: Catalog) -> str:
+    """The model that a mistyped glob is nearest to."""
+    near = difflib.get_close_matches(pattern.strip("*?"), list(catalog.models), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _shapeless(pairs: pd.DataFrame) -> list[str]:

@@ -171,7 +171,13 @@ def catalog_facts(catalog: Catalog) -> CatalogFacts:
 def models(catalog: Catalog, extractions: Mapping[str, Extraction]) -> dict[str, ModelRecord]:
     """The models of a run by name."""
     return {
-        model: ModelRecord(extraction.digest, extraction.cell, catalog.lineage(model), extraction.reading)
+        model: ModelRecord(
+            extraction.digest,
+            extraction.cell,
+            catalog.lineage(model),
+            extraction.reading,
+            extraction.verified,
+        )
         for model, extraction in extractions.items()
     }
 

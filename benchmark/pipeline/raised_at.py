@@ -33,6 +33,13 @@ def raised_at(error: BaseException, metric: fpcore.Metric) -> str:
         ``FILE.py:LINE``, relative to the working directory where the file lies below it; empty where no line
         of the metric is in the traceback.
     """
+    try:
+        return _line(error, metric)
+    except Exception:  # somebody's code may have made anything of its module and its frames
+        return ""
+
+
+def _line(error: BaseException, metric: fpcore.Metric) -> str:
     own = _folder(metric)
     lines = [
         (Path(frame.f_code.co_filename), number)

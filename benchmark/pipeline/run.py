@@ -23,6 +23,7 @@ from benchmark.pipeline.forgeries import forgery_pairs, forgery_table
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.pipeline.parcels import ModelParcels
 from benchmark.pipeline.plan import Network, Plan, make_plan, parsed_budget
+from benchmark.pipeline.plugin_process import PluginProcess
 from benchmark.pipeline.provenance import Clock, Request, begun
 from benchmark.pipeline.same_settings import check_settings
 from benchmark.pipeline.score import BESIDE, Job, score_pairs
@@ -159,6 +160,7 @@ def carry_out(
     card: Callable[[Run], str] | None = None,
     fetching: fpcore.Fetching | None = None,
     sample: bool = False,
+    processes: Mapping[ChosenMetric, PluginProcess] | None = None,
 ) -> Run:
     """Do the plan's work and write the run directory.
 
@@ -181,6 +183,8 @@ def carry_out(
         What becomes of bytes that come from the hub.
     sample : bool
         As for `run`.
+    processes : mapping of ChosenMetric to PluginProcess, optional
+        Those in which metrics run, if they have been started.
 
     Raises
     ------
@@ -188,6 +192,8 @@ def carry_out(
         Another process writes in that directory.
     """
     engine = start_engine(session, fetching, sample=sample)
+    for metric, process in (processes or {}).items():
+        engine.here.lend(metric, process)
     with locked(out, "--out"):
         directory, clock = RunDirectory(out), Clock()
         if not directory.ended:

@@ -154,7 +154,7 @@ def _units(
     at = np.argsort(order)[codes].reshape(2, -1).T
     for places in _parts(at, job.metric, found):
         used, inside = np.unique(at[places], return_inverse=True)
-        models = tuple((found[place].located, found[place].digest) for place in order[used])
+        models = tuple((found[place].located, found[place].key) for place in order[used])
         yield places, ScoreUnit(job.metric, models, inside.reshape(-1, 2).astype(np.int32), limit)
 
 

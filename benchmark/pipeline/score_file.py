@@ -23,6 +23,8 @@ SEPARATORS: Final = (",", ";", "\t", "|")
 TRUTHS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 LINES: Final = 50_000
 """Lines that are taken at a time."""
+MOST_ROWS: Final = 20_000_000
+MOST_COLUMNS: Final = 1_000
 
 
 def read_score_file(path: Path) -> pd.DataFrame:
@@ -101,10 +103,24 @@ def need_columns(
 
 
 def _parquet(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
+    n_rows, n_columns = _parquet_size(path)
+    if n_rows > MOST_ROWS or n_columns > MOST_COLUMNS:
+        raise UsageError(
+            f"{path}: unpacks to {n_rows:,} rows of {n_columns:,} columns; "
+            f"{MOST_ROWS:,} rows and {MOST_COLUMNS:,} columns are the most"
+        )
     frame = pd.read_parquet(path)
     if any(name in needed for name in frame.index.names):
         frame = frame.reset_index()
     return frame.set_axis(pd.RangeIndex(1, len(frame) + 1, name="row"), axis=0)
+
+
+def _parquet_size(path: Path) -> tuple[int, int]:
+    """Rows and columns of a parquet file, by what it says of itself: reading checks them."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as opened:
+        return int(opened.metadata.num_rows), int(opened.metadata.num_columns)
 
 
 def _text(path: Path, needed: tuple[str, ...], kind: str) -> pd.DataFrame:
@@ -121,7 +137,11 @@ def _text(path: Path, needed: tuple[str, ...], kind: str) -> pd.DataFrame:
         need_columns(names, str(path), needed, kind)
         columns: list[list[str]] = [[] for _ in names]
         lines = array("q")
+        if len(names) > MOST_COLUMNS:
+            raise UsageError(f"{path}: {len(names):,} columns; {MOST_COLUMNS:,} are the most")
         while block := list(islice(rows, LINES)):
+            if len(lines) + len(block) > MOST_ROWS:
+                raise UsageError(f"{path}: more than {MOST_ROWS:,} rows; give fewer pairs")
             lines.extend(line for line, _ in block)
             whole = [_fitting(fields, len(names), line, path) for line, fields in block]
             for column, values in zip(columns, zip(*whole, strict=True), strict=True):

@@ -15,8 +15,9 @@ from typing import ClassVar
 import fpcore
 from benchmark.session.errors import UsageError
 from benchmark.session.shadowing import taken_names
+from fpcore.errors import described
 
-__all__ = ["FunctionMetric", "UserMetric"]
+__all__ = ["FunctionMetric", "UserMetric", "usable_name"]
 
 
 class FunctionMetric(fpcore.Metric):
@@ -95,8 +96,10 @@ class UserMetric:
             return self._checked(self._of_function(made))
         try:
             metric = made() if isinstance(made, type) else made
-        except Exception as error:
-            raise UsageError(f"{self}: could not be made: {type(error).__name__}: {error}") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # somebody's code may also ask the process to end
+            raise UsageError(f"{self}: could not be made: {described(error)}") from error
         if not isinstance(metric, fpcore.Metric):
             raise UsageError(
                 f"{self}: not a metric; derive the class from fpcore.Metric, or name a function of two models"
@@ -122,10 +125,12 @@ class UserMetric:
         try:
             # Not by the import system: it takes compiled code for that of a file of the same size and second.
             exec(compile(text, str(self.path), "exec"), vars(module))
-        except Exception as error:
-            del sys.modules[name]
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            sys.modules.pop(name, None)
             raise UsageError(
-                f"{self.path}: could not be imported: {type(error).__name__}: {error}"
+                f"{self.path}: could not be imported: {described(error)}"
                 + taken_names(folder, text.decode(errors="replace"))
             ) from error
         return module
@@ -151,12 +156,17 @@ class UserMetric:
                 raise UsageError(
                     f'{self}: it has no {field}; give the class one, such as {field} = "my metric"'
                 )
-        if not re.fullmatch(r"\w[\w.+-]*", metric.name):
-            raise UsageError(f"{self}: the name {metric.name!r} cannot name files; use letters, digits and -")
+        usable_name(str(self), metric.name)
         known = {registered.name: registered for registered in fpcore.metrics()}.get(metric.name)
         if known is not None and type(known) is not type(metric):
             raise UsageError(f"{self}: {metric.name} is the name of a registered metric; give yours another")
         return metric
+
+
+def usable_name(where: str, name: str) -> None:
+    """Refuse a name that cannot name files (UsageError)."""
+    if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
+        raise UsageError(f"{where}: the name {name[:100]!r} cannot name files; use letters, digits and -")
 
 
 def _text_of(path: Path) -> bytes:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import fpcore
 from benchmark.pipeline.checkpoints import Located
 from benchmark.pipeline.chosen_metric import ChosenMetric
+from benchmark.pipeline.plugin import Plugin
+from benchmark.pipeline.plugin_process import PluginProcess
 from benchmark.session.cache import Cache
 from benchmark.session.packages import source_digest
 from fpcore.checkpoints.base import Told
@@ -51,9 +53,22 @@ class Recent(Generic[Key, Value]):
             self._held -= self._size(oldest)
         return value
 
+    def forget(self, key: Key) -> None:
+        """Hold a value no longer."""
+        if key in self._values:
+            self._held -= self._size(self._values.pop(key))
+
 
 def _bytes(fingerprint: fpcore.Fingerprint) -> int:
     return sum(array.nbytes for array in fingerprint.arrays.values())
+
+
+def _load(workspace: Workspace, chosen: ChosenMetric) -> Iterator[object]:
+    """In the process of a metric's own: make the metric, and import what no model or pair is to pay for."""
+    import torch  # noqa: F401
+
+    workspace.metric(chosen)
+    yield True
 
 
 class Workspace:
@@ -69,6 +84,8 @@ class Workspace:
         What becomes of bytes that come from the hub.
     sample : bool
         Whether slices of large weights are measured in place of all.
+    inside : bool
+        Whether this is the process in which somebody else's metric runs.
 
     Attributes
     ----------
@@ -77,7 +94,13 @@ class Workspace:
     """
 
     def __init__(
-        self, cache: Cache, device: str, fetching: fpcore.Fetching | None = None, *, sample: bool = False
+        self,
+        cache: Cache,
+        device: str,
+        fetching: fpcore.Fetching | None = None,
+        *,
+        sample: bool = False,
+        inside: bool = False,
     ) -> None:
         self.cache = cache
         self.device = device
@@ -85,6 +108,8 @@ class Workspace:
         self.fetching = fetching or fpcore.Fetching(cache.pieces)
         self.threads = usable_threads()
         self.sample = sample
+        self.inside = inside
+        self._plugins: dict[ChosenMetric, Plugin] = {}
         self._metrics: dict[ChosenMetric, fpcore.Metric] = {}
         # What is large and was computed on checkpoints, bounded for all together.
         self._memo = fpcore.Memo()
@@ -94,8 +119,28 @@ class Workspace:
     def metric(self, chosen: ChosenMetric) -> fpcore.Metric:
         """A metric of the run."""
         if chosen not in self._metrics:
-            self._metrics[chosen] = chosen.load()
+            self._metrics[chosen] = chosen.code() if self.inside else chosen.load()
         return self._metrics[chosen]
+
+    def apart(self, chosen: ChosenMetric) -> bool:
+        """Whether a metric runs in a process of its own, and not in this one."""
+        return chosen.isolated and not self.inside
+
+    def plugin(self, chosen: ChosenMetric) -> Plugin:
+        """The process in which a metric runs."""
+        if chosen not in self._plugins:
+            self.lend(chosen, PluginProcess(self.device))
+        return self._plugins[chosen]
+
+    def lend(self, chosen: ChosenMetric, process: PluginProcess) -> None:
+        """Have a metric run in a process that is there."""
+        start = partial(Workspace, self.cache, self.device, self.fetching, sample=self.sample, inside=True)
+        self._plugins[chosen] = Plugin(process, start, partial(_load, chosen=chosen))
+
+    def take(self, error: BaseException) -> None:
+        """Take an error for a metric's own; here, what is not an `Exception` is raised again."""
+        if not self.inside and not isinstance(error, Exception):
+            raise error
 
     def open(self, located: Located) -> fpcore.Checkpoint:
         """The checkpoint of a model of the run; what the catalog states of its shape is not checked here.
@@ -116,6 +161,10 @@ class Workspace:
             return checkpoint
 
         return self._opened.get(located.model, opened)
+
+    def forget(self, located: Located) -> None:
+        """Open a model anew when it is wanted again."""
+        self._opened.forget(located.model)
 
     @cached_property
     def reader(self) -> str:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from benchmark.session.plain_text import printable
+
 __all__ = ["bullets", "safe", "table_of"]
 
 SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#&~])")
@@ -13,7 +15,7 @@ SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#&~])")
 
 def safe(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return SPECIAL.sub(r"\\\1", printable(" ".join(text.split())))
 
 
 def bullets(items: Iterable[str]) -> str:

@@ -43,6 +43,7 @@ from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.decision import MAX_FPR
 from benchmark.results.schema import DisputeRecord, Results, RunRecord
 from benchmark.results.zoo_against_real import ZooAgainstReal
+from benchmark.session.plain_text import shown_on_page
 
 __all__ = ["dots_each", "page"]
 
@@ -210,6 +211,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("benchmark.report"),
         autoescape=True,
+        finalize=shown_on_page,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -381,12 +381,16 @@ class ModelRecord(Shown):
     reading : str
         How its tensors were given their roles: "by table" of its model type, or "by convention" (the names
         that the field uses, confirmed by shapes); empty where they could not be.
+    verified : bool or None
+        Of a model on the hub, whether every byte of its weights came and fits the digests that the hub gives;
+        false where only parts were read: the digest is then the hub's word. None where it was not on the hub.
     """
 
     digest: str
     architecture: str
     lineage: str
     reading: str
+    verified: bool | None
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from benchmark.session.errors import UsageError
 from benchmark.session.json_text import json_text
 
-__all__ = ["atomic_path", "write_bytes", "write_json", "write_text"]
+__all__ = ["atomic_path", "read_regular", "write_bytes", "write_json", "write_text"]
 
 TRIES: Final = 3
 """To make a file in a folder that another process may be removing, because it was empty."""
+
+
+def read_regular(path: Path, largest: int) -> bytes:
+    """The content of a file, and of nothing else: a pipe or a device would be read without end.
+
+    Raises
+    ------
+    UsageError
+        It is no file, or has more bytes than `largest`.
+    OSError
+        It cannot be opened or read.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise UsageError("not a file (a folder, pipe, device or socket); give a file")
+        content = stream.read(largest + 1)
+    if len(content) > largest:
+        raise UsageError(f"more than {largest:,} bytes, too many for such a file")
+    return content
 
 
 @contextmanager

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+from fpcore.counts import count
 from fpcore.errors import BadCheckpoint
+from fpcore.printable import shown
 from fpcore.storage.beside import beside
 from fpcore.storage.tensor_source import Config, integer
 
 __all__ = ["Architecture", "StatedShape", "text_config"]
 
 Norm = Literal["rmsnorm", "layernorm"]
+MOST_SIZE: Final = 1 << 31
+"""No side of a matrix is longer."""
 
 # The same fact under the names that different model types give it; the first one present counts.
 DEPTH = (
@@ -271,8 +275,8 @@ class StatedShape:
             It names no model type, or a size is no number of at least 1.
         """
         text = text_config(config)
-        model_type = str(text.get("model_type") or config.get("model_type") or "")
-        if not model_type:
+        model_type = text.get("model_type") or config.get("model_type")
+        if not isinstance(model_type, str) or not 0 < len(model_type) <= 100 or not model_type.isprintable():
             raise BadCheckpoint(f"{where}: no `model_type`; is this the config of a transformers model?")
         found: dict[str, int | None] = {}
         entries: dict[str, str] = {}
@@ -280,24 +284,26 @@ class StatedShape:
             *(("depth", DEPTH), ("width", WIDTH), ("heads", HEADS), ("experts", EXPERTS)),
             *(("vocabulary", VOCABULARY), ("head_dim", HEAD_DIM)),
         ):
-            found[fact] = _optional(text, names)
+            found[fact] = _optional(text, names, where)
             entries[fact] = next((name for name in names if text.get(name) is not None), names[0])
-        for fact in ("depth", "width", "heads"):
-            value = found[fact]
-            if value is not None and value < 1:
-                raise BadCheckpoint(f"{where}: {entries[fact]} is {value}; it must be at least 1")
+        shared = _kv_heads(text, model_type, found["heads"], where)
+        inner = _feed_forward(text, model_type, found["width"], where)
         entries["kv_heads"] = next((name for name in KV_HEADS if text.get(name) is not None), KV_HEADS[0])
         entries["feed_forward"] = next(
             (name for name in (*EXPERT_FEED_FORWARD, *FEED_FORWARD) if text.get(name) is not None),
             FEED_FORWARD[0],
         )
+        # No experts is a statement; no layers, heads or rows are none.
+        for fact, value in (*found.items(), ("kv_heads", shared), ("feed_forward", inner)):
+            if value is not None and value < 1 and fact != "experts":
+                raise BadCheckpoint(f"{where}: {entries[fact]} is {value}; it must be at least 1")
         return cls(
             model_type=model_type,
             depth=found["depth"],
             width=found["width"],
             heads=found["heads"],
-            kv_heads=_kv_heads(text, model_type, found["heads"]),
-            feed_forward=_feed_forward(text, model_type, found["width"]),
+            kv_heads=shared,
+            feed_forward=inner,
             experts=found["experts"],
             vocabulary=found["vocabulary"],
             head_dim=found["head_dim"],
@@ -316,14 +322,15 @@ def text_config(config: Config) -> Config:
     return config
 
 
-def _optional(config: Config, names: tuple[str, ...]) -> int | None:
+def _optional(config: Config, names: tuple[str, ...], where: str) -> int | None:
     for name in names:
         stated = config.get(name)
-        # openelm and some pruned models: one number a layer
-        entries = stated if isinstance(stated, list) else [stated]
-        numbers = [each for each in entries if isinstance(each, int | float) and not isinstance(each, bool)]
-        if numbers:
-            return int(max(numbers))
+        if stated is None:
+            continue
+        # openelm and some pruned models: one number a layer, null for a layer that has none
+        entries = [each for each in stated if each is not None] if isinstance(stated, list) else [stated]
+        if entries:
+            return max(count(each, f"{where}: {name}", most=MOST_SIZE) for each in entries)
     return None
 
 
@@ -332,14 +339,14 @@ def _require(names: tuple[str, ...], value: int | None, where: str) -> None:
         raise BadCheckpoint(f"{where}: none of {', '.join(names)} is given; the model's shape is not known")
 
 
-def _kv_heads(config: Config, model_type: str, heads: int | None) -> int | None:
+def _kv_heads(config: Config, model_type: str, heads: int | None, where: str) -> int | None:
     attention = config.get("attn_config")  # MPT keeps it in there
     if isinstance(attention, Mapping) and (shared := integer(attention, "kv_n_heads")):
         return shared
     if model_type in MULTI_QUERY_TYPES or str(model_type).startswith("RefinedWeb"):
         # Falcon writes num_kv_heads in every config; it counts only in the newer decoder architecture.
         if config.get("new_decoder_architecture"):
-            return _optional(config, KV_HEADS) or heads
+            return _optional(config, KV_HEADS, where) or heads
         return 1 if config.get("multi_query", True) else heads
     if model_type == "chatglm" and not config.get("multi_query_attention"):
         return heads
@@ -348,25 +355,25 @@ def _kv_heads(config: Config, model_type: str, heads: int | None) -> int | None:
     shared = integer(config, "proj_groups")  # StripedHyena: query heads of one key
     if model_type == "stripedhyena" and heads and shared:
         return heads // shared
-    return _optional(config, KV_HEADS)
+    return _optional(config, KV_HEADS, where)
 
 
-def _feed_forward(config: Config, model_type: str, width: int | None) -> int | None:
-    if _optional(config, EXPERTS):
-        expert = _optional(config, EXPERT_FEED_FORWARD)
+def _feed_forward(config: Config, model_type: str, width: int | None, where: str) -> int | None:
+    if _optional(config, EXPERTS, where):
+        expert = _optional(config, EXPERT_FEED_FORWARD, where)
         if expert is not None:
             return expert
     attributes = FEED_FORWARD if model_type != "gpt_neo" else ("intermediate_size",)
-    value = _optional(config, attributes)
+    value = _optional(config, attributes, where)
     if value is not None:
         # The first Qwen and OLMo's own code count gate and up together.
         return value // 2 if model_type in {"qwen", "hf_olmo"} else value
-    ratio = config.get("expansion_ratio")  # MPT
-    if isinstance(ratio, int | float) and width:
-        return int(ratio * width)
-    ratio = config.get("mlp_ratio") if model_type == "hf_olmo" else None
-    if isinstance(ratio, int | float) and width:
-        return int(ratio * width) // 2
+    for name, of_types, parts in (("expansion_ratio", None, 1), ("mlp_ratio", {"hf_olmo"}, 2)):  # MPT, OLMo
+        ratio = config.get(name) if of_types is None or model_type in of_types else None
+        if isinstance(ratio, int | float) and width:
+            if not 0 < ratio <= MOST_SIZE:
+                raise BadCheckpoint(f"{where}: {name} is {shown(ratio)}; it must be a number above 0")
+            return int(ratio * width) // parts
     if model_type in FOURFOLD_TYPES and width:
         return 4 * width
     return None

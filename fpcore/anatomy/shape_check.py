@@ -161,6 +161,11 @@ def checked_shape(
     ShapeContradiction
         The config says something else than the tensors.
     """
+    scalar = next((role for role, shape in shapes.items() if not shape and role.endswith(".weight")), None)
+    if scalar is not None:
+        raise ShapeContradiction(
+            f"{where}: the tensor for {scalar} is a single number; fetch the weights again"
+        )
     check = Check(stated, frozenset(defaults), where)
     shown = Shown.by(shapes)
     if stated.model_type not in DEPTH_BY_TENSORS | BLOCKS_COUNTED:
@@ -173,6 +178,8 @@ def checked_shape(
     if (experts or by_table) and stated.model_type not in EXPERTS_BY_TENSORS:
         check.same("experts", "experts a layer", experts)
     embedding = shapes.get("embedding.weight")
+    if by_table and stated.vocabulary and embedding and stated.vocabulary > embedding[0]:
+        raise check.contradiction("vocabulary", stated.vocabulary, embedding[0], " as rows of the embedding")
     biases = ("query.bias", "key.bias", "value.bias")
     return Architecture(
         model_type=stated.model_type,

@@ -13,6 +13,8 @@ from fpcore.checkpoints.content import config_digest, file_digest, parse_config
 from fpcore.checkpoints.safetensors_header import read_header
 from fpcore.checkpoints.torch_file import read_torch_file
 from fpcore.errors import BadCheckpoint
+from fpcore.foreign_json import LARGEST
+from fpcore.plain_files import read_file
 from fpcore.remote.traffic import Fetched
 from fpcore.storage.adapters import ADAPTER_CONFIG
 from fpcore.storage.tensor_source import Config, TensorInfo
@@ -87,6 +89,12 @@ class AdapterCheckpoint(Checkpoint):
         parts = (bytes.fromhex(self.base.digest), file_digest(self.file), config_digest(self.config))
         return hashlib.sha256(b"adapter" + b"".join(parts)).hexdigest()
 
+    @property
+    def cache_key(self) -> str:  # noqa: D102
+        if self.base.cache_key == self.base.digest:
+            return self.digest
+        return hashlib.sha256(f"{self.digest} on {self.base.cache_key}".encode()).hexdigest()
+
     def tokenizer_file(self) -> Path | None:  # noqa: D102
         return self.base.tokenizer_file()
 
@@ -131,7 +139,7 @@ def open_adapter(file: Path, name: str | None, open_base: Callable[[str], Checkp
             f"{file}: an adapter without its adapter_config.json, which names its base model and scale; add "
             "it, or merge the adapter into the base model first"
         )
-    settings = parse_config(settings_file.read_bytes(), str(settings_file))
+    settings = parse_config(read_file(settings_file, LARGEST), str(settings_file))
     kind = str(settings.get("peft_type") or "LORA").upper()
     if kind != "LORA":
         raise BadCheckpoint(

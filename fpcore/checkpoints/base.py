@@ -83,6 +83,24 @@ class Checkpoint(TensorSource):
     def digest(self) -> str:
         """The sha256 (hex) of configuration, tensors and tokenizer."""
 
+    @property
+    def cache_key(self) -> str:
+        """What names work on this content (hex): its digest, if every byte that this covers was read here.
+
+        A model on the hub has a digest by the word of the hub, before its bytes have come; what is computed
+        of such a model is never taken for what was computed of the same files on disk.
+        """
+        return self.digest
+
+    @property
+    def verified(self) -> bool | None:
+        """Of a model on the hub, whether all its weights came and fit the hub's digests; else None."""
+        return None
+
+    def known_as(self, digest: str) -> None:
+        """Take over the digest that another process has computed of the same content."""
+        vars(self)["digest"] = digest  # where it is computed once, it is not computed again
+
     def tokenizer_file(self) -> Path | None:
         """The ``tokenizer.json`` that belongs to the model, or None."""
         return None

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fpcore.errors import BadCheckpoint
+from fpcore.foreign_json import LARGEST, parse_json
+from fpcore.plain_files import open_file, read_file
 from fpcore.storage.tensor_source import Config
 
 __all__ = ["config_digest", "file_digest", "file_digests", "parse_config", "quantised_as", "read_config"]
@@ -17,17 +19,14 @@ __all__ = ["config_digest", "file_digest", "file_digests", "parse_config", "quan
 def read_config(folder: Path) -> Config:
     """The parsed ``config.json`` of a directory."""
     file = folder / "config.json"
-    if not file.is_file():
+    if not file.exists():
         raise BadCheckpoint(f"{folder}: no config.json; give a directory in hub layout (config and weights)")
-    return parse_config(file.read_bytes(), str(file))
+    return parse_config(read_file(file, LARGEST), str(file))
 
 
 def parse_config(content: bytes, where: str) -> Config:
     """A configuration from its bytes; `where` is named in errors."""
-    try:
-        config = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise BadCheckpoint(f"{where}: not JSON ({error}); fetch it again") from error
+    config = parse_json(content, where)
     if not isinstance(config, dict):
         raise BadCheckpoint(f"{where}: not a JSON object; fetch it again")
     return config
@@ -37,7 +36,7 @@ def quantised_as(config: Config, beside: Path) -> Config:
     """A configuration with what ModelOpt's ``hf_quant_config.json`` says of the weights, if there."""
     if not beside.is_file() or config.get("quantization_config"):
         return config
-    stated = parse_config(beside.read_bytes(), str(beside)).get("quantization")
+    stated = parse_config(read_file(beside, LARGEST), str(beside)).get("quantization")
     facts = stated if isinstance(stated, Mapping) else {}
     method = f"modelopt {facts.get('quant_algo') or ''}".strip()
     return {**config, "quantization_config": {**facts, "quant_method": method}}
@@ -59,5 +58,5 @@ def file_digests(files: Sequence[Path], threads: int) -> list[bytes]:
 
 def file_digest(file: Path) -> bytes:
     """The sha256 of a file's content."""
-    with file.open("rb") as stream:
+    with open_file(file) as stream:
         return hashlib.file_digest(stream, "sha256").digest()

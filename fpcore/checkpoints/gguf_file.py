@@ -167,7 +167,13 @@ class GgufCheckpoint(Checkpoint):
     def depth(self) -> int:
         """Layers of the language model."""
         layers = {int(match[1]) for name in self.files.tensors if (match := LAYER_OF.match(name))}
-        return 1 + max(layers - self._drafts)
+        depth, stated = 1 + max(layers - self._drafts), self.value("block_count")
+        if isinstance(stated, int) and not depth <= stated <= depth + len(self._drafts):
+            raise BadCheckpoint(
+                f"{self._file}: block_count is {stated} in its metadata, but it has tensors of {depth} "
+                "layers; fetch it again"
+            )
+        return depth
 
     @cached_property
     def shape(self) -> GgufShape:

@@ -12,6 +12,9 @@ WIDTHS: Final = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 1
 STRING: Final = 8
 ARRAY: Final = 9
 MOST: Final = 1 << 24  # entries, tensors and elements of arrays: no file of a model has more
+ELEMENTS: Final = 1 << 22  # of all arrays together; a vocabulary with its merges has 1.3 million
+DEEPEST: Final = 4
+AXES: Final = 8
 LONGEST: Final = 1 << 28  # bytes of one string
 
 
@@ -21,6 +24,7 @@ class Header:
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
         self.order = "<"
+        self.elements = 0
 
     def take(self, count: int) -> bytes:
         """So many bytes."""
@@ -41,17 +45,22 @@ class Header:
             raise ValueError(f"its header counts {value} where {limit} are the most")
         return value
 
-    def skip(self, kind: int) -> None:
+    def skip(self, kind: int, depth: int = 0) -> None:
         """A value of the metadata."""
         if kind == STRING:
             self.take(self.count(LONGEST))
         elif kind == ARRAY:
             inner, count = self.number("I"), self.count()
+            self.elements += count
+            if self.elements > ELEMENTS:
+                raise ValueError(f"its metadata hold {self.elements} elements where {ELEMENTS} are the most")
+            if depth == DEEPEST:
+                raise ValueError(f"its metadata hold lists nested more than {DEEPEST} deep")
             if inner in WIDTHS:
                 self.take(WIDTHS[inner] * count)
             else:
                 for _ in range(count):
-                    self.skip(inner)
+                    self.skip(inner, depth + 1)
         elif kind in WIDTHS:
             self.take(WIDTHS[kind])
         else:
@@ -93,5 +102,8 @@ def read_gguf_header(stream: BinaryIO) -> int:
         header.skip(header.number("I"))
     for _ in range(tensors):
         header.take(header.count(LONGEST))
-        header.take(8 * header.number("I") + 12)
+        axes = header.number("I")
+        if axes > AXES:
+            raise ValueError(f"it has a tensor of {axes} axes")
+        header.take(8 * axes + 12)
     return header.stream.tell()

@@ -11,7 +11,9 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fpcore.checkpoints.gguf_header import read_gguf_header
 from fpcore.errors import BadCheckpoint, UnreadableTensor, first_line
+from fpcore.plain_files import open_file
 from fpcore.storage.tensor_source import Json
 
 __all__ = [
@@ -137,8 +139,11 @@ def open_files(path: Path) -> GgufFiles:
     tensors: dict[str, FileTensor] = {}
     files: dict[str, Path] = {}
     for file, reader in zip(paths, readers, strict=True):
-        size = file.stat().st_size
-        for tensor in reader.tensors:
+        size, reached = file.stat().st_size, 0
+        for tensor in sorted(reader.tensors, key=lambda tensor: int(tensor.data_offset)):
+            if int(tensor.data_offset) < reached:
+                raise BadCheckpoint(f"{file}: tensor {tensor.name} begins within another; fetch it again")
+            reached = int(tensor.data_offset) + int(tensor.n_bytes)
             if int(tensor.data_offset) + int(tensor.n_bytes) > size:
                 raise BadCheckpoint(f"{file}: cut short: {tensor.name} lies beyond its end; fetch it again")
             if tensor.name in tensors:
@@ -171,7 +176,11 @@ def open_reader(path: Path) -> Reader:
             f"{path}: reading GGUF files needs the gguf package; pip install 'lookalike[gguf]'"
         ) from error
     try:
+        with open_file(path) as stream:
+            read_gguf_header(stream)  # bounds what the package, which trusts the file, would make of it
         opened: Reader = GGUFReader(path)
+    except BadCheckpoint:
+        raise
     except Exception as error:  # it trusts the lengths in the file: damaged ones end in any way
         raise BadCheckpoint(
             f"{path}: not a readable GGUF file, or cut short ({first_line(error)}); fetch it again"

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fpcore.anatomy import Architecture, Roles
+from fpcore.anatomy.architecture import MOST_SIZE
 from fpcore.checkpoints.gguf_architectures import Known
+from fpcore.counts import count
 from fpcore.storage.tensor_source import Json
 
 __all__ = ["GgufShape", "architecture_of"]
@@ -50,11 +52,11 @@ class GgufShape:
         def per_layer(key: str) -> tuple[int, ...]:
             stated = value(key)
             if isinstance(stated, list):
-                return tuple(int(number) for number in stated)
-            return (int(stated),) * depth if isinstance(stated, int | float) else ()
+                return tuple(count(number, key, most=MOST_SIZE) for number in stated)
+            return (count(stated, key, most=MOST_SIZE),) * depth if isinstance(stated, int | float) else ()
 
         def number(*keys: str) -> int:
-            return next((int(n) for key in keys if isinstance(n := value(key), int) and n), 0)
+            return next((count(n, key, most=MOST_SIZE) for key in keys if (n := value(key))), 0)
 
         heads = per_layer("attention.head_count")
         most = max(heads, default=0)

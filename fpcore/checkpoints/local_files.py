@@ -23,6 +23,8 @@ from fpcore.checkpoints.safetensors_header import read_places
 from fpcore.checkpoints.torch_file import TorchFile, read_torch_file
 from fpcore.checkpoints.weights_files import TORCH_FILES, find_weights
 from fpcore.errors import BadCheckpoint
+from fpcore.foreign_json import LARGEST
+from fpcore.plain_files import read_file
 from fpcore.storage.element_types import CARRIERS
 from fpcore.storage.flat_tensor import FlatTensor, TensorInFile
 from fpcore.storage.tensor_source import Config, TensorInfo
@@ -81,7 +83,7 @@ class LocalCheckpoint(Checkpoint):
     def _read_config(self, native: bool) -> Config:
         config, params = self._folder / "config.json", self._folder / "params.json"
         if native and params.is_file() and not config.is_file():
-            facts = parse_config(params.read_bytes(), str(params))
+            facts = parse_config(read_file(params, LARGEST), str(params))
             return config_of_params(facts, self._tensors, len(self._files), str(params))
         return quantised_as(read_config(self._folder), self._folder / "hf_quant_config.json")
 

@@ -18,6 +18,7 @@ from fpcore.checkpoints.safetensors_header import MAX_HEADER, parse_header
 from fpcore.checkpoints.torch_file import read_torch_file, read_torch_stream
 from fpcore.checkpoints.weights_files import TORCH_FILES, find_weights
 from fpcore.errors import BadCheckpoint
+from fpcore.remote import patience
 from fpcore.remote.folder import RemoteFolder, at_once
 from fpcore.remote.remote_file import FIRST, RangedStream
 from fpcore.remote.requests import Refused, Unreachable
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["OnTheHub", "RemoteCheckpoint", "explained"]
 
 TOKENIZER: Final = "tokenizer.json"
+LONGEST_TOKENIZER: Final = 1 << 30  # bytes; the longest that there are have some 30 million
 MB: Final = 10**6
 AHEAD: Final = 1 << 16  # bytes that a reader of a header buffers
 
@@ -101,6 +103,19 @@ class OnTheHub(Checkpoint):
             return self.folder.measure_rate(self.all_spans(names))
 
     @property
+    def cache_key(self) -> str:  # noqa: D102
+        return hashlib.sha256(f"by the word of the hub: {self.digest}".encode()).hexdigest()
+
+    @property
+    def weights(self) -> Sequence[str]:
+        """The files that hold tensors."""
+        raise NotImplementedError
+
+    @property
+    def verified(self) -> bool:  # noqa: D102
+        return all(self.folder.confirmed(name) for name in self.weights)
+
+    @property
     def fetched(self) -> Fetched:  # noqa: D102
         return self.folder.traffic.so_far
 
@@ -123,6 +138,9 @@ class OnTheHub(Checkpoint):
     def tokenizer_file(self) -> Path | None:  # noqa: D102
         if TOKENIZER not in self.folder:
             return None
+        size = self.folder.repository.files[TOKENIZER].size
+        if size > LONGEST_TOKENIZER:
+            raise BadCheckpoint(f"{self.name}: {TOKENIZER} has {size} bytes, which is no vocabulary")
         with explained(self.name, self.folder):
             self.folder.whole(TOKENIZER)
         return self.folder.file(TOKENIZER).path
@@ -153,6 +171,10 @@ class RemoteCheckpoint(OnTheHub):
         self.config = self._inner.config
         self.unread_files = self._inner.unread_files
         self._spans = {file: self._spans_in(file) for file in self._weights}
+
+    @property
+    def weights(self) -> Sequence[str]:  # noqa: D102
+        return self._weights
 
     def close_files(self) -> None:  # noqa: D102
         self._inner.close_files()
@@ -318,7 +340,7 @@ def explained(shown: str, folder: RemoteFolder | None = None) -> Iterator[None]:
     except Unreachable:
         raise
     except Refused as error:
-        raise BadCheckpoint(refusal(shown, error)) from error
+        raise BadCheckpoint(refusal(shown, error, listed=folder is not None)) from error
     except BadCheckpoint as error:
         if folder is None or str(folder.path) not in str(error):
             raise
@@ -327,12 +349,21 @@ def explained(shown: str, folder: RemoteFolder | None = None) -> Iterator[None]:
         raise BadCheckpoint(said) from error
 
 
-def refusal(shown: str, error: Refused) -> str:
-    """One line for what the hub refused."""
+def refusal(shown: str, error: Refused, *, listed: bool) -> str:
+    """One line for what the hub refused: a model, or a file of one that it has listed."""
+    if error.code == "DisabledRepo":
+        return f"{shown}: withdrawn: the hub no longer serves it; name another model"
     if error.code == "GatedRepo":
         return f"{shown}: gated on the hub; accept its terms there and set HF_TOKEN"
     if error.code == "RevisionNotFound":
         return f"{shown}: no such revision on the hub"
-    if error.code == "RepoNotFound" or (not error.code and error.status in {401, 404}):
+    if error.code == "RepoNotFound" or (not listed and not error.code and error.status in {401, 404}):
         return f"{shown}: no such local path, and no such model on the hub (private ones need HF_TOKEN)"
-    return f"{shown}: the hub answered with an error ({error}); try again later"
+    answered = f"{shown}: the hub answered with an error ({error})"
+    if error.status in {401, 403}:
+        return f"{answered}; it may not be seen with this HF_TOKEN: ask its owner for access, or set another"
+    if error.status in {404, 410}:
+        return f"{answered}; what was listed is gone: start again, or name another revision"
+    if 400 <= error.status < 500 and not patience.passing(error.status):
+        return f"{answered}; the request itself is refused: check the name, the revision and HF_ENDPOINT"
+    return f"{answered}; try again later"

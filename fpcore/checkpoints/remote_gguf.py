@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -71,6 +72,10 @@ class RemoteGguf(OnTheHub, GgufCheckpoint):
             file = self.files.files[stored].relative_to(self.folder.path).as_posix()
             found.setdefault(file, []).append((begin, begin + length))
         return found
+
+    @property
+    def weights(self) -> Sequence[str]:  # noqa: D102
+        return self._parts
 
     def flat(self, name: str) -> FlatTensor:  # noqa: D102
         self.prefetch([name])

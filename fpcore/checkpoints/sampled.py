@@ -181,6 +181,10 @@ class SampledCheckpoint(Checkpoint):
     def measure_rate(self, names: Iterable[str]) -> float:  # noqa: D102
         return self.whole.measure_rate([name for name in names if self.tensors[name].size <= SMALL])
 
+    @property
+    def verified(self) -> bool | None:  # noqa: D102
+        return self.whole.verified
+
     def let_go(self) -> None:  # noqa: D102
         self.whole.let_go()
 

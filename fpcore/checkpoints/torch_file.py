@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 import zipfile
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
-from fpcore.checkpoints.torch_pickle import Inert, LyingTensor, TensorsOnly
+from fpcore.checkpoints.torch_pickle import Inert, LyingTensor, TensorsOnly, load_bounded
 from fpcore.errors import BadCheckpoint, UnreadableTensor
+from fpcore.plain_files import open_file
+from fpcore.printable import shown
 from fpcore.storage.element_types import CARRIERS
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ LOCAL_HEADER: Final = b"PK\x03\x04"
 # Names under which training tools keep a model's tensors, in order of preference.
 KEYS: Final = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params", "generator")
 DEEPEST: Final = 8  # mappings within mappings
+LONGEST_NAME: Final = 10_000  # characters
+LARGEST_PICKLE: Final = 1 << 28  # bytes
+MOST_ENTRIES: Final = 1_000_000  # of all mappings, each counted as often as it is held
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,7 @@ def read_torch_file(path: Path) -> TorchFile:
     BadCheckpoint
         It is damaged, or no such file, or holds no named tensors.
     """
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         return read_torch_stream(stream, path)
 
 
@@ -167,6 +173,7 @@ def read_torch_stream(stream: BinaryIO, path: Path) -> TorchFile:
     """The same of a stream of the file's bytes, of which only those that describe are read."""
     try:
         found = read_zip(stream) if zipfile.is_zipfile(stream) else read_legacy(stream)
+        tensors = named_tensors(found.held)
     except BadCheckpoint:
         raise
     except Exception as error:  # unpicklers raise nearly anything on bad bytes
@@ -175,7 +182,6 @@ def read_torch_stream(stream: BinaryIO, path: Path) -> TorchFile:
             f"{path}: not a readable torch weights file ({type(error).__name__}: {lines[0][:120]}); "
             "fetch it again or convert it to safetensors"
         ) from error
-    tensors = named_tensors(found.held)
     if not tensors:
         raise BadCheckpoint(f"{path}: holds something else than named tensors; give the model's state dict")
     return TorchFile(path, tensors, found.places, found.widths, found.big_endian)
@@ -194,13 +200,15 @@ class Described:
 def read_zip(stream: BinaryIO) -> Described:
     """What a zip file describes."""
     with zipfile.ZipFile(stream) as archive:
-        pickles = [name for name in archive.namelist() if name.endswith("data.pkl")]
+        pickles = [member for member in archive.infolist() if member.filename.endswith("data.pkl")]
         if len(pickles) != 1:
             raise ValueError(f"{len(pickles)} members called data.pkl")
-        root = pickles[0].removesuffix("data.pkl")
-        with archive.open(pickles[0]) as content:
-            main = TensorsOnly(content)
-            held = main.load()
+        if pickles[0].compress_type != zipfile.ZIP_STORED or pickles[0].file_size > LARGEST_PICKLE:
+            raise ValueError("its data.pkl is compressed or too large")
+        root = pickles[0].filename.removesuffix("data.pkl")
+        content = io.BytesIO(archive.read(pickles[0]))
+        main = TensorsOnly(content)
+        held = load_bounded(main, content)
         order = archive.read(f"{root}byteorder") if f"{root}byteorder" in archive.namelist() else b"little"
         starts = sorted([*(member.header_offset for member in archive.infolist()), archive.start_dir])
         places: dict[str, Place] = {}
@@ -218,13 +226,13 @@ def read_zip(stream: BinaryIO) -> Described:
 def read_legacy(stream: BinaryIO) -> Described:
     """The same of a file of torch before 1.6: pickles one after the other, then the storages."""
     stream.seek(0)
-    if TensorsOnly(stream).load() != MAGIC:
+    if load_bounded(TensorsOnly(stream), stream) != MAGIC:
         raise ValueError("no file of torch.save")
-    TensorsOnly(stream).load()  # version of the protocol
-    system = TensorsOnly(stream).load()
+    load_bounded(TensorsOnly(stream), stream)  # version of the protocol
+    system = load_bounded(TensorsOnly(stream), stream)
     main = TensorsOnly(stream)
-    held = main.load()
-    keys = TensorsOnly(stream).load()
+    held = load_bounded(main, stream)
+    keys = load_bounded(TensorsOnly(stream), stream)
     places: dict[str, Place] = {}
     begin = stream.tell()
     size = stream.seek(0, 2)
@@ -256,16 +264,30 @@ def named_tensors(held: object) -> dict[str, LyingTensor]:
 
 
 def flat(
-    held: object, prefix: str = "", depth: int = 0, *, deep: bool = True
+    held: object, prefix: str = "", depth: int = 0, *, deep: bool = True, walked: list[int] | None = None
 ) -> Iterator[tuple[str, LyingTensor]]:
     """Tensors of a mapping, of mappings within it, and of modules, by dotted name."""
+    walked = [0] if walked is None else walked
     if isinstance(held, Inert) and isinstance(held.state, Mapping):
         for part in ("_parameters", "_buffers", "_modules"):
-            yield from flat(held.state.get(part), prefix, depth + 1)
+            yield from flat(held.state.get(part), prefix, depth + 1, walked=walked)
     if not isinstance(held, Mapping) or depth > DEEPEST:
         return
     for key, value in held.items():
+        walked[0] += 1
+        if walked[0] > MOST_ENTRIES:
+            raise ValueError("its mappings hold one another many times over")
         if isinstance(value, LyingTensor):
-            yield f"{prefix}{key}", value
+            yield f"{prefix}{name_of(key)}", value
         elif deep and isinstance(value, Mapping | Inert):
-            yield from flat(value, f"{prefix}{key}.", depth + 1)
+            yield from flat(value, f"{prefix}{key}.", depth + 1, walked=walked)
+
+
+def name_of(key: object) -> str:
+    """The name of a tensor, which is text and whole."""
+    if isinstance(key, str) and len(key) <= LONGEST_NAME:
+        key.encode()
+        return key
+    if isinstance(key, int):
+        return str(key)
+    raise ValueError(f"a tensor is called {shown(key)}, which is no name")

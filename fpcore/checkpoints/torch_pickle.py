@@ -6,15 +6,23 @@ modules beside the weights can be read, too.
 
 from __future__ import annotations
 
+import math
 import pickle
+import pickletools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
+from fpcore.counts import MOST
 from fpcore.storage.tensor_source import TensorInfo
 
-__all__ = ["Inert", "LyingTensor", "Storage", "TensorsOnly"]
+__all__ = ["Inert", "LyingTensor", "Storage", "TensorsOnly", "load_bounded"]
+
+LONGEST: Final = 1 << 28  # bytes of one piece of a pickle
+LARGEST_REPEATED: Final = 1 << 20  # elements of a tensor that repeats itself
+REPEATED: Final = "it repeats itself along an axis; save it with tensor.contiguous()"
+MOST_SPARE: Final = 1 << 16  # places in a memo beyond those that are filled
 
 # torch's classes of storages: element type and bytes an element.
 STORAGES: Final[dict[str, tuple[str, int]]] = {
@@ -104,6 +112,47 @@ class Inert:
         """Forget it."""
 
 
+def load_bounded(unpickler: TensorsOnly, stream: BinaryIO) -> object:
+    """Unpickle after a look at what it would take.
+
+    The memory that an unpickler sets aside is what the pickle says: a place in the memo by its number, a text
+    by its length. Both are looked at before, without setting anything aside.
+
+    Raises
+    ------
+    ValueError
+        The pickle names a place or a length that it cannot need.
+    """
+    begin, places = stream.tell(), 0
+    for operation, argument, _ in pickletools.genops(cast(BinaryIO, Bounded(stream))):
+        if operation.name in {"PUT", "BINPUT", "LONG_BINPUT"}:
+            places += 1
+            if not isinstance(argument, int) or argument > MOST_SPARE + 2 * places:
+                raise ValueError("its memo has places that nothing fills")
+    stream.seek(begin)
+    return unpickler.load()
+
+
+class Bounded:
+    """A stream of which no more is asked for than it can have."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.readline = stream.readline
+
+    def read(self, count: int) -> bytes:
+        """So many bytes.
+
+        Raises
+        ------
+        ValueError
+            More than any pickle of a model has in one piece.
+        """
+        if count > LONGEST:
+            raise ValueError(f"it has a piece of {count:,} bytes, where {LONGEST:,} are the most")
+        return self._stream.read(count)
+
+
 class TensorsOnly(pickle.Unpickler):
     """An unpickler that makes tensors and plain containers, and runs nothing."""
 
@@ -180,7 +229,20 @@ def lying(
     if not isinstance(size, tuple) or not isinstance(stride, tuple):
         return Inert()
     named = dtype.name if isinstance(dtype, ElementType) else storage.dtype
-    return LyingTensor(storage, TensorInfo(tuple(map(int, size)), named), offset, tuple(map(int, stride)))
+    lengths, steps = whole_numbers(size), whole_numbers(stride)
+    if len(steps) != len(lengths):
+        raise ValueError(f"a tensor of {len(lengths)} axes has {len(steps)} strides")
+    # An axis along which nothing moves stands in the file once, and could be said to be of any length.
+    turns = [n for n, step in zip(lengths, steps, strict=True) if step == 0 and n > 1]
+    fault = REPEATED if turns and math.prod(lengths) > LARGEST_REPEATED else ""
+    return LyingTensor(storage, TensorInfo(lengths, named), offset, steps, fault)
+
+
+def whole_numbers(parts: tuple[object, ...]) -> tuple[int, ...]:
+    """Lengths or strides; a ValueError where they are none."""
+    if not all(type(part) is int and 0 <= part <= MOST for part in parts):
+        raise ValueError("a tensor has a length or stride that is none")
+    return cast(tuple[int, ...], parts)
 
 
 def without_numbers(shape: object, dtype: object, fault: str) -> LyingTensor | Inert:
@@ -188,7 +250,7 @@ def without_numbers(shape: object, dtype: object, fault: str) -> LyingTensor | I
     if not isinstance(shape, tuple):
         return Inert()
     named = dtype.name if isinstance(dtype, ElementType) else "float32"
-    return LyingTensor(Storage("", named), TensorInfo(tuple(map(int, shape)), named), 0, (), fault)
+    return LyingTensor(Storage("", named), TensorInfo(whole_numbers(shape), named), 0, (), fault)
 
 
 def sparse(_: object, data: object, *__: object) -> LyingTensor | Inert:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from fpcore.errors import BadCheckpoint
+from fpcore.foreign_json import parse_json
+from fpcore.plain_files import read_file
+from fpcore.printable import shown
 
 __all__ = ["OTHER_FORMATS", "SHARD", "TORCH_FILES", "WeightsFiles", "find_weights", "parse_index"]
 
 SHARD: Final = re.compile(r"-(\d+)-of-(\d+)\.(?:safetensors|bin|pt|pth)$")
 TORCH_FILES: Final = frozenset({".bin", ".pt", ".pth", ".ckpt"})
 WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")
+LARGEST_INDEX: Final = 100_000_000  # bytes
+MOST_SHARDS: Final = 10_000
 INDEXES: Final = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 # Ranks of a model that was cut for several devices, as Meta publishes them.
@@ -115,11 +121,10 @@ def one_set(path: Path, found: list[Path]) -> list[Path]:
     if total:
         numbers = {int(match[1]) for file in shards if (match := SHARD.search(file.name))}
         first = 0 if 0 in numbers else 1
-        missing = set(range(first, int(total) + first)) - numbers
-        if missing:
-            raise BadCheckpoint(
-                f"{path}: shard {min(missing)} is missing and there is no index; fetch it again"
-            )
+        # Not counted to the end: the name may claim any number.
+        missing = next(number for number in count(first) if number not in numbers)
+        if missing < int(total) + first:
+            raise BadCheckpoint(f"{path}: shard {missing} is missing and there is no index; fetch it again")
     return shards
 
 
@@ -146,25 +151,42 @@ def no_weights(path: Path) -> str:
 def read_index(file: Path) -> dict[Path, list[str]]:
     """Shard → tensor names, from an index whose shards must all be there."""
     listed = {
-        file.parent / shard: names for shard, names in parse_index(file.read_bytes(), str(file)).items()
+        file.parent / shard: names
+        for shard, names in parse_index(read_file(file, LARGEST_INDEX), str(file)).items()
     }
     for shard_file in sorted(listed):
-        if not shard_file.is_file():
+        if not is_file(shard_file):
             raise BadCheckpoint(f"{shard_file}: missing, though {file.name} lists it; fetch the shard")
     return listed
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file of that name, which may be no name at all."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long; a NUL in it
+        return False
+
+
 def parse_index(content: bytes, where: str) -> dict[str, list[str]]:
     """Shard, as a path below the index's folder → tensor names."""
-    try:
-        weight_map = json.loads(content)["weight_map"]
-        pairs = [(str(key), str(shard)) for key, shard in weight_map.items()]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadCheckpoint(f"{where}: not a weights index ({error!r}); fetch it again") from error
+    index = parse_json(content, where, "a weights index", largest=LARGEST_INDEX)
+    weight_map = index.get("weight_map") if isinstance(index, Mapping) else None
+    if not isinstance(weight_map, Mapping):
+        raise BadCheckpoint(f"{where}: not a weights index (no weight_map); fetch it again")
     listed: dict[str, list[str]] = {}
-    for key, shard in pairs:
+    for key, shard in weight_map.items():
+        if not isinstance(shard, str):
+            raise BadCheckpoint(f"{where}: shard {shown(shard)} of tensor {key} is no name of a file")
+        listed.setdefault(shard, []).append(key)
+    if len(listed) > MOST_SHARDS:
+        raise BadCheckpoint(f"{where}: lists {len(listed):,} shards where {MOST_SHARDS:,} are the most")
+    found: dict[str, list[str]] = {}
+    for shard, names in listed.items():
         parts = PurePosixPath(shard.replace("\\", "/")).parts
         if not parts or ".." in parts or PurePosixPath(shard).is_absolute() or ":" in parts[0]:
-            raise BadCheckpoint(f"{where}: shard {shard!r} of tensor {key} lies outside the directory")
-        listed.setdefault(str(PurePosixPath(*parts)), []).append(key)
-    return listed
+            raise BadCheckpoint(
+                f"{where}: shard {shown(shard)} of tensor {names[0]} lies outside the directory"
+            )
+        found.setdefault(str(PurePosixPath(*parts)), []).extend(names)
+    return found

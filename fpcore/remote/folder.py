@@ -158,6 +158,10 @@ class RemoteFolder:
         """Bring whole files here."""
         self.fetch({name: [(0, self.repository.files[name].size)] for name in names})
 
+    def confirmed(self, name: str) -> bool:
+        """Whether all of a file was read here and fits the hub's digest."""
+        return name in self._files and self._files[name].confirmed
+
     def sha256(self, name: str) -> str:
         """The sha256 of a file: as the hub says, or of the content."""
         stated = self.repository.files[name].sha256

@@ -10,17 +10,28 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-__all__ = ["LONGEST_WAIT", "PASSING", "TRIES", "pause", "wait_asked", "wait_before"]
+__all__ = ["LONGEST_WAIT", "PASSING", "TRIES", "passing", "pause", "wait_asked", "wait_before"]
 
 TRIES: Final = 6
-PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses that may be others in a moment."""
+PASSING: Final = frozenset({408, 425, 429})
+"""Statuses that may be others in a moment, beside those of the server's own faults."""
 LONGEST_WAIT: Final = 320.0
 """Seconds: the hub counts requests over windows of five minutes, so that no honest wait is longer."""
 LONGEST_BACKOFF: Final = 30.0
 
 # RateLimit: "resolvers";r=0;t=55 (an IETF draft, which the hub follows).
 RESET: Final = re.compile(r";\s*t=(\d+)")
+
+
+def passing(status: int) -> bool:
+    """Whether a status may be another in a moment: every fault of the server's, and some others.
+
+    Examples
+    --------
+    >>> [status for status in (200, 403, 404, 429, 500, 503, 520) if passing(status)]
+    [429, 500, 503, 520]
+    """
+    return status in PASSING or status >= 500
 
 
 def wait_asked(headers: Mapping[str, str]) -> float | None:

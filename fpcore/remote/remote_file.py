@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import re
@@ -39,6 +40,11 @@ class RemoteFile(PartialFile):
     traffic : Traffic
     whole : bool
         As for `PartialFile`.
+
+    Attributes
+    ----------
+    confirmed : bool
+        Whether all of it was compared here with the digest that the hub gave.
     """
 
     def __init__(
@@ -53,10 +59,18 @@ class RemoteFile(PartialFile):
         self.file, self.commit, self.traffic = file, repository.commit, traffic
         self.url = repository.address(file.name)
         self.verified = whole
+        self.confirmed = False
         super().__init__(path, file.size, whole=whole)
 
     def _begin(self) -> None:
-        super()._begin()
+        try:
+            super()._begin()
+        except (OSError, OverflowError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EFBIG:
+                raise
+            raise BadCheckpoint(
+                f"{self.url}: the hub says that it has {self.size} bytes; no file here can be that long"
+            ) from error
         self._signed: str | None = None
         self._tags: dict[str, str] = {}  # who serves it → the version that was served
         self._checking = threading.Lock()
@@ -153,7 +167,7 @@ class RemoteFile(PartialFile):
                 self.remove()
                 self._begin()
                 raise BadCheckpoint(f"{self.url}: its content does not fit the hub's digest; fetch it again")
-            self.verified = True
+            self.verified, self.confirmed = True, self.file.key is not None
 
     def sha256(self) -> str:
         """The sha256 of the content, all of which must be here."""

@@ -140,7 +140,7 @@ def ask(
                     return
                 problem: BadCheckpoint = refusal(answer)
                 asked = patience.wait_asked(answer.headers)
-                if answer.status not in patience.PASSING:
+                if not patience.passing(answer.status):
                     raise problem
         except BadCheckpoint:
             raise

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from fpcore.errors import BadCheckpoint, UnreadableTensor
+from fpcore.printable import shown
 from fpcore.storage.stored_weight import Refused, StoredWeight
 from fpcore.storage.tensor_source import Config, Json, TensorInfo, TensorSource
 
@@ -26,6 +27,8 @@ LORA: Final = re.compile(
 OTHER: Final = re.compile(
     r"\.(?:lora_magnitude_vector|lora_\w+|ia3_\w+|hada_\w+|lokr_\w+|oft_\w+|vera_\w+|boft_\w+)(?:\.|$)"
 )
+LARGEST_ALPHA: Final = 1e6
+MOST_QUANTIFIERS: Final = 4  # of one pattern: each multiplies the time that it may take
 UNSCALED: Final = "adapters that were not applied: no adapter_config.json gives their scale"
 
 
@@ -71,11 +74,29 @@ def scaling(settings: Config, rank: int, module: str) -> float:
     alpha = settings.get("lora_alpha", 8)
     patterns = settings.get("alpha_pattern")
     for pattern, stated in (patterns if isinstance(patterns, Mapping) else {}).items():
-        if re.match(rf"(?:.*\.)?(?:{pattern})$", module):
+        if matches(pattern, module):
             alpha = stated
-    if not isinstance(alpha, int | float) or not rank:
-        raise UnreadableTensor(f"lora_alpha of its adapter is {alpha!r}; correct adapter_config.json")
-    return float(alpha) / (rank**0.5 if settings.get("use_rslora") else rank)
+    number = isinstance(alpha, int | float) and not isinstance(alpha, bool)
+    if not number or not abs(cast(float, alpha)) <= LARGEST_ALPHA or not rank:
+        raise UnreadableTensor(f"lora_alpha of its adapter is {shown(alpha)}; correct adapter_config.json")
+    return float(cast(float, alpha)) / (rank**0.5 if settings.get("use_rslora") else rank)
+
+
+def matches(pattern: str, module: str) -> bool:
+    """Whether a pattern of an adapter's settings is of a module.
+
+    Raises
+    ------
+    UnreadableTensor
+        It is no regular expression, or one that can take for ever.
+    """
+    quantifiers = re.findall(r"(?<!\\)[*+{]", pattern)
+    if len(quantifiers) > MOST_QUANTIFIERS or re.search(r"\)[*+{]", pattern):
+        raise UnreadableTensor(f"the pattern {shown(pattern)} of its adapter is too intricate; name modules")
+    try:
+        return re.match(rf"(?:.*\.)?(?:{pattern})$", module) is not None
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UnreadableTensor(f"the pattern {shown(pattern)} of its adapter is none: {error}") from error
 
 
 def adapted(

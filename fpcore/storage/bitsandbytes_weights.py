@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
+from fpcore.counts import count
 from fpcore.errors import BadCheckpoint, UnreadableTensor
+from fpcore.foreign_json import parse_json
 from fpcore.storage.number_codes import as_bytes, nibbles
 from fpcore.storage.stored_weight import Coded, Rows, StoredWeight
-from fpcore.storage.tensor_source import TensorInfo, TensorSource
+from fpcore.storage.tensor_source import Json, TensorInfo, TensorSource
 
 if TYPE_CHECKING:
     import torch
@@ -91,10 +92,12 @@ def code_book(source: TensorSource, tensors: Mapping[str, TensorInfo], state_nam
     """A 4-bit weight; its state is JSON in a tensor of bytes."""
     weight = state_name.partition(".quant_state.")[0]
     try:
-        state = json.loads(bytes(source.read(state_name).tolist()))
-        blocks, shape = int(state["blocksize"]), tuple(int(length) for length in state["shape"])
-        nested = int(state.get("nested_blocksize") or 0)
-        offset = float(state.get("nested_offset") or 0.0)
+        where = f"{source.file_of(state_name)}: {state_name}"
+        state = cast(dict[str, Json], parse_json(bytes(source.read(state_name).tolist()), where))
+        blocks = count(state["blocksize"], f"{where}: blocksize", least=1)
+        shape = tuple(count(n, f"{where}: a length") for n in cast(list[Json], state["shape"]))
+        nested = count(state.get("nested_blocksize") or 0, f"{where}: nested_blocksize")
+        offset = float(cast(float, state.get("nested_offset") or 0.0))
     except (ValueError, KeyError, TypeError) as error:
         raise BadCheckpoint(
             f"{source.file_of(state_name)}: unreadable {state_name} ({error!r}); fetch it again"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
+from fpcore.counts import count
 from fpcore.storage.flat_tensor import FlatTensor, HeldTensor
 
 if TYPE_CHECKING:
@@ -22,11 +23,17 @@ T = TypeVar("T")
 
 
 def integer(config: Config, *names: str) -> int | None:
-    """The first of the entries that is a number, as an integer; None if none is."""
+    """The first of the entries that is a number, as an integer; None if none is.
+
+    Raises
+    ------
+    BadCheckpoint
+        It is no whole number, or out of bounds; -1 stands for what is not limited.
+    """
     for name in names:
         value = config.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return int(value)
+            return count(value, f"{name} in the config", least=-1)
     return None
 
 

@@ -21,7 +21,7 @@ PROBABILITIES: Final = frozenset({"modeldna-probability"})
 """Metrics whose score is said to be a probability of derivation."""
 
 LEVELS: Final = (0.05, 0.01, 0.0027, 0.001)
-"""Of claimed p-values; .0027 is two-sided |z| > 3."""
+"""Of claimed p-values; 0.0027 is two-sided |z| > 3."""
 
 LN10: Final = math.log(10.0)
 

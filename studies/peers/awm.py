@@ -1,6 +1,6 @@
 """AWM's z: how far its similarity lies from unrelated pairs, by one mean and deviation written in its code.
 
-The published tool prints ``|similarity - .00375| / .0028`` beside every pair; the mean is that of 90
+The published tool prints ``|similarity - 0.00375| / 0.0028`` beside every pair; the mean is that of 90
 unrelated pairs of models with billions of parameters, and of the deviation its own comment says that it was
 not specified. Read as one reads a z score, it stands for a two-sided normal p-value. The similarity is our
 `aligned-cka`, after the paper's definition; nothing of the tool is needed. Source: arXiv:2510.06738,
@@ -31,7 +31,7 @@ class AwmZ(AlignedCka):
     claims = (
         fpcore.Claim(
             p_values=True,
-            text="z against unrelated pairs, mean .00375 and deviation .0028",
+            text="z against unrelated pairs, mean 0.00375 and deviation 0.0028",
             source="main.py of LUMIA-Group/AWM, October 2025",
         ),
     )

@@ -1,4 +1,4 @@
-"""modelDNA: a package that gives a "calibrated probability" of derivation, with .9 as its threshold.
+"""modelDNA: a package that gives a "calibrated probability" of derivation, with 0.9 as its threshold.
 
 It keeps four signals of a model (spread of the projections by layer, norm gains and biases, sampled elements
 of the weights, leading singular values) and puts four mean similarities into a logistic function fitted on
@@ -63,8 +63,8 @@ class ModelDNA(fpcore.Metric):
         fpcore.Claim(
             threshold=0.9,
             auc=1.0,
-            text="a calibrated probability; .9 and above means derived; AUROC 1.0 and no false positive at .9"
-            " on 13 derived and 107 other pairs",
+            text="a calibrated probability; 0.9 and above means derived; AUROC 1.0 and no false positive at"
+            " 0.9 on 13 derived and 107 other pairs",
             source="README of modeldna 0.1.0; arXiv:2607.10617",
         ),
     )

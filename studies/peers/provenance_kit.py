@@ -50,7 +50,7 @@ class ProvenanceKit(fpcore.Metric):
     claims = (
         fpcore.Claim(
             threshold=0.75,
-            text="above .75 is a high-confidence match; equal metadata are a confirmed match",
+            text="above 0.75 is a high-confidence match; equal metadata are a confirmed match",
             source="README of cisco-ai-provenance-kit 1.0.0, calibrated on its 111 pairs",
         ),
     )

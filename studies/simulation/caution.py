@@ -114,7 +114,7 @@ def run_caution(quick: bool, seed: int) -> Experiment:
                 "hard, over oracle": float(details.loc[here & ~benign, "over oracle"].mean()),
                 "hard, mean coverage": float(hard.mean()),
                 "hard, lowest coverage": float(hard.min()),
-                "hard, below .93": float((hard < FLOOR).mean()),
+                "hard, below 0.93": float((hard < FLOOR).mean()),
             }
         )
     shown = details[details["lost"] == AREA.lost]
@@ -135,15 +135,15 @@ def run_caution(quick: bool, seed: int) -> Experiment:
             f" ±{margin:.3f}). That one lineage makes more than half of the variation is said of"
             f" {fired['skewed']:.2f} of these tables, and of {fired['benign']:.2f} of the benign ones.",
             f"As it is, intervals are {now['benign, over oracle']:.2f} times as wide as an oracle's where"
-            f" effects are benign, and cover less than .93 in {now['hard, below .93']:.2f} of the hard"
+            f" effects are benign, and cover less than 0.93 in {now['hard, below 0.93']:.2f} of the hard"
             f" settings, at the lowest {now['hard, lowest coverage']:.3f} ({n} catalogs each); with a lineage"
             f" more that loses {narrow['lost']:g} they are {narrow['benign, over oracle']:.2f} times as wide,"
-            f" and cover less than .93 in {narrow['hard, below .93']:.2f}, at the lowest"
+            f" and cover less than 0.93 in {narrow['hard, below 0.93']:.2f}, at the lowest"
             f" {narrow['hard, lowest coverage']:.3f}.",
         ),
         (
-            ("AUC intervals by what one lineage more loses (.5: the interval shown)", pd.DataFrame(traded)),
-            ("Skewed lineage effects, 95 % intervals; warned: one lineage is said to make more than half of"
+            ("AUC intervals by what one lineage more loses (0.5: the interval shown)", pd.DataFrame(traded)),
+            ("Skewed lineage effects, 95% intervals; warned: one lineage is said to make more than half of"
              " the variation", table.reset_index()),
         ),
         details,

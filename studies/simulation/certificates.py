@@ -16,7 +16,7 @@ __all__ = ["run_certificates", "run_held_out"]
 
 
 def run_certificates(quick: bool, seed: int) -> Experiment:
-    """Share of catalogs in which a certified threshold exceeds its false positive rate: at most 5 %."""
+    """Share of catalogs in which a certified threshold exceeds its false positive rate: at most 5%."""
     n_catalogs = 60 if quick else 300
     rows = []
     for lineages, max_fpr in ((118, 0.05), (160, 0.05), (60, 0.1)):
@@ -39,9 +39,9 @@ def run_certificates(quick: bool, seed: int) -> Experiment:
         (
             f"Of {n_catalogs} fresh catalogs a design, a certified threshold exceeded its rate in"
             f" {certified['exceeded'].mean():.3f} on average, at most {certified['exceeded'].max():.3f}"
-            f" (allowed: .05; one design is measured to ±{1.96 * np.sqrt(0.05 * 0.95 / n_catalogs):.3f}).",
+            f" (allowed: 0.05; one design is measured to ±{1.96 * np.sqrt(0.05 * 0.95 / n_catalogs):.3f}).",
         ),
-        (("Certified thresholds at confidence .95", details),),
+        (("Certified thresholds at confidence 0.95", details),),
         details,
     )
 

@@ -1,4 +1,4 @@
-"""How often nominal 95 % intervals hold the true value: AUC, look-alike AUC, rates."""
+"""How often nominal 95% intervals hold the true value: AUC, look-alike AUC, rates."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PAIR_LIMIT: Final = 10_000
 
 
 def auc_designs(n_each: int, seed: int = 0) -> list[Design]:
-    """Designs of 10 to 72 lineages and AUC .65 to .99, each combination with so many draws of the rest."""
+    """Designs of 10 to 72 lineages and AUC 0.65 to 0.99, each combination with so many draws of the rest."""
     return [
         design
         for lineages in (10, 18, 36, 72)
@@ -180,10 +180,10 @@ def run_auc(quick: bool, seed: int) -> Experiment:
             f" for the AUC, {ours['look-alike'].mean():.3f} (lowest {ours['look-alike'].min():.3f}) for the"
             " look-alike AUC.",
             f"One design is measured to ±{1.96 * np.sqrt(0.05 * 0.95 / n_catalogs):.3f}; the other methods,"
-            " on the first 100 catalogs of each, to ±.043.",
+            " on the first 100 catalogs of each, to ±0.043.",
         ),
         (
-            ("Coverage of nominal 95 % intervals, all designs", _indexed(summary, "method")),
+            ("Coverage of nominal 95% intervals, all designs", _indexed(summary, "method")),
             (
                 "By number of lineages (5 and 7 come with a warning)",
                 _indexed(details.groupby(["statistic", "lineages"])[methods].mean(), ""),
@@ -245,7 +245,7 @@ def run_rates(quick: bool, seed: int) -> Experiment:
         ),
         (
             (
-                "Coverage of nominal 95 % intervals for rates (none_seen: catalogs without a hit, or with"
+                "Coverage of nominal 95% intervals for rates (none_seen: catalogs without a hit, or with"
                 " hits only; covered_then: coverage in those)",
                 table,
             ),

@@ -51,11 +51,11 @@ def run_power(quick: bool, seed: int) -> Experiment:
     return Experiment(
         "power",
         (
-            f"Against a true look-alike AUC of .75, 30 lineages of 4 models give a power of"
-            f" {asked['AUC 0.75'].min():.2f} or more at .05, whatever the effects; eight lineages of 4"
+            f"Against a true look-alike AUC of 0.75, 30 lineages of 4 models give a power of"
+            f" {asked['AUC 0.75'].min():.2f} or more at 0.05, whatever the effects; eight lineages of 4"
             f" {details.loc[details['lineages'] == 8, 'AUC 0.75'].min():.2f}"
             f" to {details.loc[details['lineages'] == 8, 'AUC 0.75'].max():.2f}.",
         ),
-        (("Power of the permutation test at .05 by true look-alike AUC", details),),
+        (("Power of the permutation test at 0.05 by true look-alike AUC", details),),
         details,
     )

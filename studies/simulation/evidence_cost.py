@@ -72,6 +72,6 @@ def run_evidence(quick: bool, seed: int) -> Experiment:
             f" average ({honest.min():+.3f} to {honest.max():+.3f} over designs), and"
             f" {excess.mean():.3f} more than the true LR, which knows the population.",
         ),
-        (("Cost of the evidence in bits, at a true AUC of .9", details),),
+        (("Cost of the evidence in bits, at a true AUC of 0.9", details),),
         details,
     )

@@ -47,5 +47,5 @@ def markdown(table: pd.DataFrame) -> str:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return "–" if value != value else f"{value:.3f}".removeprefix("0") if 0 <= value < 1 else f"{value:g}"
+        return "–" if value != value else f"{value:.3f}" if 0 <= value < 1 else f"{value:g}"
     return str(value)

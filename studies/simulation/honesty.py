@@ -149,7 +149,7 @@ def run_scenarios(quick: bool, seed: int) -> Experiment:
         ),
         (
             (
-                "Nominal 95 % intervals, mean over populations and numbers of lineages (unseen: lowest"
+                "Nominal 95% intervals, mean over populations and numbers of lineages (unseen: lowest"
                 " coverage of the bound for an unseen kind of lineage)",
                 summary,
             ),
@@ -180,7 +180,7 @@ def run_differences(quick: bool, seed: int) -> Experiment:
             f" lowest {details['coverage'].min():.3f};"
             f" the wrong metric is called better in at most {details['wrong way'].max():.3f}.",
         ),
-        (("Nominal 95 % intervals of a paired difference of two look-alike AUCs", details),),
+        (("Nominal 95% intervals of a paired difference of two look-alike AUCs", details),),
         details,
     )
 
@@ -188,19 +188,19 @@ def run_differences(quick: bool, seed: int) -> Experiment:
 _BOTH: Final = Scenario("both", pattern=(3, 4), per_cell=8)
 #: Two metrics on the same pairs; what they have in common is drawn once for both.
 DIFFERENCES: Final[dict[str, tuple[Scenario, Scenario]]] = {
-    "equal, AUC .8": (replace(_BOTH, separation=0.95), replace(_BOTH, separation=0.95)),
-    "equal, AUC .99": (replace(_BOTH, separation=2.7), replace(_BOTH, separation=2.7)),
-    ".99 and .93": (replace(_BOTH, separation=2.7), replace(_BOTH, separation=1.75)),
-    ".999 and .8": (replace(_BOTH, separation=4.0), replace(_BOTH, separation=0.95)),
-    "perfect, and 4 % of lineages fail": (
+    "equal, AUC 0.8": (replace(_BOTH, separation=0.95), replace(_BOTH, separation=0.95)),
+    "equal, AUC 0.99": (replace(_BOTH, separation=2.7), replace(_BOTH, separation=2.7)),
+    "0.99 and 0.93": (replace(_BOTH, separation=2.7), replace(_BOTH, separation=1.75)),
+    "0.999 and 0.8": (replace(_BOTH, separation=4.0), replace(_BOTH, separation=0.95)),
+    "perfect, and 4% of lineages fail": (
         replace(_BOTH, separation=5.0),
         replace(_BOTH, separation=5.0, failing=0.04),
     ),
-    "perfect, and 10 % of lineages fail": (
+    "perfect, and 10% of lineages fail": (
         replace(_BOTH, separation=5.0),
         replace(_BOTH, separation=5.0, failing=0.1),
     ),
-    "t(3) effects, .97 and .9": (
+    "t(3) effects, 0.97 and 0.9": (
         replace(_BOTH, separation=2.6, effects="t(3)"),
         replace(_BOTH, separation=1.8, effects="t(3)"),
     ),

@@ -46,7 +46,7 @@ SEEDS: Final = 20
 RENAMED: Final = 5
 """Catalogs of each design that are also certified under twenty other namings."""
 HUB: Final = 1 - np.sqrt(1 - 0.0505)
-"""Share of hubs among lineages with which 5.05 % of pairs hold one: just too many."""
+"""Share of hubs among lineages with which 5.05% of pairs hold one: just too many."""
 
 
 def _hubs(a: Floats, b: Floats) -> Floats:

@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 N_RESAMPLES: Final = 199
 LEVEL: Final = 0.05
 SHIFT: Final = 0.95
-"""Signal for the power, in standard deviations of the independent pairs' scores: an AUC of .75 if normal."""
+"""Signal for the power, in standard deviations of the independent pairs' scores: an AUC of 0.75 if normal."""
 DISTRIBUTIONS: Final[dict[str, Callable[[np.random.Generator, tuple[int, ...]], Floats]]] = {
     "normal": lambda rng, size: rng.normal(size=size),
     "t3": lambda rng, size: rng.standard_t(3, size) / np.sqrt(3),
@@ -157,7 +157,7 @@ NULLS: Final = (
 
 
 def run_nulls(quick: bool, seed: int) -> Experiment:
-    """Size of the separation test and of its two parts, and power beside it, at .05."""
+    """Size of the separation test and of its two parts, and power beside it, at 0.05."""
     n_catalogs, n_powers = (40, 20) if quick else (300, 100)
     details = pd.DataFrame(
         [
@@ -198,13 +198,13 @@ def _nulls(details: pd.DataFrame, n_catalogs: int) -> Experiment:
         "nulls",
         (
             "Where models are not exchangeable, and yet there is no lineage signal, the test rejects at"
-            f" .05 in {size.mean():.3f} of catalogs on average, {size.min():.3f} to {size.max():.3f} over"
+            f" 0.05 in {size.mean():.3f} of catalogs on average, {size.min():.3f} to {size.max():.3f} over"
             f" designs (each measured to ±{margin:.3f}); by permutation alone it would in"
             f" {details['permutation alone'].mean():.3f}, at worst {details['permutation alone'].max():.3f}.",
             f"Power against derived pairs {SHIFT} standard deviations higher: {details['power'].mean():.2f}"
             f" on average, {details['power'].min():.2f} at least.",
         ),
-        (("Rejection rate at .05 without a lineage signal, and power beside it", details),),
+        (("Rejection rate at 0.05 without a lineage signal, and power beside it", details),),
         details,
     )
 
@@ -237,11 +237,11 @@ def run_smallest(quick: bool, seed: int) -> Experiment:
     return Experiment(
         "smallest",
         (
-            "Of 1 to 8 independent metrics without a signal, at least one has an adjusted p-value of .05 or"
-            f" less in {details['family-wise error'].max():.3f} of catalogs at most, also where .05 is the"
+            "Of 1 to 8 independent metrics without a signal, at least one has an adjusted p-value of 0.05 or"
+            f" less in {details['family-wise error'].max():.3f} of catalogs at most, also where 0.05 is the"
             " smallest p-value that can be reached.",
         ),
-        (("Family-wise error at .05 with few permutations", details),),
+        (("Family-wise error at 0.05 with few permutations", details),),
         details,
     )
 
@@ -258,7 +258,7 @@ REGRESSED: Final = (
 
 
 def run_regression(quick: bool, seed: int) -> Experiment:
-    """Size of the dyadic regression: properties that move no score, at .05."""
+    """Size of the dyadic regression: properties that move no score, at 0.05."""
     n_catalogs = 30 if quick else 500
     rows: list[dict[str, object]] = []
     for place, design in enumerate(REGRESSED):
@@ -286,10 +286,10 @@ def run_regression(quick: bool, seed: int) -> Experiment:
     return Experiment(
         "regression",
         (
-            "The dyadic regression calls a property that moves no score significant at .05 in"
+            "The dyadic regression calls a property that moves no score significant at 0.05 in"
             f" {details['rejected'].mean():.3f} of catalogs on average, {details['rejected'].max():.3f} at"
             " most; it gives no p-value where lineages are worth fewer than three.",
         ),
-        (("Dyadic regression, rejection rate at .05 of properties that move no score", details),),
+        (("Dyadic regression, rejection rate at 0.05 of properties that move no score", details),),
         details,
     )

@@ -55,7 +55,7 @@ def draw_coverage(details: pd.DataFrame, path: Path) -> None:
             axis.set_xticks(range(len(places)), [str(p) for p in places])
             axis.set_xlabel("lineages")
             axis.set_title(f"AUC against {kind} pairs")
-        axes[0].set_ylabel("coverage of nominal 95 % intervals")
+        axes[0].set_ylabel("coverage of nominal 95% intervals")
         handles, labels = axes[0].get_legend_handles_labels()
         # Below the axes: dots may fall anywhere inside them.
         figure.legend(handles, labels, loc="outside lower center", ncols=len(methods), frameon=False)

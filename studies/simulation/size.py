@@ -1,4 +1,4 @@
-"""How often the permutation test rejects where there is no lineage signal: it should be 5 %."""
+"""How often the permutation test rejects where there is no lineage signal: it should be 5%."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def size_designs() -> list[Design]:
 
 
 def run_size(quick: bool, seed: int) -> Experiment:
-    """Rejection rates at .05 on complete and incomplete tables, and of permuting models freely."""
+    """Rejection rates at 0.05 on complete and incomplete tables, and of permuting models freely."""
     n_catalogs = 40 if quick else 300
     rows = []
     for design in size_designs():
@@ -68,13 +68,13 @@ def run_size(quick: bool, seed: int) -> Experiment:
     return Experiment(
         "size",
         (
-            f"Without a lineage signal the test rejects at .05 in {size.mean():.3f} of catalogs on average,"
+            f"Without a lineage signal the test rejects at 0.05 in {size.mean():.3f} of catalogs on average,"
             f" {size.min():.3f} to {size.max():.3f} over designs (each measured to ±{margin:.3f}); on tables"
             f" with {SPARSE:.0%} of the independent pairs in {details['incomplete table'].mean():.3f}.",
             "The same statistic with models permuted over all cells rejects in"
             f" {details['free'].max():.3f} at worst.",
         ),
-        (("Rejection rate at .05 without a lineage signal", details),),
+        (("Rejection rate at 0.05 without a lineage signal", details),),
         details,
     )
 
@@ -85,7 +85,7 @@ def run_family(quick: bool, seed: int) -> Experiment:
     design = Design("family", (4,) * 12, n_cells=3, same_cell=2.0, shape="hub")
     rng = np.random.default_rng((seed, 2))
     rows = []
-    for label, common in (("independent metrics", 0.0), ("metrics alike (r = .8)", 0.8)):
+    for label, common in (("independent metrics", 0.0), ("metrics alike (r = 0.8)", 0.8)):
         raw = adjusted = 0
         for i in range(n_catalogs):
             shared = design.scores(rng)
@@ -106,10 +106,10 @@ def run_family(quick: bool, seed: int) -> Experiment:
     return Experiment(
         "family",
         (
-            f"Of ten metrics without a signal, at least one is called significant at .05 in"
+            f"Of ten metrics without a signal, at least one is called significant at 0.05 in"
             f" {details['uncorrected'].max():.3f} of catalogs uncorrected, by max-T in at most"
             f" {details['max-T'].max():.3f}.",
         ),
-        (("Family-wise error at .05", details),),
+        (("Family-wise error at 0.05", details),),
         details,
     )

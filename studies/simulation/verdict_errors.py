@@ -94,13 +94,13 @@ def run_verdicts(quick: bool, seed: int) -> Experiment:
         (
             f"Wrong verdicts: by the bounds at most {details['wrong'].max():.3f} of {n_catalogs} catalogs"
             f" in any design, by the estimate up to {details['wrong before'].max():.3f}.",
-            f"Eight methods all truly at .95: one is said to fail in at most {failing['fails'].max():.3f} of"
+            f"Eight methods all truly at 0.95: one is said to fail in at most {failing['fails'].max():.3f} of"
             f" the catalogs, before in up to {failing['fails before'].max():.3f}.",
         ),
         (
-            ("Verdicts by the true look-alike AUC; wrong: separates below .9, within limits below .75, does"
-             " not separate at .75 or above", details),
-            ("Eight methods at a look-alike AUC of .95: one is said to fail", failing),
+            ("Verdicts by the true look-alike AUC; wrong: separates below 0.9, within limits below 0.75, does"
+             " not separate at 0.75 or above", details),
+            ("Eight methods at a look-alike AUC of 0.95: one is said to fail", failing),
         ),
         details,
     )  # fmt: skip
@@ -136,7 +136,7 @@ def _row(
 
 
 def _methods(lineages: int, kind: str, rng: Rng, n_catalogs: int) -> dict[str, object]:
-    """Hubs of eight children, each by a method of its own, all with the same true AUC of .95."""
+    """Hubs of eight children, each by a method of its own, all with the same true AUC of 0.95."""
     design = Design(f"{lineages} of {CHILDREN}", (CHILDREN,) * lineages, n_cells=2, shape="hub")
     child = design.labels.model_b % CHILDREN
     names = np.where(design.labels.derived, np.char.add("method ", child.astype(str)), "")

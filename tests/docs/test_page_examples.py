@@ -26,6 +26,7 @@ FOLLOWED = (
     "tutorial/ten-minutes.md",
     "how-to/python.md",
     "how-to/compare-models.md",
+    "how-to/check-a-claim.md",
     "how-to/guard-a-build.md",
     "how-to/extend-the-catalog.md",
     "reference/score-tables.md",

@@ -70,7 +70,7 @@ def test_coverage_and_width_beside_the_oracle() -> None:
 def test_a_small_study_covers() -> None:
     assert set(BENIGN) < set(SCENARIOS)
     assert min(CATALOGS) == 12
-    for row in measure(scenario("5 % of lineages fail", 12), 40, 80, 5):
+    for row in measure(scenario("5% of lineages fail", 12), 40, 80, 5):
         assert row["coverage"] >= 0.85  # type: ignore[operator]
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.stats import norm
 
-from analysis.evidence.likelihood_ratio import calibrate_evidence
+from analysis.evidence.likelihood_ratio import calibrate_evidence, evidence_pairs, no_evidence
+from analysis.evidence.out_of_lineage import OutOfLineage
 from analysis.evidence.quality import cllr, cllr_min, empirical_bounds
 from analysis.table import ScoreTable
 from studies.simulation.designs import Design
@@ -217,3 +218,45 @@ def test_the_gallery_page_shows_every_case(tmp_path):
         assert f"## {case.name.capitalize()}" in text
         assert (tmp_path / "figures" / f"evidence-{case.slug}.svg").read_text().count("<path") > 5
     assert "Cllr 1.000 = Cllr_min 1.000 + Cllr_cal 0.000" in text
+
+
+@pytest.mark.parametrize("negatives", ["look-alike", "independent"])
+def test_evidence_says_what_it_is_against_and_keeps_each_pair_before_and_within_its_bounds(negatives: str):
+    of = Design("parts", (3,) * 8, n_cells=2, separation=1.5).draw(np.random.default_rng(6))
+    found, pairs = calibrate_evidence(of, negatives), evidence_pairs(of, negatives)
+    parts = OutOfLineage.of(pairs, pairs.fit())
+    assert found.negatives == negatives
+    np.testing.assert_array_equal(found.unbounded, parts.weighed)
+    np.testing.assert_array_equal(found.held_out, parts.bounded)
+    assert (found.unbounded != found.held_out).any()
+    none = calibrate_evidence(ScoreTable(of.frame[of.derived]), negatives)
+    assert (none.negatives, none.reason) == (negatives, f"no {negatives} pair has a score")
+
+
+def test_other_relations_are_looked_for_by_their_name():
+    """Evidence against a shared start rests on models that share one, whatever look-alikes there are."""
+    of = Design("shared", (3,) * 8, separation=1.5).draw(np.random.default_rng(6))
+    assert calibrate_evidence(of, "shared-init").reason == "no shared-init pair has a score"
+    relation = np.where(of.independent, "shared-init", of.relation.astype(str))
+    found = calibrate_evidence(ScoreTable(of.frame.assign(relation=relation)), "shared-init")
+    assert found.reason == ""
+    assert (found.n_derived, found.n_negative) == (of.derived.sum(), of.independent.sum())
+
+
+def test_no_look_alikes_for_want_of_architectures_is_told_as_such():
+    of = Design("unknown", (3,) * 8, separation=1.5).draw(np.random.default_rng(6))
+    blind = ScoreTable(of.frame.assign(architecture_a=None, architecture_b=None))
+    told = "no look-alike pair has a score: architectures are unknown"
+    assert calibrate_evidence(blind).reason == told
+    assert calibrate_evidence(blind, "shared-init").reason == "no shared-init pair has a score"
+    known = ScoreTable(of.frame[of.derived])
+    assert calibrate_evidence(known).reason == "no look-alike pair has a score"
+    assert calibrate_evidence(ScoreTable(of.frame[of.independent])).reason == "no derived pair has a score"
+
+
+def test_no_evidence_holds_no_pair():
+    """Of an analysis that was not asked for it nothing was counted, and no pair has a ratio."""
+    found = no_evidence("look-alike", "not asked for")
+    assert (found.negatives, found.reason) == ("look-alike", "not asked for")
+    assert (found.n_derived, found.n_negative, found.n_lineages) == (0, 0, 0)
+    assert len(found.held_out) == len(found.unbounded) == 0

@@ -154,6 +154,30 @@ def test_evidence_interval_is_that_of_its_fit(table: ScoreTable, evidence: Evide
     assert evidence_interval(table, 1.1, evidence).level == 0.95
 
 
+def test_the_interval_is_against_the_negatives_of_the_evidence() -> None:
+    """Evidence against all independent pairs would else come with the interval of another question."""
+    of = Design("cells", (3,) * 12, n_cells=3, separation=1.0, same_cell=1.0).draw(np.random.default_rng(2))
+    for negatives in ("look-alike", "independent"):
+        found = calibrate_evidence(of, negatives)
+        assert found.logistic is not None
+        given = (found.logistic, np.array([1.1]), (found.lower, found.upper), 0.95)
+        one, other = (
+            lr_interval(evidence_pairs(of, asked), *given) for asked in ("look-alike", "independent")
+        )
+        assert one != other
+        assert evidence_interval(of, 1.1, found) == (one if negatives == "look-alike" else other)
+
+
+def test_refits_that_are_there_already_are_not_made_again(table: ScoreTable) -> None:
+    pairs = evidence_pairs(table)
+    fit, at = pairs.fit(), np.array([1.0])
+    kept = pairs.left_out_fits(fit)
+    with evaluations() as asked:
+        found = lr_interval(pairs, fit, at, (-4.0, 5.0), 0.95, left_out=kept)
+    assert not asked
+    assert found == lr_interval(pairs, fit, at, (-4.0, 5.0), 0.95)
+
+
 def test_no_score_and_no_evidence_are_undefined_with_the_reason(
     table: ScoreTable, evidence: Evidence
 ) -> None:

@@ -7,7 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from analysis.evidence.quality import cllr, cllr_min, empirical_bounds, entropy_curves, tippett_curves
+from analysis.evidence.quality import (
+    ELUB_GRID,
+    cllr,
+    cllr_min,
+    empirical_bounds,
+    entropy_curves,
+    first_bound,
+    tippett_curves,
+)
 from analysis.validation import BadArgument
 
 Floats = np.ndarray
@@ -178,3 +186,13 @@ def test_entropy_curves_are_what_the_formula_says() -> None:
     for name, value in values.items():
         expected = [entropy(value, positive, weight, odds) for odds in prior]
         np.testing.assert_allclose(curves[name], expected, rtol=1e-9, atol=1e-9)
+
+
+def test_each_of_many_bounds_is_its_own() -> None:
+    """As where every label is turned: one that never costs too much keeps the largest bound."""
+    cost = np.full((4, len(ELUB_GRID)), 1.0)
+    cost[0, 30:] = cost[2, 7] = 1.1
+    cost[3] = 2.0
+    expected = [ELUB_GRID[30] - 0.01, ELUB_GRID[-1], ELUB_GRID[7] - 0.01, ELUB_GRID[0] - 0.01]
+    np.testing.assert_array_equal(first_bound(cost), expected)
+    assert [float(first_bound(row)) for row in cost] == expected

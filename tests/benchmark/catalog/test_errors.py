@@ -60,7 +60,7 @@ MISTAKES = [
     ("schema version", "schema: 1", "schema: 2", 1, ["unknown schema 2", "known: 1"]),
     ("lone merge parent", "method: fine-tune", "method: merge", 13, ["a merge has two or more parents"]),
     ("zoo without recipe", "source: {hub: org/b}", "source: {zoo: b}", 11, ["needs its recipe"]),
-    ("anchor", "cell: small", "architecture: &x {model_type: t}\n    evidence: *x", 7, ["anchor"]),
+    ("anchor", "cell: small", "architecture: &x {model_type: t}\n    evidence: *x", 8, ["anchor"]),
     ("number as key", "disputes: []", "1: []", 17, ["key 1 is not text"]),
     (
         "scratch with parents",

@@ -102,8 +102,10 @@ def test_an_error_that_is_ours_is_not_hidden(tmp_path: Path, monkeypatch: pytest
         raise ZeroDivisionError("a defect")
 
     monkeypatch.setattr("benchmark.cli.power_verb.power_of", fault)
-    with pytest.raises(ZeroDivisionError):
-        command("power", "--lineages", 5, cache=tmp_path)
+    said = command("power", "--lineages", 5, cache=tmp_path)
+    assert said.code == 70
+    assert "ZeroDivisionError: a defect" in said.err
+    assert said.err.splitlines()[-1].startswith("error: lookalike itself failed (ZeroDivisionError)")
 
 
 @pytest.mark.parametrize("group", ["", "cache", "catalog", "zoo"])
@@ -120,7 +122,11 @@ def test_lists_of_verbs_are_whole_at_80_columns(group: str, tmp_path: Path) -> N
         (("metrics", "norm-cosin"), "norm-cosine"),
         (("fingerprint", "zoo/qwen-a", "--metrics", "weight-cosin"), "weight-cosine"),
         (("catalog", "show", "zoo/qwne-a"), "zoo/qwen-a"),
+        (("compare", "zoo/qwne-a", "zoo/qwen-b"), "zoo/qwen-a"),
+        (("fingerprint", "zoo/qwne-a"), "zoo/qwen-a"),
+        (("run", "--models", "zoo/qwne-a*", "--dry-run"), "zoo/qwen-a"),
         (("comapre", "a", "b"), "compare"),
+        (("runs", "dif", "a", "b"), "diff"),
     ],
 )
 def test_a_mistyped_name_is_answered_by_the_nearest(

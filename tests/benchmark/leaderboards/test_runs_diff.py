@@ -49,7 +49,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Two:
     moved = table("moved", 0.5)
     moved["score"] += 4.0 * (moved["relation"] == "derived")
     moved = moved[moved["model_b"] != "m7c"]
-    second = pd.concat([moved, same, table("new", 1.0)])
+    second = pd.concat([moved, same, table("new-by-a-name-of-many-hyphens", 1.0)])
     for name, frame, seed in (("first", first, 0), ("second", second, 3)):
         analyse(frame, out=folder / name, seed=seed, cache=folder / "cache")
     return Two(folder / "first", folder / "second", folder / "cache")
@@ -62,7 +62,7 @@ def found(two: Two) -> RunsDiff:
 
 def test_every_metric_of_either_run_has_its_place(found: RunsDiff) -> None:
     assert [(one.metric, one.stands_in) for one in found.metrics] == [
-        ("moved", "both"), ("same", "both"), ("new", "second"), ("gone", "first"),
+        ("moved", "both"), ("same", "both"), ("new-by-a-name-of-many-hyphens", "second"), ("gone", "first"),
     ]  # fmt: skip
     assert [(one.what, one.first, one.second) for one in found.settings] == [("seed", "0", "3")]
 
@@ -110,7 +110,12 @@ def test_text_holds_80_columns_and_json_the_whole(two: Two) -> None:
     said = command("runs", "diff", two.first, two.second, cache=two.cache)
     assert said.code == 0
     assert max(map(len, said.out.splitlines()[2:])) <= 80  # the first lines are paths
-    for part in ("seed: 0 → 3", "22 of 253 common pairs", "new\n  the second run alone has it.", "gone\n"):
+    for part in (
+        "seed: 0 → 3",
+        "22 of 253 common pairs",
+        "new-by-a-name-of-many-hyphens\n  the second run alone has it.",
+        "gone\n",
+    ):
         assert part in said.out
     assert "comparisons: 4/4 metrics after" in said.err
     value = json.loads(

@@ -67,17 +67,6 @@ def expected() -> tuple[int, int, float, float]:
     )
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        ["3.1", "3.10", "4"],
-        ["007", "7", "07"],
-        ["1e5", "100000"],
-        ["NA", "null", "None", "nan", "N/A"],
-        ["модель/Ü😀"],
-    ],
-    ids=lambda names: names[0],
-)
 def test_without_architectures_the_auc_is_shown_with_what_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     kin = [(f"{one}1", f"{one}2", 0.9 - place / 50, "derived") for place, one in enumerate("abcdefgh")]
@@ -98,9 +87,20 @@ def test_without_architectures_the_auc_is_shown_with_what_is_missing(tmp_path: P
     assert f"{result['auc']['estimate']:.3f}".removeprefix("0") in row
     assert "[" in row
     assert "columns architecture_a and architecture_b would make look-alikes known" in told
-    assert max(map(len, said.out.splitlines())) <= 80
+    assert max(len(line) for line in said.out.splitlines() if not line.startswith("Report: ")) <= 80
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["3.1", "3.10", "4"],
+        ["007", "7", "07"],
+        ["1e5", "100000"],
+        ["NA", "null", "None", "nan", "N/A"],
+        ["модель/Ü😀"],
+    ],
+    ids=lambda names: names[0],
+)
 def test_identifiers_are_text(tmp_path: Path, names: list[str]) -> None:
     assert facts(text(tmp_path / "named.csv", field=renamed(names))) == expected()
 

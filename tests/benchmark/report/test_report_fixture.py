@@ -312,7 +312,7 @@ def run() -> RunRecord:
         ended="2026-03-01T12:00:48Z",
         seconds={"fingerprints": 21.4, "scores": 9.2, "statistics": 14.0, "report": 3.1},
         models={
-            name: ModelRecord(f"{index:064x}", facts["cell"], facts["founder"], "by table")
+            name: ModelRecord(f"{index:064x}", facts["cell"], facts["founder"], "by table", None)
             for index, (name, facts) in enumerate(models.items())
         },
         forgeries={"zoo/q-a-frame": ForgeryRecord("5e" * 32)},

@@ -17,6 +17,9 @@ from benchmark.session.session import Session
 def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOOKALIKE_CACHE", "LOOKALIKE_CACHE_LIMIT", "LOOKALIKE_DEVICE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
+    # What a temporary cache sets goes with the test: a variable that was set here is put back.
+    monkeypatch.setenv("MPLCONFIGDIR", "")
+    monkeypatch.delenv("MPLCONFIGDIR")
 
 
 def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -56,6 +59,7 @@ def test_a_cache_that_cannot_be_written_is_replaced_and_that_is_said_once(
     assert str(home / ".cache" / "lookalike") in line
     assert str(first.cache.path) in line
     assert "$LOOKALIKE_CACHE" in line
+    assert Path(os.environ["MPLCONFIGDIR"]).parent == first.cache.path, "matplotlib says the same once more"
 
 
 def test_a_cache_in_part_of_somebody_else_is_replaced(

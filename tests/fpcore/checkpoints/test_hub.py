@@ -196,7 +196,7 @@ def test_refusals_are_one_clear_line(hub: LoopbackHub, saved: dict[str, Path]) -
     hub.gated.add("org/sharded")
     check("org/sharded", r"^org/sharded: gated on the hub; accept its terms there and set HF_TOKEN")
     hub.withdrawn.add("org/zip")
-    check("org/zip", r"^org/zip: the hub answered with an error .*403 Access to this resource is disabled")
+    check("org/zip", r"^org/zip: withdrawn: the hub no longer serves it")
     config = (saved["single"] / "config.json").read_bytes()
     hub.repository("org/bare").add({"README.md": b"x"})
     check("org/bare", r"no config\.json on the hub")

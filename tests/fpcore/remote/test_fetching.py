@@ -59,7 +59,7 @@ def all_equal(saved: Path, fetching: Fetching | None = None) -> fpcore.Checkpoin
     return remote
 
 
-@pytest.mark.parametrize("status", sorted(patience.PASSING))
+@pytest.mark.parametrize("status", [*sorted(patience.PASSING), 500, 502, 503, 504])
 @pytest.mark.parametrize("server", ["hub", "store"])
 def test_what_passes_is_tried_again(
     hub: LoopbackHub, saved: Path, waits: list[float], server: str, status: int

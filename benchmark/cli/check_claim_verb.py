@@ -1,0 +1,88 @@
+"""``check-claim``: whether the base that a model states is consistent with its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.exits import GATE_FAILED, UNIT_FAILED
+from benchmark.cli.options import CatalogFiles, CycloneDx, Device, Document, Json, Quiet
+from benchmark.cli.printing import check_document, say, show_document
+
+__all__ = ["check_claim"]
+
+
+def check_claim(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A catalog id, a path, or org/name.")],
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="A run directory; without one nothing can be said.")
+    ] = None,
+    base: Annotated[
+        list[str] | None,
+        typer.Option(metavar="X", help="Check this base in place of the stated one; repeatable."),
+    ] = None,
+    confidence: Annotated[
+        float, typer.Option(metavar="c", help="A true base is called not consistent in 1 - c at most.")
+    ] = 0.95,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="a,b", help="Names and globs, or all; default: the run's.")
+    ] = None,
+    catalog: CatalogFiles = None,
+    gate: Annotated[bool, typer.Option("--gate", help='Exit 3 if the answer is "not consistent".')] = False,
+    out: Document = None,
+    cyclonedx: CycloneDx = None,
+    device: Device = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask whether the base that a model states is consistent with its weights.
+
+    The statement is that of the catalog for its own models, else base_model in README.md or on the hub, else
+    the base of an adapter, else _name_or_path in config.json. The answer is "consistent", "not consistent" or
+    "cannot say".
+    """
+    from benchmark.catalog import load_catalog
+    from benchmark.comparison.check_claim import check_claim as check
+    from benchmark.comparison.claim_text import claim_markdown, claim_notes, claim_tables
+
+    check_document(out)
+
+    def page() -> str:
+        from benchmark.comparison.claim_page import claim_page
+
+        return claim_page(found)
+
+    loaded = load_catalog(catalog)
+    found = check(
+        model,
+        base=base,
+        calibration=calibration,
+        metrics=metrics,
+        confidence=confidence,
+        catalog=loaded,
+        device=device,
+        quiet=quiet,
+    )
+    show_document(
+        found.to_json(),
+        out,
+        json_,
+        page=page,
+        markdown=lambda: claim_markdown(found),
+        tables=lambda: claim_tables(found),
+        notes=claim_notes(found),
+    )
+    if cyclonedx is not None:
+        from benchmark.comparison.cyclonedx import claim_document
+        from benchmark.session.files import write_json
+
+        write_json(cyclonedx, claim_document(found, loaded))
+    for what in found.failures:
+        say(f"failed: {what}")
+    if found.failures:
+        raise typer.Exit(UNIT_FAILED)
+    if gate and found.answer == "not consistent":
+        say(f"gate: the weights of {found.model.label} are not consistent with the base that it states")
+        raise typer.Exit(GATE_FAILED)
