@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeVar
 import joblib
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-__all__ = ["PROCESS_DIED", "in_processes", "quiet_about_workers", "worker_processes"]
+__all__ = ["PROCESS_DIED", "end_with_parent", "in_processes", "quiet_about_workers", "worker_processes"]
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -54,14 +54,19 @@ def worker_processes(n: int, return_as: Literal["generator", "generator_unordere
 def _begin(parent: int) -> None:
     """Be a process that works for another one: a Ctrl-C is for that to answer, and with it this one ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_parent(parent)
+    end_with_parent(parent)
 
 
-def _end_with_parent(parent: int) -> None:
+def end_with_parent(parent: int) -> None:
     """Have this process end soon after the one that it works for, however that ends.
 
     A process that is killed takes leave of nobody: those that work for it would finish what they have, and
     wait for more. POSIX only: elsewhere a process cannot see that its parent is gone.
+
+    Parameters
+    ----------
+    parent : int
+        Its process id.
     """
     global _watch
     if _watch is not None or os.name != "posix" or parent == os.getpid():
