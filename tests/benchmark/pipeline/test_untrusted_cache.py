@@ -109,12 +109,15 @@ def test_a_bad_entry_is_made_again_and_said(
     catalog: Path, first: Path, cache: Path, tmp_path: Path, kind: str, damage: str
 ) -> None:
     so_that_it_is_read(cache, kind)
-    victim = entries(cache, kind)[-1]
-    victim.write_bytes(DAMAGES[damage](victim.read_bytes()))
-    said = nothing_changed(catalog, first, tmp_path / "out", cache)
-    (line,) = said.err.splitlines()
-    assert line.startswith(f"cache: {victim}: it")
-    assert line.endswith("; it is computed again")
+    # Results are kept twice, with and without what the catalog adds: the second is read where the first is bad.
+    victims = entries(cache, kind) if kind == "results" else entries(cache, kind)[-1:]
+    for victim in victims:
+        victim.write_bytes(DAMAGES[damage](victim.read_bytes()))
+    lines = nothing_changed(catalog, first, tmp_path / "out", cache).err.splitlines()
+    assert len(lines) == len(victims)
+    for victim in victims:
+        (line,) = [line for line in lines if line.startswith(f"cache: {victim}: it")]
+        assert line.endswith("; it is computed again")
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
