@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
+from unicodedata import category
 
 __all__ = ["printable", "shown"]
 
-# Controls, line and paragraph separators, marks of direction, invisible characters, tags, lone surrogates.
-HIDDEN: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
-)
 NAMED: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
@@ -33,11 +28,13 @@ def printable(text: str) -> str:
     >>> printable("a model\nerror: all is well\x1b[2J")
     'a model\\nerror: all is well\\x1b[2J'
     """
-    return HIDDEN.sub(_written_out, text)
+    if text.isprintable():
+        return text
+    # Blanks of any width are only blanks; all else that is not printed steers, hides, or is no character.
+    return "".join(one if one.isprintable() or category(one) == "Zs" else _written_out(one) for one in text)
 
 
-def _written_out(match: re.Match[str]) -> str:
-    character = match[0]
+def _written_out(character: str) -> str:
     code = ord(character)
     if character in NAMED:
         return NAMED[character]

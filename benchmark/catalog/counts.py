@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,10 @@ from benchmark.catalog.graph import Graph
 from benchmark.catalog.model import GRADES, Dispute, Evidence, Model
 from benchmark.catalog.pairs import related_pairs
 
-__all__ = ["CatalogCounts", "count_catalog"]
+__all__ = ["MOST_PAIRED", "CatalogCounts", "count_catalog"]
+
+MOST_PAIRED: Final = 5_000
+"""Models of which every two are looked at to count pairs: time and memory grow with the square."""
 
 Codes: TypeAlias = npt.NDArray[np.int8] | npt.NDArray[np.intp]
 
@@ -39,9 +42,9 @@ class CatalogCounts:
     evidence : mapping of str to int
         Grade → derivations whose best evidence has it.
     pairs : mapping of str to int
-        Relation → pairs.
-    look_alikes : int
-        Independent pairs that have the shapes of a derived pair.
+        Relation → pairs; empty for more than `MOST_PAIRED` models.
+    look_alikes : int or None
+        Independent pairs that have the shapes of a derived pair; None where pairs are not counted.
     forgeries : mapping of str to int
         Kind → forged models, which count nowhere else.
     disputes : mapping of str to int
@@ -61,7 +64,7 @@ class CatalogCounts:
     derivations: Mapping[str, int]
     evidence: Mapping[str, int]
     pairs: Mapping[str, int]
-    look_alikes: int
+    look_alikes: int | None
     forgeries: Mapping[str, int]
     disputes: Mapping[str, int]
     without_cell: tuple[str, ...]
@@ -97,9 +100,14 @@ def count_catalog(
     by_id = {model.id: model for model in models}
     derivations = [parent for model in models for parent in model.parents]
     best = Counter(_best_grade(parent.evidence) for parent in derivations)
-    pairs = related_pairs(graph, chosen)
-    relations = np.bincount(pairs.codes, minlength=len(RELATIONS)).tolist()
-    cells = pd.factorize(np.array([by_id[name].cell for name in pairs.ids], dtype=object))[0]
+    relations: dict[str, int] = {}
+    look_alikes = None
+    if len(chosen) <= MOST_PAIRED:
+        pairs = related_pairs(graph, chosen)
+        n_of = np.bincount(pairs.codes, minlength=len(RELATIONS)).tolist()
+        relations = dict(zip(RELATIONS, n_of, strict=True))
+        cells = pd.factorize(np.array([by_id[name].cell for name in pairs.ids], dtype=object))[0]
+        look_alikes = _look_alikes(pairs.codes, cells[pairs.a], cells[pairs.b])
     return CatalogCounts(
         file=file,
         digest=digest,
@@ -111,8 +119,8 @@ def count_catalog(
         cells=len({model.cell for model in models if model.cell}),
         derivations=most_frequent(Counter(parent.method for parent in derivations)),
         evidence={grade: best[grade] for grade in GRADES},
-        pairs=dict(zip(RELATIONS, relations, strict=True)),
-        look_alikes=_look_alikes(pairs.codes, cells[pairs.a], cells[pairs.b]),
+        pairs=relations,
+        look_alikes=look_alikes,
         forgeries=most_frequent(Counter(model.forgery.kind for model in graph.order if model.forgery)),
         disputes=most_frequent(Counter(dispute.status for dispute in disputes)),
         without_cell=tuple(model.id for model in models if model.cell is None),

@@ -81,7 +81,7 @@ class Graph:
         """
         ties = [(parent.id, model.id) for model in self.order for parent in model.parents]
         ties += [(teacher.id, model.id) for model in self.order for teacher in model.distilled_from]
-        ties += [(self.order[a].id, self.order[b].id) for a, b in np.argwhere(self._same_start)]
+        ties += self._starts_tied
         return connected_components(self.index, ties)
 
     # --- matrices, shape (models, models), True at [descendant or student, origin] --------------------
@@ -107,16 +107,23 @@ class Graph:
         return self._roots(self.claimed_ancestors, lambda parent: True)
 
     @cached_property
+    def _starts_tied(self) -> list[tuple[str, str]]:
+        """Founders of one start, each with one other of it: what all of them are follows."""
+        ties: list[tuple[str, str]] = []
+        by_draw: dict[tuple[object, object], str] = {}
+        for model in self.order:
+            ties += [(model.id, twin) for twin in model.shared_init_with]
+            draw = _first_draw(model)
+            if draw is not None:
+                ties.append((model.id, by_draw.setdefault(draw, model.id)))
+        return ties
+
+    @cached_property
     def _same_start(self) -> Matrix:
         """Founders that began from the same random numbers: stated, or same cell and seed in zoo recipes."""
         same = np.eye(self.size, dtype=bool)
-        by_draw: dict[tuple[object, object], int] = {}
-        for number, model in enumerate(self.order):
-            for twin in model.shared_init_with:
-                same[number, self.index[twin]] = True
-            draw = _first_draw(model)
-            if draw is not None:
-                same[number, by_draw.setdefault(draw, number)] = True
+        for one, other in self._starts_tied:
+            same[self.index[one], self.index[other]] = True
         same |= same.T
         return closure(same)
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.columns import RELATIONS
 from benchmark.catalog.catalog import Catalog
-from benchmark.catalog.counts import most_frequent
+from benchmark.catalog.counts import MOST_PAIRED, most_frequent
 from benchmark.catalog.model import (
     Dispute,
     Evidence,
@@ -46,7 +46,9 @@ def check_text(catalog: Catalog) -> str:
         f" {held.founders} founders, {held.lineages} lineages, {held.cells} architecture cells",
         f"  derived by {_listed(held.derivations)}",
         f"  evidence   {_listed(held.evidence)} (best grade of each derivation)",
-        f"  pairs      {_listed(held.pairs)}; {held.look_alikes} look-alikes",
+        f"  pairs      {_listed(held.pairs)}; {held.look_alikes} look-alikes"
+        if held.pairs
+        else f"  pairs      not counted: more than {MOST_PAIRED:,} models",
         f"  disputes   {_listed(held.disputes) or 'none'}",
         *([f"  forgeries  {_listed(held.forgeries)}; in none of the above"] if held.forgeries else []),
     ]

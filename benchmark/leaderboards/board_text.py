@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +59,12 @@ def board_notes(board: Board) -> list[str]:
         "Certified FPR: the lowest false-positive rate for which a threshold is certified, together with"
         " those of the other metrics of its own run or, where its lineages suffice for no more, by itself."
     )
+    if any(entry.result.tried for entry in board.entries):
+        notes.append(
+            "Forgery and laundering: framed, an unrelated model was altered to pass for derived; evaded, a"
+            " child to pass for independent. What no forgery of the run deceived may still be forged by"
+            " another."
+        )
     beside: dict[str, list[str]] = {}
     for entry in board.entries:
         if entry.rank is None:
@@ -83,11 +90,16 @@ def board_markdown(board: Board) -> str:
             _scored(entry),
             entry.result.verdict,
             entry.result.claim_verdict,
-            entry.result.resistance,
+            _resistance(entry),
         )
         for entry in board.entries
     ]
-    return "\n\n".join(["# Leaderboard", table_of(head, rows), bullets(board_notes(board))]) + "\n"
+    blocks = ["# Leaderboard", f"{count(len(rows), 'metric')} of {', '.join(board.runs)}."]
+    blocks += [table_of(head, rows), bullets(board_notes(board))]
+    duels = _duels(board)
+    if len(duels) > 1:
+        blocks += ["## Who beats whom", bullets(f"{duel.name}: {duel.told}." for duel in duels)]
+    return "\n\n".join(blocks) + "\n"
 
 
 def board_html(board: Board) -> str:
@@ -96,23 +108,60 @@ def board_html(board: Board) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=shown_on_page,
     )  # fmt: skip
-    ranked = [entry for entry in board.entries if entry.rank is not None]
-    told = {frozenset((one.metric_a, one.metric_b)): one for one in board.comparisons}
     return environment.get_template("leaderboard.html.j2").render(
         area=_area(board),
         certified=CERTIFIED,
         runs=board.runs,
         notes=board_notes(board),
         rows=[_row(board, entry) for entry in board.entries],
-        names=[entry.name for entry in ranked],
-        matrix=[
-            (
-                row.name,
-                [_cell(board, told.get(frozenset((row.name, other.name))), row.name) for other in ranked],
-            )
-            for row in ranked
-        ],
+        duels=_duels(board),
     )
+
+
+@dataclass(frozen=True)
+class _Against:
+    """A metric beside another: how far it is ahead, and whether the two are separated."""
+
+    name: str
+    slug: str
+    title: str
+
+
+@dataclass(frozen=True)
+class _Duels:
+    """A ranked metric beside every other."""
+
+    name: str
+    cells: tuple[_Against, ...]
+
+    @property
+    def told(self) -> str:
+        """Whom it beats, who beats it, and how many are open."""
+        named = {
+            slug: [one.name for one in self.cells if one.slug == slug] for slug in ("ahead", "behind", "open")
+        }
+        words = {"ahead": "ahead of", "behind": "behind"}
+        parts = [f"{said} {', '.join(named[slug])}" for slug, said in words.items() if named[slug]]
+        if named["open"]:
+            parts.append(f"not separated from {count(len(named['open']), 'other')}")
+        return "; ".join(parts)
+
+
+def _duels(board: Board) -> list[_Duels]:
+    """Every ranked metric beside the others, in the order of the board."""
+    ranked = [entry.name for entry in board.entries if entry.rank is not None]
+    told = {frozenset((one.metric_a, one.metric_b)): one for one in board.comparisons}
+    return [
+        _Duels(
+            name,
+            tuple(
+                _against(board, one, name, other)
+                for other in ranked
+                if other != name and (one := told.get(frozenset((name, other)))) is not None
+            ),
+        )
+        for name in ranked
+    ]
 
 
 def _row(board: Board, entry: BoardEntry) -> dict[str, object]:
@@ -129,17 +178,15 @@ def _row(board: Board, entry: BoardEntry) -> dict[str, object]:
         "because": entry.reason or entry.result.because,
         "claim": entry.result.claim_verdict,
         "claim_because": entry.result.claim_because,
-        "resistance": entry.result.resistance,
+        "resistance": _resistance(entry),
     }
 
 
-def _cell(board: Board, one: Comparison | None, row: str) -> dict[str, str]:
-    """How far the metric of a row is ahead of that of a column."""
-    if one is None:
-        return {"text": "", "slug": "self", "title": ""}
+def _against(board: Board, one: Comparison, name: str, other: str) -> _Against:
+    """How far a metric is ahead of another."""
     if math.isnan(one.difference.estimate):
-        return {"text": UNDEFINED, "slug": "open", "title": one.reason}
-    sign = 1 if one.metric_a == row else -1
+        return _Against(other, "open", one.reason)
+    sign = 1 if one.metric_a == name else -1
     gain = sign * one.difference.estimate
     ends = sorted((sign * one.difference.low, sign * one.difference.high))
     separated = one.adjusted_p_value < board.level
@@ -147,7 +194,7 @@ def _cell(board: Board, one: Comparison | None, row: str) -> dict[str, str]:
     title = (
         f"{signed(gain)} [{signed(ends[0])}, {signed(ends[1])}], p {p_value(one.adjusted_p_value)} after Holm"
     )
-    return {"text": signed(gain), "slug": slug, "title": title}
+    return _Against(other, slug, title)
 
 
 def _certified(entry: BoardEntry) -> str:
@@ -158,6 +205,21 @@ def _certified(entry: BoardEntry) -> str:
         held = [item.max_fpr for item in thresholds if item.certified]
         told.append(f"{goal(min(held))} %" if held else "none")
     return " / ".join(told)
+
+
+def _resistance(entry: BoardEntry) -> str:
+    """Whether it resists forgery and laundering, with how many of each deceived it."""
+    result = entry.result
+    told = []
+    for kind, word in (("frame", "framed"), ("evade", "evaded")):
+        tried = [one for one in result.forgeries if one.kind == kind]
+        tried = [one for one in tried if None not in (one.before_called, one.after_called)]
+        if tried:
+            told.append(f"{word} {sum(one.succeeded for one in tried)} of {len(tried)}")
+    hiding = sum(bool(one.n_hidden) for one in result.laundering)
+    if result.laundering:
+        told.append(f"laundering hides {hiding} of {len(result.laundering)} kinds")
+    return f"{result.resistance} ({', '.join(told)})" if told else result.resistance
 
 
 def _drawing(value: Interval) -> Markup:

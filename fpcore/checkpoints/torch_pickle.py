@@ -161,8 +161,10 @@ class TensorsOnly(pickle.Unpickler):
         self.widths: dict[str, int] = {}
         self.counts: dict[str, int] = {}
 
-    def persistent_load(self, pid: object) -> Storage | Inert:
-        """A storage: ("storage", class, key, device, elements[, view])."""
+    def persistent_load(self, pid: object) -> object:
+        """A storage: ("storage", class, key, device, elements[, view]); or a class of modules."""
+        if isinstance(pid, tuple) and len(pid) > 1 and pid[0] == "module":
+            return pid[1]
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
             return Inert()
         dtype, width = STORAGES["UntypedStorage"] if not isinstance(pid[1], StorageClass) else pid[1].element

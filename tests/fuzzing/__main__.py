@@ -24,12 +24,13 @@ for part in (HERE, HERE.parent / "support"):
     sys.path.insert(0, str(part))
 
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
-from readers import DECLARED, READERS, Reader  # noqa: E402
+from hypothesis.errors import Flaky  # noqa: E402
+from readers import READERS, TooLong, outcome  # noqa: E402
 
 CORPUS = HERE / "corpus"
 MEGABYTES, SECONDS, MOST = 1_500, 10, 20
 SETTINGS = settings(
-    max_examples=300,
+    max_examples=60,
     deadline=None,
     database=None,
     phases=[Phase.generate, Phase.shrink],
@@ -38,30 +39,8 @@ SETTINGS = settings(
 )
 
 
-class TooLong(BaseException):
-    """A reader had no answer in time; no handler of exceptions takes it for one of its own."""
-
-
-def outcome(reader: Reader, path: Path) -> str:
-    """What is wrong with how a reader takes a file; empty if nothing."""
-    try:
-        reader.read(path)
-    except DECLARED as error:
-        told = str(error)
-        if "MemoryError" in told:
-            return "it ran out of memory"
-        return (
-            "" if told.isprintable() and len(told) < 2_000 else f"a refusal of several lines: {told[:80]!r}"
-        )
-    except TooLong:
-        return f"no answer within {SECONDS} s"
-    except Exception as error:
-        return f"{type(error).__name__}: {str(error)[:100]!r}"
-    return ""
-
-
 def limit() -> None:
-    """Bound memory and, one by one, time."""
+    """Bound memory and, one by one, time of the processor: the machine may be busy."""
     with open("/proc/self/statm") as file:
         size = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + (MEGABYTES << 20), resource.RLIM_INFINITY))
@@ -69,7 +48,7 @@ def limit() -> None:
     def stop(*_: object) -> None:
         raise TooLong
 
-    signal.signal(signal.SIGALRM, stop)
+    signal.signal(signal.SIGPROF, stop)
 
 
 def fuzz(name: str, until: float, first: int) -> tuple[int, list[str]]:
@@ -88,11 +67,11 @@ def fuzz(name: str, until: float, first: int) -> tuple[int, list[str]]:
     def one(content: bytes) -> None:
         tried[0] += 1
         path.write_bytes(content)
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
             wrong = outcome(reader, path)
         finally:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         if wrong and wrong.partition(":")[0] not in found:
             last[0] = (wrong, content)
             raise AssertionError(wrong)
@@ -103,6 +82,9 @@ def fuzz(name: str, until: float, first: int) -> tuple[int, list[str]]:
             break
         try:
             seed(number)(SETTINGS(changed(one)))()
+        except Flaky:
+            print(f"{name}: once, and not again: {last[0][0]}", flush=True)
+            continue
         except AssertionError:
             wrong, content = last[0]
             found[wrong.partition(":")[0]] = wrong

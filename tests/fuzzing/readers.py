@@ -23,7 +23,7 @@ import analysis
 import fpcore
 from benchmark.session.errors import UsageError
 
-__all__ = ["DECLARED", "READERS", "Reader"]
+__all__ = ["DECLARED", "READERS", "Reader", "TooLong", "outcome"]
 
 DECLARED = (fpcore.BadCheckpoint, fpcore.NotComparable, UsageError, analysis.BadTable)
 """How a reader may refuse."""
@@ -278,3 +278,25 @@ READERS: dict[str, Reader] = {
         beside_run,
     ),
 }
+
+
+class TooLong(BaseException):
+    """A reader had no answer in time; no handler of exceptions takes it for one of its own."""
+
+
+def outcome(reader: Reader, path: Path) -> str:
+    """What is wrong with how a reader takes a file; empty if nothing."""
+    try:
+        reader.read(path)
+    except DECLARED as error:
+        told = str(error)
+        if "MemoryError" in told:
+            return "it ran out of memory"
+        return (
+            "" if told.isprintable() and len(told) < 2_000 else f"a refusal of several lines: {told[:80]!r}"
+        )
+    except TooLong:
+        return "no answer in time"
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error)[:100]!r}"
+    return ""

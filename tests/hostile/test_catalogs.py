@@ -101,6 +101,17 @@ def test_very_many_mistakes_end() -> None:
     assert len(caught.value.problems) == MOST_PROBLEMS
 
 
+def test_a_large_catalog_is_checked_without_looking_at_every_two_of_its_models(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.yaml"
+    file.write_text(HEAD + "".join(founder(f"m{n}") for n in range(6_000)))
+    begun = time.process_time()
+    said = command("catalog", "check", file, cache=tmp_path / "cache")
+    assert time.process_time() - begun < 20
+    assert said.code == 0
+    assert "6000 models" in said.out.replace(",", "") or "models     6000" in said.out
+    assert "not counted: more than 5,000 models" in said.out
+
+
 def test_time_grows_with_the_number_of_entries_and_no_faster() -> None:
     """100,000 entries in under 10 s of one core: a tenth of them in a tenth, with room for a slow machine."""
     links = [founder(f"m{n}") if n % 3 == 0 else child(f"m{n}", f"m{n - 1}") for n in range(10_000)]

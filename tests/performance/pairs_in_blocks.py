@@ -127,7 +127,7 @@ def depth_profiles(models: int) -> bool:
         metric, taken = fpcore.metric(name), {}
         for model, extraction in found.items():
             cache = Cache(Path(folder))
-            path = Workspace(cache, "cpu").fingerprint_file(choose(name).key("cpu"), extraction.digest)
+            path = Workspace(cache, "cpu").fingerprint_file(choose(name).key("cpu"), extraction.key)
             taken[model] = fpcore.Fingerprint.from_bytes(cache.read(path) or b"")
         few = list(some.itertuples(index=False, name=None))
         _, bare, _ = timed(lambda: [metric.similarity(taken[a], taken[b]) for a, b in few])

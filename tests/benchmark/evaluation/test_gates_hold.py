@@ -65,12 +65,18 @@ def evaluated(
     [
         ("", "sys.exit(0)", "SystemExit: 0"),
         ("", "os._exit(0)", "its process ended by itself (exit code 0)"),
-        (
+        pytest.param(
             "import atexit, time; atexit.register(os._exit, 0)",
             "os.kill(os.getppid(), 9); time.sleep(99)",
             "its process was killed",
+            marks=pytest.mark.slow,
         ),
-        ("import analysis; analysis.auc = None", "return float('inf')", "the score is inf,"),
+        pytest.param(
+            "import analysis; analysis.auc = None",
+            "return float('inf')",
+            "the score is inf,",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_gate_is_not_gone_round(
@@ -112,3 +118,32 @@ def test_an_import_that_ends_the_process_is_bad_input(folder: Path, tmp_path: Pa
         assert line.startswith("error: ")
         assert "could not be imported" in line
         assert not (tmp_path / "out").exists()
+
+
+def test_a_metric_of_another_package_runs_apart_too(folder: Path, tmp_path: Path) -> None:
+    package = tmp_path / "installed"
+    about = package / "crashing-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: crashing\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[lookalike.metrics]\nmine = crashing:Mine\n")
+    crash = "if {a.model, b.model} == {'f0', 'f1'}: os.abort()"
+    (package / "crashing.py").write_text(textwrap.dedent(METRIC.format(before="", similarity=crash)))
+    out = tmp_path / "out"
+    arguments = ["--catalog", str(folder / "catalog.yaml"), "--metrics", "mine,config-match", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark", "run", *arguments, "--out", str(out), "--workers", "1"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "LOOKALIKE_CACHE": str(tmp_path / "cache"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(package)]),
+        },
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "mine on f0 – f1: its process was ended by SIGABRT" in done.stderr
+    scores = pd.read_parquet(out / "scores.parquet")
+    assert scores.loc[scores["metric"] == "mine", "status"].value_counts().to_dict() == {"ok": 5, "failed": 1}

@@ -15,9 +15,11 @@ import pytest
 from altered_run import signed_again
 from conftest import Evaluated, command
 from small_catalog import write_catalog
+from test_browser import CHROMIUM, Browser
 
 import analysis
 from benchmark.leaderboards.board import Board, leaderboard
+from benchmark.leaderboards.board_text import board_html
 
 BASELINES = {"config-match", "attention-std", "qkv-bias-std", "weight-cosine"}
 
@@ -190,7 +192,33 @@ def test_terminal_json_page_and_markdown_say_the_same(
     for name in names:
         assert name in " ".join(page.text)
         assert f"| {name} |" in markdown
+    for words in ("Forgery and laundering", "Certified FPR", "Rank", "Who beats whom"):
+        assert words in markdown
+        assert words in " ".join(page.text)
     assert json.loads((tmp_path / "b.json").read_text()) == value
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_the_page_shows_every_figure_at_every_width(board: Board, tmp_path: Path) -> None:
+    page = tmp_path / "board.html"
+    page.write_text(board_html(board), encoding="utf-8")
+    browser = Browser(tmp_path / "profile")
+    try:
+        for width in (400, 700, 1000, 1280, 1600):
+            browser.open(page, width, dark=width == 700)
+            assert not browser.complaints
+            browser.js("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+            assert browser.js("document.documentElement.scrollWidth") <= width
+            # No cell is wider than its box, or lies beyond the edge of the window.
+            cut = f"""[...document.querySelectorAll('td, tbody th, p, li, summary')].filter((one) => {{
+                const box = one.getBoundingClientRect();
+                return one.scrollWidth > one.clientWidth + 1 && one.clientWidth || box.right > {width} + 0.5;
+            }}).map((one) => one.textContent)"""
+            assert browser.js(cut) == []
+            heads = "[...document.querySelectorAll('.board td')].filter((one) => !one.dataset.label).length"
+            assert browser.js(heads) == 0
+    finally:
+        browser.close()
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,8 @@ SCORES = {
         "(its reason cannot be read)",
     ),
 }
+# Seconds of a processor each.
+SLOW = {"all memory", "loop", "long number", "swallows", "no alarm"}
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,13 @@ def honest(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> list[float
     return list(frame["score"])
 
 
-@pytest.mark.parametrize("kind", [*CRASHES, *ERRORS, *HANGS, *SCORES])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] if kind in SLOW else [])
+        for kind in (*CRASHES, *ERRORS, *HANGS, *SCORES)
+    ],
+)
 def test_a_bad_pair_fails_alone(scene: Scene, tmp_path: Path, honest: list[float], kind: str) -> None:
     code, said = (HANGS[kind], "took longer than 5 s") if kind in HANGS else (CRASHES | ERRORS | SCORES)[kind]
     limit = SHORT if kind in HANGS else LIMIT
@@ -181,7 +189,15 @@ def test_a_bad_pair_fails_alone(scene: Scene, tmp_path: Path, honest: list[float
 
 
 @pytest.mark.parametrize(
-    "kind", ["exit 0", "segfault", "kills its parent", "sys.exit 0", "all memory", "loop in C"]
+    "kind",
+    [
+        "exit 0",
+        "segfault",
+        "kills its parent",
+        "sys.exit 0",
+        pytest.param("all memory", marks=pytest.mark.slow),
+        pytest.param("loop in C", marks=pytest.mark.slow),
+    ],
 )
 def test_a_bad_model_fails_alone(scene: Scene, tmp_path: Path, honest: list[float], kind: str) -> None:
     code, said = (HANGS[kind], "took longer than 5 s") if kind in HANGS else (CRASHES | ERRORS)[kind]

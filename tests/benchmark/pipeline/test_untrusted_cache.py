@@ -109,7 +109,7 @@ def test_a_bad_entry_is_made_again_and_said(
     catalog: Path, first: Path, cache: Path, tmp_path: Path, kind: str, damage: str
 ) -> None:
     so_that_it_is_read(cache, kind)
-    # Results are kept twice, with and without what the catalog adds: the second is read where the first is bad.
+    # Results are kept with and without what the catalog adds: the second are read where the first are bad.
     victims = entries(cache, kind) if kind == "results" else entries(cache, kind)[-1:]
     for victim in victims:
         victim.write_bytes(DAMAGES[damage](victim.read_bytes()))

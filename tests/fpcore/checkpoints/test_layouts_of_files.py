@@ -71,9 +71,10 @@ def test_pickles(hub: Path, tmp_path: Path, kind: str, zipped: bool) -> None:
     assert torch.equal(again.read(next(iter(again.tensors))), model.read(next(iter(model.tensors))))
 
 
-def test_a_whole_module_is_read_without_its_code(hub: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_whole_module_is_read_without_its_code(zipped: bool, hub: Path, tmp_path: Path) -> None:
     linear = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 2))
-    torch.save(linear, tmp_path / "pytorch_model.bin")
+    torch.save(linear, tmp_path / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
     shutil.copy(hub / "config.json", tmp_path)
     model = fpcore.open_checkpoint(tmp_path)
     assert torch.equal(model.read("0.weight"), linear[0].weight)
