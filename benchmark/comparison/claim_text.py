@@ -76,11 +76,7 @@ def notes_of_claim(check: ClaimCheck) -> list[tuple[str, list[str]]]:
     for one in check.bases:
         several = f" ({one.base.label})" if len(check.bases) > 1 else ""
         judged = [_judged(by, candidate) for by, candidate in zip(JUDGED_BY, one.judged, strict=False)]
-        aside = [
-            f"{name} {word}: {why}."
-            for side, word in zip(one.sides, ("for it", "against it"), strict=False)
-            for name, why in side.left_aside.items()
-        ]
+        aside = _aside(one)
         notes += [
             (f"The base as a candidate{several}", judged),
             (f"Other explanations{several}", alternative_lines(one.alternatives)),
@@ -88,6 +84,15 @@ def notes_of_claim(check: ClaimCheck) -> list[tuple[str, list[str]]]:
         ]
     notes.append(("What cannot be said", list(check.cannot_say)))
     return [(title, items) for title, items in notes if items]
+
+
+def _aside(one: BaseCheck) -> list[str]:
+    """Metrics that may not speak, on which side, and why; one line where the reason is the same."""
+    sides: dict[tuple[str, str], list[str]] = {}
+    for side, word in zip(one.sides, ("for", "against"), strict=False):
+        for name, why in side.left_aside.items():
+            sides.setdefault((name, why), []).append(word)
+    return [f"{name}, {' or '.join(words)} it: {why}." for (name, why), words in sides.items()]
 
 
 def _judged(by: str, one: analysis.Candidate) -> str:

@@ -81,6 +81,18 @@ def test_many_means_are_found_at_once() -> None:
     assert together == pytest.approx(apart, abs=1e-6)
 
 
+def test_means_of_fewer_values_are_filled_up_with_nothing() -> None:
+    """Catalogs of several sizes are tried at once; what fills a row up must weigh nothing."""
+    rows = [[0.2, 0.8, math.nan, math.nan], [0.2, 0.5, 0.9, 0.7], [math.nan, 0.6, math.nan, 0.1]]
+    further = [0.1, 0.0, 0.4]
+    together = weighted_mean_quantile(rows, further, 1.5, 0.1)
+    apart = [
+        quantile([value for value in row if not math.isnan(value)], own, 1.5, 0.1)
+        for row, own in zip(rows, further, strict=True)
+    ]
+    assert together == pytest.approx(apart, abs=1e-6)
+
+
 def test_values_that_are_all_alike_are_returned() -> None:
     assert quantile([0.4, 0.4], 0.4, 1.0, 0.025) == 0.4
     alike, other = weighted_mean_quantile([[0.4, 0.4], [0.1, 0.9]], [0.4, 0.5], 1.0, 0.025)

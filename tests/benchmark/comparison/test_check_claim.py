@@ -119,6 +119,8 @@ def test_no_metric_that_may_speak(calibrated: Calibrated) -> None:
     assert found["answer"] == "cannot say"
     assert "no metric of this calibration may speak" in found["bases"][0]["because"]
     assert set(found["bases"][0]["evidence"]["derivation"]["left_aside"]) == {"config-match"}
+    shown = said(calibrated, "f0c0", "--metrics", "config-match").out
+    assert shown.count("config-match, for or against it: in the calibration:") == 1
 
 
 def test_identical_weights_need_no_calibration(calibrated: Calibrated, model: Path) -> None:
