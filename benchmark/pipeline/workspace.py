@@ -137,6 +137,11 @@ class Workspace:
         start = partial(Workspace, self.cache, self.device, self.fetching, sample=self.sample, inside=True)
         self._plugins[chosen] = Plugin(process, start, partial(_load, chosen=chosen))
 
+    def close(self) -> None:
+        """End the processes in which metrics ran."""
+        for plugin in self._plugins.values():
+            plugin.close()
+
     def take(self, error: BaseException) -> None:
         """Take an error for a metric's own; here, what is not an `Exception` is raised again."""
         if not self.inside and not isinstance(error, Exception):
