@@ -14,6 +14,7 @@ from benchmark.cli.compare_verb import compare
 from benchmark.cli.evaluate_verb import evaluate
 from benchmark.cli.exits import BAD_INPUT, CRASHED, INTERRUPTED, crash_message, message
 from benchmark.cli.fingerprint_verb import fingerprint
+from benchmark.cli.interrupts import FAREWELL, interruptible
 from benchmark.cli.leaderboard_verb import leaderboard
 from benchmark.cli.metrics_verb import metrics
 from benchmark.cli.power_verb import power
@@ -54,19 +55,22 @@ app.add_typer(cache_verbs.app, name="cache", short_help="Show or clear the cache
 
 def main() -> None:
     """Run the command line; bad input is one clear line and exit code 2, a fault of ours 70."""
-    try:
-        code = app(standalone_mode=False)
-    except Exception as error:
-        told = message(error)
-        if told is None:
-            traceback.print_exception(error)
-            say(crash_message(error))
-            sys.exit(CRASHED)
-        say(told)
-        sys.exit(BAD_INPUT)
-    if code == INTERRUPTED:
-        say("interrupted; finished work is kept: rerun the same command to resume")
-    sys.exit(code or 0)
+    with interruptible():
+        try:
+            code = app(standalone_mode=False)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except Exception as error:
+            told = message(error)
+            if told is None:
+                traceback.print_exception(error)
+                say(crash_message(error))
+                sys.exit(CRASHED)
+            say(told)
+            sys.exit(BAD_INPUT)
+        if code == INTERRUPTED:
+            say(FAREWELL)
+        sys.exit(code or 0)
 
 
 def _version(wanted: bool) -> None:

@@ -27,6 +27,7 @@ from benchmark.cli.options import (
     Workers,
 )
 from benchmark.cli.printing import print_json, print_table, say, say_failures, show_plan
+from benchmark.session.errors import UsageError
 
 if TYPE_CHECKING:
     from benchmark.results.run import Run
@@ -199,9 +200,28 @@ def report(
         ),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Recompute results and some scores; exit 1 if they differ."),
+    ] = False,
+    pairs: Annotated[
+        int, typer.Option(min=0, metavar="K", help="With --verify: pairs rescored per metric.")
+    ] = 8,
+    catalog: Annotated[
+        list[str] | None,
+        typer.Option("--catalog", metavar="F", help="With --verify: the run's catalog; repeatable."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="With --verify: of the choice of pairs.")] = 0,
+    workers: Workers = None,
     json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Render a run again; with --against, compare the zoo with real tables."""
+    """Render a run again, beside real tables (--against), or compute it again (--verify)."""
+    if verify:
+        if against or open_ or tables:
+            raise UsageError("report --verify: it renders nothing; leave out --against, --tables and --open")
+        _verify(run_directory, catalog, pairs, seed, workers, json_, quiet)
+        return
     from benchmark.report.tables import FIGURES, TABLES, kinds
 
     drawn = kinds(figures, FIGURES, "--figures")
@@ -215,3 +235,18 @@ def report(
         import webbrowser
 
         webbrowser.open((run_directory / "report.html").resolve().as_uri())
+
+
+def _verify(
+    run: Path, catalog: list[str] | None, pairs: int, seed: int, workers: int | None, json_: bool, quiet: bool
+) -> None:
+    """Compute a run again, and say whether it agrees."""
+    from benchmark.pipeline.verify import verify
+
+    found = verify(run, catalog=catalog or None, n_pairs=pairs, seed=seed, workers=workers, quiet=quiet)
+    if json_:
+        print_json(found.to_json())
+    else:
+        print(found)
+    if not found.agrees:
+        raise typer.Exit(UNIT_FAILED)

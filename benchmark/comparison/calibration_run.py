@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,7 +124,7 @@ class CalibrationRun:
         self.path = directory.path
         self.record = directory.read_record()
         self.results = {one.metric: one for one in directory.read_results().metrics}
-        self.digest = hashlib.sha256(b"".join(directory.digest_parts())).hexdigest()
+        self.digest = directory.digest
         self._kept = None if cache is None else KeptFits(cache, self.digest)
         self._tables: dict[tuple[str, frozenset[str]], analysis.ScoreTable | None] = {}
         self._near: dict[tuple[object, frozenset[str]], dict[str, analysis.ScoreTable | None]] = {}

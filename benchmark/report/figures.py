@@ -10,12 +10,13 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from analysis.processes import in_processes
+from benchmark.report.figure_names import DECAY, FOREST, ROC, score_figures
 from benchmark.report.plots.auc_forest import aucs, forest_height
 from benchmark.report.plots.error_rates import roc
 from benchmark.report.plots.score_rows import draw_rows, rows_height
 from benchmark.report.plots.style import INK, SOFT, as_pdf, as_svg, blank, house_style
 from benchmark.report.plots.training_decay import draw_decay
-from benchmark.report.sections import MetricSection, anchors
+from benchmark.report.sections import MetricSection
 from benchmark.results.schema import Results
 
 __all__ = ["pdf_figures", "run_figures"]
@@ -61,11 +62,11 @@ def pdf_figures(sections: Sequence[MetricSection], results: Results) -> Iterator
 
 def _wanted(sections: Sequence[MetricSection], results: Results) -> list[tuple[str, Callable[[], Figure]]]:
     """What each figure is called, and what draws it."""
-    files = anchors(results.names, "scores")
+    files = score_figures(results)
     return [
-        ("roc", partial(roc_figure, sections)),
-        ("decay", partial(decay_figure, sections)),
-        ("look-alike-auc", partial(forest_figure, results)),
+        (ROC, partial(roc_figure, sections)),
+        (DECAY, partial(decay_figure, sections)),
+        (FOREST, partial(forest_figure, results)),
         *((files[one.name], partial(score_figure, one)) for one in sections),
     ]
 

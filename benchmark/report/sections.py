@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 import pandas as pd
 
@@ -39,6 +40,9 @@ __all__ = [
     "claimed",
     "metric_sections",
 ]
+
+LONGEST: Final = 80
+"""Letters of a name in an address: file names have a limit, names of metrics have none."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +254,7 @@ def anchors(names: Sequence[str], prefix: str) -> dict[str, str]:
     """Give every name an id that is unique in the page and readable in an address."""
     taken: dict[str, str] = {}
     for name in names:
-        plain_ = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
+        plain_ = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST] or "x"
         anchor, again = f"{prefix}-{plain_}", 2
         while anchor in taken.values():
             anchor, again = f"{prefix}-{plain_}-{again}", again + 1

@@ -11,7 +11,6 @@ holds a line, nothing is said of that line. All intervals of a comparison hold t
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +37,7 @@ from benchmark.results.zoo_against_real import (
     ZooAgainstReal,
 )
 from benchmark.session.errors import UsageError
+from benchmark.session.locks import locked
 
 __all__ = ["set_against", "zoo_against_real"]
 
@@ -60,7 +60,8 @@ def set_against(run: Path, others: Sequence[Path]) -> ZooAgainstReal:
         Not one zoo, a table without citation, or no metric in common.
     """
     found = zoo_against_real([read_run(path) for path in (run, *others)])
-    RunDirectory(run).write_against(found)
+    with locked(run, ""):
+        RunDirectory(run).write_against(found)
     return found
 
 
@@ -97,7 +98,7 @@ def zoo_against_real(runs: Sequence[Run]) -> ZooAgainstReal:
 
 def _source(run: Run) -> ScoreSource:
     held = run.results.catalog
-    digest = hashlib.sha256(b"".join(RunDirectory(run.path).digest_parts())).hexdigest()
+    digest = RunDirectory(run.path, run.record).digest
     return ScoreSource(
         run.path.resolve().name, _citation(run), digest, held.n_models, held.n_lineages, held.n_cells
     )

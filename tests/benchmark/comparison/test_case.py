@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import small_catalog
 import yaml
+from altered_run import signed_again
 from conftest import Evaluated, command
 from safetensors.torch import save_file
 from small_catalog import CONFIG, as_yaml, tensors
@@ -251,6 +252,7 @@ def test_look_alikes_of_three_lineages_are_enough(
         other = ~scores[f"lineage_{end}"].isin(held)
         scores.loc[other, f"architecture_{end}"] = "another shape"
     scores.to_parquet(run / "scores.parquet", index=False)
+    signed_again(run)
     case = opened(evaluated, "f0", "f1", "--calibration", run, "--metrics", "weight-cosine")
     weight = by_metric(case)["weight-cosine"]["weight"]
     assert refused in weight["reason"]
@@ -308,6 +310,7 @@ def test_what_is_quoted_and_withheld_gets_no_odds(evaluated: Evaluated, tmp_path
     for one in results["metrics"]:
         one["forgeries"] = [outcome]
     (run / "results.json").write_text(json.dumps(results))
+    signed_again(run)
     case = opened(evaluated, "f0", "f0c0", "--calibration", run)
     lead = by_metric(case)[case["lead"]]
     assert lead["weight"]["log10_lr"] > 0
@@ -332,6 +335,7 @@ def test_calibration_of_another_version_weighs_nothing(evaluated: Evaluated, tmp
     for one in results["metrics"]:
         one["version"] = 99 if one["metric"] == "weight-cosine" else one["version"]
     (run / "results.json").write_text(json.dumps(results))
+    signed_again(run)
     case = opened(evaluated, "f0", "f1", "--calibration", run)
     one = by_metric(case)["weight-cosine"]
     assert one["weight"]["log10_lr"] is None

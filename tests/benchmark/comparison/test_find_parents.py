@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,3 +146,28 @@ def test_bad_use(evaluated: Evaluated, tmp_path: Any) -> None:
         find_parents("f0", "f0", calibration=evaluated.run, catalog=catalog, cache=tmp_path)
     with pytest.raises(UsageError, match="--confidence"):
         find_parents("f0", "f1", calibration=evaluated.run, catalog=catalog, confidence=2)
+
+
+def test_a_candidate_that_cannot_be_read_ends_nothing(evaluated: Evaluated, tmp_path: Path) -> None:
+    """It is named, the others are judged all the same, and the command says that a unit failed."""
+    pool = tmp_path / "pool"
+    for name in ("f0", "f1", "f2"):
+        shutil.copytree(evaluated.catalog.parent / name, pool / name)
+    weights = pool / "f1" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    arguments = (
+        "compare", "f0c0", "--against", pool, "--catalog", evaluated.catalog, "--calibration", evaluated.run,
+        "--confidence", SURE, "--metrics", "weight-cosine", "--json",
+    )  # fmt: skip
+    said = command(*arguments, cache=evaluated.cache)
+    assert said.code == 1, said.err
+    (line,) = [line for line in said.err.splitlines() if line.startswith("failed: ")]
+    assert str(weights) in line
+    answer = json.loads(said.out)
+    assert sorted(one["model"] for one in answer["candidates"]) == ["f0", "f2"]
+    assert any(str(pool / "f1") in sentence for sentence in answer["cannot_say"])
+    shutil.rmtree(pool / "f0")
+    shutil.rmtree(pool / "f2")
+    none = command(*arguments, cache=evaluated.cache)
+    assert none.code == 2
+    assert none.err.splitlines()[-1].startswith("error: ")

@@ -22,9 +22,9 @@ from benchmark.session.errors import UsageError
 
 def written(path: Path) -> Path:
     directory = RunDirectory(path)
-    directory.write_record(run())
     directory.write_results(results())
     directory.write_scores(scores())
+    directory.conclude(run())
     return path
 
 
@@ -70,10 +70,10 @@ def test_figures_are_drawings_without_a_date(rendered: tuple[Path, list[Path]]) 
 def test_a_damaged_cache_of_figures_is_drawn_again(tmp_path: Path, damage: str) -> None:
     cache, path = Cache(tmp_path / "cache"), written(tmp_path / "run")
     first = {file.name: file.read_bytes() for file in render(path, cache=cache)}
-    (kept,) = cache.figures.glob("*.json")
+    (kept,) = cache.figures.glob("*.figures")
     kept.write_text(damage)
     assert {file.name: file.read_bytes() for file in render(path, cache=cache)} == first
-    assert json.loads(kept.read_text()).keys() <= first.keys()
+    assert json.loads(cache.read(kept) or "").keys() <= first.keys()
 
 
 @pytest.mark.parametrize("name", ["run.json", "results.json", "scores.parquet"])
@@ -148,10 +148,10 @@ def test_the_terminal_table_of_nothing_is_empty() -> None:
 def small(tmp_path: Path) -> RunDirectory:
     """A run of one metric, cheap to write again and again."""
     directory = RunDirectory(tmp_path)
-    directory.write_record(run_record())
     directory.write_results(small_results())
     frame = scores()[lambda rows: rows["metric"] == "weight-cosine"]
     directory.write_scores(frame.assign(metric=metric_result().metric))
+    directory.conclude(run_record())
     return directory
 
 
@@ -171,6 +171,7 @@ def test_a_key_that_is_missing_is_an_error_and_never_a_vanished_row(small: RunDi
 
 def test_files_that_do_not_belong_together_are_refused(small: RunDirectory) -> None:
     small.write_scores(scores())
+    small.conclude(run_record())
     with pytest.raises(UsageError, match=r"scores\.parquet has no row of \S+, which results\.json has"):
         render(small.path)
 
@@ -188,5 +189,6 @@ def test_results_that_no_analysis_gives_are_refused(
 ) -> None:
     odd = replace(metric_result(), **change)  # type: ignore[arg-type]
     small.write_results(replace(small_results(), metrics=(odd,)))
+    small.conclude(run_record())
     with pytest.raises(UsageError, match=rf"results\.json: .*{said}"):
         render(small.path)

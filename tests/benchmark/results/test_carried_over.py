@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from altered_run import signed_again
 from conftest import Evaluated, command
 
 import analysis
@@ -67,8 +67,7 @@ def zoo(evaluated: Evaluated, tmp_path_factory: pytest.TempPathFactory) -> Run:
     for path in evaluated.run.iterdir():
         if path.is_file():
             (folder / path.name).write_bytes(path.read_bytes())
-    record = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**record, "tier": "zoo"}))
+    signed_again(folder, tier="zoo")
     return read_run(folder)
 
 
