@@ -26,7 +26,7 @@ __all__ = ["NOTHING_LEFT", "CalibrationFacts", "CalibrationRun", "metrics_to_use
 
 T = TypeVar("T")
 N_RESAMPLES: Final = 999
-"""Permutations where metrics are judged anew: p has three decimals, and a verdict asks for .05."""
+"""Permutations where metrics are judged anew: p has three decimals, and a verdict asks for 0.05."""
 MOST_TABLES: Final = 64
 """Kept between cases: those of one pair of models are asked for several times."""
 NOTHING_LEFT: Final = "without the lineages of both models the calibration has no pair left"

@@ -175,7 +175,7 @@ def name_candidates(catalog: Catalog, against: str | Path | Sequence[str | Path]
         if any(mark in part for mark in "*?["):
             fits = fnmatch.filter(here, part)
             if not fits:
-                raise UsageError(f"--against: no model of the catalog with weights here fits {part!r}")
+                raise UsageError(f"--against: no catalog model with local weights matches {part!r}")
             found.update(dict.fromkeys(fits))
         elif part:
             found[part] = None
@@ -206,10 +206,10 @@ def _failures(scored: Mapping[str, MetricScore], pair: str) -> list[str]:
 def _cannot_say(found: analysis.CandidateSet, run: CalibrationRun, damaged: Mapping[str, str]) -> list[str]:
     """What a reader must not take from the answer, most important first."""
     said = [
-        "That a candidate that is not excluded is a parent: strangers score high, too, and the best of many"
-        " strangers highest. To weigh one pair: compare MODEL CANDIDATE.",
-        "Which model came first: ancestors and descendants score alike. Siblings often remain too.",
-        "That derivations harder than those of the calibration would have been kept: the probability is over"
+        "That a candidate that is not excluded is a parent: unrelated models can score high too, and the"
+        " best of many scores highest. To weigh one pair: compare MODEL CANDIDATE.",
+        "Which model came first: ancestors and descendants score alike. Siblings often remain, too.",
+        "That harder derivations than those in the calibration would be kept: the probability refers to"
         " lineages and derivations like its own.",
         "That all ancestors remain at once: each does with the stated probability.",
     ]
@@ -217,15 +217,15 @@ def _cannot_say(found: analysis.CandidateSet, run: CalibrationRun, damaged: Mapp
     unlike = [one.name for one in found.candidates if not one.same_cell_only and one.standing != "not judged"]
     if unlike:
         said.append(
-            f"How derived pairs of two shapes such as these score: too few lineages have any, so that"
+            f"How derived pairs of these two shapes score: too few lineages have any, so"
             f" {len(unlike)} candidates were judged by derived pairs of all shapes."
         )
     unjudged = [one.reason for one in found.candidates if one.reason]
     if any(reason.startswith(NO_CALIBRATION) for reason in unjudged):
         said.append(
-            "Anything of candidates without calibration for these shapes: it takes a run with derived pairs"
-            " of these shapes, and independent models of them."
+            "Anything about candidates with no calibration for these shapes: this needs a run with derived"
+            " pairs of these shapes and independent models of them."
         )
     others = {reason for reason in unjudged if not reason.startswith(NO_CALIBRATION)}
-    said += [f"Anything of candidates for this reason: {reason}." for reason in sorted(others)]
+    said += [f"Anything about candidates for this reason: {reason}." for reason in sorted(others)]
     return said + run.doubts()

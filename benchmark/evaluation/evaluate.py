@@ -58,7 +58,7 @@ class Evaluation(Shown):
 
     @property
     def comparisons(self) -> tuple[analysis.Comparison, ...]:
-        """Paired differences, this metric less each baseline."""
+        """Paired differences, this metric minus each baseline."""
         return tuple(one for one in self.run.results.comparisons if one.metric_a == self.metric)
 
     @property

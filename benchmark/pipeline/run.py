@@ -73,7 +73,7 @@ def run(
     models : str, optional
         Only models whose id fits this glob.
     out : path, optional
-        The run directory; default: ``runs/<utc time>``. The same again goes on where it was.
+        The run directory; default: ``runs/<utc time>``. The same again resumes.
     limit : int, optional
         Only the first so many models.
     pairs_per_lineage_pair : int

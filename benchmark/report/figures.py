@@ -105,9 +105,11 @@ def decay_figure(sections: Sequence[MetricSection]) -> Figure:
         across = min(4, max(len(shown), 1))
         down = max(1, math.ceil(len(shown) / across))
         figure = blank(WIDE, 1.65 * down + 0.3)
-        figure.supxlabel("share of the founder's budget trained since", fontsize=8, color=INK)
+        figure.supxlabel("further training, share of the founder's budget", fontsize=8, color=INK)
         if not shown:
-            figure.add_subplot().text(0.5, 0.5, "no distances in these results", ha="center", color=SOFT)
+            figure.add_subplot().text(
+                0.5, 0.5, "no training distances in these results", ha="center", color=SOFT
+            )
         for index, section in enumerate(shown, 1):
             axes = figure.add_subplot(down, across, index)
             draw_decay(axes, section.result, section.look_alike_band, legend="")

@@ -1,11 +1,11 @@
 """Which conclusions of the zoo hold on real tables, by a rule.
 
-A conclusion is what an interval shows. Of an AUC: on which side of the two lines of the verdicts (.75 and
-.9) it lies. Of the threshold by which the zoo calls: that it *works* (a false positive rate of at most .1
-and a true positive rate of at least .5, the lines by which claims are judged) or *fails* (one of the two
+A conclusion is what an interval shows. Of an AUC: on which side of the two lines of the verdicts (0.75 and
+0.9) it lies. Of the threshold by which the zoo calls: that it *works* (a false positive rate of at most 0.1
+and a true positive rate of at least 0.5, the lines by which claims are judged) or *fails* (one of the two
 is shown to be on the other side). A conclusion has carried over where the real table's interval shows all
 that the zoo's shows; it is contradicted where it shows the opposite of some of it; where either interval
-holds a line, nothing is said of that line. All intervals of a comparison hold together with 95 %
+holds a line, nothing is said of that line. All intervals of a comparison hold together with 95%
 (Bonferroni).
 """
 
@@ -172,7 +172,7 @@ def _sides(interval: analysis.Interval) -> dict[str, str]:
     """Line → the side on which an interval lies; lines that it holds are left out."""
     found = {}
     for line in (FAIR, GOOD):
-        told = f"{line:g}".lstrip("0")
+        told = f"{line:g}"
         if interval.low > line:
             found[told] = "above"
         elif interval.high < line:
@@ -225,7 +225,7 @@ def _ends(intervals: Sequence[analysis.Interval]) -> str:
 
 
 def _words(sides: dict[str, str]) -> str:
-    """The sharpest of what is shown: above .9 says above .75 as well."""
+    """The sharpest of what is shown: above 0.9 says above 0.75 as well."""
     if not sides:
         return OPEN
     above = [line for line, side in sides.items() if side == "above"]

@@ -408,7 +408,7 @@ class ForgeryRecord(Shown):
 
 @dataclass(frozen=True)
 class MetricDescription(Shown):
-    """A metric: what it is, what it looks at, what its authors claim.
+    """A metric: what it is, the evidence it uses, what its authors claim.
 
     Attributes
     ----------
@@ -417,7 +417,7 @@ class MetricDescription(Shown):
     title : str
         A phrase that explains it.
     evidence : tuple of str
-        What it looks at: config, tokenizer, weights, activations, gradients, outputs.
+        Evidence it uses: config, tokenizer, weights, activations, gradients, outputs.
     invariances : tuple of str
         Changes of a model that leave its scores as they are.
     cost : str

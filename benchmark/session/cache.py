@@ -334,5 +334,5 @@ def byte_size(text: str, name: str) -> int:
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)B?\s*", text, flags=re.IGNORECASE)
     if match is None:
-        raise UsageError(f"{name}: {text!r} is no number of bytes; write it as 10GB, 500MB or 1000000")
+        raise UsageError(f"{name}: {text!r} is not a number of bytes; write it as 10GB, 500MB or 1000000")
     return int(float(match[1]) * UNITS[match[2].upper()])

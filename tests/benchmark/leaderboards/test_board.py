@@ -192,7 +192,7 @@ def test_terminal_json_page_and_markdown_say_the_same(
     for name in names:
         assert name in " ".join(page.text)
         assert f"| {name} |" in markdown
-    for words in ("Forgery and laundering", "Certified FPR", "Rank", "Who beats whom"):
+    for words in ("Forgery and laundering", "Certified FPR", "Rank", "Pairwise differences"):
         assert words in markdown
         assert words in " ".join(page.text)
     assert json.loads((tmp_path / "b.json").read_text()) == value

@@ -91,16 +91,16 @@ def test_text_holds_what_the_page_holds() -> None:
     for heading in (
         "What this catalog can certify",
         "All metrics",
-        "What each metric survives",
+        "AUC by derivation method",
         "Disputed cases",
-        "How it was made",
+        "How this report was made",
     ):
         assert f"\n## {heading}\n" in text
     for method in METHODS:
         assert method.replace(">", r"\>") in text
     assert "194 lineages" in text  # seven metrics together
     assert "Not scored in this run." in text
-    assert "In this run: attention-std .710" in text
+    assert "In this run: attention-std 0.710" in text
     assert markdown(run(), results(), scores()) == text
 
 
@@ -130,7 +130,9 @@ def test_the_terminal_table_fits_80_columns() -> None:
         assert re.search(
             r"separates|separates within limits|architecture detector|does not separate|cannot say", row
         )
-    assert re.search(r"norm-pearson\s+1\.000 \[\.\d\d, 1\.00\]\s+separates within limits\s+none stated", text)
+    assert re.search(
+        r"norm-pearson\s+1\.000 \[0\.\d\d, 1\.00\]\s+separates within limits\s+none stated", text
+    )
     assert "…" not in text
     silent = next(line for line in lines if line.strip().startswith("silent"))
     assert re.search(r"—\s+cannot say\s+none stated", silent)

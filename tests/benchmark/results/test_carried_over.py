@@ -33,13 +33,13 @@ def drawn(separation: float, seed: int) -> analysis.ScoreTable:
 @pytest.mark.parametrize(
     ("zoo", "real", "outcome", "words"),
     [
-        ((0.92, 0.97), (0.91, 0.99), "carried over", "above .9"),
-        ((0.92, 0.97), (0.80, 0.97), "in part", "above .75"),
+        ((0.92, 0.97), (0.91, 0.99), "carried over", "above 0.9"),
+        ((0.92, 0.97), (0.80, 0.97), "in part", "above 0.75"),
         ((0.92, 0.97), (0.60, 0.97), "open", "open"),
-        ((0.92, 0.97), (0.76, 0.85), "contradicted", "above .75 and below .9"),
-        ((0.50, 0.70), (0.30, 0.60), "carried over", "below .75"),
-        ((0.50, 0.70), (0.80, 0.95), "contradicted", "above .75"),
-        ((0.60, 0.95), (0.95, 0.99), "open", "above .9"),
+        ((0.92, 0.97), (0.76, 0.85), "contradicted", "above 0.75 and below 0.9"),
+        ((0.50, 0.70), (0.30, 0.60), "carried over", "below 0.75"),
+        ((0.50, 0.70), (0.80, 0.95), "contradicted", "above 0.75"),
+        ((0.60, 0.95), (0.95, 0.99), "open", "above 0.9"),
     ],
 )
 def test_rule_for_an_auc(
