@@ -105,7 +105,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_template_runs_as_it_is(evaluated: Evaluated) -> None:
     assert evaluated.said.code == 0, evaluated.said.err
     assert "gate look_alike_auc >= 0.5: " in evaluated.said.err
-    assert "my-metric less each baseline" in evaluated.said.out
+    assert "my-metric minus each baseline" in evaluated.said.out
     run = json.loads((evaluated.run / "run.json").read_text())
     assert (run["command"], run["status"]) == ("evaluate", "complete")
     assert run["arguments"]["metric"] == "my-metric"
@@ -162,11 +162,11 @@ def test_card_is_one_page_that_holds_the_results(evaluated: Evaluated) -> None:
         "look-alikes", "independent models of any shapes", "siblings", "models of one initialisation",
         "distilled models",
     ]  # fmt: skip
-    assert f" Cllr {result['evidence']['cllr']:.3f} bits".replace(" 0.", " .") in against[0]
+    assert f" Cllr {result['evidence']['cllr']:.3f} bits" in against[0]
     assert result["evidence"]["negatives"] == "look-alike"
     assert against[-1].endswith(": none, no distilled pair has a score.")
     assert f"**Does it separate children from look-alikes: {result['verdict']}.**" in card
-    assert "Claimed: .900" in card
+    assert "Claimed: 0.900" in card
     assert "not certified" in card
     assert "| fine-tune | 18 | 9 |" in card
     assert "not measured" not in card
