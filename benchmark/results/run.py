@@ -56,7 +56,8 @@ class Run(Shown):
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """One row per metric: verdicts, AUCs with their ends, p-value, threshold at the first goal, claim."""
-        return pd.DataFrame([_row(one) for one in self.results.metrics]).set_index("metric")
+        rows = [_row(one) for one in self.results.metrics]
+        return pd.DataFrame(rows, columns=None if rows else ["metric"]).set_index("metric")
 
     @cached_property
     def methods(self) -> pd.DataFrame:
