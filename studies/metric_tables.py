@@ -40,12 +40,14 @@ def tables(run: Run) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Under "weights" and "forward", Markdown.
+        Under "weights" and "forward", Markdown; without metrics of a kind it is not there.
     """
     runs_model = {metric.name for metric in fpcore.metrics() if metric.needs_forward_pass}
     found = {}
     for place, takes in (("weights", False), ("forward", True)):
         chosen = [one for one in run.results.metrics if (one.metric in runs_model) == takes]
+        if not chosen:
+            continue
         chosen.sort(key=lambda one: -np.nan_to_num(one.look_alike_auc.estimate, nan=-1.0))
         rows = [_row(one, run) for one in chosen]
         head = ("metric", "look-alike AUC", "interval", "AUC", "abstains", "look-alikes: median, highest",
@@ -116,7 +118,8 @@ def main() -> None:
     if given.write:
         page = PAGE.read_text(encoding="utf-8")
         PAGE.write_text(
-            SECTION.sub(lambda found: found[1] + made[found[2]] + found[4], page), encoding="utf-8"
+            SECTION.sub(lambda found: found[1] + made.get(found[2], found[3]) + found[4], page),
+            encoding="utf-8",
         )
 
 
