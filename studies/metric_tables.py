@@ -117,10 +117,8 @@ def main() -> None:
     print("\n".join(made.values()))
     if given.write:
         page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(
-            SECTION.sub(lambda found: found[1] + made.get(found[2], found[3]) + found[4], page),
-            encoding="utf-8",
-        )
+        text = SECTION.sub(lambda found: found[1] + made.get(found[2], found[3]) + found[4], page)
+        PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
