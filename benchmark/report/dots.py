@@ -63,14 +63,19 @@ class Scale:
     high: float
     ticks: tuple[float, ...]
 
+    @property
+    def _half(self) -> float:
+        """Half its length: the whole of the longest scales is more than a double holds."""
+        return self.high / 2 - self.low / 2
+
     def share(self, score: float) -> float:
         """Where a score stands, from 0 (left) to 1 (right); infinities stand at the ends."""
-        return min(max((score - self.low) / (self.high - self.low), 0.0), 1.0)
+        return min(max((score / 2 - self.low / 2) / self._half, 0.0), 1.0)
 
     def units(self, scores: Floats) -> npt.NDArray[np.int64]:
         """Where scores stand, in units."""
         with np.errstate(invalid="ignore"):
-            share = (scores - self.low) / (self.high - self.low)
+            share = (scores / 2 - self.low / 2) / self._half
         return np.rint(np.clip(share, 0.0, 1.0) * WIDTH).astype(np.int64)
 
 

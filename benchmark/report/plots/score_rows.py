@@ -19,6 +19,9 @@ __all__ = ["draw_rows", "rows_height", "scores"]
 
 INCH: Final = 72.0  # pixels of a row's height to an inch of paper
 RASTER: Final = 400  # dots of a row from which on they are stored as an image
+HUGE: Final = (
+    1e100  # beyond, the squares and differences that axes are laid out with leave the range of doubles
+)
 
 
 def scores(
@@ -61,26 +64,36 @@ def draw_rows(axes: Axes, rows: Sequence[dots.Row], scale: dots.Scale, result: M
     if not any(row.n for row in rows):
         axes.set_yticks([])
         return finish(axes, "score", "", "no pair has a score")
+    unit = _unit(scale)
+    low, high = scale.low / unit, scale.high / unit
     top, middles, edges = 0.0, [], []
     for row in rows:
         middles.append(top + row.height / 2)
-        _draw(axes, row, scale, top)
+        _draw(axes, row, (low, high), top)
         top += row.height
         edges.append(top)
     # One artist for all rows: matplotlib takes a millisecond or two for each.
     axes.hlines(edges, 0, 1, transform=axes.get_yaxis_transform(), color=HAIR, linewidth=0.5, zorder=0)
     told = [
-        (row.median, edge - row.height + 3, edge - 3) for row, edge in zip(rows, edges, strict=True) if row.n
+        (row.median / unit, edge - row.height + 3, edge - 3)
+        for row, edge in zip(rows, edges, strict=True)
+        if row.n
     ]
     axes.vlines(*zip(*told, strict=True), color=INK, linewidth=0.9, alpha=0.7)
     for kind, value, style in _thresholds(result):
         label = f"{kind} {value:.3g}"
-        axes.axvline(value, color=INK, linewidth=0.8, linestyle=style, label=label)
-    axes.set(ylim=(top, 0), xlim=(scale.low, scale.high))
+        axes.axvline(value / unit, color=INK, linewidth=0.8, linestyle=style, label=label)
+    axes.set(ylim=(top, 0), xlim=(low, high))
     axes.set_yticks(middles, [f"{row.label} ({row.n})" for row in rows])
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
-    return finish(axes, "score", "", legend="")
+    return finish(axes, "score" if unit == 1.0 else f"score / {unit:.0e}", "", legend="")
+
+
+def _unit(scale: dots.Scale) -> float:
+    """What scores are divided by before they are drawn: 1, or a power of ten for the hugest."""
+    most = max(abs(scale.low), abs(scale.high))
+    return 10.0 ** math.floor(math.log10(most)) if most > HUGE else 1.0
 
 
 def rows_height(rows: Sequence[dots.Row]) -> float:
@@ -98,11 +111,11 @@ def _thresholds(result: MetricSummary | None) -> list[tuple[str, float, str]]:
     return [line for line in found if math.isfinite(line[1])]
 
 
-def _draw(axes: Axes, row: dots.Row, scale: dots.Scale, top: float) -> None:
+def _draw(axes: Axes, row: dots.Row, ends: tuple[float, float], top: float) -> None:
     if not row.n:
         return
     axes.plot(
-        scale.low + row.x / dots.WIDTH * (scale.high - scale.low),
+        ends[0] + row.x / dots.WIDTH * (ends[1] - ends[0]),
         top + row.y,
         linestyle="none",
         marker="s" if row.kind.square else "o",

@@ -183,3 +183,18 @@ def test_plots_leave_settings_alone() -> None:
     plots.aucs(results())
     plots.scores(table("weight-cosine"))
     assert dict(mpl.rcParams) == before
+
+
+def test_scores_at_the_end_of_doubles_are_drawn_in_a_unit_of_their_own() -> None:
+    """An axis of 1e308 leaves the range of doubles in its own layout: matplotlib then finds no inverse."""
+    frame = analysis.example_table().frame
+    huge = analysis.ScoreTable(
+        frame.assign(score=np.where(frame["relation"] == "derived", 1.7e308, -1.7e308))
+    )
+    axes = plots.scores(huge)
+    axes.figure.canvas.draw()
+    assert axes.get_xlabel() == "score / 1e+307"
+    places = np.concatenate([line.get_xdata() for line in axes.lines])
+    assert np.isfinite(places).all()
+    assert places.min() < 0 < places.max()
+    assert plots.scores(analysis.example_table()).get_xlabel() == "score"
