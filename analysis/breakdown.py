@@ -55,7 +55,7 @@ class MethodClass(_Counts):
         Ends of the look-alike AUC that hold together for all methods of all metrics of the analysis: the
         lower end counts pairs without a score as misses, the upper end leaves them out.
     state : MethodState
-        "failed" where the upper bound is below .9, "held" where the lower one is not, "no score" where no
+        "failed" where the upper bound is below 0.9, "held" where the lower one is not, "no score" where no
         pair has one, else "undecided"; so, too, without look-alikes.
     tpr : Interval
         At the threshold.

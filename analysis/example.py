@@ -31,7 +31,7 @@ def example_table(
         Lineages of three models each, a founder and two children, in two architecture cells by turns.
     separation : float
         How much higher derived pairs score on average, in standard deviations of a single pair. Every pair
-        of one cell scores .5 higher, and the effects of lineages have a standard deviation of .4.
+        of one cell scores 0.5 higher, and the effects of lineages have a standard deviation of 0.4.
     seed : int
 
     Returns

@@ -38,8 +38,8 @@ def reversed_scores(auc: Interval) -> str:
     """
     if auc.high < 0.5 or auc.estimate < FAR_BELOW:
         return (
-            f"derived pairs score below independent ones (AUC {auc.estimate:.3f}): a score must be"
-            " higher the more alike two models are; change the sign of a distance"
+            f"derived pairs score below independent ones (AUC {auc.estimate:.3f}): scores must be"
+            " higher for more similar models; negate a distance"
         )
     return ""
 
@@ -60,7 +60,7 @@ class MetricReport(Shown):
         The AUC by jackknife, bootstrap, percentile bootstrap and DeLong.
     permutation : PermutationTest
     thresholds, independent_thresholds : tuple of Threshold
-        Against look-alikes (in a table without any, against all independents), and against all independents.
+        Against look-alikes (all independent pairs in a table without any), and against all independent pairs.
     claim : Claim or None
     claim_audit : ThresholdAudit or None
         What the claimed threshold does.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import joblib
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-__all__ = ["PROCESS_DIED", "end_with_parent", "in_processes", "quiet_about_workers"]
+__all__ = ["PROCESS_DIED", "end_with_parent", "in_processes", "quiet_about_workers", "worker_processes"]
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -31,6 +32,29 @@ _watch: threading.Thread | None = None
 def quiet_about_workers() -> None:
     """Say nothing where joblib replaces a worker that holds much memory: that is as it should be."""
     warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
+
+
+def worker_processes(n: int, return_as: Literal["generator", "generator_unordered"]) -> joblib.Parallel:
+    """Processes that work for this one and end with it.
+
+    Parameters
+    ----------
+    n : int
+        How many; one is this process itself.
+    return_as : str
+        As for `joblib.Parallel`.
+    """
+    quiet_about_workers()
+    # From their beginning, whether they are given work or not.
+    return joblib.Parallel(
+        n_jobs=n, return_as=return_as, backend="loky", initializer=_begin, initargs=(os.getpid(),)
+    )
+
+
+def _begin(parent: int) -> None:
+    """Be a process that works for another one: a Ctrl-C is for that to answer, and with it this one ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(parent)
 
 
 def end_with_parent(parent: int) -> None:
@@ -78,14 +102,11 @@ def in_processes(function: Callable[[Given], Found], given: Sequence[Given], wor
     object
         Results, in order.
     """
-    quiet_about_workers()
     packed = [pickle.dumps(each) for each in given]
 
     def begun(first: int) -> Iterator[Found]:
-        jobs = joblib.Parallel(n_jobs=min(workers, len(given)), return_as="generator")
-        found: Iterator[Found] = jobs(
-            joblib.delayed(_unpacked)(os.getpid(), function, each) for each in packed[first:]
-        )
+        jobs = worker_processes(min(workers, len(given)), "generator")
+        found: Iterator[Found] = jobs(joblib.delayed(_unpacked)(function, each) for each in packed[first:])
         return found
 
     return _finished(begun, begun(0), packed, function)
@@ -111,6 +132,5 @@ def _finished(
         yield function(pickle.loads(each))
 
 
-def _unpacked(parent: int, function: Callable[[Given], Found], packed: bytes) -> Found:
-    end_with_parent(parent)
+def _unpacked(function: Callable[[Given], Found], packed: bytes) -> Found:
     return function(pickle.loads(packed))

@@ -78,8 +78,8 @@ class Interval(Shown):
     >>> from analysis import Interval
     >>> print(Interval(0.9231, 0.8104, 0.9692, 0.95, "lineage jackknife", 1234, 71, 36))
     0.9231 [0.8104, 0.9692] (95%, lineage jackknife; 36 lineages, 1,234 pairs)
-    >>> print(Interval.undefined("the table holds no derived pair", level=0.95, method="lineage jackknife"))
-    undefined (the table holds no derived pair)
+    >>> print(Interval.undefined("the table has no derived pair", level=0.95, method="lineage jackknife"))
+    undefined (the table has no derived pair)
     """
 
     estimate: float

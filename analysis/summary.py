@@ -66,7 +66,7 @@ class MetricSummary(WithArrays):
     look_alike_auc : Interval
         How often it scores above one of its own look-alikes.
     partial_auc : Interval
-        Mean true positive rate over false positive rates from 0 to .05.
+        Mean true positive rate over false positive rates from 0 to 0.05.
     auc_with_abstentions_worst, look_alike_auc_with_abstentions_worst : Interval
         With every pair that has no score ranked worst.
     intervals : AucIntervals
@@ -74,9 +74,9 @@ class MetricSummary(WithArrays):
     permutation : PermutationTest
     thresholds : tuple of Threshold
         Against look-alikes, one per goal, the largest allowed false positive rate first. In a table without
-        look-alikes against all independents, as `negatives` of each says.
+        look-alikes against all independent pairs, as `negatives` of each says.
     independent_thresholds : tuple of Threshold
-        The same against all independents.
+        The same against all independent pairs.
     claim : ClaimAudit or None
         None where nobody claims anything.
     p_values : PValueSummary or None
@@ -263,12 +263,12 @@ class CatalogSummary(Shown):
         Independent look-alikes, and independent negatives of any shape, that the lineages are worth at most.
     certifiable_fpr, certifiable_independent_fpr : float
         Lowest false positive rate (mean over lineages) that so many can certify against look-alikes, and
-        against all independents; NaN where none.
+        against all independent pairs; NaN where none.
     lineages_needed : mapping of str to int
         A false positive rate, as text → lineages that a certificate needs, each of which shares its shapes
         with another where it is against look-alikes.
     minimal_detectable_auc_difference : float
-        Smallest difference of two AUCs around .9 that a paired test will likely find; NaN where none.
+        Smallest difference of two AUCs around 0.9 that a paired test will likely find; NaN where none.
     """
 
     n_models: int

@@ -70,7 +70,7 @@ class ScoreTable(Shown):
     frame : pandas.DataFrame
         The normalised table, model_a < model_b, sorted by (model_a, model_b).
     notes : tuple of str
-        What was changed or looks like a slip: blanks around names, names that differ only in case.
+        What was changed or looks like a slip: whitespace around names, names that differ only in case.
     models, lineages, cells : numpy.ndarray of str
         Names, sorted; the code arrays index them.
     score : ndarray of float64, shape (n_pairs,)
@@ -139,8 +139,8 @@ class ScoreTable(Shown):
         if twice.any():
             row = int(np.flatnonzero(twice)[0])
             raise BadTable(
-                f"pair {a[row]} – {b[row]} stands twice, in {place(places, row - 1)} and"
-                f" {place(places, row)}; a pair stands once a metric"
+                f"pair {a[row]} – {b[row]} appears twice, in {place(places, row - 1)} and"
+                f" {place(places, row)}; each pair may appear once per metric"
             )
 
         self.comparable: Mask = (frame["status"] == "ok").to_numpy()
@@ -187,7 +187,7 @@ class ScoreTable(Shown):
         names = sorted(pd.unique(frame["metric"]))
         if len(names) > 1:
             some = ", ".join(names[:5])
-            raise BadTable(f"{len(names)} metrics ({some}); give one metric a table")
+            raise BadTable(f"{len(names)} metrics ({some}); pass one table per metric")
         return names[0] if names else "score"
 
     @staticmethod
@@ -223,7 +223,7 @@ class ScoreTable(Shown):
         contradiction = of_model[models] != codes
         if contradiction.any():
             model = self.models[models[int(np.flatnonzero(contradiction)[0])]]
-            raise BadTable(f"model {model} stands with two values of {what}; it has one")
+            raise BadTable(f"model {model} has two different values of {what}; a model has one")
         return np.asarray(names, dtype=object), of_model
 
     def __len__(self) -> int:
@@ -331,7 +331,7 @@ def check_tables(value: object, name: str = "tables") -> tuple[ScoreTable, ...]:
     metrics = [table.metric for table in tables]
     twice = next((metric for metric in metrics if metrics.count(metric) > 1), None)
     if twice is not None:
-        raise BadArgument(f"{name} must hold one table a metric; {twice!r} stands twice")
+        raise BadArgument(f"{name} must hold one table per metric; {twice!r} appears twice")
     return tables
 
 

@@ -73,7 +73,7 @@ def no_column_twice(frame: pd.DataFrame) -> None:
     """Refuse a frame in which two columns have one name."""
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
-        raise BadTable(f"column {twice[0]} stands twice; keep one of them")
+        raise BadTable(f"column {twice[0]} appears twice; keep one of them")
 
 
 def columns_found(columns: Iterable[object]) -> str:
@@ -86,7 +86,7 @@ def columns_found(columns: Iterable[object]) -> str:
 def names_as_text(
     frame: pd.DataFrame, columns: Iterable[str], places: pd.Index[int]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Make the names in some columns text without blanks around them.
+    """Make the names in some columns text without whitespace around them.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def names_as_text(
         return frame.assign(**changed), ()
     some = ", ".join(repr(name) for name in list(stripped)[:3])
     names = "name" if len(stripped) == 1 else "names"
-    return frame.assign(**changed), (f"blanks around {len(stripped)} {names} were taken off ({some})",)
+    return frame.assign(**changed), (f"whitespace around {len(stripped)} {names} was stripped ({some})",)
 
 
 def is_text(values: pd.Series[str]) -> bool:
@@ -193,9 +193,9 @@ def _number(value: object) -> tuple[float, str]:
     except OverflowError:
         number = math.inf
     except (TypeError, ValueError):
-        return math.nan, f"which is no number{_hint(text)}"
+        return math.nan, f"which is not a number{_hint(text)}"
     if "_" in text:
-        return math.nan, "which is no number"
+        return math.nan, "which is not a number"
     if math.isinf(number) and "inf" not in str(value).lower():
         return math.nan, "beyond what a double can hold (1.8e308)"
     if number == 0 and any(digit in text.lower().partition("e")[0] for digit in "123456789"):

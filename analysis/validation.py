@@ -147,7 +147,7 @@ def check_probability(value: object, name: str, *, low: bool = False, high: bool
         raise _refused(name, allowed, value)
     share = float(value)
     if 1 < share <= 100:
-        allowed += f" (write {share:g} % as {share / 100:g})"
+        allowed += f" (write {share:g}% as {share / 100:g})"
     if not (0 < share < 1 or (low and share == 0) or (high and share == 1)):
         raise _refused(name, allowed, value)
     return share

@@ -42,7 +42,7 @@ class SeparationBounds(Shown):
     Attributes
     ----------
     n_metrics : int
-        Metrics judged together: each bound holds with a chance of error of at most .025 / n_metrics.
+        Metrics judged together: each bound holds with a chance of error of at most 0.025 / n_metrics.
     look_alike_auc : Interval
         Of all derived pairs with a score. At the lower end one lineage more tells nothing; at the upper end
         it is as good as can be.
@@ -54,10 +54,10 @@ class SeparationBounds(Shown):
     knows_shapes : bool
         Whether it is shown that the score tells one architecture cell from two among independent pairs, and
         that its AUC against all of them owes something to that: by bounds of the same level, above 1/2 and
-        above 0; and by .1 or more where the look-alike AUC is above 1/2.
+        above 0; and by 0.1 or more where the look-alike AUC is above 1/2.
     lineages_for_good, lineages_for_fair : int
-        Lineages like these with which the bound would lie beyond .9, and beyond .75, on the side on which the
-        estimate is; 0 where it does, -1 where a hundred times as many would not do or nothing is known.
+        Lineages like these with which the bound would lie beyond 0.9, and beyond 0.75, on the side of the
+        estimate; 0 where it does, -1 where a hundred times as many would not do or nothing is known.
     """
 
     _headline = "look_alike_auc"
@@ -124,7 +124,7 @@ def separation_bounds(
         if not rest.n_positive:
             why = NOTHING_LEFT
         elif statements > MOST_STATEMENTS:
-            why = f"so many ways to leave out {len(failing)} of {len(methods)} methods share no bound"
+            why = f"too many ways to leave out {len(failing)} of {len(methods)} methods for a joint bound"
         else:
             parts.append((rest, family_level(statements)))
     folds = [part.jackknife() for part, _ in parts]

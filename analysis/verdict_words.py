@@ -99,7 +99,7 @@ class MethodTally(Shown):
         --------
         >>> from analysis.verdict_words import MethodState, MethodTally
         >>> print(MethodTally.of([MethodState.HELD, MethodState.FAILED, MethodState.NO_SCORE]))
-        of 3 derivation methods 1 fails, 1 has no score, 0 are undecided, 1 holds
+        of 3 derivation methods, 1 fails, 1 has no score, 0 are undecided, 1 holds
         """
         found = [MethodState(state) for state in states]
         tally = cls(*(found.count(state) for state in MethodState))
@@ -116,7 +116,7 @@ class MethodTally(Shown):
             return f"{n} {one if n == 1 else more}"
 
         return (
-            f"of {counted(self.total, 'derivation method', 'derivation methods')}"
+            f"of {counted(self.total, 'derivation method', 'derivation methods')},"
             f" {counted(self.failed, 'fails', 'fail')}, {counted(self.no_score, 'has', 'have')} no score,"
             f" {counted(self.undecided, 'is', 'are')} undecided, {counted(self.held, 'holds', 'hold')}"
         )

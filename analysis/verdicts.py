@@ -2,7 +2,7 @@
 
 The question is whether the score separates children from look-alikes: independent models of the same
 architecture. (Whether what the authors claim holds is another question: `analysis.claim_verdicts`.) Two lines
-are drawn: GOOD, a look-alike AUC of .9, and FAIR, .75. What is said rests on bounds that hold together for
+are drawn: GOOD, a look-alike AUC of 0.9, and FAIR, 0.75. What is said rests on bounds that hold together for
 all metrics of the analysis, never on an estimate. In order, the first that applies:
 
 1. *cannot say*: there is no look-alike AUC; what is missing is named.
@@ -122,9 +122,9 @@ def verdict(report: Findings, level: float = 0.05) -> Verdict:
     >>> from analysis import analyse, example_table, verdict
     >>> report = analyse([example_table()], n_resamples=999).metrics[0]
     >>> print(verdict(report))
-    separates within limits: A child beats 97.0% [84.0%, 98.7%] of the look-alikes of its own shape
-    (permutation p 0.001); of 2 derivation methods 0 fail, 0 have no score, 2 are undecided, 0 hold. That it
-    beats 90% is not established: at least 84.0%; some 25 lineages like these would do.
+    separates within limits: A child outscores 97.0% [84.0%, 98.7%] of look-alikes of its own shape
+    (permutation p = 0.001). Of 2 derivation methods, 0 fail, 0 have no score, 2 are undecided, 0 hold. More
+    than 90% is not established: the lower bound is 84.0%; about 25 lineages like these would suffice.
     """
     if not isinstance(report, Findings):
         kind = type(report).__name__
@@ -145,8 +145,8 @@ def verdict(report: Findings, level: float = 0.05) -> Verdict:
         word = VerdictWord.WITHIN_LIMITS if limits else VerdictWord.SEPARATES
         tally = MethodTally.of(row.state for row in report.by_method.values())
         told = [
-            f"{_standing(report)}; {tally}.",
-            *(limits or [f"It is at least {bounds.low:.1%}{_family(report)}."]),
+            f"{_standing(report)}. {str(tally).capitalize()}.",
+            *(limits or [f"The lower bound is {bounds.low:.1%}{_family(report)}."]),
         ]
         return Verdict(word, " ".join(told), failing)
     return Verdict(VerdictWord.CANNOT_SAY, f"{_standing(report)}: {_open(report, level)}", failing)
@@ -164,8 +164,8 @@ def failing_methods(by_method: Mapping[str, MethodClass]) -> tuple[str, ...]:
 
 def _standing(report: Findings) -> str:
     alike, p = report.look_alike_auc, report.permutation.adjusted_p_value
-    told = f"A child beats {_share(alike)} of the look-alikes of its own shape"
-    return told if math.isnan(p) else f"{told} (permutation p {p:.2g})"
+    told = f"A child outscores {_share(alike)} of look-alikes of its own shape"
+    return told if math.isnan(p) else f"{told} (permutation p = {p:.2g})"
 
 
 def _share(interval: Interval) -> str:
@@ -175,34 +175,34 @@ def _share(interval: Interval) -> str:
 def _family(report: Findings) -> str:
     """Over how many metrics a bound holds; nothing to say of one."""
     n = report.bounds.n_metrics
-    return f" (bounds for {n} metrics together)" if n > 1 else ""
+    return f" (joint over {n} metrics)" if n > 1 else ""
 
 
 def _limits(report: Findings, failing: tuple[str, ...]) -> list[str]:
     """What keeps a metric with a signal from separating without reserve, a sentence each."""
     bounds, limits = report.bounds.look_alike_auc, []
     if bounds.high < GOOD:
-        limits.append(f"That is less than {GOOD:.0%}: at most {bounds.high:.1%}{_family(report)}.")
+        limits.append(f"Below {GOOD:.0%}: the upper bound is {bounds.high:.1%}{_family(report)}.")
     elif not bounds.low > GOOD:
         limits.append(
-            f"That it beats {GOOD:.0%} is not established: at least {bounds.low:.1%}{_family(report)};"
+            f"More than {GOOD:.0%} is not established: the lower bound is {bounds.low:.1%}{_family(report)};"
             f" {_would_do(report.bounds.lineages_for_good)}."
         )
     if failing:
         limits.append(f"Fails on {_named(failing, report.by_method)}.")
         rest = report.bounds.elsewhere
         if rest.defined:
-            limits.append(f"On the other methods a child beats {_share(rest)}{_family(report)}.")
+            limits.append(f"On the other methods a child outscores {_share(rest)}{_family(report)}.")
     if report.derived_coverage < 1 - LEFT_OUT:
-        limits.append(f"Leaves {1 - report.derived_coverage:.0%} of derived pairs without a score.")
+        limits.append(f"{1 - report.derived_coverage:.0%} of derived pairs have no score.")
     return limits
 
 
 def _would_do(lineages: int) -> str:
     return (
-        f"some {lineages} lineages like these would do"
+        f"about {lineages:,} lineages like these would suffice"
         if lineages > 0
-        else "more lineages like these would not do"
+        else "more lineages like these would not settle it"
     )
 
 
@@ -210,33 +210,36 @@ def _open(report: Findings, level: float) -> str:
     """Why nothing can be said, and what it would take."""
     bounds, p = report.bounds.look_alike_auc, report.permutation.adjusted_p_value
     if p > level and bounds.low > FAIR:
-        return f"the family-wise p is above {level:g}. Missing: more lineages in cells that hold several."
+        return (
+            f"the family-wise p is above {level:g}. Needed: more lineages in architecture cells that hold"
+            " several."
+        )
     ends = f"[{bounds.low:.1%}, {bounds.high:.1%}]"
     return (
-        f"the bounds {ends}{_family(report)} hold both sides of {FAIR:.0%}. Missing: more lineages with"
-        f" derived pairs and look-alikes (there are {bounds.n_lineages});"
+        f"the bounds {ends}{_family(report)} include {FAIR:.0%}. Needed: more lineages with derived pairs"
+        f" and look-alikes (this table has {bounds.n_lineages});"
         f" {_would_do(report.bounds.lineages_for_fair)}."
     )
 
 
 def _architecture(report: Findings) -> str:
     same = report.architecture.auc
-    told = f"AUC {report.auc.estimate:.3f} against all independent pairs"
+    told = f"AUC against all independent pairs is {report.auc.estimate:.3f}"
     if same.defined:
         told += (
-            f"; the same score tells independent models of one shape from others with AUC {same.estimate:.3f}"
+            "; among independent pairs, the score tells equal from different shapes with AUC"
+            f" {same.estimate:.3f}"
         )
     return told
 
 
 def _useless(report: Findings, failing: tuple[str, ...]) -> Verdict:
     bounds = report.bounds.look_alike_auc
-    told = f"{_standing(report)}: at most {bounds.high:.1%}{_family(report)}"
+    told = f"{_standing(report)}; the upper bound is {bounds.high:.1%}{_family(report)}"
     if bounds.low > CHANCE:
-        told += ", a trace of lineage, too weak to rely on"
-    if report.bounds.knows_shapes:
-        return Verdict(VerdictWord.ARCHITECTURE, f"{told}; yet {_architecture(report)}.", failing)
-    return Verdict(VerdictWord.FAILS, f"{told}; {_architecture(report)}.", failing)
+        told += ", a lineage signal too weak to rely on"
+    word = VerdictWord.ARCHITECTURE if report.bounds.knows_shapes else VerdictWord.FAILS
+    return Verdict(word, f"{told}. Its {_architecture(report)}.", failing)
 
 
 def _named(failing: tuple[str, ...], by_method: Mapping[str, MethodClass]) -> str:

@@ -9,8 +9,9 @@
 
 `run` turns a catalog into a calibration report and `analyse` a score table, `evaluate` judges a metric of
 your own beside the others, `compare`, `compare_pairs`, `find_parents` and `check_claim` weigh cases by a
-finished run, `read_run` reads one back, `diff_runs` says what changed between two, and `plots` draws them;
-`import_models` adds models of the hub to a catalog. Each is imported when it is first asked for.
+finished run, `read_run` reads one back, `verify` computes one again, `diff_runs` says what changed between
+two, and `plots` draws them; `import_models` adds models of the hub to a catalog. Each is imported when it is
+first asked for.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from benchmark.pipeline.fingerprint_model import ModelFingerprint, fingerprint
     from benchmark.pipeline.plan import Plan, plan
     from benchmark.pipeline.run import run
+    from benchmark.pipeline.verify import Verification, verify
     from benchmark.report import plots
     from benchmark.results.run import Run, read_run
 
@@ -51,6 +53,7 @@ __all__ = [
     "Plan",
     "Run",
     "RunsDiff",
+    "Verification",
     "analyse",
     "check_claim",
     "compare",
@@ -66,6 +69,7 @@ __all__ = [
     "plots",
     "read_run",
     "run",
+    "verify",
 ]
 
 #: Module → what it is the home of.
@@ -86,6 +90,7 @@ HOMES: Final = {
     "benchmark.pipeline.fingerprint_model": ("ModelFingerprint", "fingerprint"),
     "benchmark.pipeline.plan": ("Plan", "plan"),
     "benchmark.pipeline.run": ("run",),
+    "benchmark.pipeline.verify": ("Verification", "verify"),
     "benchmark.report.plots": ("plots",),
     "benchmark.results.run": ("Run", "read_run"),
 }

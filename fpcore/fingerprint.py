@@ -12,8 +12,8 @@ from typing import Final, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint
@@ -21,6 +21,7 @@ from fpcore.errors import BadCheckpoint
 __all__ = ["Fingerprint", "checkpoint_of"]
 
 SCHEMA: Final = 1
+FACTS: Final = {"metric": str, "version": int, "model": str, "digest": str}
 
 T = TypeVar("T")
 
@@ -81,6 +82,18 @@ class Fingerprint:
     def save(self, path: str | Path) -> None:
         """Write a safetensors file, whole or not at all; equal content gives equal bytes."""
         path = Path(path)
+        content = self.to_bytes()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+    def to_bytes(self) -> bytes:
+        """The content of the file that `save` writes."""
         about = {
             "schema": SCHEMA,
             "metric": self.metric,
@@ -92,15 +105,8 @@ class Fingerprint:
         arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
         # One metadata entry: safetensors keeps the order neither of several nor of tensors. Sums over
         # parts depend on their order in the last digit, so it is kept here.
-        content = save(arrays, metadata={"fingerprint": json.dumps(about, sort_keys=True)})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        content: bytes = save(arrays, metadata={"fingerprint": json.dumps(about, sort_keys=True)})
+        return content
 
     @classmethod
     def load(cls, path: str | Path) -> Fingerprint:
@@ -112,14 +118,41 @@ class Fingerprint:
             If the file is damaged or of another schema.
         """
         try:
-            with safe_open(path, framework="numpy") as stream:
-                about = json.loads((stream.metadata() or {})["fingerprint"])
-                arrays = {name: stream.get_tensor(name) for name in about["order"]}
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            content = Path(path).read_bytes()
+        except OSError as error:
             raise BadCheckpoint(f"{path}: not a readable fingerprint ({error}); delete it") from error
-        if about.get("schema") != SCHEMA:
+        return cls.from_bytes(content, str(path))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, where: str = "fingerprint") -> Fingerprint:
+        """Read what `to_bytes` gave.
+
+        Parameters
+        ----------
+        content : bytes
+        where : str
+            What an error calls it.
+
+        Raises
+        ------
+        BadCheckpoint
+            If it is damaged or of another schema.
+        """
+        try:
+            length = int.from_bytes(content[:8], "little")
+            about = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["fingerprint"])
+            schema = about["schema"]
+            names = about["order"] if schema == SCHEMA else []
+            tensors = load(content)
+            arrays = {str(name): tensors[name] for name in names}
+            facts = [(about[key], kind) for key, kind in FACTS.items()]
+            if any(type(fact) is not kind for fact, kind in facts) or len(arrays) != len(names):
+                raise ValueError("its header is of another form")
+        except (SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise BadCheckpoint(f"{where}: not a readable fingerprint ({error}); delete it") from error
+        if schema != SCHEMA:
             raise BadCheckpoint(
-                f"{path}: fingerprint of schema {about.get('schema')}, this version reads {SCHEMA}; delete it"
+                f"{where}: fingerprint of schema {schema}, this version reads {SCHEMA}; delete it"
             )
         return cls(about["metric"], about["version"], about["model"], about["digest"], arrays)
 

@@ -88,8 +88,8 @@ class Cost:
     Examples
     --------
     >>> import fpcore
-    >>> print(fpcore.Cost(model=3.0, pair=0.25, growth="a pair: cubic in width"))
-    3 ms a model, 0.25 ms a pair of zoo models; a pair: cubic in width
+    >>> print(fpcore.Cost(model=3.0, pair=0.25, growth="per pair: cubic in width"))
+    3 ms per model, 0.25 ms per pair of zoo models; per pair: cubic in width
     """
 
     model: float
@@ -97,7 +97,7 @@ class Cost:
     growth: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.model:.2g} ms a model, {self.pair:.2g} ms a pair of zoo models"
+        text = f"{self.model:.2g} ms per model, {self.pair:.2g} ms per pair of zoo models"
         return f"{text}; {self.growth}" if self.growth else text
 
 
@@ -111,7 +111,7 @@ class Metric(ABC):
     version : int
         Changes whenever a score could change; fingerprints of versions never mix.
     evidence : frozenset of str
-        What it looks at: config, tokenizer, weights, activations, gradients, outputs.
+        Evidence it uses: config, tokenizer, weights, activations, gradients, outputs.
     invariances : frozenset of str
         Those of `INVARIANCES` that leave its scores as they are.
     claims : tuple of Claim

@@ -98,11 +98,11 @@ class PoolStudy:
             self.by,
             str(self.n_children),
             str(self.n_lineages),
-            f"{percent(self.not_judged)} %",
+            percent(self.not_judged),
             percent_interval(self.coverage),
-            f"{percent(self.strangers)} %",
+            percent(self.strangers),
             f"{plain(self.size, 2)} of {plain(self.pool, 2)}",
-            f"{percent(self.emptied)} %",
+            percent(self.emptied),
         )
 
 

@@ -83,6 +83,7 @@ def less_cells(run: Path, cells: Sequence[str], into: Path) -> Path:
     scores = directory.read_scores()
     gone = scores["architecture_a"].isin(cells) | scores["architecture_b"].isin(cells)
     directory.write_scores(scores[~gone])
+    directory.conclude(directory.read_record())
     return into
 
 

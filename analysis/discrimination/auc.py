@@ -33,8 +33,8 @@ Method = Literal["jackknife", "bootstrap", "percentile", "delong"]
 METHODS: Final[dict[str, str]] = {
     name: f"{how}; pair-weighted"
     for name, how in {
-        "jackknife": "lineage jackknife, one lineage more that tells nothing: lineages independent",
-        "bootstrap": "lineage bootstrap, one lineage more that tells nothing: lineages independent",
+        "jackknife": "lineage jackknife, one additional uninformative lineage: lineages independent",
+        "bootstrap": "lineage bootstrap, one additional uninformative lineage: lineages independent",
         "percentile": "lineage bootstrap, percentiles: lineages independent and many, AUC far from 1",
         "delong": "DeLong: assumes that all pairs are independent, which they are not",
     }.items()
@@ -92,7 +92,7 @@ def auc(
     >>> from analysis import auc, example_table
     >>> table = example_table()
     >>> print(auc(table, "look-alike"))
-    0.9704 [0.8403, 0.987] (95%, lineage jackknife, one lineage more that tells nothing: lineages
+    0.9704 [0.8403, 0.987] (95%, lineage jackknife, one additional uninformative lineage: lineages
     independent; pair-weighted; 12 lineages, 294 pairs, 1 warning)
     >>> print(auc(table, method="delong"))
     0.9783 [0.9518, 1] (95%, DeLong: assumes that all pairs are independent, which they are not;
@@ -318,7 +318,7 @@ def why_undefined(table: ScoreTable, negatives: str, wins: Wins, *, comparable: 
     usable = table.comparable if comparable else np.ones(len(table), dtype=bool)
     for mask, name in ((table.derived, "derived"), (table.independent, "independent")):
         if not mask.any():
-            return f"the table holds no {name} pair"
+            return f"the table has no {name} pair"
         if not (mask & usable).any():
             return f"no {name} pair has a score: all {int(mask.sum())} abstained or failed"
     if negatives == "look-alike" and not len(table.cells):

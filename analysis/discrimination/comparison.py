@@ -23,7 +23,7 @@ __all__ = ["Comparison", "compare_all", "compare_metrics", "holm"]
 
 Floats = npt.NDArray[np.float64]
 METHOD: Final = (
-    "paired difference, same lineage jackknife, random weights, one lineage more that tells them apart;"
+    "paired difference, same lineage jackknife, random weights, one additional lineage that separates them;"
     " pair-weighted"
 )
 

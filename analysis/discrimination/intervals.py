@@ -296,10 +296,10 @@ def _interval(share: ShareOfLineages, values: Floats, low: float, high: float) -
             " established"
         )
     if share.units < FEW_UNITS:
-        said.append(f"few or very uneven lineages: they are worth {share.units:.1f} even ones")
+        said.append(f"few or very uneven lineages: equivalent to {share.units:.1f} equal ones")
     if not share.held:
         low, high = clopper_pearson(share.estimate, share.units / 2, share.level)
-        said.append("one lineage carries all there is to compare: a bound for so few trials")
+        said.append("all comparisons depend on one lineage: an exact bound instead")
     else:
         said += _who_decides(values)
     bound = unseen_bound(share.estimate, share.units, share.level, share.kind)
@@ -341,9 +341,9 @@ def _who_decides(values: Floats) -> list[str]:
     squares = (values - values.mean()) ** 2
     total = float(squares.sum())
     if total <= NOTHING:
-        return ["no lineage differs from another: the interval is what one lineage more can change"]
+        return ["no lineage differs from another: the interval is what one more lineage could change"]
     if len(values) >= FEW_LINEAGES and squares.max() > DECIDES * total:
-        return [f"one lineage of {len(values)} makes {squares.max() / total:.0%} of the variation"]
+        return [f"one lineage of {len(values)} accounts for {squares.max() / total:.0%} of the variance"]
     return []
 
 
@@ -372,7 +372,7 @@ def difference_interval(
         Passed on.
     """
     if len(folds) < 2 or np.isnan(folds).any():
-        reason = "one lineage carries all there is to compare"
+        reason = "all comparisons depend on one lineage"
         return Interval(
             estimate, math.nan, math.nan, level, method, n_pairs, n_models, n_lineages, reason=reason
         )

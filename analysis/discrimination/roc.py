@@ -22,9 +22,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 FINE: Final = 2_000
 """Thresholds at which the curve of every jackknife fold is known."""
-METHOD: Final = "lineage jackknife, one lineage more that is all errors, pointwise; pair-weighted"
+METHOD: Final = "lineage jackknife, one additional all-error lineage, pointwise; pair-weighted"
 PARTIAL: Final = (
-    "mean true positive rate over false positive rates up to {:g}; lineage jackknife, one lineage more;"
+    "mean true positive rate over false positive rates up to {:g}; lineage jackknife, one additional lineage;"
     " pair-weighted"
 )
 
@@ -125,7 +125,7 @@ def roc_curve(
     >>> from analysis import example_table, roc_curve
     >>> curve = roc_curve(example_table())
     >>> print(curve)
-    RocCurve: n points 124; level 0.95; method lineage jackknife, one lineage more that is all errors,
+    RocCurve: n points 124; level 0.95; method lineage jackknife, one additional all-error lineage,
     pointwise; pair-weighted
     >>> float(curve.fpr[0]), float(curve.tpr[-1]), float(curve.threshold[0])
     (0.0, 1.0, inf)

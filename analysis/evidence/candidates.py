@@ -6,8 +6,8 @@ probability at most 1 - confidence, whatever the distribution of scores, if the 
 exchangeable with those of the calibration (hierarchical conformal prediction: Lee, Barber & Willett 2023,
 arXiv:2306.06342).
 
-Nothing says that a candidate is kin. The best of many strangers is high, and highest where one of the pool
-resembles everything; how high, no calibration on other models tells.
+Nothing says that a candidate is related. The best of many unrelated models is high, and highest where one of
+the pool resembles everything; how high, no calibration on other models tells.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _judge(entry: Entry, confidence: float) -> Candidate:
             standing: Standing = "excluded" if p <= 1 - confidence + TOLERANCE else "remains"
             return judged(p, standing, n, mask is not None, "")
     reason = (
-        f"{n} lineages with derived pairs: none can be excluded at {confidence:.0%} by fewer than"
-        f" {math.ceil(needed - 1e-9)}"
+        f"{n} lineages with derived pairs: excluding a candidate at {confidence:.0%} confidence needs at"
+        f" least {math.ceil(needed - 1e-9)}"
     )
     return judged(math.nan, "not judged", n, False, reason)

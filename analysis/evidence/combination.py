@@ -1,7 +1,7 @@
 """What several metrics weigh together: one log10 LR that accounts for what they share.
 
 Metrics look at the same weights. Their likelihood ratios must not be multiplied; their scores are weighed
-jointly instead (`analysis.evidence.logistic_fit`), on the pairs on which all of them speak, out of lineage,
+jointly instead (`analysis.evidence.logistic_fit`), on the pairs that all of them score, out of lineage,
 and judged on pairs whose lineages took no part in the fit.
 """
 
@@ -232,8 +232,8 @@ def combine_evidence(tables: Sequence[ScoreTable], *, negatives: str = LOOK_ALIK
     scores = joined.frame[[_column(place) for place in range(len(names))]].to_numpy(dtype=np.float64)
     pairs = LabelledPairs.of(joined, scores, negatives)
     if not pairs.n_derived or not pairs.n_negative:
-        return _without(names, negatives, f"no derived and {negatives} pairs on which all of them speak")
-    reason = too_few_lineages(pairs, ", on which all of them speak")
+        return _without(names, negatives, f"no derived and {negatives} pairs that all of them score")
+    reason = too_few_lineages(pairs, ", that all of them score")
     if reason:
         return _without(names, negatives, reason)
     fit = pairs.fit()

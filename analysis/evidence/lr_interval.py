@@ -22,8 +22,8 @@ __all__ = ["METHOD", "evidence_interval", "lr_interval"]
 
 Floats = npt.NDArray[np.float64]
 METHOD: Final = (
-    "lineage jackknife of the fit, Satterthwaite t, no surer than the exact limits of the shares beyond;"
-    " within the bounds"
+    "lineage jackknife of the fit, Satterthwaite t, no narrower than the exact limits of the shares beyond;"
+    " clipped to the bounds"
 )
 
 

@@ -25,12 +25,12 @@ def too_few_lineages(pairs: LabelledPairs, where: str = "") -> str:
     if pairs.n_holders < FEWEST_HOLDERS or pairs.n_lineages < FEWEST_LINEAGES:
         return (
             f"{pairs.n_holders} lineages with derived pairs{such}, of {pairs.n_lineages} in all{where}:"
-            f" it takes at least {FEWEST_HOLDERS} of {FEWEST_LINEAGES} to weigh one by the others"
+            f" leave-one-out needs at least {FEWEST_HOLDERS} of {FEWEST_LINEAGES}"
         )
     if pairs.n_negative_lineages < FEWEST_HOLDERS:
         return (
-            f"{pairs.n_negative_lineages} lineages with {pairs.negatives} pairs{where}: it takes at least"
-            f" {FEWEST_HOLDERS} to weigh one by the others"
+            f"{pairs.n_negative_lineages} lineages with {pairs.negatives} pairs{where}: leave-one-out"
+            f" needs at least {FEWEST_HOLDERS}"
         )
     return ""
 

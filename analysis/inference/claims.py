@@ -76,7 +76,7 @@ class PValueSummary(WithArrays):
     Attributes
     ----------
     rates : tuple of RejectionRate
-        At .05, .01 and .001.
+        At 0.05, 0.01 and 0.001.
     verdict : {"not refuted", "too small", "too large", "cannot say"}
         "too small": at some level unrelated pairs are rejected more often than it says (its interval lies
         above the level). "too large": never more often, and somewhere less. "not refuted": every interval

@@ -35,7 +35,7 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-SAME_CELL: Final = "infinitesimal lineage jackknife, dyadic, one lineage more that tells nothing"
+SAME_CELL: Final = "infinitesimal lineage jackknife, dyadic, one additional uninformative lineage"
 GAP: Final = "difference on the same lineage jackknife folds, random weights, one lineage more"
 REGRESSION: Final = "least squares on score ranks, lineage jackknife, t(effective lineages - 1)"
 FEWEST: Final = 3.0
@@ -258,7 +258,7 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
         if math.isnan(sd):
             reason = "one lineage holds all that tells of it"
         elif worth < FEWEST:
-            reason = f"lineages so uneven that they are worth {worth:.1f} here; {FEWEST:g} are needed"
+            reason = f"lineages too uneven: equivalent to {worth:.1f} equal ones; {FEWEST:g} are needed"
         elif sd <= 1e-12:
             reason = "the residuals do not vary"
         if reason:
@@ -344,7 +344,7 @@ def _predictors(table: ScoreTable, rows: npt.NDArray[np.intp]) -> tuple[list[str
             continue
         x = np.column_stack([np.ones(len(rows)), *columns, values_])
         if np.linalg.matrix_rank(x.T @ x, tol=1e-9 * len(rows)) < x.shape[1]:
-            left_out.append(f"{name} (the others tell it)")
+            left_out.append(f"{name} (determined by the others)")
             continue
         names.append(name)
         columns.append(values_)

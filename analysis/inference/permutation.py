@@ -38,10 +38,10 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 NULL: Final = (
-    "models of one architecture cell are exchangeable; or, where they are not, lineages are drawn"
-    " independently and derived pairs score on average what the levels of their models and lineages explain,"
-    " added, multiplied, or by the lower of two. Not refuted: that models of a lineage are alike for another"
-    " reason than descent (the same data, the same recipe), or that levels combine in yet another way"
+    "models of one architecture cell are exchangeable; or, failing that, lineages are drawn independently"
+    " and derived pairs score on average what the score levels of their models and lineages predict (sum,"
+    " product, or the lower of the two). Not ruled out: that models of a lineage are alike for a reason other"
+    " than descent (the same data, the same recipe), or that levels combine in yet another way"
 )
 """What a small p-value speaks against, both halves; and what gives a small one without any descent."""
 TIE: Final = 1e-7
@@ -298,8 +298,8 @@ def _alone(table: ScoreTable, use: _Usable, family: _Family, level: float) -> Pe
         reason = f"{what}: no p-value below {family.smallest:.2g} can be reached, the level is {level:g}"
     elif excess.n_lineages < 2:
         reason = (
-            "one lineage holds all derived pairs that have look-alikes: what its own level does to them"
-            " cannot be told from descent"
+            "one lineage holds all derived pairs that have look-alikes: its own score level cannot be"
+            " told from descent"
         )
     p = math.nan if reason else max(exchangeable, excess.p_value)
     return PermutationTest(

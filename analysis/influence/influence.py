@@ -57,7 +57,7 @@ class Influence(Shown):
         here = np.flatnonzero(~np.isnan(found))
         if math.isnan(estimate) or not len(here):
             return cls.undefined(
-                "nothing is left to compute it from" if len(found) else "there is nothing to change"
+                "no data left to compute it from" if len(found) else "there is nothing to change"
             )
         gap = np.zeros(len(here))
         # An infinite estimate is where it was, and else infinitely far.

@@ -60,8 +60,8 @@ class WeighedPairs:
         value = evidence.unbounded
         if len(value) != len(pairs.rows):
             raise BadArgument(
-                f"evidence is of another table: it weighed {len(value):,} pairs, this one has"
-                f" {len(pairs.rows):,}; analysis.calibrate_evidence(table) makes it"
+                f"evidence is for another table: it covers {len(value):,} pairs, this one has"
+                f" {len(pairs.rows):,}; call analysis.calibrate_evidence(table)"
             )
         order = np.argsort(value, kind="stable")
         return cls(

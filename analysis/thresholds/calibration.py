@@ -86,7 +86,7 @@ class Threshold(Shown):
     @property
     def against(self) -> str:
         """The pairs that a false positive is about, in words."""
-        return "look-alikes" if self.negatives == "look-alike" else "all independents"
+        return "look-alikes" if self.negatives == "look-alike" else "all independent pairs"
 
     def __str__(self) -> str:
         asked = f"FPR ≤ {number(self.max_fpr)} among {self.against}"
@@ -175,8 +175,8 @@ def calibrate_threshold(
     >>> threshold.negatives, threshold.certified, threshold.lineages_needed
     ('look-alike', False, 118)
     >>> print(threshold.reason)
-    not certifiable with this catalog: 59 independent look-alikes are needed for 0.05 at confidence 0.95, its
-    lineages are worth 6; 118 lineages that share their shapes would do
+    not certifiable with this catalog: 0.05 at confidence 0.95 needs 59 independent look-alikes, its lineages
+    provide 6; 118 lineages that share their shapes would suffice
     >>> calibrate_threshold(example_table(n_lineages=120), max_fpr=0.05).certified
     True
     """
@@ -270,7 +270,7 @@ def certified_value(
     if math.isnan(value):
         return (
             value,
-            f"more than {max_fpr:g} of the {kind} pairs score +infinity: no threshold keeps them out",
+            f"more than {max_fpr:g} of the {kind} pairs score +infinity: no threshold excludes them",
         )
     if not enough(weighed.n, needed):
         together = f" for {n_metrics} metrics together" if n_metrics > 1 else ""
@@ -278,9 +278,9 @@ def certified_value(
             ("look-alikes", " that share their shapes") if kind == "look-alike" else ("negatives", "")
         )
         return value, (
-            f"not certifiable with this catalog: {needed} independent {whom} are needed for"
-            f" {max_fpr:g} at confidence {confidence:g}{together}, its lineages are worth {weighed.n:.4g};"
-            f" {2 * needed} lineages{sharing} would do"
+            f"not certifiable with this catalog: {max_fpr:g} at confidence {confidence:g}{together} needs"
+            f" {needed:,} independent {whom}, its lineages provide {weighed.n:.4g};"
+            f" {2 * needed:,} lineages{sharing} would suffice"
         )
     bound = weighed.certified(max_fpr, each)
     if math.isnan(bound):

@@ -82,7 +82,7 @@ def held_out_rates(
     n_groups = len(member)
     if n_groups < 3:
         reason = (
-            f"fewer than three groups ({n_groups}) by {by}: none is left to calibrate on"
+            f"fewer than three groups ({n_groups}) by {by}: nothing is left to calibrate on"
             if n_groups
             else f"{by} unknown"
         )
@@ -101,7 +101,7 @@ def held_out_rates(
         against = np.where(code < 0, np.nan, limit[code])
         usable = ~np.isnan(against)
         if not usable.any():
-            reason = f"no pair is left to judge with its {by} left out"
+            reason = f"no pair can be judged with its {by} left out"
             return Interval.undefined(reason, level=level, method=method)
         hit = table.score[rows[usable]] >= against[usable]
         return share_interval(table, rows[usable], hit, pairs_of=pairs_of, level=level, method=method)

@@ -147,7 +147,7 @@ def minimal_detectable_auc_difference(
     sides, each with the design effect 1 + (k - 1)·ICC of clusters of k pairs: G clusters of derived pairs
     and G(G - 1)/2 lineage pairs of negatives, whose shared lineages are left out because the same effect
     lifts their derived pairs; t with G - 1 degrees of freedom. In simulated catalogs the true error of
-    the difference was .8 to 1.5 of it.
+    the difference was 0.8 to 1.5 of it.
 
     Examples
     --------

@@ -23,8 +23,7 @@ __all__ = ["METHOD", "rate", "share_interval", "share_of_pairs"]
 
 Mask = npt.NDArray[np.bool_]
 METHOD: Final = (
-    "lineage jackknife, random weights, one lineage more that is all errors: lineages independent;"
-    " pair-weighted"
+    "lineage jackknife, random weights, one additional all-error lineage: lineages independent; pair-weighted"
 )
 
 

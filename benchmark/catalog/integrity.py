@@ -246,7 +246,7 @@ class _Check:
         above = self._ancestors(origin)
         common = (above | {origin}) & (self._ancestors(target) | {target})
         if forgery.kind == "frame" and common:
-            message = f"{origin} and {target} are kin by {min(common)}; frame a stranger"
+            message = f"{origin} and {target} share {min(common)}; frame an unrelated model"
             yield self._problem(place, message)
         if forgery.kind == "evade" and target not in above:
             message = f"{origin} does not descend from {target}; evade an ancestor"

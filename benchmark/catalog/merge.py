@@ -53,7 +53,7 @@ def merged(parts: Sequence[Part]) -> Part:
             for index, entry in enumerate(_entries(part, kind)):
                 place: Place = (kind, index)
                 called = str(getattr(entry, name))
-                # What stands twice in one file is for the checks of every catalog to say.
+                # What appears twice in one file is for the checks of every catalog to say.
                 if called in first and first[called][1] is not part.document:
                     _same(called, entry, part.document, place, *first[called])
                     continue

@@ -138,7 +138,7 @@ class Forgery:
     aimed_at : str
         The metric that is to be deceived.
     target : str
-        The model it is to look like kin of (frame), or a stranger to (evade).
+        The model it is made to look related to (frame), or unrelated to (evade).
     """
 
     kind: str

@@ -69,7 +69,7 @@ def _pairs(published: Sequence[Publication], models: Sequence[Model]) -> Iterato
             key = (score.metric, score.quantity, score.where, frozenset(score.pair))
             if key in seen:
                 pair = " – ".join(score.pair)
-                yield where, f"{score.metric} of {pair} stands twice; keep one, or say `where` each stands"
+                yield where, f"{score.metric} of {pair} appears twice; keep one, or say `where` each stands"
             seen.add(key)
 
 

@@ -148,8 +148,8 @@ class ForgeryForm(Form):
     """What a model was forged for, its function kept; a zoo recipe says it by itself."""
 
     kind: Literal[FORGERIES] = Field(  # type: ignore[valid-type]
-        description="frame: a stranger made to look like kin of the target; evade: a descendant of the "
-        "target made to look like a stranger"
+        description="frame: an unrelated model made to look related to the target; evade: a descendant of "
+        "the target made to look unrelated"
     )
     aimed_at: Name = Field(description="the metric that is to be deceived")
     target: Name = Field(description="id of the model it is to look like, or unlike")

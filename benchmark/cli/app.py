@@ -14,6 +14,7 @@ from benchmark.cli.compare_verb import compare
 from benchmark.cli.evaluate_verb import evaluate
 from benchmark.cli.exits import BAD_INPUT, CRASHED, INTERRUPTED, crash_message, message
 from benchmark.cli.fingerprint_verb import fingerprint
+from benchmark.cli.interrupts import FAREWELL, interruptible
 from benchmark.cli.leaderboard_verb import leaderboard
 from benchmark.cli.metrics_verb import metrics
 from benchmark.cli.power_verb import power
@@ -34,39 +35,42 @@ app = typer.Typer(
 # What the list of commands says: one line each that is whole at 80 columns.
 VERBS: Final = (
     (run, "Calibrate metrics on a catalog and write the report."),
-    (analyse, "The same statistics for a table of scores; opens no model."),
+    (analyse, "Compute the same statistics for a score table; no weights."),
     (fingerprint, "Extract and show the fingerprint of one checkpoint."),
-    (evaluate, "Judge a metric of yours beside the known ones."),
-    (compare, "Weigh one pair of models, or one model against a pool."),
+    (evaluate, "Evaluate your own metric beside the known ones."),
+    (compare, "Weigh the evidence for two models, or for candidate parents."),
     (check_claim, "Is a model's stated base consistent with its weights?"),
     (leaderboard, "Rank the metrics of several runs."),
     (report, "Render the report of a finished run again."),
     (metrics, "Describe the metrics: evidence, invariances, claims."),
-    (power, "What a catalog can certify, and what more would need."),
+    (power, "Show what a catalog can certify, and what more would take."),
 )
 for verb, told in VERBS:
     app.command(short_help=told)(verb)
 app.add_typer(catalog_verbs.app, name="catalog", short_help="Check, search and extend the catalog.")
-app.add_typer(zoo_verbs.app, name="zoo", short_help="Train the controlled models again, or verify them.")
-app.add_typer(runs_verbs.app, name="runs", short_help="What changed between two runs.")
+app.add_typer(zoo_verbs.app, name="zoo", short_help="Retrain the zoo models, or verify them.")
+app.add_typer(runs_verbs.app, name="runs", short_help="Show what changed between two runs.")
 app.add_typer(cache_verbs.app, name="cache", short_help="Show or clear the cache.")
 
 
 def main() -> None:
     """Run the command line; bad input is one clear line and exit code 2, a fault of ours 70."""
-    try:
-        code = app(standalone_mode=False)
-    except Exception as error:
-        told = message(error)
-        if told is None:
-            traceback.print_exception(error)
-            say(crash_message(error))
-            sys.exit(CRASHED)
-        say(told)
-        sys.exit(BAD_INPUT)
-    if code == INTERRUPTED:
-        say("interrupted; the work done is kept: the same command goes on where it was")
-    sys.exit(code or 0)
+    with interruptible():
+        try:
+            code = app(standalone_mode=False)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except Exception as error:
+            told = message(error)
+            if told is None:
+                traceback.print_exception(error)
+                say(crash_message(error))
+                sys.exit(CRASHED)
+            say(told)
+            sys.exit(BAD_INPUT)
+        if code == INTERRUPTED:
+            say(FAREWELL)
+        sys.exit(code or 0)
 
 
 def _version(wanted: bool) -> None:

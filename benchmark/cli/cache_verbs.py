@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Look at the cache of fingerprints, scores, results, figures and calibrations, or clear it.",
+    help="Show or clear the cache of fingerprints, scores, results, figures and calibrations.",
     no_args_is_help=True,
 )
 
 
 @app.command("info")
 def cache_info(json_: Json = False) -> None:
-    """Where the cache lies and what it holds."""
+    """Show where the cache is and what it holds."""
     from benchmark.session.session import Session
 
     info = Session.start().cache.info()
@@ -32,9 +32,9 @@ def cache_info(json_: Json = False) -> None:
         print(f"{info.path}\n{_table(info)}\nKept from one run to the next: {_size(info.limit)} at most.")
 
 
-@app.command("clear", short_help="Delete what the cache holds.")
+@app.command("clear", short_help="Delete the contents of the cache.")
 def cache_clear(json_: Json = False) -> None:
-    """Delete what the cache holds; the next run does that work again, to the same results."""
+    """Delete the contents of the cache; the next run recomputes them, with the same results."""
     from benchmark.session.session import Session
 
     deleted = Session.start().cache.clear()

@@ -17,24 +17,23 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="Validate and look at the catalog, and add models of the hub to it.", no_args_is_help=True
-)
-app.command("published", short_help="List scores that others published for real pairs.")(catalog_published)
+app = typer.Typer(help="Validate and inspect the catalog, and add hub models to it.", no_args_is_help=True)
+app.command("published", short_help="List published scores of real pairs.")(catalog_published)
 
 
-@app.command("check", short_help="Validate catalogs; every problem on a line of its own.")
+@app.command("check", short_help="Validate catalogs, one line per problem.")
 def catalog_check(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE]...", help="Catalogs; default: the shipped one.")
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Catalog files; default: the shipped one."),
     ] = None,
     catalog: CatalogFiles = None,
     json_: Json = False,
 ) -> None:
-    """Validate catalogs, every problem on a line of its own, and count what they hold.
+    """Validate catalogs, one line per problem, and count their entries.
 
-    Of models on this machine, and of those on the hub whose entry names a commit, as import writes it, config
-    and headers are read: they must have the shape that the entry states. Files are checked one by one;
+    For local models, and for hub models whose entry names a commit (as import writes it), config and tensor
+    headers are read and must match the shape that the entry states. Files are checked one by one;
     several --catalog together, as a run merges them.
     """
     from benchmark.catalog import CatalogError, load_catalog
@@ -75,25 +74,26 @@ def _problems(error: CatalogError) -> list[dict[str, object]]:
     ]
 
 
-@app.command("import", short_help="Write entries from the hub's own metadata.")
+@app.command("import", short_help="Write entries from hub metadata.")
 def catalog_import(
     names: Annotated[list[str], typer.Argument(metavar="ORG/NAME[@REVISION]...", help="Models on the hub.")],
     catalog: CatalogFile = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="The catalog to add them to; default: that of --catalog."),
+        typer.Option("--out", metavar="FILE", help="Catalog to add them to; default: that of --catalog."),
     ] = None,
     with_parents: Annotated[
-        bool, typer.Option("--with-parents", help="Import what their cards name as base, too.")
+        bool, typer.Option("--with-parents", help="Also import the base models that their cards name.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the entries and write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the entries without writing them.")
+    ] = False,
     json_: Json = False,
 ) -> None:
-    """Write entries from the hub's own metadata, as evidence of grade card.
+    """Write entries from hub metadata, with evidence grade card.
 
-    What the catalog holds already stays as it is; models that the shipped catalog holds (or that of
-    --catalog, beside an --out of its own) are taken over with their evidence. Whatever a card says against it
-    is said.
+    Existing entries stay as they are. Models that the shipped catalog has (or that of --catalog, if --out
+    differs) are copied with their evidence; contradictions with a card are reported.
     """
     from benchmark.catalog import load_catalog, shipped_catalog
     from benchmark.catalog.hub_import import import_models
@@ -121,7 +121,7 @@ def catalog_import(
 
 @app.command("show")
 def catalog_show(model: ModelName, catalog: CatalogFiles = None, json_: Json = False) -> None:
-    """One model: facts, parents, children, evidence, disputes."""
+    """Show one model: facts, parents, children, evidence, disputes."""
     from benchmark.catalog import load_catalog
     from benchmark.catalog.show import model_json, show_text
 
@@ -134,7 +134,7 @@ def catalog_show(model: ModelName, catalog: CatalogFiles = None, json_: Json = F
 
 @app.command("tree")
 def catalog_tree(model: ModelName, catalog: CatalogFiles = None, json_: Json = False) -> None:
-    """The lineage of a model as a tree."""
+    """Show the lineage of a model as a tree."""
     from benchmark.catalog import load_catalog
     from benchmark.catalog.show import tree_json, tree_text
 
@@ -145,14 +145,16 @@ def catalog_tree(model: ModelName, catalog: CatalogFiles = None, json_: Json = F
         print_text(tree_text(loaded, model))
 
 
-@app.command("pairs", short_help="All pairs, with relation, method and lineages.")
+@app.command("pairs", short_help="List all pairs, with relation, method and lineages.")
 def catalog_pairs(
-    relation: Annotated[str | None, typer.Option(metavar="r", help="Only pairs of this relation.")] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="As CSV, with all labels.")] = False,
+    relation: Annotated[
+        str | None, typer.Option(metavar="RELATION", help="Only pairs of this relation.")
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV with all labels.")] = False,
     catalog: CatalogFiles = None,
     json_: Json = False,
 ) -> None:
-    """All pairs with relation, method, lineages and architecture cells."""
+    """List all pairs with relation, method, lineages and architecture cells."""
     from benchmark.catalog import load_catalog
     from benchmark.catalog.show import pairs_text
 

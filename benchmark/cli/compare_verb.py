@@ -21,42 +21,46 @@ CaseDocument = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="Write the result here: .html, .json or .md; of --pairs .csv, .parquet or .json.",
+        help="Write the result to this file: .html, .json or .md; with --pairs .csv, .parquet or .json.",
     ),
 ]
 
 
 def compare(
     model_a: Annotated[
-        str | None, typer.Argument(metavar="MODEL_A", help="A catalog id, a path, or org/name.")
+        str | None, typer.Argument(metavar="MODEL_A", help="Catalog id, path, or org/name.")
     ] = None,
     model_b: Annotated[
-        str | None, typer.Argument(metavar="[MODEL_B]", help="Another one; or give --against.")
+        str | None, typer.Argument(metavar="[MODEL_B]", help="A second model, unless --against is given.")
     ] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="A run directory: its look-alikes and children weigh the scores."),
+        typer.Option(
+            metavar="RUN", help="Run directory whose look-alikes and children calibrate the scores."
+        ),
     ] = None,
     against: Annotated[
         str | None,
         typer.Option(
             metavar="POOL",
-            help="Which of these remain as parents: a folder, or ids, globs and paths with commas between.",
+            help="Candidate parents: a folder, or comma-separated ids, globs and paths.",
         ),
     ] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(
             metavar="TABLE",
-            help="Many pairs: a .csv or .parquet file with model_a, model_b; each model is read once.",
+            help="Table of pairs (.csv or .parquet) with model_a, model_b; each model is read once.",
         ),
     ] = None,
     confidence: Annotated[
-        float, typer.Option(metavar="c", help="With --against: a true parent remains so surely.")
+        float, typer.Option(metavar="c", help="With --against: probability of keeping a true parent.")
     ] = 0.9,
     metrics: Annotated[
         str | None,
-        typer.Option(metavar="a,b", help="Names and globs, or all; default: the run's, else the cheap ones."),
+        typer.Option(
+            metavar="a,b", help="Metric names, globs, or all; default: those of the run, else the cheap ones."
+        ),
     ] = None,
     catalog: CatalogFiles = None,
     out: CaseDocument = None,

@@ -35,17 +35,18 @@ __all__ = ["evaluate"]
 def evaluate(
     metric: Annotated[
         str | None,
-        typer.Argument(metavar="FILE.py:Class", help="A fpcore.Metric, or a function of two checkpoints."),
+        typer.Argument(metavar="FILE.py:Class", help="An fpcore.Metric, or a function of two checkpoints."),
     ] = None,
     new: Annotated[
-        Path | None, typer.Option("--new", metavar="FILE", help="Write a metric to start from, and stop.")
+        Path | None, typer.Option("--new", metavar="FILE", help="Write a metric template and stop.")
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option(metavar="a,b", help="Baselines: names and globs, or all; default: those marked cheap."),
+        typer.Option(metavar="a,b", help="Baseline names, globs, or all; default: the cheap ones."),
     ] = None,
     gate: Annotated[
-        list[str] | None, typer.Option(metavar="look_alike_auc=0.95", help="What must hold; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="look_alike_auc=0.95", help="Condition that must hold; repeatable."),
     ] = None,
     catalog: CatalogFiles = None,
     tier: Tier = "zoo",
@@ -58,7 +59,7 @@ def evaluate(
     time_limit: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="SECONDS", help="For one model, and one pair (POSIX); default 60, 0: no limit."
+            min=0, metavar="SECONDS", help="Per model and per pair (POSIX); default 60, 0: no limit."
         ),
     ] = None,
     force: Force = False,
@@ -66,7 +67,7 @@ def evaluate(
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Judge a proposed metric on the catalog, beside the baselines, paired; a failed gate exits 3."""
+    """Evaluate your metric on the catalog, paired with the baselines; a failed gate exits 3."""
     if new is not None and metric is None:
         _start(new, json_)
     elif metric is not None and new is None:

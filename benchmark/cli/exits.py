@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Final
 
@@ -12,6 +13,9 @@ __all__ = ["BAD_INPUT", "CRASHED", "GATE_FAILED", "INTERRUPTED", "UNIT_FAILED", 
 UNIT_FAILED, BAD_INPUT, GATE_FAILED, INTERRUPTED = 1, 2, 3, 130
 CRASHED = 70
 """A fault of this program (EX_SOFTWARE of BSD's sysexits): no script takes it for a unit that failed."""
+
+#: Of a disk that takes no more.
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 #: Errors whose text was written for users, by package: nothing is imported to look for them.
 FOR_USERS: Final = (
@@ -28,6 +32,8 @@ def message(error: Exception) -> str | None:
         return printable(f"error: {error}")
     if isinstance(error, OSError) and error.filename is not None:
         return printable(f"error: {error.filename}: {error.strerror or error}")
+    if isinstance(error, OSError) and error.errno in NO_ROOM:  # such as of a library, or of stdout
+        return f"error: {error.strerror or error}"
     return _of_the_parser(error)
 
 

@@ -21,12 +21,12 @@ BARS: Final = "▁▂▃▄▅▆▇█"
 
 
 def fingerprint(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A catalog id, a directory or file, or org/name.")
-    ],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Catalog id, directory, file, or org/name.")],
     metrics: Metrics = None,
     catalog: CatalogFiles = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write JSON to this file.")
+    ] = None,
     sample: Sample = False,
     device: Device = None,
     json_: Json = False,

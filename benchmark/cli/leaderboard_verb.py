@@ -16,13 +16,15 @@ __all__ = ["leaderboard"]
 def leaderboard(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Run directories; the first decides what is ranked."),
+        typer.Argument(
+            metavar="RUN...", help="Run directories; the first decides which pairs are ranked on."
+        ),
     ],
     out: Document = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Metrics of several runs side by side, ranked only where a paired test separates them."""
+    """Rank the metrics of several runs; two ranks differ only where a paired test separates them."""
     from rich.text import Text
 
     from benchmark.leaderboards.board import leaderboard as board_of

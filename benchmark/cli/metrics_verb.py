@@ -18,11 +18,11 @@ __all__ = ["metrics"]
 
 def metrics(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Names and globs; default: all.")
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Metric names and globs; default: all.")
     ] = None,
     json_: Json = False,
 ) -> None:
-    """The metrics, with formula source, evidence used, invariances and claims."""
+    """List the metrics with formula source, evidence used, invariances and claims."""
     import fpcore
     from benchmark.pipeline.metric_names import choose_metrics
 
@@ -37,7 +37,7 @@ def metrics(
 
 
 def metrics_text(metrics: Iterable[Metric]) -> str:
-    """All metrics with what they look at, what leaves them unchanged and what is claimed for them."""
+    """All metrics with their evidence, invariances and claims."""
     lines = []
     for metric in metrics:
         lines.append(f"{metric.name}  (version {metric.version}, {metric.cost})")

@@ -34,11 +34,11 @@ Against = Annotated[
     typer.Option(
         "--against",
         metavar="RUN",
-        help="A real table beside the zoo: a run of analyse --citation, or of --tier hub; repeatable.",
+        help="A run to compare the zoo with: analyse --citation, or --tier hub; repeatable.",
     ),
 ]
 CatalogFile = Annotated[
-    Path | None, typer.Option("--catalog", metavar="F", help="A catalog; default: the shipped one.")
+    Path | None, typer.Option("--catalog", metavar="F", help="Catalog file; default: the shipped one.")
 ]
 CatalogFiles = Annotated[
     list[str] | None,
@@ -61,11 +61,12 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="cpu|cuda",
-        help="Where metrics that run models run them; default: $LOOKALIKE_DEVICE, else cpu.",
+        help="Device for metrics that run models; default: $LOOKALIKE_DEVICE, else cpu.",
     ),
 ]
 Document = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Write the result here: .html, .json or .md.")
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write the result to this file: .html, .json or .md."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace results of other settings that --out holds.")]
@@ -73,21 +74,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 Limit = Annotated[int | None, typer.Option(min=2, help="Only the first so many models.")]
 Metrics = Annotated[
     str | None,
-    typer.Option("--metrics", metavar="a,b", help="Names and globs, or all; default: those marked cheap."),
+    typer.Option("--metrics", metavar="a,b", help="Metric names, globs, or all; default: the cheap ones."),
 ]
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="An id or alias of the catalog.")]
-Models = Annotated[str | None, typer.Option(metavar="GLOB", help="Only models whose id fits.")]
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Catalog id or alias.")]
+Models = Annotated[str | None, typer.Option(metavar="GLOB", help="Only models whose id matches.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="The run directory; default: runs/<utc time>.")
+    Path | None, typer.Option("--out", metavar="DIR", help="Run directory; default: runs/<utc time>.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Sample = Annotated[
     bool,
     typer.Option(
         "--sample",
-        help="Measure slices of large weights in place of all; standard errors stand beside the values.",
+        help="Sample slices of large weights instead of reading all; values come with standard errors.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
-Tier = Annotated[str, typer.Option(help="zoo (no network), hub, or all.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Random seed.")]
+Tier = Annotated[str, typer.Option(metavar="TIER", help="zoo (no network), hub, or all.")]
+Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; default: one per core.")]

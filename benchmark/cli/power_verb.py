@@ -43,7 +43,7 @@ class Power:
         Independent look-alikes, and independent negatives of any shape, that the lineages are worth.
     certifiable_fpr, certifiable_independent_fpr : float or None
         The lowest false-positive rate (a mean over lineages) that can be certified against look-alikes, and
-        against all independents; None where none can.
+        against all independent pairs; None where none can.
     goals : tuple of Goal
     small : Power or None
         The same of the hub's models of at most 500 million parameters alone.
@@ -64,7 +64,7 @@ class Power:
         kinds = (
             ("against look-alikes", "look-alikes", self.n_look_alike_negatives, self.certifiable_fpr),
             (
-                "against all independents",
+                "against all independent pairs",
                 "negatives",
                 self.n_independent_negatives,
                 self.certifiable_independent_fpr,
@@ -91,19 +91,21 @@ class Power:
 
 
 def power(
-    lineages: Annotated[int | None, typer.Option(min=1, metavar="G", help="Lineages of a catalog.")] = None,
+    lineages: Annotated[int | None, typer.Option(min=1, metavar="G", help="Number of lineages.")] = None,
     max_fpr: Annotated[
-        float | None, typer.Option("--max-fpr", metavar="a", help="A false-positive rate to certify.")
+        float | None, typer.Option("--max-fpr", metavar="RATE", help="False-positive rate to certify.")
     ] = None,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the certificates.")] = 0.95,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.9999, metavar="C", help="Confidence of the certificates.")
+    ] = 0.95,
     metrics: Annotated[
-        int, typer.Option(min=1, metavar="K", help="Metrics whose certificates are to hold together.")
+        int, typer.Option(min=1, metavar="K", help="Number of metrics certified jointly.")
     ] = 1,
     catalog: CatalogFiles = None,
     tier: Tier = "zoo",
     json_: Json = False,
 ) -> None:
-    """What a catalog of a size can certify, and how many lineages a goal needs."""
+    """Show what a catalog of a given size can certify, and how many lineages a goal needs."""
     if max_fpr is not None and not 0 < max_fpr < 1:
         raise UsageError(f"--max-fpr: {max_fpr} is not between 0 and 1")
     answer = (

@@ -21,17 +21,17 @@ __all__ = ["catalog_published"]
 def catalog_published(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL [MODEL]]", help="Of one model, or of a pair; default: all."),
+        typer.Argument(metavar="[MODEL [MODEL]]", help="One model or a pair; default: all."),
     ] = None,
-    metric: Annotated[str | None, typer.Option(metavar="a", help="Only scores of this metric.")] = None,
+    metric: Annotated[str | None, typer.Option(metavar="METRIC", help="Only scores of this metric.")] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="A run directory: where it has look-alikes of a pair's shapes."),
+        typer.Option(metavar="RUN", help="Run directory to look up look-alikes of the same shapes."),
     ] = None,
     catalog: CatalogFiles = None,
     json_: Json = False,
 ) -> None:
-    """Scores of real pairs that somebody published, and on which population each could be judged."""
+    """List published scores of real pairs, with the population each can be compared with."""
     from analysis import as_json
     from benchmark.catalog import load_catalog
     from benchmark.results.published_places import place_published

@@ -27,6 +27,7 @@ from benchmark.cli.options import (
     Workers,
 )
 from benchmark.cli.printing import print_json, print_table, say, say_failures, show_plan
+from benchmark.session.errors import UsageError
 
 if TYPE_CHECKING:
     from benchmark.results.run import Run
@@ -49,20 +50,20 @@ def run(
         typer.Option(
             min=1,
             metavar="K",
-            help="Independent pairs a costly metric scores of any two lineages; of more than 40,000"
-            " pairs, a cheap one scores all look-alikes and four times so many others.",
+            help="Independent pairs that a costly metric scores per pair of lineages; of more than"
+            " 40,000 pairs, a cheap one scores all look-alikes and four times as many others.",
         ),
     ] = 4,
     dask: Annotated[
         str | None,
-        typer.Option("--dask", metavar="ADDRESS", help="Work on a Dask cluster: its scheduler's address."),
+        typer.Option("--dask", metavar="ADDRESS", help="Run on a Dask cluster: its scheduler's address."),
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(metavar="BYTES", help="What may come from the hub; it chooses models. Default: 10GB."),
+        typer.Option(metavar="BYTES", help="Download budget, which selects hub models. Default: 10GB."),
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep files fetched whole, in the hub's own cache.")
+        bool, typer.Option("--keep", help="Keep downloaded files in the hub's own cache.")
     ] = False,
     sample: Sample = False,
     against: Against = None,
@@ -118,26 +119,28 @@ def run(
 
 
 def analyse(
-    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="A score table, .csv or .parquet.")],
+    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="Score table, .csv or .parquet.")],
     catalog: Annotated[
         list[str] | None,
         typer.Option(
-            "--catalog", metavar="F", help="Labels for a table that has none; repeatable, as for run."
+            "--catalog",
+            metavar="F",
+            help="Catalog that supplies labels for a table without any; repeatable, as for run.",
         ),
     ] = None,
     out: Out = None,
     citation: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Whose scores they are, for a report that quotes them.")
+        str | None, typer.Option(metavar="TEXT", help="Source of the scores, for reports that quote them.")
     ] = None,
     own_units: Annotated[
-        bool, typer.Option("--own-units", help="Scores have a scale of their own: only their order compares.")
+        bool, typer.Option("--own-units", help="Scores are on their own scale: compare only their order.")
     ] = False,
     seed: Seed = 0,
     force: Force = False,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """The statistics alone, on any score table: no weights are needed."""
+    """Compute the statistics of any score table; no weights are needed."""
     from benchmark.pipeline.analyse import analyse as analyse_table
 
     found = analyse_table(
@@ -185,19 +188,40 @@ def _conclude(run: Run, json_: bool) -> None:
 
 
 def report(
-    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
     against: Against = None,
     figures: Annotated[
-        str, typer.Option(metavar="svg,pdf", help="What figures/ holds: svg, pdf, or both.")
+        str, typer.Option(metavar="svg,pdf", help="Formats of figures/: svg, pdf, or both.")
     ] = "svg",
     tables: Annotated[
         str | None,
-        typer.Option(metavar="csv,latex", help="Also write tables/: every number as CSV, LaTeX for papers."),
+        typer.Option(
+            metavar="csv,latex", help="Also write tables/: all numbers as CSV, LaTeX tables for papers."
+        ),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Recompute results and some scores; exit 1 if they differ."),
+    ] = False,
+    pairs: Annotated[
+        int, typer.Option(min=0, metavar="K", help="With --verify: pairs rescored per metric.")
+    ] = 8,
+    catalog: Annotated[
+        list[str] | None,
+        typer.Option("--catalog", metavar="F", help="With --verify: the run's catalog; repeatable."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="With --verify: of the choice of pairs.")] = 0,
+    workers: Workers = None,
     json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Render a run again; with --against, the zoo's figures beside those of real tables."""
+    """Render a run again, beside real tables (--against), or compute it again (--verify)."""
+    if verify:
+        if against or open_ or tables:
+            raise UsageError("report --verify: it renders nothing; leave out --against, --tables and --open")
+        _verify(run_directory, catalog, pairs, seed, workers, json_, quiet)
+        return
     from benchmark.report.tables import FIGURES, TABLES, kinds
 
     drawn = kinds(figures, FIGURES, "--figures")
@@ -211,3 +235,18 @@ def report(
         import webbrowser
 
         webbrowser.open((run_directory / "report.html").resolve().as_uri())
+
+
+def _verify(
+    run: Path, catalog: list[str] | None, pairs: int, seed: int, workers: int | None, json_: bool, quiet: bool
+) -> None:
+    """Compute a run again, and say whether it agrees."""
+    from benchmark.pipeline.verify import verify
+
+    found = verify(run, catalog=catalog or None, n_pairs=pairs, seed=seed, workers=workers, quiet=quiet)
+    if json_:
+        print_json(found.to_json())
+    else:
+        print(found)
+    if not found.agrees:
+        raise typer.Exit(UNIT_FAILED)

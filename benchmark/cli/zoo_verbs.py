@@ -15,18 +15,20 @@ from benchmark.cli.printing import print_json
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Train the controlled models again, or check the shipped ones.", no_args_is_help=True)
+app = typer.Typer(help="Retrain the zoo models, or verify the shipped ones.", no_args_is_help=True)
 
 
-@app.command("build", short_help="Train the controlled models again, resumably.")
+@app.command("build", short_help="Retrain the zoo models; resumable.")
 def zoo_build(
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the weights go.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Directory for the weights.")
+    ] = None,
     catalog: CatalogFile = None,
     workers: Workers = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train the controlled models again; what is there already is kept, so a killed build goes on."""
+    """Retrain the zoo models; finished ones are kept, so an interrupted build resumes."""
     from benchmark.catalog import load_catalog
     from benchmark.session.progress import Reporter
     from benchmark.session.session import default_workers
@@ -45,14 +47,14 @@ def zoo_build(
         print(manifest)
 
 
-@app.command("verify", short_help="Check the shipped weights and train a sample again.")
+@app.command("verify", short_help="Check the shipped weights and retrain a sample.")
 def zoo_verify(
-    sample: Annotated[int, typer.Option(min=1, help="How many models to train again.")] = 3,
+    sample: Annotated[int, typer.Option(min=1, metavar="N", help="Number of models to retrain.")] = 3,
     catalog: CatalogFile = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check the shipped weights against their manifest, and train a sample again."""
+    """Check the shipped weights against their manifest and retrain a sample."""
     from benchmark.catalog import load_catalog
     from benchmark.session.progress import Reporter
     from benchmark.zoo.verify import verify

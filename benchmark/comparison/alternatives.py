@@ -24,8 +24,8 @@ __all__ = ["ALTERNATIVES", "Alternative", "weigh_alternatives"]
 
 ALTERNATIVES: Final = {
     "sibling": "both descend from the same model",
-    "shared-init": "both started from the same random numbers, and were trained apart",
-    "distilled": "one was trained on the answers of the other, or both on those of one teacher",
+    "shared-init": "both started from the same random initialisation and were trained separately",
+    "distilled": "one was trained on the other's outputs, or both on those of one teacher",
 }
 
 
@@ -105,7 +105,9 @@ def _weigh(
     if n_lineages < FEWEST:
         held = f"{n_pairs} such pairs of {n_lineages} lineages" if n_pairs else "no such pair"
         return found(
-            EvidenceWeight.none(f"of these shapes the calibration has {held}; it takes {FEWEST} lineages")
+            EvidenceWeight.none(
+                f"the calibration has {held} of these shapes; at least {FEWEST} lineages are needed"
+            )
         )
     joint = combine(tables)
     if joint.table is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +26,7 @@ __all__ = ["NOTHING_LEFT", "CalibrationFacts", "CalibrationRun", "metrics_to_use
 
 T = TypeVar("T")
 N_RESAMPLES: Final = 999
-"""Permutations where metrics are judged anew: p has three decimals, and a verdict asks for .05."""
+"""Permutations where metrics are judged anew: p has three decimals, and a verdict asks for 0.05."""
 MOST_TABLES: Final = 64
 """Kept between cases: those of one pair of models are asked for several times."""
 NOTHING_LEFT: Final = "without the lineages of both models the calibration has no pair left"
@@ -125,7 +124,7 @@ class CalibrationRun:
         self.path = directory.path
         self.record = directory.read_record()
         self.results = {one.metric: one for one in directory.read_results().metrics}
-        self.digest = hashlib.sha256(b"".join(directory.digest_parts())).hexdigest()
+        self.digest = directory.digest
         self._kept = None if cache is None else KeptFits(cache, self.digest)
         self._tables: dict[tuple[str, frozenset[str]], analysis.ScoreTable | None] = {}
         self._near: dict[tuple[object, frozenset[str]], dict[str, analysis.ScoreTable | None]] = {}

@@ -13,7 +13,9 @@ from benchmark.comparison.reference_pairs import Place
 __all__ = ["CandidateCase", "CandidateEvidence"]
 
 SCHEMA: Final = 2
-NO_ACCUSATION: Final = "Not being excluded is no sign of kinship: a pool of strangers leaves some as well."
+NO_ACCUSATION: Final = (
+    "Not being excluded is not evidence of derivation: a pool of unrelated models leaves some too."
+)
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,12 @@ class CandidateCase:
         sure, wrong = f"{found.confidence:.0%}", f"{1 - found.confidence:.0%}"
         if not n_judged:
             n = len(found.candidates)
-            said = f"None of the {n} candidates could be judged: nothing can be said of them."
+            said = f"None of the {n} candidates could be judged: nothing can be said about them."
         elif not found.remaining:
             said = (
                 f"None of the {n_judged} candidates that could be judged remains as an ancestor of {label}:"
                 " each scores lower than nearly all derived pairs of other lineages do. A true one would have"
-                f" been excluded with a probability of {wrong} at most."
+                f" been excluded with a probability of at most {wrong}."
             )
         elif not found.excluded:
             said = (

@@ -20,8 +20,9 @@ __all__ = ["HEAD", "KEY", "candidates_markdown", "candidates_notes", "candidates
 
 HEAD: Final = ("Candidate", "Answer", "Too low: p", "Look-alikes", "Derived", "Judged by")
 KEY: Final = (
-    "Too low: p that an ancestor scores no higher. Look-alikes, Derived: pairs of the same shapes that score"
-    " at least as high, of all there are. Judged by: lineages with derived pairs, of like shapes or of all."
+    "Too low: p-value for an ancestor scoring no higher. Look-alikes, Derived: pairs of the same shapes"
+    " scoring at least as high, out of all such pairs. Judged by: number of lineages with derived pairs, of"
+    " the same shapes (like) or of any (all)."
 )
 
 
@@ -72,11 +73,11 @@ def candidates_table(case: CandidateCase) -> Table:
 
 def _about(case: CandidateCase) -> str:
     calibration = case.calibration
-    left_out = who_is_left_out(calibration) or "none, the model is not in it"
+    left_out = who_is_left_out(calibration) or "none (the model is not in it)"
     return (
         f"{case.model.label}: {case.model.cell}, digest {case.model.digest[:12]}. Calibration"
-        f" {calibration.run}: {calibration.n_lineages} lineages; left out: {left_out}; and that"
-        " of each candidate where it is judged."
+        f" {calibration.run}: {calibration.n_lineages} lineages; left out: {left_out}; and the"
+        " lineage of each candidate when it is judged."
     )
 
 

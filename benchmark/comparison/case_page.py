@@ -42,7 +42,7 @@ class Row:
     evidence: MetricEvidence
     score: str
     alike: str
-    kin: str
+    children: str
     place: Markup
     weight: Markup
     ends: str
@@ -102,7 +102,7 @@ def _row(one: MetricEvidence, reach: float) -> Row:
         evidence=one,
         score=one.told_score,
         alike=_share(place.look_alikes) if place else "",
-        kin=_share(place.derived) if place else "",
+        children=_share(place.derived) if place else "",
         place=place_strip(place, one.score) if place and not math.isnan(one.score) else Markup(""),
         weight=weight_strip(one.metric, weight, one.supports, reach) if weight.defined else Markup(""),
         ends=f"{signed(low)} to {signed(high)}" if weight.defined else "",

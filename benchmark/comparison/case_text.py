@@ -35,9 +35,9 @@ LONGEST: Final = 16
 COUNTS: Final = 0.005
 """Slope below which a metric adds nothing to the others."""
 COUNTED: Final = (
-    "Look-alikes, Derived: pairs of the same shapes that score at least as high, of all there are."
+    "Look-alikes, Derived: pairs of the same shapes scoring at least as high, out of all such pairs."
 )
-HEAD: Final = ("Metric", "Score", "Look-alikes", "Derived", "log10 LR [95 %]", "Verdict")
+HEAD: Final = ("Metric", "Score", "Look-alikes", "Derived", "log10 LR [95%]", "Verdict")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class CaseNotes:
     forgeable : list of str
         How each metric stood up to forgeries.
     silent : list of str
-        Why some say nothing.
+        Metrics without evidence.
     background : list of str
         What the catalog has of the pair: not used.
     published : list of str
@@ -81,11 +81,11 @@ class CaseNotes:
             ("All metrics together", self.together),
             ("Other explanations", self.alternatives),
             ("What the metrics support", self.support),
-            ("Shown, without support", self.withheld),
-            ("Forgeries of the calibration", self.forgeable),
-            ("Why some say nothing", self.silent),
-            ("Background, not used", self.background),
-            ("Published scores, not used", self.published),
+            ("Shown, not relied on", self.withheld),
+            ("Forgeries in the calibration", self.forgeable),
+            ("Metrics without evidence", self.silent),
+            ("Background (not used)", self.background),
+            ("Published scores (not used)", self.published),
             ("What cannot be said", self.cannot_say),
         ]
         return [(title, items) for title, items in found if items]
@@ -97,7 +97,7 @@ def case_table(case: Case) -> Table:
         box=box.SIMPLE_HEAD,
         padding=0,
         pad_edge=False,
-        caption=f"{COUNTED} Verdict: of the metric, in the calibration.",
+        caption=f"{COUNTED} Verdict: of the metric in the calibration.",
         caption_justify="left",
     )
     for head in HEAD:
@@ -139,7 +139,7 @@ def case_notes(case: Case) -> str:
     blocks += [wrapped(f"{title}:") + "\n" + bullets(items) for title, items in notes_of(case).titled()]
     blocks += ["\n".join(_padded(table)) for table in _odds_tables(case)]
     sentence = case.sentence or f"none: {_why_none(case)}"
-    blocks.append("A sentence an expert could sign:\n" + wrapped(sentence, "  "))
+    blocks.append("A statement an expert could sign:\n" + wrapped(sentence, "  "))
     blocks.append(wrapped(f"Scale: {SOURCE}."))
     return "\n\n".join(blocks)
 
@@ -167,7 +167,7 @@ def _who(case: Case) -> str:
     lines = [f"{model.label}: {model.cell}, digest {model.digest[:12]}" for model in case.models]
     if case.calibration:
         run = case.calibration
-        left_out = who_is_left_out(run) or "none, neither model is in it"
+        left_out = who_is_left_out(run) or "none (neither model is in it)"
         lines.append(
             f"Calibration {run.run} (digest {run.digest[:12]}, {run.ended[:10]}, seed {run.seed}):"
             f" {run.population}; left out: {left_out}."
@@ -202,15 +202,15 @@ def _background(case: Case) -> list[str]:
     if case.background is None:
         return []
     method = f" ({case.background.method})" if case.background.method else ""
-    lines = [f"The catalog calls the pair {case.background.relation}{method}."]
-    return lines + [f"An open dispute: {dispute.title}." for dispute in case.background.disputes]
+    lines = [f"The catalog lists the pair as {case.background.relation}{method}."]
+    return lines + [f"Open dispute: {dispute.title}." for dispute in case.background.disputes]
 
 
 def _published(one: PublishedPlace) -> str:
     unit = "" if one.quantity == "score" else f" ({QUANTITIES[one.quantity]})"
     return (
         f"{one.metric} {plain(one.value)}{unit}, {one.citation}. Population: {one.population}."
-        f" It says: {one.says} {one.beside}"
+        f" Result: {one.says} {one.beside}"
     )
 
 
@@ -222,7 +222,7 @@ def _together(case: Case) -> list[str]:
     if not weight.defined:
         return [f"No combined evidence: {weight.reason}."]
     rival = (
-        f"{joint.best_alone} alone costs {plain(joint.best_alone_cllr)} on the same pairs"
+        f"{joint.best_alone} alone: {plain(joint.best_alone_cllr)} on the same pairs"
         if len(both.metrics) > 1
         else "one metric only"
     )
@@ -231,12 +231,12 @@ def _together(case: Case) -> list[str]:
     return [
         f"log10 LR {signed(weight.log10_lr)} [{signed(low)}, {signed(high)}], within"
         f" [{signed(weight.lower)}, {signed(weight.upper)}]: {joint.words}.",
-        f"Cllr {plain(both.cllr)} on lineages that took no part ({rival}); 0 is perfect, 1 says nothing."
-        f" Fitted on {both.n_derived} derived and {both.n_negative} {both.negatives} pairs of"
+        f"Cllr {plain(both.cllr)} on held-out lineages ({rival}); 0 is perfect, 1 is worthless."
+        f" Fitted on {both.n_derived:,} derived and {both.n_negative:,} {both.negatives} pairs of"
         f" {both.n_lineages} lineages.",
-        f"What counts in it, by slope: {', '.join(counting) or 'nothing'}; the other"
-        f" {len(both.metrics) - len(counting)} add nothing to these.",
-        *(f"Left aside: {name} ({why})." for name, why in joint.left_aside.items()),
+        f"Contributions, by slope: {', '.join(counting) or 'none'}; the other"
+        f" {len(both.metrics) - len(counting)} add nothing.",
+        *(f"Excluded: {name} ({why})." for name, why in joint.left_aside.items()),
     ]
 
 
@@ -255,7 +255,7 @@ def case_markdown(case: Case) -> str:
         blocks += ["## Odds and costs", case.odds.note]
         blocks += [table_of_rows(head, rows) for head, *rows in _odds_tables(case)]
     blocks += [
-        "## A sentence an expert could sign",
+        "## A statement an expert could sign",
         case.sentence or f"None: {_why_none(case)}",
         f"Scale: {SOURCE}.",
     ]

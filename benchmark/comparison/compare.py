@@ -67,7 +67,7 @@ def compare(
     >>> [one.metric for one in case.metrics], case.background.relation, case.sentence
     (['norm-pearson'], 'independent', '')
     >>> case.cannot_say
-    ('How much any of these scores weighs: there is no calibration (--calibration RUN).',)
+    ('How strong the evidence is: there is no calibration (--calibration RUN).',)
     """
     session = Session.start(cache=cache, device=device, workers=1, quiet=quiet)
     loaded = load_catalog(catalog)

@@ -42,7 +42,7 @@ def check_typed(catalog: Catalog, typed: tuple[str, str]) -> None:
     """
     a, b = (catalog_id(catalog, text) for text in typed)
     if typed[0] == typed[1] or (a is not None and a == b):
-        raise UsageError(f"compare: {typed[0]} and {typed[1]} are one model; a case needs two")
+        raise UsageError(f"compare: {typed[0]} and {typed[1]} are the same model; a case needs two")
 
 
 class Comparer:
@@ -113,7 +113,7 @@ class Comparer:
         first, second = (self.scorer.models[text] for text in typed)
         if first.digest == second.digest:
             raise UsageError(
-                f"compare: {typed[0]} and {typed[1]} hold identical weights (digest {first.digest[:12]});"
+                f"compare: {typed[0]} and {typed[1]} have identical weights (digest {first.digest[:12]});"
                 " a case needs two models"
             )
 

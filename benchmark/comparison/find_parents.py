@@ -96,12 +96,18 @@ def find_parents(
     uncalibrated = {name: why for name in chosen if (why := run.lacks(fpcore.metric(name)))}
     calibrated = [name for name in chosen if name not in uncalibrated]
     # The model and every candidate is read and fingerprinted once; then all pairs are scored together.
-    scorer = PairScorer(session, loaded, [typed, *others], calibrated, time_limit=time_limit, sample=sample)
+    scorer = PairScorer(
+        session, loaded, [typed, *others], calibrated, time_limit=time_limit, sample=sample, tolerant=True
+    )
+    if typed in scorer.damage:
+        raise fpcore.BadCheckpoint(scorer.damage[typed])
     suspect = scorer.models[typed]
     candidates: dict[str, str] = {}
     for name in others:
-        if scorer.models[name].digest != suspect.digest:
+        if name not in scorer.damage and scorer.models[name].digest != suspect.digest:
             candidates.setdefault(scorer.models[name].label, name)
+    if not candidates and scorer.damage:
+        raise fpcore.BadCheckpoint(next(iter(scorer.damage.values())))
     if not candidates:
         raise UsageError(f"--against {_said(against)}: nothing but {typed} itself")
     left_out = run.lineages_of(loaded, suspect.catalog_id, suspect.digest)
@@ -111,7 +117,7 @@ def find_parents(
     found = scorer.scores([(typed, name) for name in candidates.values()])
     evidence: dict[str, CandidateEvidence] = {}
     entries: list[analysis.Entry] = []
-    failures: list[str] = []
+    failures = list(scorer.damage.values())
     for (label, name), scored in zip(candidates.items(), found, strict=True):
         other = scorer.models[name]
         same = other.cell == suspect.cell
@@ -133,7 +139,10 @@ def find_parents(
         found=answer,
         forged=tuple(note for one in asked if (note := known_forgery(loaded, run, one))),
         calibration=run.facts(left_out),
-        cannot_say=(*_cannot_say(answer, run), *of_samples(sample, run, "the models asked about")),
+        cannot_say=(
+            *_cannot_say(answer, run, scorer.damage),
+            *of_samples(sample, run, "the models asked about"),
+        ),
         failures=tuple(failures),
     )
 
@@ -166,7 +175,7 @@ def name_candidates(catalog: Catalog, against: str | Path | Sequence[str | Path]
         if any(mark in part for mark in "*?["):
             fits = fnmatch.filter(here, part)
             if not fits:
-                raise UsageError(f"--against: no model of the catalog with weights here fits {part!r}")
+                raise UsageError(f"--against: no catalog model with local weights matches {part!r}")
             found.update(dict.fromkeys(fits))
         elif part:
             found[part] = None
@@ -194,28 +203,29 @@ def _failures(scored: Mapping[str, MetricScore], pair: str) -> list[str]:
     return [f"{metric} on {pair}: {one.reason}" for metric, one in scored.items() if one.status == "failed"]
 
 
-def _cannot_say(found: analysis.CandidateSet, run: CalibrationRun) -> list[str]:
+def _cannot_say(found: analysis.CandidateSet, run: CalibrationRun, damaged: Mapping[str, str]) -> list[str]:
     """What a reader must not take from the answer, most important first."""
     said = [
-        "That a candidate that is not excluded is a parent: strangers score high, too, and the best of many"
-        " strangers highest. To weigh one pair: compare MODEL CANDIDATE.",
-        "Which model came first: ancestors and descendants score alike. Siblings often remain too.",
-        "That derivations harder than those of the calibration would have been kept: the probability is over"
+        "That a candidate that is not excluded is a parent: unrelated models can score high too, and the"
+        " best of many scores highest. To weigh one pair: compare MODEL CANDIDATE.",
+        "Which model came first: ancestors and descendants score alike. Siblings often remain, too.",
+        "That harder derivations than those in the calibration would be kept: the probability refers to"
         " lineages and derivations like its own.",
         "That all ancestors remain at once: each does with the stated probability.",
     ]
+    said += [f"Anything of {name}: it cannot be read ({why})." for name, why in damaged.items()]
     unlike = [one.name for one in found.candidates if not one.same_cell_only and one.standing != "not judged"]
     if unlike:
         said.append(
-            f"How derived pairs of two shapes such as these score: too few lineages have any, so that"
+            f"How derived pairs of these two shapes score: too few lineages have any, so"
             f" {len(unlike)} candidates were judged by derived pairs of all shapes."
         )
     unjudged = [one.reason for one in found.candidates if one.reason]
     if any(reason.startswith(NO_CALIBRATION) for reason in unjudged):
         said.append(
-            "Anything of candidates without calibration for these shapes: it takes a run with derived pairs"
-            " of these shapes, and independent models of them."
+            "Anything about candidates with no calibration for these shapes: this needs a run with derived"
+            " pairs of these shapes and independent models of them."
         )
     others = {reason for reason in unjudged if not reason.startswith(NO_CALIBRATION)}
-    said += [f"Anything of candidates for this reason: {reason}." for reason in sorted(others)]
+    said += [f"Anything about candidates for this reason: {reason}." for reason in sorted(others)]
     return said + run.doubts()

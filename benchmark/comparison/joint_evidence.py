@@ -156,7 +156,7 @@ def choose_for_combination(
     }
     most = max(holders.values())
     aside = {
-        name: f"it speaks on derived pairs of {count} of {most} lineages: the rest would be lost to all"
+        name: f"it scores derived pairs of only {count} of {most} lineages"
         for name, count in holders.items()
         if count < (1 - MOST_LOST) * most
     }

@@ -1,8 +1,4 @@
-"""What depends on a calibration alone, computed once: kept by content in the cache, and checked when read.
-
-A file begins with the sha256 of the rest. One that is not as it was written is not believed: what it held is
-computed again.
-"""
+"""What depends on a calibration alone, computed once: kept by content in the cache."""
 
 from __future__ import annotations
 
@@ -22,9 +18,8 @@ import analysis
 from analysis.evidence.kept_combination import combination_arrays, combination_from_arrays
 from benchmark import comparison
 from benchmark.pipeline.statistics import code_digest
-from benchmark.results.codec import SchemaMismatch, from_json
+from benchmark.results.kept_values import keep_value, kept_value
 from benchmark.session.cache import Cache
-from benchmark.session.files import atomic_path
 
 __all__ = ["KeptFits"]
 
@@ -63,20 +58,17 @@ class KeptFits:
         """
         metrics = [table.metric for table in tables]
         path = self._path(["combination", metrics, negatives, sorted(left_out)])
-        kept = _read(path)
+        kept = self._cache.read(path)
         if kept is not None:
             try:
                 with np.load(io.BytesIO(kept), allow_pickle=False) as arrays:
-                    found = combination_from_arrays(arrays)
-            except (KeyError, ValueError, zipfile.BadZipFile):
-                pass  # written by something else under this name: it goes the way of a damaged one
-            else:
-                self._cache.used(path)
-                return found
+                    return combination_from_arrays(arrays)
+            except (KeyError, ValueError, zipfile.BadZipFile) as error:
+                self._cache.distrust(path, error)
         joint = analysis.combine_evidence(tables, negatives=negatives)
         stream = io.BytesIO()
         np.savez(stream, allow_pickle=False, **combination_arrays(joint))
-        _write(path, stream.getvalue())
+        self._cache.write(path, stream.getvalue())
         return joint
 
     def value(self, kind: type[T], stated: object, compute: Callable[[], T]) -> T:
@@ -91,17 +83,11 @@ class KeptFits:
         compute : callable
         """
         path = self._path(stated)
-        kept = _read(path)
+        kept = kept_value(self._cache, path, kind)
         if kept is not None:
-            try:
-                found = from_json(kind, json.loads(kept), str(path))
-            except (SchemaMismatch, ValueError):
-                pass
-            else:
-                self._cache.used(path)
-                return found
+            return kept
         made = compute()
-        _write(path, json.dumps(analysis.as_json(made)).encode())
+        keep_value(self._cache, path, made)
         return made
 
     def _path(self, stated: object) -> Path:
@@ -112,17 +98,3 @@ class KeptFits:
     def _code(self) -> str:
         """Of what computes and what asks."""
         return code_digest(*self._packages, comparison)
-
-
-def _read(path: Path) -> bytes | None:
-    """What a file holds; None where it is not there, or not as it was written."""
-    try:
-        digest, _, held = path.read_bytes().partition(b"\n")
-    except OSError:
-        return None
-    return held if hashlib.sha256(held).hexdigest().encode() == digest else None
-
-
-def _write(path: Path, held: bytes) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(hashlib.sha256(held).hexdigest().encode() + b"\n" + held)

@@ -46,7 +46,7 @@ def agreement_axes(picture: LayerPicture, axes: Axes) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        The same; 1 is equal, 0 is what strangers have.
+        The same; 1 is equal, 0 is typical of unrelated models.
     """
     rows = {**picture.stored, **{f"{name}, matched": row for name, row in picture.aligned.items()}}
     width = max((len(row) for row in rows.values()), default=0)
@@ -80,8 +80,8 @@ def agreement_axes(picture: LayerPicture, axes: Axes) -> Axes:
 
 
 def _two(value: float) -> str:
-    text = f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.0f}"
-    return "0" if text in {".00", "-.00"} else text.replace("-", "\N{MINUS SIGN}")
+    text = f"{value:.2f}" if abs(value) < 1 else f"{value:.0f}"
+    return "0" if text in {"0.00", "-0.00"} else text.replace("-", "\N{MINUS SIGN}")
 
 
 def curve_axes(picture: LayerPicture, part: str, axes: Axes, names: tuple[str, str] = ("A", "B")) -> Axes:

@@ -133,5 +133,6 @@ class MetricStanding:
             if one.n_tried
         ]
         if self.laundered:
-            said.append(f"hidden by {len(self.laundered)} kinds of laundering")
+            kinds = "kind" if len(self.laundered) == 1 else "kinds"
+            said.append(f"hidden by {len(self.laundered)} {kinds} of laundering")
         return "; ".join(said) or "not tried"

@@ -11,8 +11,8 @@ from benchmark.comparison.verbal_scale import NEITHER
 
 __all__ = ["COST_HEAD", "ODDS_HEAD", "alternative_lines", "cost_rows", "odds_rows"]
 
-ODDS_HEAD: Final = ("Odds of descent before the scores", "After them", "As a probability")
-COST_HEAD: Final = ("A false accusation costs", "Act from prior odds of", "So at")
+ODDS_HEAD: Final = ("Prior odds of derivation", "Posterior odds", "As a probability")
+COST_HEAD: Final = ("Cost of a false accusation", "Act at prior odds from", "Of the odds above")
 
 
 def alternative_lines(alternatives: tuple[Alternative, ...]) -> list[str]:
@@ -44,9 +44,9 @@ def cost_rows(table: OddsTable) -> list[tuple[str, ...]]:
     """Cells under `COST_HEAD`."""
     return [
         (
-            f"{one.cost:g} times a missed one",
+            f"{one.cost:,g} × a missed derivation",
             _odds(one.prior_needed),
-            ", ".join(map(_odds, one.acts_at)) or "none of the odds above",
+            ", ".join(map(_odds, one.acts_at)) or "none",
         )
         for one in table.decisions
     ]
@@ -66,4 +66,4 @@ def _two(value: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{float(f'{100 * share:.2g}'):.10g} %"
+    return f"{float(f'{100 * share:.2g}'):.10g}%"

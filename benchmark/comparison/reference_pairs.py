@@ -115,7 +115,7 @@ class ShapeCalibration:
         if self.n_lineages >= FEWEST:
             return ""
         held = f"look-alikes of {self.n_lineages} lineages" if self.n_pairs else "no look-alike"
-        return f"{NO_CALIBRATION}: it has {held} of these shapes, and it takes {FEWEST} lineages"
+        return f"{NO_CALIBRATION}: the run has {held} of these shapes; at least {FEWEST} are needed"
 
 
 def place_of(table: analysis.ScoreTable, cells: tuple[str, str], score: float) -> Place:

@@ -43,7 +43,7 @@ def place_strip(place: Place, score: float) -> Markup:
         return f"{EDGE + (WIDTH - 2 * EDGE) * min(max(share, 0.0), 1.0):.1f}"
 
     parts = []
-    for pairs, kind, top in ((alike, "alike", 2), (derived, "kin", 14)):
+    for pairs, kind, top in ((alike, "alike", 2), (derived, "child", 14)):
         parts += [
             f'<line class="{kind}" x1="{at(value)}" x2="{at(value)}" y1="{top}" y2="{top + 10}"/>'
             for value in _thinned(pairs.scores)
@@ -89,7 +89,7 @@ def weight_strip(name: str, weight: EvidenceWeight, supports: str | None, reach:
     x = {name: f"{_where(value, reach):.1f}" for name, value in {
         "zero": 0.0, "at": weight.log10_lr, "low": low, "high": high, "least": least, "most": most,
     }.items()}  # fmt: skip
-    side = {DERIVATION: "kin", INDEPENDENCE: "alike"}.get(supports or "", "neither")
+    side = {DERIVATION: "child", INDEPENDENCE: "alike"}.get(supports or "", "neither")
     parts = [
         f'<line class="zero" x1="{x["zero"]}" x2="{x["zero"]}" y1="2" y2="{HEIGHT - 2}"/>',
         f'<line class="bound" x1="{x["least"]}" x2="{x["most"]}" y1="{middle}" y2="{middle}"/>',

@@ -1,4 +1,4 @@
-"""The sentence that an expert could sign, and what nobody should read into a case."""
+"""The statement that an expert could sign, and what nobody should read into a case."""
 
 from __future__ import annotations
 
@@ -108,10 +108,10 @@ def _range(weight: EvidenceWeight, side: str | None) -> str:
 
 def _rests_on(weight: EvidenceWeight, calibration: CalibrationFacts) -> str:
     return (
-        f"Calibrated on {calibration.population}: {weight.n_derived} derived pairs and {weight.n_independent}"
-        f" look-alikes of {weight.n_lineages} lineages, of which {weight.n_of_these_shapes} look-alikes of"
-        f" {weight.n_lineages_of_these_shapes} lineages have these shapes; the lineages of the two models are"
-        f" left out; {weight.level:.0%} interval."
+        f"Calibrated on {calibration.population}: {weight.n_derived:,} derived pairs and"
+        f" {weight.n_independent:,} look-alikes of {weight.n_lineages} lineages, of which"
+        f" {weight.n_of_these_shapes:,} look-alikes of {weight.n_lineages_of_these_shapes} lineages have"
+        f" these shapes; the lineages of the two models are left out; {weight.level:.0%} interval."
     )
 
 
@@ -142,14 +142,14 @@ def cannot_say(
         Metrics of the calibration that are not registered here.
     """
     if calibration is None:
-        return ["How much any of these scores weighs: there is no calibration (--calibration RUN)."]
+        return ["How strong the evidence is: there is no calibration (--calibration RUN)."]
     said = _shapes_and_trust(found, lead)
     place = next((one.place for one in found if one.place is not None), None)
     if lead is not None and lead.weight.n_lineages_of_these_shapes < FEW_LINEAGES:
         said.append(
-            f"How look-alikes of this shape score in general: the calibration has"
-            f" {lead.weight.n_of_these_shapes} pairs of {lead.weight.n_lineages_of_these_shapes} lineages"
-            " only."
+            f"How look-alikes of this shape score in general: the calibration has only"
+            f" {lead.weight.n_of_these_shapes:,} pairs from {lead.weight.n_lineages_of_these_shapes}"
+            " lineages."
         )
     if lead is not None and place is not None and not place.derived.n_pairs:
         said.append(
@@ -157,30 +157,33 @@ def cannot_say(
         )
     if lead is not None:
         said.append(
-            f"More than a ratio of {10**lead.weight.upper:.2g} for derivation or {10**-lead.weight.lower:.2g}"
-            f" for independence by {lead.metric}: so many lineages back no more."
+            f"A ratio above {10**lead.weight.upper:.2g} for derivation, or {10**-lead.weight.lower:.2g} for"
+            f" independence, by {lead.metric}: this many lineages support no more."
         )
         if lead.weight.beyond:
-            said.append("What a score outside the calibrated range weighs: the nearest one was taken.")
+            said.append(
+                "The weight of a score outside the calibrated range: the nearest calibrated score was used."
+            )
         if lead.standing.fails_on:
             failing = ", ".join(lead.standing.fails_on)
-            said.append(f"That a low score of {lead.metric} excludes {failing}: it fails on these.")
+            said.append(
+                f"Whether a low {lead.metric} score rules out {failing}: the metric fails on these methods."
+            )
     if lead is not None and (joint is None or not joint.weight.defined):
-        why = (
-            joint.weight.reason if joint is not None else "no metric that can be relied on is left to combine"
-        )
-        said.append(f"What the metrics weigh together ({why}); their ratios are not multiplied.")
+        why = joint.weight.reason if joint is not None else "no trusted metric is left to combine"
+        said.append(f"The combined weight of the metrics ({why}); their ratios are not multiplied.")
     elif joint is not None and joint.weight.defined:
         said.append(
-            "That metrics which agree are so many witnesses: they look at the same weights, so their ratios"
-            " are not multiplied but fitted together."
+            "That agreeing metrics are independent witnesses: they use the same weights, so their ratios are"
+            " fitted jointly, not multiplied."
         )
         low, high = joint.weight.ends
         if low <= 0 <= high:
-            said.append("Which way the metrics together point: the interval holds even odds.")
+            said.append("Which way the combined metrics point: the interval includes even odds.")
     said.append(
-        "Which model came first, by what act, or whether a common ancestor, a shared initialisation or"
-        " distillation explains it: only derivation and independence are weighed by what is quoted."
+        "Which model came first, how it was derived, or whether a common ancestor, a shared initialisation or"
+        " distillation explains the similarity: the quoted evidence only weighs derivation against"
+        " independence."
     )
     said += [f"{name}: calibrated in this run, but not registered here." for name in unknown]
     return said + calibration.doubts()
@@ -193,11 +196,11 @@ def _shapes_and_trust(found: Sequence[MetricEvidence], lead: MetricEvidence | No
     refused = [one.weight.reason for one in found if one.weight.reason.startswith(NO_CALIBRATION)]
     if refused and not any(one.weight.defined for one in found):
         return [
-            f"How much these scores weigh: {refused[0]}. What is needed: a run with derived pairs of these"
-            f" shapes and independent models of {FEWEST} further lineages or more of them; for a ratio of up"
-            " to k, 2k - 2 lineages."
+            f"How strong the evidence is: {refused[0]}. Needed: a run with derived pairs of these shapes and"
+            f" independent models of them from at least {FEWEST} other lineages; for a ratio of up to k, 2k -"
+            " 2 lineages."
         ]
-    return ["How much these scores weigh: no metric both separates in the calibration and has evidence here."]
+    return ["How strong the evidence is: no metric both separates in the calibration and has evidence here."]
 
 
 def of_samples(sample: bool, run: CalibrationRun | None, models: str) -> list[str]:
@@ -216,8 +219,8 @@ def of_samples(sample: bool, run: CalibrationRun | None, models: str) -> list[st
         return []
     one, other = (models, "the calibration") if sample else ("the calibration", models)
     return [
-        f"Whether sampling moves a verdict: scores of {one} are of slices, those of {other} of whole"
+        f"Whether sampling changes a verdict: scores of {one} are from slices, those of {other} from whole"
         " weights.",
-        f"Whether the calibration holds {models} under another name: a sample is not known by its content,"
+        f"Whether the calibration has {models} under another name: samples cannot be identified by content,"
         " so only lineages of catalog ids are left out.",
     ]

@@ -32,7 +32,7 @@ from benchmark.results.schema import CostRecord, MetricDescription, MetricResult
 __all__ = ["difference_table", "metric_card"]
 
 METHODS_SHOWN: Final = 12
-DIFFERENCE: Final = ("Baseline", "This", "Baseline's", "Difference", "p (Holm)")
+DIFFERENCE: Final = ("Baseline", "This metric", "Baseline AUC", "Difference", "p (Holm)")
 
 
 def metric_card(record: RunRecord, results: Results, metric: str, gates: Sequence[str] = ()) -> str:
@@ -51,8 +51,8 @@ def metric_card(record: RunRecord, results: Results, metric: str, gates: Sequenc
     blocks = [
         f"# {safe(metric)}",
         safe(f"{_sentence(about.title)} {_nature(about)}"),
-        f"**Does it separate children from look-alikes: {result.verdict}.** {safe(result.because)}",
-        f"**Does its claim hold: {result.claim_verdict}.** {safe(result.claim_because)}",
+        f"**Separates children from look-alikes? {_sentence(result.verdict)}** {safe(result.because)}",
+        f"**Does its claim hold? {_sentence(result.claim_verdict)}** {safe(result.claim_because)}",
         bullets(_standing(result)),
         "## What breaks it",
         *_methods(result),
@@ -64,7 +64,7 @@ def metric_card(record: RunRecord, results: Results, metric: str, gates: Sequenc
         "## Cost",
         safe(_cost(record.costs[metric])),
         *(["## Gates", bullets(gates)] if gates else []),
-        "## How",
+        "## Provenance",
         safe(_making(record, result)),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -72,15 +72,15 @@ def metric_card(record: RunRecord, results: Results, metric: str, gates: Sequenc
 
 def _sentence(words: str) -> str:
     said = words.strip().rstrip(".")
-    return f"{said[:1].upper()}{said[1:]}." if said else "Its author does not say what it measures."
+    return f"{said[:1].upper()}{said[1:]}." if said else "Its author does not state what it measures."
 
 
 def _nature(about: MetricDescription) -> str:
-    unchanged = ", ".join(about.invariances) or "nothing that it states"
-    return (
-        f"It looks at {', '.join(about.evidence) or 'something unstated'};"
-        f" unchanged by {unchanged}; version {about.version}."
+    uses = f"Uses {', '.join(about.evidence)}" if about.evidence else "Declares no evidence"
+    invariant = (
+        f"invariant to {', '.join(about.invariances)}" if about.invariances else "declares no invariances"
     )
+    return f"{uses}; {invariant}; version {about.version}."
 
 
 def _standing(result: MetricResult) -> list[str]:
@@ -88,16 +88,16 @@ def _standing(result: MetricResult) -> list[str]:
     worst = result.look_alike_auc_with_abstentions_worst
     lines = [
         f"Look-alike AUC {_auc(result.look_alike_auc)}: how often a child outscores an independent pair of"
-        " its own shapes. .5 is chance.",
-        f"The same with every pair without a score ranked worst {_auc(worst)}.",
-        f"AUC against all independent pairs {_auc(result.auc)}.",
+        " its own shapes. 0.5 is chance.",
+        f"The same with unscored pairs ranked worst: {_auc(worst)}.",
+        f"AUC against all independent pairs: {_auc(result.auc)}.",
         f"Methods: {result.methods}.",
         f"Forgery and laundering: {result.resistance}.",
-        f"Permutation p within shapes, adjusted for the metrics of this run: {p_value(test.adjusted_p_value)}"
+        f"Permutation p within shapes, adjusted over this run's metrics: {p_value(test.adjusted_p_value)}"
         + (f" ({test.reason})." if test.reason else f". Null hypothesis: {test.null}."),
-        f"Scored {result.n_derived} derived and {result.n_independent} independent pairs"
-        f" ({result.n_look_alike} look-alikes) of {result.n_models} models in {result.n_lineages}"
-        f" lineages; abstained on {result.abstained} pairs, failed on {result.failed}.",
+        f"Scored {result.n_derived:,} derived and {result.n_independent:,} independent pairs"
+        f" ({result.n_look_alike:,} look-alikes) of {result.n_models} models in {result.n_lineages}"
+        f" lineages; abstained on {result.abstained:,} pairs, failed on {result.failed:,}.",
     ]
     return lines + [f"Note: {warning}." for warning in result.warnings]
 
@@ -117,7 +117,7 @@ def _methods(result: MetricResult) -> list[str]:
 
     rows = sorted(result.by_method.items(), key=place)
     table = table_of(
-        ("Derivation", "Pairs", "Lineages", "Look-alike AUC", "Misses counted", "TPR at threshold", "State"),
+        ("Derivation", "Pairs", "Lineages", "Look-alike AUC", "Counting misses", "TPR at threshold", "State"),
         (
             (
                 name,
@@ -132,7 +132,7 @@ def _methods(result: MetricResult) -> list[str]:
         ),
     )
     more = len(rows) - METHODS_SHOWN
-    rest = [f"{more} more methods stand in report.md, none of them worse than these."] if more > 0 else []
+    rest = [f"{more} more methods are listed in report.md, none worse than these."] if more > 0 else []
     return [table, *rest]
 
 
@@ -155,8 +155,8 @@ def _claimed(claim: ClaimAudit | None) -> str:
         ]
     )
     return (
-        f"Claimed: {plain(claim.threshold)} ({claim.text or 'no words'}; {claim.source or 'no source'})."
-        f" It calls derived {called}."
+        f"Claimed: {plain(claim.threshold)} ({claim.text or 'no statement'}; {claim.source or 'no source'})."
+        f" It calls {called} derived."
     )
 
 
@@ -166,8 +166,8 @@ def _percent(value: Interval | None) -> str:
 
 def _calibrated(threshold: Threshold) -> str:
     asked = (
-        f"False positive rate ≤ {goal(threshold.max_fpr)} % of {threshold.against} at"
-        f" {goal(threshold.confidence)} % confidence"
+        f"False-positive rate ≤ {goal(threshold.max_fpr)} of {threshold.against} at"
+        f" {goal(threshold.confidence)} confidence"
     )
     if math.isnan(threshold.value):
         return f"{asked}: no threshold ({threshold.reason})."
@@ -183,10 +183,10 @@ def _evidence(evidence: EvidenceSummary) -> str:
         return f"{against}: none, {evidence.reason}."
     low, high = evidence.lower, evidence.upper
     return (
-        f"{against}: its likelihood ratios stay between {plain(10**low, 2)} and {plain(10**high, 2)} (log10"
-        f" {plain(low, 2)} to {plain(high, 2)}): {evidence.n_lineages} lineages back no more."
-        f" Cllr {plain(evidence.cllr)} bits, of which {plain(evidence.cllr_min)} no"
-        " calibration takes away; 0 is perfect, 1 says nothing."
+        f"{against}: likelihood ratios between {plain(10**low, 2)} and {plain(10**high, 2)} (log10"
+        f" {plain(low, 2)} to {plain(high, 2)}); {evidence.n_lineages} lineages support no more."
+        f" Cllr {plain(evidence.cllr)} bits, of which {plain(evidence.cllr_min)} cannot be removed by"
+        " calibration; 0 is perfect, 1 is worthless."
     )
 
 
@@ -196,10 +196,10 @@ def _differences(results: Results, metric: str) -> list[str]:
         return []
     rows = [(*_difference(one), one.reason) for one in found]
     return [
-        "## Beside the baselines",
+        "## Compared with the baselines",
         table_of((*DIFFERENCE, "Note"), rows),
-        f"AUC against {found[0].negatives} pairs, on the pairs that both metrics scored; Holm over these"
-        " comparisons.",
+        f"AUC against {found[0].negatives} pairs, on the pairs that both metrics scored; Holm-adjusted over"
+        " these comparisons.",
     ]
 
 
@@ -231,8 +231,8 @@ def difference_table(comparisons: Sequence[Comparison]) -> Table:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        caption=f"{comparisons[0].metric_a} less each baseline: AUC against {comparisons[0].negatives} pairs"
-        " that both scored, with its interval and Holm's p.",
+        caption=f"{comparisons[0].metric_a} minus each baseline: AUC against {comparisons[0].negatives} pairs"
+        " that both scored, with its interval and Holm-adjusted p.",
         caption_justify="left",
     )
     for head in DIFFERENCE:
@@ -244,15 +244,15 @@ def difference_table(comparisons: Sequence[Comparison]) -> Table:
 
 def _cost(cost: CostRecord) -> str:
     return (
-        f"{_seconds(cost.seconds_a_model)} a model (mean of {cost.n_models}),"
-        f" {_seconds(cost.seconds_a_pair)} a pair (mean of {cost.n_pairs}),"
-        " on one thread of the machine that run.json describes."
+        f"{_seconds(cost.seconds_a_model)} per model (mean of {cost.n_models:,}),"
+        f" {_seconds(cost.seconds_a_pair)} per pair (mean of {cost.n_pairs:,}),"
+        " on one thread of the machine described in run.json."
     )
 
 
 def _seconds(value: float | None) -> str:
     if value is None:
-        return "nothing was measured for"
+        return "not measured"
     return f"{plain(value * 1e3)} ms" if value < 1 else f"{plain(value)} s"
 
 
@@ -261,6 +261,6 @@ def _making(record: RunRecord, result: MetricResult) -> str:
     return (
         f"python -m benchmark evaluate, {record.ended}; catalog {catalog.path if catalog else UNDEFINED}"
         f" {catalog.digest[:12] if catalog else ''}, tier {record.tier}, {result.n_models} models, seed"
-        f" {record.seed}, lookalike {record.packages['lookalike']}. All figures:"
-        " report.html and results.json beside this card."
+        f" {record.seed}, lookalike {record.packages['lookalike']}. All numbers:"
+        " report.html and results.json in the same folder."
     )

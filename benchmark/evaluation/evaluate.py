@@ -58,7 +58,7 @@ class Evaluation(Shown):
 
     @property
     def comparisons(self) -> tuple[analysis.Comparison, ...]:
-        """Paired differences, this metric less each baseline."""
+        """Paired differences, this metric minus each baseline."""
         return tuple(one for one in self.run.results.comparisons if one.metric_a == self.metric)
 
     @property
@@ -198,6 +198,14 @@ def evaluate(
     directory = RunDirectory(Path(out) if out else default_out())
     check_settings(directory, request, force=force)
     plan = make_plan(loaded, [proposed, *baselines], tier=tier, models=models, limit=limit, seed=seed)
+
+    def judged(run: Run) -> tuple[GateOutcome, ...]:
+        result = run.results.metric(proposed.name)
+        return tuple(gate.judge(result) for gate in conditions)
+
+    def card(run: Run) -> str:
+        return metric_card(run.record, run.results, proposed.name, list(map(str, judged(run))))
+
     run = carry_out(
         session,
         loaded,
@@ -206,14 +214,11 @@ def evaluate(
         request,
         time_limits={} if seconds is None else {proposed.name: seconds},
         focus=proposed.name,
+        card=card,
         processes={proposed: process},
     )
     process.close()
-    result = run.results.metric(proposed.name)
-    evaluation = Evaluation(proposed.name, run, tuple(gate.judge(result) for gate in conditions))
-    said = [str(outcome) for outcome in evaluation.gates]
-    write_text(evaluation.card, metric_card(run.record, run.results, proposed.name, said))
-    return evaluation
+    return Evaluation(proposed.name, run, judged(run))
 
 
 def plan_evaluation(

@@ -24,7 +24,7 @@ class MyMetric(fpcore.Metric):
     name = "my-metric"
     title = "correlation over layers of the kurtosis of the feed-forward output weights"
     evidence = frozenset({"weights"})
-    claims = (fpcore.Claim(threshold=0.9, text="above .9 is suspect", source="made up for this example"),)
+    claims = (fpcore.Claim(threshold=0.9, text="above 0.9 is suspect", source="made up for this example"),)
 
     def fingerprint(self, model: fpcore.Checkpoint) -> fpcore.Fingerprint:
         """Keep one number a layer.

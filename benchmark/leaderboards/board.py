@@ -40,7 +40,7 @@ class BoardEntry(Shown):
     Attributes
     ----------
     name : str
-        The metric, with its run where the same metric stands twice.
+        The metric, with its run where the same metric appears twice.
     metric : str
     runs : tuple of str
         The runs it was found in.

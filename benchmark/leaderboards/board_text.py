@@ -22,7 +22,7 @@ from benchmark.session.plain_text import shown_on_page
 __all__ = ["board_html", "board_markdown", "board_notes", "board_table"]
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
-CERTIFIED: Final = "Certified FPR: look-alikes / all independents"
+CERTIFIED: Final = "Certified FPR: look-alikes / all independent pairs"
 WIDTH: Final = 220
 """Of the drawing of an interval, in pixels."""
 
@@ -47,17 +47,17 @@ def board_notes(board: Board) -> list[str]:
     """What must be known to read a board, a sentence each."""
     ranked = [entry for entry in board.entries if entry.rank is not None]
     notes = [
-        "Rank: the places that the paired tests leave open, on the pairs that both metrics scored; Holm over"
-        f" {count(len(board.comparisons), 'comparison')} at {unit(board.level, 2)}."
+        "Rank: the range of ranks compatible with paired tests on the pairs that both metrics scored;"
+        f" Holm-adjusted over {count(len(board.comparisons), 'comparison')} at {unit(board.level, 2)}."
     ]
     if any(_share(entry) < 1 for entry in ranked):
         notes.append(
-            "Scored: the share of children that the metric scored; a pair on which it abstained takes no part"
-            " in its comparisons."
+            "Scored: the share of children that the metric scored; comparisons leave out pairs on which it"
+            " abstained."
         )
     notes.append(
-        "Certified FPR: the lowest false-positive rate for which a threshold is certified, together with"
-        " those of the other metrics of its own run or, where its lineages suffice for no more, by itself."
+        "Certified FPR: the lowest false-positive rate with a certified threshold, jointly with the other"
+        " metrics of its run or, where there are too few lineages for that, for the metric by itself."
     )
     if any(entry.result.tried for entry in board.entries):
         notes.append(
@@ -75,8 +75,9 @@ def board_notes(board: Board) -> list[str]:
 def board_markdown(board: Board) -> str:
     """Write the board as Markdown."""
     head = (
-        "Rank", "Metric", "Runs", f"{_area(board)} AUC", "unscored ranked worst", "AUC, all independents",
-        CERTIFIED, "Scored", "Separates?", "Claim holds?", "Forgery and laundering",
+        "Rank", "Metric", "Runs", f"{_area(board)} AUC", "Unscored ranked worst",
+        "AUC, all independent pairs", CERTIFIED, "Scored", "Separates?", "Claim holds?",
+        "Forgery and laundering",
     )  # fmt: skip
     rows = [
         (
@@ -98,7 +99,7 @@ def board_markdown(board: Board) -> str:
     blocks += [table_of(head, rows), bullets(board_notes(board))]
     duels = _duels(board)
     if len(duels) > 1:
-        blocks += ["## Who beats whom", bullets(f"{duel.name}: {duel.told}." for duel in duels)]
+        blocks += ["## Pairwise differences", bullets(f"{duel.name}: {duel.told}." for duel in duels)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -198,12 +199,12 @@ def _against(board: Board, one: Comparison, name: str, other: str) -> _Against:
 
 
 def _certified(entry: BoardEntry) -> str:
-    """The lowest certified false-positive rates: against look-alikes, and beside it all independents."""
+    """The lowest certified false-positive rates: against look-alikes, and beside it all independent pairs."""
     alike = [item for item in entry.result.thresholds if item.negatives == "look-alike"]
     told = []
     for thresholds in (alike, entry.result.independent_thresholds):
         held = [item.max_fpr for item in thresholds if item.certified]
-        told.append(f"{goal(min(held))} %" if held else "none")
+        told.append(goal(min(held)) if held else "none")
     return " / ".join(told)
 
 
@@ -262,4 +263,4 @@ def _share(entry: BoardEntry) -> float:
 
 def _scored(entry: BoardEntry) -> str:
     share = _share(entry)
-    return UNDEFINED if math.isnan(share) else f"{percent(share)} %"
+    return UNDEFINED if math.isnan(share) else percent(share)

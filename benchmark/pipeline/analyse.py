@@ -21,6 +21,7 @@ from benchmark.pipeline.score_file import need_columns, read_score_file
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run
 from benchmark.session.errors import UsageError
+from benchmark.session.locks import locked
 from benchmark.session.session import Session
 
 __all__ = ["analyse", "read_scores"]
@@ -75,7 +76,7 @@ def analyse(
     ------
     UsageError
         The file cannot be read, lacks a column, or names models that the catalog does not know; `out` holds
-        results of other settings.
+        results of other settings, or another process writes there.
     analysis.BadTable
         Labels that contradict each other, or a pair twice.
 
@@ -112,7 +113,8 @@ def analyse(
         notes=notes,
         failures=failures_of_table(frame),
     )
-    return finish(session, directory, scored, request, Clock())
+    with locked(directory.path, "--out"):
+        return finish(session, directory, scored, request, Clock())
 
 
 def read_scores(

@@ -167,7 +167,7 @@ class Cluster:
                             local.append(place)
                             continue
                         result, files, traffic = pickle.loads(content)
-                        unpack(here.cache.path, files, replace=True)
+                        unpack(here.cache, files, replace=True)
                         if here.fetching.log is not None and traffic:
                             with here.fetching.log.open("ab") as log:
                                 log.write(traffic)
@@ -220,7 +220,7 @@ class Cluster:
         unit: Unit,
         parcels: Parcels[Workspace, Unit, Result],
     ) -> Future:
-        files = pack(here.cache.path, parcels.needs(here, unit))
+        files = pack(here.cache, parcels.needs(here, unit))
         return self._client.submit(
             _on_worker, self._token, self._start, work, parcels, unit, files, pure=False
         )
@@ -264,10 +264,10 @@ def _on_worker(
     """Do a unit on a worker: its result, and the files that hold it."""
     with _one_at_a_time:
         there = in_process(token, start)
-        unpack(there.cache.path, files, replace=False)
+        unpack(there.cache, files, replace=False)
         before = len(_logged(there))
         result = work(there, unit)
-        made = pack(there.cache.path, parcels.makes(there, unit, result))
+        made = pack(there.cache, parcels.makes(there, unit, result))
         traffic = _logged(there)[before:]
         there.cache.trim()
         return pickle.dumps((result, made, traffic))

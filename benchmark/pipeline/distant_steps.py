@@ -39,7 +39,8 @@ class StepNote:
     def __call__(self, done: int, of: int, what: str) -> None:
         """Note a step; of many in one second the first."""
         if time.monotonic() - self._noted >= NOTE_SECONDS:
-            self._path.write_text(f"{done} {of} {what}", encoding="utf-8")
+            with suppress(OSError):  # it moves a bar; a full disk is nothing for the metric to fail of
+                self._path.write_text(f"{done} {of} {what}", encoding="utf-8")
             self._noted = time.monotonic()
 
     def end(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 import uuid
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import joblib
 
-from analysis.processes import PROCESS_DIED, end_with_parent, quiet_about_workers
+from analysis.processes import PROCESS_DIED, worker_processes
 from benchmark.pipeline.distant_steps import StepNote, Telling, listening
 from benchmark.pipeline.process_state import in_process
 from benchmark.session.progress import Advance
@@ -160,7 +159,6 @@ class Engine(Generic[State]):
         lost: Callable[[Unit], Result] | None,
     ) -> Iterator[tuple[int, Result]]:
         """Do some units in other processes, whatever becomes of these."""
-        quiet_about_workers()
         with tempfile.TemporaryDirectory(prefix="units-") as folder, listening(Path(folder), self.here):
             waiting = list(left)
             while waiting:
@@ -193,12 +191,10 @@ class Engine(Generic[State]):
         folder: Path,
     ) -> Iterator[tuple[int, Result]]:
         # joblib does a single job in this process unless there are two to do it.
-        jobs = joblib.Parallel(
-            n_jobs=max(2, min(self._workers, len(places))), return_as="generator_unordered"
-        )
+        jobs = worker_processes(max(2, min(self._workers, len(places))), "generator_unordered")
         found: Iterator[tuple[int, Result]] = jobs(
             joblib.delayed(_in_worker)(
-                self._token, self._start, work, place, units[place], folder / str(place), os.getpid()
+                self._token, self._start, work, place, units[place], folder / str(place)
             )
             for place in places
         )
@@ -212,10 +208,8 @@ def _in_worker(
     place: int,
     unit: Unit,
     note: Path,
-    parent: int,
 ) -> tuple[int, Result]:
     """Do a unit; the note is there while it is being done."""
-    end_with_parent(parent)
     steps = StepNote(note)
     state = in_process(token, start)
     if isinstance(state, Telling):

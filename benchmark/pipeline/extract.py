@@ -18,9 +18,9 @@ from benchmark.pipeline.deadline import TookTooLong, deadline
 from benchmark.pipeline.plugin_process import PluginEnded
 from benchmark.pipeline.raised_at import raised_at
 from benchmark.pipeline.threads import one_thread
-from benchmark.pipeline.workspace import Workspace, store
+from benchmark.pipeline.workspace import Workspace, storable
 from benchmark.results.codec import from_json
-from benchmark.session.files import write_json
+from benchmark.results.kept_values import keep_value, kept_value
 from fpcore.errors import abstention, described, first_line
 
 __all__ = ["Extraction", "Outcome", "extract", "failed_extraction", "fingerprinted"]
@@ -124,15 +124,14 @@ def extract(
         checkpoint = workspace.open(located)
         digest, key = checkpoint.digest, checkpoint.cache_key
         path = _kept_file(workspace, key, metrics)
-        kept = _kept(path)
+        kept = kept_value(workspace.cache, path, Kept)
         if kept is not None:
             located.check(kept.cell)
-            workspace.cache.used(path)
         else:
             with one_thread():
                 kept = _made(workspace, located, checkpoint, key, metrics, limits)
             if all(outcome.status != "failed" for outcome in kept.outcomes.values()):
-                write_json(path, asdict(kept))
+                keep_value(workspace.cache, path, kept)
         if not any(outcome.needs_model for outcome in kept.outcomes.values()):
             checkpoint.let_go()
     except fpcore.BadCheckpoint as error:
@@ -203,17 +202,7 @@ def _kept_file(workspace: Workspace, content: str, metrics: Sequence[ChosenMetri
     """Where the cache keeps all outcomes of a model: by the metrics, and by the code that reads models."""
     keys = json.dumps([*sorted(metric.key(workspace.device) for metric in metrics), workspace.reader])
     named = f"all-{hashlib.sha256(keys.encode()).hexdigest()[:16]}"
-    return workspace.fingerprint_file(named, content, ".json")
-
-
-def _kept(path: Path) -> Kept | None:
-    """All outcomes of a model; None where they are not there, or not readable: they are found one by one."""
-    if not path.is_file():
-        return None
-    try:
-        return from_json(Kept, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError):
-        return None
+    return workspace.fingerprint_file(named, content, ".outcome")
 
 
 def fingerprinted(workspace: Workspace, located: Located, metrics: Sequence[ChosenMetric]) -> bool:
@@ -245,8 +234,8 @@ def _fetch(
 def _known(workspace: Workspace, content: str, chosen: ChosenMetric) -> Outcome | None:
     """How a fingerprint came out before, if what was kept of it is still there."""
     key = chosen.key(workspace.device)
-    note, arrays = (workspace.fingerprint_file(key, content, suffix) for suffix in (".json", ".safetensors"))
-    known = _noted(note)
+    note, arrays = (workspace.fingerprint_file(key, content, end) for end in (".outcome", ".fingerprint"))
+    known = kept_value(workspace.cache, note, Outcome)
     return known if known is not None and (arrays.is_file() or not known.stored) else None
 
 
@@ -259,14 +248,14 @@ def _outcome(
     limit: float | None,
 ) -> Outcome:
     key = chosen.key(workspace.device)
-    note, arrays = (workspace.fingerprint_file(key, content, suffix) for suffix in (".json", ".safetensors"))
+    note, arrays = (workspace.fingerprint_file(key, content, end) for end in (".outcome", ".fingerprint"))
     known = _known(workspace, content, chosen)
     if known is not None:
-        workspace.cache.used(note)
         return known
     if workspace.apart(chosen):
         return _outcome_apart(workspace, located, checkpoint.digest, chosen, limit)
     metric = workspace.metric(chosen)
+    kept: bytes | None = None
     begun = time.perf_counter()
     try:
         with deadline(limit):
@@ -277,7 +266,8 @@ def _outcome(
             raise TypeError(
                 f"fingerprint() returned {got}; end it with: return self.make_fingerprint(model, arrays)"
             )
-        outcome = Outcome("ok", seconds=seconds, stored=store(fingerprint, arrays))
+        kept = storable(fingerprint)
+        outcome = Outcome("ok", seconds=seconds, stored=kept is not None)
     except fpcore.NotComparable as error:
         outcome = Outcome("abstained", abstention(error), round(time.perf_counter() - begun, 6))
     except fpcore.BadCheckpoint as error:
@@ -291,7 +281,9 @@ def _outcome(
         # It is not kept: the cause may lie outside metric and model, such as full memory.
         workspace.take(error)
         return Outcome("failed", described(error), where=raised_at(error, metric))
-    write_json(note, asdict(outcome))
+    if kept is not None:
+        workspace.cache.write(arrays, kept)
+    keep_value(workspace.cache, note, outcome)
     return outcome
 
 
@@ -333,13 +325,3 @@ def _outcome_inside(
     if checkpoint.on_hub:  # its files may go before it is read again
         workspace.forget(located)
     yield asdict(outcome)
-
-
-def _noted(path: Path) -> Outcome | None:
-    """How a fingerprint came out before; None where that is not known, or not readable: it is made again."""
-    if not path.is_file():
-        return None
-    try:
-        return Outcome(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from benchmark.pipeline.threads import one_blas_thread
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run, read_run
 from benchmark.results.schema import CostRecord, Failure, ForgeryRecord, TrafficRecord
+from benchmark.session.files import write_text
 from benchmark.session.session import Session
 
 if TYPE_CHECKING:  # it runs models: statistics alone need not
@@ -79,8 +80,11 @@ def finish(
     clock: Clock,
     *,
     focus: str | None = None,
+    card: Callable[[Run], str] | None = None,
 ) -> Run:
-    """Analyse scores, and write all files of a run directory.
+    """Analyse scores, and write all files of a run directory, which its caller has locked.
+
+    An earlier run's files stay until these are ready to be written; then run.json says running until all are.
 
     Parameters
     ----------
@@ -92,10 +96,10 @@ def finish(
         Runs since the run began.
     focus : str, optional
         The metric in question: its comparisons with the others are corrected as a family of their own.
+    card : callable, optional
+        Writes the card of a proposed metric.
     """
     catalog, scores, forgeries = scored.catalog, scored.scores, scored.forgeries
-    directory.write_scores(scores)
-    directory.write_forgeries(forgeries)
     known = {metric.name: metric.load() for metric in scored.metrics}
     with (
         one_blas_thread(),
@@ -115,7 +119,6 @@ def finish(
             notes=scored.notes,
         )
         advance(len(results.metrics), len(results.metrics), "")
-    directory.write_results(results)
     record = replace(
         begun(request, clock.started),
         status="partial" if scored.failures else "complete",
@@ -128,14 +131,25 @@ def finish(
         failures=scored.failures,
         disputes=() if catalog is None else provenance.disputes(catalog, scores),
         traffic=scored.traffic,
+        notes=scored.notes,
+        code=provenance.code(scored.metrics),
     )
-    directory.write_record(record)
+    # From here on the files of an earlier run go; nobody takes what is half of each for a run.
+    directory.begin(record)
+    directory.write_scores(scores)
+    if forgeries is not None:
+        directory.write_forgeries(forgeries)
+    directory.write_results(results)
+    record = replace(record, digests=directory.digests())
     with clock.phase("report"), session.progress.phase("report") as advance:
         advance(0, 1, "page and figures")
         # What is told of a run is what its files say.
-        run = read_run(directory.path)
-        report.render(run, cache=session.cache, workers=session.workers)
+        run = read_run(directory.path, record)
+        RunDirectory(directory.path, run.record).drop_stale_against()
+        report.write_report(run, cache=session.cache, workers=session.workers)
+        if card is not None:
+            write_text(directory.card, card(run))
         advance(1, 1, str(directory.report))
-    directory.write_record(replace(record, seconds=dict(clock.seconds)))
+    record = directory.conclude(replace(run.record, seconds=dict(clock.seconds)))
     session.cache.trim()
-    return replace(run, record=directory.read_record())
+    return replace(run, record=record)

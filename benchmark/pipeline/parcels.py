@@ -15,7 +15,7 @@ from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.extract import Extraction, fingerprinted
 from benchmark.pipeline.score_unit import ScoreUnit, scored
 from benchmark.pipeline.workspace import Workspace
-from benchmark.session.files import atomic_path
+from benchmark.session.cache import Cache
 
 __all__ = ["Files", "ModelParcels", "PairParcels", "Parcels", "pack", "unpack"]
 
@@ -68,7 +68,7 @@ class ModelParcels:
         return [
             path
             for metric in self.metrics
-            for suffix in (".safetensors", ".json")
+            for suffix in (".fingerprint", ".outcome")
             if result.key
             and (path := there.fingerprint_file(metric.key(there.device), result.key, suffix)).is_file()
         ]
@@ -82,7 +82,7 @@ class PairParcels:
         if unit.metric.file is not None or scored(here, unit):
             return False
         return all(
-            reachable(located) or path.is_file()
+            reachable(located) or here.cache.read(path) is not None
             for (located, _), path in zip(unit.models, fingerprints(here, unit), strict=True)
         )
 
@@ -90,7 +90,7 @@ class PairParcels:
         return f"score {unit.metric.name} {unit.key()}"
 
     def needs(self, here: Workspace, unit: ScoreUnit) -> Iterable[Path]:  # noqa: D102
-        return [path for path in fingerprints(here, unit) if path.is_file()]
+        return [path for path in fingerprints(here, unit) if here.cache.read(path) is not None]
 
     def makes(self, there: Workspace, unit: ScoreUnit, result: pd.DataFrame) -> Iterable[Path]:  # noqa: D102
         return [unit.kept(there)]
@@ -107,15 +107,16 @@ def reachable(located: Located) -> bool:
     return isinstance(located.source, ZooSource | HubSource)
 
 
-def pack(folder: Path, files: Iterable[Path]) -> Files:
-    """The content of some files below a folder."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+def pack(cache: Cache, files: Iterable[Path]) -> Files:
+    """Some files of a cache."""
+    return {path.relative_to(cache.path).as_posix(): path.read_bytes() for path in files}
 
 
-def unpack(folder: Path, files: Files, *, replace: bool) -> None:
-    """Put files where they belong below a folder; what is there stays, unless it is to be replaced."""
-    for name, content in files.items():
-        path = folder / name
-        if replace or not path.is_file():
-            with atomic_path(path) as temporary:
-                temporary.write_bytes(content)
+def unpack(cache: Cache, files: Files, *, replace: bool) -> None:
+    """Put files where they belong in a cache; what is there stays, unless it is to be replaced.
+
+    Of what comes over a network, names and seals are checked: nothing but an entry of a cache is written.
+    """
+    for name, entry in files.items():
+        if replace or not (cache.path / name).is_file():
+            cache.accept(name, entry)

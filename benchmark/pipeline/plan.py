@@ -204,7 +204,7 @@ def parsed_budget(budget: int | str | None) -> int:
     Raises
     ------
     UsageError
-        It is no number of bytes.
+        It is not a number of bytes.
     """
     if budget is None:
         return DEFAULT_BUDGET

@@ -59,6 +59,10 @@ class Plugin:
             self._loaded = process.starts
         return process.stream(limit, _with_state, self._token, self._start, function, arguments, named)
 
+    def close(self) -> None:
+        """End the process."""
+        self._process.close()
+
     def given_up(self, kind: Kind) -> str:
         """Why no more is tried; empty as long as it is."""
         lost = self._lost[kind]

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
-__all__ = ["in_process"]
+__all__ = ["Closing", "in_process"]
 
 State = TypeVar("State")
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """What units share, where it holds what must be let go, such as processes."""
+
+    def close(self) -> None:
+        """It is used no more."""
+
 
 # What the units of the engine at work share. A process that joblib or a cluster started has no other place
 # for it. It belongs to that engine, by its token, and goes when a unit of another one comes; the process of
@@ -27,5 +36,8 @@ def in_process(token: str, start: Callable[[], State]) -> State:
     """
     global _shared
     if _shared is None or _shared[0] != token:
+        last, _shared = _shared, None
+        if last is not None and isinstance(last[1], Closing):
+            last[1].close()
         _shared = (token, start())
     return cast(State, _shared[1])

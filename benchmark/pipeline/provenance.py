@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +30,8 @@ from benchmark.results.schema import (
     RunRecord,
     ScoredPair,
 )
-from benchmark.session.packages import package_version
+from benchmark.session.packages import file_digest, package_version, source_digest, this_digest
+from benchmark.zoo.manifest import MANIFEST, SHIPPED
 
 if TYPE_CHECKING:  # it runs models: statistics alone need not
     from benchmark.pipeline.extract import Extraction
@@ -39,11 +41,13 @@ __all__ = [
     "Request",
     "begun",
     "catalog_facts",
+    "code",
     "costs",
     "describe_metric",
     "disputes",
     "models",
     "now",
+    "packages",
 ]
 
 PACKAGES: Final = (
@@ -55,6 +59,9 @@ PACKAGES: Final = (
     "scikit-learn",
     "statsmodels",
     "pandas",
+    "pyarrow",
+    "safetensors",
+    "tokenizers",
 )
 
 
@@ -119,12 +126,33 @@ def begun(request: Request, started: str) -> RunRecord:
         models={},
         forgeries={},
         metrics={},
-        packages={name: package_version(name) for name in PACKAGES},
+        packages=packages(),
         machine=Machine(platform.platform(), platform.python_version(), platform.machine()),
         failures=(),
         disputes=(),
         traffic=None,
     )
+
+
+def code(metrics: Sequence[ChosenMetric]) -> dict[str, str]:
+    """What computes, with the sha256 of its source; metrics of other packages and files each by itself."""
+    manifest = SHIPPED / MANIFEST
+    return {
+        "fpcore": source_digest(fpcore),
+        "analysis": source_digest(analysis),
+        "benchmark": this_digest(),
+        **({"zoo manifest": file_digest(manifest)} if manifest.is_file() else {}),
+        **{
+            f"metric {metric.name}": metric.content or file_digest(Path(inspect.getfile(type(metric.load()))))
+            for metric in metrics
+            if metric.foreign
+        },
+    }
+
+
+def packages() -> dict[str, str]:
+    """The versions of what takes part in a run."""
+    return {name: package_version(name) for name in PACKAGES}
 
 
 def catalog_facts(catalog: Catalog) -> CatalogFacts:

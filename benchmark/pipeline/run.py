@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from benchmark.pipeline.transfer import with_cells
 from benchmark.pipeline.workspace import Workspace
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run
+from benchmark.session.locks import locked
 from benchmark.session.session import Session
 
 __all__ = ["carry_out", "extract_all", "run", "start_engine"]
@@ -72,7 +73,7 @@ def run(
     models : str, optional
         Only models whose id fits this glob.
     out : path, optional
-        The run directory; default: ``runs/<utc time>``. The same again goes on where it was.
+        The run directory; default: ``runs/<utc time>``. The same again resumes.
     limit : int, optional
         Only the first so many models.
     pairs_per_lineage_pair : int
@@ -156,6 +157,7 @@ def carry_out(
     *,
     time_limits: Mapping[str, float] | None = None,
     focus: str | None = None,
+    card: Callable[[Run], str] | None = None,
     fetching: fpcore.Fetching | None = None,
     sample: bool = False,
     processes: Mapping[ChosenMetric, PluginProcess] | None = None,
@@ -175,20 +177,43 @@ def carry_out(
         Metric → seconds that it may take for one model, and for one pair; POSIX only.
     focus : str, optional
         As for `finish`; whether it scores a pair alike from both ends is checked on a sample.
+    card : callable, optional
+        As for `finish`.
     fetching : Fetching, optional
         What becomes of bytes that come from the hub.
     sample : bool
         As for `run`.
     processes : mapping of ChosenMetric to PluginProcess, optional
         Those in which metrics run, if they have been started.
+
+    Raises
+    ------
+    UsageError
+        Another process writes in that directory.
     """
-    limits = dict(time_limits or {})
     engine = start_engine(session, fetching, sample=sample)
     for metric, process in (processes or {}).items():
         engine.here.lend(metric, process)
-    directory = RunDirectory(out)
-    clock = Clock()
-    directory.write_record(begun(request, clock.started))
+    with locked(out, "--out"):
+        directory, clock = RunDirectory(out), Clock()
+        if not directory.ended:
+            directory.begin(begun(request, clock.started))
+        limits = dict(time_limits or {})
+        scored = _scored(session, engine, catalog, plan, limits, clock, request.seed, focus)
+        return finish(session, directory, scored, request, clock, focus=focus, card=card)
+
+
+def _scored(
+    session: Session,
+    engine: Engine[Workspace],
+    catalog: Catalog,
+    plan: Plan,
+    limits: Mapping[str, float],
+    clock: Clock,
+    seed: int,
+    focus: str | None,
+) -> Scored:
+    """Fingerprint the models of a plan and score its pairs; parameters as for `carry_out`."""
     everything = (*plan.models, *plan.forged_models)
     with clock.phase("fingerprints"):
         found = extract_all(
@@ -211,14 +236,14 @@ def carry_out(
                 plan.metrics[place],
                 frames[place],
                 found,
-                seed=request.seed,
+                seed=seed,
                 advance=advance,
                 limits=limits,
             )
     engine.close()
     honest, forged = frames[: len(plan.metrics)], frames[len(plan.metrics) :]
     scores = pd.concat(honest, ignore_index=True)
-    scored = Scored(
+    return Scored(
         _table(scores),
         plan.metrics,
         catalog,
@@ -229,7 +254,6 @@ def carry_out(
         failures=failed,
         traffic=conclude_traffic(engine.here, plan.transfer, found.values()),
     )
-    return finish(session, directory, scored, request, clock, focus=focus)
 
 
 def start_engine(

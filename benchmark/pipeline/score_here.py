@@ -81,7 +81,7 @@ class ScoreUnit:
 
     def kept(self, workspace: Workspace) -> Path:
         """Where its scores are kept."""
-        return workspace.cache.scores / self.metric.key(workspace.device) / f"{self.key()}.parquet"
+        return workspace.cache.scores / self.metric.key(workspace.device) / f"{self.key()}.scores"
 
 
 def score_here(workspace: Workspace, unit: ScoreUnit, todo: Places) -> pd.DataFrame:

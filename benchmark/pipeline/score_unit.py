@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from benchmark.pipeline.score_apart import score_apart
 from benchmark.pipeline.score_here import PairScore, ScoreUnit, score_here
 from benchmark.pipeline.workspace import Workspace
-from benchmark.session.files import atomic_path
 
 __all__ = ["PairScore", "ScoreUnit", "failed_scores", "score_unit", "scored"]
 
@@ -24,16 +23,14 @@ def score_unit(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame:
     is kept beside the rest, and tried again the next time: its cause may be gone.
     """
     path = unit.kept(workspace)
-    known = _kept(path)
+    known = _kept(workspace, unit)
     todo = np.arange(len(unit.pairs)) if known is None else np.flatnonzero(_undone(known))
     if known is not None and not len(todo):
-        workspace.cache.used(path)
         return known
     scores = (score_apart if workspace.apart(unit.metric) else score_here)(workspace, unit, todo)
     if known is not None:
         scores = pd.concat([known[~_undone(known)], scores]).sort_index()
-    with atomic_path(path) as temporary:
-        scores.to_parquet(temporary, index=False)
+    workspace.cache.write(path, scores.to_parquet(index=False))
     return scores
 
 
@@ -45,7 +42,7 @@ def failed_scores(unit: ScoreUnit, why: str) -> pd.DataFrame:
 
 def scored(workspace: Workspace, unit: ScoreUnit) -> bool:
     """Whether the cache holds a unit's scores."""
-    known = _kept(unit.kept(workspace))
+    known = _kept(workspace, unit)
     return known is not None and not _undone(known).any()
 
 
@@ -56,15 +53,17 @@ def _undone(scores: pd.DataFrame) -> NDArray[np.bool_]:
     return undone
 
 
-def _kept(path: Path) -> pd.DataFrame | None:
-    """The scores of a unit as they were kept; None where they are not there, or not readable."""
-    if not path.is_file():
+def _kept(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame | None:
+    """The scores of a unit as they were kept; None where there are none that can be believed."""
+    path = unit.kept(workspace)
+    held = workspace.cache.read(path)
+    if held is None:
         return None
     try:
-        kept = pd.read_parquet(path)
-    except (OSError, ValueError):
+        kept = pd.read_parquet(io.BytesIO(held))
+        if not {*PairScore._fields} <= {*kept.columns} or len(kept) != len(unit.pairs):
+            raise ValueError("it is of other pairs")
+    except (OSError, ValueError) as error:
+        workspace.cache.distrust(path, error)
         return None
-    needed = {*PairScore._fields} - {*PairScore._field_defaults}
-    if not needed <= {*kept.columns}:
-        return None
-    return kept if "where" in kept else kept.assign(where="")
+    return kept

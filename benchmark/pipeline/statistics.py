@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from types import ModuleType
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import pandas as pd
 
@@ -20,23 +20,23 @@ import fpcore
 from analysis.processes import in_processes
 from benchmark import catalog as catalogs, results, zoo
 from benchmark.catalog import Catalog
-from benchmark.results.codec import from_json
 from benchmark.results.decision import deciding_threshold
 from benchmark.results.family_look_alikes import family_classes
 from benchmark.results.forgery_outcomes import forgery_outcomes
+from benchmark.results.kept_values import keep_value, kept_value
 from benchmark.results.laundering import laundering_outcomes
 from benchmark.results.run_points import run_points, runs
-from benchmark.results.schema import SCHEMA, MetricResult, Results
+from benchmark.results.schema import SCHEMA, MetricDescription, MetricResult, Results
 from benchmark.results.score_decay import decay_points, distances
 from benchmark.results.shared_properties import founder_pairs, shared_property_classes
 from benchmark.session.cache import Cache
-from benchmark.session.files import write_json
 from benchmark.session.packages import source_digest
 from benchmark.zoo.manifest import MANIFEST, SHIPPED
 
 __all__ = ["code_digest", "complete_results", "results_of", "with_catalog_facts"]
 
 T = TypeVar("T")
+Known: TypeAlias = Mapping[str, fpcore.Metric] | Mapping[str, MetricDescription]
 
 # What decides the digits of a result besides the scores and the code of `analysis`.
 PACKAGES = ("numpy", "scipy", "scikit-learn", "statsmodels", "pandas")
@@ -44,7 +44,7 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "statsmodels", "pandas")
 
 def complete_results(
     scores: pd.DataFrame,
-    known: Mapping[str, fpcore.Metric],
+    known: Known,
     *,
     seed: int,
     cache: Cache,
@@ -89,7 +89,7 @@ def complete_results(
 
 def results_of(
     scores: pd.DataFrame,
-    known: Mapping[str, fpcore.Metric],
+    known: Known,
     *,
     seed: int,
     cache: Cache,
@@ -102,8 +102,9 @@ def results_of(
     ----------
     scores : pandas.DataFrame
         Normalised score table, several metrics.
-    known : mapping of str to Metric
-        Registered or proposed metrics by name, for their versions and the first of their claims.
+    known : mapping of str to Metric or MetricDescription
+        Registered or proposed metrics by name, or what run.json says of them, for their versions and the
+        first of their claims.
     seed : int
     cache : Cache
         Where results are kept: by the scores, claims, versions, seed and focus, the code of `analysis` and
@@ -131,11 +132,11 @@ def results_of(
     return _remembered(cache, _key(scores, known, seed, focus), analysis.Summary, analysed)
 
 
-def _claims(known: Mapping[str, fpcore.Metric]) -> dict[str, fpcore.Claim]:
+def _claims(known: Known) -> dict[str, fpcore.Claim | analysis.Claim]:
     return {name: metric.claims[0] for name, metric in known.items() if metric.claims}
 
 
-def _key(scores: pd.DataFrame, known: Mapping[str, fpcore.Metric], seed: int, focus: str | None) -> str:
+def _key(scores: pd.DataFrame, known: Known, seed: int, focus: str | None) -> str:
     """What names the statistics of a score table."""
     stated = json.dumps(
         [
@@ -151,18 +152,13 @@ def _key(scores: pd.DataFrame, known: Mapping[str, fpcore.Metric], seed: int, fo
 
 
 def _remembered(cache: Cache, key: str, kind: type[T], compute: Callable[[], T]) -> T:
-    """What the cache keeps under a key; computed where it is not there, or not readable."""
-    path = cache.results / f"{key}.json"
-    if path.is_file():
-        try:
-            kept = from_json(kind, json.loads(path.read_text(encoding="utf-8")), str(path))
-        except (OSError, ValueError):
-            pass  # it goes the way of a missing one
-        else:
-            cache.used(path)
-            return kept
+    """What the cache keeps under a key; computed where nothing is there that can be believed."""
+    path = cache.results / f"{key}.results"
+    kept = kept_value(cache, path, kind)
+    if kept is not None:
+        return kept
     made = compute()
-    write_json(path, analysis.as_json(made))
+    keep_value(cache, path, made)
     return made
 
 

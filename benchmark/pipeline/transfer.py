@@ -64,7 +64,7 @@ class Transfer:
         Models that could not be opened → why. The run tries them again.
     n_look_alike_negatives, certifiable_fpr : float
         Independent look-alikes that the models are worth, and the lowest false-positive rate that those can
-        certify for all metrics together (95 % confidence, no false positive seen); NaN where none.
+        certify for all metrics together (95% confidence, no false positive seen); NaN where none.
     """
 
     budget: int
@@ -106,7 +106,7 @@ class Transfer:
             "no false-positive rate can be certified against look-alikes with these models"
             if math.isnan(self.certifiable_fpr)
             else f"can certify: a false-positive rate of {self.certifiable_fpr:.3g} against look-alikes for "
-            f"all {len(self.by_metric)} metrics together (95 % confidence, no false positive seen)"
+            f"all {len(self.by_metric)} metrics together (95% confidence, no false positive seen)"
         )
         lines.append(f"{certified}: they are worth {self.n_look_alike_negatives:.3g} independent look-alikes")
         if self.failed:

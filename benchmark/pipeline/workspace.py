@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -136,6 +137,11 @@ class Workspace:
         start = partial(Workspace, self.cache, self.device, self.fetching, sample=self.sample, inside=True)
         self._plugins[chosen] = Plugin(process, start, partial(_load, chosen=chosen))
 
+    def close(self) -> None:
+        """End the processes in which metrics ran."""
+        for plugin in self._plugins.values():
+            plugin.close()
+
     def take(self, error: BaseException) -> None:
         """Take an error for a metric's own; here, what is not an `Exception` is raised again."""
         if not self.inside and not isinstance(error, Exception):
@@ -194,34 +200,37 @@ class Workspace:
 
         def find() -> fpcore.Fingerprint:
             path = self.fingerprint_file(key, digest)
-            stored = load_stored(path)
-            if stored is not None:
-                self.cache.used(path)
-                return stored
+            kept = load_stored(self.cache, path)
+            if kept is not None:
+                return kept
             made = self.metric(chosen).fingerprint(self.open(located))
-            store(made, path)
+            if (content := storable(made)) is not None:
+                # A full disk is met again when scores are kept, outside of somebody's code.
+                with suppress(OSError):
+                    self.cache.write(path, content)
             return made
 
         return self._fingerprints.get((key, digest), find)
 
-    def fingerprint_file(self, key: str, digest: str, suffix: str = ".safetensors") -> Path:
-        """Where the cache keeps a fingerprint, or (``.json``) how it came out."""
+    def fingerprint_file(self, key: str, digest: str, suffix: str = ".fingerprint") -> Path:
+        """Where the cache keeps a fingerprint, or (``.outcome``) how it came out."""
         return self.cache.fingerprints / key / digest[:2] / f"{digest}{suffix}"
 
 
-def store(fingerprint: fpcore.Fingerprint, path: Path) -> bool:
-    """Keep a fingerprint, and say whether that could be done: one that needs its checkpoint is made again."""
+def storable(fingerprint: fpcore.Fingerprint) -> bytes | None:
+    """What the cache keeps of a fingerprint; None of one that needs its checkpoint: it is made again."""
     if not fingerprint.arrays or fingerprint.checkpoint is not None:
-        return False
-    fingerprint.save(path)
-    return True
+        return None
+    return fingerprint.to_bytes()
 
 
-def load_stored(path: Path) -> fpcore.Fingerprint | None:
-    """Read a fingerprint from the cache; None where it is not there or cannot be read: it is made again."""
-    if not path.is_file():
+def load_stored(cache: Cache, path: Path) -> fpcore.Fingerprint | None:
+    """Read a fingerprint from the cache; None where none can be believed: it is made again."""
+    kept = cache.read(path)
+    if kept is None:
         return None
     try:
-        return fpcore.Fingerprint.load(path)
-    except fpcore.BadCheckpoint:
+        return fpcore.Fingerprint.from_bytes(kept)
+    except fpcore.BadCheckpoint as error:
+        cache.distrust(path, error)
         return None

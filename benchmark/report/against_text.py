@@ -11,15 +11,15 @@ from benchmark.results.zoo_against_real import MetricAgainstReal, RealFigures, Z
 __all__ = ["RULE", "against_blocks"]
 
 HEAD = (
-    "Metric", "Where", "AUC", "Look-alike AUC", "Threshold", "FPR at the zoo's", "TPR at the zoo's",
-    "Conclusions of the zoo",
+    "Metric", "Where", "AUC", "Look-alike AUC", "Threshold", "FPR at zoo threshold", "TPR at zoo threshold",
+    "Zoo conclusions",
 )  # fmt: skip
 RULE = (
-    "A conclusion is what an interval shows: on which side of .75 and of .9 an AUC lies; whether the zoo's"
-    " threshold works (at most 10 % of the look-alikes, or of all independent pairs where there are none, and"
-    " at least half of the children are called) or fails. It has carried over where the real table's interval"
-    " shows all of it, and is contradicted where it shows the opposite. Where an interval holds a line, the"
-    " conclusion is open."
+    "A conclusion is what an interval shows: on which side of 0.75 and of 0.9 an AUC lies, and whether the"
+    " zoo's threshold works (calls at most 10% of look-alikes, or of all independent pairs where there are"
+    " none, and at least half of the children) or fails. It carries over where the real table's interval"
+    " shows all of it, and is contradicted where it shows the opposite. Where an interval includes one of"
+    " these limits, the conclusion is open."
 )
 
 
@@ -31,11 +31,14 @@ def against_blocks(against: ZooAgainstReal) -> list[str]:
         f" {one.n_cells or 'no'} architecture cells"
         for one in against.tables
     ]
-    joint = f"{against.n_intervals} intervals that hold together with 95 % decide; the table shows 95 % each."
-    blocks = ["## Zoo against real", bullets(sources), f"{RULE} {joint}"]
+    joint = (
+        f"Conclusions rest on {against.n_intervals} intervals with 95% joint coverage; the table shows"
+        " individual 95% intervals."
+    )
+    blocks = ["## Zoo vs. real models", bullets(sources), f"{RULE} {joint}"]
     blocks += [table_of(HEAD, _rows(against)), bullets(against.sentences)]
     if against.without_table:
-        blocks.append(f"No real table at hand has {', '.join(against.without_table)}.")
+        blocks.append(f"No real table covers {', '.join(against.without_table)}.")
     return blocks
 
 
@@ -53,7 +56,7 @@ def _zoo_row(one: MetricAgainstReal) -> tuple[str, ...]:
 
 
 def _real_row(metric: str, figures: RealFigures) -> tuple[str, ...]:
-    whom = "" if figures.negatives == "look-alike" else ", of all independents"
+    whom = "" if figures.negatives == "look-alike" else ", of all independent pairs"
     told = "; ".join(f"{one.about}: {one.outcome}" for one in figures.conclusions)
     return (
         metric,

@@ -51,18 +51,18 @@ def alarms(record: RunRecord) -> tuple[Alarm, ...]:
     if failed:
         return (Alarm("Partial.", f"{count(failed, 'unit')} of work failed; everything else is complete."),)
     if record.status == "partial":
-        return (Alarm("Partial.", "Part of the work did not end well."),)
+        return (Alarm("Partial.", "Part of the work did not finish."),)
     return ()
 
 
 def level_note(sections: Sequence[MetricSection]) -> str:
     """The level of the intervals quoted, as a phrase."""
     levels = {section.result.look_alike_auc.level for section in sections}
-    return f" with {goal(levels.pop())} % intervals" if len(levels) == 1 else ""
+    return f" with {goal(levels.pop())} intervals" if len(levels) == 1 else ""
 
 
 def _worth(n: float, what: str) -> str:
-    return f"worth {n:.4g} {what} pairs"
+    return f"equivalent to {n:.4g} {what} pairs"
 
 
 def _holders(thresholds: Sequence[tuple[str, Threshold]], against: str) -> list[str]:
@@ -73,7 +73,7 @@ def _holders(thresholds: Sequence[tuple[str, Threshold]], against: str) -> list[
         for metrics in sorted({item.n_metrics for _, item in held}, reverse=True):
             names = ", ".join(name for name, item in held if item.n_metrics == metrics)
             jointly = _together(metrics, len(thresholds))
-            told.append(f"Certified at {goal(at)} % against {against}{jointly}: {names}.")
+            told.append(f"Certified at {goal(at)} against {against}{jointly}: {names}.")
     return told
 
 
@@ -93,26 +93,26 @@ def certify(catalog: CatalogSummary, sections: Sequence[MetricSection]) -> list[
     if not math.isnan(catalog.certifiable_fpr):
         together = f" for {catalog.n_metrics} metrics together" if catalog.n_metrics > 1 else ""
         told.append(
-            "Without a single error, the lowest false-positive rate among look-alikes that they can certify"
-            f" with {goal(catalog.confidence)} % confidence{together} is {percent(catalog.certifiable_fpr)} %"
-            f" (among all independents {percent(catalog.certifiable_independent_fpr)} %); a mean over"
-            " lineages, each in one pair at most."
+            "With no error among them, they can certify a false-positive rate among look-alikes no lower than"
+            f" {percent(catalog.certifiable_fpr)} at {goal(catalog.confidence)} confidence{together}"
+            f" (among all independent pairs: {percent(catalog.certifiable_independent_fpr)}). The rate is a"
+            " mean over lineages, each counted in at most one pair."
         )
     short = [(at, need) for at, need in goals(catalog) if need > lineages_that_count(catalog)]
     if short:
-        needs = "; ".join(f"{goal(at)} % needs {count(need, 'lineage')}" for at, need in short)
+        needs = "; ".join(f"{goal(at)} needs {count(need, 'lineage')}" for at, need in short)
         together = f" for {catalog.n_metrics} metrics together" if catalog.n_metrics > 1 else ""
-        told.append(f"Out of its reach{together}: {needs}.")
+        told.append(f"Out of reach{together}: {needs}.")
     alike = [(section.name, item) for section in sections for item in section.result.thresholds]
     alike = [(name, item) for name, item in alike if item.negatives == "look-alike"]
     every = [(section.name, item) for section in sections for item in section.result.independent_thresholds]
-    told += _holders(alike, "look-alikes") + _holders(every, "all independents")
+    told += _holders(alike, "look-alikes") + _holders(every, "all independent pairs")
     if not any(item.certified for _, item in alike):
         told.append(
             "No threshold of any metric is certified against look-alikes here:"
-            " what is calibrated below is an estimate, not a guarantee."
+            " the calibrated thresholds below are estimates, not guarantees."
         )
     if not math.isnan(catalog.minimal_detectable_auc_difference):
         least = plain(catalog.minimal_detectable_auc_difference)
-        told.append(f"Two metrics whose AUCs differ by less than {least} will likely not be told apart.")
+        told.append(f"Two metrics whose AUCs differ by less than {least} will probably not be told apart.")
     return told

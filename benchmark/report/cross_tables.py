@@ -1,4 +1,4 @@
-"""Tables of ways × metrics: what each metric survives, and which shared property fools it.
+"""Tables of classes × metrics: AUC by derivation method, and confounders.
 
 A cell shows one figure with its interval; the others wait in the page's data, where the script finds them.
 """
@@ -67,7 +67,7 @@ class CrossRow:
 
 @dataclass(frozen=True)
 class CrossTable(Generic[Class]):
-    """A table of ways × metrics; the first figure is the one it opens with."""
+    """A table of classes × metrics; the first figure is the one it opens with."""
 
     anchor: str
     label: str
@@ -115,7 +115,7 @@ AUC: Final[Figure[MethodClass]] = Figure(
     "",
     lambda row: row.look_alike_auc,
     _rising(0.5, 0.7, 0.9, 0.99),
-    ("≤ .5", ".5 – .7", ".7 – .9", ".9 – .99", "≥ .99"),
+    ("≤ 0.5", "0.5 – 0.7", "0.7 – 0.9", "0.9 – 0.99", "≥ 0.99"),
 )
 TPR: Final[Figure[MethodClass]] = Figure(
     "tpr",
@@ -123,7 +123,7 @@ TPR: Final[Figure[MethodClass]] = Figure(
     "%",
     lambda row: row.tpr,
     _rising(0.2, 0.4, 0.6, 0.8),
-    ("≤ 20 %", "20 – 40", "40 – 60", "60 – 80", "≥ 80 %"),
+    ("≤ 20%", "20% – 40%", "40% – 60%", "60% – 80%", "≥ 80%"),
 )
 FPR: Final[Figure[Alike]] = Figure(
     "fpr",
@@ -131,11 +131,11 @@ FPR: Final[Figure[Alike]] = Figure(
     "%",
     lambda row: row.fpr,
     _falling(0.05, 0.1, 0.2, 0.5),
-    ("> 50 %", "20 – 50", "10 – 20", "5 – 10", "≤ 5 %"),
+    ("> 50%", "20% – 50%", "10% – 20%", "5% – 10%", "≤ 5%"),
 )
 SHARED_AUC: Final[Figure[Alike]] = Figure(
     "auc",
-    "AUC of children against them",
+    "AUC of derived pairs against them",
     "",
     lambda row: row.auc,
     _rising(0.5, 0.7, 0.9, 0.99),
@@ -144,19 +144,19 @@ SHARED_AUC: Final[Figure[Alike]] = Figure(
 
 
 def survival(results: Sequence[MetricResult]) -> CrossTable[MethodClass]:
-    """What each metric survives: ways of deriving a child × metrics, by family."""
+    """AUC by derivation method: methods × metrics, by family."""
     return _table(
         "survival",
-        "What each metric survives",
-        "Way of deriving",
-        (TPR, AUC),
+        "AUC by derivation method",
+        "Derivation method",
+        (AUC, TPR),
         [result.by_method for result in results],
         lambda method: family_of(method).title,
     )
 
 
 def shared_properties(results: Sequence[MetricResult]) -> CrossTable[Alike]:
-    """Which shared property fools a metric: look-alikes by what they have in common × metrics."""
+    """Confounders: look-alikes by what they have in common × metrics."""
     columns: list[Mapping[str, Alike]] = [
         {row.shared: row for row in result.shared_properties} for result in results
     ]
@@ -164,8 +164,8 @@ def shared_properties(results: Sequence[MetricResult]) -> CrossTable[Alike]:
         columns = [result.by_look_alike for result in results]
     return _table(
         "shared",
-        "Which shared property fools a metric",
-        "They share",
+        "Confounders",
+        "Shared property",
         (SHARED_AUC, FPR),
         columns,
         lambda name: "",
@@ -173,11 +173,11 @@ def shared_properties(results: Sequence[MetricResult]) -> CrossTable[Alike]:
 
 
 def by_family(results: Sequence[MetricResult]) -> CrossTable[Alike]:
-    """Whose look-alikes a metric confuses: families of models × metrics."""
+    """Look-alikes by model family × metrics."""
     return _table(
         "families",
-        "Whose look-alikes a metric confuses",
-        "Family, or two",
+        "Look-alikes by model family",
+        "Family or families",
         (SHARED_AUC, FPR),
         [{row.families: row for row in result.by_family} for result in results],
         lambda name: "",
@@ -185,7 +185,7 @@ def by_family(results: Sequence[MetricResult]) -> CrossTable[Alike]:
 
 
 def most_fooled(results: Sequence[MetricResult]) -> list[str]:
-    """For each metric that something fools, the property it handles worst, in a sentence; the worst first.
+    """For each metric with a confounder, the property it handles worst, in a sentence; the worst first.
 
     Only stated properties with more than one pair count, and only where children beat such pairs less often
     than nine times in ten.

@@ -1,4 +1,4 @@
-"""Ways of deriving a child, sorted into the families that a reader thinks in."""
+"""Derivation methods, sorted into the families that a reader thinks in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmark.catalog.model import TRAINING_METHODS
 __all__ = ["FAMILIES", "NAMED", "STEP", "Family", "family_of", "tally"]
 
 STEP: Final = " > "  # between the steps of a chain, as the catalog writes it
-NAMED: Final = 2  # ways that are named one by one; more are counted by family
+NAMED: Final = 2  # methods that are named one by one; more are counted by family
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ FAMILIES: Final = (
     ),
     Family("casting", "Casts", frozenset({"cast", "quantise", "re-upload"})),
     Family("laundering", "Laundering", frozenset({"launder"})),
-    Family("several steps", "Several steps", frozenset()),
+    Family("multi-step", "Multi-step", frozenset()),
     Family("others", "Others", frozenset()),
 )
 CHAINS, OTHERS = FAMILIES[-2:]
@@ -49,13 +49,13 @@ def family_of(method: str) -> Family:
 
 
 def tally(methods: Iterable[str]) -> str:
-    """Name a few ways, count many by family.
+    """Name a few methods, count many by family.
 
     >>> tally(["launder:noise"]), tally(["merge:ties", "merge:dare", "cast:fp8"])
-    ('launder:noise', 'merging 2, casting 1')
+    ('launder:noise', '2 merging, 1 casting')
     """
-    ways = list(methods)
-    if len(ways) <= NAMED:
-        return ", ".join(ways)
-    found = Counter(family_of(way).word for way in ways)
-    return ", ".join(f"{family.word} {found[family.word]}" for family in FAMILIES if found[family.word])
+    names = list(methods)
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    found = Counter(family_of(name).word for name in names)
+    return ", ".join(f"{found[family.word]} {family.word}" for family in FAMILIES if found[family.word])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.report.notation import NARROW, UNDEFINED
+from benchmark.report.notation import UNDEFINED
 from benchmark.results.schema import FamilyClass, MetricResult
 
 __all__ = ["FamilyCount", "family_counts"]
@@ -40,4 +40,4 @@ def family_counts(results: Sequence[MetricResult]) -> tuple[FamilyCount, ...]:
 def _cell(row: FamilyClass | None) -> str:
     if row is None or row.n_confused is None:
         return UNDEFINED
-    return f"{row.n_confused:,} of {row.n_pairs:,}".replace(",", NARROW)
+    return f"{row.n_confused:,} of {row.n_pairs:,}"

@@ -10,12 +10,13 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from analysis.processes import in_processes
+from benchmark.report.figure_names import DECAY, FOREST, ROC, score_figures
 from benchmark.report.plots.auc_forest import aucs, forest_height
 from benchmark.report.plots.error_rates import roc
 from benchmark.report.plots.score_rows import draw_rows, rows_height
 from benchmark.report.plots.style import INK, SOFT, as_pdf, as_svg, blank, house_style
 from benchmark.report.plots.training_decay import draw_decay
-from benchmark.report.sections import MetricSection, anchors
+from benchmark.report.sections import MetricSection
 from benchmark.results.schema import Results
 
 __all__ = ["pdf_figures", "run_figures"]
@@ -61,11 +62,11 @@ def pdf_figures(sections: Sequence[MetricSection], results: Results) -> Iterator
 
 def _wanted(sections: Sequence[MetricSection], results: Results) -> list[tuple[str, Callable[[], Figure]]]:
     """What each figure is called, and what draws it."""
-    files = anchors(results.names, "scores")
+    files = score_figures(results)
     return [
-        ("roc", partial(roc_figure, sections)),
-        ("decay", partial(decay_figure, sections)),
-        ("look-alike-auc", partial(forest_figure, results)),
+        (ROC, partial(roc_figure, sections)),
+        (DECAY, partial(decay_figure, sections)),
+        (FOREST, partial(forest_figure, results)),
         *((files[one.name], partial(score_figure, one)) for one in sections),
     ]
 
@@ -104,9 +105,11 @@ def decay_figure(sections: Sequence[MetricSection]) -> Figure:
         across = min(4, max(len(shown), 1))
         down = max(1, math.ceil(len(shown) / across))
         figure = blank(WIDE, 1.65 * down + 0.3)
-        figure.supxlabel("share of the founder's budget trained since", fontsize=8, color=INK)
+        figure.supxlabel("further training, share of the founder's budget", fontsize=8, color=INK)
         if not shown:
-            figure.add_subplot().text(0.5, 0.5, "no distances in these results", ha="center", color=SOFT)
+            figure.add_subplot().text(
+                0.5, 0.5, "no training distances in these results", ha="center", color=SOFT
+            )
         for index, section in enumerate(shown, 1):
             axes = figure.add_subplot(down, across, index)
             draw_decay(axes, section.result, section.look_alike_band, legend="")

@@ -17,15 +17,14 @@ class Kind:
     """A kind of forgery: its slug, what it does, and the calls that make it a success."""
 
     slug: str
-    verb: str
     title: str
     says: str
     wanted: bool
 
 
 KINDS: Final = (
-    Kind("frame", "accuse", "Frame", "a model is made to look like the child of a stranger", True),
-    Kind("evade", "acquit", "Evade", "a true child is made to look independent", False),
+    Kind("frame", "Framing", "makes a model look derived from an unrelated one", True),
+    Kind("evade", "Evasion", "makes a derived model look independent", False),
 )
 
 
@@ -63,7 +62,7 @@ class Tally:
             return "no threshold to call by"
         tried = self.n - self.already - self.uncalled
         if not tried:
-            return f"all {self.n} are called so before any forgery"
+            return f"all {self.n} are called that before any forgery"
         return f"{self.flipped} of {tried} succeed" if self.flipped else f"none of {tried} succeeds"
 
 

@@ -25,7 +25,7 @@ def headline(sections: Sequence[MetricSection]) -> str:
         Every metric of the run.
     """
     if not sections:
-        return "No metric was judged."
+        return "No metric was evaluated."
     separating = _separating(sections)
     of = f"of {count(len(sections), 'metric')}"
     if not separating:
@@ -79,12 +79,12 @@ def _how_many_certified(sections: Sequence[MetricSection]) -> str:
     if math.isnan(at):
         return "no threshold could be calibrated"
     if not held:
-        return f"none is certified at {goal(at)} % false positives"
+        return f"none is certified at {goal(at)} false positives"
     useful = sum(of_use(item) for _, item in held)
     if not useful:
-        return f"none that finds half of the children is certified at {goal(at)} % false positives"
+        return f"none that finds half of the children is certified at {goal(at)} false positives"
     by_itself = ", each by itself" if _alone(held, sections) and useful > 1 else ""
-    return f"{useful} {'are' if useful > 1 else 'is'} certified at {goal(at)} % false positives{by_itself}"
+    return f"{useful} {'are' if useful > 1 else 'is'} certified at {goal(at)} false positives{by_itself}"
 
 
 def _certificates(sections: Sequence[MetricSection], catalog: CatalogSummary) -> list[str]:
@@ -99,20 +99,20 @@ def _certificates(sections: Sequence[MetricSection], catalog: CatalogSummary) ->
     if not held:
         return [_out_of_reach(at, catalog)]
     named = [
-        f"{one.name} (≥ {unit(item.value)}, finds {percent(item.tpr.estimate)} %)"
+        f"{one.name} (≥ {unit(item.value)}, finds {percent(item.tpr.estimate)})"
         for one, item in held
         if of_use(item)
     ]
     for_whom = ""
     if _alone(held, sections):
-        for_whom = ", each metric by itself (choose it before looking at its scores)"
+        for_whom = ", each metric by itself (choose yours before seeing any scores)"
     elif held[0][1].n_metrics > 1:
         for_whom = f", {held[0][1].n_metrics} metrics together"
     names = ", ".join(named) or "none that finds half of the derived pairs"
-    told = [f"Certified at {goal(at)} % false positives among look-alikes{for_whom}: {names}."]
+    told = [f"Certified at {goal(at)} false positives among look-alikes{for_whom}: {names}."]
     blind = [one for one, item in held if not of_use(item)]
     if blind:
-        told.append(f"Certified, but finding less than half of the derived pairs: {_names(blind)}.")
+        told.append(f"Certified, but finding fewer than half of the derived pairs: {_names(blind)}.")
     return told
 
 
@@ -130,10 +130,10 @@ def _out_of_reach(at: float, catalog: CatalogSummary) -> str:
     needed = dict(goals(catalog)).get(at, 0)
     have = lineages_that_count(catalog)
     if math.isnan(catalog.certifiable_fpr) or needed <= have:
-        return f"No threshold is certified at {goal(at)} % false positives among look-alikes."
+        return f"No threshold is certified at {goal(at)} false positives among look-alikes."
     return (
-        f"Certifying {goal(at)} % among look-alikes takes {count(needed, 'lineage')} that share their shapes;"
-        f" this catalog has {have}, enough for {percent(catalog.certifiable_fpr)} % at best."
+        f"Certifying {goal(at)} among look-alikes takes {count(needed, 'lineage')} that share their shapes;"
+        f" this catalog has {have}, enough for {percent(catalog.certifiable_fpr)} at best."
     )
 
 

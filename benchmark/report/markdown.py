@@ -83,31 +83,33 @@ def markdown(
         bullets(answer.certify(results.catalog, sections)),
         "## All metrics",
         _metrics(sections),
-        "## What each metric survives",
+        "## AUC by derivation method",
         *_crossed(survival(ordered), sections, "These results hold no figures by method."),
-        "## Which shared property fools a metric",
-        *_crossed(shared_properties(ordered), sections, "These results do not say what look-alikes share."),
+        "## Confounders",
+        *_crossed(
+            shared_properties(ordered), sections, "These results do not record what look-alikes share."
+        ),
         bullets(most_fooled(ordered)),
         *_families(by_family(ordered), sections),
-        "## What can be forged at no cost",
+        "## Forgery and laundering",
         _forgeries(sections),
-        "## How far a child can travel",
+        "## Score decay under further training",
         bullets(
             f"{section.name}: {decay_sentence(section.decay, section.look_alike_band)}"
             for section in sections
             if section.decay
         )
-        or "These results hold no distances.",
+        or "These results record no training distances.",
         *_runs(sections),
         "## Metric by metric",
         *(block for section in sections for block in _metric(section)),
         *([] if against is None else against_blocks(against)),
         "## Disputed cases",
         *_disputes(record.disputes),
-        "## How it was made",
+        "## How this report was made",
         bullets(f"{name}: {value}" for name, value in making(record)),
         *_failures(record.failures),
-        "### Words",
+        "### Glossary",
         bullets(f"{word}: {meaning}" for word, meaning in GLOSSARY.items()),
         "### Methods",
         bullets(f"{what}: {how}" for what, how in methods(results)),
@@ -125,7 +127,7 @@ def _families(table: CrossTable[Class], sections: Sequence[MetricSection]) -> li
         for one in family_counts([section.result for section in sections])
     )
     return [
-        "## Whose look-alikes a metric confuses",
+        "## Look-alikes by model family",
         *_crossed(table, sections, ""),
         "Look-alikes called derived at the calibrated threshold:",
         table_of(head, rows),
@@ -137,18 +139,18 @@ def _runs(sections: Sequence[MetricSection]) -> list[str]:
     shown = [section for section in sections if section.run_points]
     if not shown:
         return []
-    head = ("Family", "Runs", "Share of the run, %", *(safe(section.name) for section in shown))
+    head = ("Family", "Runs", "Share of the run", *(safe(section.name) for section in shown))
     rows = (
         (row.family, str(row.n_runs), percent(row.share), *map(plain, row.medians))
         for row in run_rows([section.run_points for section in shown])
     )
     return [
-        "## Along a training run",
+        "## Scores along a training run",
         bullets(
             f"{section.name}: {runs_sentence(section.run_points, section.look_alike_band)}"
             for section in shown
         ),
-        "Median scores of points against the ends of their runs:",
+        "Median score of each checkpoint against the final model of its run:",
         table_of(head, rows),
     ]
 
@@ -168,14 +170,14 @@ def _answer(sections: Sequence[MetricSection]) -> list[str]:
             for section in members
         ]
         blocks += [f"**{group.title}** ({len(members)}). {group.says}", bullets(named)]
-    return [*blocks, f"Figures are look-alike AUCs{answer.level_note(sections)}. .5 is chance."]
+    return [*blocks, f"Figures are look-alike AUCs{answer.level_note(sections)}. 0.5 is chance."]
 
 
 def _metrics(sections: Sequence[MetricSection]) -> str:
     head = (
         "Metric", "Separates?", "Claim holds?", "Forgery and laundering", "Look-alike AUC",
-        "unscored ranked worst", "AUC, all independents", "Gap", "p, adjusted",
-        "Claimed threshold", "its FPR among look-alikes", "its TPR", "Calibrated threshold", "Abstained",
+        "Unscored ranked worst", "AUC, all independent pairs", "Gap", "p, adjusted",
+        "Claimed threshold", "Its FPR among look-alikes", "Its TPR", "Calibrated threshold", "Abstained",
     )  # fmt: skip
     return table_of(head, map(_metric_row, sections))
 
@@ -203,7 +205,7 @@ def _metric_row(section: MetricSection) -> tuple[str, ...]:
 def _calibrated(threshold: Threshold | None) -> str:
     if threshold is None or math.isnan(threshold.value):
         return UNDEFINED
-    at = f"{goal(threshold.max_fpr)} % of {threshold.against}"
+    at = f"{goal(threshold.max_fpr)} of {threshold.against}"
     return f"{plain(threshold.value)}, {certificate(threshold)} at {at}"
 
 
@@ -215,14 +217,14 @@ def _metric(section: MetricSection) -> list[str]:
         f"With unscored pairs ranked worst {_auc(result.look_alike_auc_with_abstentions_worst)}",
         f"Methods: {result.methods}",
         f"Forgery and laundering: {result.resistance}",
-        f"AUC against all independents {_auc(result.auc)}",
+        f"AUC against all independent pairs {_auc(result.auc)}",
         f"Permutation p, adjusted {p} ({permutation_note(result.permutation)})",
         *(f"Note: {warning}" for warning in result.warnings),
         *(f"{number} pairs {reason}" for reason, number in section.unscored),
     ]
     if section.description:
         claims = section.description.claims
-        numbers += [f"Its authors claim: {claim.text} ({claim.source})" for claim in claims]
+        numbers += [f"Authors' claim: {claim.text} ({claim.source})" for claim in claims]
     blocks = [
         f"### {safe(section.name)}",
         f"**{result.verdict}** — {safe(result.because)}",
@@ -230,14 +232,14 @@ def _metric(section: MetricSection) -> list[str]:
         bullets(numbers),
     ]
     if result.by_method:
-        head = ("Method", "Pairs", "Median", "Look-alike AUC", "Misses counted", "State", "AUC, all", "TPR")
-        ways = (
-            (name, str(way.n_pairs), plain(way.median), interval(way.look_alike_auc),
-             interval(way.look_alike_auc_with_misses), way.state, interval(way.auc),
-             percent_interval(way.tpr))
-            for name, way in result.by_method.items()
+        head = ("Method", "Pairs", "Median", "Look-alike AUC", "Counting misses", "State", "AUC, all", "TPR")
+        methods = (
+            (name, str(one.n_pairs), plain(one.median), interval(one.look_alike_auc),
+             interval(one.look_alike_auc_with_misses), one.state, interval(one.auc),
+             percent_interval(one.tpr))
+            for name, one in result.by_method.items()
         )  # fmt: skip
-        blocks.append(table_of(head, ways))
+        blocks.append(table_of(head, methods))
     if result.by_look_alike:
         classes = (
             (name, str(one.n_pairs), plain(one.median), interval(one.auc), percent_interval(one.fpr))
@@ -246,7 +248,7 @@ def _metric(section: MetricSection) -> list[str]:
         blocks.append(table_of(("Class of look-alikes", "Pairs", "Median", "AUC", "FPR"), classes))
     if section.thresholds:
         thresholds = (
-            (f"FPR ≤ {goal(item.max_fpr)} % of {item.against}", plain(item.value), certificate(item),
+            (f"FPR ≤ {goal(item.max_fpr)} of {item.against}", plain(item.value), certificate(item),
              percent_interval(item.fpr), percent_interval(item.tpr), item.reason)
             for item in section.thresholds
         )  # fmt: skip
@@ -259,17 +261,17 @@ def _metric(section: MetricSection) -> list[str]:
         table_of(HEAD, sensitivity_rows(result.sensitivity)),
         bullets(sensitivity_notes(result.sensitivity)),
     ]
-    return [*blocks, table_of(("Interval", "AUC", "Method, and what it assumes"), intervals)]
+    return [*blocks, table_of(("Interval", "AUC", "Method and assumptions"), intervals)]
 
 
 def _crossed(table: CrossTable[Class], sections: Sequence[MetricSection], absent: str) -> list[str]:
-    """A table of ways × metrics, once for each of its figures."""
+    """A table of classes × metrics, once for each of its figures."""
     if not table.rows:
         return [absent]
     head = (table.head, *(safe(section.name) for section in sections))
     blocks = []
     for index, figure in enumerate(table.figures):
-        blocks.append(f"{figure.label}{', in percent' if figure.unit else ''}, with its interval:")
+        blocks.append(f"{figure.label}, with its interval:")
         rows = (
             (row.name, *(f"{cell.text} {cell.ends}".rstrip() for cell in row.cells[index]))
             for row in table.rows
@@ -284,7 +286,7 @@ def _forgeries(sections: Sequence[MetricSection]) -> str:
         return "No forgery was scored in this run."
     head = ["Metric", "Forgery and laundering"]
     for kind in KINDS:
-        head += [f"{kind.title}: can it {kind.verb}?", "Score before → after"]
+        head += [f"{kind.title} succeeds?", "Score before → after"]
     rows = []
     for section in tried:
         row = [section.name, section.result.resistance]
@@ -308,7 +310,7 @@ def _forgeries(sections: Sequence[MetricSection]) -> str:
         if one.n_hidden
     ]
     hidden = table_of(
-        ("Metric", "Hidden by laundering", "Pairs", "not called derived", "Lowest score", "Threshold"),
+        ("Metric", "Hidden by laundering", "Pairs", "Not called derived", "Lowest score", "Threshold"),
         laundered,
     )
     return table_of((*head, "Threshold"), rows) + (f"\n\n{hidden}" if laundered else "")
@@ -319,11 +321,11 @@ def _disputes(disputes: Iterable[DisputeRecord]) -> list[str]:
     for case in disputes:
         blocks += [f"### {safe(case.title)}", safe(f"{case.status}: {', '.join(case.models)}.")]
         for title, statements in (("Claimed", case.claims), ("Answered", case.replies)):
-            blocks += [f"{title}:", bullets(map(_statement, statements)) or "- nothing is recorded"]
+            blocks += [f"{title}:", bullets(map(_statement, statements)) or "- none recorded"]
         blocks.append(safe(f"Settled by: {case.settled_by}") if case.settled_by else "")
         if case.published_scores:
             told = bullets(map(_published, case.published_scores))
-            blocks += ["Published scores, shown and never used:", told]
+            blocks += ["Published scores (shown, never used):", told]
         scored = ", ".join(f"{item.metric} {plain(item.score)}" for item in case.scored)
         blocks.append(f"In this run: {safe(scored)}." if scored else "Not scored in this run.")
     return blocks or ["This catalog records no dispute."]
@@ -339,7 +341,7 @@ def _published(one: PublishedPlace) -> str:
     return (
         f"{one.metric} {plain(one.value)} ({QUANTITIES[one.quantity]}; {one.citation}{where}) of"
         f" {' – '.join(one.pair)} ({one.relation or 'not in the catalog'}). Population: {one.population}."
-        f" It says: {one.says} {one.beside}"
+        f" Result: {one.says} {one.beside}"
     )
 
 
@@ -349,4 +351,4 @@ def _failures(failures: Sequence[Failure]) -> list[str]:
     rows = (
         (item.unit, item.metric, f"{item.count:,}", item.model, item.error, item.where) for item in failures
     )
-    return ["### Failures", table_of(("Work", "Metric", "Failed", "First", "Error", "Where"), rows)]
+    return ["### Failures", table_of(("Step", "Metric", "Failed", "First", "Error", "Where"), rows)]

@@ -32,7 +32,6 @@ __all__ = [
 UNDEFINED: Final = "—"
 FINEST: Final = 6  # decimals; nearer to 0 or 1 than that is written as 0 or 1
 MINUS: Final = "\N{MINUS SIGN}"
-NARROW: Final = "\N{NARROW NO-BREAK SPACE}"
 ALTERNATIVES: Final = {
     "look-alike": "look-alikes",
     "independent": "independent models of any shapes",
@@ -48,10 +47,10 @@ def alternative(evidence: EvidenceSummary) -> str:
 
 
 def unit(value: float, decimals: int = 3, finest: int = FINEST) -> str:
-    """Write a number of [0, 1] without its leading zero, never rounding into 0 or 1 what is neither.
+    """Write a number of [0, 1], never rounding into 0 or 1 what is neither.
 
-    >>> unit(.98765), unit(1.0), unit(.99996), unit(0.0)
-    ('.988', '1.000', '.99996', '.000')
+    >>> unit(0.98765), unit(1.0), unit(0.99996), unit(0.0)
+    ('0.988', '1.000', '0.99996', '0.000')
     """
     if math.isnan(value):
         return UNDEFINED
@@ -64,7 +63,7 @@ def unit(value: float, decimals: int = 3, finest: int = FINEST) -> str:
         text = f"{value:.{finer}f}"
     if float(text) in (0.0, 1.0):
         text = f"{value:.{decimals}f}"
-    return text.removeprefix("0")
+    return text
 
 
 def ends(value: Interval, decimals: int = 3) -> str:
@@ -76,7 +75,7 @@ def ends(value: Interval, decimals: int = 3) -> str:
 
 
 def interval(value: Interval, decimals: int = 3) -> str:
-    """Write an AUC with its interval, e.g. ``.987 [.93, 1.00]``."""
+    """Write an AUC with its interval, e.g. ``0.987 [0.93, 1.00]``."""
     if not value.defined:
         return UNDEFINED
     return f"{unit(value.estimate, decimals)} {ends(value, decimals)}".rstrip()
@@ -111,34 +110,34 @@ def permutation_note(test: PermutationTest) -> str:
 
 
 def percent(value: float) -> str:
-    """Write a share as a percentage: one decimal below 10 and above 90 %, none between; exact 0 and 100 bare.
+    """Write a share as a percentage: one decimal below 10 and above 90%, none between; exact 0 and 100 bare.
 
-    >>> percent(.0432), percent(.5), percent(0.0), percent(.9996)
-    ('4.3', '50', '0', '99.96')
+    >>> percent(0.0432), percent(0.5), percent(0.0), percent(0.9996)
+    ('4.3%', '50%', '0%', '99.96%')
     """
     if math.isnan(value):
         return UNDEFINED
     if value in (0.0, 1.0):
-        return f"{value * 100:.0f}"
+        return f"{value:.0%}"
     decimals = 0 if 0.0995 <= value <= 0.9 else 1
     text = f"{value * 100:.{decimals}f}"
     while float(text) in (0.0, 100.0) and decimals < 4:
         decimals += 1
         text = f"{value * 100:.{decimals}f}"
-    return text
+    return f"{text}%"
 
 
 def goal(value: float) -> str:
     """Write a nominal share (a level, an allowed rate) as a percentage, as round as it was chosen."""
-    return UNDEFINED if math.isnan(value) else f"{value * 100:.6g}"
+    return UNDEFINED if math.isnan(value) else f"{value * 100:.6g}%"
 
 
 def signed(value: float) -> str:
     """Write a difference of two AUCs with its sign and three decimals."""
     if math.isnan(value):
         return UNDEFINED
-    text = f"{abs(value):.3f}".removeprefix("0")
-    return text if text == ".000" else f"{MINUS if value < 0 else '+'}{text}"
+    text = f"{abs(value):.3f}"
+    return text if text == "0.000" else f"{MINUS if value < 0 else '+'}{text}"
 
 
 def percent_ends(value: Interval) -> str:
@@ -147,23 +146,23 @@ def percent_ends(value: Interval) -> str:
         return ""
     if value.high - value.low >= 0.05:
         return f"[{value.low * 100:.0f}, {value.high * 100:.0f}]"
-    return f"[{percent(value.low)}, {percent(value.high)}]"
+    return f"[{percent(value.low)[:-1]}, {percent(value.high)[:-1]}]"
 
 
 def percent_interval(value: Interval) -> str:
-    """Write a rate with its interval, e.g. ``41 % [22, 63]``."""
+    """Write a rate with its interval, e.g. ``41% [22, 63]``."""
     if not value.defined:
         return UNDEFINED
-    return f"{percent(value.estimate)}{NARROW}% {percent_ends(value)}".rstrip()
+    return f"{percent(value.estimate)} {percent_ends(value)}".rstrip()
 
 
 def p_value(value: float) -> str:
-    """Write a p-value with two significant digits, never as 0 and never as "< .05"."""
+    """Write a p-value with two significant digits, never as 0 and never as "< 0.05"."""
     if math.isnan(value):
         return UNDEFINED
     if value >= 0.1:
         return unit(value, 2)
-    return f"{value:.2g}".removeprefix("0") if value >= 1e-4 else f"{value:.1e}"
+    return f"{value:.2g}" if value >= 1e-4 else f"{value:.1e}"
 
 
 def plain(value: float, decimals: int = 3) -> str:
@@ -176,19 +175,18 @@ def plain(value: float, decimals: int = 3) -> str:
     if size and (size >= 1e5 or size < 1e-4):
         text = f"{size:.{decimals - 1}e}"
     elif size >= 1000:
-        text = f"{size:,.0f}".replace(",", NARROW)
+        text = f"{size:,.0f}"
     elif size >= 10:
         text = f"{size:.{max(decimals - 2, 0)}f}"
     else:
         text = f"{size:.{decimals}f}"
         text = text if float(text) or not size else f"{size:.2g}"
-    text = text.removeprefix("0") if text.startswith("0.") else text
     return f"{MINUS}{text}" if value < 0 and text.strip(".0") else text
 
 
 def count(value: int, one: str, many: str = "") -> str:
-    """Write a number of things, e.g. ``1 pair``, ``3 300 pairs``."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}".replace(",", NARROW)
+    """Write a number of things, e.g. ``1 pair``, ``3,300 pairs``."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
 def seconds(value: float) -> str:

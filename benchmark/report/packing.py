@@ -83,7 +83,7 @@ def _scores(scores: npt.NDArray[np.float64]) -> dict[str, JSON]:
 
 def _says(point: DecayPoint) -> str:
     """The lines of a tooltip: the pair, how it came about, how far it went."""
-    how = f"{point.method}, {point.steps:,} steps, {percent(point.share)} % of the founder's budget"
+    how = f"{point.method}, {point.steps:,} steps, {percent(point.share)} of the founder's budget"
     return f"{point.model}|{point.ancestor}|{how}"
 
 

@@ -38,6 +38,7 @@ from benchmark.report.packing import pair_data
 from benchmark.report.run_facts import INTERVALS, making, methods
 from benchmark.report.sections import MetricSection, anchors, certificate, metric_sections
 from benchmark.report.sensitivity_rows import HEAD, sensitivity_notes, sensitivity_rows
+from benchmark.report.term_links import linked_terms
 from benchmark.report.training_runs import run_rows
 from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.decision import MAX_FPR
@@ -67,7 +68,7 @@ COLUMNS: Final = (
     Column("Metric", "metric", sort="text", first="up"),
     Column("Separates?", "verdict", first="up"),
     Column("Look-alike AUC", "look-alike AUC"),
-    Column("AUC, all independents; gap", "AUC"),
+    Column("AUC, all independent pairs; gap", "AUC"),
     Column("p, adjusted", "adjusted p", first="up"),
     Column("Claim holds?", "verdict on the claim", sort="text", first="up"),
     Column("Calibrated threshold", "calibrated threshold"),
@@ -180,7 +181,7 @@ def page(
         "script": Markup(_script()),
         "policy": _policy(_source(THEME), _script()),
     }
-    return _environment().get_template("page.html.j2").render(context)
+    return linked_terms(_environment().get_template("page.html.j2").render(context))
 
 
 def dots_each(results: Results) -> int:

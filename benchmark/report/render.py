@@ -10,20 +10,22 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import as_json
+from benchmark.report.figure_names import figure_names
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
 from benchmark.report.sections import MetricSection, claimed, metric_sections
 from benchmark.report.tables import run_tables
-from benchmark.results.codec import from_json
 from benchmark.results.files import RunDirectory
+from benchmark.results.kept_values import keep_value, kept_value
 from benchmark.results.run import Run, read_run
 from benchmark.results.schema import Results, RunRecord
 from benchmark.session.cache import Cache
 from benchmark.session.errors import UsageError
-from benchmark.session.files import atomic_path, write_json
+from benchmark.session.files import write_bytes
+from benchmark.session.locks import locked
 from benchmark.session.packages import package_version
 
-__all__ = ["render"]
+__all__ = ["render", "write_report"]
 
 
 def render(
@@ -57,17 +59,31 @@ def render(
     Raises
     ------
     benchmark.session.errors.UsageError
-        A file is absent, unreadable, or not of this schema, or the files are not of one run.
+        A file is absent, unreadable, or not of this schema, the files are not of one run, the run has not
+        ended, or another process writes there.
     """
-    read = run if isinstance(run, Run) else read_run(run)
-    directory = RunDirectory(read.path)
-    record, results, scores = read.record, read.results, read.scores
+    found = run if isinstance(run, Run) else read_run(run)
+    with locked(found.path, ""):
+        return write_report(found, cache=cache, workers=workers, figures=figures, tables=tables)
+
+
+def write_report(
+    run: Run,
+    *,
+    cache: Cache | None = None,
+    workers: int = 1,
+    figures: Sequence[str] = ("svg",),
+    tables: Sequence[str] = (),
+) -> list[Path]:
+    """Write what `render` writes in a directory that the caller has locked; parameters as there."""
+    directory = RunDirectory(run.path, run.record)
+    record, results, scores = run.record, run.results, run.scores
     _check(directory.path, results, scores)
     sections = metric_sections(record, results, scores, most=dots_each(results))
     against = directory.read_against()
-    folder = directory.path / "figures"
-    kept = None if cache is None else cache.figures / f"{_key(directory, record)}.json"
-    drawn = None if kept is None else _kept(kept)
+    folder = directory.figures
+    kept = None if cache is None else cache.figures / f"{_key(directory, record)}.figures"
+    drawn = _kept(cache, kept, figure_names(results)) if cache and kept else None
     drawing = _begun(sections, results, workers) if drawn is None else None
     texts = {
         directory.path / "report.html": page(record, results, scores, sections, against),
@@ -75,21 +91,18 @@ def render(
     }
     if drawing is not None:
         drawn = dict(drawing)
-        if kept is not None:
-            write_json(kept, drawn)
-    elif cache is not None and kept is not None:
-        cache.used(kept)
+        if cache and kept:
+            keep_value(cache, kept, drawn)
     if "svg" in figures:
         texts |= {folder / name: content for name, content in (drawn or {}).items()}
-    texts |= {directory.tables / name: text for name, text in run_tables(read, tables).items()}
+    texts |= {directory.tables / name: text for name, text in run_tables(run, tables).items()}
     contents = {path: text.encode() for path, text in texts.items()}
     if "pdf" in figures:
         from benchmark.report.figures import pdf_figures
 
         contents |= {folder / name: pdf for name, pdf in pdf_figures(sections, results)}
     for path, content in contents.items():
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
+        write_bytes(path, content)
     # An earlier rendering of this run may have had other metrics; its plots would be taken for this one's.
     for stale in {*folder.glob("scores-*.svg"), *folder.glob("*.pdf")} - set(contents):
         stale.unlink()
@@ -115,12 +128,10 @@ def _begun(sections: Sequence[MetricSection], results: Results, workers: int) ->
     return run_figures(sections, results, workers)
 
 
-def _kept(path: Path) -> dict[str, str] | None:
-    """Figures from the cache; None where they are not there, or not readable: they are drawn again."""
-    try:
-        return from_json(dict[str, str], json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError):
-        return None
+def _kept(cache: Cache, path: Path, names: Sequence[str]) -> dict[str, str] | None:
+    """Figures from the cache; None where none can be believed, or they have other names than this run's."""
+    kept = kept_value(cache, path, dict[str, str])
+    return kept if kept is not None and set(kept) == set(names) else None
 
 
 def _key(directory: RunDirectory, record: RunRecord) -> str:

@@ -32,7 +32,7 @@ def making(record: RunRecord) -> list[tuple[str, str]]:
         ("Time taken", ", ".join(f"{phase} {seconds(spent)}" for phase, spent in record.seconds.items())),
         ("Catalog", catalog.path if catalog else ""),
         ("Catalog digest", catalog.digest if catalog else ""),
-        ("Read by convention", ", ".join(_by_convention(record))),
+        ("Read by naming convention", ", ".join(_by_convention(record))),
         ("Packages", _listed(record.packages)),
         ("Machine", _listed(vars(machine))),
     ]
@@ -53,11 +53,14 @@ def methods(results: Results) -> list[tuple[str, str]]:
         ("Partial AUC", (result.partial_auc.method for result in metrics)),
         ("Gap", (result.architecture.gap.method for result in metrics)),
         ("AUC for shape", (result.architecture.auc.method for result in metrics)),
-        ("What lifts a score", (row.effect.method for one in metrics for row in one.architecture.regression)),
+        (
+            "Effects on the score",
+            (row.effect.method for one in metrics for row in one.architecture.regression),
+        ),
         ("ROC bands", (result.curves.roc.method for result in metrics)),
         ("FPR and TPR", (item.fpr.method for item in thresholds)),
-        ("Rates, lineages left out", (item.held_out_fpr.method for item in thresholds)),
-        ("Rates, cells left out", (item.new_architecture_fpr.method for item in thresholds)),
+        ("Rates, lineages held out", (item.held_out_fpr.method for item in thresholds)),
+        ("Rates, cells held out", (item.new_architecture_fpr.method for item in thresholds)),
         ("Metrics compared", (comparison.difference.method for comparison in results.comparisons)),
     )
     told = ((what, "; or ".join(dict.fromkeys(filter(None, how)))) for what, how in found)

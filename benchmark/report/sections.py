@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 import pandas as pd
 
@@ -40,6 +41,9 @@ __all__ = [
     "metric_sections",
 ]
 
+LONGEST: Final = 80
+"""Letters of a name in an address: file names have a limit, names of metrics have none."""
+
 
 @dataclass(frozen=True)
 class ThresholdLine:
@@ -67,7 +71,7 @@ class MetricSection:
     rows : tuple of dots.Row
         Of the score plot.
     look_alike_band : (float, float, float) or None
-        5 %, 50 % and 95 % quantiles of the look-alikes' scores; None without a score.
+        5%, 50% and 95% quantiles of the look-alikes' scores; None without a score.
     """
 
     result: MetricResult
@@ -135,8 +139,8 @@ class MetricSection:
         if not left:
             return ""
         return (
-            f"{self.n_scored - left:,} of {self.n_scored:,} pairs are drawn: all derived pairs; of every"
-            " other row the lowest and highest scores, and an even sample between. Outlines are of all."
+            f"{self.n_scored - left:,} of {self.n_scored:,} pairs are drawn: all derived pairs and, in every"
+            " other row, the lowest and highest scores and an even sample in between. Outlines cover all."
         )
 
     @property
@@ -147,9 +151,7 @@ class MetricSection:
         if stated and math.isfinite(stated.threshold):
             found.append(self._line("claimed", f"claimed {plain(stated.threshold)}", stated.threshold))
         if own and math.isfinite(own.value):
-            at = f"{goal(own.max_fpr)} % FPR among {own.against}" + (
-                "" if own.certified else ", not certified"
-            )
+            at = f"{goal(own.max_fpr)} FPR among {own.against}" + ("" if own.certified else ", not certified")
             found.append(self._line("calibrated", f"calibrated {plain(own.value)} ({at})", own.value))
         # The outer line is labelled first: labels point inwards, so no line then crosses the other's label.
         return tuple(sorted(found, key=lambda line: -abs(line.share - 50)))
@@ -160,8 +162,8 @@ class MetricSection:
     @property
     def class_warning(self) -> str:
         """The warning that stands most often in the tables by class; empty where none does."""
-        ways, classes = self.result.by_method.values(), self.result.by_look_alike.values()
-        intervals = [value for way in ways for value in (way.auc, way.look_alike_auc, way.tpr)]
+        methods, classes = self.result.by_method.values(), self.result.by_look_alike.values()
+        intervals = [value for one in methods for value in (one.auc, one.look_alike_auc, one.tpr)]
         intervals += [value for one in classes for value in (one.auc, one.fpr)]
         told = Counter(warning for value in intervals for warning in value.warnings)
         return min(told, key=lambda warning: (-told[warning], warning), default="")
@@ -174,7 +176,11 @@ class MetricSection:
             return self.limits
         bounds = result.bounds.look_alike_auc
         if self.group.slug == "unknown" and bounds.low < FAIR <= bounds.high:
-            return f"bounds {ends(bounds)} on both sides of {unit(FAIR, 2)}"
+            return f"bounds {ends(bounds)} include {unit(FAIR, 2)}"
+        if self.group.slug == "no":
+            same = result.architecture.auc
+            shape = f"; AUC for shape {unit(same.estimate, 2)}" if same.defined else ""
+            return f"upper bound {unit(bounds.high, 2)}{shape}"
         return result.because
 
     @property
@@ -182,12 +188,12 @@ class MetricSection:
         """Where a metric that separates does not: methods it fails on, and how much it leaves unscored."""
         result, told = self.result, []
         if result.verdict == VerdictWord.WITHIN_LIMITS and result.bounds.look_alike_auc.low <= GOOD:
-            told.append(f"at least {unit(result.bounds.look_alike_auc.low, 2)} is established")
+            told.append(f"lower bound {unit(result.bounds.look_alike_auc.low, 2)}")
         if result.fails_on:
-            of = f"{result.methods.failed} of {result.methods.total} ways: "
+            of = f"{result.methods.failed} of {result.methods.total} derivation methods: "
             told.append(f"fails on {of if len(result.fails_on) > NAMED else ''}{tally(result.fails_on)}")
         if result.coverage.derived < 1:
-            told.append(f"no score for {percent(1 - result.coverage.derived)} % of derived pairs")
+            told.append(f"no score for {percent(1 - result.coverage.derived)} of derived pairs")
         return "; ".join(told)
 
     @property
@@ -198,13 +204,13 @@ class MetricSection:
 
     @property
     def thresholds(self) -> tuple[Threshold, ...]:
-        """The calibrated thresholds: each goal against look-alikes, then against all independents."""
+        """The calibrated thresholds: each goal against look-alikes, then against all independent pairs."""
         alike = (item for item in self.result.thresholds if item.negatives == "look-alike")
         return (*alike, *self.result.independent_thresholds)
 
     @property
     def first_thresholds(self) -> tuple[Threshold, ...]:
-        """Those for the largest allowed false positive rate: against look-alikes, then all independents."""
+        """Those for the largest allowed FPR: against look-alikes, then against all independent pairs."""
         at = max((item.max_fpr for item in self.thresholds), default=math.nan)
         return tuple(item for item in self.thresholds if item.max_fpr == at)
 
@@ -248,7 +254,7 @@ def anchors(names: Sequence[str], prefix: str) -> dict[str, str]:
     """Give every name an id that is unique in the page and readable in an address."""
     taken: dict[str, str] = {}
     for name in names:
-        plain_ = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
+        plain_ = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST] or "x"
         anchor, again = f"{prefix}-{plain_}", 2
         while anchor in taken.values():
             anchor, again = f"{prefix}-{plain_}-{again}", again + 1

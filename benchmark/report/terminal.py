@@ -42,7 +42,7 @@ def _area(results: Results) -> _Area:
         "AUC: how often a child outscores an independent pair of any shape; that alone decides nothing. No"
         f" look-alike AUC: {missing}."
     )
-    return _Area("AUC, all independents", said, lambda one: one.auc)
+    return _Area("AUC, independent pairs", said, lambda one: one.auc)
 
 
 def verdict_table(results: Results) -> Table:
@@ -61,7 +61,7 @@ def verdict_table(results: Results) -> Table:
     """
     found = best_first(results.metrics)
     forged = [one.metric for one in found if one.forgeable]
-    told = f"\nForged or laundered at no cost: {', '.join(forged)}." if forged else ""
+    told = f"\nCan be forged or laundered: {', '.join(forged)}." if forged else ""
     told += "".join(f"\n{one.metric}: {said}." for one in found if (said := reversed_scores(one.auc)))
     shown = _area(results)
     table = Table(
@@ -69,8 +69,8 @@ def verdict_table(results: Results) -> Table:
         padding=(0, 1, 0, 0),
         pad_edge=False,
         show_edge=False,
-        caption=f"{shown.caption}\nSeparates: by bounds for all metrics together."
-        " Claim: whether what the authors state holds." + told,
+        caption=f"{shown.caption}\nSeparates: by joint bounds over all metrics."
+        " Claim: whether the authors' claim holds." + told,
         caption_justify="left",
     )
     table.add_column("Metric", overflow="fold")

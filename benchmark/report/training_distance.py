@@ -21,7 +21,7 @@ def finite(points: Sequence[DecayPoint]) -> tuple[DecayPoint, ...]:
 
 
 def look_alike_band(table: ScoreTable) -> tuple[float, float, float] | None:
-    """The 5 %, 50 % and 95 % quantiles of the look-alikes' scores; None without a score."""
+    """The 5%, 50% and 95% quantiles of the look-alikes' scores; None without a score."""
     scores = table.score[table.look_alike & table.comparable]
     if not len(scores):
         return None
@@ -53,11 +53,11 @@ def decay_sentence(points: Sequence[DecayPoint], band: tuple[float, float, float
     """
     children = count(len(points), "trained child", "trained children")
     if band is None:
-        return f"{children}; no look-alike has a score."
+        return f"{children}; no look-alike has a score"
     below = sorted(point.share for point in points if point.score <= band[2])
     if not below:
-        return f"all of {children} lie above 95 % of look-alikes"
+        return f"all {children} score above 95% of look-alikes"
     return (
-        f"{len(below)} of {children} lie among the look-alikes,"
-        f" the first after {below[0] * 100:.0f} % of the founder's budget"
+        f"{len(below)} of {children} score within the look-alike range,"
+        f" the first after {below[0] * 100:.0f}% of the founder's budget"
     )

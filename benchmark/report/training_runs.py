@@ -70,16 +70,16 @@ def runs_sentence(points: Sequence[RunPoint], band: tuple[float, float, float] |
     --------
     >>> run = [RunPoint("m", f"m@step{n}", "f", "m", n, n / 100, 0.01 * n) for n in (0, 20, 60)]
     >>> runs_sentence(run, (0.0, 0.1, 0.3))
-    '1 run: 2 of 3 points lie among the look-alikes, the last at 20 % of the run'
+    '1 run: 2 of 3 checkpoints score within the look-alike range, the last at 20% of the run'
     """
     runs = {point.run for point in points}
-    named, all_points = count(len(runs), "run", "runs"), count(len(points), "point", "points")
+    named, all_points = count(len(runs), "run", "runs"), count(len(points), "checkpoint")
     if band is None:
         return f"{named}, {all_points}; no look-alike has a score"
     among = [point.share for point in points if point.score <= band[2]]
     if not among:
-        return f"{named}: all {all_points} lie above 95 % of look-alikes"
+        return f"{named}: all {all_points} score above 95% of look-alikes"
     return (
-        f"{named}: {len(among)} of {all_points} lie among the look-alikes, the last"
-        f" at {max(among) * 100:.3g} % of the run"
+        f"{named}: {len(among)} of {all_points} score within the look-alike range, the last"
+        f" at {max(among) * 100:.3g}% of the run"
     )

@@ -58,7 +58,7 @@ GROUPS: Final = (
     Group(
         "unknown",
         "Cannot say",
-        "This catalog does not hold what an answer would need.",
+        "This catalog has too little data to decide.",
         (VerdictWord.CANNOT_SAY,),
     ),
 )

@@ -1,17 +1,16 @@
 """Which conclusions of the zoo hold on real tables, by a rule.
 
-A conclusion is what an interval shows. Of an AUC: on which side of the two lines of the verdicts (.75 and
-.9) it lies. Of the threshold by which the zoo calls: that it *works* (a false positive rate of at most .1
-and a true positive rate of at least .5, the lines by which claims are judged) or *fails* (one of the two
+A conclusion is what an interval shows. Of an AUC: on which side of the two lines of the verdicts (0.75 and
+0.9) it lies. Of the threshold by which the zoo calls: that it *works* (a false positive rate of at most 0.1
+and a true positive rate of at least 0.5, the lines by which claims are judged) or *fails* (one of the two
 is shown to be on the other side). A conclusion has carried over where the real table's interval shows all
 that the zoo's shows; it is contradicted where it shows the opposite of some of it; where either interval
-holds a line, nothing is said of that line. All intervals of a comparison hold together with 95 %
+holds a line, nothing is said of that line. All intervals of a comparison hold together with 95%
 (Bonferroni).
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +37,7 @@ from benchmark.results.zoo_against_real import (
     ZooAgainstReal,
 )
 from benchmark.session.errors import UsageError
+from benchmark.session.locks import locked
 
 __all__ = ["set_against", "zoo_against_real"]
 
@@ -60,7 +60,8 @@ def set_against(run: Path, others: Sequence[Path]) -> ZooAgainstReal:
         Not one zoo, a table without citation, or no metric in common.
     """
     found = zoo_against_real([read_run(path) for path in (run, *others)])
-    RunDirectory(run).write_against(found)
+    with locked(run, ""):
+        RunDirectory(run).write_against(found)
     return found
 
 
@@ -97,7 +98,7 @@ def zoo_against_real(runs: Sequence[Run]) -> ZooAgainstReal:
 
 def _source(run: Run) -> ScoreSource:
     held = run.results.catalog
-    digest = hashlib.sha256(b"".join(RunDirectory(run.path).digest_parts())).hexdigest()
+    digest = RunDirectory(run.path, run.record).digest
     return ScoreSource(
         run.path.resolve().name, _citation(run), digest, held.n_models, held.n_lineages, held.n_cells
     )
@@ -171,7 +172,7 @@ def _sides(interval: analysis.Interval) -> dict[str, str]:
     """Line → the side on which an interval lies; lines that it holds are left out."""
     found = {}
     for line in (FAIR, GOOD):
-        told = f"{line:g}".lstrip("0")
+        told = f"{line:g}"
         if interval.low > line:
             found[told] = "above"
         elif interval.high < line:
@@ -224,7 +225,7 @@ def _ends(intervals: Sequence[analysis.Interval]) -> str:
 
 
 def _words(sides: dict[str, str]) -> str:
-    """The sharpest of what is shown: above .9 says above .75 as well."""
+    """The sharpest of what is shown: above 0.9 says above 0.75 as well."""
     if not sides:
         return OPEN
     above = [line for line, side in sides.items() if side == "above"]

@@ -40,7 +40,7 @@ class Decision:
 def deciding_threshold(result: MetricSummary) -> Decision:
     """What the metric's authors claim; else what was calibrated for a false positive rate of `MAX_FPR`.
 
-    The rate is among look-alikes, or among all independents where there are none.
+    The rate is among look-alikes, or among all independent pairs where there are none.
     """
     if result.claim is not None and result.claim.threshold is not None:
         return Decision(result.claim.threshold, claimed=True)

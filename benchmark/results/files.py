@@ -1,20 +1,27 @@
-"""The files of a run directory: one strict writer and one strict reader for each."""
+"""The files of a run directory: one strict writer and one strict reader for each.
+
+run.json names the sha256 of the others. Readers take files that fit it, and of a run that has ended.
+"""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
 import pandas as pd
 
 import analysis
+from analysis.columns import COLUMNS
 from benchmark.results.codec import SchemaMismatch, from_json
 from benchmark.results.schema import SCHEMA, Results, RunRecord
 from benchmark.results.zoo_against_real import ZooAgainstReal
 from benchmark.session.errors import UsageError
-from benchmark.session.files import atomic_path, write_json
+from benchmark.session.files import write_bytes, write_json
+from benchmark.session.json_text import json_value
 
 __all__ = ["RunDirectory", "read_json"]
 
@@ -24,6 +31,9 @@ SCORES: Final = "scores.parquet"
 FORGERIES: Final = "forgeries.parquet"
 AGAINST: Final = "against.json"
 CARD: Final = "card.md"
+DIGESTED: Final = (SCORES, RESULTS, FORGERIES)
+AGAIN: Final = "the file was changed or written by another version: run again with this --out"
+SHOWN: Final = 40
 TABLES: Final = "tables"
 T = TypeVar("T")
 
@@ -35,9 +45,12 @@ class RunDirectory:
     Attributes
     ----------
     path : Path
+    known : RunRecord or None
+        What its files are to fit; None: what run.json says, of a run that has ended.
     """
 
     path: Path
+    known: RunRecord | None = None
 
     @property
     def report(self) -> Path:
@@ -50,66 +63,124 @@ class RunDirectory:
         return self.path / RECORD
 
     @property
-    def scores(self) -> Path:
-        """The score table."""
-        return self.path / SCORES
-
-    @property
     def card(self) -> Path:
         """The card of a proposed metric."""
         return self.path / CARD
 
     @property
+    def figures(self) -> Path:
+        """The folder of figures.
+
+        Raises
+        ------
+        UsageError
+            It is a link: what it leads to is not this run's to change.
+        """
+        return self._own_folder("figures")
+
+    @property
     def tables(self) -> Path:
-        """Folder of tables for papers."""
-        return self.path / TABLES
+        """The folder of tables for papers; errors as for `figures`."""
+        return self._own_folder(TABLES)
+
+    @property
+    def scores(self) -> Path:
+        """The score table."""
+        return self.path / SCORES
 
     @property
     def has_results(self) -> bool:
         """Whether a run ended here."""
         return (self.path / RESULTS).exists()
 
-    def write_record(self, record: RunRecord) -> None:
-        """Write run.json."""
-        write_json(self.path / RECORD, analysis.as_json(record))
+    @property
+    def ended(self) -> bool:
+        """Whether it holds a run that has ended."""
+        try:
+            return bool(self.read_record())
+        except UsageError:
+            return False
+
+    def begin(self, record: RunRecord) -> None:
+        """Say that its files are being replaced: until `conclude`, readers refuse them."""
+        write_json(self.path / RECORD, analysis.as_json(replace(record, status="running", digests={})))
+        (self.path / FORGERIES).unlink(missing_ok=True)  # of an earlier run; this one may have none
+
+    def conclude(self, record: RunRecord) -> RunRecord:
+        """Write run.json, with the digests of the files as they are now; returns what it says."""
+        whole = replace(record, digests=self.digests())
+        write_json(self.path / RECORD, analysis.as_json(whole))
+        return whole
+
+    def digests(self) -> dict[str, str]:
+        """The sha256 of its files by name."""
+        there = [name for name in DIGESTED if (self.path / name).is_file()]
+        return {name: _sha256((self.path / name).read_bytes()) for name in there}
 
     def write_results(self, results: Results) -> None:
-        """Write results.json; what was made of other results, and is not made again by itself, goes."""
+        """Write results.json; card and tables that were made of other results go."""
         path = self.path / RESULTS
         before = path.read_bytes() if path.is_file() else None
         write_json(path, analysis.as_json(results))
         if before is not None and before != path.read_bytes():
-            for stale in (self.path / AGAINST, self.path / CARD, *(self.path / TABLES).glob("*")):
+            for stale in (self.card, *self.tables.glob("*")):
                 stale.unlink(missing_ok=True)
 
     def write_scores(self, scores: pd.DataFrame) -> None:
         """Write scores.parquet."""
         _write_table(self.path / SCORES, scores)
 
-    def write_forgeries(self, forgeries: pd.DataFrame | None) -> None:
-        """Write forgeries.parquet; without any, see that there is none of an earlier run."""
-        path = self.path / FORGERIES
-        if forgeries is None:
-            path.unlink(missing_ok=True)
-        else:
-            _write_table(path, forgeries)
+    def write_forgeries(self, forgeries: pd.DataFrame) -> None:
+        """Write forgeries.parquet."""
+        _write_table(self.path / FORGERIES, forgeries)
 
     def write_against(self, against: ZooAgainstReal) -> None:
         """Write against.json."""
         write_json(self.path / AGAINST, analysis.as_json(against))
 
+    def drop_stale_against(self) -> None:
+        """Remove against.json if it is of other results than those that are here now."""
+        try:
+            self.read_against()
+        except UsageError:
+            (self.path / AGAINST).unlink(missing_ok=True)
+
     def read_against(self) -> ZooAgainstReal | None:
-        """Read against.json; None where the run was set against nothing. Errors as for `read_json`."""
+        """Read against.json; None where the run was set against nothing.
+
+        Raises
+        ------
+        UsageError
+            As for `read_json`, or it is of other results than this run's.
+        """
         path = self.path / AGAINST
-        return read_json(ZooAgainstReal, path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        against = read_json(ZooAgainstReal, path)
+        if self.digest not in {against.zoo.digest, *(table.digest for table in against.tables)}:
+            raise UsageError(f"{path}: it is of other results than this run's; give --against again")
+        return against
 
     def read_record(self) -> RunRecord:
-        """Read run.json; errors as for `read_json`."""
-        return self._read(RunRecord, RECORD)
+        """Read run.json of a run that has ended; errors as for `read_json`."""
+        record = read_json(RunRecord, self._present(RECORD))
+        if record.status == "running":
+            raise UsageError(
+                f"{self.path}: {RECORD} says running: the run has not ended, or was killed; the same command"
+                f" with --out {self.path} finishes it"
+            )
+        return record
 
     def read_results(self) -> Results:
-        """Read results.json; errors as for `read_json`."""
-        return self._read(Results, RESULTS)
+        """Read results.json; errors as for `read_json`, or it does not fit run.json."""
+        path = self._present(RESULTS)
+        content = _bytes(path)
+        results = _parsed(Results, content, path)
+        twice = {name for name in results.names if results.names.count(name) > 1}
+        if twice:
+            raise UsageError(f"{path}: {', '.join(sorted(twice))} stands in it twice; {AGAIN}")
+        self._check(path, content)
+        return results
 
     def read_scores(self) -> pd.DataFrame:
         """Read scores.parquet.
@@ -117,21 +188,52 @@ class RunDirectory:
         Raises
         ------
         UsageError
-            It is absent or not readable.
+            It is absent, not readable, no score table, or does not fit run.json.
         """
-        return _read_table(self._present(SCORES))
+        return self._table(self._present(SCORES))
 
     def read_forgeries(self) -> pd.DataFrame:
-        """Read forgeries.parquet; no rows where the run has none."""
+        """Read forgeries.parquet; no rows where the run has none. Errors as for `read_scores`."""
         path = self.path / FORGERIES
-        return _read_table(path) if path.is_file() else pd.DataFrame()
+        if not path.is_file() and FORGERIES not in self._record.digests:
+            return pd.DataFrame()
+        return self._table(self._present(FORGERIES))
 
     def digest_parts(self) -> list[bytes]:
-        """The bytes of what decides a report beside run.json."""
-        return [self._present(name).read_bytes() for name in (SCORES, RESULTS)]
+        """The bytes of what decides a report beside run.json; errors as for `read_scores`."""
+        parts = []
+        for path in map(self._present, (SCORES, RESULTS)):
+            content = _bytes(path)
+            self._check(path, content)
+            parts.append(content)
+        return parts
 
-    def _read(self, kind: type[T], name: str) -> T:
-        return read_json(kind, self._present(name))
+    @property
+    def digest(self) -> str:
+        """The sha256 of scores and results together; errors as for `read_scores`."""
+        return _sha256(b"".join(self.digest_parts()))
+
+    @cached_property
+    def _record(self) -> RunRecord:
+        return self.read_record() if self.known is None else self.known
+
+    def _check(self, path: Path, content: bytes) -> None:
+        """Refuse a file that is not the one that run.json was written for."""
+        if self._record.digests.get(path.name) != _sha256(content):
+            raise UsageError(f"{path}: it is not the file that {RECORD} was written for; {AGAIN}")
+
+    def _own_folder(self, name: str) -> Path:
+        folder = self.path / name
+        if folder.is_symlink():
+            raise UsageError(
+                f"{folder}: it is a link, and nothing is written or deleted where it leads; remove it"
+            )
+        return folder
+
+    def _table(self, path: Path) -> pd.DataFrame:
+        content = _bytes(path)
+        self._check(path, content)
+        return _read_table(path, content)
 
     def _present(self, name: str) -> Path:
         path = self.path / name
@@ -156,32 +258,51 @@ def read_json(kind: type[T], path: Path) -> T:
     UsageError
         Not readable, of another schema, or not as the schema says; one line with path, place and schema.
     """
+    return _parsed(kind, _bytes(path), path)
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: not readable ({error}); run again with this --out") from error
+
+
+def _parsed(kind: type[T], content: bytes, path: Path) -> T:
+    try:
+        value = json_value(content)
+    except ValueError as error:
         raise UsageError(f"{path}: not readable ({error}); run again with this --out") from error
     schema = value.get("schema") if isinstance(value, dict) else None
-    if schema != SCHEMA or isinstance(schema, bool):
+    if schema != SCHEMA or not isinstance(schema, int) or isinstance(schema, bool):
         age = "newer" if isinstance(schema, int) and schema > SCHEMA else "older or foreign"
-        raise UsageError(f"{path}: schema {schema!r} is {age}; this version reads schema {SCHEMA}")
+        told = repr(schema)
+        told = told if len(told) <= SHOWN else f"{told[:SHOWN]}…"
+        raise UsageError(f"{path}: schema {told} is {age}; this version reads schema {SCHEMA}")
     try:
         return from_json(kind, value)
     except SchemaMismatch as error:
-        raise UsageError(
-            f"{path}: {error} (schema {SCHEMA}); the file was changed or written by another version:"
-            " run again with this --out"
-        ) from error
+        raise UsageError(f"{path}: {error} (schema {SCHEMA}); {AGAIN}") from error
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary, index=False, compression="zstd")
+    write_bytes(path, table.to_parquet(index=False, compression="zstd"))
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def _read_table(path: Path, content: bytes) -> pd.DataFrame:
+    from pyarrow import ArrowException
+
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{path}: not a readable parquet file ({error}); run again with this --out"
-        ) from error
+        table = pd.read_parquet(io.BytesIO(content))
+    except (OSError, ValueError, ArrowException) as error:
+        told = " ".join(str(error).split())
+        raise UsageError(f"{path}: not a readable parquet file ({told}); {AGAIN}") from error
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing or not pd.api.types.is_float_dtype(table["score"]):
+        told = f"no column {', '.join(missing)}" if missing else "scores that are no numbers"
+        raise UsageError(f"{path}: {told}; {AGAIN}")
+    return table
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

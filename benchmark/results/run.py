@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import Interval, ScoreTable
+from analysis import Interval, ScoreTable, as_json
 from analysis.notebook import Shown
+from benchmark.results.codec import from_json
 from benchmark.results.files import RunDirectory
 from benchmark.results.schema import MetricResult, Results, RunRecord
 
@@ -55,7 +56,8 @@ class Run(Shown):
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """One row per metric: verdicts, AUCs with their ends, p-value, threshold at the first goal, claim."""
-        return pd.DataFrame([_row(one) for one in self.results.metrics]).set_index("metric")
+        rows = [_row(one) for one in self.results.metrics]
+        return pd.DataFrame(rows, columns=None if rows else ["metric"]).set_index("metric")
 
     @cached_property
     def methods(self) -> pd.DataFrame:
@@ -126,23 +128,28 @@ class Run(Shown):
         }
 
 
-def read_run(path: str | Path) -> Run:
+def read_run(path: str | Path, known: RunRecord | None = None) -> Run:
     """Read a run directory.
 
     Parameters
     ----------
     path : str or Path
         As `run`, `evaluate` or `analyse` wrote it.
+    known : RunRecord, optional
+        What run.json will say once the run has ended; default: what it says.
 
     Raises
     ------
     UsageError
-        A file is absent, unreadable, or not of this schema.
+        A file is absent, unreadable, not of this schema, or not the one that run.json was written for; or
+        the run has not ended.
     """
-    directory = RunDirectory(Path(path))
+    # As it reads back: what stands in a run is what its files say.
+    record = None if known is None else from_json(RunRecord, as_json(known))
+    directory = RunDirectory(Path(path), record)
     return Run(
         path=directory.path,
-        record=directory.read_record(),
+        record=directory.read_record() if record is None else record,
         results=directory.read_results(),
         scores=directory.read_scores(),
         forgeries=directory.read_forgeries(),

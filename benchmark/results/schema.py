@@ -408,7 +408,7 @@ class ForgeryRecord(Shown):
 
 @dataclass(frozen=True)
 class MetricDescription(Shown):
-    """A metric: what it is, what it looks at, what its authors claim.
+    """A metric: what it is, the evidence it uses, what its authors claim.
 
     Attributes
     ----------
@@ -417,7 +417,7 @@ class MetricDescription(Shown):
     title : str
         A phrase that explains it.
     evidence : tuple of str
-        What it looks at: config, tokenizer, weights, activations, gradients, outputs.
+        Evidence it uses: config, tokenizer, weights, activations, gradients, outputs.
     invariances : tuple of str
         Changes of a model that leave its scores as they are.
     cost : str
@@ -597,6 +597,13 @@ class RunRecord(Shown):
         All of the catalog; empty without one.
     traffic : TrafficRecord or None
         What was fetched from the hub; None for a run of nothing but models on this machine.
+    notes : tuple of str
+        What was changed to read the score table of `analyse`; they stand among the warnings of each metric.
+    code : mapping of str to str
+        What computed → sha256 of its source: the packages, the zoo's manifest, and each metric that is not of
+        this package.
+    digests : mapping of str to str
+        File of this directory → sha256; a file that does not fit it is refused. Empty while the run lasts.
     """
 
     schema: int
@@ -619,3 +626,6 @@ class RunRecord(Shown):
     failures: tuple[Failure, ...]
     disputes: tuple[DisputeRecord, ...]
     traffic: TrafficRecord | None
+    notes: tuple[str, ...] = ()
+    code: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Which shared property fools a metric: look-alike founders that differ from each other in one thing."""
+"""Confounders of a metric: look-alike founders that differ from each other in one thing."""
 
 from __future__ import annotations
 

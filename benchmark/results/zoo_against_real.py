@@ -57,7 +57,7 @@ class Conclusion(Shown):
     about : str
         "AUC", "look-alike AUC" or "threshold".
     zoo, real : str
-        What intervals show there, e.g. "above .75"; "open" where they show neither side.
+        What intervals show there, e.g. "above 0.75"; "open" where they show neither side.
     outcome : str
         "carried over" (the real table shows all that the zoo shows), "in part", "contradicted" (it shows the
         opposite of something), "open" (one of the two shows nothing), or "not asked".
@@ -81,11 +81,11 @@ class RealFigures(Shown):
     table : str
         Name of the table.
     auc, look_alike_auc : Interval
-        95 %.
+        95%.
     threshold : float
         Calibrated there for the largest allowed false positive rate; NaN without one.
     fpr, tpr : Interval
-        At the zoo's threshold, 95 %; the rate is among look-alikes where the table has some.
+        At the zoo's threshold, 95%; the rate is among look-alikes where the table has some.
     negatives : str
         "look-alike" or "independent": whom `fpr` is about.
     conclusions : tuple of Conclusion
@@ -121,13 +121,13 @@ class MetricAgainstReal(Shown):
     ----------
     metric : str
     auc, look_alike_auc : Interval
-        On the zoo, 95 %.
+        On the zoo, 95%.
     threshold : float
         By which the zoo's pairs are called; NaN without one.
     claimed : bool
         Whether it is what the metric's authors claim, not calibrated on the zoo.
     fpr, tpr : Interval
-        At it, on the zoo, 95 %; the rate is among look-alikes.
+        At it, on the zoo, 95%; the rate is among look-alikes.
     tables : tuple of RealFigures
     """
 
@@ -159,7 +159,7 @@ class ZooAgainstReal(Shown):
     n_intervals : int
         Intervals that the conclusions rest on.
     level : float
-        Of each, so that all hold together with 95 %.
+        Of each, so that all hold together with 95%.
     """
 
     schema: int

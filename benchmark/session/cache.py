@@ -7,13 +7,16 @@ import math
 import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from benchmark.session.cache_entry import BadEntry, opened, sealed
 from benchmark.session.errors import UsageError
+from benchmark.session.files import write_bytes
 
 __all__ = ["DEFAULT_LIMIT", "KINDS", "TRIM_EVERY", "Cache", "CacheInfo", "Contents", "byte_size"]
 
@@ -31,6 +34,8 @@ TRIMMED: Final = "trimmed"
 """Name of an empty file: it is as old as the last time that the cache was trimmed."""
 LIVE_SECONDS: Final = 24 * 3600
 """A temporary file younger than this may belong to a run at work."""
+BAD_NAMED: Final = 5
+"""Bad entries that are named; of more it is only said that there are more."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,8 @@ class Cached:
 class Cache:
     """Where work that is done is kept, by content: what decides a file is digested into its name.
 
-    Whatever is deleted from it is computed again, to the same bytes.
+    Whatever is deleted from it is computed again, to the same bytes. So is what is not as it was written:
+    each file carries a digest of its content and of its name, and one that does not fit is not believed.
 
     Parameters
     ----------
@@ -114,6 +120,62 @@ class Cache:
 
     path: Path
     limit: int = DEFAULT_LIMIT
+    _bad: set[Path] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    def read(self, path: Path) -> bytes | None:
+        """What an entry holds; None where there is none, or none that can be believed, which is said.
+
+        Parameters
+        ----------
+        path : Path
+            In one of the folders of this cache.
+        """
+        try:
+            held = opened(path.relative_to(self.path).as_posix(), path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (BadEntry, OSError) as error:
+            self.distrust(path, error)
+            return None
+        self.used(path)
+        return held
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Keep something, with the digest by which it is believed; parameters as for `read`."""
+        write_bytes(path, sealed(path.relative_to(self.path).as_posix(), content))
+
+    def accept(self, name: str, entry: bytes) -> None:
+        """Take an entry that another cache has written, such as that of a cluster's worker, if it is one.
+
+        Parameters
+        ----------
+        name : str
+            Its place below the folder of a cache.
+        entry : bytes
+            The whole file.
+        """
+        path = self.path / name
+        try:
+            parts = name.split("/")
+            if parts[0] not in KINDS or ".." in parts or not KEY.fullmatch(parts[-1]):
+                raise BadEntry("no name of an entry")
+            opened(name, entry)
+        except BadEntry as error:
+            self.distrust(path, error)
+        else:
+            write_bytes(path, entry)
+
+    def distrust(self, path: Path, why: Exception) -> None:
+        """Say, once, that an entry is not believed, and that what it held is computed again."""
+        if path in self._bad or len(self._bad) > BAD_NAMED:
+            return
+        self._bad.add(path)
+        told = (
+            f"cache: {path}: {getattr(why, 'strerror', None) or why}; it is computed again"
+            if len(self._bad) <= BAD_NAMED
+            else "cache: more entries are bad; they are computed again"
+        )
+        print(told, file=sys.stderr, flush=True)
 
     @property
     def fingerprints(self) -> Path:
@@ -150,8 +212,8 @@ class Cache:
         try:
             # The time of change stays: it says when the work was done.
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
-        except FileNotFoundError:
-            return  # another run has just dropped it: whoever reads it will find that out
+        except OSError:
+            return  # another run has just dropped it, or nothing may be written here: it serves all the same
 
     def info(self) -> CacheInfo:
         """Count what the cache holds."""
@@ -272,5 +334,5 @@ def byte_size(text: str, name: str) -> int:
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)B?\s*", text, flags=re.IGNORECASE)
     if match is None:
-        raise UsageError(f"{name}: {text!r} is no number of bytes; write it as 10GB, 500MB or 1000000")
+        raise UsageError(f"{name}: {text!r} is not a number of bytes; write it as 10GB, 500MB or 1000000")
     return int(float(match[1]) * UNITS[match[2].upper()])

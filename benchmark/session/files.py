@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Files that are whole or absent; what cannot be written is an error that names its file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from benchmark.session.errors import UsageError
 from benchmark.session.json_text import json_text
 
-__all__ = ["atomic_path", "read_regular", "write_json", "write_text"]
+__all__ = ["atomic_path", "read_regular", "write_bytes", "write_json", "write_text"]
+
+TRIES: Final = 3
+"""To make a file in a folder that another process may be removing, because it was empty."""
 
 
 def read_regular(path: Path, largest: int) -> bytes:
@@ -37,20 +41,61 @@ def read_regular(path: Path, largest: int) -> bytes:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place only if the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    """Give a temporary path beside `path` that takes its place only if the block ends well.
+
+    A symbolic link of that name is replaced, not written through.
+
+    Raises
+    ------
+    OSError
+        It cannot be written, such as on a full disk; `filename` is that of `path`.
+    """
+    temporary: Path | None = None
     try:
+        temporary = _temporary(path)
         yield temporary
         # mkstemp makes private files; results are for others to read, as the umask says.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise _of_file(error, path, temporary) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    for again in range(TRIES, 0, -1):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        except FileNotFoundError:
+            if again == 1:
+                raise
+        else:
+            os.close(handle)
+            return Path(name)
+    raise AssertionError("the last try returns or raises")
+
+
+def _of_file(error: OSError, path: Path, temporary: Path | None) -> OSError:
+    """An error of writing, with the name that users know; one of another file stays as it is."""
+    ours = {None, str(path), str(path.parent), *(() if temporary is None else (str(temporary),))}
+    named = None if error.filename is None else os.fsdecode(error.filename)
+    if named not in ours and temporary is not None:
+        return error
+    told = os.strerror(error.errno) if error.errno else " ".join(str(error).split()) or type(error).__name__
+    return OSError(error.errno or 0, told, str(path))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -60,5 +105,4 @@ def write_json(path: Path, value: object) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode("utf-8"))

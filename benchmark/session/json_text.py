@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from json.encoder import encode_basestring
 from typing import Final
 
-__all__ = ["json_text"]
+__all__ = ["json_text", "json_value"]
 
 # Every text that is written often, such as keys and names of methods, is quoted once.
 WORDS: Final = 1 << 16
@@ -39,6 +40,62 @@ def json_text(value: object) -> str:
     '{\n "low": 0.5,\n "of": [\n  1,\n  "é"\n ]\n}'
     """
     return _Writer().text(value, "\n")
+
+
+def json_value(content: bytes) -> object:
+    """What a file of JSON says, if it says one thing: strict, so that no two readers differ on it.
+
+    Parameters
+    ----------
+    content : bytes
+        In UTF-8.
+
+    Raises
+    ------
+    ValueError
+        Not JSON, a key twice, NaN or an infinity, half of a surrogate pair, or lists too deep in each other.
+
+    Examples
+    --------
+    >>> json_value(b'{"low": 0.5, "of": [1, null]}')
+    {'low': 0.5, 'of': [1, None]}
+    >>> json_value(b'{"low": 0.5, "low": 0.1}')
+    Traceback (most recent call last):
+        ...
+    ValueError: key 'low' stands in it twice
+    """
+    try:
+        value: object = json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_once_each,
+            parse_constant=_refuse,
+            parse_float=_finite,
+        )
+        # An escape can hold half of a character, which no file can be written with.
+        if b"\\ud" in content.lower():
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError:
+        raise ValueError("lists and objects too deep in each other") from None
+    return value
+
+
+def _once_each(items: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(items)
+    if len(found) < len(items):
+        counts = Counter(name for name, _ in items)
+        raise ValueError(f"key {counts.most_common(1)[0][0]!r} stands in it twice")
+    return found
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is beyond all numbers")
+    return number
 
 
 class _Writer:

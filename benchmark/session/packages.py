@@ -8,7 +8,7 @@ import inspect
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["package_version", "source_digest"]
+__all__ = ["file_digest", "package_version", "source_digest", "this_digest"]
 
 
 def package_version(package: str) -> str:
@@ -19,10 +19,24 @@ def package_version(package: str) -> str:
         return "not installed"
 
 
+def file_digest(path: Path) -> str:
+    """The sha256 (hex) of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def source_digest(*packages: ModuleType) -> str:
     """The sha256 (hex) of the Python files of some packages, in their order."""
+    return _sources(*(Path(inspect.getfile(package)).parent for package in packages))
+
+
+def this_digest() -> str:
+    """The sha256 (hex) of the Python files of the package that this module belongs to."""
+    return _sources(Path(__file__).parents[1])
+
+
+def _sources(*folders: Path) -> str:
     total = hashlib.sha256()
-    for package in packages:
-        for path in sorted(Path(inspect.getfile(package)).parent.rglob("*.py")):
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
             total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()

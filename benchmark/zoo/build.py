@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import multiprocessing
 import os
 import platform
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,6 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from safetensors import SafetensorError
+
+from benchmark.session.locks import locked
 from benchmark.session.progress import Advance
 from benchmark.zoo.manifest import WEIGHTS, Entry, Manifest, file_digests, read_manifest, write_manifest
 from benchmark.zoo.recipe_forms import parse_recipes
@@ -32,9 +37,11 @@ from benchmark.zoo.recipes import (
 from benchmark.zoo.texts import corpora_facts, prepare_text, text_digest
 from benchmark.zoo.training import Outcome, Text, train
 from benchmark.zoo.verify import Check, verify
+from fpcore.errors import first_line
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
+    from multiprocessing.synchronize import Event
 
 __all__ = ["Check", "build", "verify"]
 
@@ -42,8 +49,14 @@ SHOWN_EVERY_SECONDS = 1.0
 
 StepCount: TypeAlias = "Synchronized[int]"
 
-# In a worker: the count of training steps that all workers share; it is given to a process when it starts.
+# In a worker: the count of training steps that all workers share, and whether to stop; both are given to a
+# process when it starts.
 _steps: StepCount | None = None
+_stop: Event | None = None
+
+
+class Stopped(Exception):
+    """The build was interrupted: nobody waits for this model."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +102,22 @@ def build(
     Raises
     ------
     UsageError
-        A recipe is wrong, or this Python does not carry the text; one line.
+        A recipe is wrong, this Python does not carry the text, or another process builds there; one line.
+    OSError
+        A model cannot be written; `filename` is its folder.
     """
     parsed = parse_recipes(recipes)
+    with locked(out, "--out"):
+        return _built(parsed, out, workers, progress)
+
+
+def _built(parsed: Mapping[str, Recipe], out: Path, workers: int, progress: Advance | None) -> Path:
+    """Train what is missing in a folder that is locked; parameters as for `build`."""
     todo = _trained(parsed)
     (out / WEIGHTS).mkdir(parents=True, exist_ok=True)
-    for left in (out / WEIGHTS).glob(".*"):  # of a build that was killed
-        shutil.rmtree(left)
+    for left in (out / WEIGHTS).glob(".*.*"):  # of a build that was killed
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
     old = read_manifest(out)
     kept = {name: entry for name in todo if (entry := _kept(parsed, name, old, out)) is not None}
     made_with = old.made_with if len(kept) == len(todo) else _made_with(old.made_with if kept else {})
@@ -120,22 +142,33 @@ def build(
 
 def train_into(job: Job) -> Outcome:
     """Train one model into its folder, which appears whole or not at all."""
-    with tempfile.TemporaryDirectory(prefix=f".{job.name}.", dir=job.folder.parent) as partial:
-        made = Path(partial) / "model"
-        made.mkdir()
-        outcome = train(job.recipe, job.text, job.parent, made, teacher=job.teacher, after_step=_count_step)
-        for file in job.text.tokenizer.iterdir():
-            shutil.copyfile(file, made / file.name)
-        for file in made.iterdir():
-            file.chmod(0o644)  # weights are written for their owner alone
-        if job.folder.exists():
-            shutil.rmtree(job.folder)
-        os.replace(made, job.folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{job.name}.", dir=job.folder.parent) as partial:
+            made = Path(partial) / "model"
+            made.mkdir()
+            outcome = train(
+                job.recipe, job.text, job.parent, made, teacher=job.teacher, after_step=_count_step
+            )
+            for file in job.text.tokenizer.iterdir():
+                shutil.copyfile(file, made / file.name)
+            for file in made.iterdir():
+                file.chmod(0o644)  # weights are written for their owner alone
+            if job.folder.exists():
+                shutil.rmtree(job.folder)
+            os.replace(made, job.folder)
+    except (OSError, SafetensorError) as error:
+        # The writer of weights says neither file nor number.
+        number = error.errno if isinstance(error, OSError) and error.errno else errno.EIO
+        told = os.strerror(number) if isinstance(error, OSError) else first_line(error)
+        raise OSError(number, f"it cannot be made: {told}", str(job.folder)) from None
     return outcome
 
 
 def _count_step() -> None:
     assert _steps is not None, "set when the worker started"
+    assert _stop is not None, "set when the worker started"
+    if _stop.is_set():
+        raise Stopped
     with _steps.get_lock():
         _steps.value += 1
 
@@ -179,8 +212,8 @@ def _run(jobs: dict[str, Job], workers: int, show: _Progress) -> Iterator[tuple[
     if not jobs:
         return
     context = multiprocessing.get_context("spawn")
-    steps = context.Value("q", 0)
-    executor = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(steps,))
+    steps, stop = context.Value("q", 0), context.Event()
+    executor = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(steps, stop))
     waiting = dict(sorted(jobs.items(), key=lambda item: -item[1].recipe.steps))
     running: dict[Future[Outcome], str] = {}
     unfinished = set(jobs)
@@ -198,16 +231,16 @@ def _run(jobs: dict[str, Job], workers: int, show: _Progress) -> Iterator[tuple[
                 show.finished(name, int(steps.value))
                 yield name, outcome
     finally:
+        stop.set()  # whoever trains still does so for nobody
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _start_worker(steps: StepCount) -> None:
+def _start_worker(steps: StepCount, stop: Event) -> None:
     """One thread for everything; and no life without the process that waits for the result."""
-    import torch
-
-    global _steps
-    _steps = steps
-    torch.set_num_threads(1)
+    global _steps, _stop
+    _steps, _stop = steps, stop
+    # A Ctrl-C is for that process to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None, "workers have been started by the build"
 
@@ -216,6 +249,9 @@ def _start_worker(steps: StepCount) -> None:
         os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def _made_with(before: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ __all__ = ["CELLS", "CONTEXT", "VOCABULARY", "Cell"]
 
 VOCABULARY = 512
 
-# Half of 1/√width: at the usual .02, models this narrow hardly learn (held-out loss .1 to .2 nats higher).
+# Half of 1/√width: at the usual 0.02, models this narrow hardly learn (held-out loss 0.1 to 0.2 nats higher).
 INITIAL_SD = 0.08
 MIXED = frozenset({"experts", "top"})
 CONTEXT = 64  # tokens a window, and the longest input a zoo model is made for

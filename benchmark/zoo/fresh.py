@@ -37,7 +37,7 @@ def fresh_model(recipe: Founder) -> PreTrainedModel:
     Notes
     -----
     Weights are normal with the standard deviation of `benchmark.zoo.cells`. Of the other initialisations,
-    *small* has .02 instead; *scaled-residual* divides what writes into the residual stream by the root of
+    *small* has 0.02 instead; *scaled-residual* divides what writes into the residual stream by the root of
     twice the number of layers (as GPT-2, whose architecture does so by itself); *orthogonal* makes the rows
     or columns of every matrix inside a layer orthonormal (arXiv:1312.6120).
     """

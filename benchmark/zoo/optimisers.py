@@ -18,7 +18,7 @@ def make_optimiser(name: str, groups: ParamsT, rate: float) -> torch.optim.Optim
     Parameters
     ----------
     name : str
-        adamw (.9, .95; arXiv:1711.05101), lion (.9, .99; arXiv:2302.06675), or sgd with momentum .9.
+        adamw (0.9, 0.95; arXiv:1711.05101), lion (0.9, 0.99; arXiv:2302.06675), or sgd with momentum 0.9.
     groups : iterable of dict
     rate : float
         Learning rate to begin with.

@@ -61,9 +61,9 @@ def verify(
 ) -> list[Check]:
     """Check every file, then train a few models again from their recipe (children from their shipped parent).
 
-    Where this Python carries the text the zoo was trained on, held-out loss must agree within .02 nats and
-    the weights must have a cosine of at least .98 with the shipped ones. Another Python version carries other
-    text: then the loss must agree within .25 nats, and the weights are not compared.
+    Where this Python carries the text the zoo was trained on, held-out loss must agree within 0.02 nats and
+    the weights must have a cosine of at least 0.98 with the shipped ones. Another Python version carries
+    other text: then the loss must agree within 0.25 nats, and the weights are not compared.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ Index = NDArray[np.int64]
 
 LN10: Final = math.log(10.0)
 
-# Beyond it the Poisson tail is within 5 % of its bound 1/k!, and soon too small for a float.
+# Beyond it the Poisson tail is within 5% of its bound 1/k!, and soon too small for a float.
 EXACT_AGREEMENTS: Final = 20
 
 

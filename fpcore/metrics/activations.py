@@ -93,7 +93,7 @@ class RepresentationCka(ByLayer):
     Invariant to whatever keeps the function: states are then permuted, rotated or unchanged.
 
     Source: arXiv:2410.14273, which reads 200 statements of TruthfulQA and shows single layers (the 18th of
-    Llama-2-7B); here all layers count alike. Others report an AUC of .76 to .78.
+    Llama-2-7B); here all layers count alike. Others report an AUC of 0.76 to 0.78.
     """
 
     name = "representation-cka"
@@ -283,7 +283,7 @@ class ActivationMatching(Metric):
     renumbered units, fewer then have their partner there, and the score falls accordingly.
 
     Tensors: all, run as for `representation-cka`; gate and up. Cost: the shared pass, and two assignments a
-    layer and pair, cubic in the units matched: 7 ms a pair of zoo models.
+    layer and pair, cubic in the units matched: 7 ms per pair of zoo models.
 
     Invariant to whatever keeps the function, except that renumbered units change what the matchings of
     unrelated units happen to be; those of related ones agree whatever their numbers. Not to a change of

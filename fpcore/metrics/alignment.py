@@ -24,13 +24,13 @@ class CanonicalSimilarity(Metric):
     2. *Basis*: ``R = polar(E_A' E_B)`` over the embeddings of shared tokens (matched by text) carries the
        residual stream of A into that of B. With equal widths the plain basis is taken instead if the layers'
        second moments (projections on what each head reads or writes, ``sum w w'`` over unit rows of the
-       feed-forward block) agree better in it by .1: the embedding may have been replaced.
+       feed-forward block) agree better in it by 0.1: the embedding may have been replaced.
     3. *Layers* in order; of different depths, paired in order so that second moments agree best. *Experts*
        are paired by theirs.
     4. *Heads* as the maps ``Q'K`` and ``V'O``, gated *units* as the gate's direction g and the map ``u d'``,
        others as u and d: each of length one, so that no gauge, scale or sign counts. Both are matched by
        assignment, those scored on the one by the other: no pair is scored on the evidence that chose it, so
-       that unrelated models stay at 0. Stored order counts instead where it is better by .1, for models too
+       that unrelated models stay at 0. Stored order counts instead where it is better by 0.1, for models too
        far apart to be matched.
     5. *Score*: the mean cosine c of matched maps beyond the mean u of unmatched ones, ``(c - u) / (1 - u)``,
        averaged over kinds of map, blocks and layers. It is in [-1, 1].

@@ -34,7 +34,7 @@ class ConfigMatch(Metric):
     The fields are model type, depth, width, heads, key-value heads, feed-forward width, experts, vocabulary
     size, q/k/v bias and kind of norm; the score is the number that agree over ten, in [0, 1].
 
-    Looks at no weight: two models of one shape score 1 whatever they learned. It is here to show what a
+    Uses no weights: two models of one shape score 1 whatever they learned. It is here to show what a
     metric that only sees the architecture looks like in every table.
     """
 

@@ -159,8 +159,8 @@ class AttentionStd(DepthProfile):
     Invariant to permutations and to any common scale; not to gauges between query and key or value and
     output, nor to folding of norm gains, which a rotation of the residual stream begins with.
 
-    Source: arXiv:2507.03014, which calls correlations above .9 suspect. Others report unrelated pairs
-    close to that (deepseek-llm-7b and llama2-7b .91), and true children far below (gemma-2b → it .46).
+    Source: arXiv:2507.03014, which calls correlations above 0.9 suspect. Others report unrelated pairs
+    close to that (deepseek-llm-7b and llama2-7b 0.91), and true children far below (gemma-2b → it 0.46).
     """
 
     name = "attention-std"
@@ -169,7 +169,7 @@ class AttentionStd(DepthProfile):
     claims: ClassVar[tuple[Claim, ...]] = (
         Claim(
             threshold=0.9,
-            text="a correlation above .9 is suspect; Pangu Pro MoE and Qwen2.5-14B .927",
+            text="a correlation above 0.9 is suspect; Pangu Pro MoE and Qwen2.5-14B 0.927",
             source=SOURCE,
         ),
     )
@@ -343,14 +343,14 @@ class QkvBiasMax(QkvBiasStd):
     Invariances as `qkv-bias-std`.
 
     Source: the community rebuttal of the Pangu accusation: Pangu Pro MoE and Qwen2.5-14B-Instruct
-    .24/.44/.50 (q/k/v), known children .997 to 1.000.
+    0.24/0.44/0.50 (q/k/v), known children 0.997 to 1.000.
     """
 
     name = "qkv-bias-max"
     title = "correlation over layers of the largest q, k and v bias"
     claims = (
         Claim(
-            text="known children .997 to 1.000, Pangu Pro MoE and Qwen2.5-14B-Instruct .24/.44/.50",
+            text="known children 0.997 to 1.000, Pangu Pro MoE and Qwen2.5-14B-Instruct 0.24/0.44/0.50",
             source="github.com/wangzhaode/llm-lab",
         ),
     )

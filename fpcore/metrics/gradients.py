@@ -29,7 +29,7 @@ class GradientMoments(Metric):
     """Correlation of the moments of each tensor's gradient under perturbed random inputs (TensorGuard).
 
     A weight matrix W is fed with ``x + δ``: x standard normal, fixed for each width, δ normal of deviation
-    .1, 16 times. The gradient of ``||W (x + δ)||`` by W has a mean, a standard deviation, a norm, a skewness
+    0.1, 16 times. The gradient of ``||W (x + δ)||`` by W has a mean, a standard deviation, a norm, a skewness
     and an excess kurtosis; each is averaged over the 16. The score is Pearson's correlation of these
     numbers, five a matrix, over the matrices that have the same role in both models; in [-1, 1].
 
@@ -47,7 +47,7 @@ class GradientMoments(Metric):
 
     Source: arXiv:2506.01631. Its code draws among five kinds of noise (here: Gaussian), takes ten tensors of
     the first sixteen layers by their names (here: all) and averages them by kind before k-means; as a
-    similarity it was measured by others, with an AUC of .68 and a median of .97 for unrelated pairs.
+    similarity it was measured by others, with an AUC of 0.68 and a median of 0.97 for unrelated pairs.
     """
 
     name = "gradient-moments"
@@ -56,7 +56,7 @@ class GradientMoments(Metric):
     evidence = frozenset({"gradients", "weights"})
     invariances = frozenset({"q/k gauge", "v/o gauge", "global scale", "dtype cast"})
     claims = (
-        Claim(text="94 % of 58 models put into the right one of five families", source="arXiv:2506.01631"),
+        Claim(text="94% of 58 models put into the right one of five families", source="arXiv:2506.01631"),
     )
     cost = "costly"
 

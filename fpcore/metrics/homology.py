@@ -44,7 +44,7 @@ class EmbeddingHomology(SharedRows):
     embedding. Cost: a decomposition and an assignment over width, both cubic in it.
 
     A permutation of the residual stream is found, at the price of the search. Not invariant to rotations: a
-    rotated copy is as far from a permutation as a stranger.
+    rotated copy is as far from a permutation as an unrelated model.
 
     Source: arXiv:2508.06309 (v3), "rigorous p-values", AUC 1.000 on LeaFBench.
     """
@@ -68,7 +68,7 @@ class EmbeddingHomology(SharedRows):
         Claim(
             auc=1.0,
             p_values=True,
-            text="rigorous p-values; AUC and TPR at 1 % FPR of 1.000 on LeaFBench",
+            text="rigorous p-values; AUC and TPR at 1% FPR of 1.000 on LeaFBench",
             source="arXiv:2508.06309",
         ),
     )

@@ -49,7 +49,7 @@ class InvariantTerms(Metric):
     for neighbouring query heads; gated models have one feed-forward term (up and down), in a mixture of
     experts the sum over all experts. The paper takes the 4,096 least frequent tokens of a corpus of its own;
     here X holds the 192 tokens whose text has the lowest sha256, so that no corpus is needed and a
-    fingerprint is 0.9 MB: a term's cosine of unrelated matrices then has an error of some .005.
+    fingerprint is 0.9 MB: a term's cosine of unrelated matrices then has an error of some 0.005.
 
     Tensors: embedding, the six projections and the norms of the last two layers. Widths and depths may
     differ. Cost: a model is read in part (two layers).
@@ -262,7 +262,7 @@ class AttentionSpectra(Spectra):
     title = "1 less the squared error of scaled singular values of attention's products"
     claims = (
         Claim(
-            text="F1 .987 on 55 pairs, at a threshold chosen on the same pairs",
+            text="F1 0.987 on 55 pairs, at a threshold chosen on the same pairs",
             source="arXiv:2511.06390",
         ),
     )

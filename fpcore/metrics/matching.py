@@ -208,7 +208,7 @@ class AlignedCka(SharedRows):
     Invariant to permutations, of heads too, to gauges that scale, to folding and to scale; not to a rotation
     of the residual stream.
 
-    Source: arXiv:2510.06738. Its z scores rest on one hard-coded null (mean .00375, sd .0028).
+    Source: arXiv:2510.06738. Its z scores rest on one hard-coded null (mean 0.00375, sd 0.0028).
     """
 
     name = "aligned-cka"
@@ -230,7 +230,7 @@ class AlignedCka(SharedRows):
     claims = (
         Claim(
             auc=1.0,
-            text="AUC 1.000 on 60 and 90 pairs; unrelated pairs .00375 with a deviation of .0028",
+            text="AUC 1.000 on 60 and 90 pairs; unrelated pairs 0.00375 with a deviation of 0.0028",
             source="arXiv:2510.06738",
         ),
     )

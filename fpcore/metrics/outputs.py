@@ -64,7 +64,7 @@ class NextTokenAgreement(Outputs):
 
     ``mean over prompts of [argmax_A = argmax_B]`` over 256 fixed prompts; tokens are compared by text, with
     one spelling for spaces, so that tokenizers may differ (then the same word may be one token here and two
-    there, and the share is lower for it). The score is in [0, 1], with a standard error of at most .032.
+    there, and the share is lower for it). The score is in [0, 1], with a standard error of at most 0.032.
 
     Whether a suspect agrees more with one parent than with every other candidate is another question than
     the score: `provenance_test` answers it as the paper does.
@@ -74,7 +74,7 @@ class NextTokenAgreement(Outputs):
     Invariant to whatever keeps the function, up to ties that rounding breaks.
 
     Source: arXiv:2502.00706, which asks up to 3,000 prompts, beginnings of random texts, and reports 90 to
-    95 % precision and 80 to 90 % recall for its test.
+    95% precision and 80 to 90% recall for its test.
     """
 
     name = "next-token-agreement"
@@ -83,7 +83,7 @@ class NextTokenAgreement(Outputs):
     invariances = FUNCTION_PRESERVING
     claims = (
         Claim(
-            text="90 to 95 % precision and 80 to 90 % recall in finding derived models",
+            text="90 to 95% precision and 80 to 90% recall in finding derived models",
             source="arXiv:2502.00706",
         ),
     )
@@ -141,7 +141,7 @@ def provenance_test(
     candidate are compared by the z-test of two proportions (pooled variance, one-sided), and the p-values
     are adjusted by Holm's method, as in arXiv:2502.00706. The test says that the parent is nearer than the
     candidates given, not that the model was made from it: a look-alike of the parent, or a sibling, passes
-    when the candidates are strangers. The two shares are taken for independent though they are of the same
+    when the candidates are unrelated. The two shares are treated as independent though they are of the same
     prompts, which makes the test conservative.
 
     Parameters
@@ -195,12 +195,12 @@ class OutputDivergence(Outputs):
     probabilities, and the rest counts as "something else".
 
     Tensors: all, run as for `representation-cka`. Cost: the shared pass, and 256 times the vocabulary
-    logarithms a pair.
+    logarithms per pair.
 
     Invariant to whatever keeps the function. Models of one corpus answer alike: what it measures is the task
     learned as much as the weights it was learned with.
 
-    Source: a baseline of provenance studies, with an AUC of .60 to .77; the φ_JSD of arXiv:2502.12292 on
+    Source: a baseline of provenance studies, with an AUC of 0.60 to 0.77; the φ_JSD of arXiv:2502.12292 on
     whole texts.
     """
 
@@ -209,7 +209,7 @@ class OutputDivergence(Outputs):
     measured = Cost(460, 2.2)
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
     claims = (
-        Claim(auc=0.77, text="AUC .60 to .77 as a baseline", source="provenance studies that compare it"),
+        Claim(auc=0.77, text="AUC 0.60 to 0.77 as a baseline", source="provenance studies that compare it"),
     )
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
@@ -268,7 +268,7 @@ class SeedBias(Outputs):
     identity tokens in common.
 
     Tensors: all, run as for `representation-cka`; a ``tokenizer.json`` to know the vocabulary. Cost: 2,048
-    tokens of the shared pass; 5 ms a pair.
+    tokens of the shared pass; 5 ms per pair.
 
     Invariant to whatever keeps the function, the tokens' order included.
 
@@ -276,7 +276,7 @@ class SeedBias(Outputs):
     input. Trained models have both learned what follows a token, so that the p-values of unrelated
     look-alikes need not be uniform.
 
-    Source: arXiv:2509.26404, p below .01 for models of one seed and not for others, from initialisation on.
+    Source: arXiv:2509.26404, p below 0.01 for models of one seed and not for others, from initialisation on.
     Its code offers hidden states, and random embeddings as input, in place of logits and tokens.
     """
 
@@ -289,7 +289,7 @@ class SeedBias(Outputs):
         Claim(
             threshold=2.0,
             p_values=True,
-            text="p < .01 for models of one seed throughout their lives, and not for others",
+            text="p < 0.01 for models of one seed throughout their lives, and not for others",
             source="arXiv:2509.26404",
         ),
     )

@@ -145,7 +145,7 @@ class NormCosine(NormGains):
     Tensors: the gains, (width,) each. The score is in [-1, 1]; gains are positive and near a constant in
     every trained model, so it is close to 1 for any two models: expected to fail.
 
-    Source: used to accuse Solar-Open-100B of deriving from GLM-4.5-Air (.95 to .99), retracted since.
+    Source: used to accuse Solar-Open-100B of deriving from GLM-4.5-Air (0.95 to 0.99), retracted since.
     """
 
     name = "norm-cosine"
@@ -156,7 +156,7 @@ class NormCosine(NormGains):
     claims = (
         Claim(
             threshold=0.95,
-            text="cosines of .95 to .99 shown as proof that Solar-Open-100B derives from GLM-4.5-Air",
+            text="cosines of 0.95 to 0.99 shown as proof that Solar-Open-100B derives from GLM-4.5-Air",
             source="github.com/sionic-ai/solar-vs-glm",
         ),
     )
@@ -171,7 +171,7 @@ class NormPearson(NormGains):
     As `norm-cosine`, with each gain vector centred over its width first. The score is in [-1, 1]. Abstains
     where the gains of a layer are all equal (folded into the projections).
 
-    Source: the answer to the accusation: Solar-Open-100B and GLM-4.5-Air .01, a true fine-tune
+    Source: the answer to the accusation: Solar-Open-100B and GLM-4.5-Air 0.01, a true fine-tune
     (GLM-4.5-Air → INTELLECT-3) 1.00.
     """
 
@@ -180,7 +180,7 @@ class NormPearson(NormGains):
     invariances = NormCosine.invariances
     claims = (
         Claim(
-            text="Solar-Open-100B and GLM-4.5-Air .01, GLM-4.5-Air and its fine-tune INTELLECT-3 1.00",
+            text="Solar-Open-100B and GLM-4.5-Air 0.01, GLM-4.5-Air and its fine-tune INTELLECT-3 1.00",
             source="github.com/hyunwoongko/solar-vs-glm-vs-phi",
         ),
     )
@@ -195,7 +195,7 @@ class WeightCosine(Metric):
     ``⟨A, B⟩ / (‖A‖ ‖B‖)`` over the concatenation of every weight matrix that has the same role and shape in
     both models. Left out: embeddings and unembeddings, and one-dimensional tensors. Gains are near one in
     every model and biases share a few large entries, so that they would add a constant that has nothing
-    to do with descent; unrelated models are at 0 ± .01 only without them. A dense model and a mixture of
+    to do with descent; unrelated models are at 0 ± 0.01 only without them. A dense model and a mixture of
     experts match in their attention; models that share no role and shape do not compare.
 
     Tensors: all two-dimensional role tensors within layers. The score is in [-1, 1]. Products are summed
@@ -203,7 +203,7 @@ class WeightCosine(Metric):
 
     Invariant only to scale: renumbering units or heads, gauges, folding and rotation all lower it.
 
-    Claims: unrelated 0 ± .01; fine-tunes above .97; continued pre-training .4 to .55.
+    Claims: unrelated 0 ± 0.01; fine-tunes above 0.97; continued pre-training 0.4 to 0.55.
     """
 
     name = "weight-cosine"
@@ -213,7 +213,7 @@ class WeightCosine(Metric):
     invariances = frozenset({"global scale", "dtype cast"})
     claims = (
         Claim(
-            text="unrelated 0 ± .01, fine-tunes above .97, continued pre-training .4 to .55",
+            text="unrelated 0 ± 0.01, fine-tunes above 0.97, continued pre-training 0.4 to 0.55",
             source="published comparisons of parameter-space similarity (PCS)",
         ),
     )

@@ -35,7 +35,7 @@ class EmbeddingAnchors(Metric):
     both models have: the 128 tokens of a vocabulary whose text has the lowest sha256, with an embedding
     that is not zero. Tokens are matched by text, so the same tokens stand on both sides whatever their ids.
     The anchors are a documented subsample: with 128 of them the correlation of two unrelated models'
-    cosines has a sampling error of about .011.
+    cosines has a sampling error of about 0.011.
 
     Tensors: embedding.weight. The score is in [-1, 1]. Abstains without a ``tokenizer.json``, and for pairs
     with fewer than 16 anchors in common. Models trained on like text agree on which tokens are alike, so
@@ -43,7 +43,7 @@ class EmbeddingAnchors(Metric):
 
     Invariant to all that keeps the function: no transform touches inner products of embeddings.
 
-    Source: a product's signal; it reports an effect size d of 2.03 between relatives and strangers.
+    Source: a product's signal; it reports an effect size d of 2.03 between related and unrelated models.
     """
 
     name = "embedding-anchors"
@@ -97,7 +97,7 @@ class EmbeddingNorms(Metric):
     Invariant to what keeps the embedding's rows or turns them; not to scale, and not quite to rounding,
     which carries a few rows in a hundred over the edge of a bin.
 
-    Source: a product's signal; it reports an effect size d of 1.05 between relatives and strangers.
+    Source: a product's signal; it reports an effect size d of 1.05 between related and unrelated models.
     """
 
     name = "embedding-norms"
@@ -137,7 +137,7 @@ class TokenizerOverlap(Metric):
     ``|V_A and V_B| / |V_A or V_B|`` over the texts of all tokens, added ones included; the score is in
     [0, 1]. Abstains without a ``tokenizer.json``.
 
-    Looks at no weight. Models of one maker, or of one public tokenizer, score 1 whatever they learned: a
+    Uses no weights. Models of one maker, or of one public tokenizer, score 1 whatever they learned: a
     negative control that must fail on look-alikes.
     """
 

@@ -201,7 +201,7 @@ def _pairs(table: pd.DataFrame, layout: Layout, path: Path) -> pd.DataFrame:
 
 
 def _unfolded(table: pd.DataFrame, wanted: ScoreColumn, path: Path) -> pd.DataFrame:
-    """The cells of a matrix, one row each; cells of pairs that stand twice are told apart later."""
+    """The cells of a matrix, one row each; cells of pairs that appear twice are told apart later."""
     square = table.set_index(table.columns[0])
     long = square.stack(future_stack=True).reset_index()
     long.columns = pd.Index(["model_a", "model_b", "score"])
@@ -228,7 +228,7 @@ def _once(frame: pd.DataFrame, both_ways: BothWays, path: Path) -> pd.DataFrame:
         if (spread > 1).any():
             metric, a, b = spread.index[spread > 1][0]
             raise UsageError(
-                f"{path}: {a} – {b} stands twice under {metric} with different scores;"
+                f"{path}: {a} – {b} appears twice under {metric} with different scores;"
                 " choose what stands with --both-ways mean, larger or smaller"
             )
         return frame.drop_duplicates(key)

@@ -72,40 +72,40 @@ def test_p_values_reject_what_they_may(at, low, high, word):
     late = (rates[0], RejectionRate(0.01, interval(0.0101, 0.5), NONE))
     assert _p_values(PValueAudit(late, "", "", 9, "", nothing, nothing)).verdict == "fails"
     refused = PValueAudit((), "cannot say", "", 0, "no p-value", nothing, nothing)
-    assert _p_values(refused).because == "Of the p-values: no p-value."
+    assert _p_values(refused).because == "p-values: no p-value."
 
 
 def test_a_threshold_is_judged_in_one_sentence():
     def said(alike, tpr, independent=(0.0, 0.01)):
         return _threshold(ThresholdAudit(0.5, interval(*independent), interval(*tpr), alike)).because
 
-    at = "At 0.5 and above it calls "
+    at = "At a threshold of 0.5, "
     assert said(interval(0.2, 0.4), (0.9, 1.0)) == (
-        f"{at}30.0% [20.0%, 40.0%] of the look-alikes derived, more than 10%."
+        f"{at}30.0% [20.0%, 40.0%] of look-alikes are called derived, more than 10%."
     )
     assert said(NONE, (0.9, 1.0), (0.2, 0.4)) == (
-        f"{at}30.0% [20.0%, 40.0%] of the independent pairs derived, more than 10%."
+        f"{at}30.0% [20.0%, 40.0%] of independent pairs are called derived, more than 10%."
     )
     assert said(interval(0.0, 0.04), (0.2, 0.4)) == (
-        f"{at}30.0% [20.0%, 40.0%] of the children derived, fewer than 50%."
+        f"{at}30.0% [20.0%, 40.0%] of children are called derived, fewer than 50%."
     )
-    both = f"{at}2.0% [0.0%, 4.0%] of the look-alikes and 70.0% [60.0%, 80.0%] of the children derived"
+    both = f"{at}2.0% [0.0%, 4.0%] of look-alikes and 70.0% [60.0%, 80.0%] of children are called derived"
     assert said(interval(0.0, 0.04), (0.6, 0.8)) == f"{both}."
     unclear = both.replace("70.0% [60.0%", "60.0% [40.0%")
     assert said(interval(0.0, 0.04), (0.4, 0.8)) == (
-        f"{unclear}; that these are at most 10% and at least 50% is neither shown nor refuted."
+        f"{unclear}; whether that is at most 10% and at least 50% is left open."
     )
 
 
 def test_an_auc_is_judged_in_one_sentence():
     told = "The AUC against all independent pairs is "
-    assert _auc(0.9, interval(0.6, 0.8)).because == f"{told}0.700 [0.600, 0.800], 0.9 is claimed."
-    assert _auc(0.9, interval(0.86, 0.94)).because == f"{told}0.900 [0.860, 0.940], 0.9 is claimed."
+    assert _auc(0.9, interval(0.6, 0.8)).because == f"{told}0.700 [0.600, 0.800]; 0.9 is claimed."
+    assert _auc(0.9, interval(0.86, 0.94)).because == f"{told}0.900 [0.860, 0.940]; 0.9 is claimed."
     assert _auc(0.9, interval(0.5, 0.9)).because == (
-        f"{told}0.700 [0.500, 0.900]; that it is within 0.05 of the claimed 0.9 is neither shown nor refuted."
+        f"{told}0.700 [0.500, 0.900]; whether it is within 0.05 of the claimed 0.9 is left open."
     )
     unknown = _auc(0.9, NONE)
-    assert (unknown.verdict, unknown.because) == (ClaimWord.CANNOT_SAY, "Of the AUC 0.9: it is not known.")
+    assert (unknown.verdict, unknown.because) == (ClaimWord.CANNOT_SAY, "AUC 0.9: it is not known.")
 
 
 def test_p_values_are_judged_in_one_sentence():
@@ -113,14 +113,13 @@ def test_p_values_are_judged_in_one_sentence():
         found = tuple(RejectionRate(at, interval(low, high), NONE) for at, low, high in rates)
         return _p_values(PValueAudit(found, "", "", 9, "", np.empty(0), np.empty(0))).because
 
-    fails = "20.0% [10.0%, 30.0%] of the independent pairs have p ≤ 0.05"
-    later = "5.0% [4.0%, 6.0%] of the independent pairs have p ≤ 0.01"
-    assert said((0.05, 0.1, 0.3), (0.01, 0.04, 0.06)) == f"As p-values they are too small: {fails}; {later}."
-    holds = "4.0% [0.0%, 8.0%] of the independent pairs have p ≤ 0.05"
-    assert said((0.05, 0.0, 0.08), (0.01, 0.01, 0.06)) == f"As p-values: {holds}."
+    fails = "20.0% [10.0%, 30.0%] of independent pairs have p ≤ 0.05"
+    later = "5.0% [4.0%, 6.0%] of independent pairs have p ≤ 0.01"
+    assert said((0.05, 0.1, 0.3), (0.01, 0.04, 0.06)) == f"Too small for p-values: {fails}; {later}."
+    holds = "4.0% [0.0%, 8.0%] of independent pairs have p ≤ 0.05"
+    assert said((0.05, 0.0, 0.08), (0.01, 0.01, 0.06)) == f"Valid as p-values: {holds}."
     assert said((0.05, 0.05, 0.3)) == (
-        "As p-values they are not refuted, nor shown to be any: "
-        "17.5% [5.0%, 30.0%] of the independent pairs have p ≤ 0.05."
+        "Neither refuted nor confirmed as p-values: 17.5% [5.0%, 30.0%] of independent pairs have p ≤ 0.05."
     )
 
 
@@ -181,7 +180,7 @@ def test_statements_are_counted():
 def test_what_states_nothing_is_not_judged(claim):
     found = claim_verdict(example_table(), claim)
     assert found.verdict is ClaimWord.NONE_STATED
-    assert found.because == "Its authors state neither a threshold nor an AUC nor p-values."
+    assert found.because == "Its authors state no threshold, no AUC and no p-values."
 
 
 def test_a_table_without_scores_cannot_say():

@@ -107,7 +107,7 @@ def test_a_distance_is_recognised() -> None:
     drawn = DESIGN.draw(np.random.default_rng(3))
     for table, hinted in ((drawn, False), (drawn.with_scores(-drawn.score), True)):
         warned = analysis.analyse([table], n_resamples=99, n_bootstrap=50).metrics[0].warnings
-        assert any("change the sign of a distance" in one for one in warned) == hinted
+        assert any("negate a distance" in one for one in warned) == hinted
     assert Wins.of(drawn).estimate > 0.7
 
 
@@ -117,4 +117,4 @@ def test_a_weak_distance_is_recognised_where_lineages_are_many() -> None:
     report = analysis.analyse([weak], n_resamples=99, n_bootstrap=50).metrics[0]
     assert report.auc.estimate > 0.25
     assert report.auc.high < 0.5
-    assert any("change the sign of a distance" in one for one in report.warnings)
+    assert any("negate a distance" in one for one in report.warnings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -65,10 +66,14 @@ class Dying:
     ) -> None:
         self.lives, self.error = list(done), error
         self.begun: list[list[list[int]]] = []
+        self.start: dict[str, Any] = {}
         monkeypatch.setattr(processes.joblib, "Parallel", self.parallel)
 
-    def parallel(self, n_jobs: int, return_as: str) -> Callable[[Iterable[Any]], Iterator[Any]]:
-        assert return_as == "generator"
+    def parallel(
+        self, n_jobs: int, return_as: str, backend: str, **start: Any
+    ) -> Callable[[Iterable[Any]], Iterator[Any]]:
+        assert (return_as, backend) == ("generator", "loky")
+        self.start = start
 
         def results(jobs: Iterable[Any]) -> Iterator[Any]:
             found = [call(*arguments, **named) for call, arguments, named in jobs]
@@ -114,14 +119,20 @@ def test_an_error_of_the_work_itself_is_no_killed_process(monkeypatch: pytest.Mo
     assert len(pool.begun) == 1
 
 
-def test_every_value_is_worked_on_by_a_process_that_looks_after_the_one_it_works_for(
+def test_a_process_looks_after_the_one_it_works_for_from_its_beginning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Whether it is given work or not; and what a terminal interrupts is for that one to answer."""
     looked_after: list[int] = []
+    answered: list[tuple[int, object]] = []
     monkeypatch.setattr(processes, "end_with_parent", looked_after.append)
-    Dying(monkeypatch, 4)
+    monkeypatch.setattr(processes.signal, "signal", lambda *told: answered.append(told))
+    pool = Dying(monkeypatch, 4)
     assert list(in_processes(doubled, GIVEN, 2)) == DOUBLED
-    assert looked_after == [os.getpid()] * 4
+    assert looked_after == []
+    pool.start["initializer"](*pool.start["initargs"])
+    assert looked_after == [os.getpid()]
+    assert answered == [(signal.SIGINT, signal.SIG_IGN)]
 
 
 class Looking:

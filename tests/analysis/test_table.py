@@ -42,14 +42,14 @@ def test_pairs_are_ordered_and_labels_with_them() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model_a": ["b", "a", "c", "b"], "model_b": ["a", "c", "d", "a"]}, "stands twice"),
+        ({"model_a": ["b", "a", "c", "b"], "model_b": ["a", "c", "d", "a"]}, "appears twice"),
         ({"model_a": ["a", "a", "c", "a"]}, "paired with itself"),
         ({"score": [0.9, np.nan, 0.8, 0.3]}, "a – c, has no score"),
-        ({"score": ["high", 1, 2, 3]}, "no number"),
+        ({"score": ["high", 1, 2, 3]}, "not a number"),
         ({"relation": ["derived", "unrelated", "sibling", "independent"]}, "relation 'unrelated'"),
         ({"status": ["ok", "ok", "lost", "ok"]}, "status 'lost'"),
         ({"metric": ["m", "n", "m", "m"]}, "2 metrics (m, n)"),
-        ({"architecture_a": ["X", "X", "X", "Y"]}, "two values of architecture"),
+        ({"architecture_a": ["X", "X", "X", "Y"]}, "two different values of architecture"),
         ({"lineage_a": ["1", "2", "2", "2"], "lineage_b": ["2", "2", "2", "2"]}, "two lineages"),
         ({"lineage_a": ["1", "1", None, "1"], "lineage_b": ["1", "2", "2", "2"]}, "no lineage"),
         ({"model_b": ["a", None, "d", "d"]}, "has no model_b"),
@@ -71,7 +71,7 @@ LABELS = {"lineage_a": ["1", "1", "2", "1"], "lineage_b": ["1", "2", "2", "2"]}
     [
         (
             {"model_a": ["b", "a", "c", "b"], "model_b": ["a", "c", "d", "a"]},
-            "pair a – b stands twice, in row 1 and row 4; a pair stands once a metric",
+            "pair a – b appears twice, in row 1 and row 4; each pair may appear once per metric",
         ),
         ({"model_a": ["b", "c", "d", "c"]}, "row 2: c is paired with itself; drop such rows"),
         (
@@ -85,16 +85,16 @@ LABELS = {"lineage_a": ["1", "1", "2", "1"], "lineage_b": ["1", "2", "2", "2"]}
             " disputed",
         ),
         ({"status": ["ok", "ok", "lost", "ok"]}, "row 3 has status 'lost'; known: ok, abstained, failed"),
-        ({"metric": ["p", "n", "m", "m"]}, "3 metrics (m, n, p); give one metric a table"),
+        ({"metric": ["p", "n", "m", "m"]}, "3 metrics (m, n, p); pass one table per metric"),
         ({"model_a": ["b", "a", "c", None]}, "row 4 has no model_a"),
         ({"model_b": ["a", None, None, "d"]}, "row 2 has no model_b"),
         (
             {"architecture_b": ["Y", "X", "Y", "X"]},
-            "model d stands with two values of architecture; it has one",
+            "model d has two different values of architecture; a model has one",
         ),
         (
             LABELS | {"lineage_b": ["1", "2", "2", "1"]},
-            "model d stands with two values of lineage; it has one",
+            "model d has two different values of lineage; a model has one",
         ),
         (
             LABELS | {"lineage_b": ["1", None, "2", "2"]},
@@ -115,14 +115,14 @@ def test_a_refusal_says_what_is_wrong_and_what_to_do(change: dict[str, Any], sen
 def test_a_score_that_is_no_number_is_told_with_the_place() -> None:
     with pytest.raises(BadTable) as caught:
         ScoreTable(GOOD.assign(score=pd.Series([1, "high", 2, 3], dtype=object)))
-    assert str(caught.value) == "score table: row 2 has score 'high', which is no number"
+    assert str(caught.value) == "score table: row 2 has score 'high', which is not a number"
 
 
 def test_some_of_many_metrics_are_named() -> None:
     many = pd.concat([GOOD.assign(metric=f"m{k}") for k in range(6)])
     with pytest.raises(BadTable) as caught:
         ScoreTable(many)
-    assert str(caught.value) == "score table: 6 metrics (m0, m1, m2, m3, m4); give one metric a table"
+    assert str(caught.value) == "score table: 6 metrics (m0, m1, m2, m3, m4); pass one table per metric"
 
 
 def test_missing_columns_are_named() -> None:
@@ -196,9 +196,9 @@ def test_a_cell_may_be_unknown_and_a_lineage_may_not() -> None:
 
 
 def test_contradictions_name_the_model_and_pairs_the_pair() -> None:
-    with pytest.raises(BadTable, match="model a stands with two values of architecture; it has one"):
+    with pytest.raises(BadTable, match="model a has two different values of architecture; a model has one"):
         ScoreTable(GOOD.assign(architecture_a=["X", "X", "X", "Y"]))
-    with pytest.raises(BadTable, match="pair a – b stands twice"):
+    with pytest.raises(BadTable, match="pair a – b appears twice"):
         ScoreTable(GOOD.assign(model_a=["b", "a", "c", "b"], model_b=["a", "c", "d", "a"]))
     with pytest.raises(BadTable, match=r"derived pair a – b spans two lineages \(2, 1\)"):
         ScoreTable(GOOD.assign(lineage_a=["1", "2", "2", "2"], lineage_b=["2", "2", "2", "2"]))
@@ -235,7 +235,7 @@ def test_rows_are_named_as_the_frame_names_them() -> None:
         ScoreTable(lines.assign(model_a=["b", "a", "c", None]))
     with pytest.raises(BadTable, match="line 5 has no lineage"):
         ScoreTable(lines.assign(lineage_a=["1", "1", None, "1"], lineage_b=["1", "2", "2", "2"]))
-    with pytest.raises(BadTable, match="pair a – b stands twice, in line 2 and line 9"):
+    with pytest.raises(BadTable, match="pair a – b appears twice, in line 2 and line 9"):
         ScoreTable(lines.assign(model_b=["a", "c", "d", "b"]))
 
 
@@ -244,7 +244,9 @@ def test_names_are_text_without_blanks_around_them() -> None:
         GOOD.assign(model_b=["a ", "c", " d", "d"], relation=[f"{r} " for r in GOOD["relation"]])
     )
     pd.testing.assert_frame_equal(spaced.frame, ScoreTable(GOOD).frame)
-    assert spaced.notes == ("blanks around 5 names were taken off ('derived ', 'independent ', 'sibling ')",)
+    assert spaced.notes == (
+        "whitespace around 5 names was stripped ('derived ', 'independent ', 'sibling ')",
+    )
     assert ScoreTable(GOOD).notes == ()
     numbered = ScoreTable(GOOD.assign(model_a=[2, 1, 3, 1], model_b=["1", "3", "04", "04"]))
     assert numbered.models.tolist() == ["04", "1", "2", "3"]
@@ -278,12 +280,15 @@ def test_names_that_differ_only_in_case_are_counted_apart_and_said() -> None:
             {"score": [1 + 2j, 0, 0, 0]},
             "row 1 has a complex score; a score must have an order: a real number",
         ),
-        ({"score": ["1", "2", "1+2j", "3"]}, "row 3 has score '1+2j', which is no number; a score must have"),
+        (
+            {"score": ["1", "2", "1+2j", "3"]},
+            "row 3 has score '1+2j', which is not a number; a score must have",
+        ),
         (
             {"score": ["1", "0,5", "1", "3"]},
-            "row 2 has score '0,5', which is no number; write a decimal point",
+            "row 2 has score '0,5', which is not a number; write a decimal point",
         ),
-        ({"score": ["1", "1_0", "1", "3"]}, "row 2 has score '1_0', which is no number"),
+        ({"score": ["1", "1_0", "1", "3"]}, "row 2 has score '1_0', which is not a number"),
         ({"score": ["1", "1e309", "1", "3"]}, "row 2 has score '1e309', beyond what a double can hold"),
         (
             {"score": ["1", "0", "1e-400", "3"]},
@@ -301,7 +306,7 @@ def test_what_is_no_name_and_no_score_is_refused(change: dict[str, Any], sentenc
 
 
 def test_a_column_that_stands_twice_is_refused() -> None:
-    with pytest.raises(BadTable, match="column score stands twice; keep one of them"):
+    with pytest.raises(BadTable, match="column score appears twice; keep one of them"):
         ScoreTable(pd.concat([GOOD, GOOD[["score"]]], axis=1))
 
 
@@ -411,5 +416,5 @@ def test_tables_of_a_family_are_checked_by_name() -> None:
         ValueError, match=r"^tables\[1\] must be a ScoreTable \(analysis.ScoreTable\(frame\) makes one\)"
     ):
         check_tables([table, GOOD])
-    with pytest.raises(ValueError, match=r"^family must hold one table a metric; 'score' stands twice"):
+    with pytest.raises(ValueError, match=r"^family must hold one table per metric; 'score' appears twice"):
         check_tables([table, table], "family")

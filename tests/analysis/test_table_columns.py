@@ -62,9 +62,9 @@ def test_columns_that_there_are(columns: list[object], said: str) -> None:
 @pytest.mark.parametrize(
     ("names", "note"),
     [
-        ([" a", "b"], "blanks around 1 name were taken off (' a')"),
-        ([" a", "b "], "blanks around 2 names were taken off (' a', 'b ')"),
-        ([" a", "b ", " c", " d"], "blanks around 4 names were taken off (' a', 'b ', ' c')"),
+        ([" a", "b"], "whitespace around 1 name was stripped (' a')"),
+        ([" a", "b "], "whitespace around 2 names was stripped (' a', 'b ')"),
+        ([" a", "b ", " c", " d"], "whitespace around 4 names was stripped (' a', 'b ', ' c')"),
     ],
 )
 def test_blanks_around_names_are_taken_off_and_told(names: list[str], note: str) -> None:
@@ -98,29 +98,29 @@ def test_numbers_however_they_are_written() -> None:
 
 @pytest.mark.parametrize("text", ["1,5", "-1,5", "+0,25", "1.234,5"])
 def test_a_decimal_comma_gets_a_hint(text: str) -> None:
-    assert refused(text) == "which is no number; write a decimal point"
+    assert refused(text) == "which is not a number; write a decimal point"
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "high", "1.2.3", "1,5-", "X1,5", "1.2.3,4", "a,b", ",", "1_000"])
 def test_other_text_gets_none(text: str) -> None:
-    assert refused(text) == "which is no number"
+    assert refused(text) == "which is not a number"
 
 
 def test_numbers_without_an_order_and_beyond_a_double() -> None:
     assert refused(1 + 2j) == "a complex number; a score must have an order: a real number"
     for text in ("1+2j", "3i"):
-        assert refused(text) == "which is no number; a score must have an order: a real number"
+        assert refused(text) == "which is not a number; a score must have an order: a real number"
     for value in ("1e400", 10**400):
         assert refused(value) == "beyond what a double can hold (1.8e308)"
     for text in ("1e-400", "0.3E-400", "9e-999"):
         assert refused(text) == "nearer to 0 than a double can hold (5e-324)"
-    assert refused(["1"]) == "which is no number"
+    assert refused(["1"]) == "which is not a number"
 
 
 def test_a_long_or_unprintable_score_is_shown_short() -> None:
     with pytest.raises(BadTable) as caught:
         real_numbers(*column("x" * 100))
-    assert caught.value.told == f"row 1 has score '{'x' * 59}…, which is no number"
+    assert caught.value.told == f"row 1 has score '{'x' * 59}…, which is not a number"
     values = pd.Series([1j])
     with pytest.raises(BadTable, match="complex score"):
         real_numbers(values, labelled(values.to_frame()))

@@ -175,7 +175,7 @@ def test_bad_arguments_are_refused_by_name(function: str, parameter: str, value:
 
 
 MESSAGES: dict[str, Callable[[], object]] = {
-    "level must be a number between 0 and 1, in (0, 1) (write 95 % as 0.95), not 95": (
+    "level must be a number between 0 and 1, in (0, 1) (write 95% as 0.95), not 95": (
         lambda: analysis.auc(TABLE, level=95)
     ),
     "seed must be an integer, 0 or more (each procedure makes its own random stream from it), not a"
@@ -187,8 +187,10 @@ MESSAGES: dict[str, Callable[[], object]] = {
     "table must be a ScoreTable (analysis.ScoreTable(frame) makes one), not a DataFrame": (
         lambda: analysis.auc(FRAME)  # type: ignore[arg-type]
     ),
-    "tables must hold one table a metric; 'example' stands twice": lambda: analysis.analyse([TABLE, TABLE]),
-    "max_fpr[1] must be a number between 0 and 1, in (0, 1) (write 5 % as 0.05), not 5.0": (
+    "tables must hold one table per metric; 'example' appears twice": lambda: analysis.analyse(
+        [TABLE, TABLE]
+    ),
+    "max_fpr[1] must be a number between 0 and 1, in (0, 1) (write 5% as 0.05), not 5.0": (
         lambda: analysis.analyse([TABLE], max_fpr=(0.1, 5.0))
     ),
     "threshold must be a number, not True": lambda: analysis.rate(TABLE, True),
@@ -238,10 +240,10 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "x must be a number between 0 and 1, in [0, 1], not '0.5'": (
         lambda: check_probability("0.5", "x", low=True, high=True)
     ),
-    "x must be a number between 0 and 1, in (0, 1) (write 1.5 % as 0.015), not 1.5": (
+    "x must be a number between 0 and 1, in (0, 1) (write 1.5% as 0.015), not 1.5": (
         lambda: check_probability(1.5, "x")
     ),
-    "x must be a number between 0 and 1, in (0, 1) (write 100 % as 1), not 100": lambda: check_probability(
+    "x must be a number between 0 and 1, in (0, 1) (write 100% as 1), not 100": lambda: check_probability(
         100, "x"
     ),
     "x must be a number between 0 and 1, in (0, 1), not 100.5": lambda: check_probability(100.5, "x"),

@@ -130,7 +130,7 @@ def test_the_lower_end_and_what_is_unseen_are_those_of_a_lineage_that_tells_noth
 
 
 def test_the_lineages_that_would_do_are_told_by_the_end_that_is_short_of_the_line() -> None:
-    """Below 90 % whatever a lineage more may do; above 75 % though it may tell nothing."""
+    """Below 90% whatever a lineage more may do; above 75% though it may tell nothing."""
     table = example_table(n_lineages=10, separation=1.6)
     found = separation_bounds(table, by_method(table))
     wins = Wins.of(table, "look-alike")

@@ -70,8 +70,8 @@ SEPARATES = Found(
     architecture=ArchitectureAudit(NONE, interval(0.02, -0.01), (), ""),
     by_method={"fine-tune": method()},
 )
-STANDING = "A child beats 96.0% [80.0%, 99.0%] of the look-alikes of its own shape (permutation p 0.002)"
-TALLY = "of 1 derivation method 0 fail, 0 have no score, 0 are undecided, 1 holds"
+STANDING = "A child outscores 96.0% [80.0%, 99.0%] of look-alikes of its own shape (permutation p = 0.002)"
+TALLY = "Of 1 derivation method, 0 fail, 0 have no score, 0 are undecided, 1 holds"
 
 
 def judged(found: Found, level: float = 0.05) -> tuple[str, str, tuple[str, ...]]:
@@ -80,13 +80,13 @@ def judged(found: Found, level: float = 0.05) -> tuple[str, str, tuple[str, ...]
 
 
 def test_it_separates() -> None:
-    assert judged(SEPARATES) == ("separates", f"{STANDING}; {TALLY}. It is at least 91.0%.", ())
+    assert judged(SEPARATES) == ("separates", f"{STANDING}. {TALLY}. The lower bound is 91.0%.", ())
 
 
 def test_it_is_said_over_how_many_metrics_a_bound_holds() -> None:
     for n in (2, 14):
         found = judged(replace(SEPARATES, bounds=bounds(0.91, n_metrics=n)))
-        assert found[1].endswith(f"It is at least 91.0% (bounds for {n} metrics together).")
+        assert found[1].endswith(f"The lower bound is 91.0% (joint over {n} metrics).")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_without_a_look_alike_auc_it_cannot_be_said() -> None:
 )
 def test_without_a_permutation_test_it_cannot_be_said(reason: str, told: str) -> None:
     refused = replace(SEPARATES.permutation, p_value=math.nan, adjusted_p_value=math.nan, reason=reason)
-    because = f"Missing: {told}. A child beats 96.0% [80.0%, 99.0%] of the look-alikes of its own shape."
+    because = f"Missing: {told}. A child outscores 96.0% [80.0%, 99.0%] of look-alikes of its own shape."
     assert judged(replace(SEPARATES, permutation=refused)) == ("cannot say", because, ())
 
 
@@ -138,22 +138,22 @@ def test_a_signal_has_a_family_wise_p_up_to_the_level(p: float, signal: bool) ->
 
 def test_what_would_do_is_told_where_nothing_can_be_said() -> None:
     because = (
-        f"{STANDING}: the bounds [70.0%, 97.0%] hold both sides of 75%. Missing: more lineages with derived"
-        " pairs and look-alikes (there are 12); some 30 lineages like these would do."
+        f"{STANDING}: the bounds [70.0%, 97.0%] include 75%. Needed: more lineages with derived pairs and"
+        " look-alikes (this table has 12); about 30 lineages like these would suffice."
     )
     assert judged(replace(SEPARATES, bounds=bounds(0.7, 0.97))) == ("cannot say", because, ())
     never = judged(replace(SEPARATES, bounds=bounds(0.7, 0.97, lineages_for_fair=-1)))[1]
-    assert never.endswith("more lineages like these would not do.")
+    assert never.endswith("more lineages like these would not settle it.")
 
 
 @pytest.mark.parametrize("low", [0.6, FAIR])
 def test_without_a_signal_the_bounds_are_told_first(low: float) -> None:
     weak = replace(SEPARATES.permutation, adjusted_p_value=0.2)
     told = judged(replace(SEPARATES, permutation=weak, bounds=bounds(low, 0.97, lineages_for_fair=1)))[1]
-    assert "hold both sides of 75%" in told
-    assert told.endswith("some 1 lineages like these would do.")
+    assert "include 75%" in told
+    assert told.endswith("about 1 lineages like these would suffice.")
     none = judged(replace(SEPARATES, permutation=weak, bounds=bounds(low, 0.97, lineages_for_fair=0)))[1]
-    assert none.endswith("more lineages like these would not do.")
+    assert none.endswith("more lineages like these would not settle it.")
 
 
 def test_the_level_is_a_twentieth_where_none_is_given() -> None:
@@ -164,14 +164,14 @@ def test_the_level_is_a_twentieth_where_none_is_given() -> None:
 
 def test_what_is_not_established_is_a_limit() -> None:
     because = (
-        f"{STANDING}; {TALLY}. That it beats 90% is not established: at least 80.0%; some 40 lineages like"
-        " these would do."
+        f"{STANDING}. {TALLY}. More than 90% is not established: the lower bound is 80.0%; about 40 lineages"
+        " like these would suffice."
     )
     assert judged(replace(SEPARATES, bounds=bounds(0.8))) == ("separates within limits", because, ())
     assert "is not established" in judged(replace(SEPARATES, bounds=bounds(0.8, GOOD)))[1]
     short = judged(replace(SEPARATES, bounds=bounds(0.8, 0.88)))
     assert short[:2] == (
-        "separates within limits", f"{STANDING}; {TALLY}. That is less than 90%: at most 88.0%."
+        "separates within limits", f"{STANDING}. {TALLY}. Below 90%: the upper bound is 88.0%."
     )  # fmt: skip
 
 
@@ -186,9 +186,9 @@ def test_methods_that_fail_are_limits_worst_first() -> None:
     found = judged(replace(SEPARATES, by_method=methods))
     assert found[0] == "separates within limits"
     assert found[2] == ("prune", "a-merge", "merge")
-    assert "of 5 derivation methods 3 fail, 0 have no score, 1 is undecided, 1 holds" in found[1]
+    assert "Of 5 derivation methods, 3 fail, 0 have no score, 1 is undecided, 1 holds" in found[1]
     assert "Fails on prune (0.50), a-merge (0.60), merge (0.60)." in found[1]
-    assert "On the other methods a child beats 95.5% [91.0%, 100.0%]." in found[1]
+    assert "On the other methods a child outscores 95.5% [91.0%, 100.0%]." in found[1]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_many_failing_methods_are_counted(more: int, told: str) -> None:
 def test_a_tenth_may_be_left_unscored(coverage: float, limited: bool) -> None:
     found = judged(replace(SEPARATES, derived_coverage=coverage))
     assert found[0] == ("separates within limits" if limited else "separates")
-    assert ("Leaves 10% of derived pairs without a score." in found[1]) == limited
+    assert ("10% of derived pairs have no score." in found[1]) == limited
 
 
 @pytest.mark.parametrize("knows", [False, True])
@@ -240,20 +240,22 @@ def test_what_knows_shapes_is_an_architecture_detector(knows: bool) -> None:
         architecture=ArchitectureAudit(interval(0.8768, 0.7), interval(0.3, 0.1), (), ""),
     )
     told = (
-        "AUC 0.980 against all independent pairs; the same score tells independent models of one shape from"
-        " others with AUC 0.877"
+        "Its AUC against all independent pairs is 0.980; among independent pairs, the score tells equal from"
+        " different shapes with AUC 0.877"
     )
-    joint = "; yet " if knows else "; "
     word = "architecture detector" if knows else "does not separate"
-    assert judged(found) == (word, f"{STANDING}: at most 60.0%{joint}{told}.", ())
+    assert judged(found) == (word, f"{STANDING}; the upper bound is 60.0%. {told}.", ())
 
 
 @pytest.mark.parametrize(("low", "trace"), [(0.5, False), (0.501, True)])
 def test_a_trace_of_lineage_is_told(low: float, trace: bool) -> None:
     told = judged(replace(SEPARATES, bounds=bounds(low, 0.7)))
     assert told[0] == "does not separate"
-    trace_of = ", a trace of lineage, too weak to rely on" if trace else ""
-    assert told[1] == f"{STANDING}: at most 70.0%{trace_of}; AUC 0.980 against all independent pairs."
+    trace_of = ", a lineage signal too weak to rely on" if trace else ""
+    assert (
+        told[1]
+        == f"{STANDING}; the upper bound is 70.0%{trace_of}. Its AUC against all independent pairs is 0.980."
+    )
 
 
 def test_every_method_is_counted_once() -> None:

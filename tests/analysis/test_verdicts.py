@@ -66,12 +66,12 @@ def test_a_cosine_of_one_for_every_pair_does_not_separate():
 
 
 def test_a_claimed_threshold_that_everything_passes_is_a_claim_that_fails_whatever_the_ranks():
-    """Children at .9999, all others at .999: the order is there, the claim .95 sees nothing of it."""
+    """Children at 0.9999, all others at 0.999: the order is there, the claim 0.95 sees nothing of it."""
     score = 0.999 + 0.0009 * DERIVED + noise() * 0.001
     judged = report(score, claim=Claim(threshold=0.95))
     assert judged.verdict.verdict == "separates"
     assert judged.claim_verdict.verdict == "fails"
-    assert "of the look-alikes derived, more than 10%" in judged.claim_verdict.because
+    assert "of look-alikes are called derived, more than 10%" in judged.claim_verdict.because
     assert report(score).verdict == judged.verdict
     assert report(score).claim_verdict.verdict == "none stated"
 
@@ -94,7 +94,7 @@ def test_a_trace_of_lineage_is_not_separation():
     judged = report(score)
     assert judged.permutation.p_value <= 0.05
     assert judged.verdict.verdict == "does not separate"
-    assert "trace of lineage" in judged.verdict.because
+    assert "a lineage signal" in judged.verdict.because
 
 
 def test_a_metric_that_fails_on_most_methods_is_not_said_to_separate():
@@ -132,7 +132,7 @@ def test_many_abstentions_are_a_limit():
     status = np.where(PERMUTED, "abstained", "ok")
     found = report(DERIVED + noise(), status=status).verdict
     assert found.verdict == "separates within limits"
-    assert "without a score" in found.because
+    assert "have no score." in found.because
 
 
 @pytest.mark.parametrize(("unscored", "limited"), [(12, False), (13, True), (30, True)])
@@ -145,7 +145,7 @@ def test_a_tenth_of_the_derived_pairs_may_be_left_unscored(unscored, limited):
     assert judged.derived_coverage == pytest.approx(1 - unscored / len(derived))
     found = judged.verdict
     assert found.verdict == ("separates within limits" if limited else "separates")
-    assert ("without a score" in found.because) == limited
+    assert ("have no score." in found.because) == limited
 
 
 @pytest.mark.parametrize(

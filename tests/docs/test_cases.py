@@ -32,7 +32,7 @@ def test_every_number_of_the_text_stands_in_a_block(name: str) -> None:
     shown = list(blocks(page))
     assert shown
     printed = numbers("\n".join(output for _, output in shown))
-    # .9 is the line of the authors, quoted with their claim in the catalog.
+    # 0.9 is the line of the authors, quoted with their claim in the catalog.
     missing = {number for number in prose_numbers(page) if float(number) not in printed | {0.9}}
     assert not missing
 
@@ -46,7 +46,7 @@ def test_a_case_has_both_sides_and_an_end_and_calls_nobody_names(name: str) -> N
 
 
 def test_a_changed_number_is_found_and_written_anew() -> None:
-    page = "It is .5.\n\n```sh\npython -m benchmark power\n```\n\n```none\nscore 0.5\n```\n"
+    page = "It is 0.5.\n\n```sh\npython -m benchmark power\n```\n\n```none\nscore 0.5\n```\n"
 
     def run(words: list[str]) -> str:
         assert words == ["power"]
@@ -58,10 +58,10 @@ def test_a_changed_number_is_found_and_written_anew() -> None:
     part = page.replace("score 0.5", "…\nscore 0.6\n…")
     assert differences(part, lambda words: "a\nscore 0.6\nb") == []
     assert differences(part, lambda words: "a\nb") == ["power"]
-    assert prose_numbers(page) == {".5"}
-    assert prose_numbers("of [.7](https://a.b/1.2) and arXiv:2507.03014, `0.3`, v1.2.3, -.25.") == {
-        ".7",
-        "-.25",
+    assert prose_numbers(page) == {"0.5"}
+    assert prose_numbers("of [0.7](https://a.b/1.2) and arXiv:2507.03014, `0.3`, v1.2.3, -0.25.") == {
+        "0.7",
+        "-0.25",
     }
 
 

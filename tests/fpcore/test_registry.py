@@ -73,7 +73,7 @@ def test_costs_are_stated() -> None:
             assert metric.measured is not None, metric.name
             assert metric.measured.model > 0
             assert metric.measured.pair > 0
-    assert str(fpcore.Cost(3.0, 0.25)) == "3 ms a model, 0.25 ms a pair of zoo models"
+    assert str(fpcore.Cost(3.0, 0.25)) == "3 ms per model, 0.25 ms per pair of zoo models"
     assert str(fpcore.Cost(3.0, 0.25, "more")).endswith("; more")
 
 

@@ -6,9 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 FUZZING = Path(__file__).parents[1] / "fuzzing"
 CASES = sorted(path for path in (FUZZING / "corpus").glob("*/*"))
+
+
+def case_of(path: Path) -> ParameterSet:
+    # A run directory is made first, which takes its time.
+    marks = [pytest.mark.slow] if path.parent.name == "run" else []
+    return pytest.param(path, id=f"{path.parent.name}/{path.name}", marks=marks)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,7 +29,7 @@ def test_the_readers_of_the_corpus_are_those_that_are_fuzzed() -> None:
     assert {path.parent.name for path in CASES} <= set(READERS)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize("case", [case_of(path) for path in CASES])
 def test_what_was_found_is_right_now(case: Path, tmp_path: Path) -> None:
     from readers import READERS, outcome
 

@@ -144,9 +144,9 @@ def main() -> None:
     with threadpool_limits(1):
         if chosen != [""]:
             reading, cosine = of_models(None, folders), of_pairs(fpcore.metric("weight-cosine"), folders)
-            base = f"reading all weights {1e3 * reading:.2f} ms, weight-cosine {1e3 * cosine:.3f} ms a pair"
+            base = f"reading all weights {1e3 * reading:.2f} ms, weight-cosine {1e3 * cosine:.3f} ms per pair"
             print(f"{len(folders)} models; {base}")
-            columns = ("ms a model", "of reading", "ms a pair", "of cosine")
+            columns = ("ms per model", "of reading", "ms per pair", "of cosine")
             print(f"{'metric':<26}" + "".join(f"{column:>12}" for column in columns) + "  stated")
         for name in chosen if chosen != [""] else []:
             metric = fpcore.metric(name)

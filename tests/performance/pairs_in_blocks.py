@@ -98,7 +98,7 @@ def profiles(name: str, models: int, cache: Cache) -> dict[str, Extraction]:
             part: trend + 0.1 * rng.standard_normal(LAYERS) for part in ("query", "key", "value", "output")
         }
         made = fpcore.Fingerprint(name, metric.version, model, digest, arrays)
-        made.save(workspace.fingerprint_file(chosen.key("cpu"), digest))
+        cache.write(workspace.fingerprint_file(chosen.key("cpu"), digest), made.to_bytes())
         done = {name: Outcome("ok", seconds=0.0, stored=True)}
         found[model] = Extraction(Located(model, "nowhere"), model, digest, "one cell", done)
     return found
@@ -126,10 +126,9 @@ def depth_profiles(models: int) -> bool:
         np.testing.assert_array_equal(together["score"].to_numpy()[some.index], alone["score"])
         metric, taken = fpcore.metric(name), {}
         for model, extraction in found.items():
-            path = Workspace(Cache(Path(folder)), "cpu").fingerprint_file(
-                choose(name).key("cpu"), extraction.key
-            )
-            taken[model] = fpcore.Fingerprint.load(path)
+            cache = Cache(Path(folder))
+            path = Workspace(cache, "cpu").fingerprint_file(choose(name).key("cpu"), extraction.key)
+            taken[model] = fpcore.Fingerprint.from_bytes(cache.read(path) or b"")
         few = list(some.itertuples(index=False, name=None))
         _, bare, _ = timed(lambda: [metric.similarity(taken[a], taken[b]) for a, b in few])
     share = len(pairs) / len(some)

@@ -63,7 +63,7 @@ def test_a_metric_that_knows_nothing_excludes_at_random() -> None:
 
 def test_few_lineages_judge_none() -> None:
     found = study_pools({"m": frame("m", 20.0, lineages=8)}, 0.9, "m")
-    assert found is None  # nothing can be judged at .9
+    assert found is None  # nothing can be judged at 0.9
 
 
 def test_two_metrics_together_and_one_that_is_silent() -> None:

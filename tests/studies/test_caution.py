@@ -11,7 +11,9 @@ from studies.simulation.scenarios import SCENARIOS
 
 def test_coverage_width_and_warnings_by_hand() -> None:
     told = [
-        Interval(0.5, 0.4, 0.6, 0.95, "any", warnings=("one lineage of 12 makes 60% of the variation",)),
+        Interval(
+            0.5, 0.4, 0.6, 0.95, "any", warnings=("one lineage of 12 accounts for 60% of the variance",)
+        ),
         Interval(0.6, 0.55, 0.7, 0.95, "any", warnings=("few",)),
     ]
     row = judged_by_caution({0.5: told}, 0.5, 0.1)[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from altered_run import signed_again
 from conftest import Evaluated
 
 import studies.outside_calibration as study
@@ -29,7 +30,7 @@ def run(evaluated: Evaluated, tmp_path: Path) -> Path:
     scores[scores["metric"].isin(["weight-cosine", "attention-std"])].to_parquet(
         path / "scores.parquet", index=False
     )
-    return path
+    return signed_again(path)
 
 
 def uncut(run: Path, cells: Sequence[str], into: Path) -> Path:

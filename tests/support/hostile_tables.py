@@ -49,7 +49,7 @@ def field(place: int, column: int, value: str) -> str:
 REFUSED: dict[str, tuple[str | bytes, str]] = {
     "a NUL in a name": (field(3, 1, "ba\0se2"), "line 5"),
     "a NUL in a score": (field(3, 2, "0.\0005"), "line 5"),
-    "a column twice": (text([f"{line},1" for line in rows()], f"{HEADER},score"), "score stands twice"),
+    "a column twice": (text([f"{line},1" for line in rows()], f"{HEADER},score"), "score appears twice"),
     "no name": (field(3, 0, ""), "line 5"),
     "a score in words": (field(3, 2, "high"), "line 5"),
     "a score beyond doubles": (field(3, 2, "1e400"), "line 5"),

@@ -57,3 +57,79 @@ def run_until_killed(
         check=False,
     )
     assert ended.returncode == -signal.SIGKILL, "it never came to the point where it was to be killed"
+
+
+# The same, at the n-th step that some process takes on files in the folders: before it opens one to write,
+# moves or removes one, or makes a folder. WHO: the one process that was started, or its whole group.
+AT_A_STEP = """
+import os, signal, sys
+
+FOLDERS, N, WHO = os.environ["KILL_IN"].split(os.pathsep), int(os.environ["KILL_AT"]), os.environ["KILL_WHO"]
+steps = 0
+
+def kill_at_a_step(event, arguments):
+    global steps
+    if event == "open":
+        writes = isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        touched = arguments[:1] if writes else ()
+    elif event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.utime"):
+        touched = arguments[:2]
+    else:
+        return
+    named = [one for one in touched if isinstance(one, (str, bytes, os.PathLike))]
+    paths = [os.path.abspath(os.fsdecode(one)) for one in named]
+    if any(path.startswith(folder) for path in paths for folder in FOLDERS):
+        steps += 1
+        if steps >= N:
+            if WHO == "group":
+                os.killpg(0, signal.SIGKILL)
+            os.kill(os.getpgid(0), signal.SIGKILL)
+
+sys.addaudithook(kill_at_a_step)
+"""
+
+
+def run_and_kill_at(
+    command: Sequence[object], folders: Sequence[Path], step: int, who: str, *, cache: Path, scratch: Path
+) -> bool:
+    """Run a Python command and kill it at a step of its work on files; whether it came so far.
+
+    Parameters
+    ----------
+    command
+        Arguments of Python.
+    folders
+        In which steps count, whichever of its processes takes them.
+    step
+        At which it is killed, before that is done; each process counts its own.
+    who
+        "group": all of its processes at once; "one": the one that was started, and the others are left alone.
+    cache
+        Of the command.
+    scratch
+        A folder for the hook.
+    """
+    (scratch / "sitecustomize.py").write_text(AT_A_STEP)
+    watched = {
+        "KILL_IN": os.pathsep.join(str(folder.absolute()) for folder in folders),
+        "KILL_AT": str(step),
+        "KILL_WHO": who,
+    }
+    ended = subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **watched,
+            "PYTHONPATH": os.pathsep.join([str(scratch), str(ROOT)]),
+            "LOOKALIKE_CACHE": str(cache),
+            "OMP_NUM_THREADS": "1",
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        check=False,
+    )
+    assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
+    return ended.returncode != 0

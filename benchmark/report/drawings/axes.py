@@ -57,7 +57,7 @@ class Axis:
 
     def written(self, tick: float) -> str:
         """A tick as text."""
-        return f"{tick * 100:g} %" if self.as_percent else tick_label(tick)
+        return f"{tick * 100:g}%" if self.as_percent else tick_label(tick)
 
 
 def _bent(value: float, kind: str) -> float:
@@ -67,14 +67,13 @@ def _bent(value: float, kind: str) -> float:
 
 
 def tick_label(value: float) -> str:
-    """A round value, without its leading zero and with a true minus.
+    """A round value, with a true minus.
 
-    >>> tick_label(-.5), tick_label(1000.), tick_label(0.0), tick_label(5e306)
-    ('−.5', '1,000', '0', '5e+306')
+    >>> tick_label(-0.5), tick_label(1000.), tick_label(0.0), tick_label(5e306)
+    ('−0.5', '1,000', '0', '5e+306')
     """
     text = f"{value:,.0f}" if 1000 <= abs(value) < LONG else f"{value:g}"
-    text = text.replace("-", "\N{MINUS SIGN}")
-    return text.replace("0.", ".", 1) if 0 < abs(value) < 1 else text
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def coordinate(value: float) -> str:

@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 SIDE: Final = 340  # width and height of the plotting area of a square panel
 SMALL: Final = (250, 150)  # the same of a panel among many
 NEAR: Final = 0.45  # a vertex nearer than this to the line between its neighbours is left out, in pixels
-LEFT, TOP, RIGHT, BELOW = 46, 10, 20, 46
+LEFT, TOP, RIGHT, BELOW = 54, 10, 20, 46
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def panel(drawing: Panel, anchor: str, *, small: bool = False) -> Markup:
     """
     width, height = SMALL if small else (SIDE, SIDE)
     below = 24 if small else BELOW
-    left = LEFT + 14 if drawing.y.as_percent else LEFT  # percentages are wider than shares
+    left = LEFT + 8 if drawing.y.as_percent else LEFT  # percentages are wider than shares
 
     def at(x: float, y: float) -> Point:
         return left + width * drawing.x.share(x), TOP + height * (1 - drawing.y.share(y))

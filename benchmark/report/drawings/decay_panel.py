@@ -31,7 +31,7 @@ def decay_panel(section: MetricSection, farthest: float) -> Panel | None:
     return scores_panel(
         section,
         Dots("derived", tuple((point.share, point.score) for point in points), threads(points)),
-        Axis("share of the founder's budget trained since", 0.0, max(farthest, 1e-9), as_percent=True),
+        Axis("further training, share of the founder's budget", 0.0, max(farthest, 1e-9), as_percent=True),
         "score",
         decay_sentence(points, section.look_alike_band),
     )

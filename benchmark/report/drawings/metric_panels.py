@@ -62,7 +62,7 @@ def _lines(*named: tuple[Curve | None, str, str]) -> tuple[Line, ...]:
 
 def _rates(result: MetricResult) -> tuple[Line, ...]:
     curves = result.curves
-    everybody = f"all independents, AUC {unit(result.auc.estimate)}"
+    everybody = f"all independent pairs, AUC {unit(result.auc.estimate)}"
     alike = f"look-alikes, AUC {unit(result.look_alike_auc.estimate)}"
     return _lines(
         (_curve(curves.roc), "independent", everybody), (_curve(curves.look_alike_roc), "look-alike", alike)
@@ -87,12 +87,12 @@ def _triangle(threshold: float, x: float, y: float) -> Mark:
 
 
 def roc(result: MetricResult) -> Panel | None:
-    """The ROC curve against look-alikes and against all independents, with its band."""
+    """The ROC curve against look-alikes and against all independent pairs, with its band."""
     lines, claim = _rates(result), _claim(result)
     if not lines:
         return None
     return Panel(
-        title="ROC with band",
+        title="ROC curve with band",
         x=Axis("false-positive rate"),
         y=Axis("true-positive rate"),
         lines=lines,
@@ -108,7 +108,7 @@ def det(result: MetricResult) -> Panel | None:
     if not turned:
         return None
     return Panel(
-        title="DET with band: nearer to the lower left corner is better",
+        title="DET curve with band: closer to the lower left is better",
         x=Axis("false-positive rate", RAREST, MOST, "probit", as_percent=True),
         y=Axis("miss rate", RAREST, MOST, "probit", as_percent=True),
         lines=turned,
@@ -146,7 +146,7 @@ def tippett(result: MetricResult) -> Panel | None:
     if not lines:
         return None
     return Panel(
-        title="Tippett plot: right of 0 the evidence speaks for descent",
+        title="Tippett plot: right of 0 the evidence supports derivation",
         x=Axis("log10 likelihood ratio, at least", *_range([x for line in lines for x in line.curve.x])),
         y=Axis("share of pairs"),
         lines=lines,
@@ -167,7 +167,7 @@ def ece(result: MetricResult) -> Panel | None:
         return None
     top = max(value for line in lines for value in line.curve.y)
     return Panel(
-        title="Cross-entropy: lower is better, above the dashed line is misleading",
+        title="Empirical cross-entropy: lower is better; above the dashed line is misleading",
         x=Axis("prior log10 odds of descent", *_range([x for line in lines for x in line.curve.x])),
         y=Axis("empirical cross-entropy, bits", 0.0, max(top * 1.05, 0.1)),
         lines=lines,
@@ -184,7 +184,7 @@ def qq(result: MetricResult) -> Panel | None:
         return None
     end = max(*lines[0].curve.x, *lines[0].curve.y, 1.0)
     return Panel(
-        title="Claimed p-values: on the dashed line they are p-values, above it too small",
+        title="Claimed p-values: valid on the dashed line, too small above it",
         x=Axis("\N{MINUS SIGN}log10 p, expected", 0.0, end),
         y=Axis("\N{MINUS SIGN}log10 p, observed", 0.0, end),
         lines=lines,

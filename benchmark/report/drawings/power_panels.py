@@ -16,9 +16,9 @@ LARGEST: Final = 1_000  # lineages up to which differences are drawn
 AROUND: Final = 0.9  # AUC of the two metrics that are compared
 POWER: Final = 0.8  # with which their difference is to be found
 ALIKE: Final = (
-    ("independent", 0.0, "pairs of a lineage unrelated"),
-    ("derived", 0.5, "half alike (ICC .5)"),
-    ("look-alike", 1.0, "all alike (ICC 1)"),
+    ("independent", 0.0, "pairs of a lineage uncorrelated (ICC 0)"),
+    ("derived", 0.5, "half correlated (ICC 0.5)"),
+    ("look-alike", 1.0, "fully correlated (ICC 1)"),
 )
 
 
@@ -27,11 +27,11 @@ def certificate_panel(catalog: analysis.CatalogSummary) -> Panel:
     rates = tuple(analysis.certifiable_fpr(n, catalog.confidence, catalog.n_metrics) for n in SIZES)
     here = round(2 * catalog.n_look_alike_negatives)
     at = catalog.certifiable_fpr
-    label = f"Triangle: this catalog, {here} lineages that share their shapes, {percent(at)} %"
+    label = f"Triangle: this catalog, {here} lineages that share their shapes, {percent(at)}"
     jointly = f", {catalog.n_metrics} metrics together" if catalog.n_metrics > 1 else ""
     return Panel(
         title="Lowest false-positive rate among look-alikes that can be certified,"
-        f" {goal(catalog.confidence)} % confidence{jointly}",
+        f" {goal(catalog.confidence)} confidence{jointly}",
         x=Axis("lineages that share their shapes", SIZES[0], SIZES[-1], "log"),
         y=Axis("certifiable false-positive rate", 5e-4, 1.0, "log", as_percent=True),
         lines=(Line("derived", "certifiable", Curve(tuple(map(float, SIZES)), rates)),),
@@ -53,10 +53,10 @@ def difference_panel(catalog: analysis.CatalogSummary) -> Panel:
     )
     here = detectable(catalog.n_lineages, 0.5)
     return Panel(
-        title=f"Smallest difference of AUC around {tick_label(AROUND)} that a paired test finds with power"
-        f" {tick_label(POWER)}, {models} models a lineage",
+        title=f"Smallest AUC difference around {tick_label(AROUND)} detected by a paired test with power"
+        f" {tick_label(POWER)}, {models} models per lineage",
         x=Axis("lineages in the catalog", sizes[0], sizes[-1], "log"),
-        y=Axis("detectable difference of AUC", 0.0, max(max(line.curve.y) for line in lines) * 1.05),
+        y=Axis("detectable AUC difference", 0.0, max(max(line.curve.y) for line in lines) * 1.05),
         lines=lines,
         marks=(Mark("claimed", f"Triangle: this catalog, {plain(here)}", catalog.n_lineages, here),),
     )

@@ -29,7 +29,7 @@ def runs_panel(section: MetricSection) -> Panel | None:
     return scores_panel(
         section,
         Dots("derived", tuple((point.share, point.score) for point in points), run_lines(points)),
-        Axis("share of the run at the point", 0.0, 1.0, as_percent=True),
-        "score against the end of the run",
+        Axis("share of the run completed", 0.0, 1.0, as_percent=True),
+        "score against the final model",
         runs_sentence(points, section.look_alike_band),
     )

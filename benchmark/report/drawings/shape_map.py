@@ -1,4 +1,4 @@
-"""Is it shape or descent that a metric sees? Every metric as a dot on one drawing."""
+"""Does a metric detect shape or descent? Every metric as a dot on one drawing."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from benchmark.report.sections import MetricSection
 
 __all__ = ["shape_or_descent"]
 
-LEFT, TOP, WIDTH, HEIGHT, MARGIN = 48, 10, 640, 380, 60  # the margin at the right is for names
+LEFT, TOP, WIDTH, HEIGHT, MARGIN = 62, 10, 640, 380, 60  # the margin at the right is for names
 BASE: Final = TOP + HEIGHT
 LETTER: Final = 7.2  # width of a letter of a label, about, in units of the drawing
 TRAP: Final = "shape more than descent"
-ACROSS: Final = "AUC for telling one shape from two, among unrelated models"
+ACROSS: Final = "AUC for same vs. different shape, among unrelated models"
 SAYS: Final = (
-    "Every metric by its AUC for telling one shape from two among unrelated models, across, and its"
-    " look-alike AUC, up. Architecture detectors stand low and to the right."
+    "Every metric by its AUC for same vs. different shape among unrelated models (x) and its look-alike"
+    " AUC (y). Architecture detectors are at the lower right."
 )
 Box = tuple[float, float, float, float]
 Place = tuple[float, float, str]

@@ -97,8 +97,8 @@ def ruler(have: int, lowest: float, goals: Sequence[tuple[float, int]]) -> Marku
     def x(lineages: float) -> float:
         return 14 + (width - 64) * math.log10(max(lineages, 1)) / end
 
-    needs = "; ".join(f"{goal(at)} % needs {need}" for at, need in goals)
-    says = f"Lineages on a logarithmic rule: this catalog has {have} that share their shapes; {needs}."
+    needs = "; ".join(f"{goal(at)} needs {need}" for at, need in goals)
+    says = f"Lineages on a logarithmic scale: this catalog has {have} that share their shapes; {needs}."
     parts = [f'<svg class="ruler" viewBox="0 0 {width} 96" role="img"><title>{escape(says)}</title>']
     for power in range(math.ceil(end)):
         for factor in range(1, 10):
@@ -117,9 +117,9 @@ def ruler(have: int, lowest: float, goals: Sequence[tuple[float, int]]) -> Marku
         parts.append(
             f'<path class="goal" d="M{_n(x(need))} {base - 14}v14"/>'
             f'<text class="goal-label" x="{_n(x(need))}" y="{base - 20}" text-anchor="middle">'
-            f"{goal(rate)} %</text>"
+            f"{goal(rate)}</text>"
         )
-    tail = "" if math.isnan(lowest) else f": {percent(lowest)} % at best"
+    tail = "" if math.isnan(lowest) else f": {percent(lowest)} at best"
     parts.append(
         f'<path class="here" d="M{_n(x(have))} {base}l-6 -11h12z"/>'
         f'<text class="here-label" x="{_n(x(have))}" y="{base - 44}" text-anchor="middle">'

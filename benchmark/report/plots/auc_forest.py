@@ -1,4 +1,4 @@
-"""Look-alike AUCs of all metrics with their intervals, beside the AUC against all independents."""
+"""Look-alike AUCs of all metrics with their intervals, beside the AUC against all independent pairs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["aucs", "forest_height"]
 
 
 def aucs(results: Run | Results | Analysis | Summary, ax: Axes | None = None) -> Axes:
-    """Draw the look-alike AUC of every metric with its interval, beside the AUC against all independents.
+    """Draw every metric's look-alike AUC with its interval, beside the AUC against all independent pairs.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def aucs(results: Run | Results | Analysis | Summary, ax: Axes | None = None) ->
             )
         axes.set(xlim=(-0.01, 1.01), ylim=(max(len(found), 1) - 0.4, -0.6))
         axes.set_yticks(range(len(found)), [one.metric for one in found])
-        label = "AUC: square and bar against look-alikes, ring against all independents"
+        label = "AUC: square and bar against look-alikes, ring against all independent pairs"
         return finish(axes, label, "", "" if found else "no metrics")
 
 

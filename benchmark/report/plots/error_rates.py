@@ -24,7 +24,7 @@ RATES: Final = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
 
 
 def roc(result: MetricLike, ax: Axes | None = None) -> Axes:
-    """Draw true against false positive rates, with bands, for look-alikes and for all independents.
+    """Draw true against false positive rates, with bands, for look-alikes and for all independent pairs.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def det(result: MetricLike, ax: Axes | None = None) -> Axes:
 def _curves(found: MetricSummary) -> list[tuple[RocCurve, str, str, str]]:
     """The curves that there are, with colour, style of line and label."""
     curves = (
-        (found.curves.roc, "independent", "--", f"all independents, AUC {unit(found.auc.estimate)}"),
+        (found.curves.roc, "independent", "--", f"all independent pairs, AUC {unit(found.auc.estimate)}"),
         (
             found.curves.look_alike_roc,
             "look-alike",

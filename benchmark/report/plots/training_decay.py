@@ -46,9 +46,9 @@ def decay(result: MetricResult, ax: Axes | None = None, *, table: ScoreTable | N
 def draw_decay(axes: Axes, result: MetricResult, band: Band | None, *, legend: str = "best") -> Axes:
     """Draw the children on axes, with the band of look-alikes where there is one."""
     points = finite(result.decay)
-    label_x, label_y = "training since the ancestor, share of the founder's", "score"
+    label_x, label_y = "further training, share of the founder's budget", "score"
     if not points:
-        return finish(axes, label_x, label_y, "this run knows no trained child and its distance")
+        return finish(axes, label_x, label_y, "no trained child with a known training distance")
     places = [(point.share, point.score) for point in points]
     blue, orange = COLOURS["derived"], COLOURS["look-alike"]
     axes.plot(
@@ -58,7 +58,7 @@ def draw_decay(axes: Axes, result: MetricResult, band: Band | None, *, legend: s
         axes.plot(*zip(*thread, strict=True), color=blue, linewidth=0.6, alpha=0.5)
     if band and all(map(math.isfinite, band)):
         low, middle, high = band
-        axes.axhspan(low, high, color=orange, alpha=0.14, linewidth=0, label="look-alikes, 5 % to 95 %")
+        axes.axhspan(low, high, color=orange, alpha=0.14, linewidth=0, label="look-alikes, 5% to 95%")
         axes.axhline(middle, color=orange, linewidth=0.8, linestyle="--", label="their median")
     threshold = deciding_threshold(result).value
     if math.isfinite(threshold):

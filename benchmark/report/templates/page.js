@@ -37,7 +37,7 @@ const tip = {
   hide() { this.element.hidden = true; },
 };
 
-// --- anchors inside closed parts, and paper, which cannot open anything -----------------------------
+// --- anchors inside closed parts ----------------------------------------------------------------------
 {
   const open = () => {
     let element = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -45,11 +45,4 @@ const tip = {
   };
   window.addEventListener("hashchange", open);
   open();
-  let closed = [];
-  window.addEventListener("beforeprint", () => {
-    tip.hide();
-    closed = $$("details:not([open])");
-    closed.forEach((part) => { part.open = true; });
-  });
-  window.addEventListener("afterprint", () => closed.forEach((part) => { part.open = false; }));
 }

@@ -3,7 +3,7 @@ const unpack = (text, Kind) => new Kind(Uint8Array.from(atob(text), (letter) => 
 const unpackScores = (stored) => (stored.w ? unpack(stored.w, Float64Array) : unpack(stored.s, Float32Array));
 const short = (value) => {
   if (!Number.isFinite(value)) return value > 0 ? "\u221e" : "\u2212\u221e";
-  return String(Number(value.toPrecision(5))).replace(/^(-?)0\./, "$1.").replace("-", "\u2212");
+  return String(Number(value.toPrecision(5))).replace("-", "\u2212");
 };
 
 // --- score plots: which pair is a dot? -------------------------------------------------------------------

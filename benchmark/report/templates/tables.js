@@ -1,7 +1,7 @@
-// --- sorting: every table of class "sorts", the table of metrics, the tables of ways × metrics ---------
+// --- sorting: every table of class "sorts", the table of metrics, the cross tables --------------------
 const words = (cell) => cell.dataset.key ?? cell.textContent.trim();
 const figure = (cell) => {
-  const text = words(cell).replace(/\u2212/g, "-").replace(/[\u202f,]/g, "");
+  const text = words(cell).replace(/\u2212/g, "-").replace(/,/g, "");
   const found = text.match(/^[^\d.\-]*(-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)/);
   return text === "" || text.startsWith("\u2014") || !found ? null : Number(found[1]);
 };
@@ -111,7 +111,7 @@ $$("table.sorts").forEach((table) => {
   });
 }
 
-// --- ways × metrics: another figure, fewer rows, fewer columns, another order --------------------------
+// --- cross tables: another figure, fewer rows, fewer columns, another order --------------------------
 $$("table[data-cross]").forEach((table) => {
   const stored = data.cross[table.dataset.cross], box = table.parentElement, bar = box.previousElementSibling;
   const legends = $$("[data-legend]", box.nextElementSibling), buttons = $$("[data-show]", bar), bodies = $$("tbody", table);

@@ -57,7 +57,7 @@ def same(a: Interval, b: Interval) -> None:
 def test_delong_meets_the_published_value(
     positive: list[int], negative: list[int], area: float, error: float
 ) -> None:
-    """49 patients of DeLong et al. 1988, as worked in SAS/STAT's manual: AUC .7258, error .1028."""
+    """49 patients of DeLong et al. 1988, as worked in SAS/STAT's manual: AUC 0.7258, error 0.1028."""
     p, n = np.array(positive, dtype=float), np.array(negative, dtype=float)
     won = np.mean((p[:, None] > n) + 0.5 * (p[:, None] == n))
     assert won == pytest.approx(area, abs=5e-5)
@@ -222,7 +222,7 @@ def test_one_lineage_of_derived_pairs_gets_a_bound_and_a_warning() -> None:
     found = analysis.auc(rows(("a", "b", 0.9, "derived"), ("a", "c", 0.8, "independent")))
     assert found.estimate == 1
     assert found.low < 0.2
-    assert any("one lineage carries all" in w for w in found.warnings)
+    assert any("all comparisons depend on one lineage" in w for w in found.warnings)
     assert any("2 lineages" in w for w in found.warnings)
 
 
@@ -416,7 +416,7 @@ def test_reasons_are_exact() -> None:
 
     silent = ScoreTable(both.frame.assign(status=["ok", "failed", "abstained"]))
     assert reason(silent) == "no independent pair has a score: all 2 abstained or failed"
-    assert reason(ScoreTable(both.frame[1:])) == "the table holds no derived pair"
+    assert reason(ScoreTable(both.frame[1:])) == "the table has no derived pair"
     assert reason(rows(*pairs), "look-alike") == (
         "architectures are unknown, so that no pair is known to be a look-alike; columns architecture_a"
         " and architecture_b would make look-alikes known"

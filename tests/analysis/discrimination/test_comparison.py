@@ -210,7 +210,7 @@ def test_one_lineage_of_derived_pairs_bears_no_comparison() -> None:
     )
     one, two = ScoreTable(frame.assign(metric="one")), ScoreTable(frame.assign(metric="two"))
     found = compare_metrics(one, two, "independent")
-    assert found.reason == found.difference.reason == "one lineage carries all there is to compare"
+    assert found.reason == found.difference.reason == "all comparisons depend on one lineage"
     assert (found.auc_a, found.auc_b) == (1, 1)
     assert math.isnan(found.p_value)
 

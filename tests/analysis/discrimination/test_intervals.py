@@ -216,20 +216,20 @@ def test_what_a_reader_is_told() -> None:
     even = (0.7 + 0.1 * np.cos(np.arange(12))).tolist()
     assert told(even) == ""
     assert "7 lineages: below 8" in told(even[:7])
-    assert "worth 2.5 even ones" in told(even, units=2.5)
+    assert "equivalent to 2.5 equal ones" in told(even, units=2.5)
     assert told(even[:8]) == told(even, units=3.0) == ""
     assert (
         told([0.9] * 12)
-        == "no lineage differs from another: the interval is what one lineage more can change"
+        == "no lineage differs from another: the interval is what one more lineage could change"
     )
-    assert told([1.0] * 11 + [0.1]) == "one lineage of 12 makes 92% of the variation"
-    assert told([0.9] * 11 + [0.8]) == "one lineage of 12 makes 92% of the variation"
-    assert told([0.9] * 7 + [0.8]) == "one lineage of 8 makes 88% of the variation"
+    assert told([1.0] * 11 + [0.1]) == "one lineage of 12 accounts for 92% of the variance"
+    assert told([0.9] * 11 + [0.8]) == "one lineage of 12 accounts for 92% of the variance"
+    assert told([0.9] * 7 + [0.8]) == "one lineage of 8 accounts for 88% of the variance"
     # Half of it is not most of it; all numbers are exact.
     assert told([0.5] * 7 + [0.25, 0.75]) == ""
     for folds in ([np.nan], [0.7]):
         alone = lineage_interval(0.7, folds, kind=AREA, units=1.0, level=0.95, method="any", n_lineages=1)
-        assert alone.warnings[-1] == "one lineage carries all there is to compare: a bound for so few trials"
+        assert alone.warnings[-1] == "all comparisons depend on one lineage: an exact bound instead"
         assert (alone.low, alone.high) == clopper_pearson(0.7, 0.5, 0.95)
     assert "one lineage carries" not in told([0.7, 0.8])
 
@@ -243,7 +243,7 @@ def test_the_exact_interval_of_a_share_is_that_of_scipy(hits: int, n: int, level
 def test_moments_of_folds_worked_by_hand() -> None:
     folds = np.array([0.5, 0.7, 0.9])
     assert jackknife_variance(folds) == pytest.approx(0.08 * 2 / 3)
-    # Squares .04, 0, .04: their sum .08, their squares' sum .0032.
+    # Squares 0.04, 0, 0.04: their sum 0.08, their squares' sum 0.0032.
     assert degrees_of_freedom(folds) == pytest.approx(min(2.0, 2 * 0.08**2 / (0.0032 - 0.08**2 / 3)))
     # Squares seven times 1/64, and 49/64: their sum 7/8, their squares' sum 2408/4096.
     one_of_eight = np.array([0.0] * 7 + [1.0])
@@ -300,7 +300,7 @@ def test_a_difference_of_two_lineages_has_ends() -> None:
     told = difference_interval(
         0.2, same, 0.95, "any", units=2.0, n_pairs=1, n_models=1, n_lineages=2
     ).warnings
-    assert told == ("no lineage differs from another: the interval is what one lineage more can change",)
+    assert told == ("no lineage differs from another: the interval is what one more lineage could change",)
 
 
 @given(values=st.lists(st.floats(-1, 1), min_size=3, max_size=30), level=st.sampled_from([0.5, 0.9, 0.95]))
@@ -336,7 +336,7 @@ def test_a_difference_that_one_lineage_carries_has_no_ends(folds: np.ndarray) ->
     assert (found.n_pairs, found.n_models, found.n_lineages) == (3, 5, 2)
     assert math.isnan(found.low)
     assert math.isnan(found.high)
-    assert found.reason == "one lineage carries all there is to compare"
+    assert found.reason == "all comparisons depend on one lineage"
 
 
 @pytest.mark.parametrize("rare", ["silent", "hub"])

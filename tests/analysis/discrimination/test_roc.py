@@ -179,7 +179,7 @@ def test_a_partial_area_says_what_it_rests_on(table: ScoreTable, negatives: str)
         units=wins.units,
         level=0.9,
         method="mean true positive rate over false positive rates up to 0.1; "
-        "lineage jackknife, one lineage more; pair-weighted",
+        "lineage jackknife, one additional lineage; pair-weighted",
         kind=AREA,
         n_pairs=int(used.sum()),
         n_models=wins.n_models,
@@ -241,7 +241,7 @@ def test_a_lineage_without_which_nothing_is_left_gets_the_bound_of_few_trials(
     for max_fpr in (0.1, 0.5, 1.0):
         part = analysis.partial_auc(found, max_fpr, level=0.9)
         assert (part.low, part.high) == clopper_pearson(part.estimate, units / 2, 0.9)
-        assert "one lineage carries all there is to compare" in " ".join(part.warnings)
+        assert "all comparisons depend on one lineage" in " ".join(part.warnings)
 
 
 def test_a_curve_and_a_partial_area_give_the_reason_of_the_auc() -> None:
@@ -283,7 +283,7 @@ def test_a_single_negative_is_a_curve_of_one_step(max_fpr: float) -> None:
 def test_a_fold_without_the_highest_negatives_uses_those_below() -> None:
     """A ring of 39 lineages, each in two of 39 negatives; the first lineage holds the two highest.
 
-    A false positive rate of .05 is 1.95 negatives of 39, and 1.85 of the 37 that are left without it.
+    A false positive rate of 0.05 is 1.95 negatives of 39, and 1.85 of the 37 that are left without it.
     """
     names = [chr(ord("A") + i) for i in range(39)]
     ring = [(f"{a}1", f"{b}1", 0.0) for a, b in zip(names, names[1:] + names[:1], strict=True)]

@@ -126,7 +126,7 @@ def test_no_evidence_is_not_a_number_with_its_counts(table: ScoreTable, side: st
     assert evidence.n_negative == int(some.independent.sum())
     assert evidence.n_lineages == (3 if side == "few" else len(SIZES))
     expected = (
-        "3 lineages with derived pairs, of 3 in all: it takes at least 3 of 4 to weigh one by the others"
+        "3 lineages with derived pairs, of 3 in all: leave-one-out needs at least 3 of 4"
         if side == "few"
         else f"no {side} pair has a score"
     )

@@ -183,12 +183,15 @@ def test_candidates_are_judged_by_pairs_like_them(table: ScoreTable) -> None:
         assert one.standing == ("excluded" if p <= 1 / (n + 1) + 1e-9 else "remains")
         assert (one.n_lineages, one.same_cell_only) == (n, True)
     # Too few lineages of either kind to exclude one at all, be it by one lineage.
-    for confidence, said in ((0.95, "95% by fewer than 19"), (5 / 6, "83% by fewer than 5")):
+    for confidence, said in (
+        (0.95, "95% confidence needs at least 19"),
+        (5 / 6, "83% confidence needs at least 5"),
+    ):
         (one,) = exclude_candidates([Entry("x", 0.3, table, True, ())], confidence).candidates
         assert math.isnan(one.derivation_p)
         assert one.standing == "not judged"
         assert (one.n_lineages, one.same_cell_only) == (4, False)
-        assert one.reason == f"4 lineages with derived pairs: none can be excluded at {said}"
+        assert one.reason == f"4 lineages with derived pairs: excluding a candidate at {said}"
 
 
 def test_silent_candidates_say_why(table: ScoreTable) -> None:

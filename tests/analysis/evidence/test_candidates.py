@@ -79,7 +79,7 @@ def test_p_value_is_the_weighted_rank() -> None:
         }
     )
     table = analysis.ScoreTable(frame)
-    # Shares at or below .45: one third of lineage a, all of b, none of c.
+    # Shares at or below 0.45: one third of lineage a, all of b, none of c.
     p, n = derivation_p_value(table, 0.45)
     assert n == 3
     assert p == pytest.approx((1 + 1 / 3 + 1 + 0) / 4)
@@ -140,7 +140,7 @@ def test_few_lineages_exclude_nothing() -> None:
     assert found.answer == "cannot exclude any"
     assert found.remaining == found.excluded == ()
     assert len(found.not_judged) == 4
-    assert all("fewer than 19" in one.reason for one in found.candidates)
+    assert all("at least 19" in one.reason for one in found.candidates)
     # Seven lineages beside those of the case and the candidate: enough for 7 in 8, and no more.
     assert exclude_candidates(entries(table, "m001", pool, rest), 0.875).remaining == ("m000",)
 

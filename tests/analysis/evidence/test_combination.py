@@ -202,7 +202,7 @@ def test_abstentions_leave_pairs_out(frame: pd.DataFrame) -> None:
         [scored(frame, "all", first), analysis.ScoreTable(partly.frame.assign(status="abstained"))]
     )
     assert not none.defined
-    assert "on which all of them speak" in none.reason
+    assert "that all of them score" in none.reason
     assert np.isnan(none.log10_lr([[1.0, 1.0]])).all()
     assert not none.interval([1.0, 1.0]).defined
 
@@ -245,7 +245,7 @@ def test_no_pair_is_weighed_by_its_own_lineages(frame: pd.DataFrame) -> None:
 
 def test_bad_use_is_refused(frame: pd.DataFrame) -> None:
     table = scored(frame, "one", signal(frame, np.random.default_rng(9)))
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="appears twice"):
         combine_evidence([table, table])
     with pytest.raises(ValueError, match="at least one"):
         combine_evidence([])

@@ -144,7 +144,7 @@ def test_a_combination_says_what_it_found(joint: Combination) -> None:
 
 
 def test_without_negatives_there_is_nothing_but_the_reason(undefined: Combination) -> None:
-    reason = "no derived and independent pairs on which all of them speak"
+    reason = "no derived and independent pairs that all of them score"
     assert undefined.reason == reason
     assert str(undefined) == f"no joint evidence of wide, near ({reason})"
     assert not undefined.defined
@@ -164,16 +164,16 @@ def test_each_reason_is_said(tables: tuple[analysis.ScoreTable, analysis.ScoreTa
     first = tables[0]
     others = analysis.ScoreTable(first.frame[first.independent])
     assert combine_evidence([others, tables[1]]).reason == (
-        "no derived and independent pairs on which all of them speak"
+        "no derived and independent pairs that all of them score"
     )
     none = combine_evidence([others, tables[1]], negatives="look-alike")
-    assert none.reason == "no derived and look-alike pairs on which all of them speak"
+    assert none.reason == "no derived and look-alike pairs that all of them score"
     assert none.negatives == "look-alike"
     some = analysis.ScoreTable(first.frame[(first.lineage_a < 3) & (first.lineage_b < 3)])
     few = combine_evidence([some, tables[1]])
     assert few.reason == (
-        "2 lineages with derived pairs, of 3 in all, on which all of them speak: it takes at least 3 of 4 to"
-        " weigh one by the others"
+        "2 lineages with derived pairs, of 3 in all, that all of them score: leave-one-out needs at"
+        " least 3 of 4"
     )
     assert (few.metrics, few.negatives) == (("wide", "near"), "independent")
 
@@ -183,7 +183,7 @@ def test_bad_arguments_are_refused_by_name(
 ) -> None:
     with pytest.raises(BadArgument, match=r"^tables must hold at least one table, not none$"):
         combine_evidence([])
-    with pytest.raises(BadArgument, match=r"^tables must hold one table a metric; 'wide' stands twice"):
+    with pytest.raises(BadArgument, match=r"^tables must hold one table per metric; 'wide' appears twice"):
         combine_evidence([tables[0], tables[0]])
     with pytest.raises(BadArgument, match=r"^negatives must"):
         combine_evidence(tables, negatives="other")

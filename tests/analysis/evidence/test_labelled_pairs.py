@@ -289,11 +289,10 @@ def test_too_few_lineages_are_counted_and_said() -> None:
     assert too_few_lineages(labelled(8, sizes=(2, 2, 2, 1))) == ""
     assert too_few_lineages(labelled(0)) == ""
     assert too_few_lineages(labelled(8, sizes=(2, 2, 1, 1, 1)), ", there") == (
-        "2 lineages with derived pairs, of 5 in all, there:"
-        " it takes at least 3 of 4 to weigh one by the others"
+        "2 lineages with derived pairs, of 5 in all, there: leave-one-out needs at least 3 of 4"
     )
     assert too_few_lineages(labelled(8, sizes=(2, 2, 2))) == (
-        "3 lineages with derived pairs, of 3 in all: it takes at least 3 of 4 to weigh one by the others"
+        "3 lineages with derived pairs, of 3 in all: leave-one-out needs at least 3 of 4"
     )
 
 

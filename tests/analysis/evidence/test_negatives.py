@@ -209,7 +209,7 @@ def test_two_lineages_of_kin_are_named() -> None:
     one_shape = analysis.ScoreTable(table.frame.assign(architecture_a="c", architecture_b="c"))
     keep = (one_shape.relation != "distilled") | np.isin(one_shape.frame["lineage_a"], ["l01", "l02"])
     found = calibrate_evidence(analysis.ScoreTable(one_shape.frame[keep]), "distilled")
-    assert found.reason == ("2 lineages with distilled pairs: it takes at least 3 to weigh one by the others")
+    assert found.reason == ("2 lineages with distilled pairs: leave-one-out needs at least 3")
 
 
 def units(

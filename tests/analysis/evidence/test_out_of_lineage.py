@@ -97,7 +97,7 @@ def test_three_lineages_of_four_can_weigh_one_by_the_others(holders: int, lineag
     pairs = given(MIXED, holders, lineages)
     told = (
         f"{holders} lineages with derived pairs, of {lineages} in all, far away:"
-        " it takes at least 3 of 4 to weigh one by the others"
+        " leave-one-out needs at least 3 of 4"
     )
     assert too_few_lineages(pairs, ", far away") == (told if few else "")
     assert too_few_lineages(pairs) == (told.replace(", far away", "") if few else "")

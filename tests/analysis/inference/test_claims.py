@@ -31,7 +31,7 @@ def uniform(seed: int) -> np.ndarray:
 def test_uniform_p_values_are_not_refuted() -> None:
     calls = [audit_p_values(table_of(uniform(seed))).verdict for seed in range(60)]
     wrong = sum(call != "not refuted" for call in calls)
-    # Three intervals of 95 %, each may miss: at most 15 % in all.
+    # Three intervals of 95%, each may miss: at most 15% in all.
     assert binomtest(wrong, 60, 0.15, alternative="greater").pvalue > 0.01
 
 
@@ -46,7 +46,7 @@ def test_p_values_that_promise_too_much_are_found_out() -> None:
 
 def test_timid_p_values_are_called_too_large() -> None:
     few = audit_p_values(table_of(uniform(1) ** (1 / 4)))
-    assert few.verdict == "not refuted"  # no rejection among 20 lineages is compatible with 5 %
+    assert few.verdict == "not refuted"  # no rejection among 20 lineages is compatible with 5%
     many = Design("many", (2,) * 160).labels
     p = np.random.default_rng(1).uniform(size=len(many)) ** (1 / 4)
     assert audit_p_values(many.with_scores(-np.log10(p))).verdict == "too large"

@@ -146,7 +146,7 @@ def test_properties_that_tell_nothing_new_or_are_unknown_are_named():
     frame = table.frame.assign(same_shape=same, same_corpus=[None, *same[1:]])
     found, reason = dyadic_regression(ScoreTable(frame))
     assert [one.name for one in found] == ["derived", "same cell"]
-    assert "same shape (the others tell it)" in reason
+    assert "same shape (determined by the others)" in reason
     assert "same corpus (unknown for 1 pairs)" in reason
 
 
@@ -239,7 +239,7 @@ def test_why_there_is_no_same_cell_auc() -> None:
     none = same_cell_auc(ScoreTable(frame), 0.8)
     assert none.reason == "no independent pair inside one known architecture cell has a score"
     assert one.method == none.method == same_cell_auc(draw(0)).method
-    assert one.method == "infinitesimal lineage jackknife, dyadic, one lineage more that tells nothing"
+    assert one.method == "infinitesimal lineage jackknife, dyadic, one additional uninformative lineage"
     assert one.level == none.level == 0.8
     assert same_cell_auc(draw(0, Design("one cell", (3,) * 6))) == replace(one, level=0.95)
 
@@ -296,7 +296,7 @@ def test_an_audit_is_its_three_looks() -> None:
     frame = table.frame.assign(same_shape=table.cell_a == table.cell_b)
     found = architecture_detector(ScoreTable(frame), 0.8)
     assert (found.regression, found.reason) == dyadic_regression(ScoreTable(frame), 0.8)
-    assert found.reason == "left out: same shape (the others tell it)"
+    assert found.reason == "left out: same shape (determined by the others)"
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_one_giant_lineage_is_refused_or_kept_in_bounds() -> None:
         design = Design("giant", sizes, lineage_sd=0.2, lineage_pair_sd=0.8, pair_sd=0.3)
         found = [dyadic_regression(design.draw(rng))[0][0] for _ in range(100)]
         assert all(np.isnan(one.p_value) == refused for one in found)
-        assert all(one.effect.reason.startswith("lineages so uneven") == refused for one in found)
+        assert all(one.effect.reason.startswith("lineages too uneven") == refused for one in found)
         rejected = sum(one.p_value <= 0.05 for one in found)
         assert binomtest(rejected, 100, 0.05, alternative="greater").pvalue > 0.01
 
@@ -412,7 +412,7 @@ def test_which_columns_are_properties() -> None:
     assert [one.name for one in found] == ["derived", "same cell", "same head width", "same hidden act"]
     assert reason == (
         "left out: same depth (unknown for 2 pairs), same corpus (unknown for 2 pairs),"
-        f" same vendor (unknown for {n} pairs), same shape (the others tell it)"
+        f" same vendor (unknown for {n} pairs), same shape (determined by the others)"
     )
     alike = frame["hidden_act_a"] == frame["hidden_act_b"]
     x = np.column_stack(
@@ -433,4 +433,4 @@ def test_a_property_that_differs_by_a_hair_from_another_is_told_by_it(hair: floa
     frame = table.frame.assign(same_depth=(table.cell_a == table.cell_b) + hair * noise)
     found, reason = dyadic_regression(ScoreTable(frame))
     assert ("same depth" in [one.name for one in found]) != told
-    assert (reason == "left out: same depth (the others tell it)") == told
+    assert (reason == "left out: same depth (determined by the others)") == told

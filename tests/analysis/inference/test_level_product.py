@@ -68,7 +68,7 @@ def test_its_formula() -> None:
 
 
 def test_two_lineages_by_hand() -> None:
-    """One degree of freedom everywhere: levels -1 and 1, the second's two models .1 beside its mean."""
+    """One degree of freedom everywhere: levels -1 and 1, the second's two models 0.1 beside its mean."""
     found = LevelProduct.of(
         np.array([-1.0, 0.9, 1.1]), np.array([0, 1, 1]), np.array([-0.5]), np.array([0]), np.array([1])
     )

@@ -215,7 +215,7 @@ def test_max_t_keeps_the_family_wise_error():
         any_adjusted += any(test.adjusted_p_value <= 0.05 for test in tests)
         assert all(test.adjusted_p_value >= test.p_value for test in tests)
     assert binomtest(any_adjusted, n, 0.05, alternative="greater").pvalue > 0.01
-    # The larger of two p-values is often above what either would be: six metrics reject less than 26 %.
+    # The larger of two p-values is often above what either would be: six metrics reject less than 26%.
     assert binomtest(any_raw, n, 0.05, alternative="greater").pvalue < 0.05
 
 
@@ -274,7 +274,7 @@ def test_models_of_cells_without_derived_pairs_take_no_part():
 
 def test_one_table_a_metric():
     table = redraw(Design("d", (2,) * 4), np.random.default_rng(0))
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="appears twice"):
         separation_tests([table, table])
 
 

@@ -109,7 +109,7 @@ def test_without_a_lineage_the_threshold_is_that_of_what_is_left(max_fpr: float)
         found = threshold_without_lineage(ranks, max_fpr)
         left = [value for value in values.values() if not math.isnan(value)]
         if not left:
-            assert found.reason == "nothing is left to compute it from"
+            assert found.reason == "no data left to compute it from"
             continue
         assert (found.low, found.high, found.n_changes) == (min(left), max(left), len(left))
         assert values[found.by] == found.worst
@@ -128,7 +128,7 @@ def test_without_a_lineage_the_auc_is_that_of_what_is_left(at: int) -> None:
             values[name] = wins.estimate
     found = ComparedScores.of(table).without_lineage()
     if not values:
-        assert found.reason == "nothing is left to compute it from"
+        assert found.reason == "no data left to compute it from"
         return
     assert (found.low, found.high) == pytest.approx((min(values.values()), max(values.values())))
     assert values[found.by] == pytest.approx(found.worst)

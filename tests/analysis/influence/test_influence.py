@@ -20,10 +20,10 @@ def test_an_influence_says_its_range_and_who_does_most() -> None:
 
 def test_without_an_estimate_there_is_no_influence() -> None:
     found = Influence.of(math.nan, [0.5], str)
-    assert found.reason == "nothing is left to compute it from"
+    assert found.reason == "no data left to compute it from"
     assert all(math.isnan(value) for value in (found.estimate, found.low, found.high, found.worst))
     assert (found.by, found.n_changes) == ("", 0)
-    assert str(found) == "undefined (nothing is left to compute it from)"
+    assert str(found) == "undefined (no data left to compute it from)"
 
 
 @pytest.mark.parametrize(

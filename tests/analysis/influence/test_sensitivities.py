@@ -245,7 +245,7 @@ def test_one_architecture_is_not_left_out():
 
 def test_an_influence_without_changes_says_so():
     assert Influence.of(0.5, [], str).reason == "there is nothing to change"
-    assert Influence.of(0.5, [math.nan], str).reason == "nothing is left to compute it from"
+    assert Influence.of(0.5, [math.nan], str).reason == "no data left to compute it from"
     inf = Influence.of(math.inf, [math.inf, 1.0], str)
     assert (inf.worst, inf.by, inf.n_changes) == (1.0, "1", 2)
 

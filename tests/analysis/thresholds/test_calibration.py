@@ -102,11 +102,11 @@ def test_three_lineages_can_be_held_out_and_two_cannot() -> None:
     assert tpr.level == 0.95
     two = Design("", (3, 3), separation=1.0).draw(np.random.default_rng(2))
     for found in held_out_rates(two, 0.2, by="lineage", level=0.8):
-        assert found.reason == "fewer than three groups (2) by lineage: none is left to calibrate on"
+        assert found.reason == "fewer than three groups (2) by lineage: nothing is left to calibrate on"
         assert (found.level, found.method) == (0.8, "calibrated with the lineage left out; pair-weighted")
     no_negatives = ScoreTable(three.frame[three.derived])
     for found in held_out_rates(no_negatives, 0.2, by="lineage", level=0.8):
-        assert found.reason == "no pair is left to judge with its lineage left out"
+        assert found.reason == "no pair can be judged with its lineage left out"
         assert (found.level, found.method) == (0.8, "calibrated with the lineage left out; pair-weighted")
 
 

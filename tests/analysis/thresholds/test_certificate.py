@@ -211,7 +211,7 @@ def test_look_alikes_are_the_headline_and_all_independents_stand_beside() -> Non
     assert found.certified
     assert found.reason == ""
     other = analysis.calibrate_threshold(table, 0.05, negatives="independent")
-    assert (other.negatives, other.against) == ("independent", "all independents")
+    assert (other.negatives, other.against) == ("independent", "all independent pairs")
     assert other.value != found.value
     shapeless = ScoreTable(table.frame.drop(columns=["architecture_a", "architecture_b"]))
     assert analysis.calibrate_threshold(shapeless, 0.05).negatives == "independent"
@@ -225,14 +225,14 @@ def test_refusal_names_the_negatives_there_are_and_those_that_would_do(max_fpr: 
     assert not found.certified
     assert found.n_negatives == pytest.approx(10.5)
     assert (found.negatives_needed, found.lineages_needed) == (needed, 2 * needed)
-    assert f"{needed} independent look-alikes are needed" in found.reason
-    assert "its lineages are worth 10.5" in found.reason
-    assert f"{2 * needed} lineages that share their shapes would do" in found.reason
+    assert f"needs {needed:,} independent look-alikes" in found.reason
+    assert "its lineages provide 10.5" in found.reason
+    assert f"{2 * needed:,} lineages that share their shapes would suffice" in found.reason
     assert np.mean(table.score[table.look_alike] >= found.value) <= max_fpr
     jointly = analysis.calibrate_threshold(table, max_fpr, n_metrics=5, negatives="independent")
     assert jointly.lineages_needed == analysis.lineages_needed(max_fpr, n_metrics=5) > 2 * needed
     assert "for 5 metrics together" in jointly.reason
-    assert "independent negatives are needed" in jointly.reason
+    assert "independent negatives, its lineages provide" in jointly.reason
 
 
 @pytest.mark.parametrize(("lineages", "enough"), [(118, True), (116, False)])
@@ -343,7 +343,7 @@ def test_certificates_keep_their_promise_together_in_the_worst_case(n_metrics: i
             certified_value(WeighedNegatives.of(table, "independent"), 0.05, 0.95, n_metrics=n_metrics)[0]
             for table in hubs(n_lineages, share, n_metrics, rng)
         ]
-        failed += min(values) <= 9.0  # then every pair of a hub passes: 5.01 %
+        failed += min(values) <= 9.0  # then every pair of a hub passes: 5.01%
     assert binomtest(failed, 200, 0.05, alternative="greater").pvalue > 0.01
     assert failed > 0
 
@@ -391,8 +391,8 @@ def test_a_threshold_in_one_line() -> None:
     asked = "FPR ≤ 0.5 among look-alikes at confidence 0.9"
     assert str(found) == f"{found.value:.4g} (certified for {asked}; {told(found)}"
     found = analysis.calibrate_threshold(table, 0.4, 0.99, negatives="independent", n_metrics=3)
-    asked = "FPR ≤ 0.4 among all independents at confidence 0.99, 3 metrics together"
+    asked = "FPR ≤ 0.4 among all independent pairs at confidence 0.99, 3 metrics together"
     assert str(found) == f"{found.value:.4g} (not certified for {asked}: {found.reason}; {told(found)}"
     nothing = analysis.calibrate_threshold(ScoreTable(table.frame[table.derived]), 0.4, 0.99)
-    asked = "FPR ≤ 0.4 among all independents at confidence 0.99"
+    asked = "FPR ≤ 0.4 among all independent pairs at confidence 0.99"
     assert str(nothing) == f"no threshold for {asked} ({nothing.reason})"

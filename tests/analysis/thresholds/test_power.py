@@ -51,7 +51,7 @@ def test_more_data_and_more_alike_metrics_tell_smaller_differences() -> None:
 
 
 def test_the_formula_is_near_what_a_paired_test_can_find() -> None:
-    """Two independent metrics of AUC .8: the error of their difference against the formula's."""
+    """Two independent metrics of AUC 0.8: the error of their difference against the formula's."""
     design = Design("power", (4,) * 30, shape="hub").at_auc(0.8)
     rng = np.random.default_rng(0)
     differences = []
@@ -59,7 +59,7 @@ def test_the_formula_is_near_what_a_paired_test_can_find() -> None:
         one, two = design.draw(rng), design.draw(rng)
         two = ScoreTable(two.frame.assign(metric="two"))
         differences.append(compare_metrics(one, two, "independent").difference.estimate)
-    # Correlation of two derived pairs of a lineage: 4·.16 + .09 + .09 of .64 + .18 + .09 + .25.
+    # Correlation of two derived pairs of a lineage: 4·0.16 + 0.09 + 0.09 of 0.64 + 0.18 + 0.09 + 0.25.
     predicted = minimal_detectable_auc_difference(30, 4, 0.7, auc=0.8, correlation=0.0)
     found = np.std(differences) * (2.045 + 0.854)
     assert 0.6 < predicted / found < 1.67
@@ -71,7 +71,7 @@ def test_intraclass_correlation_is_recovered() -> None:
         "icc", (5,) * 200, shape="hub", lineage_sd=0.5, model_sd=0.0, lineage_pair_sd=0.0, pair_sd=1.0
     )
     found = np.mean([intraclass_correlation(design.draw(rng)).estimate for _ in range(3)])
-    assert found == pytest.approx(0.5, abs=0.06)  # 4·.25 of 4·.25 + 1, in ranks a little less
+    assert found == pytest.approx(0.5, abs=0.06)  # 4·0.25 of 4·0.25 + 1, in ranks a little less
 
 
 def test_intraclass_correlation_needs_two_lineages_and_two_pairs() -> None:

@@ -135,8 +135,8 @@ def test_a_single_lineage_or_pair_is_one_trial() -> None:
     labels = Design("", (3, 1), 1).labels
     found = analysis.rate(labels, 0.0, "tpr")
     assert (found.estimate, found.n_pairs, found.n_models, found.n_lineages) == (1.0, 3, 3, 1)
-    assert "worth 1.0 even ones" in " ".join(found.warnings)
-    assert "worth 2.0 even ones" in " ".join(analysis.rate(labels, 0.0).warnings)
+    assert "equivalent to 1.0 equal ones" in " ".join(found.warnings)
+    assert "equivalent to 2.0 equal ones" in " ".join(analysis.rate(labels, 0.0).warnings)
 
 
 def test_an_undefined_rate_keeps_its_level_and_method(table: ScoreTable) -> None:

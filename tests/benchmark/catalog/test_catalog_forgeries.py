@@ -115,7 +115,7 @@ MISTAKES = [
     ),
     ("itself", FRAME, "target: zoo/a", "target: zoo/b-framed", ["zoo/b-framed is its own target"]),
     ("no target", FRAME, ", target: zoo/a", "", ["recipe", "target is missing", "`target: <id>`"]),
-    ("kin framed", FRAME, "zoo/b, ", "zoo/c, ", ["zoo/c and zoo/a are kin by zoo/a", "frame a stranger"]),
+    ("kin framed", FRAME, "zoo/b, ", "zoo/c, ", ["zoo/c and zoo/a share zoo/a", "frame an unrelated model"]),
     ("stranger evaded", EVADE, "target: zoo/a", "target: zoo/b", ["does not descend from zoo/b", "ancestor"]),
     ("two parents", FRAME, "parents: [", "parents: [{of: zoo/c, method: launder}, ", ["has one parent"]),
     ("not laundered", FRAME, "method: launder", "method: cast", ["has one parent, by launder"]),

@@ -56,7 +56,7 @@ MISTAKES = [
     ("    says: a correlation\n", "", ["says", "is missing"]),
     ("source: arXiv:2507.03014\n", "source: somewhere\n", ["published[paper].source", "URL"]),
     ("published: paper", "published: papers", ["unknown publication 'papers'", "did you mean 'paper'?"]),
-    ("value: 0.9}", "value: 0.9}\n      - {pair: [b, a], value: 0.8}", ["stands twice", "`where`"]),
+    ("value: 0.9}", "value: 0.9}\n      - {pair: [b, a], value: 0.8}", ["appears twice", "`where`"]),
     (
         "published: paper",
         "figures: [{metric: attention-std, pair: [a, b], value: 0.8}]",

@@ -79,7 +79,7 @@ def test_pairs_of_these_shapes_alone_are_counted() -> None:
     assert joint.upper > 0.1
     for relation in ("shared-init", "distilled"):
         assert found[relation].weight.reason == (
-            "of these shapes the calibration has no such pair; it takes 3 lineages"
+            "the calibration has no such pair of these shapes; at least 3 lineages are needed"
         )
 
 
@@ -99,5 +99,5 @@ def test_siblings_of_two_lineages_of_these_shapes_are_too_few(kept: int) -> None
     assert sibling.weight.defined is (kept == 3)
     if kept == 2:
         assert sibling.weight.reason == (
-            "of these shapes the calibration has 2 such pairs of 2 lineages; it takes 3 lineages"
+            "the calibration has 2 such pairs of 2 lineages of these shapes; at least 3 lineages are needed"
         )

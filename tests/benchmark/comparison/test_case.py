@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import small_catalog
 import yaml
+from altered_run import signed_again
 from conftest import Evaluated, command
 from safetensors.torch import save_file
 from small_catalog import CONFIG, as_yaml, tensors
@@ -109,7 +110,7 @@ def test_sentence_quotes_the_metric_that_the_calibration_trusts(derived: dict[st
     told = " ".join(derived["cannot_say"])
     for words in (
         "not multiplied",
-        "back no more",
+        "support no more",
         "my-metric: calibrated",
         "common ancestor",
     ):
@@ -158,7 +159,7 @@ def test_odds_and_other_explanations_stand_beside_the_ratio(derived: dict[str, A
     for relation in ("shared-init", "distilled"):
         assert kinds[relation]["weight"]["log10_lr"] is None
         assert "of these shapes the calibration has" in kinds[relation]["weight"]["reason"]
-        assert "it takes 3 lineages" in kinds[relation]["weight"]["reason"]
+        assert "at least 3 lineages are needed" in kinds[relation]["weight"]["reason"]
 
 
 def test_background_is_told_and_not_used(
@@ -226,14 +227,14 @@ def test_shapes_without_calibration_get_no_ratio_and_no_sentence(
     assert one["score"] is not None
     assert one["look_alikes"]["n_pairs"] == 0
     assert one["look_alikes"]["share"] is None
-    assert one["weight"]["reason"].startswith("no calibration for these shapes: it has no look-alike")
+    assert one["weight"]["reason"].startswith("no calibration for these shapes: the run has no look-alike")
     assert case["lead"] is case["combined"] is case["sentence"] is case["odds"] is case["supports"] is None
     assert case["alternatives"] == []
     assert case["agreement"]["derivation"] == case["agreement"]["independence"] == []
     for text in (said.out, *((tmp_path / f"case.{suffix}").read_text() for suffix in ("html", "md"))):
         flat = " ".join(text.split())
         assert "no calibration for these shapes" in flat
-        assert "What is needed: a run with" in flat
+        assert "Needed: a run with" in flat
         assert "support for" not in flat
         assert "more probable" not in flat
 
@@ -251,6 +252,7 @@ def test_look_alikes_of_three_lineages_are_enough(
         other = ~scores[f"lineage_{end}"].isin(held)
         scores.loc[other, f"architecture_{end}"] = "another shape"
     scores.to_parquet(run / "scores.parquet", index=False)
+    signed_again(run)
     case = opened(evaluated, "f0", "f1", "--calibration", run, "--metrics", "weight-cosine")
     weight = by_metric(case)["weight-cosine"]["weight"]
     assert refused in weight["reason"]
@@ -308,6 +310,7 @@ def test_what_is_quoted_and_withheld_gets_no_odds(evaluated: Evaluated, tmp_path
     for one in results["metrics"]:
         one["forgeries"] = [outcome]
     (run / "results.json").write_text(json.dumps(results))
+    signed_again(run)
     case = opened(evaluated, "f0", "f0c0", "--calibration", run)
     lead = by_metric(case)[case["lead"]]
     assert lead["weight"]["log10_lr"] > 0
@@ -332,6 +335,7 @@ def test_calibration_of_another_version_weighs_nothing(evaluated: Evaluated, tmp
     for one in results["metrics"]:
         one["version"] = 99 if one["metric"] == "weight-cosine" else one["version"]
     (run / "results.json").write_text(json.dumps(results))
+    signed_again(run)
     case = opened(evaluated, "f0", "f1", "--calibration", run)
     one = by_metric(case)["weight-cosine"]
     assert one["weight"]["log10_lr"] is None
@@ -346,9 +350,9 @@ def test_text_fits_a_terminal_and_accuses_nobody(evaluated: Evaluated, tmp_path:
     page = (tmp_path / "case.md").read_text()
     for text in (said.out, page):
         for words in (
-            "A sentence an expert could sign",
+            "A statement an expert could sign",
             "What cannot be said",
-            "Background, not used",
+            "Background (not used)",
             "ENFSI",
         ):
             assert words in text
@@ -387,7 +391,7 @@ def test_failing_metric_leaves_the_rest(evaluated: Evaluated, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("f0", "f0"), "are one model"),
+        (("f0", "f0"), "are the same model"),
         (("f0", "nobody/at@all/x"), "nobody"),
         (("f0", "f1", "--calibration", "nowhere"), "nowhere: no run.json"),
         (("f0", "f1", "--metrics", "no-such-metric"), "no-such-metric"),
@@ -470,7 +474,7 @@ def test_published_scores_stand_beside_the_calibration_and_change_nothing(
     assert case["metrics"] == independent["metrics"]
     assert case["sentence"] == independent["sentence"]
     text = command("compare", *arguments, cache=evaluated.cache).out
-    assert "Published scores, not used:" in text
+    assert "Published scores (not used):" in text
     page = evaluated.run.parent / "published.html"
     assert command("compare", *arguments, "--out", page, cache=evaluated.cache).code == 0
-    assert "Published scores, not used" in page.read_text(encoding="utf-8")
+    assert "Published scores (not used)" in page.read_text(encoding="utf-8")

@@ -86,7 +86,7 @@ def test_a_bad_row_fails_alone(evaluated: Evaluated, tmp_path: Path) -> None:
     lines = said.err.splitlines()
     assert len(lines) == 3
     assert lines[0].startswith("failed: line 3: nowhere: no such file or directory")
-    assert lines[1] == "failed: line 4: compare: f1 and f1 are one model; a case needs two"
+    assert lines[1] == "failed: line 4: compare: f1 and f1 are the same model; a case needs two"
     assert lines[2] == "failed: line 7: no model in model_a"
     value = json.loads(said.out)
     assert [one["case"] is not None for one in value["pairs"]] == [True, False, False, True, False]

@@ -152,7 +152,7 @@ def test_page_stands_alone(pages: tuple[str, dict[str, Any]]) -> None:
     assert "http" not in re.sub(r"http://www\.w3\.org/[\w/]*|http://purl[\w./]*", "", page)
     assert not re.search(r"@import|url\(\s*['\"]?(?!#)", page)
     assert case["sentence"].split(" (")[0] in page
-    for words in ("Odds and costs", "Other explanations", "Forgeries of it"):
+    for words in ("Odds and costs", "Other explanations", "Verdict in the calibration"):
         assert words in page
     for one in case["metrics"]:
         assert one["metric"] in page

@@ -42,7 +42,7 @@ def calibration(evaluated: Evaluated, tmp_path: Path) -> Path:
     results, record = before.read_results(), before.read_record()
     mine = replace(results.metric("weight-cosine"), metric="counting", version=1)
     after.write_results(replace(results, metrics=(*results.metrics, mine)))
-    after.write_record(record)
+    after.conclude(record)
     return path
 
 

@@ -84,7 +84,7 @@ def test_a_score_table_has_a_column_of_errors(tmp_path: Path, small_weights_are_
             sample=True,
             cache=tmp_path / "cache",
         )
-        assert any("scores of the two models are of slices" in text for text in case.cannot_say) == told
+        assert any("scores of the two models are from slices" in text for text in case.cannot_say) == told
 
 
 def test_an_error_that_cannot_be_found_is_empty_with_the_reason(
@@ -123,5 +123,5 @@ def test_a_pool_can_be_sampled(tmp_path: Path, small_weights_are_large: None) ->
     }
     assert asked[True].model.digest != asked[False].model.digest
     for sample, case in asked.items():
-        assert any("models asked about are of slices" in text for text in case.cannot_say) == sample
+        assert any("models asked about are from slices" in text for text in case.cannot_say) == sample
         assert any("under another name" in text for text in case.cannot_say) == sample

@@ -108,7 +108,7 @@ def test_the_sentence_names_its_range_population_date_version_digests_and_seed()
         "60 models of 20 lineages, the zoo tier of catalog.yaml",
         "40 derived pairs and 90 look-alikes of 20 lineages, of which 30 look-alikes of 5 lineages have",
         "left out", "95% interval", "2026-05-06", "lookalike 1.2.3", "aaaaaaaaaaaa and bbbbbbbbbbbb",
-        "cccccccccccc of 2026-01-02, seed 3", "not the probability of descent",
+        "cccccccccccc of 2026-01-02, seed 3", "not the probability of derivation",
     ):  # fmt: skip
         assert words in text
     apart = said(metric("lead", -0.6, 0.3))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from altered_run import signed_again
 from conftest import Evaluated, command
 from small_catalog import write_catalog
 from test_browser import CHROMIUM, Browser
@@ -149,6 +150,7 @@ def test_other_weights_or_labels_are_not_ranked(
     run = json.loads((other / "run.json").read_text())
     change(run, pd.read_parquet(other / "scores.parquet")).to_parquet(other / "scores.parquet")
     (other / "run.json").write_text(json.dumps(run))
+    signed_again(other)
     entry = next(one for one in leaderboard([evaluated.run, other]).entries if one.metric == "ffn-std")
     assert entry.rank is None
     assert re.search(said, entry.reason), entry.reason
@@ -190,7 +192,7 @@ def test_terminal_json_page_and_markdown_say_the_same(
     for name in names:
         assert name in " ".join(page.text)
         assert f"| {name} |" in markdown
-    for words in ("Forgery and laundering", "Certified FPR", "Rank", "Who beats whom"):
+    for words in ("Forgery and laundering", "Certified FPR", "Rank", "Pairwise differences"):
         assert words in markdown
         assert words in " ".join(page.text)
     assert json.loads((tmp_path / "b.json").read_text()) == value

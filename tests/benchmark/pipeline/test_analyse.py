@@ -81,7 +81,7 @@ def test_without_architectures_the_auc_is_shown_with_what_is_missing(tmp_path: P
     said = command("analyse", path, "--out", tmp_path / "run", "--quiet", cache=tmp_path / "cache")
     assert said.code == 0, said.err
     told = " ".join(said.out.split())
-    assert "AUC, all independents" in told
+    assert "AUC, independent pairs" in told
     result = json.loads((tmp_path / "run" / "results.json").read_text())["metrics"][0]
     (row,) = [line for line in said.out.splitlines() if line.startswith("score ")]
     assert f"{result['auc']['estimate']:.3f}".removeprefix("0") in row
@@ -147,7 +147,7 @@ def test_blanks_around_names_are_taken_off_and_said(
     )
     assert facts(path) == expected()
     run = analyse(path, out=tmp_path / "run", cache=tmp_path / "cache", quiet=False)
-    said = f"blanks around {len(set(CLEAN['model_b'])) + CLEAN['relation'].nunique()} names were taken off"
+    said = f"whitespace around {len(set(CLEAN['model_b'])) + CLEAN['relation'].nunique()} names was stripped"
     assert f"{path}: {said}" in capsys.readouterr().err
     (metric,) = run.results.metrics
     assert metric.warnings[0].startswith(said)
@@ -192,7 +192,7 @@ SCORE = str(CLEAN["score"].iloc[2])
         (lambda lines: [lines[0].replace(",", " "), *lines[1:]], "columns found: metric model_a model_b"),
         (
             lambda lines: [f"{lines[0]},score", *(f"{one},1" for one in lines[1:])],
-            "column score stands twice",
+            "column score appears twice",
         ),
         (
             lambda lines: [*lines[:3], lines[3].replace(SCORE, "high"), *lines[4:]],
@@ -225,7 +225,7 @@ SCORE = str(CLEAN["score"].iloc[2])
             "line 4 has no metric; fill it",
         ),
         (lambda lines: [*lines[:3], 'm,"a', *lines[4:]], "unexpected end of data"),
-        (lambda lines: [*lines, "", lines[7]], f"stands twice, in line 8 and line {len(CLEAN) + 3}"),
+        (lambda lines: [*lines, "", lines[7]], f"appears twice, in line 8 and line {len(CLEAN) + 3}"),
         (lambda lines: [lines[0]], "no rows"),
         (
             lambda lines: [],
@@ -305,4 +305,4 @@ def test_scores_that_look_like_distances_are_told_in_the_terminal(tmp_path: Path
     assert said.code == 0, said.err
     told = " ".join(said.out.split())
     assert ("m: derived pairs score below independent ones" in told) == (sign < 0)
-    assert ("change the sign of a distance." in told) == (sign < 0)
+    assert ("negate a distance." in told) == (sign < 0)

@@ -14,6 +14,8 @@ from benchmark.pipeline import engine as engine_module
 from benchmark.pipeline.cluster import Cluster, code_and_versions
 from benchmark.pipeline.parcels import pack, unpack
 from benchmark.pipeline.run import run
+from benchmark.session.cache import Cache
+from benchmark.session.cache_entry import sealed
 from benchmark.session.errors import UsageError
 
 MODELS = "zoo/qwen-[ab]*"
@@ -31,7 +33,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fingerprints(cache: Path) -> dict[str, bytes]:
     """Every fingerprint of a cache."""
-    return {path.relative_to(cache).as_posix(): path.read_bytes() for path in cache.rglob("*.safetensors")}
+    return {path.relative_to(cache).as_posix(): path.read_bytes() for path in cache.rglob("*.fingerprint")}
 
 
 def check(plain: Path, folder: Path) -> None:
@@ -121,13 +123,28 @@ def test_a_worker_of_other_code_is_refused(tmp_path: Path, monkeypatch: pytest.M
             code_and_versions.cache_clear()
 
 
-def test_files_keep_their_places(tmp_path: Path) -> None:
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "a" / "b" / "c").write_bytes(b"1")
-    files = pack(tmp_path / "a", [tmp_path / "a" / "b" / "c"])
-    assert files == {"b/c": b"1"}
-    unpack(tmp_path / "z", files, replace=False)
-    unpack(tmp_path / "z", {"b/c": b"2"}, replace=False)
-    assert (tmp_path / "z" / "b" / "c").read_bytes() == b"1"
-    unpack(tmp_path / "z", {"b/c": b"2"}, replace=True)
-    assert (tmp_path / "z" / "b" / "c").read_bytes() == b"2"
+def test_entries_keep_their_places(tmp_path: Path) -> None:
+    here, there = Cache(tmp_path / "a"), Cache(tmp_path / "z")
+    name = f"scores/norm-std-v1/{1:064x}.scores"
+    here.write(here.path / name, b"1")
+    files = pack(here, [here.path / name])
+    assert set(files) == {name}
+    unpack(there, files, replace=False)
+    here.write(here.path / name, b"2")
+    unpack(there, pack(here, [here.path / name]), replace=False)
+    assert there.read(there.path / name) == b"1"
+    unpack(there, pack(here, [here.path / name]), replace=True)
+    assert there.read(there.path / name) == b"2"
+
+
+@pytest.mark.parametrize("place", ["../x", "/x", "scores/../../x", "scores/x", "x", f"other/{1:064x}.scores"])
+def test_nothing_but_entries_comes_in_from_a_worker(
+    tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = Cache(tmp_path / "a" / "z")
+    unpack(there, {place: sealed(place, b"1")}, replace=True)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert "no name of an entry" in capsys.readouterr().err
+    good = f"scores/norm-std-v1/{1:064x}.scores"
+    unpack(there, {good: sealed("scores/another", b"1")}, replace=True)
+    assert not (there.path / good).exists()

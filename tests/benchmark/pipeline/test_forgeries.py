@@ -14,6 +14,7 @@ import yaml
 from conftest import command
 from killed import run_until_killed
 from small_catalog import EVIDENCE, as_yaml, write_catalog, write_checkpoint
+from typed_results import run_record
 
 import fpcore
 from benchmark.results.decision import Decision
@@ -142,13 +143,13 @@ def test_a_killed_run_goes_on_with_its_forgeries(forged: Forged, tmp_path: Path)
     run_until_killed(
         arguments(forged.catalog, out),
         cache / "scores",
-        ".parquet",
+        ".scores",
         kept=whole,
         cache=cache,
         scratch=tmp_path,
     )
     assert not (out / "results.json").exists()
-    kept = {path: path.stat().st_mtime_ns for path in (cache / "scores").rglob("*.parquet")}
+    kept = {path: path.stat().st_mtime_ns for path in (cache / "scores").rglob("*.scores")}
     assert command(*arguments(forged.catalog, out), cache=cache).code == 0
     assert all(path.stat().st_mtime_ns == when for path, when in kept.items() if path.name[0] != ".")
     for name in FILES:
@@ -184,8 +185,8 @@ def test_a_run_directory_loses_the_forgeries_of_an_earlier_run(tmp_path: Path) -
     directory = RunDirectory(tmp_path)
     directory.write_forgeries(pd.DataFrame({"forged": ["x"]}))
     assert (tmp_path / "forgeries.parquet").is_file()
-    directory.write_forgeries(None)
-    assert list(tmp_path.iterdir()) == []
+    directory.begin(run_record())
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_what_cannot_be_told_is_undefined_with_its_reason() -> None:

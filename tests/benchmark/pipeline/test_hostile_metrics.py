@@ -21,6 +21,7 @@ from benchmark.pipeline.chosen_metric import ChosenMetric, choose_from_file
 from benchmark.pipeline.engine import Engine
 from benchmark.pipeline.extract import Extraction, extract
 from benchmark.pipeline.plugin_process import PluginEnded, PluginProcess
+from benchmark.pipeline.process_state import in_process
 from benchmark.pipeline.score import Job, score_pairs
 from benchmark.pipeline.workspace import Workspace
 from benchmark.session.cache import Cache
@@ -293,6 +294,25 @@ def test_nothing_is_left_of_it(scene: Scene) -> None:
     process.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_the_next_engine_ends_the_processes_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that works for one engine after the other does not gather those of metrics."""
+    ended: list[str] = []
+
+    class Held:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def close(self) -> None:
+            ended.append(self.name)
+
+    monkeypatch.setattr("benchmark.pipeline.process_state._shared", None)
+    first = in_process("one", lambda: Held("one"))
+    assert in_process("one", lambda: Held("again")) is first
+    assert ended == []
+    assert in_process("two", lambda: Held("two")).name == "two"
+    assert ended == ["one"]
 
 
 def test_where_processes_cannot_be_copied_each_is_started(

@@ -141,7 +141,7 @@ def test_bytes_are_counted(evening: Evening) -> None:
 
 
 def test_certificates_stand_in_the_report(evening: Evening) -> None:
-    """Over 146 lineages are enough to certify two metrics at 5 % together."""
+    """Over 146 lineages are enough to certify two metrics at 5% together."""
     results = evening.second.run.results
     assert results.catalog.n_lineages >= 146
     cosine = results.metric("weight-cosine").thresholds[0]
@@ -150,9 +150,9 @@ def test_certificates_stand_in_the_report(evening: Evening) -> None:
     assert cosine.tpr.estimate > 0.2
     section = re.search(r'<section[^>]*id="metric-weight-cosine".*?</section>', evening.page, re.DOTALL)
     assert section is not None
-    assert re.search(r'5 % of look-alikes</dt><dd class="good"', section[0])
+    assert re.search(r'5% of look-alikes</dt><dd class="good"', section[0])
     text = (evening.second.run.path / "report.md").read_text(encoding="utf-8")
-    assert "certified, 2 metrics together at 5 % of look-alikes" in text
+    assert "certified, 2 metrics together at 5% of look-alikes" in text
 
 
 def test_look_alikes_by_family(evening: Evening) -> None:
@@ -199,8 +199,8 @@ def test_decay_curves_over_branches(evening: Evening) -> None:
     assert section is not None
     assert section[0].count("<figure") == len(METRICS)
     text = (run.path / "report.md").read_text(encoding="utf-8")
-    assert "## Along a training run" in text
-    assert "## Whose look-alikes a metric confuses" in text
+    assert "## Scores along a training run" in text
+    assert "## Look-alikes by model family" in text
 
 
 def test_the_zoo_stands_beside_the_real_models(evening: Evening) -> None:

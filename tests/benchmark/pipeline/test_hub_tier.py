@@ -159,7 +159,7 @@ def test_a_budget_chooses_and_is_kept_to(hub: LoopbackHub, catalog: Path, tmp_pa
         chosen("100")
     said = command("run", "--catalog", catalog, "--tier", "hub", "--budget", "much", cache=tmp_path / "c")
     assert said.code == 2
-    assert "--budget: 'much' is no number of bytes" in said.err
+    assert "--budget: 'much' is not a number of bytes" in said.err
 
 
 def test_models_that_fail_are_named_and_tried_again(

@@ -114,14 +114,14 @@ def test_files_of_the_cache_that_are_damaged_or_gone_are_made_again(models: Path
     cache = Cache(tmp_path / "cache")
     first = scored(models, metric, cache).drop(columns="seconds")
     files = [path for path in cache.path.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".json", ".safetensors", ".parquet"}
-    for suffix in (".json", ".safetensors", ".parquet"):
+    assert {path.suffix for path in files} == {".outcome", ".fingerprint", ".scores"}
+    for suffix in (".outcome", ".fingerprint", ".scores"):
         for path in files:
             if path.suffix == suffix:
                 path.write_bytes(path.read_bytes()[:7])
         pd.testing.assert_frame_equal(scored(models, metric, cache).drop(columns="seconds"), first)
         for path in files:
-            if path.suffix in {suffix, ".parquet"}:
+            if path.suffix in {suffix, ".scores"}:
                 path.unlink()
         pd.testing.assert_frame_equal(scored(models, metric, cache).drop(columns="seconds"), first)
 

@@ -31,7 +31,7 @@ def scores() -> pd.DataFrame:
 
 
 def entries(cache: Cache) -> int:
-    return len(list(cache.results.glob("*.json")))
+    return len(list(cache.results.glob("*.results")))
 
 
 def results(scores: pd.DataFrame, cache: Cache, *, seed: int = 0, known: str = "") -> analysis.Summary:
@@ -77,7 +77,7 @@ def test_a_change_of_the_code_of_analysis_is_another_result(
 def test_a_damaged_file_is_computed_again(scores: pd.DataFrame, tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     first = analysis.as_json(results(scores, cache))
-    (file,) = cache.results.glob("*.json")
+    (file,) = cache.results.glob("*.results")
     for text in ("{", '{"metrics": []}'):
         file.write_text(text)
         assert analysis.as_json(results(scores, cache)) == first

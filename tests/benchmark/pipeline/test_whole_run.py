@@ -102,11 +102,11 @@ def test_killed_run_resumes_to_the_same_files(
 ) -> None:
     out, cache = tmp_path / "out", tmp_path / "cache"
     # The outcome is written after the fingerprint itself, and a piece of scores after all its pairs.
-    suffix = ".json" if stop_when == "fingerprints" else ".parquet"
+    suffix = ".outcome" if stop_when == "fingerprints" else ".scores"
     arguments = calibration(catalog, out)
     run_until_killed(arguments, cache / stop_when, suffix, kept=1, cache=cache, scratch=tmp_path)
     assert not (out / "results.json").exists()
-    kept = set(cache.rglob("*.json"))
+    kept = set(cache.rglob("*.outcome"))
     assert kept
     times = {path: path.stat().st_mtime_ns for path in kept}
     benchmark(*arguments, cache=cache)

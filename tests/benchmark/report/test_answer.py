@@ -53,18 +53,18 @@ def test_the_headline_counts_what_separates_resists_and_is_certified(
 ) -> None:
     assert headline(list(sections.values())) == (
         f"2 of {len(METRICS)} metrics separate children from look-alikes within limits; 2 of these resist"
-        " forgery and laundering; none is certified at 5 % false positives."
+        " forgery and laundering; none is certified at 5% false positives."
     )
     told = standfirst(list(sections.values()), results().catalog)
     assert told == [
-        "Certifying 5 % among look-alikes takes 194 lineages that share their shapes; this catalog has 12,"
-        " enough for 56 % at best.",
+        "Certifying 5% among look-alikes takes 194 lineages that share their shapes; this catalog has 12,"
+        " enough for 56% at best.",
         "Separates, and resists every forgery and laundering tried: norm-pearson, weight-cosine.",
     ]
 
 
 def test_the_headline_of_nothing_says_so(sections: dict[str, MetricSection]) -> None:
-    assert headline([]) == "No metric was judged."
+    assert headline([]) == "No metric was evaluated."
     assert standfirst([], CatalogSummary.of([], (0.05,), 0.95)) == []
     assert headline([sections["config-match"]]) == (
         "None of 1 metric is shown to separate children from look-alikes."
@@ -89,18 +89,18 @@ def certified(section: MetricSection, found: float, value: float = 0.5, together
 def test_the_answer_names_what_is_certified_and_what_is_of_use(sections: dict[str, MetricSection]) -> None:
     some = [sections[name] for name in ("norm-pearson", "weight-cosine", "norm-cosine")]
     useful, blind, other = certified(some[0], 0.5, 0.25), certified(some[1], 0.49), some[2]
-    assert headline([useful, blind, other]).endswith("; 1 is certified at 5 % false positives.")
+    assert headline([useful, blind, other]).endswith("; 1 is certified at 5% false positives.")
     assert standfirst([useful, blind, other], results().catalog)[:2] == [
-        "Certified at 5 % false positives among look-alikes, each metric by itself (choose it before looking"
-        " at its scores): norm-pearson (≥ .250, finds 50 %).",
-        "Certified, but finding less than half of the derived pairs: weight-cosine.",
+        "Certified at 5% false positives among look-alikes, each metric by itself (choose yours before"
+        " seeing any scores): norm-pearson (≥ 0.250, finds 50%).",
+        "Certified, but finding fewer than half of the derived pairs: weight-cosine.",
     ]
     each = [certified(section, 0.9) for section in some]
-    assert headline(each).endswith("; 3 are certified at 5 % false positives, each by itself.")
+    assert headline(each).endswith("; 3 are certified at 5% false positives, each by itself.")
     together = [certified(section, 0.9, 0.5, together=3) for section in some]
-    assert headline(together).endswith("; 3 are certified at 5 % false positives.")
+    assert headline(together).endswith("; 3 are certified at 5% false positives.")
     assert standfirst(together, results().catalog)[0].startswith(
-        "Certified at 5 % false positives among look-alikes, 3 metrics together: norm-pearson (≥"
+        "Certified at 5% false positives among look-alikes, 3 metrics together: norm-pearson (≥"
     )
     alone = standfirst([certified(some[0], 0.9)], results().catalog)[0]
     assert "by itself" not in alone
@@ -116,7 +116,7 @@ def test_a_forgery_counts_where_the_call_changes(told: dict[str, MetricResult]) 
     assert attack(told["silent"], FRAME).main.told == "no threshold to call by"
     assert not told["silent"].forgeable
     assert attack(told["attention-std"], FRAME).main.after == pytest.approx(0.999)
-    # norm-cosine claims .9: a framed model at .1 stays below it, a child at .98 above it.
+    # norm-cosine claims 0.9: a framed model at 0.1 stays below it, a child at 0.98 above it.
     assert attack(told["norm-cosine"], FRAME).main.told == "none of 2 succeeds"
     assert attack(told["norm-cosine"], FRAME).aside == "made against other metrics"
     bare = replace(told["attention-std"], forgeries=())
@@ -134,7 +134,7 @@ def test_forgeries_aimed_at_a_metric_are_told_apart_from_others(told: dict[str, 
 def test_what_was_called_before_is_no_success_of_the_forger(told: dict[str, MetricResult]) -> None:
     rows_ = tuple(replace(row, before_called=row.kind == "frame") for row in told["attention-std"].forgeries)
     fooled = replace(told["attention-std"], forgeries=rows_)
-    assert attack(fooled, FRAME).main.told == "all 2 are called so before any forgery"
+    assert attack(fooled, FRAME).main.told == "all 2 are called that before any forgery"
     assert not fooled.forgeable
 
 
@@ -146,7 +146,7 @@ def test_forgeries_are_marked_in_the_answer_the_table_and_the_metric(html: str) 
     table = part(html, "forgeries")
     assert table.count("<tbody>") == 2 + len(METRICS)
     assert "yes: 2 of 2 succeed" in table
-    assert ".100 → .999" in table
+    assert "0.100 → 0.999" in table
     metric = html[html.index('id="metric-attention-std"') :]
     assert 'href="#forgeries"' in metric[: metric.index("</header>")]
 
@@ -155,12 +155,12 @@ def test_forgeries_are_marked_in_the_answer_the_table_and_the_metric(html: str) 
     ("change", "name", "says"),
     [
         ({"forgeries": ()}, "forgeries", "No forgery was scored in this run."),
-        ({"decay": ()}, "decay", "These results hold no distances"),
-        ({"by_method": {}}, "methods", "These results hold no figures by method."),
+        ({"decay": ()}, "decay", "These results record no training distances"),
+        ({"by_method": {}}, "methods", "These results have no figures by method."),
         (
             {"architecture": replace(results().metrics[0].architecture, auc=NO_SHAPE)},
             "map",
-            "These results do not hold both figures for any metric.",
+            "No metric has both figures.",
         ),
     ],
 )
@@ -174,15 +174,15 @@ def test_text_and_terminal_say_what_can_be_forged() -> None:
     row = next(
         line for line in text.splitlines() if line.startswith("| attention-std | framed and evaded | 2 of")
     )
-    assert "| .100 → .999 |" in row
-    assert "- weight-cosine: all of 24 trained children lie above 95 % of look-alikes" in text
+    assert "| 0.100 → 0.999 |" in row
+    assert "- weight-cosine: all 24 trained children score above 95% of look-alikes" in text
     stream = StringIO()
     Console(file=stream, width=80, color_system=None).print(verdict_table(results()))
-    assert "Forged or laundered at no cost: attention-std." in stream.getvalue()
+    assert "Can be forged or laundered: attention-std." in stream.getvalue()
     bare = with_every(results(), forgeries=())
     stream = StringIO()
     Console(file=stream, width=80, color_system=None).print(verdict_table(bare))
-    assert "Forged" not in stream.getvalue()
+    assert "forged" not in stream.getvalue()
 
 
 def test_metrics_stand_by_verdict_then_by_look_alike_auc(sections: dict[str, MetricSection]) -> None:

@@ -55,7 +55,7 @@ def test_decay_is_drawn_for_metrics_with_distances(html: str, sections: dict[str
     assert set(re.findall(r'<figure id="metric-([a-z-]+)-decay"', shown)) == set(METRICS) - {"silent"}
     data = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', html)[1])  # type: ignore[index]
     assert "zoo/l-b-fine-tune|zoo/l-b|" not in data["texts"]  # the ancestor may come first in a pair
-    assert any(text.endswith("continued-pretrain:long, 800 steps, 100 % of the founder's budget")
+    assert any(text.endswith("continued-pretrain:long, 800 steps, 100% of the founder's budget")
                for text in data["texts"])  # fmt: skip
     assert len(data["texts"]) == 24
     one = sections["weight-cosine"]
@@ -64,8 +64,8 @@ def test_decay_is_drawn_for_metrics_with_distances(html: str, sections: dict[str
     assert len(panel.dots[0].points) == 24
     assert len(panel.dots[0].threads) == 12
     assert [level.slug for level in panel.levels] == ["look-alike", "cut"]
-    assert panel.says == "all of 24 trained children lie above 95 % of look-alikes"
-    assert "lie among the look-alikes, the first after" in decay_sentence(
+    assert panel.says == "all 24 trained children score above 95% of look-alikes"
+    assert "score within the look-alike range, the first after" in decay_sentence(
         sections["attention-std"].decay, sections["attention-std"].look_alike_band
     )
     assert decay_panel(sections["silent"], 1.0) is None
@@ -92,8 +92,8 @@ def test_names_in_the_drawing_of_shape_do_not_overlap(sections: dict[str, Metric
 
 def test_the_power_panels_mark_this_catalog(html: str) -> None:
     shown = part(html, "answer")
-    assert "this catalog, 12 lineages that share their shapes, 56 %" in shown
-    assert "Smallest difference of AUC around .9" in shown
+    assert "this catalog, 12 lineages that share their shapes, 56%" in shown
+    assert "Smallest AUC difference around 0.9" in shown
 
 
 def test_det_stands_beside_roc_and_turns_its_band(html: str) -> None:

@@ -1,4 +1,4 @@
-"""Whose look-alikes a metric confuses, and how early training runs show, on the page and in the text."""
+"""Look-alikes by model family, and how early training runs show, on the page and in the text."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def test_a_line_joins_the_points_of_one_run_and_no_others() -> None:
 @pytest.mark.parametrize(
     ("band", "said"),
     [
-        ((-1.0, -0.5, -0.1), "2 runs: all 4 points lie above 95 % of look-alikes"),
+        ((-1.0, -0.5, -0.1), "2 runs: all 4 checkpoints score above 95% of look-alikes"),
         (
             (0.0, 0.1, 0.3),
-            "2 runs: 2 of 4 points lie among the look-alikes, the last at 20 % of the run",
+            "2 runs: 2 of 4 checkpoints score within the look-alike range, the last at 20% of the run",
         ),
-        (None, "2 runs, 4 points; no look-alike has a score"),
+        (None, "2 runs, 4 checkpoints; no look-alike has a score"),
     ],
 )
 def test_the_sentence_says_until_when_a_run_looks_like_a_stranger(
@@ -69,8 +69,8 @@ def test_page_and_text_show_both() -> None:
     assert 'href="#families"' in text
     assert 'href="#runs"' in text
     said = markdown(run(), results(), scores())
-    assert "## Whose look-alikes a metric confuses" in said
-    assert "## Along a training run" in said
+    assert "## Look-alikes by model family" in said
+    assert "## Scores along a training run" in said
     assert "10 of 40" in said
 
 
@@ -81,5 +81,5 @@ def test_a_run_without_families_and_branches_says_nothing_of_them() -> None:
     assert 'id="runs"' not in text
     assert "#families" not in text
     said = markdown(run(), without, scores())
-    assert "Along a training run" not in said
+    assert "Scores along a training run" not in said
     assert "Whose look-alikes" not in said

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +20,7 @@ from analysis import CatalogSummary, as_json
 from benchmark.report import page
 from benchmark.report.glossary import GLOSSARY, anchor
 from benchmark.report.packing import unpacked
+from benchmark.report.term_links import EVERYDAY, linked_terms
 from benchmark.results.codec import from_json
 from benchmark.results.schema import SCHEMA, Results, RunRecord
 
@@ -263,8 +265,8 @@ def test_a_run_without_metrics_has_a_page() -> None:
 def test_where_nothing_is_scored_no_number_is_made_up() -> None:
     text = page(run(), alone("silent"), scores())
     table = Outline(text[text.index('<section id="metrics"') : text.index('<section id="map"')]).text
-    assert ".000" not in table
-    assert "0\u202f%" not in table.replace("5\u202f%", "")
+    assert "0.000" not in table
+    assert re.search(r"(?<!\d)0%", table) is None
 
 
 SECTIONS = (
@@ -282,12 +284,12 @@ def test_every_section_and_row_of_a_full_run_is_there(html: str, outline: Outlin
     own = html[html.index('<section class="metric" id="metric-attention-std"') :]
     own = own[: own.index("</section>")]
     told = (
-        "How alike two models are by attention-std", "Look-alike AUC", "AUC, all independents", "Gap",
+        "How alike two models are by attention-std", "Look-alike AUC", "AUC, all independent pairs", "Gap",
         "Permutation p", "Derived / look-alike / independent", "Abstained", "By method of derivation",
-        "By class of look-alikes", "Thresholds, and what they do", "claimed by the authors",
-        "The same AUC under four intervals", "Is it shape or descent that it sees?",
-        "Property of the pair", "Weight of evidence", "Partial AUC", "Permutation", "Looks at", "Unmoved by",
-        "Its authors claim", "Version",
+        "By class of look-alikes", "Thresholds and their held-out error rates", "claimed by the authors",
+        "The same AUC with four intervals", "Does it detect shape or descent?",
+        "Property of the pair", "Weight of evidence", "Partial AUC", "Permutation", "Uses", "Invariant to",
+        "Authors' claim", "Version",
     )  # fmt: skip
     assert [words for words in told if words not in own] == []
     for name in ("roc", "det", "tippett", "ece"):
@@ -329,6 +331,39 @@ def test_terms_lead_to_the_glossary(html: str, outline: Outline) -> None:
     linked = re.findall(r'<a class="term" href="#(term-[^"]+)"', html)
     assert len(set(linked)) > 12
     assert {anchor(term) for term in ("look-alike AUC", "held-out rate", "forgery")} <= set(linked)
+
+
+def test_every_section_links_its_terms_once(html: str) -> None:
+    own = html[html.index('<section class="metric" id="metric-attention-std"') :]
+    own = own[: own.index("</section>")]
+    prose = re.sub(r"<(svg|h2|button|code|summary)\b.*?</\1>", " ", own, flags=re.DOTALL)
+    told = " ".join(re.findall(r"<(?:p|li|caption|dd)\b[^>]*>(.*?)</(?:p|li|caption|dd)>", prose, re.DOTALL))
+    words = re.sub(r"<[^>]*>", "", told).lower()
+    linked = re.findall(r'<a class="term" href="#(term-[^"]+)"', own)
+    terms = [term for term in GLOSSARY if term not in EVERYDAY]
+    mentioned = {
+        term
+        for term in ("lineage", "look-alike", "permutation p", "Cllr", "architecture detector", "interval")
+        if re.search(rf"\b{re.escape(term.lower())}", words)
+    }
+    assert len(mentioned) > 4
+    assert mentioned <= set(terms)
+    assert {anchor(term) for term in mentioned} <= set(linked)
+
+
+def test_terms_are_linked_in_prose_alone_and_once_a_section() -> None:
+    page = (
+        "<section><h2>Lineage</h2><p>A lineage, two lineages; look-alike AUCs, a pair.</p></section>"
+        "<section><p><a>lineage</a> <code>AUC</code> sublineage</p><script>if (a<b) AUC</script></section>"
+    )
+    link = '<a class="term" href="#{}" title="{}">{}</a>'
+    told = [
+        link.format(anchor(term), escape(GLOSSARY[term]), words)
+        for term, words in (("lineage", "lineage"), ("look-alike AUC", "look-alike AUCs"))
+    ]
+    assert linked_terms(page) == page.replace("A lineage,", f"A {told[0]},").replace(
+        "look-alike AUCs", told[1]
+    )
 
 
 def test_infinite_scores_and_one_score_for_all_are_drawn() -> None:

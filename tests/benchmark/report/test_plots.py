@@ -103,7 +103,7 @@ def test_a_report_is_drawn_as_its_result(report: analysis.MetricReport, name: st
         ("tippett", "no evidence: "),
         ("ece", "no evidence: "),
         ("qq", "this metric claims no p-values"),
-        ("decay", "this run knows no trained child and its distance"),
+        ("decay", "no trained child with a known training distance"),
     ],
 )
 def test_what_is_undefined_is_said(name: str, reason: str) -> None:
@@ -141,7 +141,7 @@ def test_decay_draws_children_their_band_and_the_deciding_threshold() -> None:
     bare, full = plots.decay(one), plots.decay(one, table=table("attention-std"))
     assert bare.lines[0].get_xydata().tolist() == [[point.share, point.score] for point in one.decay]
     labels = {line.get_label() for line in full.lines}
-    assert {"child and ancestor", "their median", "threshold .900"} <= labels
+    assert {"child and ancestor", "their median", "threshold 0.900"} <= labels
     assert "their median" not in {line.get_label() for line in bare.lines}
 
 
@@ -172,7 +172,7 @@ def test_files_are_drawn_by_the_same_functions(sections: dict[str, MetricSection
 
 
 def test_a_figure_without_metrics_says_so() -> None:
-    assert decay_figure(()).axes[0].texts[0].get_text() == "no distances in these results"
+    assert decay_figure(()).axes[0].texts[0].get_text() == "no training distances in these results"
     assert roc_figure(()).axes == []
 
 

@@ -22,9 +22,9 @@ from benchmark.session.errors import UsageError
 
 def written(path: Path) -> Path:
     directory = RunDirectory(path)
-    directory.write_record(run())
     directory.write_results(results())
     directory.write_scores(scores())
+    directory.conclude(run())
     return path
 
 
@@ -70,10 +70,10 @@ def test_figures_are_drawings_without_a_date(rendered: tuple[Path, list[Path]]) 
 def test_a_damaged_cache_of_figures_is_drawn_again(tmp_path: Path, damage: str) -> None:
     cache, path = Cache(tmp_path / "cache"), written(tmp_path / "run")
     first = {file.name: file.read_bytes() for file in render(path, cache=cache)}
-    (kept,) = cache.figures.glob("*.json")
+    (kept,) = cache.figures.glob("*.figures")
     kept.write_text(damage)
     assert {file.name: file.read_bytes() for file in render(path, cache=cache)} == first
-    assert json.loads(kept.read_text()).keys() <= first.keys()
+    assert json.loads(cache.read(kept) or "").keys() <= first.keys()
 
 
 @pytest.mark.parametrize("name", ["run.json", "results.json", "scores.parquet"])
@@ -91,16 +91,16 @@ def test_text_holds_what_the_page_holds() -> None:
     for heading in (
         "What this catalog can certify",
         "All metrics",
-        "What each metric survives",
+        "AUC by derivation method",
         "Disputed cases",
-        "How it was made",
+        "How this report was made",
     ):
         assert f"\n## {heading}\n" in text
     for method in METHODS:
         assert method.replace(">", r"\>") in text
     assert "194 lineages" in text  # seven metrics together
     assert "Not scored in this run." in text
-    assert "In this run: attention-std .710" in text
+    assert "In this run: attention-std 0.710" in text
     assert markdown(run(), results(), scores()) == text
 
 
@@ -130,7 +130,9 @@ def test_the_terminal_table_fits_80_columns() -> None:
         assert re.search(
             r"separates|separates within limits|architecture detector|does not separate|cannot say", row
         )
-    assert re.search(r"norm-pearson\s+1\.000 \[\.\d\d, 1\.00\]\s+separates within limits\s+none stated", text)
+    assert re.search(
+        r"norm-pearson\s+1\.000 \[0\.\d\d, 1\.00\]\s+separates within limits\s+none stated", text
+    )
     assert "…" not in text
     silent = next(line for line in lines if line.strip().startswith("silent"))
     assert re.search(r"—\s+cannot say\s+none stated", silent)
@@ -146,10 +148,10 @@ def test_the_terminal_table_of_nothing_is_empty() -> None:
 def small(tmp_path: Path) -> RunDirectory:
     """A run of one metric, cheap to write again and again."""
     directory = RunDirectory(tmp_path)
-    directory.write_record(run_record())
     directory.write_results(small_results())
     frame = scores()[lambda rows: rows["metric"] == "weight-cosine"]
     directory.write_scores(frame.assign(metric=metric_result().metric))
+    directory.conclude(run_record())
     return directory
 
 
@@ -169,6 +171,7 @@ def test_a_key_that_is_missing_is_an_error_and_never_a_vanished_row(small: RunDi
 
 def test_files_that_do_not_belong_together_are_refused(small: RunDirectory) -> None:
     small.write_scores(scores())
+    small.conclude(run_record())
     with pytest.raises(UsageError, match=r"scores\.parquet has no row of \S+, which results\.json has"):
         render(small.path)
 
@@ -186,5 +189,6 @@ def test_results_that_no_analysis_gives_are_refused(
 ) -> None:
     odd = replace(metric_result(), **change)  # type: ignore[arg-type]
     small.write_results(replace(small_results(), metrics=(odd,)))
+    small.conclude(run_record())
     with pytest.raises(UsageError, match=rf"results\.json: .*{said}"):
         render(small.path)

@@ -156,7 +156,7 @@ def scores(seed: int = 0) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-CLAIM = analysis.Claim(threshold=0.9, text="> .9 is suspect", source="arXiv:2507.03014")
+CLAIM = analysis.Claim(threshold=0.9, text="> 0.9 is suspect", source="arXiv:2507.03014")
 CLAIMS = {
     "attention-std": CLAIM,
     "norm-cosine": CLAIM,
@@ -285,7 +285,7 @@ PUBLISHED = PublishedPlace(
     where="Figure 2",
     relation="disputed",
     population="12 look-alikes of 5 lineages and 9 derived pairs, all of qwen2 6x64 h4/2 f128 bias rmsnorm",
-    says="3 of the look-alikes score as high (p = .57 by rank among their lineages).",
+    says="3 of the look-alikes score as high (p = 0.57 by rank among their lineages).",
     in_run=RunRange(12, 3, 5, 0.57, 9, 8),
     published_derived=PublishedRange(2, 2, 0.94, 1.0),
     published_independent=PublishedRange(0, 0, math.nan, math.nan),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from altered_run import signed_again
 from conftest import Evaluated, command
 
 import analysis
@@ -33,13 +33,13 @@ def drawn(separation: float, seed: int) -> analysis.ScoreTable:
 @pytest.mark.parametrize(
     ("zoo", "real", "outcome", "words"),
     [
-        ((0.92, 0.97), (0.91, 0.99), "carried over", "above .9"),
-        ((0.92, 0.97), (0.80, 0.97), "in part", "above .75"),
+        ((0.92, 0.97), (0.91, 0.99), "carried over", "above 0.9"),
+        ((0.92, 0.97), (0.80, 0.97), "in part", "above 0.75"),
         ((0.92, 0.97), (0.60, 0.97), "open", "open"),
-        ((0.92, 0.97), (0.76, 0.85), "contradicted", "above .75 and below .9"),
-        ((0.50, 0.70), (0.30, 0.60), "carried over", "below .75"),
-        ((0.50, 0.70), (0.80, 0.95), "contradicted", "above .75"),
-        ((0.60, 0.95), (0.95, 0.99), "open", "above .9"),
+        ((0.92, 0.97), (0.76, 0.85), "contradicted", "above 0.75 and below 0.9"),
+        ((0.50, 0.70), (0.30, 0.60), "carried over", "below 0.75"),
+        ((0.50, 0.70), (0.80, 0.95), "contradicted", "above 0.75"),
+        ((0.60, 0.95), (0.95, 0.99), "open", "above 0.9"),
     ],
 )
 def test_rule_for_an_auc(
@@ -67,8 +67,7 @@ def zoo(evaluated: Evaluated, tmp_path_factory: pytest.TempPathFactory) -> Run:
     for path in evaluated.run.iterdir():
         if path.is_file():
             (folder / path.name).write_bytes(path.read_bytes())
-    record = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**record, "tier": "zoo"}))
+    signed_again(folder, tier="zoo")
     return read_run(folder)
 
 

@@ -1,4 +1,4 @@
-"""The threshold that decides: the claimed one first, then the one calibrated for 5 %."""
+"""The threshold that decides: the claimed one first, then the one calibrated for 5%."""
 
 from __future__ import annotations
 

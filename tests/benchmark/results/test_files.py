@@ -11,6 +11,7 @@ import pytest
 from typed_results import metric_result, results, run_record
 
 from analysis import as_json
+from analysis.columns import COLUMNS
 from benchmark.results.files import RunDirectory
 from benchmark.results.schema import SCHEMA, ForgeryOutcome, MetricResult, RunRecord
 from benchmark.session.errors import UsageError
@@ -19,14 +20,14 @@ from benchmark.session.errors import UsageError
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
     made = RunDirectory(tmp_path)
-    made.write_record(run_record())
     made.write_results(results())
-    return made
+    made.conclude(run_record())
+    return RunDirectory(tmp_path)
 
 
 def test_what_is_written_reads_back(directory: RunDirectory) -> None:
     assert as_json(directory.read_results()) == as_json(results())
-    assert directory.read_record() == run_record()
+    assert replace(directory.read_record(), digests={}) == run_record()
     found = directory.read_results().metric(metric_result().metric)
     assert found.look_alike_auc == metric_result().look_alike_auc
 
@@ -77,6 +78,14 @@ def test_another_schema_is_named(directory: RunDirectory, schema: object, age: s
             read()
 
 
+@pytest.mark.parametrize("schema", [float(SCHEMA), str(SCHEMA), [SCHEMA], {"a": 1}, "x" * 10_000])
+def test_a_schema_that_is_no_number_is_foreign(directory: RunDirectory, schema: object) -> None:
+    altered(directory.path / "results.json", lambda value: value.update(schema=schema))
+    with pytest.raises(UsageError, match=r"results\.json: schema .* is older or foreign") as error:
+        directory.read_results()
+    assert len(str(error.value)) < 300
+
+
 @pytest.mark.parametrize("content", ["", "[", "[]", "3", "\udcff"])
 def test_what_is_no_object_is_refused(directory: RunDirectory, content: str) -> None:
     path = directory.path / "results.json"
@@ -90,15 +99,29 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no scores\.parquet; this is not a finished run"):
         empty.read_scores()
     (tmp_path / "scores.parquet").write_bytes(b"PAR1")
+    empty.conclude(run_record())
     with pytest.raises(UsageError, match="not a readable parquet file"):
-        empty.read_scores()
-    assert empty.read_forgeries().empty
+        RunDirectory(tmp_path).read_scores()
+    assert RunDirectory(tmp_path).read_forgeries().empty
 
 
 def test_scores_read_back(tmp_path: Path) -> None:
-    table = pd.DataFrame({"metric": ["m"], "score": [0.1]})
-    RunDirectory(tmp_path).write_scores(table)
+    table = pd.DataFrame([["m", "a", "b", 0.1, *[""] * 8]], columns=list(COLUMNS))
+    written = RunDirectory(tmp_path)
+    written.write_scores(table)
+    written.conclude(run_record())
     pd.testing.assert_frame_equal(RunDirectory(tmp_path).read_scores(), table)
+    written.write_scores(table.assign(score=0.2))
+    with pytest.raises(UsageError, match=r"scores\.parquet: it is not the file that run"):
+        RunDirectory(tmp_path).read_scores()
+    for other, said in (
+        (table.drop(columns="relation"), "no column relation"),
+        (table.assign(score="0.1"), "scores that are no numbers"),
+    ):
+        written.write_scores(other)
+        written.conclude(run_record())
+        with pytest.raises(UsageError, match=said):
+            RunDirectory(tmp_path).read_scores()
 
 
 def test_an_unknown_metric_is_named() -> None:

@@ -39,7 +39,7 @@ def catalog(*scores: str, outside: str = "[]") -> Catalog:
 
 
 def run_of(held: Catalog, names: list[str], metric: str = "m") -> pd.DataFrame:
-    """Independent pairs score .1 times their place in the list, derived ones .9."""
+    """Independent pairs score 0.1 times their place in the list, derived ones 0.9."""
     frame = held.pairs(names).assign(metric=metric, status="ok", reason="")
     alike = frame["relation"] == "independent"
     frame["score"] = 0.9

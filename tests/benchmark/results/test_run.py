@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 import pytest
+from altered_run import signed_again
 from conftest import Evaluated
 from matplotlib import pyplot
 
@@ -72,6 +73,7 @@ def test_forgeries_and_decay_are_read_where_there_are_any(run: benchmark.Run, tm
     (tmp_path / "results.json").write_text(json.dumps(results))
     forged = run.scores.head(3).assign(kind="frame", target="f1", aimed_at="attention-std")
     forged.to_parquet(tmp_path / "forgeries.parquet")
+    signed_again(tmp_path)
     other = benchmark.read_run(tmp_path)
     assert list(other.forgeries["kind"]) == ["frame"] * 3
     assert other.decay.to_dict(orient="records") == [{"metric": "my-metric", **rows[0]}]

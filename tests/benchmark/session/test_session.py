@@ -106,8 +106,8 @@ def test_a_device_is_looked_for_and_the_environment_is_left_alone(monkeypatch: p
     [
         ({"device": "tpu"}, "--device 'tpu' is no device"),
         ({"workers": 0}, "workers: 0 is less than 1"),
-        ({"cache_limit": "much"}, "cache_limit: 'much' is no number of bytes; write it as 10GB"),
-        ({"cache_limit": "-1GB"}, "is no number of bytes"),
+        ({"cache_limit": "much"}, "cache_limit: 'much' is not a number of bytes; write it as 10GB"),
+        ({"cache_limit": "-1GB"}, "is not a number of bytes"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments: dict[str, object], said: str) -> None:

@@ -39,7 +39,7 @@ def trained(folder: Path, **fields: object) -> tuple[Outcome, torch.Tensor]:
 
 
 def stepped(name: str, gradients: list[float], decay: float) -> float:
-    """Where a weight of 1 ends after a few steps at a rate of .1."""
+    """Where a weight of 1 ends after a few steps at a rate of 0.1."""
     weight = torch.nn.Parameter(torch.ones(1))
     optimiser = make_optimiser(name, [{"params": [weight], "weight_decay": decay}], 0.1)
     for gradient in gradients:
@@ -49,10 +49,10 @@ def stepped(name: str, gradients: list[float], decay: float) -> float:
 
 
 def test_lion_takes_the_sign_of_its_interpolated_momentum():
-    # By hand: momentum .02 after the first step; .9 · .02 - .1 · 1 < 0 in the second.
+    # By hand: momentum 0.02 after the first step; 0.9 · 0.02 - 0.1 · 1 < 0 in the second.
     assert stepped("lion", [2.0], 0.0) == pytest.approx(0.9)
     assert stepped("lion", [2.0, -1.0], 0.0) == pytest.approx(1.0)
-    # .9 · .02 - .1 · .1 > 0: a small gradient against the momentum does not turn it.
+    # 0.9 · 0.02 - 0.1 · 0.1 > 0: a small gradient against the momentum does not turn it.
     assert stepped("lion", [2.0, -0.1], 0.0) == pytest.approx(0.8)
     assert stepped("lion", [2.0], 0.5) == pytest.approx(0.85)
 

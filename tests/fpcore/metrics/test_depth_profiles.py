@@ -37,7 +37,7 @@ def test_detrended_curves_by_definition() -> None:
 
 
 def scaled_by_depth(seed: int) -> MemoryCheckpoint:
-    """A model whose layers grow along a cubic, as all models do, with 2 % of its own on top."""
+    """A model whose layers grow along a cubic, as all models do, with 2% of its own on top."""
     base = model(seed=seed, num_hidden_layers=12)
     torch.manual_seed(seed)
     tensors = {}

@@ -77,7 +77,7 @@ def test_the_provenance_test_is_a_z_test_of_proportions_with_holm() -> None:
 
 
 def test_the_provenance_test_keeps_its_level_under_chance() -> None:
-    """Parent and candidates alike: it claims the parent in far fewer than 5 % of draws."""
+    """Parent and candidates alike: it claims the parent in far fewer than 5% of draws."""
     rng = np.random.default_rng(1)
     claimed = 0
     for _ in range(400):
@@ -157,7 +157,7 @@ def test_kendalls_null_is_that_of_independent_tokens() -> None:
     rng = np.random.default_rng(2)
     drawn = [kendall(softened(x), softened(y)).mean() for x, y in rng.normal(size=(400, 2, 40, 12))]
     rejected = np.mean([minus_log10_p(tau, 40, 12) > -math.log10(0.1) for tau in drawn])
-    assert 0.02 < rejected < 0.09  # one side of a two-sided test at 10 %
+    assert 0.02 < rejected < 0.09  # one side of a two-sided test at 10%
     assert minus_log10_p(-0.5, 40, 12) == 0.0
 
 
