@@ -17,11 +17,13 @@ from analysis.discrimination.intervals import (
     FALSE_POSITIVES,
     TRUE_POSITIVES,
     Share,
+    ShareOfLineages,
     clopper_pearson,
     degrees_of_freedom,
     difference_interval,
     difference_p_value,
     effective_number,
+    intervals_at_once,
     jackknife_variance,
     lineage_interval,
     lineage_intervals,
@@ -151,6 +153,18 @@ def test_shares_of_the_same_pairs_are_found_together() -> None:
         alone = lineage_interval(estimate, own, **settings)  # type: ignore[arg-type]
         assert (found.low, found.high) == pytest.approx((alone.low, alone.high), abs=1e-6)
         assert found.warnings == alone.warnings
+
+
+def test_shares_of_unlike_numbers_of_lineages_are_found_together() -> None:
+    """As a metric's by method, of which each has lineages of its own."""
+    rng = np.random.default_rng(3)
+    asked = [
+        ShareOfLineages(0.9 - n / 100, 0.9 - n / 100 + rng.normal(0, 0.01, n), kind, n, 0.9, "made up")
+        for n, kind in ((5, AREA), (12, TRUE_POSITIVES), (3, AREA))
+    ]
+    together = [(found.low, found.high) for found in intervals_at_once(asked)]
+    apart = [(found.low, found.high) for one in asked for found in intervals_at_once([one])]
+    assert together == [pytest.approx(ends, abs=1e-6) for ends in apart]
 
 
 def test_an_interval_keeps_what_it_was_told() -> None:

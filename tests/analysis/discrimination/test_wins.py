@@ -98,6 +98,17 @@ def test_negatives_inside_one_lineage_weigh_m_not_m_squared() -> None:
         assert counted.auc([m])[0] == pytest.approx(pair_by_pair(table, weights, "independent"), rel=1e-14)
 
 
+@pytest.mark.parametrize("kind", ["independent", "look-alike"])
+def test_negatives_inside_a_lineage_are_left_out_with_it_once(kind: str) -> None:
+    """Also where the lineage has positives of its own, whose wins over them go too."""
+    table = Design("", (2, 2, 3, 1, 2), 2, separation=0.5).draw(np.random.default_rng(1))
+    first, second = table.lineages[:2]
+    table = ScoreTable(table.frame.replace({"lineage_a": {second: first}, "lineage_b": {second: first}}))
+    assert (table.independent & (table.lineage_a == table.lineage_b)).sum() == 4
+    left = [pair_by_pair(table, one, kind) for one in 1.0 - np.eye(len(table.lineages))]
+    np.testing.assert_allclose(Wins.of(table, kind).jackknife(), left, rtol=1e-12)
+
+
 def test_lineages_with_only_one_kind_of_pair_take_part() -> None:
     table = Design("", (1, 1, 4, 1), 1).draw(np.random.default_rng(0))
     counted = Wins.of(table)
@@ -191,6 +202,21 @@ def test_a_table_without_one_kind_has_no_wins(kind: str) -> None:
         assert (counted.n_positive, counted.n_negative, counted.n_models, counted.n_strata) == (0, 0, 0, 0)
         assert len(counted.unmatched) == (table.derived.sum() if relation == "derived" else 0)
         assert np.isnan(counted.estimate)
+
+
+@pytest.mark.parametrize("kind", ["derived", "independent"])
+def test_without_one_kind_no_resample_has_an_area(kind: str) -> None:
+    table = Design("", (2, 1, 3), 1).draw(np.random.default_rng(0))
+    nothing = Wins.of(ScoreTable(table.frame[table.relation == kind]))
+    assert np.isnan(nothing.auc(np.ones((4, nothing.n_lineages)))).tolist() == [True] * 4
+    assert np.isnan(nothing.jackknife()).tolist() == [True] * nothing.n_lineages
+
+
+def test_one_positive_is_enough() -> None:
+    table = Design("", (2, 1, 1, 1), 1).draw(np.random.default_rng(0))
+    assert table.derived.sum() == 1
+    share = (table.score[table.derived] > table.score[table.independent]).mean()
+    assert Wins.of(table).estimate == pytest.approx(share)
 
 
 def test_groups_are_all_pairs_or_those_of_one_cell_pair() -> None:
