@@ -130,6 +130,14 @@ def verify(
     ------
     UsageError
         The directory is refused, or the catalog is not that of the run.
+
+    Examples
+    --------
+    >>> from benchmark import run
+    >>> made = run(models="zoo/qwen-[ab]*", metrics="norm-pearson", limit=6, out="runs/small")
+    >>> found = verify(made, n_pairs=3)
+    >>> found.agrees, found.scores.n_scores
+    (True, 3)
     """
     read = run if isinstance(run, Run) else read_run(run)
     labels = _catalog(read, catalog)

@@ -35,7 +35,7 @@ def test_the_python_examples_run(
     told = capsys.readouterr().out
     assert "look_alike_auc" in told
     assert "weight-cosine" in told
-    assert (tmp_path / "runs" / "mine" / "card.md").is_file()
+    assert (tmp_path / "runs" / "ratio" / "card.md").is_file()
 
 
 def write_scores(path: Path) -> None:

@@ -158,7 +158,7 @@ def test_odds_and_other_explanations_stand_beside_the_ratio(derived: dict[str, A
     assert kinds["sibling"]["weight"]["upper"] <= np.log10(9) + 1e-9
     for relation in ("shared-init", "distilled"):
         assert kinds[relation]["weight"]["log10_lr"] is None
-        assert "of these shapes the calibration has" in kinds[relation]["weight"]["reason"]
+        assert "pair of these shapes; at least 3 lineages" in kinds[relation]["weight"]["reason"]
         assert "at least 3 lineages are needed" in kinds[relation]["weight"]["reason"]
 
 
@@ -402,7 +402,7 @@ def test_failing_metric_leaves_the_rest(evaluated: Evaluated, monkeypatch: pytes
     ],
 )
 def test_bad_usage_is_one_line(evaluated: Evaluated, arguments: tuple[str, ...], said: str) -> None:
-    done = command("compare", *arguments, "--catalog", evaluated.catalog, cache=evaluated.cache)
+    done = command("compare", *arguments, "--quiet", "--catalog", evaluated.catalog, cache=evaluated.cache)
     assert done.code == 2
     (line,) = done.err.splitlines()
     assert line.startswith("error: ")

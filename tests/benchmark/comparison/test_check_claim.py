@@ -85,7 +85,7 @@ def test_nothing_is_called_inconsistent_beyond_what_the_lineages_back(
     found = asked(calibrated, "f0c0", "--base", "f3", "--confidence", 0.95)
     assert found["answer"] == "cannot say"
     assert "not excluded" in found["bases"][0]["because"]
-    assert "fewer than 19" in found["bases"][0]["because"]
+    assert "needs at least 19" in found["bases"][0]["because"]
 
 
 def test_several_bases_share_the_confidence_and_the_worst_answer_counts(calibrated: Calibrated) -> None:
