@@ -104,7 +104,7 @@ def test_a_section_of_the_page_is_replaced(tmp_path: Path) -> None:
         write(found, tmp_path)
         text = page.read_text(encoding="utf-8")
         assert "old" not in text
-        assert text.count("| a | .951 | – | 400 |") == 1
+        assert text.count("| a | 0.951 | – | 400 |") == 1
         assert text.startswith("above\n<!-- study:x -->")
         assert text.endswith("<!-- /study:x -->\nbelow\n")
     with pytest.raises(ValueError, match="no section"):

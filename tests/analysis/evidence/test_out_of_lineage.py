@@ -106,7 +106,7 @@ def test_three_lineages_of_four_can_weigh_one_by_the_others(holders: int, lineag
 @pytest.mark.parametrize("lineages", [2, 3])
 def test_negatives_of_three_lineages_can_weigh_one_by_the_others(lineages: int) -> None:
     pairs = replace(given(MIXED, 3, 4), negatives="look-alike", n_negative_lineages=lineages)
-    told = "2 lineages with look-alike pairs: it takes at least 3 to weigh one by the others"
+    told = "2 lineages with look-alike pairs: leave-one-out needs at least 3"
     assert too_few_lineages(pairs) == (told if lineages == 2 else "")
 
 

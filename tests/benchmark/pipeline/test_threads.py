@@ -46,8 +46,12 @@ def test_a_unit_has_one_thread_of_torch_and_of_linear_algebra(tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    noted = [json.loads(line) for line in calls(tmp_path) if line.startswith("[")]
-    assert len(noted) == 4 + 6  # four models, six pairs
+    told = calls(tmp_path)
+    noted = [json.loads(line) for line in told if line.startswith("[")]
+    assert len(noted) == 4 + 2 * 6  # four models; six pairs, each once the other way round too
+    assert sorted(line.split()[0] for line in set(told) - set(map(json.dumps, noted))) == (
+        ["fingerprint"] * 4 + ["similarity"] * 12
+    )
     assert {count for one in noted for count in one} == {1}
     assert all(len(one) > 1 for one in noted), "no thread pool was seen"
 

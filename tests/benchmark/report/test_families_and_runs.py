@@ -77,9 +77,9 @@ def test_page_and_text_show_both() -> None:
 def test_a_run_without_families_and_branches_says_nothing_of_them() -> None:
     without = with_every(results(), by_family=(), run_points=())
     text = page(run(), without, scores())
-    assert 'id="families"' not in text
-    assert 'id="runs"' not in text
-    assert "#families" not in text
+    for name in ("families", "runs"):
+        assert f'<section id="{name}"' not in text
+        assert f'href="#{name}"' not in text
     said = markdown(run(), without, scores())
     assert "Scores along a training run" not in said
-    assert "Whose look-alikes" not in said
+    assert "Look-alikes by model family" not in said

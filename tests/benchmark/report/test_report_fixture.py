@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -380,6 +381,11 @@ def made_sections() -> tuple[MetricSection, ...]:
 def made_page() -> str:
     """Its page."""
     return page(run(), results(), scores())
+
+
+def unlinked(html: str) -> str:
+    """A page without its links to the glossary, so that sentences can be found whole."""
+    return re.sub(r'<a class="term"[^>]*>(.*?)</a>', r"\1", html, flags=re.DOTALL)
 
 
 def part(html: str, name: str) -> str:

@@ -115,7 +115,7 @@ def test_command_writes_the_panel_and_a_second_rendering_keeps_it(
     assert analysis.as_json(kept) == analysis.as_json(zoo_against_real([zoo, read_run(table)]))
     for name in ("report.html", "report.md"):
         page = (zoo.path / name).read_text(encoding="utf-8")
-        assert "Zoo against real" in page
+        assert "Zoo vs. real models" in page
         assert "a paper" in page
     before = (zoo.path / "report.html").read_bytes()
     assert command("report", zoo.path, cache=evaluated.cache).code == 0
