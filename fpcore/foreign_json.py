@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias, cast
 
 from fpcore.errors import BadCheckpoint
 from fpcore.printable import shown
 
-if TYPE_CHECKING:
-    from fpcore.storage.tensor_source import Json
+__all__ = ["DEEPEST", "LARGEST", "Json", "parse_json"]
 
-__all__ = ["DEEPEST", "LARGEST", "parse_json"]
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 DEEPEST: Final = 64
 """Lists and objects within each other: no file of a model has a third of that."""

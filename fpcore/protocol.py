@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.fingerprint import Fingerprint
-from fpcore.storage.tensor_source import Json
+from fpcore.foreign_json import Json
 
 __all__ = ["FUNCTION_PRESERVING", "INVARIANCES", "Claim", "Cost", "Metric"]
 

@@ -12,10 +12,10 @@ from typing import Final
 import fpcore
 from benchmark.catalog.model import Facts
 from fpcore.checkpoints.remote_files import explained
+from fpcore.foreign_json import Json
 from fpcore.remote.card import HubCard, read_card, read_settings
 from fpcore.remote.requests import Unreachable
 from fpcore.remote.traffic import Traffic
-from fpcore.storage.tensor_source import Json
 
 __all__ = [
     "Derivation",

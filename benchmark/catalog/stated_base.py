@@ -16,7 +16,7 @@ from benchmark.catalog.catalog import Catalog
 from benchmark.catalog.hub_entry import card_of, settings_of
 from benchmark.catalog.model import HubSource, Model, PathSource
 from benchmark.session.errors import UsageError
-from fpcore.storage.tensor_source import Json
+from fpcore.foreign_json import Json
 
 __all__ = ["StatedBase", "stated_base"]
 

@@ -57,11 +57,18 @@ def csv_text(frame: pd.DataFrame) -> str:
     qwen,1.0
     """
 
-    def cell(value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        text = printable(value)
-        return f"'{text}" if FORMULA.match(value) else text
+    def cell(text: str) -> str:
+        return f"'{printable(text)}" if FORMULA.match(text) else printable(text)
 
-    plain = frame.apply(lambda column: column.map(cell) if column.dtype.kind not in "biufc" else column)
-    return str(plain.rename(columns=cell).to_csv(index=False)).rstrip("\n")
+    def cells(column: pd.Series) -> pd.Series:
+        if column.dtype.kind in "biufc":
+            return column
+        # Millions of rows say a few thousand different things: each is looked at once.
+        distinct = [text for text in column.unique() if isinstance(text, str)]
+        changed = {text: new for text in distinct if (new := cell(text)) != text}
+        if not changed:
+            return column
+        return column.map(lambda value: changed.get(value, value) if isinstance(value, str) else value)
+
+    plain = frame.apply(cells).rename(columns=lambda name: cell(name) if isinstance(name, str) else name)
+    return str(plain.to_csv(index=False)).rstrip("\n")

@@ -40,9 +40,10 @@ from fpcore.checkpoints.gguf_roles import gguf_views
 from fpcore.checkpoints.gguf_rows import PerHead, RowOrder, order_of
 from fpcore.checkpoints.gguf_shape import GgufShape, architecture_of
 from fpcore.errors import BadCheckpoint
+from fpcore.foreign_json import Json
 from fpcore.storage.element_types import CARRIERS, Raw
 from fpcore.storage.flat_tensor import DecodedTensor, FlatTensor, HeldTensor, TensorInFile
-from fpcore.storage.tensor_source import Config, Json, TensorInfo, integer
+from fpcore.storage.tensor_source import Config, TensorInfo, integer
 
 if TYPE_CHECKING:
     import torch

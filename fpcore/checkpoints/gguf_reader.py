@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from fpcore.checkpoints.gguf_header import read_gguf_header
 from fpcore.errors import BadCheckpoint, UnreadableTensor, first_line
+from fpcore.foreign_json import Json
 from fpcore.plain_files import open_file
-from fpcore.storage.tensor_source import Json
 
 __all__ = [
     "Field",

@@ -9,7 +9,7 @@ from fpcore.anatomy import Architecture, Roles
 from fpcore.anatomy.architecture import MOST_SIZE
 from fpcore.checkpoints.gguf_architectures import Known
 from fpcore.counts import count
-from fpcore.storage.tensor_source import Json
+from fpcore.foreign_json import Json
 
 __all__ = ["GgufShape", "architecture_of"]
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fpcore.errors import BadCheckpoint
-from fpcore.storage.tensor_source import Config, Json, TensorInfo, integer
+from fpcore.foreign_json import Json
+from fpcore.storage.tensor_source import Config, TensorInfo, integer
 
 if TYPE_CHECKING:
     import torch

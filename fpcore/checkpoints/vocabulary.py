@@ -8,10 +8,9 @@ from typing import Final
 
 from fpcore.counts import count
 from fpcore.errors import BadCheckpoint
-from fpcore.foreign_json import parse_json
+from fpcore.foreign_json import Json, parse_json
 from fpcore.plain_files import read_file
 from fpcore.printable import shown
-from fpcore.storage.tensor_source import Json
 
 __all__ = ["read_vocabulary"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.checkpoints.gguf_file import UNREAD
 from fpcore.errors import BadCheckpoint, NotComparable
+from fpcore.foreign_json import Json
 from fpcore.storage.dequantised import dequantised_tensors, read_dequantised
-from fpcore.storage.tensor_source import Json
 
 if TYPE_CHECKING:
     import torch

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from fpcore.errors import BadCheckpoint
+from fpcore.foreign_json import Json
 from fpcore.remote.repository import Repository, described_repository, listing
 from fpcore.remote.requests import read_all
 from fpcore.remote.traffic import Traffic
-from fpcore.storage.tensor_source import Json
 
 __all__ = ["HubCard", "read_card", "read_settings"]
 

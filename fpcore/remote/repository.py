@@ -11,9 +11,9 @@ from typing import Final
 from urllib.parse import quote
 
 from fpcore.errors import BadCheckpoint
+from fpcore.foreign_json import Json
 from fpcore.remote.requests import Answer, ask, read_all
 from fpcore.remote.traffic import Traffic
-from fpcore.storage.tensor_source import Json
 
 __all__ = ["Repository", "RepositoryFile", "described_repository", "listing", "look_up"]
 

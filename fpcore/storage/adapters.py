@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from fpcore.errors import BadCheckpoint, UnreadableTensor
+from fpcore.foreign_json import Json
 from fpcore.printable import shown
 from fpcore.storage.stored_weight import Refused, StoredWeight
-from fpcore.storage.tensor_source import Config, Json, TensorInfo, TensorSource
+from fpcore.storage.tensor_source import Config, TensorInfo, TensorSource
 
 if TYPE_CHECKING:
     import torch

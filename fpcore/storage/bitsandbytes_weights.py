@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from fpcore.counts import count
 from fpcore.errors import BadCheckpoint, UnreadableTensor
-from fpcore.foreign_json import parse_json
+from fpcore.foreign_json import Json, parse_json
 from fpcore.storage.number_codes import as_bytes, nibbles
 from fpcore.storage.stored_weight import Coded, Rows, StoredWeight
-from fpcore.storage.tensor_source import Json, TensorInfo, TensorSource
+from fpcore.storage.tensor_source import TensorInfo, TensorSource
 
 if TYPE_CHECKING:
     import torch

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fpcore.errors import UnreadableTensor
+from fpcore.foreign_json import Json
 from fpcore.storage.number_codes import scale_values, unpack_fp4, unpack_integers
 from fpcore.storage.stored_weight import Coded, Refused, Rows, StoredWeight
-from fpcore.storage.tensor_source import Config, Json, TensorInfo, TensorSource, integer, quantisation
+from fpcore.storage.tensor_source import Config, TensorInfo, TensorSource, integer, quantisation
 
 if TYPE_CHECKING:
     import torch

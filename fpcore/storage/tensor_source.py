@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from fpcore.counts import count
+from fpcore.foreign_json import Json
 from fpcore.storage.flat_tensor import FlatTensor, HeldTensor
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Config", "Json", "TensorInfo", "TensorSource", "integer", "quantisation"]
+__all__ = ["Config", "TensorInfo", "TensorSource", "integer", "quantisation"]
 
-Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Config: TypeAlias = Mapping[str, Json]
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import Evaluated
-from typed_results import metric_result, results
+from typed_results import metric_result, results, run_record
 
 from analysis.summary_parts import ClaimAudit
 from benchmark.results.files import RunDirectory
@@ -51,7 +51,7 @@ def written(folder: Path) -> RunDirectory:
             rows.append((a, b, probability, "derived" if derived else "independent", method, a[0], b[0]))
     names = ["model_a", "model_b", "score", "relation", "method", "lineage_a", "lineage_b"]
     frame = pd.DataFrame(rows, columns=names).assign(
-        architecture_a="cell", architecture_b="cell", status="ok"
+        architecture_a="cell", architecture_b="cell", status="ok", reason=""
     )
     probability = frame.assign(metric="modeldna-probability")
     p_value = frame.assign(
@@ -70,6 +70,7 @@ def written(folder: Path) -> RunDirectory:
         for name, (stated, forged) in named.items()
     )
     directory.write_results(replace(results(), metrics=metrics))
+    directory.conclude(run_record())
     return directory
 
 

@@ -311,7 +311,7 @@ def test_what_cannot_be_had_is_one_line_each_and_the_others_come(
     errors = said.err.splitlines()
     assert len(errors) == 5
     assert errors[0] == "error: u/gated: gated on the hub; accept its terms there and set HF_TOKEN"
-    assert errors[1].startswith("error: u/gone: the hub answered with an error")
+    assert errors[1] == "error: u/gone: withdrawn: the hub no longer serves it; name another model"
     assert "no such model on the hub" in errors[2]
     assert errors[3] == "error: u/good@v2: no such revision on the hub"
     assert errors[4] == "error: three words: not of the form org/name[@revision]"

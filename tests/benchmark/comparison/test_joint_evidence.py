@@ -202,7 +202,7 @@ def test_strips_hold_extreme_scores() -> None:
     weight = EvidenceWeight(0.0, -1.0, 1.0, False, 0.5, 9, 9, 9, 9, 9, False, "", held)
     drawn = weight_strip("a < b", weight, None, 1.02)
     assert 'circle class="neither"' in drawn
-    assert 'circle class="kin"' in weight_strip("a", weight, "derivation", 1.02)
+    assert 'circle class="child"' in weight_strip("a", weight, "derivation", 1.02)
     assert 'circle class="alike"' in weight_strip("a", weight, "independence", 1.02)
     assert "nan" not in drawn + weight_axis(1.02)
     assert "a &lt; b" in drawn
