@@ -14,7 +14,8 @@ from benchmark.catalog import load_catalog
 from benchmark.catalog.show import check_text, pairs_text, show_text, tree_text
 from benchmark.zoo.recipe_forms import parse_recipes
 catalog = load_catalog()
-check_text(catalog), pairs_text(catalog), show_text(catalog, "zoo/qwen-a"), tree_text(catalog, "zoo/qwen-a")
+check_text(catalog), pairs_text(catalog, "shared-init")
+show_text(catalog, "zoo/qwen-a"), tree_text(catalog, "zoo/qwen-a")
 catalog.forgeries()
 assert len(parse_recipes(catalog.zoo_recipes)) > 100
 print(*sys.modules)
