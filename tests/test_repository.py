@@ -74,6 +74,16 @@ def test_nothing_loose_in_benchmark() -> None:
     assert {path.name for path in (ROOT / "benchmark").glob("*.py")} == {"__init__.py", "__main__.py"}
 
 
+def test_every_csv_is_written_by_what_knows_of_formulas() -> None:
+    """A model named ``=cmd()`` must not be computed by whoever opens a table in a spreadsheet."""
+    writers = {
+        path.name
+        for path in (ROOT / "benchmark").rglob("*.py")
+        if ".to_csv(" in path.read_text(encoding="utf-8")
+    }
+    assert writers == {"plain_text.py"}
+
+
 def test_types_say_what_they_mean() -> None:
     """`Any` switches the type checker off: the number of places only ever falls."""
     found: Counter[str] = Counter()

@@ -170,6 +170,7 @@ def _many(
     from benchmark.comparison.compare_pairs import compare_pairs
     from benchmark.comparison.pairs_text import pairs_table
     from benchmark.session.files import atomic_path, write_json
+    from benchmark.session.plain_text import csv_text
 
     found = compare_pairs(
         pairs,
@@ -185,7 +186,7 @@ def _many(
     elif out is not None:
         with atomic_path(out) as temporary:
             if out.suffix == ".csv":
-                found.table().to_csv(temporary, index=False)
+                temporary.write_text(csv_text(found.table()) + "\n", encoding="utf-8")
             else:
                 found.table().to_parquet(temporary, index=False)
     if json_:

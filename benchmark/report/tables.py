@@ -11,6 +11,7 @@ from analysis import Interval
 from benchmark.report.notation import UNDEFINED, interval, p_value, percent_interval, plain, signed
 from benchmark.results.run import Run
 from benchmark.session.errors import UsageError
+from benchmark.session.plain_text import csv_text
 
 __all__ = ["FIGURES", "TABLES", "kinds", "run_tables"]
 
@@ -85,7 +86,7 @@ def run_tables(run: Run, wanted: Sequence[str]) -> dict[str, str]:
             "families": run.families,
             "decay": run.decay,
         }
-        found |= {f"{name}.csv": frame.to_csv(index=False) for name, frame in frames.items() if len(frame)}
+        found |= {f"{name}.csv": csv_text(frame) + "\n" for name, frame in frames.items() if len(frame)}
     if "latex" in wanted:
         written: Mapping[str, Callable[[Run], str]] = {
             "metrics": _metrics,

@@ -96,6 +96,13 @@ def test_a_bad_row_fails_alone(evaluated: Evaluated, tmp_path: Path) -> None:
     assert table["supports"].tolist()[0] == "derivation"
 
 
+def test_names_are_no_formulas_in_the_table_of_cases(evaluated: Evaluated, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("model_a,model_b\n=1+1,f1\n")
+    assert typed(evaluated, pairs, "--quiet", "--out", tmp_path / "cases.csv").code == 1
+    assert "'=1+1" in pd.read_csv(tmp_path / "cases.csv")["model_a"].tolist()
+
+
 def test_the_terminal_and_the_other_files(evaluated: Evaluated, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.parquet"
     pd.DataFrame(PAIRS, columns=["model_a", "model_b"]).to_parquet(pairs)
