@@ -228,8 +228,12 @@ def test_a_method_opens_its_pairs_and_a_pair_every_metric(browser: Browser, repo
     assert rows == pytest.approx(dict(zip(both["metric"], both["score"], strict=True)), rel=1e-4)
     assert f"lookalike compare {pair[0]} {pair[1]}" in browser.js(f"{view}.textContent")
     browser.js(f"{view}.close()")
-    # The browser tells the page of a closed dialog a moment later, perhaps before this asks: look, not listen.
-    gone = "(done, tries) => location.hash && tries ? setTimeout(wait, 20, done, tries - 1) : done(location.hash)"
+    # The browser tells the page of a closed dialog a moment later, perhaps before this asks: look, do not
+    # listen.
+    gone = (
+        "(done, tries) => location.hash && tries"
+        " ? setTimeout(wait, 20, done, tries - 1) : done(location.hash)"
+    )
     told = f"(() => {{ const wait = {gone}; return new Promise((done) => wait(done, 3000)); }})()"
     assert browser.call("Runtime.evaluate", expression=told, awaitPromise=True)["result"]["value"] == ""
     assert browser.complaints == []
