@@ -90,7 +90,7 @@ class Threshold(Shown):
 
     @property
     def finds_any(self) -> bool:
-        """Whether any derived pair reaches it: a value above every score accuses nobody, and serves nobody."""
+        """Whether any derived pair reaches it: one above every score accuses nobody and serves nobody."""
         return not self.tpr.estimate <= 0.0
 
     def __str__(self) -> str:

@@ -58,7 +58,7 @@ class RelatedPairs:
 
 
 def related_pairs(graph: Graph, chosen: Iterable[str], relation: str | None = None) -> RelatedPairs:
-    """Every two of the chosen models, no two of them one model, with the code of their relation; or of one."""
+    """Every two of the chosen models, no two of them one model, with the code of their relation."""
     ids = tuple(sorted(chosen))
     rows = np.array([graph.index[name] for name in ids], dtype=np.intp)
     a, b = np.triu_indices(len(ids), k=1)

@@ -68,7 +68,7 @@ def _separating(sections: Iterable[MetricSection]) -> list[MetricSection]:
 
 
 def _held(sections: Sequence[MetricSection]) -> tuple[float, list[tuple[MetricSection, Threshold]]]:
-    """The largest allowed false-positive rate, and what of any use is certified at it; NaN without a threshold."""
+    """The largest allowed false-positive rate, and what is certified at it; NaN without a threshold."""
     firsts = [(section, section.calibrated) for section in sections]
     at = max((item.max_fpr for _, item in firsts if item), default=math.nan)
     return at, [(one, item) for one, item in firsts if item and item.max_fpr == at and certified(item)]

@@ -356,8 +356,8 @@ def test_printing_gives_a_summary_that_fits_the_sheet(browser: Browser, report: 
     # Paper has room for every metric, and one size of type in a table.
     heads = "[...document.querySelectorAll('#survival-table thead th')].filter((head) => head.offsetWidth)"
     assert browser.js(f"{heads}.length") == 1 + len(METRICS)
-    sizes = "[...document.querySelectorAll('#attack-table td *')].map((one) => getComputedStyle(one).fontSize)"
-    assert len(set(browser.js(sizes))) == 1
+    cells = "[...document.querySelectorAll('#attack-table td *')]"
+    assert len(set(browser.js(f"{cells}.map((one) => getComputedStyle(one).fontSize)"))) == 1
 
 
 TABLE = "document.querySelector('#survival-table')"
