@@ -41,8 +41,8 @@ class Decision:
 def deciding_threshold(result: MetricSummary) -> Decision:
     """What the metric's authors claim, unless it fails; else what was calibrated for an FPR of `MAX_FPR`.
 
-    The rate is among look-alikes, or among all independent pairs where there are none. A claim that fails calls
-    nearly everything derived, or nearly nothing: by it no forgery would turn a call.
+    The rate is among look-alikes, or among all independent pairs where there are none. A claim that fails
+    calls nearly everything derived, or nearly nothing: by it no forgery would turn a call.
     """
     claim = result.claim
     if claim is not None and claim.threshold is not None and result.claim_verdict != ClaimWord.FAILS:
