@@ -88,6 +88,11 @@ class Threshold(Shown):
         """The pairs that a false positive is about, in words."""
         return "look-alikes" if self.negatives == "look-alike" else "all independent pairs"
 
+    @property
+    def finds_any(self) -> bool:
+        """Whether any derived pair reaches it: one above every score accuses nobody and serves nobody."""
+        return not self.tpr.estimate <= 0.0
+
     def __str__(self) -> str:
         asked = f"FPR ≤ {number(self.max_fpr)} among {self.against}"
         asked += f" at confidence {number(self.confidence)}"

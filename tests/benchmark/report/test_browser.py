@@ -353,6 +353,11 @@ def test_printing_gives_a_summary_that_fits_the_sheet(browser: Browser, report: 
     tables = "[...document.querySelectorAll('main table')].filter((table) => table.offsetHeight)"
     over = f"{tables}.filter((one) => one.getBoundingClientRect().right > {SHEET}).map((one) => one.id)"
     assert browser.js(over) == []
+    # Paper has room for every metric, and one size of type in a table.
+    heads = "[...document.querySelectorAll('#survival-table thead th')].filter((head) => head.offsetWidth)"
+    assert browser.js(f"{heads}.length") == 1 + len(METRICS)
+    cells = "[...document.querySelectorAll('#attack-table td *')]"
+    assert len(set(browser.js(f"{cells}.map((one) => getComputedStyle(one).fontSize)"))) == 1
 
 
 TABLE = "document.querySelector('#survival-table')"
