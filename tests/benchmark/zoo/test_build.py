@@ -171,6 +171,7 @@ def test_a_second_build_trains_nothing_and_a_changed_recipe_only_what_it_must(bu
     assert not (out / WEIGHTS / ".adapted.left").exists()
 
 
+@pytest.mark.slow
 def test_a_zoo_that_grows_remembers_every_version_it_was_made_with(built, tmp_path):
     out = tmp_path / "zoo"
     shutil.copytree(built[0], out)
