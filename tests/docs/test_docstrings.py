@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("analysis", "fpcore", "benchmark")
 HERE = ("analysis", "benchmark")  # those of fpcore open models: tests/fpcore/test_examples.py has them
-SLOW = {"benchmark.evaluation.evaluate"}  # judges a metric on the zoo
+SLOW = {"benchmark.comparison.find_parents", "benchmark.evaluation.evaluate", "benchmark.pipeline.verify"}
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 

@@ -227,6 +227,7 @@ def test_failing_and_slow_pairs_leave_the_rest_whole(faulty: Path, tmp_path: Pat
     assert "A function with two bad pairs" in (tmp_path / "out" / "card.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_cause_is_said_once_with_its_line_however_many_pairs_it_fails(faulty: Path, tmp_path: Path) -> None:
     (tmp_path / "sizes.py").write_text(SIZES)
     said = command(
@@ -412,6 +413,7 @@ def test_symmetry_is_tried_on_a_sample(faulty: Path, tmp_path: Path, monkeypatch
     assert "(4 pairs of 15 were tried)" in one_way(faulty, tmp_path, "half").err
 
 
+@pytest.mark.slow
 def test_a_limit_and_a_dry_run(faulty: Path, tmp_path: Path) -> None:
     planned = one_way(faulty, tmp_path, "nearly", "--limit", 4, "--dry-run")
     assert planned.code == 0, planned.err

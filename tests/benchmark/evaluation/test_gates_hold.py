@@ -122,6 +122,7 @@ def test_an_import_that_ends_the_process_is_bad_input(folder: Path, tmp_path: Pa
         assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_metric_of_another_package_runs_apart_too(folder: Path, tmp_path: Path) -> None:
     package = tmp_path / "installed"
     about = package / "crashing-1.0.dist-info"
