@@ -307,14 +307,14 @@ class CalibrationRun:
     def lacks(self, metric: fpcore.Metric) -> str:
         """Why it says nothing of a metric; empty if it does."""
         which = "the shipped calibration" if self.shipped else "the calibration"
-        again = "calibrate by a run of your own" if self.shipped else "run it again"
+        again = "calibrate with a run of your own" if self.shipped else "run it again"
         if metric.name not in self.metrics:
-            return f"{which} does not have {metric.name}; {again} with this metric"
+            return (
+                f"{which} does not have {metric.name}; {again}{'' if self.shipped else ' with this metric'}"
+            )
         version = self.results[metric.name].version
         if version is not None and version != metric.version:
-            return (
-                f"{which} has version {version} of {metric.name}, this is version {metric.version}; {again}"
-            )
+            return f"calibrated at version {version}, this is version {metric.version}; {again}"
         return ""
 
     def why_spared(self, metric: ChosenMetric, cells: tuple[str, str]) -> str:

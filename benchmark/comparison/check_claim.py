@@ -105,7 +105,7 @@ def check_claim(
     claim = stated_base(loaded, typed) if base is None else _given(base)
     if typed in claim.bases:
         raise UsageError(f"check-claim {typed}: the base is the model itself; name another: --base X")
-    run = open_calibration(calibration, session.cache)
+    run = None if calibration is None else open_calibration(calibration, session.cache)
     chosen, unknown = metrics_to_use(metrics, run)
     adapter = isinstance(locate_typed(loaded, typed).open_unchecked(), AdapterCheckpoint)
     scorer = PairScorer(

@@ -73,7 +73,7 @@ def compare(
     """
     session = Session.start(cache=cache, device=device, workers=1, quiet=quiet)
     loaded = load_catalog(catalog)
-    run = open_calibration(calibration, session.cache)
+    run = None if calibration is None else open_calibration(calibration, session.cache)
     typed = (str(model_a), str(model_b))
     check_typed(loaded, typed)
     comparer = Comparer(

@@ -166,7 +166,7 @@ def compare_pairs(
     rows = _rows(pairs)
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
     loaded = load_catalog(catalog)
-    run = open_calibration(calibration, session.cache)
+    run = None if calibration is None else open_calibration(calibration, session.cache)
     errors = {place: why for place, typed in rows.items() if (why := _refused(loaded, typed))}
     named = dict.fromkeys(text for place, typed in rows.items() if place not in errors for text in typed)
     comparer = Comparer(

@@ -20,18 +20,18 @@ def shipped_calibration() -> Path:
     Examples
     --------
     >>> sorted(path.name for path in shipped_calibration().iterdir())
-    ['forgeries.parquet', 'results.json', 'run.json', 'scores.parquet']
+    ['results.json', 'run.json', 'scores.parquet']
     """
     return Path(__file__).parents[1] / "calibrations" / "zoo"
 
 
-def open_calibration(named: Path | str | None, cache: Cache | None = None) -> CalibrationRun | None:
+def open_calibration(named: Path | str, cache: Cache | None = None) -> CalibrationRun:
     """Open the calibration that a user means.
 
     Parameters
     ----------
-    named : path, "shipped", or None
-        A run directory; "shipped" is the package's own, unless a directory here has that name; None: without.
+    named : path or "shipped"
+        A run directory; "shipped" is the package's own, unless a directory here has that name.
     cache : Cache, optional
         As for `CalibrationRun`.
 
@@ -40,8 +40,6 @@ def open_calibration(named: Path | str | None, cache: Cache | None = None) -> Ca
     UsageError
         Not the directory of a finished run, or of another schema.
     """
-    if named is None:
-        return None
     if str(named) == SHIPPED and not Path(named).exists():
         return CalibrationRun(shipped_calibration(), cache, shipped=True)
     return CalibrationRun(named, cache)
