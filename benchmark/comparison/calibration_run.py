@@ -306,12 +306,9 @@ class CalibrationRun:
 
     def lacks(self, metric: fpcore.Metric) -> str:
         """Why it says nothing of a metric; empty if it does."""
-        which = "the shipped calibration" if self.shipped else "the calibration"
-        again = "calibrate with a run of your own" if self.shipped else "run it again"
+        again = "calibrate with a run of your own" if self.shipped else "run it again with this metric"
         if metric.name not in self.metrics:
-            return (
-                f"{which} does not have {metric.name}; {again}{'' if self.shipped else ' with this metric'}"
-            )
+            return f"the calibration does not have {metric.name}; {again}"
         version = self.results[metric.name].version
         if version is not None and version != metric.version:
             return f"calibrated at version {version}, this is version {metric.version}; {again}"
