@@ -2,7 +2,8 @@
 
 ``python -m studies.shipped_calibration`` makes the run and replaces benchmark/calibrations/zoo where the run
 says anything else than that; the same code, zoo and packages give the same bytes on machines of one kind.
-``--check`` writes nothing and exits 1 if it would. ``--run RUN`` takes a finished run of the same metrics.
+``--check`` writes nothing, says what is out of step, and exits 1 if it would write. ``--run RUN`` takes a
+finished run of the same metrics.
 """
 
 from __future__ import annotations
@@ -22,17 +23,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import benchmark
+import fpcore
 from analysis.columns import COLUMNS
 from analysis.discrimination.roc import RocCurve
 from analysis.summary_parts import Curves
+from benchmark.catalog import Catalog, load_catalog
 from benchmark.comparison.shipped_calibration import shipped_calibration
+from benchmark.pipeline.forgeries import planned_forgeries
 from benchmark.pipeline.metric_names import choose_metrics
+from benchmark.pipeline.verified_results import label_differences
 from benchmark.results.files import RunDirectory
 from benchmark.results.run import Run, read_run
 from benchmark.results.schema import Machine, MetricResult, Results, RunRecord
 from benchmark.session.files import write_bytes
+from benchmark.session.packages import file_digest
+from benchmark.zoo.manifest import MANIFEST, SHIPPED as ZOO
 
-__all__ = ["METRICS", "differs", "write_calibration"]
+__all__ = ["METRICS", "differs", "out_of_step", "write_calibration"]
 
 METRICS: Final = (*choose_metrics(None), "canonical-similarity")
 """The cheap ones, and the one that neither forgery nor laundering deceives at little cost."""
@@ -71,6 +78,39 @@ def differs(run: Run, folder: Path) -> list[str]:
         write_calibration(replace(run, record=same_day), Path(made))
         names = sorted({path.name for place in (made, folder) for path in Path(place).glob("*")})
         return [name for name in names if _bytes(Path(made) / name) != _bytes(folder / name)]
+
+
+def out_of_step(folder: Path, catalog: Catalog) -> list[str]:
+    """What a calibration says of metrics, zoo and catalog that is no longer so; empty where all is.
+
+    Parameters
+    ----------
+    folder : Path
+    catalog : Catalog
+        The shipped one.
+
+    Raises
+    ------
+    UsageError
+        It is of another schema, was edited, or is of a run that has not ended.
+    """
+    run = read_run(folder)
+    found = [] if run.record.status == "complete" else [f"its status is {run.record.status}"]
+    held, wanted = {one.metric: one.version for one in run.results.metrics}, dict.fromkeys(METRICS)
+    found += [f"{name}: it should not be there" for name in held.keys() - wanted.keys()]
+    found += [
+        f"{name}: version {held.get(name, 'none')}, now {version}"
+        for name in METRICS
+        if held.get(name) != (version := fpcore.metric(name).version)
+    ]
+    if run.record.code["zoo manifest"] != file_digest(ZOO / MANIFEST):
+        found.append("zoo: its manifest is another")
+    here = catalog.pairs([one.id for one in catalog.models.values() if one.available and not one.remote])
+    now = {*here["model_a"], *here["model_b"]}
+    found += [f"{model}: in one of catalog and calibration" for model in sorted(now ^ {*run.record.models})]
+    forged = {*planned_forgeries(catalog, run.record.models)["forged"]}
+    found += [f"{model}: a forgery in one of them" for model in sorted(forged ^ {*run.record.forgeries})]
+    return found if found else [str(one) for one in label_differences(run, catalog)]
 
 
 def _record(record: RunRecord) -> RunRecord:
@@ -148,6 +188,8 @@ def main() -> None:
     size = sum(path.stat().st_size for path in folder.glob("*"))
     told = f"differs in {', '.join(found)}" if found else "as it is made today"
     print(f"{folder}: {size:,} bytes, {told}{'; written anew' if found and not asked.check else ''}")
+    for line in out_of_step(folder, load_catalog()):
+        print(f"  out of step: {line}")
     sys.exit(int(bool(found) and asked.check))
 
 

@@ -159,7 +159,8 @@ def compare_pairs(
 
     Examples
     --------
-    >>> found = compare_pairs([("zoo/qwen-a", "zoo/qwen-b"), ("zoo/qwen-a", "nowhere")], metrics="norm-std")
+    >>> pairs = [("zoo/qwen-a", "zoo/qwen-b"), ("zoo/qwen-a", "nowhere")]
+    >>> found = compare_pairs(pairs, calibration=None, metrics="norm-std")
     >>> found.table()[["row", "model_b", "status"]].to_numpy().tolist()
     [['row 1', 'zoo/qwen-b', 'ok'], ['row 2', 'nowhere', 'failed']]
     """
