@@ -2,13 +2,14 @@
 #   make run    the calibration report of the shipped catalog (report.html in runs/)
 #   make test   style, types and tests, in minutes; make test-slow: the tests that take longer
 #   make docs   the documentation as a site (build/site/index.html)
+#   make dist-check   wheel and sdist, built and used away from the clone
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # A Linux machine without an NVIDIA GPU takes the pinned CPU build of torch; every other machine chooses freely.
 CONSTRAINT := $(shell [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 && echo "-c constraints.txt")
 
-.PHONY: run test test-slow docs setup clean
+.PHONY: run test test-slow docs dist-check setup clean
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -32,6 +33,9 @@ test-slow: setup
 docs: setup
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/docs docs build/site
 	@echo "build/site/index.html"
+
+dist-check: setup
+	$(BIN)/python -m tests.distribution
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -350,5 +350,5 @@ def _ordered(frame: pd.DataFrame, places: pd.Index[int]) -> tuple[pd.DataFrame, 
             if first in frame and second in frame:
                 a, b = frame[first].to_numpy(dtype=object), frame[second].to_numpy(dtype=object)
                 frame[first], frame[second] = np.where(swap, b, a), np.where(swap, a, b)
-    frame = frame.sort_values(["model_a", "model_b"], kind="stable")
+    frame = frame.sort_values(["model_a", "model_b"])  # stable: by two columns pandas sorts no other way
     return frame.reset_index(drop=True), places[frame.index]

@@ -88,6 +88,11 @@ class Threshold(Shown):
         """The pairs that a false positive is about, in words."""
         return "look-alikes" if self.negatives == "look-alike" else "all independent pairs"
 
+    @property
+    def finds_any(self) -> bool:
+        """Whether any derived pair reaches it: one above every score accuses nobody and serves nobody."""
+        return not self.tpr.estimate <= 0.0
+
     def __str__(self) -> str:
         asked = f"FPR ≤ {number(self.max_fpr)} among {self.against}"
         asked += f" at confidence {number(self.confidence)}"
@@ -233,9 +238,7 @@ def _calibrated(
     negatives = weighed.negatives
     value, reason = certified_value(weighed, max_fpr, confidence, n_metrics=n_metrics)
     needed = negatives_needed(max_fpr, shared_confidence(confidence, n_metrics))
-    left_out = partial(
-        held_out_rates, table, max_fpr, negatives=negatives, level=level, descending=weighed.rows
-    )
+    left_out = partial(held_out_rates, table, max_fpr, level=level, descending=weighed.rows)
     held_out, elsewhere = left_out(by="lineage"), left_out(by="architecture")
     return Threshold(
         max_fpr=max_fpr,

@@ -266,7 +266,7 @@ class Catalog(Shown):
             raise CatalogError(f"{a} and {b} are one model ({first}); a pair needs two")
         return first, second
 
-    def pairs(self, ids: Iterable[str] | None = None) -> pd.DataFrame:
+    def pairs(self, ids: Iterable[str] | None = None, *, relation: str | None = None) -> pd.DataFrame:
         """Every pair of models with its labels.
 
         Parameters
@@ -274,11 +274,13 @@ class Catalog(Shown):
         ids : iterable of str, optional
             Ids or aliases; default all models. Re-uploads are left out where their origin, or another
             re-upload of it, is there already: identical weights make no pair.
+        relation : str, optional
+            Only pairs of this relation.
 
         Raises
         ------
         CatalogError
-            An unknown name, or a forgery.
+            An unknown name or relation, or a forgery.
 
         Returns
         -------
@@ -296,11 +298,13 @@ class Catalog(Shown):
                  zoo/qwen-a          zoo/qwen-b independent
         zoo/qwen-a-ft-short          zoo/qwen-b independent
         """
+        if relation is not None and relation not in RELATIONS:
+            raise CatalogError(f"no relation {relation!r}; known: {', '.join(RELATIONS)}")
         wanted = self.models if ids is None else dict.fromkeys(map(self.resolve, ids))
         for name in wanted:
             if name in self.forged:
                 raise CatalogError(f"{name} is a forgery and stands in no honest pair; leave it out")
-        return pair_table(self.graph, self._one_each(wanted))
+        return pair_table(self.graph, self._one_each(wanted), relation)
 
     def shared_facts(self, ids: Iterable[str]) -> dict[tuple[str, str], frozenset[str]]:
         """What every two of some models have in common beside their shape.

@@ -328,14 +328,20 @@ class Graph:
             Ids of the open disputes that decide, "several disputes" (each would do), "weights only", or
             "independence not stated".
         """
-        held = np.array([pairs[a, b] for _, pairs in self._doubts], dtype=bool).T
-        kinds, which = np.unique(held, axis=0, return_inverse=True)
         names = [name for name, _ in self._doubts]
+        held = [pairs[a, b] for _, pairs in self._doubts]
+        # Millions of pairs are in doubt for a few reasons: each set of them is numbered, and worded once.
+        which = np.zeros(len(a), dtype=np.int64)
+        for place in range(0, len(held), 32):
+            for bit, holds in enumerate(held[place : place + 32]):
+                which |= holds.astype(np.int64) << bit
+            which = pd.factorize(which)[0].astype(np.int64) << 32
+        which >>= 32
         texts = [
-            ", ".join(name for name, holds in zip(names, kind, strict=True) if holds) or NOT_STATED
-            for kind in kinds
+            ", ".join(name for name, holds in zip(names, held, strict=True) if holds[pair]) or NOT_STATED
+            for pair in np.flatnonzero(~pd.Series(which).duplicated())
         ]
-        return np.array(texts, dtype=object)[which.reshape(-1)]
+        return np.array(texts, dtype=object)[which]
 
     def explain(self, a: int, b: int) -> Kinship:
         """Relation, method and reason of a pair given by numbers."""

@@ -36,7 +36,7 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class RelatedPairs:
-    """All unordered pairs of some models, by number, with their relations.
+    """Unordered pairs of some models, by number, with their relations.
 
     Attributes
     ----------
@@ -57,15 +57,19 @@ class RelatedPairs:
     codes: npt.NDArray[np.int8]
 
 
-def related_pairs(graph: Graph, chosen: Iterable[str]) -> RelatedPairs:
+def related_pairs(graph: Graph, chosen: Iterable[str], relation: str | None = None) -> RelatedPairs:
     """Every two of the chosen models, no two of them one model, with the code of their relation."""
     ids = tuple(sorted(chosen))
     rows = np.array([graph.index[name] for name in ids], dtype=np.intp)
     a, b = np.triu_indices(len(ids), k=1)
-    return RelatedPairs(ids, rows, a, b, graph.relations[rows[a], rows[b]])
+    codes = graph.relations[rows[a], rows[b]]
+    if relation is not None:
+        asked = codes == RELATIONS.index(relation)
+        a, b, codes = a[asked], b[asked], codes[asked]
+    return RelatedPairs(ids, rows, a, b, codes)
 
 
-def pair_table(graph: Graph, chosen: Sequence[str]) -> pd.DataFrame:
+def pair_table(graph: Graph, chosen: Sequence[str], relation: str | None = None) -> pd.DataFrame:
     """All unordered pairs of the chosen models.
 
     Parameters
@@ -73,6 +77,8 @@ def pair_table(graph: Graph, chosen: Sequence[str]) -> pd.DataFrame:
     graph : Graph
     chosen : sequence of str
         Model ids, no two of them one model.
+    relation : str, optional
+        Only pairs of this relation.
 
     Returns
     -------
@@ -82,13 +88,14 @@ def pair_table(graph: Graph, chosen: Sequence[str]) -> pd.DataFrame:
         both. `dispute` is filled for disputed pairs: ids of the open disputes that decide, "weights only", or
         "independence not stated". `architecture_*` is None where the cell is unknown; `same_*` is nullable.
     """
-    pairs = related_pairs(graph, chosen)
+    pairs = related_pairs(graph, chosen, relation)
     rows, a, b, codes = pairs.rows, pairs.a, pairs.b, pairs.codes
     models = [graph.order[row] for row in rows]
 
-    names = np.array(pairs.ids, dtype=object)
-    lineage = np.array([graph.lineages[name] for name in pairs.ids], dtype=object)
-    cell = np.array([model.cell for model in models], dtype=object)
+    # Texts are told apart once a model and then taken by place: there are millions of pairs.
+    names = pd.Series(pairs.ids).array
+    lineage = pd.Series([graph.lineages[name] for name in pairs.ids]).array
+    cell = pd.Series([model.cell for model in models]).array
     method = np.full(len(a), "", dtype=object)
     for pair in np.flatnonzero((codes == DERIVED) | (codes == SIBLING)):
         method[pair] = graph.method(int(rows[a[pair]]), int(rows[b[pair]]))
@@ -100,14 +107,14 @@ def pair_table(graph: Graph, chosen: Sequence[str]) -> pd.DataFrame:
     both, same = _common_ground(graph, models)
     independent = codes == INDEPENDENT
     table = {
-        "model_a": names[a],
-        "model_b": names[b],
-        "relation": np.array(RELATIONS, dtype=object)[codes],
+        "model_a": names.take(a),
+        "model_b": names.take(b),
+        "relation": pd.Series(RELATIONS).array.take(codes),
         "method": method,
-        "lineage_a": lineage[a],
-        "lineage_b": lineage[b],
-        "architecture_a": cell[a],
-        "architecture_b": cell[b],
+        "lineage_a": lineage.take(a),
+        "lineage_b": lineage.take(b),
+        "architecture_a": cell.take(a),
+        "architecture_b": cell.take(b),
         "shared": np.where(independent, _words(both, same, a, b), ""),
         "dispute": dispute,
         "same_depth": _equal([model.architecture and model.architecture.depth for model in models], a, b),

@@ -211,11 +211,7 @@ def pairs_text(catalog: Catalog, relation: str | None = None, form: str = "table
     CatalogError
         Unknown relation.
     """
-    if relation is not None and relation not in RELATIONS:
-        raise CatalogError(f"no relation {relation!r}; known: {', '.join(RELATIONS)}")
-    pairs = catalog.pairs()
-    if relation is not None:
-        pairs = pairs[pairs["relation"] == relation]
+    pairs = catalog.pairs(relation=relation)
     writers: dict[str, Callable[[pd.DataFrame], str]] = {
         "table": _pairs_table,
         "csv": csv_text,

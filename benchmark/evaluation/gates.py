@@ -33,7 +33,11 @@ def _claimed_look_alike_fpr(result: MetricSummary) -> Interval | None:
 
 
 def _lowest_certified(thresholds: Iterable[Threshold], negatives: str) -> float:
-    held = [item.max_fpr for item in thresholds if item.certified and item.negatives == negatives]
+    held = [
+        item.max_fpr
+        for item in thresholds
+        if item.certified and item.finds_any and item.negatives == negatives
+    ]
     return min(held, default=math.nan)
 
 

@@ -203,7 +203,7 @@ def _certified(entry: BoardEntry) -> str:
     alike = [item for item in entry.result.thresholds if item.negatives == "look-alike"]
     told = []
     for thresholds in (alike, entry.result.independent_thresholds):
-        held = [item.max_fpr for item in thresholds if item.certified]
+        held = [item.max_fpr for item in thresholds if item.certified and item.finds_any]
         told.append(goal(min(held)) if held else "none")
     return " / ".join(told)
 

@@ -69,7 +69,8 @@ def _holders(thresholds: Sequence[tuple[str, Threshold]], against: str) -> list[
     """For each goal, whose thresholds are certified, and how many metrics the statement is about."""
     told = []
     for at in sorted({item.max_fpr for _, item in thresholds}, reverse=True):
-        held = [(name, item) for name, item in thresholds if item.max_fpr == at and item.certified]
+        some = [(name, item) for name, item in thresholds if item.max_fpr == at and item.finds_any]
+        held = [(name, item) for name, item in some if item.certified]
         for metrics in sorted({item.n_metrics for _, item in held}, reverse=True):
             names = ", ".join(name for name, item in held if item.n_metrics == metrics)
             jointly = _together(metrics, len(thresholds))

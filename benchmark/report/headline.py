@@ -48,8 +48,8 @@ def standfirst(sections: Sequence[MetricSection], catalog: CatalogSummary) -> li
 
 
 def certified(threshold: Threshold) -> bool:
-    """Whether a threshold is certified against look-alikes."""
-    return threshold.certified and threshold.negatives == "look-alike"
+    """Whether a threshold that some derived pair reaches is certified against look-alikes."""
+    return threshold.certified and threshold.negatives == "look-alike" and threshold.finds_any
 
 
 def lineages_that_count(catalog: CatalogSummary) -> int:

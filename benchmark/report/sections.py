@@ -246,8 +246,10 @@ def calibrated(result: MetricSummary) -> Threshold | None:
 
 def certificate(threshold: Threshold) -> str:
     """Whether a threshold is certified, for whom it would be, and together with how many metrics."""
+    if not threshold.certified:
+        return "not certified"
     jointly = f", {threshold.n_metrics} metrics together" if threshold.n_metrics > 1 else ""
-    return f"certified{jointly}" if threshold.certified else "not certified"
+    return f"certified{jointly}" if threshold.finds_any else "out of reach of every derived pair"
 
 
 def anchors(names: Sequence[str], prefix: str) -> dict[str, str]:

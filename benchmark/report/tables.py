@@ -108,7 +108,7 @@ def _metrics(run: Run) -> str:
                 interval(one.look_alike_auc),
                 interval(one.auc),
                 plain(threshold.value) if threshold else UNDEFINED,
-                ("yes" if threshold.certified else "no") if threshold else UNDEFINED,
+                ("yes" if threshold.certified and threshold.finds_any else "no") if threshold else UNDEFINED,
                 _share(threshold.tpr) if threshold else UNDEFINED,
                 str(one.verdict),
             )

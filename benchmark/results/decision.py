@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.summary import MetricSummary
+from analysis.verdict_words import ClaimWord
 
 __all__ = ["MAX_FPR", "Decision", "deciding_threshold"]
 
 MAX_FPR: Final = 0.05
-"""The false positive rate for which a threshold is calibrated where the authors claim none."""
+"""The false positive rate for which a threshold is calibrated where no claim of the authors stands."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class Decision:
 
 
 def deciding_threshold(result: MetricSummary) -> Decision:
-    """What the metric's authors claim; else what was calibrated for a false positive rate of `MAX_FPR`.
+    """What the metric's authors claim, unless it fails; else what was calibrated for an FPR of `MAX_FPR`.
 
-    The rate is among look-alikes, or among all independent pairs where there are none.
+    The rate is among look-alikes, or among all independent pairs where there are none. A claim that fails
+    calls nearly everything derived, or nearly nothing: by it no forgery would turn a call.
     """
-    if result.claim is not None and result.claim.threshold is not None:
-        return Decision(result.claim.threshold, claimed=True)
+    claim = result.claim
+    if claim is not None and claim.threshold is not None and result.claim_verdict != ClaimWord.FAILS:
+        return Decision(claim.threshold, claimed=True)
     for threshold in result.thresholds:
         if threshold.max_fpr == MAX_FPR:
             reason = f"no threshold: {threshold.reason}" if math.isnan(threshold.value) else ""

@@ -85,8 +85,12 @@ class ForgeryOutcome(Shown):
     @property
     def succeeded(self) -> bool:
         """Whether the call changed as the forger wanted."""
-        calls = (self.before_called, self.after_called)
-        return calls == ((False, True) if self.kind == "frame" else (True, False))
+        return self.open and self.after_called is not self.before_called
+
+    @property
+    def open(self) -> bool:
+        """Whether it had a call to turn: a pair that is called so before any forgery shows nothing."""
+        return self.after_called is not None and self.before_called is (self.kind == "evade")
 
 
 @dataclass(frozen=True)
@@ -270,12 +274,12 @@ class MetricResult(MetricSummary):
         said = [word for word, is_so in (("framed", self.framed), ("evaded", self.evaded)) if is_so]
         if said:
             return " and ".join(said)
-        return f"resists {' and '.join(self.called)}" if self.called else "no threshold to call by"
+        return f"resists {' and '.join(self.called)}" if self.called else "not testable"
 
     @property
     def called(self) -> tuple[str, ...]:
-        """Which of forgery and laundering were called by a threshold: the others show nothing."""
-        forged = any(None not in (one.before_called, one.after_called) for one in self.forgeries)
+        """Which of forgery and laundering had a call to turn: the others show nothing."""
+        forged = any(one.open for one in self.forgeries)
         laundered = any(one.n_scored and not math.isnan(one.threshold) for one in self.laundering)
         return ("forgery",) * forged + ("laundering",) * laundered
 

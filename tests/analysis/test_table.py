@@ -369,6 +369,23 @@ def test_scores_are_doubles_and_other_columns_stay() -> None:
     assert ScoreTable(GOOD.assign(score=["0.5", "1", "inf", "2"])).score.tolist() == [0.5, 1.0, 2.0, math.inf]
 
 
+def test_free_words_are_text_whatever_they_are_given_as() -> None:
+    """Objects of several kinds and categories, with gaps; both would else reach reports as they are."""
+    objects = pd.Series([3.5, None, "", "m"], dtype=object)
+    categories = pd.Series(["slow", None, "wide", "slow"], dtype="category")
+    found = ScoreTable(GOOD.assign(method=objects, reason=categories)).frame
+    assert found["method"].tolist() == ["3.5", "", "m", ""]
+    assert found["reason"].tolist() == ["slow", "", "slow", "wide"]
+
+
+def test_a_table_has_its_columns_and_no_others() -> None:
+    found = ScoreTable(GOOD[["model_a", "model_b", "score", "relation"]]).frame
+    assert set(found.columns) == {
+        *("metric", "model_a", "model_b", "score", "relation", "status", "reason", "method"),
+        *("lineage_a", "lineage_b", "architecture_a", "architecture_b"),
+    }
+
+
 def test_an_empty_table_is_a_table() -> None:
     table = ScoreTable(GOOD[:0])
     assert (len(table), table.metric, len(table.models)) == (0, "score", 0)

@@ -156,7 +156,7 @@ $$("table[data-cross]").forEach((table) => {
   const [byRow, byColumn] = [$("[data-rows]", bar), $("[data-columns]", bar)], shown = $(".shown", bar);
   const group = new Map(rows.map((row) => [row, $("tr.group", row.parentElement)?.textContent ?? ""]));
   // Where the screen has no room for a matrix, it shows one metric at a time.
-  const narrow = matchMedia("(max-width: 56rem)"), one = $("[data-one]", bar);
+  const narrow = matchMedia("screen and (max-width: 56rem)"), one = $("[data-one]", bar);
   heads.slice(FIRST).forEach((head, index) => one.add(new Option(head.textContent.trim(), String(index + FIRST))));
   const apply = () => {
     const fitsRow = matcher(byRow), fitsColumn = matcher(byColumn);

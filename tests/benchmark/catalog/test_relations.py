@@ -6,9 +6,11 @@ import itertools
 import time
 from collections.abc import Sequence
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from analysis.columns import RELATIONS
 from benchmark.catalog import (
     Catalog,
     CatalogError,
@@ -22,6 +24,7 @@ from benchmark.catalog import (
     ZooSource,
 )
 from benchmark.catalog.model import Statement, Teacher
+from benchmark.catalog.show import pairs_text
 
 SAID = Evidence("publisher", "doi:1", "said")
 WEIGHED = Evidence("weights", "doi:2", "weights look alike")
@@ -227,6 +230,30 @@ def test_re_upload_is_one_model_with_its_origin() -> None:
     assert set(catalog.pairs(["f-again", "a"])["model_b"]) == {"f-again"}
     with pytest.raises(CatalogError, match="are one model"):
         catalog.relation("f", "f-again")
+
+
+def test_pairs_of_one_relation_are_those_of_the_whole_table() -> None:
+    models = [founder("f"), child("a", "f"), child("b", "f"), founder("g"), founder("h", scratch=False)]
+    catalog = Catalog(models)
+    whole = catalog.pairs()
+    assert len(set(whole["relation"])) == 4
+    for relation in RELATIONS:
+        part = whole[whole["relation"] == relation].reset_index(drop=True)
+        pd.testing.assert_frame_equal(catalog.pairs(relation=relation), part, check_dtype=bool(len(part)))
+    counts = whole["relation"].value_counts()
+    last = pairs_text(catalog).splitlines()[-1]
+    assert last.startswith(f"{len(whole)} pairs: ")
+    assert all(f"{n} {relation}" in last for relation, n in counts.items())
+    with pytest.raises(CatalogError, match="no relation 'cousin'"):
+        catalog.pairs(relation="cousin")
+
+
+def test_every_pair_names_its_own_disputes_however_many_there_are() -> None:
+    models = [founder(f"m{number:02d}") for number in range(80)]
+    disputes = [dispute(models[n].id, models[n + 1].id) for n in range(0, 80, 2)]
+    pairs = Catalog(models, disputes).pairs().set_index(["model_a", "model_b"])["dispute"]
+    told = pairs[pairs != ""].to_dict()
+    assert told == {(f"m{n:02d}", f"m{n + 1:02d}"): f"case-m{n:02d}" for n in range(0, 80, 2)}
 
 
 def test_aliases_resolve_and_unknown_names_are_clear() -> None:

@@ -53,7 +53,7 @@ def test_help_and_version_import_nothing_of_weight(verb: str, tmp_path: Path) ->
         "catalog check",
         "catalog show zoo/qwen-a",
         "catalog tree zoo/qwen-a",
-        "catalog pairs --csv",
+        "catalog pairs --relation sibling --csv",
         "cache info",
     ],
 )

@@ -94,6 +94,12 @@ def test_a_certificate_against_independents_is_none_against_look_alikes() -> Non
     assert not parse_gate("certified_independent_fpr=0.9").judge(none).passed
 
 
+def test_a_threshold_that_no_child_reaches_is_no_certificate() -> None:
+    made = result()
+    first = replace(made.thresholds[0], tpr=replace(made.thresholds[0].tpr, estimate=0.0))
+    assert not parse_gate("certified_fpr=0.9").judge(replace(made, thresholds=(first,))).passed
+
+
 def test_undefined_is_said() -> None:
     assert "undefined" in str(parse_gate("p_value=0.05").judge(result()))
 

@@ -23,9 +23,10 @@ from test_report_fixture import (
 
 from analysis import CatalogSummary, Interval
 from benchmark.report import markdown, page, verdict_table
+from benchmark.report.answer import certify
 from benchmark.report.forgery_tallies import KINDS, attack
 from benchmark.report.headline import headline, standfirst
-from benchmark.report.sections import MetricSection
+from benchmark.report.sections import MetricSection, certificate
 from benchmark.report.verdict_groups import best_first
 from benchmark.results.decision import deciding_threshold
 from benchmark.results.schema import MetricResult
@@ -96,6 +97,13 @@ def test_the_answer_names_what_is_certified_and_what_is_of_use(sections: dict[st
         " seeing any scores): norm-pearson (≥ 0.250, finds 50%).",
         "Certified, but finding fewer than half of the derived pairs: weight-cosine.",
     ]
+    # A threshold above every score has no false positives. Nobody calls that a certificate.
+    useless = certified(some[2], 0.0)
+    assert headline([useful, blind, useless]).endswith("; 1 is certified at 5% false positives.")
+    assert "norm-cosine" not in " ".join(standfirst([useful, blind, useless], results().catalog)[:2])
+    assert not any("norm-cosine" in line for line in certify(results().catalog, [useful, blind, useless]))
+    assert certificate(useless.result.thresholds[0]) == "out of reach of every derived pair"
+    assert headline([certified(some[0], 0.0)]).endswith("; none is certified at 5% false positives.")
     each = [certified(section, 0.9) for section in some]
     assert headline(each).endswith("; 3 are certified at 5% false positives, each by itself.")
     together = [certified(section, 0.9, 0.5, together=3) for section in some]

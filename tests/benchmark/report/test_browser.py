@@ -228,8 +228,12 @@ def test_a_method_opens_its_pairs_and_a_pair_every_metric(browser: Browser, repo
     assert rows == pytest.approx(dict(zip(both["metric"], both["score"], strict=True)), rel=1e-4)
     assert f"lookalike compare {pair[0]} {pair[1]}" in browser.js(f"{view}.textContent")
     browser.js(f"{view}.close()")
-    # The browser tells the page of a closed dialog a moment later, perhaps before this asks: look, not listen.
-    gone = "(done, tries) => location.hash && tries ? setTimeout(wait, 20, done, tries - 1) : done(location.hash)"
+    # The browser tells the page of a closed dialog a moment later, perhaps before this asks: look, do not
+    # listen.
+    gone = (
+        "(done, tries) => location.hash && tries"
+        " ? setTimeout(wait, 20, done, tries - 1) : done(location.hash)"
+    )
     told = f"(() => {{ const wait = {gone}; return new Promise((done) => wait(done, 3000)); }})()"
     assert browser.call("Runtime.evaluate", expression=told, awaitPromise=True)["result"]["value"] == ""
     assert browser.complaints == []
@@ -349,6 +353,11 @@ def test_printing_gives_a_summary_that_fits_the_sheet(browser: Browser, report: 
     tables = "[...document.querySelectorAll('main table')].filter((table) => table.offsetHeight)"
     over = f"{tables}.filter((one) => one.getBoundingClientRect().right > {SHEET}).map((one) => one.id)"
     assert browser.js(over) == []
+    # Paper has room for every metric, and one size of type in a table.
+    heads = "[...document.querySelectorAll('#survival-table thead th')].filter((head) => head.offsetWidth)"
+    assert browser.js(f"{heads}.length") == 1 + len(METRICS)
+    cells = "[...document.querySelectorAll('#attack-table td *')]"
+    assert len(set(browser.js(f"{cells}.map((one) => getComputedStyle(one).fontSize)"))) == 1
 
 
 TABLE = "document.querySelector('#survival-table')"

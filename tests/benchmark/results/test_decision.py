@@ -1,4 +1,4 @@
-"""The threshold that decides: the claimed one first, then the one calibrated for 5%."""
+"""The threshold that decides: the claimed one unless it fails, then the one calibrated for 5%."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from typed_results import metric_result
 
+from analysis.verdict_words import ClaimWord
 from benchmark.results.decision import MAX_FPR, deciding_threshold
 
 
@@ -22,6 +23,15 @@ def test_else_the_one_calibrated_for_five_percent() -> None:
     assert decision.value == calibrated.value
     assert not decision.claimed
     assert decision.reason == ""
+
+
+def test_a_claim_that_fails_decides_nothing() -> None:
+    failing = replace(metric_result(), claim_verdict=ClaimWord.FAILS)
+    assert failing.claim is not None
+    calibrated = next(one for one in failing.thresholds if one.max_fpr == MAX_FPR)
+    assert failing.claim.threshold != calibrated.value
+    decision = deciding_threshold(failing)
+    assert (decision.value, decision.claimed) == (calibrated.value, False)
 
 
 def test_a_claim_without_a_threshold_decides_nothing() -> None:

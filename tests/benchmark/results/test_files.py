@@ -144,3 +144,20 @@ def test_a_forgery_succeeds_where_the_call_turns_as_wanted(kind: str, calls, suc
     one = ForgeryOutcome("x", "y", "z", kind, "m", 0.1, 0.9, 0.5, *calls, "")
     assert one.succeeded is succeeded
     assert replace(metric_result(), forgeries=(one,)).forgeable is succeeded
+
+
+@pytest.mark.parametrize(
+    ("kind", "calls", "resistance"),
+    [
+        ("frame", (False, False), "resists forgery"),
+        ("frame", (True, True), "not testable"),  # it is called derived before any forgery
+        ("frame", (False, None), "not testable"),
+        ("evade", (True, True), "resists forgery"),
+        ("evade", (False, False), "not testable"),
+    ],
+)
+def test_only_a_call_that_could_turn_shows_resistance(kind: str, calls, resistance: str) -> None:
+    one = ForgeryOutcome("x", "y", "z", kind, "m", 0.1, 0.2, 0.5, *calls, "")
+    found = replace(metric_result(), forgeries=(one,), laundering=())
+    assert found.resistance == resistance
+    assert found.resists is resistance.startswith("resists")

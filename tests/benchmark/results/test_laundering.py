@@ -67,6 +67,6 @@ def test_a_metric_that_laundering_evades_is_forgeable() -> None:
 def test_what_no_threshold_calls_resists_nothing() -> None:
     found = laundering_outcomes(SCORES, Decision(math.nan, claimed=False, reason="none"))
     uncalled = replace(metric_result(), laundering=found)
-    assert uncalled.resistance == "no threshold to call by"
+    assert uncalled.resistance == "not testable"
     assert not uncalled.resists
     assert not uncalled.forgeable
