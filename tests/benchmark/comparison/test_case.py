@@ -379,8 +379,8 @@ def test_failing_metric_leaves_the_rest(evaluated: Evaluated, monkeypatch: pytes
 
     monkeypatch.setitem(sys.modules["fpcore.registry"].__dict__["registered"], "raises", Raises())
     said = command(
-        "compare", "f0", "f1", "--catalog", evaluated.catalog, "--metrics", "raises,weight-cosine", "--no-calibration", "--json",
-        cache=evaluated.cache,
+        "compare", "f0", "f1", "--catalog", evaluated.catalog, "--metrics", "raises,weight-cosine", "--json",
+        "--no-calibration", cache=evaluated.cache,
     )  # fmt: skip
     assert said.code == 1
     assert "failed: raises on f0 – f1: RuntimeError: out of order" in said.err

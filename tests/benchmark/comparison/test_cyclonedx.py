@@ -108,8 +108,8 @@ def test_a_statement_that_holds_names_an_ancestor(calibrated: Calibrated, tmp_pa
 def test_nothing_is_known_without_a_calibration(calibrated: Calibrated, tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     said = command(
-        "compare", "f0", "f1", "--catalog", calibrated.catalog, "--no-calibration", *OPTIONS, "--cyclonedx", file,
-        cache=calibrated.cache,
+        "compare", "f0", "f1", "--catalog", calibrated.catalog, *OPTIONS, "--cyclonedx", file,
+        "--no-calibration", cache=calibrated.cache,
     )  # fmt: skip
     assert said.code == 0
     value = json.loads(file.read_text())
