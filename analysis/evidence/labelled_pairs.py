@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from analysis.evidence.logistic_fit import LogisticFit, logistic_coefficients
 from analysis.evidence.negatives import Contrast
@@ -85,8 +86,6 @@ class LabelledPairs:
         code = (np.cumsum(takes_part) - 1)[ends]
         weight = lineage_weights(code, derived, stratum)
         other = ~derived
-        swap = table.cell_a[rows[other]] > table.cell_b[rows[other]]
-        by_cell = np.where(swap, code[::-1, other], code[:, other])
         return cls(
             negatives,
             rows,
@@ -97,7 +96,7 @@ class LabelledPairs:
             weight,
             table.count_models(rows),
             int(takes_part.sum()),
-            _units(by_cell, stratum[other], weight[other]),
+            _units(code[:, other], stratum[other], weight[other]),
         )
 
     @property
@@ -193,8 +192,8 @@ class LabelledPairs:
         _, place, group = self._bins
         strata = int(self.stratum.max()) + 1
         if strata > 1:
-            other, ours = np.bincount(group, weight, 2 * strata).reshape(2, strata)
-            held = (other > 0) & (ours > 0)
+            other, ours = np.bincount(group, weight).reshape(2, strata)
+            held = other > 0
             scale = np.stack([np.divide(ours, other, out=np.zeros(strata), where=held), held])
             weight = weight * scale.ravel()[group]
         points = self._place.shape[1]
@@ -305,8 +304,8 @@ def lineage_weights(code: Indices, derived: Mask, stratum: Indices | None = None
         own = (stratum * n * n + group)[~derived]
         _, place, size = np.unique(own, return_inverse=True, return_counts=True)
         weight[~derived] = 1 / size[place]
-        total = np.bincount(stratum[~derived], weight[~derived], len(ours))
-        weight[~derived] *= (ours / np.maximum(total, 1e-300))[stratum[~derived]]
+        total = np.bincount(stratum[~derived], weight[~derived])
+        weight[~derived] *= (ours / total)[stratum[~derived]]
     return weight
 
 
@@ -316,7 +315,7 @@ def _units(code: Indices, stratum: Indices, weight: Floats) -> float:
     Parameters
     ----------
     code : ndarray of int, shape (2, n)
-        Lineages of both ends, in the order of their cells.
+        Lineages of both ends.
     stratum : ndarray of int, shape (n,)
     weight : ndarray of float, shape (n,)
     """
@@ -328,11 +327,18 @@ def _units(code: Indices, stratum: Indices, weight: Floats) -> float:
 
 
 def _disjoint(code: Indices) -> float:
-    """Most pairs that share no lineage: as many as lineages inside them, else half, or all of one side."""
-    lineages = len(np.unique(code))
-    if (code[0] == code[1]).all():
-        return float(lineages)
-    return min(lineages / 2, *(float(len(np.unique(side))) for side in code))
+    """How many pairs share no lineage, at most; where all are inside lineages, each lineage is one.
+
+    Where lineages are joined in a ring of three, each of the three pairs counts one half (the fractional
+    matching number: half of the largest matching of lineages as one end with lineages as the other). No name
+    moves it.
+    """
+    lineages, place = np.unique(code.ravel(), return_inverse=True)
+    a, b = np.split(place, 2)
+    if (a == b).all():
+        return float(len(lineages))
+    joined = csr_array((np.ones(2 * len(a)), (np.append(a, b), np.append(b, a))))
+    return float(np.count_nonzero(maximum_bipartite_matching(joined) >= 0)) / 2
 
 
 def lineage_folds(code: Indices, derived: Mask, most: int = N_FOLDS) -> Indices:

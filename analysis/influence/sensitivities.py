@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.breakdown import ANYTHING
 from analysis.discrimination.auc import auc_share
@@ -159,23 +160,31 @@ def _architectures(
     if n < 2:
         why = "there is one architecture" if n else "architectures are unknown"
         return Influence.undefined(why), Influence.undefined(why), {}
+
+    def name(at: int) -> str:
+        return str(table.cells[at])
+
+    def without(cell: int) -> npt.NDArray[np.bool_]:
+        apart: npt.NDArray[np.bool_] = (table.cell_a != cell) & (table.cell_b != cell)
+        return apart
+
+    cost = Influence.undefined(weighed.reason)
+    if not weighed.reason:
+        costs = [weighed.cllr(without(cell)[weighed.rows]) for cell in range(n)]
+        cost = Influence.of(weighed.cllr(np.ones(len(weighed.rows), dtype=bool)), costs, name)
+    if not ranks.groups:
+        return Influence.undefined(NO_LOOK_ALIKES), cost, {}
     level = family_level(n_metrics)
-    aucs, costs = np.full(n, np.nan), np.full(n, np.nan)
+    aucs: list[float] = []
     asked: list[ShareOfLineages] = []
-    judged = []
-    for cell in (-1, *range(n)):
-        apart = (
-            (table.cell_a != cell) & (table.cell_b != cell) if cell >= 0 else np.ones(len(table), dtype=bool)
-        )
-        if cell >= 0 and not weighed.reason:
-            costs[cell] = weighed.cllr(apart[weighed.rows])
-        wins = Wins.of(
-            table, "look-alike", positive=table.derived & apart, negative=table.independent & apart
-        )
+    judged: list[int] = []
+    # No cell has the code n: that is all of them together.
+    for cell in (n, *range(n)):
+        # Derived pairs are compared inside their pair of cells: the look-alikes go with them.
+        wins = Wins.of(table, "look-alike", positive=table.derived & without(cell))
+        aucs.append(wins.estimate)
         if not wins.n_positive:
             continue
-        if cell >= 0:
-            aucs[cell] = wins.estimate
         folds = wins.jackknife()
         asked += [auc_share(wins, folds, level), auc_share(wins, folds, level, ANYTHING)]
         judged.append(cell)
@@ -184,16 +193,9 @@ def _architectures(
         cell: VerdictWord.of_bounds(low.low, high.high)
         for cell, low, high in zip(judged, found[::2], found[1::2], strict=True)
     }
-    whole = words.get(-1, VerdictWord.CANNOT_SAY)
-
-    def name(at: int) -> str:
-        return str(table.cells[at])
-
-    cost = Influence.undefined(weighed.reason)
-    if not weighed.reason:
-        cost = Influence.of(weighed.cllr(np.ones(len(weighed.rows), dtype=bool)), costs, name)
+    whole = words.pop(n)
     return (
-        Influence.of(ranks.estimate, aucs, name) if ranks.groups else Influence.undefined(NO_LOOK_ALIKES),
+        Influence.of(ranks.estimate, aucs[1:], name),
         cost,
-        {name(cell): str(word) for cell, word in words.items() if cell >= 0 and word is not whole},
+        {name(cell): str(word) for cell, word in words.items() if word is not whole},
     )

@@ -13,6 +13,8 @@ import analysis
 from analysis.inference.claims import PValueAudit, PValueSummary
 from analysis.results import as_json
 from analysis.summary import CatalogSummary, CellSummary, MetricSummary
+from analysis.thresholds.certificate import lineages_worth
+from analysis.verdict_words import MethodState
 
 KEPT = {
     "metric": "metric",
@@ -24,11 +26,14 @@ KEPT = {
     "look_alike_auc_with_abstentions_worst": "worst_look_alike_auc",
     "permutation": "permutation",
     "thresholds": "thresholds",
+    "independent_thresholds": "independent_thresholds",
     "architecture": "architecture",
     "by_method": "by_method",
     "by_look_alike": "by_look_alike",
     "without_look_alikes": "unmatched",
     "intraclass_correlation": "intraclass_correlation",
+    "bounds": "bounds",
+    "sensitivity": "sensitivity",
     "warnings": "warnings",
 }
 """Field of a summary → attribute of the report that it repeats."""
@@ -46,6 +51,25 @@ def test_a_summary_has_the_verdict_in_its_parts() -> None:
     vars(report)["verdict"] = limited
     found = MetricSummary.of(report)
     assert (found.verdict, found.because, found.fails_on) == (limited.verdict, "it does", ("merge",))
+
+
+def test_a_summary_has_what_is_said_of_the_claim() -> None:
+    report = patchy_report()
+    found = MetricSummary.of(report)
+    assert (found.claim_verdict, found.claim_because) == (
+        report.claim_verdict.verdict,
+        report.claim_verdict.because,
+    )
+    assert found.claim_verdict != analysis.ClaimWord.NONE_STATED
+
+
+def test_methods_are_counted_by_what_is_known_of_them() -> None:
+    report = patchy_report()
+    one, *_ = report.by_method.values()
+    states = ("held", "failed", "held", "no score")
+    several = {f"{i}": replace(one, state=MethodState(state)) for i, state in enumerate(states)}
+    found = MetricSummary.of(replace(report, by_method=several)).methods
+    assert (found.held, found.undecided, found.failed, found.no_score) == (2, 0, 1, 1)
 
 
 def test_pairs_models_and_lineages_are_counted_among_those_with_a_score() -> None:
@@ -84,7 +108,11 @@ def test_the_parts_that_need_their_own_form_keep_every_number() -> None:
     assert found.intervals.auc == report.intervals
     assert isinstance(report.p_values, PValueAudit)
     assert type(found.p_values) is PValueSummary
-    for part, whole in ((found.p_values, report.p_values), (found.evidence, report.evidence)):
+    assert list(found.evidence_against) == list(report.evidence_against)
+    assert "independent" in found.evidence_against
+    parts = [(found.p_values, report.p_values), (found.evidence, report.evidence)]
+    parts += [(part, report.evidence_against[name]) for name, part in found.evidence_against.items()]
+    for part, whole in parts:
         for item in fields(part):
             assert as_json(getattr(part, item.name)) == as_json(getattr(whole, item.name))
     assert found.claim is not None
@@ -160,6 +188,19 @@ def test_the_catalog_is_all_models_of_all_tables_each_once() -> None:
         "0.1": analysis.lineages_needed(0.1, 0.9),
         "0.001": analysis.lineages_needed(0.001, 0.9),
     }
+
+
+def test_certificates_of_several_metrics_hold_together() -> None:
+    found = CatalogSummary.of([analysis.example_table()], (0.1,), 0.9, n_metrics=7)
+    assert found.n_metrics == 7
+    for worth, certified in (
+        (found.n_look_alike_negatives, found.certifiable_fpr),
+        (found.n_independent_negatives, found.certifiable_independent_fpr),
+    ):
+        n = lineages_worth(worth)
+        assert certified == analysis.certifiable_fpr(n, 0.9, 7)
+        assert certified > analysis.certifiable_fpr(n, 0.9)
+    assert found.lineages_needed == {"0.1": analysis.lineages_needed(0.1, 0.9, 7)}
 
 
 @pytest.mark.parametrize(("sizes", "typical"), [((1, 1, 1), 2), ((4, 4, 2), 3), ((4, 4, 3), 4)])

@@ -7,23 +7,26 @@ import inspect
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("analysis", "fpcore", "benchmark")
 HERE = ("analysis", "benchmark")  # those of fpcore open models: tests/fpcore/test_examples.py has them
+SLOW = {"benchmark.comparison.find_parents", "benchmark.evaluation.evaluate", "benchmark.pipeline.verify"}
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
-def modules() -> list[str]:
+def modules() -> list[Any]:
     """The modules whose text holds an example."""
     files = [file for package in HERE for file in (ROOT / package).rglob("*.py")]
-    return sorted(
+    names = sorted(
         ".".join(file.relative_to(ROOT).with_suffix("").parts)
         for file in files
         if ">>> " in file.read_text(encoding="utf-8")
     )
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in names]
 
 
 @pytest.mark.parametrize("name", modules())

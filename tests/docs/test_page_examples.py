@@ -89,6 +89,7 @@ class Reader:
         assert said.code == 0, f"{page.name}: {' '.join(words)}\n{said.err}"
 
 
+@pytest.mark.slow
 def test_pages_run_as_they_stand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -132,6 +132,7 @@ def checkpoint(name: str, seed: int, **config: object) -> fpcore.MemoryCheckpoin
     return fpcore.MemoryCheckpoint(name, f"{name}{seed}", {**CONFIG, **config}, tensors(seed))
 
 
+@pytest.mark.slow
 def test_modeldna_is_evaluated_like_any_metric(stub: None, tmp_path: Path) -> None:
     catalog = write_catalog(tmp_path / "models", founders=4, children=1)
     run = tmp_path / "run"

@@ -69,6 +69,8 @@ def unit_orders(
     found = []
     for left, right in zip(a.layers, b.layers, strict=True):
         pairs = [(x, y) for x in blocks(left) for y in blocks(right) if x[0].shape == y[0].shape]
+        if not pairs:
+            return None
         found.append(min(0.0, min(log_p(x, y) for x, y in pairs) + math.log(len(pairs))))
     return joint_score(found)
 

@@ -319,11 +319,14 @@ def attention_spectra_dcor(a: PlainModel, b: PlainModel) -> float | None:
 @reference("attention-values")
 def attention_values(a: PlainModel, b: PlainModel) -> float | None:
     cosines = []
+    # Of shared keys and values products have a lower rank than width: zeros beyond it do not count.
+    count = min(256, *(len(model.layers[0].matrices["key"]) for model in (a, b)))
     for left, right in zip(a.layers[:8], b.layers[:8], strict=False):
         for x, y in zip(attention_products(left), attention_products(right), strict=True):
             sizes = [np.sort(np.abs(np.linalg.eigvals(product)))[::-1] for product in (x, y)]
             for u, v in ((spectrum(x), spectrum(y)), sizes):
-                cosines.append(np.dot(u[:256], v[:256]) / np.linalg.norm(u[:256]) / np.linalg.norm(v[:256]))
+                u, v = (np.asarray(each[:count]) for each in (u, v))
+                cosines.append(u @ v / np.linalg.norm(u) / np.linalg.norm(v))
     return statistics.fmean(cosines)
 
 

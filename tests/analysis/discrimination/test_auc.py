@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,20 @@ from scipy.stats import norm
 
 import analysis
 from analysis import Interval, ScoreTable
-from analysis.discrimination.auc import METHODS as LABELS, auc_interval, pairs_without_look_alikes
+from analysis.breakdown import ANYTHING
+from analysis.discrimination.auc import (
+    METHODS as LABELS,
+    auc_interval,
+    auc_share,
+    pairs_without_look_alikes,
+)
 from analysis.discrimination.delong import delong_variance
-from analysis.discrimination.intervals import AREA, effective_number, lineage_interval
+from analysis.discrimination.intervals import (
+    AREA,
+    effective_number,
+    intervals_at_once,
+    lineage_interval,
+)
 from analysis.discrimination.wins import Wins
 from analysis.randomness import generator
 from studies.simulation.designs import UNEQUAL, Design, spread
@@ -283,6 +295,31 @@ def test_the_jackknife_interval_is_the_rule_on_the_folds(table: ScoreTable, nega
     assert analysis.auc_with_abstentions_worst(table, negatives, 0.9) == expected
     assert auc_interval(wins).level == analysis.auc(table, negatives).level == 0.95
     assert analysis.look_alike_auc(table).level == analysis.auc_with_abstentions_worst(table).level == 0.95
+
+
+def test_a_share_of_lineages_gives_the_interval_of_the_rule(table: ScoreTable) -> None:
+    """Many of them are found together elsewhere; each is the one that is found alone."""
+    wins = Wins.of(table, "look-alike")
+    folds = wins.jackknife()
+    for one, other in (
+        (auc_share(wins, folds, 0.9), auc_interval(wins, 0.9)),
+        (
+            auc_share(wins, folds, 0.8, ANYTHING, ("told",)),
+            lineage_interval(
+                wins.estimate,
+                folds,
+                kind=ANYTHING,
+                units=wins.units,
+                level=0.8,
+                method=LABELS["jackknife"],
+                warnings=("told",),
+                **settings_of(wins),
+            ),
+        ),
+    ):
+        found = intervals_at_once([one])[0]
+        same(found, other)
+        assert replace(found, low=other.low, high=other.high) == other
 
 
 @pytest.mark.parametrize("negatives", ["independent", "look-alike"])

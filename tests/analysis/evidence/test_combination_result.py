@@ -202,3 +202,20 @@ def test_bad_arguments_are_refused_by_name(
         joint.interval([[1.0, 2.0]])
     with pytest.raises(BadArgument, match=r"^level must"):
         joint.interval([1.0, 2.0], 1.0)
+
+
+def test_fits_without_a_lineage_are_made_once_and_where_they_are_needed(
+    tables: tuple[analysis.ScoreTable, analysis.ScoreTable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are what an interval costs, and the same for every pair."""
+    made: list[LabelledPairs] = []
+    fits = LabelledPairs.left_out_fits
+    monkeypatch.setattr(
+        LabelledPairs, "left_out_fits", lambda pairs, start: made.append(pairs) or fits(pairs, start)
+    )
+    fresh = combine_evidence(tables)
+    assert not fresh.interval([math.nan, 1.0]).defined
+    assert made == []
+    for point in ([0.3, 1.0], [2.0, -0.4]):
+        assert fresh.interval(point).defined
+        assert len(made) == 1

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import linprog
 
 import analysis
 from analysis.evidence.labelled_pairs import LabelledPairs
 from analysis.evidence.likelihood_ratio import calibrate_evidence, evidence_pairs
 from analysis.evidence.negatives import ALTERNATIVES, Contrast
 from analysis.validation import BadArgument
+from studies.simulation.designs import Design
 
 Floats = np.ndarray
 KIN = ("sibling", "shared-init", "distilled")
@@ -96,6 +99,18 @@ def by_hand(pairs: LabelledPairs, part: Floats) -> Floats:
         weight[here] *= 0.0 if ours == 0 or others == 0 else 1.0
         weight[here & ~pairs.derived] *= ours / others if others > 0 else 0.0
     return weight
+
+
+def test_two_strata_are_matched_as_many_are() -> None:
+    table = Design("two shapes", (3,) * 12, n_cells=2, separation=1.0).draw(np.random.default_rng(0))
+    pairs = evidence_pairs(table)
+    assert np.unique(pairs.stratum).tolist() == [0, 1]
+    at, expected = np.array([0.8]), []
+    for lineage in range(pairs.n_lineages):
+        weight = by_hand(pairs, (pairs.code != lineage).all(axis=0))
+        lighter = replace(pairs, stratum=np.zeros_like(pairs.stratum), weight=weight)
+        expected.append(float(lighter.fit()(at)))
+    np.testing.assert_allclose(pairs.left_out_one_by_one(at, pairs.fit()), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("negatives", ALTERNATIVES)
@@ -236,3 +251,42 @@ def test_negatives_are_worth_the_pairs_that_share_no_lineage() -> None:
     assert units(twice, [0] * 6 + [1] * 6, [1.0] * 6 + [3.0] * 6) == pytest.approx(16 / (1 / 2 + 9 / 2))
     # The same lineages in two strata are not worth more than once.
     assert units(four + four, [0] * 6 + [1] * 6) == 2.0
+
+
+def most_disjoint(code: Floats) -> float:
+    """Weigh pairs of lineages, each lineage 1 at most: the largest sum there is."""
+    edges = np.unique(np.sort(code, axis=0), axis=1)
+    at_lineage = np.array([(edges == one).any(axis=0) for one in np.unique(edges)], dtype=np.float64)
+    n_lineages, n_edges = at_lineage.shape
+    found = linprog(-np.ones(n_edges), A_ub=at_lineage, b_ub=np.ones(n_lineages))
+    return float(-found.fun)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_name_moves_what_negatives_are_worth(seed: int) -> None:
+    """Whichever lineage a pair names first, they are worth what pairs can weigh with no lineage above 1."""
+    rng = np.random.default_rng(seed)
+    lineages = int(rng.integers(2, 9))
+    first = rng.integers(lineages, size=int(rng.integers(1, 12)))
+    code = np.stack([first, (first + rng.integers(1, lineages, len(first))) % lineages], axis=1)
+    turned = np.where(rng.random(len(code))[:, None] < 0.5, code, code[:, ::-1])
+    assert units(code.tolist()) == units(turned.tolist()) == pytest.approx(most_disjoint(code.T))
+
+
+@pytest.mark.parametrize("negatives", ALTERNATIVES)
+def test_negatives_of_a_table_are_worth_that_by_shape(table: analysis.ScoreTable, negatives: str) -> None:
+    """Kish's number over shapes, by their weight; and never more than without the shapes."""
+    pairs = evidence_pairs(table, negatives)
+    code, stratum, weight = (of[..., ~pairs.derived] for of in (pairs.code, pairs.stratum, pairs.weight))
+
+    def worth(code: Floats) -> float:
+        return len(np.unique(code)) if (code[0] == code[1]).all() else most_disjoint(code)
+
+    mass = np.array([weight[stratum == one].sum() for one in np.unique(stratum)])
+    parts = [worth(code[:, stratum == one]) for one in np.unique(stratum)]
+    expected = min(worth(code), mass.sum() ** 2 / np.sum(mass**2 / parts))
+    assert pairs.negative_units == pytest.approx(expected)
+
+
+def test_no_negatives_are_worth_nothing(table: analysis.ScoreTable) -> None:
+    assert evidence_pairs(analysis.ScoreTable(table.frame[table.derived])).negative_units == 0.0

@@ -11,6 +11,7 @@ from analysis.discrimination.auc import auc_share
 from analysis.discrimination.intervals import intervals_at_once
 from analysis.discrimination.wins import Wins
 from analysis.influence import sensitivities
+from analysis.influence.compared_scores import NO_LOOK_ALIKES
 from analysis.influence.weighed_pairs import WeighedPairs
 from analysis.verdict_words import family_level
 from studies.simulation.designs import Design
@@ -45,7 +46,11 @@ def word(of: ScoreTable, n_metrics: int) -> VerdictWord:
 
 @pytest.mark.parametrize(
     ("seed", "n_cells", "separation", "n_metrics"),
-    [(0, 3, 2.2, 1), (1, 3, 3.0, 1), (2, 3, 3.0, 40), (3, 2, 3.0, 1), (4, 4, 6.0, 1), (5, 3, 0.2, 1)],
+    [
+        *((0, 3, 2.2, 1), (1, 3, 3.0, 1), (2, 3, 3.0, 40), (3, 2, 3.0, 1), (4, 4, 6.0, 1), (5, 3, 0.2, 1)),
+        # Here the upper bound decides.
+        (0, 2, 0.2, 1),
+    ],
 )
 def test_without_each_architecture(seed: int, n_cells: int, separation: float, n_metrics: int) -> None:
     of = across(seed, n_cells, separation)
@@ -83,6 +88,14 @@ def test_an_architecture_that_holds_all_that_can_be_compared() -> None:
     found = sensitivity(kept)
     assert found.architecture_auc.n_changes == 2
     assert "cell000" not in found.architecture_verdicts
+
+
+def test_without_look_alikes_nothing_is_said_of_any_architecture() -> None:
+    of = across(0, 3, 3.0)
+    alone = ScoreTable(of.frame.assign(status=np.where(of.look_alike, "failed", "ok")))
+    found = sensitivity(alone)
+    assert found.architecture_auc.reason == NO_LOOK_ALIKES
+    assert found.architecture_verdicts == {}
 
 
 def test_without_evidence_the_cost_has_its_reason() -> None:

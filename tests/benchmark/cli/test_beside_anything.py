@@ -109,6 +109,7 @@ def test_the_command_works_where_every_name_is_taken(folder: Path, on_path: bool
     assert json.loads(ended.stdout)["n_lineages"] == 30
 
 
+@pytest.mark.slow
 def test_its_worker_processes_work_there_too(folder: Path) -> None:
     take_all_names(folder)
     (folder / "metrics" / "ran").mkdir(parents=True)

@@ -180,6 +180,7 @@ def test_card_is_one_page_that_holds_the_results(evaluated: Evaluated) -> None:
     assert len(card.splitlines()) < 75
 
 
+@pytest.mark.slow
 def test_costs_are_measured_and_touch_no_result(evaluated: Evaluated, tmp_path: Path) -> None:
     costs = json.loads((evaluated.run / "run.json").read_text())["costs"]
     assert set(costs) == BASELINES | {"my-metric"}
@@ -205,6 +206,7 @@ def test_costs_are_measured_and_touch_no_result(evaluated: Evaluated, tmp_path: 
     assert len(value["comparisons"]) == len(BASELINES)
 
 
+@pytest.mark.slow
 def test_failing_and_slow_pairs_leave_the_rest_whole(faulty: Path, tmp_path: Path) -> None:
     said = command(
         "evaluate", f"{faulty / 'faulty.py'}:faulty", "--catalog", faulty / "models" / "catalog.yaml",
@@ -225,6 +227,7 @@ def test_failing_and_slow_pairs_leave_the_rest_whole(faulty: Path, tmp_path: Pat
     assert "A function with two bad pairs" in (tmp_path / "out" / "card.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_cause_is_said_once_with_its_line_however_many_pairs_it_fails(faulty: Path, tmp_path: Path) -> None:
     (tmp_path / "sizes.py").write_text(SIZES)
     said = command(
@@ -388,9 +391,11 @@ def one_way(faulty: Path, folder: Path, name: str, *options: object) -> Said:
     [
         ("one_way", "one-way on 12 pairs, first f0 – f1: the score depends on which model comes first: 0"
          " one way, 0.1 the other (15 pairs of 15 were tried)"),
-        ("half", "half on 15 pairs, first f0 – f0c0: the score depends on which model comes first: 0.5"
-         " one way, ValueError: the other way round the other (15 pairs of 15 were tried)"),
-        ("nearly", ""),
+        pytest.param(
+            "half", "half on 15 pairs, first f0 – f0c0: the score depends on which model comes first: 0.5"
+            " one way, ValueError: the other way round the other (15 pairs of 15 were tried)",
+            marks=pytest.mark.slow),
+        pytest.param("nearly", "", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_a_score_that_depends_on_the_order_has_failed(
@@ -402,11 +407,13 @@ def test_a_score_that_depends_on_the_order_has_failed(
     assert lines == ([f"failed: {said}"] if said else [])
 
 
+@pytest.mark.slow
 def test_symmetry_is_tried_on_a_sample(faulty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmark.pipeline.symmetry.SAMPLE", 4)
     assert "(4 pairs of 15 were tried)" in one_way(faulty, tmp_path, "half").err
 
 
+@pytest.mark.slow
 def test_a_limit_and_a_dry_run(faulty: Path, tmp_path: Path) -> None:
     planned = one_way(faulty, tmp_path, "nearly", "--limit", 4, "--dry-run")
     assert planned.code == 0, planned.err

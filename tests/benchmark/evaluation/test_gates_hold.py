@@ -63,7 +63,7 @@ def evaluated(
 @pytest.mark.parametrize(
     ("before", "similarity", "said"),
     [
-        ("", "sys.exit(0)", "SystemExit: 0"),
+        pytest.param("", "sys.exit(0)", "SystemExit: 0", marks=pytest.mark.slow),
         ("", "os._exit(0)", "its process ended by itself (exit code 0)"),
         pytest.param(
             "import atexit, time; atexit.register(os._exit, 0)",
@@ -103,6 +103,7 @@ def test_one_bad_pair_is_a_failed_unit(folder: Path, tmp_path: Path) -> None:
     assert "failed: mine on f0 – f1: its process ended by itself (exit code 0)" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_result_on_stdout_is_whole(folder: Path, tmp_path: Path) -> None:
     noise = "print('{', flush=True); os.write(1, b'more'); os.close(1); sys.stdout.close(); sys.stdout = None"
     done = evaluated(folder, tmp_path / "out", before=noise)
@@ -110,6 +111,7 @@ def test_the_result_on_stdout_is_whole(folder: Path, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["metric"]["metric"] == "mine"
 
 
+@pytest.mark.slow
 def test_an_import_that_ends_the_process_is_bad_input(folder: Path, tmp_path: Path) -> None:
     for before in ("sys.exit(0)", "os._exit(0)"):
         done = evaluated(folder, tmp_path / "out", before=before)
@@ -120,6 +122,7 @@ def test_an_import_that_ends_the_process_is_bad_input(folder: Path, tmp_path: Pa
         assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_metric_of_another_package_runs_apart_too(folder: Path, tmp_path: Path) -> None:
     package = tmp_path / "installed"
     about = package / "crashing-1.0.dist-info"

@@ -115,7 +115,7 @@ SCORES = {
     ),
 }
 # Seconds of a processor each.
-SLOW = {"all memory", "loop", "long number", "swallows", "no alarm"}
+SLOW = {"all memory", "loop", "loop in C", "long number", "swallows", "no alarm", "ignores alarms"}
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def test_a_bad_model_fails_alone(scene: Scene, tmp_path: Path, honest: list[floa
         ("import sys; sys.exit(0)", "SystemExit: 0"),
         ("import os; os._exit(0)", "its process ended by itself (exit code 0)"),
         ("import ctypes; ctypes.string_at(0)", "its process was ended by SIGSEGV"),
-        ("while True: pass", "took longer than 5 s"),
+        pytest.param("while True: pass", "took longer than 5 s", marks=pytest.mark.slow),
         ("raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})()", "its message cannot be read"),
         ("raise KeyboardInterrupt", "could not be imported"),
     ],
@@ -315,6 +315,7 @@ def test_the_next_engine_ends_the_processes_of_the_last(monkeypatch: pytest.Monk
     assert ended == ["one"]
 
 
+@pytest.mark.slow
 def test_where_processes_cannot_be_copied_each_is_started(
     scene: Scene, tmp_path: Path, honest: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ def test_what_is_done_is_not_done_again(models: Path, tmp_path: Path) -> None:
     assert {*BESIDE} < {*first.columns}
 
 
-@pytest.mark.parametrize("method", ["in_fingerprint", "in_similarity"])
+@pytest.mark.parametrize("method", ["in_fingerprint", pytest.param("in_similarity", marks=pytest.mark.slow)])
 def test_a_failure_is_tried_again_and_success_is_kept(models: Path, tmp_path: Path, method: str) -> None:
     """The cause lies outside: a file that is not there. What did not fail is not done again."""
     where = {"in_fingerprint": 'model.path.name == "f1"', "in_similarity": '"f1c0" in (a.model, b.model)'}
@@ -91,6 +91,7 @@ def test_a_failure_is_tried_again_and_success_is_kept(models: Path, tmp_path: Pa
     assert calls(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_pair_that_takes_too_long_fails_and_is_no_result(models: Path, tmp_path: Path) -> None:
     slow = "import time; time.sleep(600 if (a.model, b.model) == ('f0', 'f1') else 0)"
     metric = choose_from_file(f"{write_metric(tmp_path, in_similarity=slow)}:Counting")
@@ -109,6 +110,7 @@ def test_a_score_that_is_no_number_has_failed(models: Path, tmp_path: Path) -> N
     assert frame["bare_reason"].str.startswith("the score is NaN").all()
 
 
+@pytest.mark.slow
 def test_files_of_the_cache_that_are_damaged_or_gone_are_made_again(models: Path, tmp_path: Path) -> None:
     metric = choose_from_file(f"{write_metric(tmp_path)}:Counting")
     cache = Cache(tmp_path / "cache")
@@ -126,6 +128,7 @@ def test_files_of_the_cache_that_are_damaged_or_gone_are_made_again(models: Path
         pd.testing.assert_frame_equal(scored(models, metric, cache).drop(columns="seconds"), first)
 
 
+@pytest.mark.slow
 def test_the_content_of_a_users_file_is_part_of_its_key(models: Path, tmp_path: Path) -> None:
     """Name and version are the same: only the text says that the metric is another one."""
     cache = Cache(tmp_path / "cache")
@@ -190,6 +193,7 @@ def test_pairs_are_scored_together_and_what_is_left_alone(models: Path, tmp_path
     assert calls(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_together_is_said_of_every_pair_and_tried_again(models: Path, tmp_path: Path) -> None:
     switch = tmp_path / "there"
     metric = together(tmp_path, f"assert Path({str(switch)!r}).exists(), 'not there'")
@@ -212,6 +216,7 @@ def test_a_pair_that_abstains_or_fails_says_why_beside_those_scored_together(
     assert found["bare_reason"].tolist() == ["", "no", "ZeroDivisionError: division by zero"]
 
 
+@pytest.mark.slow
 def test_a_limit_is_that_of_a_pair_also_together(models: Path, tmp_path: Path) -> None:
     """What takes too long together has its limit pair by pair."""
     metric = together(tmp_path, "import time; time.sleep(600)")

@@ -152,6 +152,7 @@ def test_experts_come_from_the_dense_block(built):
     assert 0.4 <= np.mean(rows > 0.9) <= 0.6  # half of the units are drawn anew
 
 
+@pytest.mark.slow
 def test_a_second_build_trains_nothing_and_a_changed_recipe_only_what_it_must(built, tmp_path):
     out = tmp_path / "zoo"
     shutil.copytree(built[0], out)
@@ -171,6 +172,7 @@ def test_a_second_build_trains_nothing_and_a_changed_recipe_only_what_it_must(bu
     assert not (out / WEIGHTS / ".adapted.left").exists()
 
 
+@pytest.mark.slow
 def test_a_zoo_that_grows_remembers_every_version_it_was_made_with(built, tmp_path):
     out = tmp_path / "zoo"
     shutil.copytree(built[0], out)

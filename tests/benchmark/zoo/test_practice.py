@@ -38,6 +38,12 @@ def trained(folder: Path, **fields: object) -> tuple[Outcome, torch.Tensor]:
     return outcome, torch.cat([weight.flatten() for weight in load_model(made).parameters()])
 
 
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
+    """The weights of the recipe that no field changes."""
+    return trained(tmp_path_factory.mktemp("usual"))[1]
+
+
 def stepped(name: str, gradients: list[float], decay: float) -> float:
     """Where a weight of 1 ends after a few steps at a rate of 0.1."""
     weight = torch.nn.Parameter(torch.ones(1))
@@ -117,8 +123,7 @@ def test_warm_up():
     ],
     ids=lambda fields: next(iter(fields)),
 )
-def test_each_variation_reaches_the_weights_and_is_the_same_again(tmp_path, fields):
-    _, usual = trained(tmp_path / "usual")
+def test_each_variation_reaches_the_weights_and_is_the_same_again(tmp_path, usual, fields):
     outcome, once = trained(tmp_path / "once", **fields)
     _, again = trained(tmp_path / "again", **fields)
     assert torch.equal(once, again)
