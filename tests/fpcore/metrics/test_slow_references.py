@@ -44,7 +44,9 @@ def test_metrics_of_weights(name: str, kind: str, variant: str) -> None:
 @pytest.mark.parametrize("name", FORWARD_METRICS)
 def test_metrics_of_what_models_compute(name: str, kind: str, variant: str) -> None:
     """What is tested runs models in float32, batch by batch."""
-    agrees(name, REFERENCES[name], opened(kind), opened(kind, variant), 1e-5)
+    # Two inputs that rounding puts in the other order move this score by 3e-4.
+    error = 2e-3 if name == "seed-bias" else 1e-5
+    agrees(name, REFERENCES[name], opened(kind), opened(kind, variant), error)
 
 
 @pytest.mark.parametrize("kinds", [("llama", "qwen2_moe"), ("qwen2", "gpt_neox")], ids=" and ".join)
