@@ -17,7 +17,7 @@ def leaderboard(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...", help="Run directories; the first decides which pairs are ranked on."
+            metavar="RUN", help="Run directories; the first decides which pairs are ranked on."
         ),
     ],
     out: Document = None,
