@@ -33,7 +33,7 @@ def own_packages_first() -> None:
 def main() -> None:
     """Run the command line."""
     own_packages_first()
-    from benchmark.cli.app import main as command_line
+    from benchmark.cli.start import main as command_line
 
     command_line()
 

@@ -271,7 +271,7 @@ def by_look_alike(
         theirs = table.look_alike & (classes == name)
         found[name] = LookAlikeClass(
             *_counts(table, theirs),
-            auc=_auc(table, level, negative=theirs),
+            auc=_auc(table, theirs, level),
             fpr=rate(table, limit, "fpr", negatives="look-alike", mask=theirs, level=level),
         )
     return found
@@ -285,15 +285,8 @@ def _counts(table: ScoreTable, mask: Mask) -> tuple[int, int, int, float]:
     return len(rows), int(mask.sum()) - len(rows), len(lineages), median
 
 
-def _auc(
-    table: ScoreTable,
-    level: float,
-    negatives: str = "independent",
-    *,
-    positive: Mask | None = None,
-    negative: Mask | None = None,
-) -> Interval:
-    wins = Wins.of(table, negatives, positive=positive, negative=negative)
+def _auc(table: ScoreTable, negative: Mask, level: float) -> Interval:
+    wins = Wins.of(table, negative=negative)
     if not wins.n_positive:  # none has a negative to meet
         return Interval.undefined(NO_PAIRS, level=level, method=METHODS["jackknife"])
     return auc_interval(wins, level)

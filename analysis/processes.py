@@ -9,12 +9,20 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Literal, TypeVar
 
 import joblib
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-__all__ = ["PROCESS_DIED", "end_with_parent", "in_processes", "quiet_about_workers", "worker_processes"]
+__all__ = [
+    "PROCESS_DIED",
+    "end_with_parent",
+    "in_processes",
+    "interrupts_held",
+    "quiet_about_workers",
+    "worker_processes",
+]
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -35,7 +43,7 @@ def quiet_about_workers() -> None:
 
 
 def worker_processes(n: int, return_as: Literal["generator", "generator_unordered"]) -> joblib.Parallel:
-    """Processes that work for this one and end with it.
+    """Processes that work for this one and end with it; they are started within `interrupts_held`.
 
     Parameters
     ----------
@@ -49,6 +57,22 @@ def worker_processes(n: int, return_as: Literal["generator", "generator_unordere
     return joblib.Parallel(
         n_jobs=n, return_as=return_as, backend="loky", initializer=_begin, initargs=(os.getpid(),)
     )
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Start processes that no Ctrl-C reaches: it comes to all of a terminal, also before they can ignore it.
+
+    To this process it comes when they are started. What holds a signal back is handed on to new processes.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(parent: int) -> None:
@@ -106,7 +130,10 @@ def in_processes(function: Callable[[Given], Found], given: Sequence[Given], wor
 
     def begun(first: int) -> Iterator[Found]:
         jobs = worker_processes(min(workers, len(given)), "generator")
-        found: Iterator[Found] = jobs(joblib.delayed(_unpacked)(function, each) for each in packed[first:])
+        with interrupts_held():
+            found: Iterator[Found] = jobs(
+                joblib.delayed(_unpacked)(function, each) for each in packed[first:]
+            )
         return found
 
     return _finished(begun, begun(0), packed, function)

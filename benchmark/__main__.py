@@ -8,6 +8,6 @@ if __name__ == "__main__":
     if hidden := hidden_packages():
         print(f"error: {hidden}; type instead: {way_out(sys.argv[1:])}", file=sys.stderr)
         sys.exit(2)
-    from benchmark.cli.app import main
+    from benchmark.cli.start import main
 
     main()

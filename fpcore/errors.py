@@ -8,6 +8,7 @@ from fpcore.printable import printable
 
 __all__ = [
     "BadCheckpoint",
+    "BadPlugin",
     "NoDevice",
     "NotComparable",
     "UnknownTensor",
@@ -56,6 +57,10 @@ class UnknownTensor(BadCheckpoint):
     fpcore.errors.UnknownTensor: changed: tensor model.layers.0.mlp.extra.weight is not in the anatomy table
     of llama; say in fpcore/anatomy/tables/llama_like.py what it is for
     """
+
+
+class BadPlugin(ImportError):
+    """Another package's metric that cannot be imported, in one line that names metric and package."""
 
 
 class NoDevice(Exception):

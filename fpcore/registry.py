@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from typing import Final, TypeVar
 
-from fpcore.errors import described
+from fpcore.errors import BadPlugin, described
+from fpcore.plugin_trial import named, on_trial, try_import
 from fpcore.protocol import INVARIANCES, Metric
 
 __all__ = ["metric", "metrics", "register"]
@@ -76,13 +79,17 @@ def load_metrics() -> None:
     package = import_module("fpcore.metrics")
     for module in iter_modules(package.__path__):
         import_module(f"{package.__name__}.{module.name}")
-    for point in entry_points(group=ENTRY_POINTS):
+    points = tuple(entry_points(group=ENTRY_POINTS))
+    if not on_trial():
+        try_import(points)
+    for point in points:
         try:
-            loaded = point.load()
+            with redirect_stdout(sys.stderr):  # what it prints is not the result of a command
+                loaded = point.load()
         except (Exception, SystemExit) as error:
-            raise ImportError(
-                f"the metric {point.name!r} of entry point {point.value!r} cannot be imported"
-                f" ({described(error)}); repair or uninstall the package that brings it"
+            raise BadPlugin(
+                f"{named(point)} cannot be imported ({described(error)}); repair or uninstall the package"
+                " that brings it"
             ) from error
         if isinstance(loaded, type) and issubclass(loaded, Metric):
             register(loaded)
@@ -104,8 +111,9 @@ def metrics() -> tuple[Metric, ...]:
 
     Raises
     ------
-    ImportError
-        A package that brings metrics cannot be imported; the message names it.
+    BadPlugin
+        A package that brings metrics cannot be imported; the message names it. That is tried in a process of
+        its own before, so that it may crash or exit.
 
     Examples
     --------

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.discrimination.intervals import difference_interval, difference_p_value
+from analysis.discrimination.intervals import Difference, difference_intervals, difference_p_values
 from analysis.discrimination.wins import Wins
 from analysis.notebook import Shown, number
 from analysis.results import Interval
@@ -22,6 +22,7 @@ from analysis.validation import check_choice, check_instances, check_probability
 __all__ = ["Comparison", "compare_all", "compare_metrics", "holm"]
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 METHOD: Final = (
     "paired difference, same lineage jackknife, random weights, one additional lineage that separates them;"
     " pair-weighted"
@@ -114,19 +115,7 @@ def compare_metrics(
     check_table(table_b, "table_b")
     check_choice(negatives, "negatives", NEGATIVES)
     check_probability(level, "level")
-    other = _scores_in_rows_of(table_a, table_b)
-    both = table_a.comparable & ~np.isnan(other)
-    wins = [
-        Wins.of(
-            table_a,
-            negatives,
-            positive=table_a.derived & both,
-            negative=table_a.independent & both,
-            score=score,
-        )
-        for score in (table_a.score, other)
-    ]
-    return _compared(table_a.metric, table_b.metric, negatives, wins[0], wins[1], level)
+    return _compared([(table_a, table_b)], negatives, level)[0]
 
 
 def compare_all(
@@ -178,7 +167,7 @@ def compare_all(
     if focus is not None:
         check_choice(focus, "focus", metrics)
     ordered = sorted(tables, key=lambda table: table.metric != focus)
-    found = [compare_metrics(a, b, negatives, level) for a, b in combinations(ordered, 2)]
+    found = _compared(list(combinations(ordered, 2)), negatives, level)
     asked = [one for one in found if one.metric_a == focus]
     others = [one for one in found if one.metric_a != focus]
     return (*holm(asked), *holm(others))
@@ -229,6 +218,81 @@ def holm(family: Sequence[Comparison]) -> tuple[Comparison, ...]:
     return tuple(adjusted)
 
 
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """What one metric makes of some common pairs: what its AUC is, and what without each lineage."""
+
+    auc: float
+    folds: Floats
+    units: float
+    n_pairs: int
+    n_models: int
+    n_lineages: int
+    reason: str
+
+    @classmethod
+    def of(cls, table: ScoreTable, score: Floats, both: Mask, negatives: str) -> _Side:
+        """Scores of a table's pairs, by that table's labels."""
+        wins = Wins.of(
+            table, negatives, positive=table.derived & both, negative=table.independent & both, score=score
+        )
+        known = bool(wins.n_positive)
+        return cls(
+            wins.estimate if known else math.nan,
+            wins.jackknife() if known else np.zeros(0),
+            wins.units,
+            wins.n_positive + wins.n_negative,
+            wins.n_models,
+            wins.n_lineages,
+            "" if known else f"no derived pair and {negatives} pair that both metrics scored can be compared",
+        )
+
+
+class _Sides:
+    """The sides of many comparisons: one that several comparisons have is counted once."""
+
+    def __init__(self, negatives: str) -> None:
+        self._negatives = negatives
+        self._pairs: dict[int, ScoreTable] = {}
+        self._known: dict[tuple[int, int, bytes], _Side] = {}
+
+    def of(self, a: ScoreTable, b: ScoreTable) -> tuple[_Side, _Side]:
+        """Both metrics on the pairs that both could score; pairs and labels are those of the first."""
+        labels = self._like(a)
+        other = b.score if self._like(b) is labels else _scores_in_rows_of(a, b)
+        both = a.comparable & ~np.isnan(other)
+        if other is b.score:
+            return self._side(labels, a, both), self._side(labels, b, both)
+        return _Side.of(a, a.score, both, self._negatives), _Side.of(a, other, both, self._negatives)
+
+    def _side(self, labels: ScoreTable, table: ScoreTable, both: Mask) -> _Side:
+        key = id(labels), id(table), np.packbits(both).tobytes()
+        if key not in self._known:
+            self._known[key] = _Side.of(labels, table.score, both, self._negatives)
+        return self._known[key]
+
+    def _like(self, table: ScoreTable) -> ScoreTable:
+        """The first table asked about that has the same pairs with the same labels."""
+        if id(table) not in self._pairs:
+            firsts = {id(one): one for one in self._pairs.values()}.values()
+            self._pairs[id(table)] = next((one for one in firsts if _same_pairs(one, table)), table)
+        return self._pairs[id(table)]
+
+
+def _same_pairs(a: ScoreTable, b: ScoreTable) -> bool:
+    """Whether two tables differ in their scores alone, as far as a comparison can tell."""
+    return (
+        np.array_equal(a.models, b.models)
+        and np.array_equal(a.relation, b.relation)
+        and np.array_equal(a.lineages, b.lineages)
+        and np.array_equal(a.cells, b.cells)
+        and all(
+            np.array_equal(getattr(a, name), getattr(b, name))
+            for name in ("model_a", "model_b", "lineage_of", "cell_of")
+        )
+    )
+
+
 def _scores_in_rows_of(table: ScoreTable, other: ScoreTable) -> Floats:
     """Scores of the same pairs in another table; NaN where it has none."""
     names = ["model_a", "model_b"]
@@ -242,25 +306,31 @@ def _scores_in_rows_of(table: ScoreTable, other: ScoreTable) -> Floats:
     return np.where(place >= 0, other.score[place], np.nan)
 
 
-def _compared(metric_a: str, metric_b: str, negatives: str, a: Wins, b: Wins, level: float) -> Comparison:
-    if not a.n_positive:
-        reason = f"no derived pair and {negatives} pair that both metrics scored can be compared"
-        nothing = Interval.undefined(reason, level=level, method=METHOD)
-        return Comparison(
-            metric_a, metric_b, negatives, math.nan, math.nan, nothing, math.nan, math.nan, reason
+def _compared(
+    pairs: Sequence[tuple[ScoreTable, ScoreTable]], negatives: str, level: float
+) -> list[Comparison]:
+    """Compare metrics, two at a time; each comparison is to the bit as it would be alone."""
+    counted = _Sides(negatives)
+    sides = [counted.of(a, b) for a, b in pairs]
+    known = [row for row, (a, _) in enumerate(sides) if not a.reason]
+    asked = [
+        Difference(
+            a.auc - b.auc, a.folds - b.folds, min(a.units, b.units), a.n_pairs, a.n_models, a.n_lineages
         )
-    folds = a.jackknife() - b.jackknife()
-    difference = difference_interval(
-        a.estimate - b.estimate,
-        folds,
-        level,
-        METHOD,
-        units=min(a.units, b.units),
-        n_pairs=a.n_positive + a.n_negative,
-        n_models=a.n_models,
-        n_lineages=a.n_lineages,
+        for a, b in (sides[row] for row in known)
+    ]
+    intervals = dict(zip(known, difference_intervals(asked, level, METHOD), strict=True))
+    tested = [(row, one) for row, one in zip(known, asked, strict=True) if not intervals[row].reason]
+    p_values = dict(
+        zip([row for row, _ in tested], difference_p_values([one for _, one in tested]), strict=True)
     )
-    p, reason = math.nan, difference.reason
-    if not reason:
-        p = difference_p_value(difference.estimate, folds, min(a.units, b.units))
-    return Comparison(metric_a, metric_b, negatives, a.estimate, b.estimate, difference, p, p, reason)
+    found = []
+    for row, ((table_a, table_b), (a, b)) in enumerate(zip(pairs, sides, strict=True)):
+        difference = intervals.get(row) or Interval.undefined(a.reason, level=level, method=METHOD)
+        p = p_values.get(row, math.nan)
+        found.append(
+            Comparison(
+                table_a.metric, table_b.metric, negatives, a.auc, b.auc, difference, p, p, difference.reason
+            )
+        )
+    return found

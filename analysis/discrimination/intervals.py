@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
 
-from analysis.discrimination.random_weights import share_below, weighted_mean_quantile
+from analysis.discrimination.random_weights import shares_below, weighted_mean_quantile
 from analysis.results import Interval
 
 __all__ = [
@@ -38,12 +38,15 @@ __all__ = [
     "FALSE_POSITIVES",
     "SAME_CELL_AREA",
     "TRUE_POSITIVES",
+    "Difference",
     "Share",
     "ShareOfLineages",
     "clopper_pearson",
     "degrees_of_freedom",
     "difference_interval",
+    "difference_intervals",
     "difference_p_value",
+    "difference_p_values",
     "effective_number",
     "intervals_at_once",
     "jackknife_variance",
@@ -54,6 +57,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
 FEW_LINEAGES: Final = 8
 """Below so many lineages the coverage of the intervals was not established."""
 FEW_UNITS: Final = 3.0
@@ -371,37 +375,85 @@ def difference_interval(
     n_pairs, n_models, n_lineages
         Passed on.
     """
-    if len(folds) < 2 or np.isnan(folds).any():
-        reason = "all comparisons depend on one lineage"
-        return Interval(
-            estimate, math.nan, math.nan, level, method, n_pairs, n_models, n_lineages, reason=reason
+    one = Difference(estimate, folds, units, n_pairs, n_models, n_lineages)
+    return difference_intervals([one], level, method)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """A difference of two AUCs that an interval is asked for: the arguments of `difference_interval`."""
+
+    estimate: float
+    folds: Floats
+    units: float
+    n_pairs: int = 0
+    n_models: int = 0
+    n_lineages: int = 0
+
+    @property
+    def mass(self) -> float:
+        """What the lineage more weighs."""
+        return max(1.0, len(self.folds) / self.units)
+
+
+def difference_intervals(differences: Sequence[Difference], level: float, method: str) -> list[Interval]:
+    """Intervals of any differences, each to the bit as alone; together they take little longer than one."""
+    held = [len(one.folds) > 1 and not np.isnan(one.folds).any() for one in differences]
+    ends = np.full((2, len(differences)), np.nan)
+    for rows in _of_one_length(differences, np.flatnonzero(held)):
+        values, mass, estimate = _stacked(differences, rows)
+        tail = (1 - level) / 2
+        ends[0, rows] = weighted_mean_quantile(values, _against(estimate), mass, tail, apart=True)
+        ends[1, rows] = -weighted_mean_quantile(-values, _against(-estimate), mass, tail, apart=True)
+    low, high = ends.tolist()
+    return [
+        Interval(
+            one.estimate,
+            max(-1.0, min(low[row], one.estimate)) if held[row] else math.nan,
+            min(1.0, max(high[row], one.estimate)) if held[row] else math.nan,
+            level,
+            method,
+            one.n_pairs,
+            one.n_models,
+            one.n_lineages,
+            reason="" if held[row] else "all comparisons depend on one lineage",
+            warnings=tuple(_who_decides(pseudo_values(one.estimate, one.folds))) if held[row] else (),
         )
-    values, mass = pseudo_values(estimate, folds), max(1.0, len(folds) / units)
-    tail = (1 - level) / 2
-    low = float(weighted_mean_quantile(values[None], [_against(estimate)], mass, tail)[0])
-    high = -float(weighted_mean_quantile(-values[None], [_against(-estimate)], mass, tail)[0])
-    return Interval(
-        estimate,
-        max(-1.0, min(low, estimate)),
-        min(1.0, max(high, estimate)),
-        level,
-        method,
-        n_pairs,
-        n_models,
-        n_lineages,
-        warnings=tuple(_who_decides(values)),
-    )
+        for row, one in enumerate(differences)
+    ]
 
 
-def _against(difference: float) -> float:
-    """Difference on one lineage more, on which the metric ahead loses half and falls behind."""
-    return max(-1.0, min(difference - APART, -BEHIND))
+def _of_one_length(differences: Sequence[Difference], rows: Rows) -> list[Rows]:
+    """Some differences by their number of lineages: sums over more places would round otherwise."""
+    lengths = np.array([len(differences[row].folds) for row in rows])
+    return [rows[lengths == length] for length in np.unique(lengths)]
+
+
+def _stacked(differences: Sequence[Difference], rows: Rows) -> tuple[Floats, Floats, Floats]:
+    """Pseudo-values (a row each), masses and estimates of some differences of equally many lineages."""
+    some = [differences[row] for row in rows]
+    values = np.stack([pseudo_values(one.estimate, one.folds) for one in some])
+    return values, np.array([one.mass for one in some]), np.array([one.estimate for one in some])
+
+
+def _against(difference: Floats) -> Floats:
+    """Differences on one lineage more, on which the metric ahead loses half and falls behind."""
+    behind: Floats = np.maximum(-1.0, np.minimum(difference - APART, -BEHIND))
+    return behind
 
 
 def difference_p_value(estimate: float, folds: Floats, units: float) -> float:
     """Two-sided p-value of no difference: twice the tail at which an end of the interval reaches 0."""
-    values, mass = pseudo_values(estimate, folds), max(1.0, len(folds) / units)
-    below = share_below(values, _against(estimate), mass, 0.0)
-    above = share_below(-values, _against(-estimate), mass, 0.0)
-    # A difference of 0 lies inside both halves.
-    return min(1.0, 2 * min(below, above))
+    return difference_p_values([Difference(estimate, folds, units)])[0]
+
+
+def difference_p_values(differences: Sequence[Difference]) -> list[float]:
+    """P-values of any differences, each to the bit as alone."""
+    found = np.full(len(differences), np.nan)
+    for rows in _of_one_length(differences, np.arange(len(differences))):
+        values, mass, estimate = _stacked(differences, rows)
+        below = shares_below(values, _against(estimate), mass, 0.0)
+        above = shares_below(-values, _against(-estimate), mass, 0.0)
+        # A difference of 0 lies inside both halves.
+        found[rows] = np.minimum(1.0, 2 * np.minimum(below, above))
+    return [float(p) for p in found]

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-__all__ = ["share_below", "weighted_mean_quantile"]
+__all__ = ["share_below", "shares_below", "weighted_mean_quantile"]
 
 Floats = npt.NDArray[np.float64]
 STEPS: Final = 60
@@ -31,7 +31,12 @@ FLAT: Final = 1e-12
 
 
 def weighted_mean_quantile(
-    values: npt.ArrayLike, further: npt.ArrayLike, mass: npt.ArrayLike, tail: npt.ArrayLike
+    values: npt.ArrayLike,
+    further: npt.ArrayLike,
+    mass: npt.ArrayLike,
+    tail: npt.ArrayLike,
+    *,
+    apart: bool = False,
 ) -> Floats:
     """Quantile of means with random weights.
 
@@ -45,6 +50,9 @@ def weighted_mean_quantile(
         Its weight on average.
     tail : array_like, shape (n_means,) or ()
         In (0, 1).
+    apart : bool
+        Whether the last digits of a quantile are those that it has alone. Otherwise all means take as many
+        steps as the slowest of them.
 
     Returns
     -------
@@ -81,7 +89,7 @@ def weighted_mean_quantile(
     open_ = np.ones(len(v), dtype=np.bool_)
     for _ in range(STEPS):
         here = np.flatnonzero(open_)
-        t[here], z, slope = _deviate(v[here], k[here], x[here], t[here])
+        t[here], z, slope = _deviate(v[here], k[here], x[here], t[here], apart=apart)
         below = z < aim[here]
         a[here[below]], b[here[~below]] = x[here[below]], x[here[~below]]
         step = x[here] - (z - aim[here]) / slope
@@ -112,16 +120,35 @@ def share_below(values: npt.ArrayLike, further: float, mass: float, point: float
     float
         In [0, 1]; 0 below all values and 1 above.
     """
-    v = np.append(np.asarray(values, dtype=np.float64), further)
-    if point <= v.min():
-        return 0.0
-    if point >= v.max():
-        return 1.0
-    k = np.ones((1, len(v)))
-    k[0, -1] = mass
-    start, span = v.min(), np.ptp(v)
-    at = np.array([np.clip((point - start) / span, NEAR, 1 - NEAR)])
-    return float(ndtr(_deviate(((v - start) / span)[None], k, at, np.zeros(1))[1][0]))
+    return float(shares_below(np.asarray(values, dtype=np.float64)[None], [further], [mass], point)[0])
+
+
+def shares_below(values: npt.ArrayLike, further: npt.ArrayLike, mass: npt.ArrayLike, point: float) -> Floats:
+    """Probabilities that means with random weights lie at or below a point, each as `share_below` gives it.
+
+    Parameters
+    ----------
+    values : array_like, shape (n_means, n)
+    further, mass : array_like, shape (n_means,)
+    point : float
+
+    Returns
+    -------
+    ndarray of float, shape (n_means,)
+    """
+    v = np.column_stack([np.asarray(values, dtype=np.float64), further])
+    low, high = v.min(axis=1), v.max(axis=1)
+    found: Floats = (point >= high).astype(np.float64)
+    found[point <= low] = 0.0
+    inside = np.flatnonzero((point > low) & (point < high))
+    if len(inside):
+        k = np.ones_like(v)
+        k[:, -1] = mass
+        start, span = low[inside], (high - low)[inside]
+        at = np.clip((point - start) / span, NEAR, 1 - NEAR)
+        scaled = (v[inside] - start[:, None]) / span[:, None]
+        found[inside] = ndtr(_deviate(scaled, k[inside], at, np.zeros(len(inside)), apart=True)[1])
+    return found
 
 
 def _first_guess(v: Floats, k: Floats, aim: Floats) -> Floats:
@@ -132,20 +159,24 @@ def _first_guess(v: Floats, k: Floats, aim: Floats) -> Floats:
     return guess
 
 
-def _deviate(v: Floats, k: Floats, x: Floats, t: Floats) -> tuple[Floats, Floats, Floats]:
+def _deviate(
+    v: Floats, k: Floats, x: Floats, t: Floats, *, apart: bool = False
+) -> tuple[Floats, Floats, Floats]:
     """Saddlepoint, normal deviate of the share below x, and the deviate's slope; each of shape (n_means,)."""
     c = k * (v - x[:, None])
     left, right = 1 / c.min(axis=1), 1 / c.max(axis=1)
     t = np.where((t > left) & (t < right), t, 0.0)
+    moves = np.ones(len(t), dtype=np.bool_)
     for _ in range(STEPS):
         r = c / (1 - t[:, None] * c)
         slope, bend = r.sum(axis=1), np.einsum("ij,ij->i", r, r)
         right, left = np.where(slope > 0, t, right), np.where(slope > 0, left, t)
         step = t - slope / bend
         new = np.where((step > left) & (step < right), step, (left + right) / 2)
-        settled = np.abs(new - t) * np.sqrt(bend) < NEAR
-        t = new
-        if settled.all():
+        far = ~(np.abs(new - t) * np.sqrt(bend) < NEAR)
+        t = np.where(moves, new, t)
+        moves = far & moves if apart else np.full(len(t), far.any())
+        if not moves.any():
             break
     factor = 1 - t[:, None] * c
     r = c / factor

@@ -257,7 +257,7 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
         reason = ""
         if math.isnan(sd):
             reason = "one lineage holds all that tells of it"
-        elif worth < FEWEST:
+        elif worth < FEWEST - 1e-9:  # three equal ones are three, however that is rounded
             reason = f"lineages too uneven: equivalent to {worth:.1f} equal ones; {FEWEST:g} are needed"
         elif sd <= 1e-12:
             reason = "the residuals do not vary"
@@ -290,11 +290,11 @@ def _jackknife(
     squares = x.T @ x
     inverse = np.linalg.inv(squares)
     coefficients = inverse @ (x.T @ y)
-    outer = (x[:, :, None] * np.column_stack([x, y])[:, None, :]).reshape(len(x), -1)
+    outer = (x[:, :, None] * np.column_stack([x, y])[:, None, :]).reshape(len(x), p * (p + 1))
     own = np.square(x @ inverse / np.diag(inverse))
-    sums = _lineage_sums(np.column_stack([outer, own, np.ones(len(x))]), a, b, n_lineages)
-    sums = sums[sums[:, -1] > 0]
-    touching = sums[:, : outer.shape[1]].reshape(-1, p, p + 1)
+    present = np.unique(np.concatenate([a, b]))
+    sums = _lineage_sums(np.column_stack([outer, own]), a, b, n_lineages)[present]
+    touching = sums[:, :-p].reshape(len(present), p, p + 1)
     remaining = squares - touching[:, :, :p]
     moments = (x.T @ y) - touching[:, :, p]
     # A pseudo-inverse: coefficients that can still be told are those of least squares.
@@ -305,7 +305,7 @@ def _jackknife(
         known = np.linalg.pinv(remaining[:, others][:, :, others], hermitian=True)
         left = remaining[:, j, j] - np.einsum("gi,gij,gj->g", cross, known, cross)
         folds[left <= 1e-9 * squares[j, j], j] = math.nan
-    information = sums[:, outer.shape[1] : -1]
+    information = sums[:, -p:]
     effective = np.square(information.sum(axis=0)) / np.square(information).sum(axis=0)
     return coefficients, folds, effective
 

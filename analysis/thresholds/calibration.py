@@ -238,9 +238,7 @@ def _calibrated(
     negatives = weighed.negatives
     value, reason = certified_value(weighed, max_fpr, confidence, n_metrics=n_metrics)
     needed = negatives_needed(max_fpr, shared_confidence(confidence, n_metrics))
-    left_out = partial(
-        held_out_rates, table, max_fpr, negatives=negatives, level=level, descending=weighed.rows
-    )
+    left_out = partial(held_out_rates, table, max_fpr, level=level, descending=weighed.rows)
     held_out, elsewhere = left_out(by="lineage"), left_out(by="architecture")
     return Threshold(
         max_fpr=max_fpr,

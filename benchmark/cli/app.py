@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from typing import Annotated, Final
 
@@ -12,16 +11,15 @@ from benchmark.cli import cache_verbs, catalog_verbs, runs_verbs, zoo_verbs
 from benchmark.cli.check_claim_verb import check_claim
 from benchmark.cli.compare_verb import compare
 from benchmark.cli.evaluate_verb import evaluate
-from benchmark.cli.exits import BAD_INPUT, CRASHED, INTERRUPTED, crash_message, message
+from benchmark.cli.exits import BAD_INPUT, CRASHED, crash_message, message
 from benchmark.cli.fingerprint_verb import fingerprint
-from benchmark.cli.interrupts import FAREWELL, interruptible
 from benchmark.cli.leaderboard_verb import leaderboard
 from benchmark.cli.metrics_verb import metrics
 from benchmark.cli.power_verb import power
 from benchmark.cli.printing import say
 from benchmark.cli.run_verbs import analyse, report, run
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run_command"]
 
 app = typer.Typer(
     name="lookalike",
@@ -53,24 +51,19 @@ app.add_typer(runs_verbs.app, name="runs", short_help="Show what changed between
 app.add_typer(cache_verbs.app, name="cache", short_help="Show or clear the cache.")
 
 
-def main() -> None:
-    """Run the command line; bad input is one clear line and exit code 2, a fault of ours 70."""
-    with interruptible():
-        try:
-            code = app(standalone_mode=False)
-        except KeyboardInterrupt:
-            code = INTERRUPTED
-        except Exception as error:
-            told = message(error)
-            if told is None:
-                traceback.print_exception(error)
-                say(crash_message(error))
-                sys.exit(CRASHED)
-            say(told)
-            sys.exit(BAD_INPUT)
-        if code == INTERRUPTED:
-            say(FAREWELL)
-        sys.exit(code or 0)
+def run_command() -> int:
+    """Run the command line; its exit code. Bad input is one clear line and code 2, a fault of ours 70."""
+    try:
+        code: int = app(standalone_mode=False) or 0
+    except Exception as error:
+        told = message(error)
+        if told is None:
+            traceback.print_exception(error)
+            say(crash_message(error))
+            return CRASHED
+        say(told)
+        return BAD_INPUT
+    return code
 
 
 def _version(wanted: bool) -> None:

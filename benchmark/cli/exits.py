@@ -23,6 +23,7 @@ FOR_USERS: Final = (
     ("benchmark.catalog", "CatalogError"),
     ("analysis", "BadTable"),
     ("fpcore", "BadCheckpoint"),
+    ("fpcore.errors", "BadPlugin"),
 )
 
 

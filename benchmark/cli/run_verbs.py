@@ -54,6 +54,12 @@ def run(
             " 40,000 pairs, a cheap one scores all look-alikes and four times as many others.",
         ),
     ] = 4,
+    all_pairs: Annotated[
+        bool,
+        typer.Option(
+            "--all-pairs", help="Score every pair with every metric, however many; K is then not used."
+        ),
+    ] = False,
     dask: Annotated[
         str | None,
         typer.Option("--dask", metavar="ADDRESS", help="Run on a Dask cluster: its scheduler's address."),
@@ -73,6 +79,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Turn a catalog into a calibration report: fingerprints, scores, statistics, report.html."""
+    most = None if all_pairs else pairs_per_lineage_pair
     if dry_run:
         from benchmark.pipeline.plan import plan
         from benchmark.session.session import Session
@@ -84,7 +91,7 @@ def run(
             metrics=metrics,
             models=models,
             limit=limit,
-            pairs_per_lineage_pair=pairs_per_lineage_pair,
+            pairs_per_lineage_pair=most,
             seed=seed,
             device=device,
             budget=budget,
@@ -102,7 +109,7 @@ def run(
         models=models,
         out=out,
         limit=limit,
-        pairs_per_lineage_pair=pairs_per_lineage_pair,
+        pairs_per_lineage_pair=most,
         seed=seed,
         workers=workers,
         device=device,

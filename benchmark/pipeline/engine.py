@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import joblib
 
-from analysis.processes import PROCESS_DIED, worker_processes
+from analysis.processes import PROCESS_DIED, interrupts_held, worker_processes
 from benchmark.pipeline.distant_steps import StepNote, Telling, listening
 from benchmark.pipeline.process_state import in_process
 from benchmark.session.progress import Advance
@@ -192,12 +192,13 @@ class Engine(Generic[State]):
     ) -> Iterator[tuple[int, Result]]:
         # joblib does a single job in this process unless there are two to do it.
         jobs = worker_processes(max(2, min(self._workers, len(places))), "generator_unordered")
-        found: Iterator[tuple[int, Result]] = jobs(
-            joblib.delayed(_in_worker)(
-                self._token, self._start, work, place, units[place], folder / str(place)
+        with interrupts_held():
+            found: Iterator[tuple[int, Result]] = jobs(
+                joblib.delayed(_in_worker)(
+                    self._token, self._start, work, place, units[place], folder / str(place)
+                )
+                for place in places
             )
-            for place in places
-        )
         return found
 
 

@@ -132,7 +132,7 @@ def plan(
     metrics: str | Sequence[str] | None = None,
     models: str | None = None,
     limit: int | None = None,
-    pairs_per_lineage_pair: int = 4,
+    pairs_per_lineage_pair: int | None = 4,
     seed: int = 0,
     device: str | None = None,
     budget: int | str | None = None,
@@ -218,7 +218,7 @@ def make_plan(
     tier: str = "zoo",
     models: str | None = None,
     limit: int | None = None,
-    pairs_per_lineage_pair: int = 4,
+    pairs_per_lineage_pair: int | None = 4,
     seed: int = 0,
     budget: int = DEFAULT_BUDGET,
     network: Network | None = None,
@@ -235,10 +235,10 @@ def make_plan(
         Only models whose id fits this glob.
     limit : int, optional
         Only the first so many models.
-    pairs_per_lineage_pair : int
+    pairs_per_lineage_pair : int, optional
         Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first.
         Of more than `ALL_PAIRS` pairs, costly ones score of the others one with each of `OTHER_LINEAGES`
-        lineages, and cheap ones all look-alikes and four times so many others.
+        lineages, and cheap ones all look-alikes and four times so many others. None: every metric scores all.
     seed : int
         Of the choice among those.
     budget : int
@@ -290,14 +290,14 @@ def make_plan(
     wanted = [model for model in wanted if model in paired]
     everything = np.ones(len(pairs), dtype=np.bool_)
     subset = cheap = everything
-    costly = any(metric.cost == "costly" for metric in metrics)
-    if costly or len(pairs) > ALL_PAIRS:
+    costly, many = any(metric.cost == "costly" for metric in metrics), len(pairs) > ALL_PAIRS
+    if pairs_per_lineage_pair is not None and (costly or many):
         # Which pairs are look-alikes decides the choice, so the shapes must be known before it is made.
         pairs = with_cells(pairs, shapes(catalog, _shapeless(pairs)))
-        few = OTHER_LINEAGES if len(pairs) > ALL_PAIRS else None
+        few = OTHER_LINEAGES if many else None
         subset = balanced_subset(pairs, pairs_per_lineage_pair, seed, other_lineages=few)
-    if len(pairs) > ALL_PAIRS:
-        cheap = balanced_subset(pairs, CHEAP_TIMES * pairs_per_lineage_pair, seed, all_look_alikes=True)
+        if many:
+            cheap = balanced_subset(pairs, CHEAP_TIMES * pairs_per_lineage_pair, seed, all_look_alikes=True)
     chosen = {metric.name: cheap if metric.cost == "cheap" else subset for metric in metrics}
     forgeries = planned_forgeries(catalog, wanted)
     return Plan(tuple(wanted), tuple(metrics), pairs, chosen, forgeries, transfer)
@@ -345,11 +345,11 @@ def balanced_subset(
     lineage with so many others. How surely a rate over them is known hangs on the number of lineages.
     """
     alike = analysis.look_alike_pairs(pairs["relation"], pairs["architecture_a"], pairs["architecture_b"])
+    codes, names = pd.factorize(pd.concat([pairs["lineage_a"], pairs["lineage_b"]]))
+    a, b = codes[: len(pairs)], codes[len(pairs) :]
     order = pd.DataFrame(
         {
-            "lineages": [
-                "\0".join(sorted(two)) for two in zip(pairs["lineage_a"], pairs["lineage_b"], strict=True)
-            ],
+            "lineages": np.minimum(a, b) * len(names) + np.maximum(a, b),
             "last": ~alike,
             "lot": np.random.default_rng(np.random.SeedSequence((seed, 0x70616972))).random(len(pairs)),
         }
@@ -360,19 +360,19 @@ def balanced_subset(
     by_lot = order[few].sort_values(["lineages", "last", "lot"])
     taken = by_lot.groupby("lineages").cumcount() < per_lineage_pair
     if other_lineages is not None:
-        spread = _spread_out(by_lot[by_lot["last"]], other_lineages)
+        spread = _spread_out(by_lot[by_lot["last"]], len(names), other_lineages)
         taken &= ~by_lot["last"] | by_lot.index.isin(spread)
     keep = ~few
     keep[taken.index[taken]] = True
     return keep
 
 
-def _spread_out(pairs: pd.DataFrame, most: int) -> list[Hashable]:
-    """Of pairs with `lineages` and a `lot`, one of two lineages, and at most so many that touch a lineage."""
-    met: Counter[str] = Counter()
+def _spread_out(pairs: pd.DataFrame, n: int, most: int) -> list[Hashable]:
+    """Of pairs with `lineages` (of n) and a `lot`, one of two lineages, and at most so many of a lineage."""
+    met: Counter[int] = Counter()
     taken = []
     for row, lineages in pairs.drop_duplicates("lineages").sort_values("lot")["lineages"].items():
-        two = lineages.split("\0")
+        two = divmod(lineages, n)
         if max(met[one] for one in two) < most:
             taken.append(row)
             met.update(two)

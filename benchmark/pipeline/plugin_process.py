@@ -21,6 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, ParamSpec
 
+from fpcore.plugin_trial import ending
+
 __all__ = ["ISOLATES", "PluginEnded", "PluginProcess"]
 
 ISOLATES: Final = os.name == "posix"
@@ -304,22 +306,6 @@ def _value(line: bytes) -> object:
     if not isinstance(said, list) or len(said) != 1:
         raise PluginEnded("its process said what cannot be read")
     return said[0]
-
-
-def ending(code: int) -> str:
-    """How a process ended, in words.
-
-    Examples
-    --------
-    >>> ending(0), ending(-11)
-    ('ended by itself (exit code 0)', 'was ended by SIGSEGV')
-    """
-    if code >= 0:
-        return f"ended by itself (exit code {code})"
-    try:
-        return f"was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was ended by signal {-code}"
 
 
 def kill_group(leader: int) -> None:

@@ -48,7 +48,7 @@ def run(
     models: str | None = None,
     out: Path | str | None = None,
     limit: int | None = None,
-    pairs_per_lineage_pair: int = 4,
+    pairs_per_lineage_pair: int | None = 4,
     seed: int = 0,
     workers: int | None = None,
     device: str | None = None,
@@ -76,10 +76,10 @@ def run(
         The run directory; default: ``runs/<utc time>``. The same again resumes.
     limit : int, optional
         Only the first so many models.
-    pairs_per_lineage_pair : int
+    pairs_per_lineage_pair : int, optional
         Costly metrics score at most so many independent pairs of the same two lineages, look-alikes first;
         of more than 40,000 pairs they score one pair of two lineages that is none, and cheap ones all
-        look-alikes and four times so many others.
+        look-alikes and four times so many others. None: every metric scores all pairs.
     seed : int
         Random seed of everything that draws.
     workers, device, cache, quiet

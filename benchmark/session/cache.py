@@ -20,7 +20,7 @@ from benchmark.session.files import write_bytes
 
 __all__ = ["DEFAULT_LIMIT", "KINDS", "TRIM_EVERY", "Cache", "CacheInfo", "Contents", "byte_size"]
 
-KINDS: Final = ("fingerprints", "scores", "results", "figures", "calibrations", "pieces")
+KINDS: Final = ("fingerprints", "scores", "results", "figures", "calibrations", "pieces", "trials")
 DEFAULT_LIMIT: Final = 10 * 10**9
 """Bytes kept from one run to the next."""
 #: Every file is named by a digest: nothing else in the folder is counted or deleted.

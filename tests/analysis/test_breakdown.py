@@ -85,6 +85,9 @@ def test_a_method_whose_pairs_all_abstained() -> None:
     assert math.isnan(row.median)
     assert row.auc.reason
     assert row.tpr.reason
+    assert row.look_alike_auc_with_misses == Interval.undefined(
+        "no pair with a score on one of the two sides", level=0.95, method=METHODS["jackknife"]
+    )
 
 
 def test_parts_are_the_matched_auc_and_the_rates_of_their_pairs(table: ScoreTable) -> None:
@@ -189,10 +192,12 @@ def test_abstentions_are_counted_apart_in_a_class() -> None:
 def test_a_class_whose_pairs_all_abstained_has_no_rate() -> None:
     table = small()
     status = np.where(table.look_alike, "abstained", "ok")
-    for row in analysis.by_look_alike(small(status=status), 0.5).values():
+    for row in analysis.by_look_alike(small(status=status), 0.5, 0.8).values():
         assert row.n_pairs == 0
         assert row.fpr.reason == "no look-alike pair with a score"
-        assert row.auc.reason == "no pair with a score on one of the two sides"
+        assert row.auc == Interval.undefined(
+            "no pair with a score on one of the two sides", level=0.8, method=METHODS["jackknife"]
+        )
 
 
 def test_a_method_is_judged_by_its_own_pairs() -> None:
@@ -274,6 +279,7 @@ def test_bounds_hold_for_methods_and_metrics_together_and_count_misses_against_t
         low = one_by_one(missed, together, AREA).low
         high = one_by_one(wins, together, ANYTHING)
         assert_alike(row.bounds, replace(high, low=low, method=BOUNDS, unseen=math.nan))
+        assert row.state is _state(row.n_pairs, row.bounds) is not MethodState.NO_SCORE
     assert found["cast"].look_alike_auc_with_misses == found["cast"].look_alike_auc
     assert found["merge"].look_alike_auc_with_misses.estimate < found["merge"].look_alike_auc.estimate
     scored = 1 - found["merge"].n_abstained / (found["merge"].n_abstained + found["merge"].n_pairs)

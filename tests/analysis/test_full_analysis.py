@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 from patchy_tables import CLAIM, GOALS, LEVEL, SEED, patchy_report
 
 import analysis
+from analysis import full_analysis
+from analysis.claim_verdicts import claim_verdict
 from analysis.discrimination.auc import auc
 from analysis.full_analysis import analyse
 from analysis.inference.claims import Claim
@@ -19,6 +22,7 @@ from analysis.results import as_json
 from analysis.table import ScoreTable
 from analysis.thresholds.calibration import calibrate_thresholds
 from analysis.thresholds.power import intraclass_correlation
+from analysis.verdict_bounds import separation_bounds
 from analysis.verdict_words import VERDICTS
 from studies.simulation.designs import Design
 
@@ -269,6 +273,9 @@ DIRECT: dict[str, Callable[[ScoreTable], object]] = {
     "roc": lambda t: analysis.roc_curve(t, level=LEVEL),
     "look_alike_roc": lambda t: analysis.roc_curve(t, "look-alike", LEVEL),
     "unmatched": lambda t: (("05-a", "05-b"), ("05-a", "05-c")),
+    "bounds": lambda t: separation_bounds(t, analysis.by_method(t, first_threshold(t), LEVEL)),
+    "claim_verdict": lambda t: claim_verdict(t, CLAIM),
+    "sensitivity": lambda t: analysis.sensitivity(t, permutation=analysis.separation_test(t, 99, SEED)),
 }
 """Fields of a report → the public function that gives the same on its own."""
 
@@ -341,6 +348,26 @@ def test_certificates_of_all_metrics_hold_together_and_those_of_a_declared_one_a
     assert alone.thresholds[0].n_metrics == 1
 
 
+def test_what_is_said_of_several_metrics_holds_together():
+    tables = [analysis.example_table(name, n_lineages=6, separation=k) for k, name in enumerate("ab")]
+    claims = {"a": Claim(auc=0.5), "b": Claim(auc=0.9, p_values=True)}
+    found = analyse(tables, claims=claims, max_fpr=(), n_resamples=19, n_bootstrap=9)
+    for table, report in zip(tables, found.metrics, strict=True):
+        methods = analysis.by_method(table, n_metrics=2)
+        assert as_json(report.by_method) == as_json(methods)
+        assert report.bounds == separation_bounds(table, methods, 2) != separation_bounds(table, methods)
+        assert report.claim_verdict == claim_verdict(table, claims.get(table.metric), n_together=5)
+
+
+def test_lineages_enough_for_one_metric_certify_each_alone():
+    tables = [analysis.example_table(name, n_lineages=20) for name in "ab"]
+    assert analysis.lineages_needed(0.3) <= 20 < analysis.lineages_needed(0.3, n_metrics=2)
+    for report in analyse(tables, max_fpr=(0.3,), n_resamples=19, n_bootstrap=9).metrics:
+        for (threshold,) in (report.thresholds, report.independent_thresholds):
+            assert threshold.certified
+            assert threshold.n_metrics == 1
+
+
 def test_a_table_without_look_alikes_says_against_whom_its_thresholds_are():
     frame = analysis.example_table("m", n_lineages=4).frame.drop(columns=["architecture_a", "architecture_b"])
     (report,) = analyse([ScoreTable(frame)], max_fpr=(0.05,), n_resamples=19, n_bootstrap=9).metrics
@@ -364,6 +391,8 @@ def test_evidence_is_calibrated_against_what_is_asked_for():
     assert list(report.evidence_against) == ["independent"]
     assert report.evidence_against["independent"].negatives == "independent"
     assert (report.evidence.negatives, report.evidence.reason) == ("look-alike", "not asked for")
+    # Nor is it calibrated for what is asked beside it.
+    assert report.sensitivity.label_lr_bound.reason == "not asked for"
     (report,) = analyse([table], alternatives=("look-alike",), **quick).metrics
     assert report.evidence == analysis.calibrate_evidence(table)
     assert report.evidence_against == {}
@@ -414,6 +443,7 @@ def test_an_analysis_prints_its_verdicts_and_keeps_reports_in_the_order_of_the_t
     assert [item.metric for item in summary.metrics] == ["z", "a"]
     assert summary.catalog.confidence == 0.95
     assert list(summary.catalog.lineages_needed) == ["0.05", "0.01", "0.001"]
+    assert summary.catalog.n_metrics == 1
 
 
 @pytest.mark.parametrize(
@@ -434,6 +464,8 @@ def test_an_analysis_prints_its_verdicts_and_keeps_reports_in_the_order_of_the_t
         ({"max_fpr": (0.05, 0.0)}, "max_fpr[1] must be a number between 0 and 1, in (0, 1), not 0.0"),
         ({"n_resamples": 0}, "n_resamples must be an integer, 1 or more, not 0"),
         ({"n_bootstrap": 0}, "n_bootstrap must be an integer, 1 or more, not 0"),
+        ({"alternatives": 3}, "alternatives must be a sequence of str, not 3"),
+        ({"alternatives": ("look-alike", "kin")}, "alternatives[1] must be "),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_computed(options, message, monkeypatch):
@@ -441,6 +473,30 @@ def test_bad_options_are_refused_before_anything_is_computed(options, message, m
     with pytest.raises(analysis.BadArgument) as caught:
         analyse([analysis.example_table("a", n_lineages=2)], **options)
     assert str(caught.value).startswith(message)
+
+
+def test_processes_work_where_they_are_asked_for_and_there_is_more_than_one_metric(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each with one thread of linear algebra: the same digits on any machine."""
+    asked: list[int] = []
+    threads: list[int] = []
+
+    def here(work: Callable[[ScoreTable], object], tables: list[ScoreTable], workers: int) -> Any:
+        asked.append(workers)
+        return map(work, tables)
+
+    monkeypatch.setattr(full_analysis, "in_processes", here)
+    monkeypatch.setattr(full_analysis, "threadpool_limits", lambda n: threads.append(n) or nullcontext())
+    tables = [analysis.example_table(name, n_lineages=3) for name in "ab"]
+    quick = {"max_fpr": (), "n_resamples": 19, "n_bootstrap": 9}
+    alone = analyse(tables, **quick)
+    analyse(tables, workers=1, **quick)
+    analyse(tables[:1], workers=2, **quick)
+    assert asked == threads == []
+    several = analyse(tables, workers=2, **quick)
+    assert (asked, threads) == ([2], [1, 1])
+    assert as_json(several.summary()) == as_json(alone.summary())
 
 
 def test_processes_get_tables_that_nothing_changes_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:

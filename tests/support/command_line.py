@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cli.app import main
+from benchmark.cli.start import main
 
 
 @dataclass(frozen=True)

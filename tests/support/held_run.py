@@ -19,7 +19,7 @@ SECONDS = 120
 RUNNER = """
 from benchmark.pipeline import engine
 engine.LOOK_SECONDS = engine.START_SECONDS = 0.0
-from benchmark.cli.app import main
+from benchmark.cli.start import main
 main()
 """
 

@@ -62,9 +62,11 @@ def run_until_killed(
 # The same, at the n-th step that some process takes on files in the folders: before it opens one to write,
 # moves or removes one, or makes a folder. WHO: the one process that was started, or its whole group.
 AT_A_STEP = """
-import os, signal, sys
+import os, sys, time
+from contextlib import suppress
 
 FOLDERS, N, WHO = os.environ["KILL_IN"].split(os.pathsep), int(os.environ["KILL_AT"]), os.environ["KILL_WHO"]
+SIGNAL, TIMES = int(os.environ["KILL_BY"]), int(os.environ["KILL_TIMES"])
 steps = 0
 
 def kill_at_a_step(event, arguments):
@@ -80,10 +82,11 @@ def kill_at_a_step(event, arguments):
     paths = [os.path.abspath(os.fsdecode(one)) for one in named]
     if any(path.startswith(folder) for path in paths for folder in FOLDERS):
         steps += 1
-        if steps >= N:
-            if WHO == "group":
-                os.killpg(0, signal.SIGKILL)
-            os.kill(os.getpgid(0), signal.SIGKILL)
+        if steps == N:
+            for _ in range(TIMES):
+                with suppress(ProcessLookupError):  # whoever was started may have ended
+                    (os.killpg if WHO == "group" else os.kill)(os.getpgid(0), SIGNAL)
+                time.sleep(0.01)
 
 sys.addaudithook(kill_at_a_step)
 """
@@ -109,13 +112,35 @@ def run_and_kill_at(
     scratch
         A folder for the hook.
     """
+    ended = run_and_signal_at(command, folders, step, who, signal.SIGKILL, cache=cache, scratch=scratch)
+    assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
+    return ended.returncode != 0
+
+
+def run_and_signal_at(
+    command: Sequence[object],
+    folders: Sequence[Path],
+    step: int,
+    who: str,
+    number: signal.Signals,
+    times: int = 1,
+    *,
+    cache: Path,
+    scratch: Path,
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python command, send it a signal so many times at a step, and wait until all of it has ended.
+
+    Parameters are those of `run_and_kill_at`; whoever holds its stderr is still at work for it.
+    """
     (scratch / "sitecustomize.py").write_text(AT_A_STEP)
     watched = {
         "KILL_IN": os.pathsep.join(str(folder.absolute()) for folder in folders),
         "KILL_AT": str(step),
         "KILL_WHO": who,
+        "KILL_BY": str(int(number)),
+        "KILL_TIMES": str(times),
     }
-    ended = subprocess.run(
+    return subprocess.run(
         [sys.executable, *map(str, command)],
         cwd=ROOT,
         env={
@@ -130,6 +155,5 @@ def run_and_kill_at(
         text=True,
         start_new_session=True,
         check=False,
+        timeout=600,
     )
-    assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
-    return ended.returncode != 0

@@ -250,3 +250,23 @@ def test_the_focus_comes_first_and_is_a_family_of_its_own() -> None:
     assert smallest.adjusted_p_value == pytest.approx(min(1.0, 2 * smallest.p_value))
     plain = compare_all(tables)
     assert [(one.metric_a, one.metric_b) for one in plain] == [("x", "y"), ("x", "z"), ("y", "z")]
+
+
+@pytest.mark.parametrize("sizes", [(3,) * 8, (1, 2, 9, 3, 3, 5), (2, 2)])
+def test_comparisons_made_together_are_to_the_bit_as_alone(sizes: tuple[int, ...]) -> None:
+    """Also of metrics that abstain elsewhere, of other pairs, of another order and under other labels."""
+    rng, design = np.random.default_rng(7), Design("together", sizes, n_cells=2, separation=1.5)
+    frames = [design.labels.frame.assign(score=design.scores(rng), metric=f"m{k}") for k in range(7)]
+    for k in (1, 2):
+        frames[k]["status"] = np.where(rng.random(len(frames[k])) < 0.2, "abstained", "ok")
+    frames[3] = frames[3].sample(frac=0.7, random_state=1)
+    frames[4]["architecture_a"] = frames[4]["architecture_b"] = "one"
+    frames[5]["score"] = 1.0
+    tables = [ScoreTable(frame) for frame in frames]
+    for negatives in ("look-alike", "independent"):
+        found = iter(compare_all(tables, negatives))
+        for place, one in enumerate(tables):
+            for two in tables[place + 1 :]:
+                alone = compare_metrics(one, two, negatives)
+                together = replace(next(found), adjusted_p_value=alone.adjusted_p_value)
+                assert repr(together) == repr(alone)

@@ -364,6 +364,17 @@ def test_a_property_of_one_lineage_alone_has_no_error() -> None:
     assert math.isfinite(found[0].effect.estimate)
 
 
+def test_properties_that_one_lineage_alone_tells_apart_have_no_errors() -> None:
+    """Without it one is the other, although each of them still varies."""
+    table = draw(0, Design("together", (3,) * 8, n_cells=1))
+    odd = (table.lineage_a == 0) & (table.lineage_b == 1)
+    found, _ = dyadic_regression(ScoreTable(table.frame.assign(same_depth=table.derived | odd)))
+    assert [one.name for one in found] == ["derived", "same depth"]
+    for one in found:
+        assert one.effect.reason == "one lineage holds all that tells of it"
+        assert math.isfinite(one.effect.estimate)
+
+
 def test_a_score_that_its_properties_tell_has_no_errors() -> None:
     table = draw(0)
     found, reason = dyadic_regression(table.with_scores(table.derived.astype(float)), 0.8)
@@ -380,7 +391,9 @@ def test_a_score_that_its_properties_tell_has_no_errors() -> None:
 
 def test_a_regression_takes_two_lineages_more_than_properties() -> None:
     design = Design("three", (4, 4, 4), n_cells=1)
-    assert [one.name for one in dyadic_regression(draw(0, design))[0]] == ["derived"]
+    (found,), _ = dyadic_regression(draw(0, design))
+    assert found.name == "derived"
+    assert 0 < found.p_value < 1
     table = draw(0, design)
     frame = table.frame.assign(same_luck=np.arange(len(table)) % 2 == 0)
     assert dyadic_regression(ScoreTable(frame)) == ((), "3 lineages are too few for 2 coefficients")

@@ -375,6 +375,7 @@ def test_defaults_of_a_threshold() -> None:
     table = Design("", (3,) * 12, 3, separation=2.0, same_cell=0.6).draw(np.random.default_rng(4))
     stated = analysis.calibrate_threshold(table, 0.05, 0.95, negatives="look-alike", n_metrics=1, level=0.95)
     assert analysis.calibrate_threshold(table) == stated
+    assert calibrate_thresholds(table, (0.05,)) == (stated,)
     with pytest.raises(analysis.BadArgument, match="n_metrics"):
         analysis.calibrate_threshold(table, n_metrics=0)
     with pytest.raises(analysis.BadArgument, match="negatives"):
@@ -396,3 +397,23 @@ def test_a_threshold_in_one_line() -> None:
     nothing = analysis.calibrate_threshold(ScoreTable(table.frame[table.derived]), 0.4, 0.99)
     asked = "FPR ≤ 0.4 among all independent pairs at confidence 0.99"
     assert str(nothing) == f"no threshold for {asked} ({nothing.reason})"
+
+
+@pytest.mark.parametrize(
+    ("negatives", "n_metrics", "together", "told"),
+    [
+        ("look-alike", 1, "", "17 independent look-alikes, its lineages provide 4; 34 lineages that share"),
+        ("independent", 1, "", "17 independent negatives, its lineages provide 4; 34 lineages would suffice"),
+        (
+            *("independent", 2, "2 metrics together"),
+            "20 independent negatives, its lineages provide 4; 40 lineages would suffice",
+        ),
+    ],
+)
+def test_why_a_catalog_is_too_small(negatives: str, n_metrics: int, together: str, told: str) -> None:
+    """ln(0.025) / ln(0.8) = 16.5 negatives, and ln(0.0125) / ln(0.8) = 19.6 for two metrics."""
+    table = Design("", (2,) * 8, separation=2.0).draw(np.random.default_rng(0))
+    found = analysis.calibrate_threshold(table, 0.2, 0.975, negatives=negatives, n_metrics=n_metrics)
+    asked = f"0.2 at confidence 0.975{together and f' for {together}'}"
+    assert found.reason.startswith(f"not certifiable with this catalog: {asked} needs {told}")
+    assert f" at confidence 0.975{together and f', {together}'}: not certifiable" in str(found)

@@ -118,7 +118,7 @@ def test_files_of_a_limited_size(whole: Path, catalog: Path, tmp_path: Path, lim
     """The system refuses, in the middle of a file: whoever writes it, the command names it."""
     code = (
         f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
-        "from benchmark.cli.app import main; main()"
+        "from benchmark.cli.start import main; main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, calibration(catalog, tmp_path / "run"))],

@@ -6,14 +6,17 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from command_line import command
 from held_run import Held, held, write_held_metric
+from killed import ROOT
 from small_catalog import write_catalog
 
-from benchmark.cli.interrupts import FAREWELL
+from benchmark.cli.interrupts import FAREWELL, Farewell
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
 
@@ -73,6 +76,40 @@ def test_a_signal_ends_it_in_one_way(
         assert [line for line in err.splitlines() if line] == [FAREWELL]
         run.nobody_is_left()
     goes_on(arguments, tmp_path / "out", tmp_path / "cache")
+
+
+ON_IMPORT = """
+import os, signal, sys
+def interrupt(event, arguments):
+    if event == "import" and arguments[0] == {module!r}:
+        for _ in range({times}):
+            os.kill(os.getpid(), signal.{name})
+sys.addaudithook(interrupt)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_command_that_has_only_begun_ends_in_the_same_way(tmp_path: Path, name: str, times: int) -> None:
+    """While it imports itself."""
+    text = ON_IMPORT.format(module="benchmark.cli.printing", name=name, times=times)
+    (tmp_path / "sitecustomize.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark", "metrics"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", f"{FAREWELL}\n")
+
+
+def test_a_farewell_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    farewell = Farewell()
+    farewell.say()
+    farewell.say()
+    assert capsys.readouterr().err == f"{FAREWELL}\n"
 
 
 def test_a_terminal_interrupts_all_processes_and_one_speaks(catalog: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_values_depend_on_no_other_metric(tmp_path: Path, last: str) -> None:
 @pytest.mark.parametrize("options", [[], ["--sample"]])
 def test_a_model_in_plain_files_takes_neither_torch_nor_tables(tmp_path: Path, options: list[str]) -> None:
     code = (
-        "import sys; from benchmark.cli.app import main; sys.argv[0] = 'benchmark'\n"
+        "import sys; from benchmark.cli.start import main; sys.argv[0] = 'benchmark'\n"
         "try: main()\n"
         "except SystemExit as done: assert not done.code, done.code\n"
         "heavy = {'torch', 'pandas', 'scipy.optimize', 'scipy.stats', 'transformers', 'matplotlib'}\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import command
 from small_catalog import write_catalog
 
 import analysis
@@ -109,6 +110,16 @@ def test_only_a_large_plan_leaves_pairs_out_for_cheap_metrics(tmp_path, monkeypa
     )[~thinned.chosen["other"]].any()
     assert thinned.chosen["other"].sum() > thinned.chosen["some"].sum()
     assert f"other: {thinned.chosen['other'].sum()} pairs" in str(thinned)
+    everything = make_plan(catalog, [CHEAP, COSTLY], pairs_per_lineage_pair=None)
+    assert all(chosen.all() for chosen in everything.chosen.values())
+    arguments = ["run", "--catalog", path, "--dry-run", "--json", "--pairs-per-lineage-pair", 1]
+    said = {
+        more: json.loads(command(*arguments, *more, cache=tmp_path).out)["metrics"]
+        for more in ((), ("--all-pairs",))
+    }
+    n = len(whole.pairs)
+    assert max(said[()].values()) < n
+    assert min(said["--all-pairs",].values()) == n
     # A costly metric scores one pair of two lineages that is no look-alike, however many it may score in all.
     many = make_plan(catalog, [COSTLY], pairs_per_lineage_pair=20)
     alike = analysis.look_alike_pairs(

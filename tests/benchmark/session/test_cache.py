@@ -45,6 +45,7 @@ def test_info_counts_by_kind(tmp_path: Path) -> None:
         "figures": Contents(1, 100),
         "calibrations": Contents(0, 0),
         "pieces": Contents(0, 0),
+        "trials": Contents(0, 0),
     }
     assert (info.files, info.bytes) == (5, 450)
 
