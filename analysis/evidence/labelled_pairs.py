@@ -333,11 +333,11 @@ def _disjoint(code: Indices) -> float:
     matching number: half of the largest matching of lineages as one end with lineages as the other). No name
     moves it.
     """
-    lineages, place = np.unique(code, return_inverse=True)
-    a, b = place.reshape(code.shape)
+    lineages, place = np.unique(code.ravel(), return_inverse=True)
+    a, b = np.split(place, 2)
     if (a == b).all():
         return float(len(lineages))
-    joined = csr_array((np.ones(2 * len(a)), (np.append(a, b), np.append(b, a))), shape=(len(lineages),) * 2)
+    joined = csr_array((np.ones(2 * len(a)), (np.append(a, b), np.append(b, a))))
     return float(np.count_nonzero(maximum_bipartite_matching(joined) >= 0)) / 2
 
 

@@ -359,6 +359,12 @@ def test_what_is_said_of_several_metrics_holds_together():
         assert report.claim_verdict == claim_verdict(table, claims.get(table.metric), n_together=5)
 
 
+def test_a_single_statement_is_judged_alone():
+    table, claim = analysis.example_table("m", n_lineages=6), Claim(auc=0.9)
+    (report,) = analyse([table], claims={"m": claim}, max_fpr=(), n_resamples=19, n_bootstrap=9).metrics
+    assert report.claim_verdict == claim_verdict(table, claim) != claim_verdict(table, claim, n_together=2)
+
+
 def test_lineages_enough_for_one_metric_certify_each_alone():
     tables = [analysis.example_table(name, n_lineages=20) for name in "ab"]
     assert analysis.lineages_needed(0.3) <= 20 < analysis.lineages_needed(0.3, n_metrics=2)
