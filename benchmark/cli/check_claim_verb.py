@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from benchmark.cli.exits import GATE_FAILED, UNIT_FAILED
-from benchmark.cli.options import CatalogFiles, CycloneDx, Device, Document, Json, Quiet
+from benchmark.cli.options import (
+    Calibration,
+    CatalogFiles,
+    CycloneDx,
+    Device,
+    Document,
+    Json,
+    NoCalibration,
+    Quiet,
+    calibration_meant,
+)
 from benchmark.cli.printing import check_document, say, show_document
 
 __all__ = ["check_claim"]
@@ -16,9 +25,8 @@ __all__ = ["check_claim"]
 
 def check_claim(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A catalog id, a path, or org/name.")],
-    calibration: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="A run directory; without one nothing can be said.")
-    ] = None,
+    calibration: Calibration = None,
+    no_calibration: NoCalibration = False,
     base: Annotated[
         list[str] | None,
         typer.Option(metavar="X", help="Check this base in place of the stated one; repeatable."),
@@ -58,7 +66,7 @@ def check_claim(
     found = check(
         model,
         base=base,
-        calibration=calibration,
+        calibration=calibration_meant(calibration, no_calibration),
         metrics=metrics,
         confidence=confidence,
         catalog=loaded,

@@ -9,7 +9,17 @@ from typing import Annotated, Final
 import typer
 
 from benchmark.cli.exits import UNIT_FAILED
-from benchmark.cli.options import CatalogFiles, CycloneDx, Device, Json, Quiet, Sample
+from benchmark.cli.options import (
+    Calibration,
+    CatalogFiles,
+    CycloneDx,
+    Device,
+    Json,
+    NoCalibration,
+    Quiet,
+    Sample,
+    calibration_meant,
+)
 from benchmark.cli.printing import check_document, print_json, print_table, say, show_document
 from benchmark.session.errors import UsageError
 
@@ -33,12 +43,8 @@ def compare(
     model_b: Annotated[
         str | None, typer.Argument(metavar="MODEL_B", help="A second model, unless --against is given.")
     ] = None,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="RUN", help="Run directory whose look-alikes and children calibrate the scores."
-        ),
-    ] = None,
+    calibration: Calibration = None,
+    no_calibration: NoCalibration = False,
     against: Annotated[
         str | None,
         typer.Option(
@@ -72,28 +78,25 @@ def compare(
 ) -> None:
     """One case: two models, what their scores weigh, and what cannot be said; many; or a pool of parents."""
     failed: Sequence[str]
+    run = calibration_meant(calibration, no_calibration)
     if pairs is not None:
         if model_a is not None or against is not None:
             raise UsageError("compare --pairs: the table names the models; leave out MODEL_A and --against")
         if cyclonedx is not None:
             raise UsageError("compare --pairs: a pedigree is of one pair; leave out --cyclonedx")
-        failed = _many(pairs, calibration, metrics, catalog, sample, device, out, json_, quiet)
+        failed = _many(pairs, run, metrics, catalog, sample, device, out, json_, quiet)
     elif model_a is None:
         raise UsageError("compare: give MODEL_A and MODEL_B, MODEL_A and --against POOL, or --pairs TABLE")
     elif model_b is not None and against is None:
         check_document(out)
-        failed = _pair(
-            model_a, model_b, calibration, metrics, catalog, sample, device, out, cyclonedx, json_, quiet
-        )
+        failed = _pair(model_a, model_b, run, metrics, catalog, sample, device, out, cyclonedx, json_, quiet)
     elif against is not None and model_b is None:
         check_document(out)
-        if calibration is None:
-            raise UsageError("compare --against: give --calibration RUN; without one nothing can be excluded")
+        if run is None:
+            raise UsageError("compare --against: leave out --no-calibration; without one nothing is excluded")
         if cyclonedx is not None:
             raise UsageError("compare --against: a pool has no pedigree; give MODEL_B, or use check-claim")
-        failed = _pool(
-            model_a, against, calibration, confidence, metrics, catalog, sample, device, out, json_, quiet
-        )
+        failed = _pool(model_a, against, run, confidence, metrics, catalog, sample, device, out, json_, quiet)
     else:
         raise UsageError("compare: give MODEL_B, or --against POOL")
     for what in failed:
@@ -105,7 +108,7 @@ def compare(
 def _pair(
     model_a: str,
     model_b: str,
-    calibration: Path | None,
+    calibration: Path | str | None,
     metrics: str | None,
     catalog: list[str] | None,
     sample: bool,
@@ -155,7 +158,7 @@ def _pair(
 
 def _many(
     pairs: Path,
-    calibration: Path | None,
+    calibration: Path | str | None,
     metrics: str | None,
     catalog: list[str] | None,
     sample: bool,
@@ -199,7 +202,7 @@ def _many(
 def _pool(
     model: str,
     against: str,
-    calibration: Path,
+    calibration: Path | str,
     confidence: float,
     metrics: str | None,
     catalog: list[str] | None,

@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from benchmark.session.errors import UsageError
+
 __all__ = [
     "Against",
+    "Calibration",
     "CatalogFile",
     "CatalogFiles",
     "CycloneDx",
@@ -21,12 +24,14 @@ __all__ = [
     "Metrics",
     "ModelName",
     "Models",
+    "NoCalibration",
     "Out",
     "Quiet",
     "Sample",
     "Seed",
     "Tier",
     "Workers",
+    "calibration_meant",
 ]
 
 Against = Annotated[
@@ -37,6 +42,16 @@ Against = Annotated[
         help="A run to compare the zoo with: analyse --citation, or --tier hub; repeatable.",
     ),
 ]
+Calibration = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration",
+        metavar="RUN",
+        help="Run directory whose look-alikes and children weigh the scores; default: the shipped run of the"
+        " zoo's small models.",
+    ),
+]
+NoCalibration = Annotated[bool, typer.Option("--no-calibration", help="Scores alone: weigh nothing.")]
 CatalogFile = Annotated[
     Path | None, typer.Option("--catalog", metavar="F", help="Catalog file; default: the shipped one.")
 ]
@@ -92,3 +107,18 @@ Sample = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Random seed.")]
 Tier = Annotated[str, typer.Option(metavar="TIER", help="zoo (no network), hub, or all.")]
 Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; default: one per core.")]
+
+
+def calibration_meant(calibration: Path | None, no_calibration: bool) -> Path | str | None:
+    """What `open_calibration` is to open.
+
+    Raises
+    ------
+    UsageError
+        One is named, and none is wanted.
+    """
+    if no_calibration and calibration is not None:
+        raise UsageError("--no-calibration: leave out --calibration, or this")
+    from benchmark.comparison.shipped_calibration import SHIPPED
+
+    return None if no_calibration else calibration or SHIPPED

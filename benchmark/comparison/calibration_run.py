@@ -17,6 +17,7 @@ from benchmark.catalog import Catalog
 from benchmark.comparison.kept_fits import KeptFits
 from benchmark.comparison.metric_standing import MetricStanding
 from benchmark.comparison.near_pairs import NearPairs
+from benchmark.pipeline.chosen_metric import ChosenMetric
 from benchmark.pipeline.metric_names import choose_metrics
 from benchmark.results.files import RunDirectory
 from benchmark.session.cache import Cache
@@ -29,6 +30,7 @@ N_RESAMPLES: Final = 999
 """Permutations where metrics are judged anew: p has three decimals, and a verdict asks for 0.05."""
 MOST_TABLES: Final = 64
 """Kept between cases: those of one pair of models are asked for several times."""
+NOT_WORTH_IT: Final = "not computed: costly, and the calibration has no models of these shapes"
 NOTHING_LEFT: Final = "without the lineages of both models the calibration has no pair left"
 
 
@@ -71,7 +73,11 @@ class CalibrationFacts:
     Attributes
     ----------
     run, digest : str
-        Its directory, and sha256 of its scores and results.
+        Its directory, "shipped" for that of the package; and sha256 of its scores and results.
+    shipped : bool
+        Whether it is that of the package: of small models only.
+    program : str
+        Version of lookalike that made it.
     tier : str or None
         Of the catalog, that it took.
     catalog, catalog_digest : str or None
@@ -87,6 +93,8 @@ class CalibrationFacts:
 
     run: str
     digest: str
+    shipped: bool
+    program: str
     tier: str | None
     catalog: str | None
     catalog_digest: str | None
@@ -99,8 +107,32 @@ class CalibrationFacts:
     @property
     def population(self) -> str:
         """Whom it speaks for."""
+        if self.shipped:
+            return f"{self.n_models} small models of {self.n_lineages} lineages, trained for calibration"
         where = f"the {self.tier} tier of {self.catalog}" if self.tier and self.catalog else "a score table"
         return f"{self.n_models} models of {self.n_lineages} lineages, {where}"
+
+    @property
+    def about(self) -> str:
+        """What it is, in one line."""
+        name = "Shipped calibration" if self.shipped else f"Calibration {self.run}"
+        made = f"digest {self.digest[:12]}, {self.ended[:10]}, lookalike {self.program}, seed {self.seed}"
+        outside = "; models of other shapes are outside it" if self.shipped else ""
+        return f"{name} ({made}): {self.population}{outside}"
+
+    def told(self, nobody: str) -> str:
+        """What it is, and who is left out of it.
+
+        Parameters
+        ----------
+        nobody : str
+            What to say where no lineage is.
+        """
+        return f"{self.about}; left out: {', '.join(self.left_out) or nobody}."
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values, with what it is in one line."""
+        return {"about": self.about, **vars(self), "left_out": list(self.left_out)}
 
 
 class CalibrationRun:
@@ -112,6 +144,8 @@ class CalibrationRun:
         Its directory.
     cache : Cache, optional
         Where what depends on the run alone is kept: fits, verdicts without some lineages.
+    shipped : bool
+        Whether it is that of the package, which cases then call so, wherever the package lies.
 
     Raises
     ------
@@ -119,7 +153,8 @@ class CalibrationRun:
         Not the directory of a finished run, or of another schema.
     """
 
-    def __init__(self, path: Path | str, cache: Cache | None = None) -> None:
+    def __init__(self, path: Path | str, cache: Cache | None = None, *, shipped: bool = False) -> None:
+        self.shipped = shipped
         self._directory = directory = RunDirectory(Path(path))
         self.path = directory.path
         self.record = directory.read_record()
@@ -271,19 +306,36 @@ class CalibrationRun:
 
     def lacks(self, metric: fpcore.Metric) -> str:
         """Why it says nothing of a metric; empty if it does."""
+        again = "calibrate with a run of your own" if self.shipped else "run it again with this metric"
         if metric.name not in self.metrics:
-            return f"the calibration does not have {metric.name}; run it again with this metric"
+            return f"the calibration does not have {metric.name}; {again}"
         version = self.results[metric.name].version
         if version is not None and version != metric.version:
-            return f"calibrated at version {version}, this is version {metric.version}; run it again"
+            return f"calibrated at version {version}, this is version {metric.version}; {again}"
         return ""
+
+    def why_spared(self, metric: ChosenMetric, cells: tuple[str, str]) -> str:
+        """Why a metric that nobody named is not worth its cost: it could not be weighed; empty where it may.
+
+        Parameters
+        ----------
+        metric : ChosenMetric
+        cells : tuple of two str
+            Architecture cells of the pair. A run of a score table does not state which it has; any may be.
+        """
+        known = {model.architecture for model in self.record.models.values()}
+        if metric.cost == "cheap" or not known or known.issuperset(cells):
+            return ""
+        return f"{NOT_WORTH_IT} (--metrics {metric.name} computes it)"
 
     def facts(self, left_out: Collection[str]) -> CalibrationFacts:
         """What a case says of it."""
         catalog = self.record.catalog
         return CalibrationFacts(
-            run=str(self.path),
+            run="shipped" if self.shipped else str(self.path),
             digest=self.digest,
+            shipped=self.shipped,
+            program=self.record.packages.get("lookalike", "of no stated version"),
             tier=self.record.tier,
             catalog=catalog.path if catalog else None,
             catalog_digest=catalog.digest if catalog else None,

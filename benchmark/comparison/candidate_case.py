@@ -105,7 +105,7 @@ class CandidateCase:
         return {
             "schema": SCHEMA,
             "model": analysis.as_json(self.model),
-            "calibration": analysis.as_json(self.calibration),
+            "calibration": self.calibration.to_json(),
             "confidence": self.found.confidence,
             "answer": self.found.answer,
             "remaining": list(self.found.remaining),

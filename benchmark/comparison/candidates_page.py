@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmark.comparison.candidates_text import HEAD, KEY, row_of
+from benchmark.comparison.candidates_text import HEAD, KEY, row_of, told_calibration
 from benchmark.comparison.html import render
 
 if TYPE_CHECKING:
@@ -29,5 +29,6 @@ def _context(case: CandidateCase) -> dict[str, object]:
         "title": f"{case.model.label} and {len(case.evidence)} candidate parents",
         "head": HEAD,
         "key": KEY,
+        "calibration": told_calibration(case),
         "rows": [(one, row_of(case, one)) for one in case.found.candidates],
     }

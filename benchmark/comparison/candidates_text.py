@@ -9,15 +9,24 @@ from rich.table import Table
 from rich.text import Text
 
 import analysis
-from benchmark.comparison.plain_text import bullets, table_of_rows, who_is_left_out, wrapped
+from benchmark.comparison.plain_text import bullets, table_of_rows, wrapped
 from benchmark.comparison.reference_pairs import NO_CALIBRATION, ReferencePairs
 from benchmark.report.notation import UNDEFINED, p_value
 
 if TYPE_CHECKING:
     from benchmark.comparison.candidate_case import CandidateCase
 
-__all__ = ["HEAD", "KEY", "candidates_markdown", "candidates_notes", "candidates_table", "row_of"]
+__all__ = [
+    "HEAD",
+    "KEY",
+    "candidates_markdown",
+    "candidates_notes",
+    "candidates_table",
+    "row_of",
+    "told_calibration",
+]
 
+NOBODY: Final = "none (the model is not in it)"
 HEAD: Final = ("Candidate", "Answer", "Too low: p", "Look-alikes", "Derived", "Judged by")
 KEY: Final = (
     "Too low: p-value for an ancestor scoring no higher. Look-alikes, Derived: pairs of the same shapes"
@@ -71,14 +80,13 @@ def candidates_table(case: CandidateCase) -> Table:
     return table
 
 
+def told_calibration(case: CandidateCase) -> str:
+    """Which run judges the candidates, and without whom."""
+    return f"{case.calibration.told(NOBODY)} The lineage of each candidate is left out when it is judged."
+
+
 def _about(case: CandidateCase) -> str:
-    calibration = case.calibration
-    left_out = who_is_left_out(calibration) or "none (the model is not in it)"
-    return (
-        f"{case.model.label}: {case.model.cell}, digest {case.model.digest[:12]}. Calibration"
-        f" {calibration.run}: {calibration.n_lineages} lineages; left out: {left_out}; and the"
-        " lineage of each candidate when it is judged."
-    )
+    return f"{case.model.label}: {case.model.cell}, digest {case.model.digest[:12]}\n{told_calibration(case)}"
 
 
 def candidates_notes(case: CandidateCase) -> str:

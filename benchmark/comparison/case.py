@@ -150,7 +150,7 @@ class Case:
         return {
             "schema": SCHEMA,
             "models": [analysis.as_json(model) for model in self.models],
-            "calibration": analysis.as_json(self.calibration),
+            "calibration": self.calibration.to_json() if self.calibration else None,
             "metrics": [one.to_json() for one in self.metrics],
             "agreement": self.agreement,
             "lead": self.lead.metric if self.lead else None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from benchmark.comparison.case_text import notes_of
+from benchmark.comparison.case_text import NOBODY, notes_of
 from benchmark.comparison.html import render
 from benchmark.comparison.layer_picture import agreement_svg, curves_svg
 from benchmark.comparison.metric_evidence import MetricEvidence
@@ -57,6 +57,7 @@ def _context(case: Case) -> dict[str, object]:
     return {
         "title": f"{case.models[0].label} and {case.models[1].label}",
         "case": case,
+        "calibration": case.calibration.told(NOBODY) if case.calibration else "",
         "words": case.answer,
         "joint": joint,
         "joint_strip": Markup("")

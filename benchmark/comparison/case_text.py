@@ -19,7 +19,7 @@ from benchmark.comparison.odds_text import (
     cost_rows,
     odds_rows,
 )
-from benchmark.comparison.plain_text import bullets, signed, table_of_rows, who_is_left_out, wrapped
+from benchmark.comparison.plain_text import bullets, signed, table_of_rows, wrapped
 from benchmark.comparison.reference_pairs import ReferencePairs
 from benchmark.comparison.verbal_scale import SOURCE
 from benchmark.report.notation import UNDEFINED, plain
@@ -37,6 +37,7 @@ COUNTS: Final = 0.005
 COUNTED: Final = (
     "Look-alikes, Derived: pairs of the same shapes scoring at least as high, out of all such pairs."
 )
+NOBODY: Final = "none (neither model is in it)"
 HEAD: Final = ("Metric", "Score", "Look-alikes", "Derived", "log10 LR [95%]", "Verdict")
 
 
@@ -166,12 +167,7 @@ def _padded(table: list[tuple[str, ...]]) -> list[str]:
 def _who(case: Case) -> str:
     lines = [f"{model.label}: {model.cell}, digest {model.digest[:12]}" for model in case.models]
     if case.calibration:
-        run = case.calibration
-        left_out = who_is_left_out(run) or "none (neither model is in it)"
-        lines.append(
-            f"Calibration {run.run} (digest {run.digest[:12]}, {run.ended[:10]}, seed {run.seed}):"
-            f" {run.population}; left out: {left_out}."
-        )
+        lines.append(case.calibration.told(NOBODY))
     return "\n".join(lines)
 
 

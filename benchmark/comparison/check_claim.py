@@ -21,6 +21,7 @@ from benchmark.comparison.known_forgery import known_forgery
 from benchmark.comparison.pair_scores import MetricScore, PairScorer
 from benchmark.comparison.ranking_scores import JointScorer
 from benchmark.comparison.sentences import of_samples, sentence
+from benchmark.comparison.shipped_calibration import SHIPPED, open_calibration
 from benchmark.comparison.verbal_scale import INDEPENDENCE
 from benchmark.comparison.weighing import Weighed, weigh_pair
 from benchmark.pipeline.checkpoints import locate_typed
@@ -33,7 +34,7 @@ from fpcore.checkpoints.adapter import AdapterCheckpoint
 
 __all__ = ["check_claim"]
 
-NO_RUN: Final = "there is no calibration (--calibration RUN)"
+NO_RUN: Final = "no calibration was used"
 BY_CONSTRUCTION: Final = (
     "the model is an adapter: its weights are read on top of those of its base, so that they agree with it"
     " whatever the adapter was trained on"
@@ -44,7 +45,7 @@ def check_claim(
     model: str | Path,
     *,
     base: str | Path | Sequence[str | Path] | None = None,
-    calibration: Path | str | None = None,
+    calibration: Path | str | None = SHIPPED,
     metrics: str | Sequence[str] | None = None,
     confidence: float = 0.95,
     catalog: CatalogLike = None,
@@ -61,8 +62,8 @@ def check_claim(
         A catalog id, a local path, or ``org/name[@revision]``.
     base : str, path, or sequence of these, optional
         The base to check in place of what the model states; as `model`.
-    calibration : path, optional
-        A finished run; without one nothing can be said.
+    calibration : path, "shipped", or None
+        A finished run; default: the shipped one, of the zoo's small models. Without any nothing can be said.
     metrics : str or sequence of str, optional
         Names and globs, or ``"all"``; default: those of the calibration. Of these, those speak for or against
         the statement that the calibration trusts on that side.
@@ -92,9 +93,9 @@ def check_claim(
 
     Examples
     --------
-    >>> asked = check_claim("zoo/qwen-a-ft-short", metrics="norm-pearson")
+    >>> asked = check_claim("zoo/qwen-a-ft-short", calibration=None, metrics="norm-pearson")
     >>> asked.claim.bases, asked.answer, asked.bases[0].because
-    (('zoo/qwen-a',), 'cannot say', 'there is no calibration (--calibration RUN)')
+    (('zoo/qwen-a',), 'cannot say', 'no calibration was used')
     """
     if not 0 < confidence < 1:
         raise UsageError(f"--confidence: {confidence} is not between 0 and 1")
@@ -104,11 +105,16 @@ def check_claim(
     claim = stated_base(loaded, typed) if base is None else _given(base)
     if typed in claim.bases:
         raise UsageError(f"check-claim {typed}: the base is the model itself; name another: --base X")
-    run = None if calibration is None else CalibrationRun(calibration, session.cache)
+    run = None if calibration is None else open_calibration(calibration, session.cache)
     chosen, unknown = metrics_to_use(metrics, run)
     adapter = isinstance(locate_typed(loaded, typed).open_unchecked(), AdapterCheckpoint)
     scorer = PairScorer(
-        session, loaded, [typed, *claim.bases], () if adapter else chosen, time_limit=time_limit
+        session,
+        loaded,
+        [typed, *claim.bases],
+        () if adapter else chosen,
+        time_limit=time_limit,
+        spared=run.why_spared if run is not None and metrics is None else None,
     )
     work = _Work(loaded, run, scorer, scorer.models[typed], 1 - (1 - confidence) / len(claim.bases), _stamp())
     bases, failures = [], []

@@ -197,7 +197,7 @@ class ClaimCheck:
             "model": analysis.as_json(self.model),
             "claim": analysis.as_json(self.claim),
             "confidence": self.confidence,
-            "calibration": analysis.as_json(self.calibration),
+            "calibration": self.calibration.to_json() if self.calibration else None,
             "answer": self.answer,
             "sentence": self.sentence,
             "bases": [one.to_json(self.model) for one in self.bases],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmark.comparison.claim_text import HEAD, KEY, base_rows, notes_of_claim
+from benchmark.comparison.claim_text import HEAD, KEY, NOBODY, base_rows, notes_of_claim
 from benchmark.comparison.html import render
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def _context(check: ClaimCheck) -> dict[str, object]:
         "title": f"{check.model.label} and the base that it states",
         "head": HEAD,
         "key": KEY,
+        "calibration": check.calibration.told(NOBODY) if check.calibration else "",
         "bases": [(one, base_rows(one)) for one in check.bases],
         "notes": notes_of_claim(check),
     }

@@ -11,14 +11,24 @@ from rich.text import Text
 import analysis
 from benchmark.comparison.claim_metrics import JUDGED_BY
 from benchmark.comparison.odds_text import alternative_lines
-from benchmark.comparison.plain_text import bullets, signed, table_of_rows, who_is_left_out, wrapped
+from benchmark.comparison.plain_text import bullets, signed, table_of_rows, wrapped
 from benchmark.report.notation import UNDEFINED, p_value
 
 if TYPE_CHECKING:
     from benchmark.comparison.claim_check import BaseCheck, ClaimCheck
 
-__all__ = ["HEAD", "KEY", "base_rows", "claim_markdown", "claim_notes", "claim_tables", "notes_of_claim"]
+__all__ = [
+    "HEAD",
+    "KEY",
+    "NOBODY",
+    "base_rows",
+    "claim_markdown",
+    "claim_notes",
+    "claim_tables",
+    "notes_of_claim",
+]
 
+NOBODY: Final = "none (the models are not in it)"
 HEAD: Final = ("Metric", "Score", "Look-alikes", "Children", "log10 LR", "May speak")
 KEY: Final = (
     "Look-alikes, Children: pairs of the same shapes that score at least as high, of all there are. May"
@@ -117,12 +127,7 @@ def _about(check: ClaimCheck) -> str:
         f"{model.label}: {model.cell or 'shape unknown'}, digest {model.digest[:12]}" for model in models
     ]
     if check.calibration:
-        run = check.calibration
-        left_out = who_is_left_out(run) or "none, the models are not in it"
-        lines.append(
-            f"Calibration {run.run} (digest {run.digest[:12]}, {run.ended[:10]}, seed {run.seed}):"
-            f" {run.population}; left out: {left_out}."
-        )
+        lines.append(check.calibration.told(NOBODY))
     return "\n".join(lines)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.catalog import CatalogLike, load_catalog
-from benchmark.comparison.calibration_run import CalibrationRun
 from benchmark.comparison.case import Case
 from benchmark.comparison.comparer import Comparer, check_typed
+from benchmark.comparison.shipped_calibration import SHIPPED, open_calibration
 from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.session import Session
 
@@ -19,7 +19,7 @@ def compare(
     model_a: str | Path,
     model_b: str | Path,
     *,
-    calibration: Path | str | None = None,
+    calibration: Path | str | None = SHIPPED,
     metrics: str | Sequence[str] | None = None,
     catalog: CatalogLike = None,
     time_limit: float | None = None,
@@ -34,10 +34,12 @@ def compare(
     ----------
     model_a, model_b : str or path
         Catalog ids, local paths, or ``org/name[@revision]``.
-    calibration : path, optional
-        A finished run: its look-alikes and children weigh the scores.
+    calibration : path, "shipped", or None
+        A finished run: its look-alikes and children weigh the scores. Default: the shipped one, of the zoo's
+        small models. None: scores alone.
     metrics : str or sequence of str, optional
-        Names and globs, or ``"all"``; default: those of the calibration, else the cheap ones.
+        Names and globs, or ``"all"``; default: those of the calibration, else the cheap ones. Costly ones of
+        the calibration are then computed only for models of shapes that it has.
     catalog : Catalog, path or sequence of paths, optional
         Whose ids and kinships are known; default: the shipped catalog.
     time_limit : float, optional
@@ -63,15 +65,15 @@ def compare(
 
     Examples
     --------
-    >>> case = compare("zoo/qwen-a", "zoo/qwen-b", metrics="norm-pearson")
+    >>> case = compare("zoo/qwen-a", "zoo/qwen-b", calibration=None, metrics="norm-pearson")
     >>> [one.metric for one in case.metrics], case.background.relation, case.sentence
     (['norm-pearson'], 'independent', '')
     >>> case.cannot_say
-    ('How strong the evidence is: there is no calibration (--calibration RUN).',)
+    ('How strong the evidence is: no calibration was used.',)
     """
     session = Session.start(cache=cache, device=device, workers=1, quiet=quiet)
     loaded = load_catalog(catalog)
-    run = None if calibration is None else CalibrationRun(calibration, session.cache)
+    run = None if calibration is None else open_calibration(calibration, session.cache)
     typed = (str(model_a), str(model_b))
     check_typed(loaded, typed)
     comparer = Comparer(

@@ -10,11 +10,11 @@ from typing import Final
 
 import pandas as pd
 
-import analysis
 from benchmark.catalog import Catalog, CatalogLike, load_catalog
-from benchmark.comparison.calibration_run import CalibrationFacts, CalibrationRun
+from benchmark.comparison.calibration_run import CalibrationFacts
 from benchmark.comparison.case import Case
 from benchmark.comparison.comparer import Comparer, check_typed
+from benchmark.comparison.shipped_calibration import SHIPPED, open_calibration
 from benchmark.pipeline.checkpoints import locate_typed
 from benchmark.pipeline.score_file import read_table_file
 from benchmark.session.cache import TRIM_EVERY
@@ -108,7 +108,7 @@ class ComparedPairs:
         """All cases as plain values."""
         return {
             "schema": SCHEMA,
-            "calibration": analysis.as_json(self.calibration),
+            "calibration": self.calibration.to_json() if self.calibration else None,
             "pairs": [
                 {
                     "row": pair.place,
@@ -125,7 +125,7 @@ class ComparedPairs:
 def compare_pairs(
     pairs: pd.DataFrame | Path | str | Sequence[tuple[str, str]],
     *,
-    calibration: Path | str | None = None,
+    calibration: Path | str | None = SHIPPED,
     metrics: str | Sequence[str] | None = None,
     catalog: CatalogLike = None,
     time_limit: float | None = None,
@@ -159,14 +159,15 @@ def compare_pairs(
 
     Examples
     --------
-    >>> found = compare_pairs([("zoo/qwen-a", "zoo/qwen-b"), ("zoo/qwen-a", "nowhere")], metrics="norm-std")
+    >>> pairs = [("zoo/qwen-a", "zoo/qwen-b"), ("zoo/qwen-a", "nowhere")]
+    >>> found = compare_pairs(pairs, calibration=None, metrics="norm-std")
     >>> found.table()[["row", "model_b", "status"]].to_numpy().tolist()
     [['row 1', 'zoo/qwen-b', 'ok'], ['row 2', 'nowhere', 'failed']]
     """
     rows = _rows(pairs)
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
     loaded = load_catalog(catalog)
-    run = None if calibration is None else CalibrationRun(calibration, session.cache)
+    run = None if calibration is None else open_calibration(calibration, session.cache)
     errors = {place: why for place, typed in rows.items() if (why := _refused(loaded, typed))}
     named = dict.fromkeys(text for place, typed in rows.items() if place not in errors for text in typed)
     comparer = Comparer(

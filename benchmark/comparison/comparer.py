@@ -100,6 +100,7 @@ class Comparer:
             time_limit=time_limit,
             sample=sample,
             tolerant=tolerant,
+            spared=run.why_spared if run is not None and metrics is None else None,
         )
 
     def check(self, typed: tuple[str, str]) -> None:

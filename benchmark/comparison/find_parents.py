@@ -17,6 +17,7 @@ from benchmark.comparison.pair_scores import MetricScore, PairScorer
 from benchmark.comparison.ranking_scores import JointScorer
 from benchmark.comparison.reference_pairs import NO_CALIBRATION, place_of
 from benchmark.comparison.sentences import of_samples
+from benchmark.comparison.shipped_calibration import SHIPPED, open_calibration
 from benchmark.session.cache import TRIM_EVERY
 from benchmark.session.errors import UsageError
 from benchmark.session.session import Session
@@ -30,7 +31,7 @@ def find_parents(
     model: str | Path,
     against: str | Path | Sequence[str | Path],
     *,
-    calibration: Path | str,
+    calibration: Path | str = SHIPPED,
     metrics: str | Sequence[str] | None = None,
     confidence: float = 0.9,
     catalog: CatalogLike = None,
@@ -49,8 +50,8 @@ def find_parents(
         A catalog id, a local path, or ``org/name[@revision]``.
     against : str, path, or sequence of these
         As for `name_candidates`; the model itself is left out of it.
-    calibration : path
-        A finished run.
+    calibration : path or "shipped"
+        A finished run; default: the shipped one, of the zoo's small models.
     metrics : str or sequence of str, optional
         Names and globs, or ``"all"``; default: those of the calibration.
     confidence : float
@@ -89,7 +90,7 @@ def find_parents(
         raise UsageError(f"--confidence: {confidence} is not between 0 and 1")
     session = Session.start(cache=cache, device=device, workers=workers, quiet=quiet)
     loaded = load_catalog(catalog)
-    run = CalibrationRun(calibration, session.cache)
+    run = open_calibration(calibration, session.cache)
     chosen, _ = metrics_to_use(metrics, run)
     typed = str(model)
     others = [name for name in name_candidates(loaded, against) if name != typed]
@@ -97,7 +98,14 @@ def find_parents(
     calibrated = [name for name in chosen if name not in uncalibrated]
     # The model and every candidate is read and fingerprinted once; then all pairs are scored together.
     scorer = PairScorer(
-        session, loaded, [typed, *others], calibrated, time_limit=time_limit, sample=sample, tolerant=True
+        session,
+        loaded,
+        [typed, *others],
+        calibrated,
+        time_limit=time_limit,
+        sample=sample,
+        tolerant=True,
+        spared=run.why_spared if metrics is None else None,
     )
     if typed in scorer.damage:
         raise fpcore.BadCheckpoint(scorer.damage[typed])

@@ -134,8 +134,7 @@ def weigh_together(
 def _of_no_use(one: MetricEvidence) -> str:
     if not one.standing.trusted:
         return f"in the calibration: {one.standing.verdict}"
-    framed = one.standing.framed
-    return f"forgeable: {framed.n_succeeded} of {framed.n_tried} framed" if framed.n_succeeded else ""
+    return one.standing.framed_like_a_child
 
 
 def _withheld(taking_part: Sequence[MetricEvidence], side: str | None) -> str:

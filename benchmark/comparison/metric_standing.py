@@ -61,6 +61,8 @@ class MetricStanding:
         Unrelated models made to look derived, and descendants made to look unrelated.
     hidden_by : tuple of str
         Launderings that keep what a model computes, and left a descendant below the threshold there.
+    typical_child : float
+        Median score of derived pairs there; NaN if not known.
     """
 
     verdict: str
@@ -69,6 +71,7 @@ class MetricStanding:
     framed: Forgeability
     hidden: Forgeability
     hidden_by: tuple[str, ...] = ()
+    typical_child: float = math.nan
 
     @classmethod
     def unknown(cls) -> MetricStanding:
@@ -88,12 +91,25 @@ class MetricStanding:
             Forgeability.of(result.forgeries, "frame"),
             Forgeability.of(result.forgeries, "evade"),
             tuple(one.method for one in result.laundering if one.n_hidden),
+            result.relations["derived"].median if "derived" in result.relations else math.nan,
         )
 
     @property
     def trusted(self) -> bool:
         """Whether it tells children from look-alikes there."""
         return self.verdict in TRUSTED
+
+    @property
+    def framed_like_a_child(self) -> str:
+        """Why a high score may be that of a forged stranger; empty where no forgery came so far.
+
+        One that turned the call did; so did one that scores as high as most children, whatever the call.
+        """
+        if self.framed.n_succeeded:
+            return f"forgeable: {self.framed.n_succeeded} of {self.framed.n_tried} framed"
+        if self.framed.best >= self.typical_child:
+            return "forgeable: an unrelated model was forged to score as high as most children do"
+        return ""
 
     def withheld(self, side: str | None, score: float) -> str:
         """Why a score that weighs on one side supports nothing; empty where it may.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 import fpcore
 from benchmark.catalog import Catalog
 from benchmark.comparison.compared_model import identify
 from benchmark.pipeline.checkpoints import Located, locate_typed
-from benchmark.pipeline.chosen_metric import choose
+from benchmark.pipeline.chosen_metric import ChosenMetric, choose
 from benchmark.pipeline.deadline import time_limit_in_seconds
 from benchmark.pipeline.engine import Engine
 from benchmark.pipeline.extract import Extraction
@@ -64,6 +65,9 @@ class PairScorer:
         As for `benchmark.run`.
     tolerant : bool
         Whether a model that cannot be read is noted in `damage`, and not raised.
+    spared : callable, optional
+        Says why a metric is not worth its cost on models of two architecture cells; empty where it is. Such a
+        pair has an abstention with this reason.
 
     Attributes
     ----------
@@ -90,8 +94,9 @@ class PairScorer:
         time_limit: float | None = None,
         sample: bool = False,
         tolerant: bool = False,
+        spared: Callable[[ChosenMetric, tuple[str, str]], str] | None = None,
     ) -> None:
-        self._session, self._tolerant = session, tolerant
+        self._session, self._tolerant, self._spared = session, tolerant, spared
         self._engine: Engine[Workspace] = start_engine(session, sample=sample)
         self.metrics = tuple(map(choose, metrics))
         extracted = (*self.metrics, *(choose(name) for name in also if name not in metrics))
@@ -127,26 +132,34 @@ class PairScorer:
         rows = pd.DataFrame(
             [[self._located[text].model for text in pair] for pair in ordered], columns=["model_a", "model_b"]
         )
+        spared = [[self._why_spared(metric, pair) for pair in pairs] for metric in self.metrics]
+        worth = [np.array([not why for why in reasons], dtype=np.bool_) for reasons in spared]
         with self._session.progress.phase("scores", "pairs") as advance:
             frames = score_pairs(
                 self._engine,
-                [Job(metric, rows) for metric in self.metrics],
+                [Job(metric, rows[taken]) for metric, taken in zip(self.metrics, worth, strict=True)],
                 self._extractions,
                 advance=advance,
                 limits=self._limits,
             )
         found: list[dict[str, MetricScore]] = [{} for _ in pairs]
-        for metric, frame in zip(self.metrics, frames, strict=True):
+        for metric, reasons, taken, frame in zip(self.metrics, spared, worth, frames, strict=True):
+            for place in np.flatnonzero(~taken):
+                found[place][metric.name] = MetricScore("abstained", reasons[place], math.nan)
             damage = frame.loc[frame["damaged"], "bare_reason"]
             if len(damage) and not self._tolerant:
                 raise fpcore.BadCheckpoint(str(damage.iloc[0]))
             if "standard_error" not in frame:
                 frame["standard_error"] = math.nan
             columns = (frame[name] for name in ("status", "bare_reason", "score", "standard_error"))
-            for place, (status, reason, score, error) in enumerate(zip(*columns, strict=True)):
+            for place, status, reason, score, error in zip(np.flatnonzero(taken), *columns, strict=True):
                 scored = MetricScore(str(status), str(reason), float(score), float(error))
                 found[place][metric.name] = scored
         return found
+
+    def _why_spared(self, metric: ChosenMetric, pair: tuple[str, str]) -> str:
+        a, b = (self.models[text].cell for text in pair)
+        return "" if self._spared is None else self._spared(metric, (a, b))
 
     def checkpoint(self, text: str) -> fpcore.Checkpoint:
         """The checkpoint of a model."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -23,8 +24,13 @@ KEY: Final = (
 
 def pairs_table(found: ComparedPairs) -> Table:
     """Lay out the pairs, each with what it weighs and the answer in a few words."""
+    weighed_by = escape(f" {found.calibration.about}.") if found.calibration else ""
     table = Table(
-        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=KEY, caption_justify="left"
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        caption=f"{KEY}{weighed_by}",
+        caption_justify="left",
     )
     for head in HEAD:
         table.add_column(head, overflow="fold", no_wrap=head == HEAD[1])

@@ -6,9 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from benchmark.comparison.calibration_run import CalibrationFacts
-
-__all__ = ["bullets", "signed", "table_of_rows", "who_is_left_out", "wrapped"]
+__all__ = ["bullets", "signed", "table_of_rows", "wrapped"]
 
 COLUMNS: Final = 80
 
@@ -38,8 +36,3 @@ def table_of_rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a table as Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
-
-
-def who_is_left_out(calibration: CalibrationFacts) -> str:
-    """The lineages of a calibration that take no part; empty if all do."""
-    return ", ".join(calibration.left_out)

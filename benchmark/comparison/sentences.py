@@ -19,17 +19,18 @@ __all__ = ["cannot_say", "leading", "of_samples", "quoted", "sentence", "times"]
 
 FEW_LINEAGES: Final = 8
 DERIVED: Final = "one of the two models descends from the other"
+ONLY_SMALL: Final = "The shipped calibration is of the zoo's small models; --calibration RUN takes another."
 INDEPENDENT: Final = "they are independent models of the same shapes"
 
 
 def leading(found: Sequence[MetricEvidence]) -> MetricEvidence | None:
     """The metric to quote: of those that separate, the one whose evidence costs least on other lineages.
 
-    One that no forgery of the calibration framed goes before one that was. Chosen by the calibration without
-    the lineages of the case, never by what it says of the case.
+    One by which no forgery of the calibration passes for a child goes before one by which some does. Chosen
+    by the calibration without the lineages of the case, never by what it says of the case.
     """
     able = [one for one in found if one.standing.trusted and one.weight.defined]
-    return min(able, key=lambda one: (one.standing.framed.n_succeeded > 0, one.weight.cllr), default=None)
+    return min(able, key=lambda one: (bool(one.standing.framed_like_a_child), one.weight.cllr), default=None)
 
 
 def quoted(lead: MetricEvidence | None, joint: JointEvidence | None) -> JointEvidence | None:
@@ -142,8 +143,8 @@ def cannot_say(
         Metrics of the calibration that are not registered here.
     """
     if calibration is None:
-        return ["How strong the evidence is: there is no calibration (--calibration RUN)."]
-    said = _shapes_and_trust(found, lead)
+        return ["How strong the evidence is: no calibration was used."]
+    said = _shapes_and_trust(found, lead, calibration)
     place = next((one.place for one in found if one.place is not None), None)
     if lead is not None and lead.weight.n_lineages_of_these_shapes < FEW_LINEAGES:
         said.append(
@@ -189,16 +190,19 @@ def cannot_say(
     return said + calibration.doubts()
 
 
-def _shapes_and_trust(found: Sequence[MetricEvidence], lead: MetricEvidence | None) -> list[str]:
+def _shapes_and_trust(
+    found: Sequence[MetricEvidence], lead: MetricEvidence | None, calibration: CalibrationRun
+) -> list[str]:
     """Why nothing is weighed; empty where something is."""
     if lead is not None:
         return []
     refused = [one.weight.reason for one in found if one.weight.reason.startswith(NO_CALIBRATION)]
     if refused and not any(one.weight.defined for one in found):
+        small = f" {ONLY_SMALL}" if calibration.shipped else ""
         return [
-            f"How strong the evidence is: {refused[0]}. Needed: a run with derived pairs of these shapes and"
-            f" independent models of them from at least {FEWEST} other lineages; for a ratio of up to k, 2k -"
-            " 2 lineages."
+            f"How strong the evidence is: {refused[0]}.{small} Needed: a run with derived pairs of these"
+            f" shapes and independent models of them from at least {FEWEST} other lineages; for a ratio of up"
+            " to k, 2k - 2 lineages."
         ]
     return ["How strong the evidence is: no metric both separates in the calibration and has evidence here."]
 

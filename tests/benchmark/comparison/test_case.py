@@ -321,7 +321,7 @@ def test_what_is_quoted_and_withheld_gets_no_odds(evaluated: Evaluated, tmp_path
 
 
 def test_without_a_calibration_nothing_is_weighed(evaluated: Evaluated) -> None:
-    case = opened(evaluated, "f0", "f1", "--metrics", METRICS)
+    case = opened(evaluated, "f0", "f1", "--no-calibration", "--metrics", METRICS)
     assert case["calibration"] is case["lead"] is case["sentence"] is None
     assert by_metric(case)["weight-cosine"]["score"] is not None
     assert by_metric(case)["weight-cosine"]["weight"]["log10_lr"] is None
@@ -380,7 +380,7 @@ def test_failing_metric_leaves_the_rest(evaluated: Evaluated, monkeypatch: pytes
     monkeypatch.setitem(sys.modules["fpcore.registry"].__dict__["registered"], "raises", Raises())
     said = command(
         "compare", "f0", "f1", "--catalog", evaluated.catalog, "--metrics", "raises,weight-cosine", "--json",
-        cache=evaluated.cache,
+        "--no-calibration", cache=evaluated.cache,
     )  # fmt: skip
     assert said.code == 1
     assert "failed: raises on f0 – f1: RuntimeError: out of order" in said.err
@@ -397,7 +397,8 @@ def test_failing_metric_leaves_the_rest(evaluated: Evaluated, monkeypatch: pytes
         (("f0", "f1", "--metrics", "no-such-metric"), "no-such-metric"),
         (("f0",), "give MODEL_B, or --against POOL"),
         (("f0", "f1", "--against", "f2"), "give MODEL_B, or --against POOL"),
-        (("f0", "--against", "f*"), "give --calibration RUN"),
+        (("f0", "--against", "f*", "--no-calibration"), "leave out --no-calibration"),
+        (("f0", "f1", "--calibration", "x", "--no-calibration"), "leave out --calibration, or this"),
         (("f0", "f1", "--out", "case.txt"), "name a .html, .json or .md file"),
     ],
 )

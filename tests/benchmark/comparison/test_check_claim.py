@@ -109,7 +109,13 @@ def test_shapes_without_calibration(calibrated: Calibrated, tmp_path: Path) -> N
 
 
 def test_no_calibration(calibrated: Calibrated) -> None:
-    found = check_claim("f0c0", metrics="weight-cosine", catalog=calibrated.catalog, cache=calibrated.cache)
+    found = check_claim(
+        "f0c0",
+        calibration=None,
+        metrics="weight-cosine",
+        catalog=calibrated.catalog,
+        cache=calibrated.cache,
+    )
     assert (found.answer, found.calibration) == ("cannot say", None)
     assert "no calibration" in found.sentence
 

@@ -54,7 +54,14 @@ def test_every_model_is_opened_once(
         return open_one(self, located)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Workspace, "open", counted)
-    compare_pairs(PAIRS, metrics="weight-cosine", catalog=evaluated.catalog, cache=tmp_path, workers=1)
+    compare_pairs(
+        PAIRS,
+        calibration=None,
+        metrics="weight-cosine",
+        catalog=evaluated.catalog,
+        cache=tmp_path,
+        workers=1,
+    )
     assert sorted(opened) == ["f0", "f0c0", "f0c1", "f1", "f2"]
 
 

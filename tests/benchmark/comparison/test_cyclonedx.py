@@ -109,7 +109,7 @@ def test_nothing_is_known_without_a_calibration(calibrated: Calibrated, tmp_path
     file = tmp_path / "x.json"
     said = command(
         "compare", "f0", "f1", "--catalog", calibrated.catalog, *OPTIONS, "--cyclonedx", file,
-        cache=calibrated.cache,
+        "--no-calibration", cache=calibrated.cache,
     )  # fmt: skip
     assert said.code == 0
     value = json.loads(file.read_text())

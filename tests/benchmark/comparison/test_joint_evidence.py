@@ -87,8 +87,8 @@ def test_each_ratio_has_an_interval_within_its_bounds(pages: tuple[str, dict[str
 
 def test_without_calibration_nothing_is_combined(evaluated: Evaluated) -> None:
     said = command(
-        "compare", "f0", "f1", "--catalog", evaluated.catalog, "--metrics", "weight-cosine", "--json",
-        cache=evaluated.cache,
+        "compare", "f0", "f1", "--catalog", evaluated.catalog, "--metrics", "weight-cosine",
+        "--no-calibration", "--json", cache=evaluated.cache,
     )  # fmt: skip
     case = json.loads(said.out)
     assert case["combined"] is None

@@ -50,7 +50,12 @@ def test_a_pair_is_fingerprinted_once_and_never_again(
     evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registered(write_metric(tmp_path), monkeypatch)
-    asked = {"metrics": "counting", "catalog": evaluated.catalog, "cache": tmp_path / "cache"}
+    asked = {
+        "calibration": None,
+        "metrics": "counting",
+        "catalog": evaluated.catalog,
+        "cache": tmp_path / "cache",
+    }
     first = compare("f0c0", "f0", **asked)
     assert calls(tmp_path) == ["fingerprint f0c0", "fingerprint f0", "similarity f0 f0c0"]
     again = compare("f0", "f0c0", **asked)
@@ -64,7 +69,12 @@ def test_a_pair_is_fingerprinted_once_and_never_again(
 def test_layers_read_the_spread_of_weights_from_the_cache(
     evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = {"metrics": "weight-cosine", "catalog": evaluated.catalog, "cache": tmp_path / "cache"}
+    asked = {
+        "calibration": None,
+        "metrics": "weight-cosine",
+        "catalog": evaluated.catalog,
+        "cache": tmp_path / "cache",
+    }
     first = compare("f0c0", "f0", **asked)
     metric = fpcore.metric("attention-std")
     monkeypatch.setattr(type(metric), "fingerprint", None)
@@ -95,8 +105,8 @@ def test_a_foreign_metric_has_a_limit_and_the_others_speak(
 ) -> None:
     registered(write_metric(tmp_path, in_fingerprint="import time; time.sleep(600)"), monkeypatch)
     case = compare(
-        "f0", "f1", metrics="counting,weight-cosine", catalog=evaluated.catalog, cache=tmp_path / "cache",
-        time_limit=3,
+        "f0", "f1", calibration=None, metrics="counting,weight-cosine", catalog=evaluated.catalog,
+        cache=tmp_path / "cache", time_limit=3,
     )  # fmt: skip
     assert case.failures == ("counting on f0 – f1: took longer than 3 s",)
     assert {one.metric: one.status for one in case.metrics} == {"weight-cosine": "ok", "counting": "failed"}

@@ -28,7 +28,7 @@ def small_weights_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(cache: Path, *, sample: bool) -> Case:
-    return compare("zoo/qwen-a", "zoo/qwen-b", metrics=METRICS, sample=sample, cache=cache)
+    return compare("zoo/qwen-a", "zoo/qwen-b", calibration=None, metrics=METRICS, sample=sample, cache=cache)
 
 
 def test_errors_stand_beside_scores(tmp_path: Path, small_weights_are_large: None) -> None:

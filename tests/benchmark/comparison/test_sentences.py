@@ -18,7 +18,18 @@ from benchmark.comparison.sentences import leading, quoted, sentence, times
 
 MODELS = [ComparedModel(name, name, name * 64, "cell", name) for name in "ab"]
 FACTS = CalibrationFacts(
-    "runs/one", "c" * 64, "zoo", "catalog.yaml", "d" * 64, 3, "2026-01-02T03:04:05Z", 60, 20, ("l0",)
+    "runs/one",
+    "c" * 64,
+    False,
+    "1.2.3",
+    "zoo",
+    "catalog.yaml",
+    "d" * 64,
+    3,
+    "2026-01-02T03:04:05Z",
+    60,
+    20,
+    ("l0",),
 )
 
 
@@ -59,9 +70,14 @@ def test_the_lead_costs_least_of_those_that_separate_and_were_not_framed() -> No
         metric("cheaper but no use", 1.1, 0.1, standing("does not separate")),
         metric("cheaper but framed", 1.1, 0.1, standing(framed=1)),
     ]
+    # No call was turned, and yet the forgery scores as children do.
+    high = replace(standing(), framed=Forgeability(9, 0, 0.9), typical_child=0.9)
+    found.append(metric("cheaper but framed as high as children", 1.1, 0.1, high))
     lead = leading(found)
     assert lead is not None
     assert lead.metric == "cheap"
+    short_of_it = replace(high, typical_child=0.91)
+    assert leading([found[1], metric("m", 1.1, 0.1, short_of_it)]).metric == "m"  # type: ignore[union-attr]
     assert leading(found[2:3]) is None
     assert leading(found[2:]) is found[3]
     assert leading([replace(found[0], weight=EvidenceWeight.none("none"))]) is None
