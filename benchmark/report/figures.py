@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from matplotlib.figure import Figure
 
 from analysis.processes import in_processes
+from benchmark.report import dots
 from benchmark.report.figure_names import DECAY, FOREST, ROC, score_figures
 from benchmark.report.plots.auc_forest import aucs, forest_height
 from benchmark.report.plots.error_rates import roc
@@ -17,11 +19,42 @@ from benchmark.report.plots.score_rows import draw_rows, rows_height
 from benchmark.report.plots.style import INK, SOFT, as_pdf, as_svg, blank, house_style
 from benchmark.report.plots.training_decay import draw_decay
 from benchmark.report.sections import MetricSection
-from benchmark.results.schema import Results
+from benchmark.report.training_distance import finite
+from benchmark.results.schema import MetricResult, Results
 
 __all__ = ["pdf_figures", "run_figures"]
 
 WIDE: Final = 7.0  # inches
+
+
+class Shown(Protocol):
+    """What figures show of a metric, as `MetricSection` has it."""
+
+    @property
+    def result(self) -> MetricResult:
+        """Its statistics."""
+
+    @property
+    def rows(self) -> tuple[dots.Row, ...]:
+        """Of its score plot."""
+
+    @property
+    def scale(self) -> dots.Scale:
+        """Of its score plot."""
+
+    @property
+    def look_alike_band(self) -> tuple[float, float, float] | None:
+        """Quantiles of the look-alikes' scores."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A section without its table: that may hold millions of pairs, and goes to every process that draws."""
+
+    result: MetricResult
+    rows: tuple[dots.Row, ...]
+    scale: dots.Scale
+    look_alike_band: tuple[float, float, float] | None
 
 
 def run_figures(
@@ -63,11 +96,15 @@ def pdf_figures(sections: Sequence[MetricSection], results: Results) -> Iterator
 def _wanted(sections: Sequence[MetricSection], results: Results) -> list[tuple[str, Callable[[], Figure]]]:
     """What each figure is called, and what draws it."""
     files = score_figures(results)
+    curves = [Drawn(one.result, (), one.scale, one.look_alike_band) for one in sections]
     return [
-        (ROC, partial(roc_figure, sections)),
-        (DECAY, partial(decay_figure, sections)),
+        (ROC, partial(roc_figure, curves)),
+        (DECAY, partial(decay_figure, curves)),
         (FOREST, partial(forest_figure, results)),
-        *((files[one.name], partial(score_figure, one)) for one in sections),
+        *(
+            (files[one.name], partial(score_figure, Drawn(one.result, one.rows, one.scale, None)))
+            for one in sections
+        ),
     ]
 
 
@@ -83,7 +120,7 @@ def forest_figure(results: Results) -> Figure:
     return figure
 
 
-def roc_figure(sections: Sequence[MetricSection]) -> Figure:
+def roc_figure(sections: Sequence[Shown]) -> Figure:
     """ROC curves, one panel a metric, three to a row."""
     with house_style():
         across = min(3, max(len(sections), 1))
@@ -98,9 +135,9 @@ def roc_figure(sections: Sequence[MetricSection]) -> Figure:
     return figure
 
 
-def decay_figure(sections: Sequence[MetricSection]) -> Figure:
+def decay_figure(sections: Sequence[Shown]) -> Figure:
     """Decay of scores with training, one panel a metric that scores trained children, four to a row."""
-    shown = [section for section in sections if section.decay]
+    shown = [section for section in sections if finite(section.result.decay)]
     with house_style():
         across = min(4, max(len(shown), 1))
         down = max(1, math.ceil(len(shown) / across))
@@ -113,17 +150,17 @@ def decay_figure(sections: Sequence[MetricSection]) -> Figure:
         for index, section in enumerate(shown, 1):
             axes = figure.add_subplot(down, across, index)
             draw_decay(axes, section.result, section.look_alike_band, legend="")
-            axes.set_title(section.name, fontsize=7)
+            axes.set_title(section.result.metric, fontsize=7)
             axes.tick_params(labelsize=6)
             axes.set(xlabel="", ylabel="")
     return figure
 
 
-def score_figure(section: MetricSection) -> Figure:
+def score_figure(section: Shown) -> Figure:
     """Scores of one metric."""
     with house_style():
         figure = blank(WIDE, rows_height(section.rows))
         axes = figure.add_subplot()
-        axes.set_title(section.name)
+        axes.set_title(section.result.metric)
         draw_rows(axes, section.rows, section.scale, section.result)
     return figure

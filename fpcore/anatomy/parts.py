@@ -64,9 +64,11 @@ EXPERTS: Entries = {
 
 BLOCK_SPARSE_EXPERTS: Entries = {
     **EXPERTS,
-    "block_sparse_moe.experts.#.w1.*": "feed_forward.experts.#.gate.*",
-    "block_sparse_moe.experts.#.w3.*": "feed_forward.experts.#.up.*",
-    "block_sparse_moe.experts.#.w2.*": "feed_forward.experts.#.down.*",
+    **{  # transformers 5.0 writes phimoe under the second name
+        f"{block}.experts.#.{stored}.*": f"feed_forward.experts.#.{part}.*"
+        for block in ("block_sparse_moe", "mlp")
+        for stored, part in {"w1": "gate", "w3": "up", "w2": "down"}.items()
+    },
     "block_sparse_moe.gate.weight": "feed_forward.router.weight",
     "mlp.router.weight": "feed_forward.router.weight",
 }

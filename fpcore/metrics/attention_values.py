@@ -38,7 +38,9 @@ class AttentionValues(Metric):
     base in question (*SimNet*), of which there is one for each base and none for others. The published code
     also prints the Euclidean distance of two models' rows together, d; over n rows the score is 1 - d²/2n.
     Norm gains are folded in first, which published code leaves out. Of models that are less than eight
-    layers deep the layers that both have are compared, of narrower ones as many values as both have.
+    layers deep the layers that both have are compared, of narrower ones as many values as both have. So with
+    models whose keys or values have fewer than 256 dimensions: zeros beyond them, which the paper would count
+    against a model without shared heads, are left out.
 
     Tensors: the four attention projections of up to eight layers, and their norm. Cost: two decompositions a
     layer, cubic in width.

@@ -60,14 +60,24 @@ def run_until_killed(
 
 
 # The same, at the n-th step that some process takes on files in the folders: before it opens one to write,
-# moves or removes one, or makes a folder. WHO: the one process that was started, or its whole group.
+# moves or removes one, or makes a folder. WHO: the one process that was started, its whole group, or the
+# first to come so far of those that work for it.
 AT_A_STEP = """
 import os, sys, time
 from contextlib import suppress
 
 FOLDERS, N, WHO = os.environ["KILL_IN"].split(os.pathsep), int(os.environ["KILL_AT"]), os.environ["KILL_WHO"]
 SIGNAL, TIMES = int(os.environ["KILL_BY"]), int(os.environ["KILL_TIMES"])
+MARK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "killed")
 steps = 0
+
+def strike():
+    if WHO != "worker":
+        (os.killpg if WHO == "group" else os.kill)(os.getpgid(0), SIGNAL)
+    elif os.getpid() != os.getpgid(0):
+        with suppress(FileExistsError):
+            open(MARK, "x").close()
+            os.kill(os.getpid(), SIGNAL)
 
 def kill_at_a_step(event, arguments):
     global steps
@@ -85,7 +95,7 @@ def kill_at_a_step(event, arguments):
         if steps == N:
             for _ in range(TIMES):
                 with suppress(ProcessLookupError):  # whoever was started may have ended
-                    (os.killpg if WHO == "group" else os.kill)(os.getpgid(0), SIGNAL)
+                    strike()
                 time.sleep(0.01)
 
 sys.addaudithook(kill_at_a_step)
@@ -128,9 +138,11 @@ def run_and_signal_at(
     cache: Path,
     scratch: Path,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a Python command, send it a signal so many times at a step, and wait until all of it has ended.
+    """Run a Python command, send a signal so many times at a step, and wait until all of it has ended.
 
-    Parameters are those of `run_and_kill_at`; whoever holds its stderr is still at work for it.
+    Parameters are those of `run_and_kill_at`; whoever holds its stderr is still at work for it. Besides,
+    `who` may be "worker": of those that work for the command the first to come so far, which leaves a file
+    `killed` in `scratch`.
     """
     (scratch / "sitecustomize.py").write_text(AT_A_STEP)
     watched = {

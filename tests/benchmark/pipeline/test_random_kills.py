@@ -6,7 +6,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,16 +74,24 @@ def arguments(made: Undisturbed, verb: str, out: Path, workers: int = 1) -> list
 
 
 def killed(
-    python: Sequence[object], folders: Sequence[Path], kills: int, seed: object, scratch: Path, cache: Path
+    python: Sequence[object],
+    folders: Sequence[Path],
+    kills: int,
+    seed: object,
+    scratch: Path,
+    cache: Path,
+    *,
+    steps: int = STEPS,
+    check: Callable[[Path, Path], None] | None = None,
 ) -> None:
     """Kill a command so often, each time somewhere else; where it comes to its end, it begins anew."""
     rng = random.Random(str(seed))
     left = kills
     for _ in range(4 * kills):
-        step, who = rng.randrange(1, STEPS), rng.choice(["group", "one"])
+        step, who = rng.randrange(1, steps), rng.choice(["group", "one"])
         if run_and_kill_at(python, folders, step, who, cache=cache, scratch=scratch):
             left -= 1
-            nothing_half_written_is_read(folders[0], cache)
+            (check or nothing_half_written_is_read)(folders[0], cache)
         else:
             for folder in folders:
                 shutil.rmtree(folder)
@@ -148,21 +156,21 @@ def test_killed_on_a_cluster(undisturbed: Undisturbed, tmp_path: Path) -> None:
     ends_alike(undisturbed, "run", out, cache)
 
 
+def what_the_manifest_names_is_whole(out: Path, cache: Path) -> None:
+    for name, entry in read_manifest(out).models.items():
+        assert file_digests(out / WEIGHTS / name) == entry.files, name
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_zoo_killed_many_times(workers: int, tmp_path: Path) -> None:
     out, whole, script = tmp_path / "zoo", tmp_path / "whole", tmp_path / "go.py"
     script.write_text(BUILD)
     build(ZOO, whole, workers=1)
-    rng = random.Random(workers)
-    count = 0
-    for _ in range(8):
-        step, who = rng.randrange(1, 45), rng.choice(["group", "one"])
-        python = [script, json.dumps(ZOO), out, workers]
-        count += run_and_kill_at(python, [out], step, who, cache=tmp_path / "cache", scratch=tmp_path)
-        for name, entry in read_manifest(out).models.items():
-            assert file_digests(out / WEIGHTS / name) == entry.files, name
-    assert count >= 4
+    killed(
+        [script, json.dumps(ZOO), out, workers], [out], 4, ("zoo", workers), tmp_path, tmp_path / "cache",
+        steps=30, check=what_the_manifest_names_is_whole,
+    )  # fmt: skip
     build(ZOO, out, workers=workers)
     assert {name: one.files for name, one in read_manifest(out).models.items()} == {
         name: one.files for name, one in read_manifest(whole).models.items()

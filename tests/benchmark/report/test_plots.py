@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from collections.abc import Iterator
 
 import matplotlib as mpl
@@ -15,7 +16,7 @@ from test_report_fixture import METRICS, results, run, scores
 
 import analysis
 from analysis.summary_parts import QuantileCurve
-from benchmark.report import plots
+from benchmark.report import figure_names, figures, plots
 from benchmark.report.figures import decay_figure, forest_figure, roc_figure, score_figure
 from benchmark.report.sections import MetricSection, metric_sections
 from benchmark.report.verdict_groups import best_first
@@ -169,6 +170,15 @@ def test_files_are_drawn_by_the_same_functions(sections: dict[str, MetricSection
     (rows,) = score_figure(sections["norm-pearson"]).axes
     assert drawn(rows) == drawn(plots.scores(table("norm-pearson"), result=results().metric("norm-pearson")))
     assert {axes.get_title(loc="left") for axes in panels} == set(METRICS)
+
+
+def test_no_table_of_scores_travels_to_those_who_draw(sections: dict[str, MetricSection]) -> None:
+    """It may hold millions of pairs; what is drawn without it is the same."""
+    for name, draw in figures._wanted(list(sections.values()), results()):
+        assert b"ScoreTable" not in pickle.dumps(draw), name
+        if name == figure_names.score_figures(results())["norm-pearson"]:
+            assert drawn(draw().axes[0]) == drawn(score_figure(sections["norm-pearson"]).axes[0])
+    assert b"ScoreTable" in pickle.dumps(sections["norm-pearson"])
 
 
 def test_a_figure_without_metrics_says_so() -> None:

@@ -260,6 +260,17 @@ def test_norms_of_old_bert_files(tmp_path: Any) -> None:
     }
 
 
+def test_phimoe_as_transformers_5_0_wrote_it(tmp_path: Any) -> None:
+    next(tiny for tiny in TINY if tiny.model_type == "phimoe").save(tmp_path)
+    new = fpcore.open_checkpoint(tmp_path)
+    tensors = {name: new.read(name) for name in new.tensors}
+    old = dict(renamed(tensors, ("block_sparse_moe.experts", "mlp.experts")))
+    assert "model.layers.0.mlp.experts.0.w1.weight" in old
+    found = fpcore.MemoryCheckpoint("old", "0" * 64, new.config, old)
+    assert found.roles.keys() == new.roles.keys()
+    assert all(torch.equal(found.roles[role].read(), view.read()) for role, view in new.roles.items())
+
+
 def test_biases_of_a_vision_tower_are_not_the_language_models() -> None:
     model = next(tiny for tiny in TINY if tiny.model_type == "llama").build(attention_bias=False)
     tensors = beside_vision(dict(model.state_dict()))
