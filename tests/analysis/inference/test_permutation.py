@@ -459,6 +459,11 @@ def test_a_p_value_as_small_as_the_level_is_small_enough():
     many = families({"x": (4, 4, 4, 4)}, lambda a, b, same: float(same))
     assert separation_test(many, 19).reason == ""
     drawn = separation_test(many, 18)
+    for untold in (refused, drawn):
+        assert math.isnan(untold.exchangeable_p_value)
+        assert math.isnan(untold.lineage_p_value)
+    # The statistic is that of the labels as they are, whatever is drawn.
+    assert drawn.statistic == separation_test(many, 19, seed=1).statistic
     assert drawn.reason == (
         "only 18 permutations were drawn: no p-value below 0.053 can be reached, the level is 0.05"
     )
