@@ -10,7 +10,7 @@ from rich.text import Text
 
 import analysis
 from benchmark.comparison.plain_text import bullets, table_of_rows, wrapped
-from benchmark.comparison.reference_pairs import NO_CALIBRATION, ReferencePairs
+from benchmark.comparison.reference_pairs import NO_CALIBRATION
 from benchmark.report.notation import UNDEFINED, p_value
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def row_of(case: CandidateCase, one: analysis.Candidate) -> tuple[str, ...]:
         one.name,
         _standing(one),
         p_value(one.derivation_p),
-        _share(place.look_alikes) if place else UNDEFINED,
-        _share(place.derived) if place else UNDEFINED,
+        place.look_alikes.told if place else UNDEFINED,
+        place.derived.told if place else UNDEFINED,
         _judged(one),
     )
 
@@ -52,10 +52,6 @@ def _standing(one: analysis.Candidate) -> str:
     if one.standing == "not judged":
         return f"not judged: {NO_CALIBRATION}" if one.reason.startswith(NO_CALIBRATION) else "not judged"
     return "not excluded" if one.standing == "remains" else "excluded"
-
-
-def _share(pairs: ReferencePairs) -> str:
-    return f"{pairs.n_at_or_above}/{pairs.n_pairs}" if pairs.n_pairs else "none"
 
 
 def _judged(one: analysis.Candidate) -> str:

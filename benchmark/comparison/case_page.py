@@ -112,4 +112,4 @@ def _row(one: MetricEvidence, reach: float) -> Row:
 
 
 def _share(pairs: ReferencePairs) -> str:
-    return f"{pairs.n_at_or_above} of {pairs.n_pairs}" if pairs.n_pairs else "none of this shape"
+    return f"{pairs.n_at_or_above:,} of {pairs.n_pairs:,}" if pairs.n_pairs else "none of this shape"

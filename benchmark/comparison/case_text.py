@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,6 @@ from benchmark.comparison.odds_text import (
     odds_rows,
 )
 from benchmark.comparison.plain_text import bullets, signed, table_of_rows, wrapped
-from benchmark.comparison.reference_pairs import ReferencePairs
 from benchmark.comparison.verbal_scale import SOURCE
 from benchmark.report.notation import UNDEFINED, plain
 from benchmark.results.published_places import PublishedPlace
@@ -114,15 +114,11 @@ def _row(one: MetricEvidence) -> tuple[str, ...]:
     return (
         one.metric,
         one.told_score,
-        _share(place.look_alikes) if place else UNDEFINED,
-        _share(place.derived) if place else UNDEFINED,
+        place.look_alikes.told if place else UNDEFINED,
+        place.derived.told if place else UNDEFINED,
         _weight(one.weight),
         one.standing.verdict or UNDEFINED,
     )
-
-
-def _share(pairs: ReferencePairs) -> str:
-    return f"{pairs.n_at_or_above}/{pairs.n_pairs}" if pairs.n_pairs else "none"
 
 
 def _weight(weight: EvidenceWeight) -> str:
@@ -183,8 +179,14 @@ def notes_of(case: Case) -> CaseNotes:
         together=_together(case),
         alternatives=alternative_lines(case.alternatives),
         support=[f"{name}: {', '.join(metrics)}" for name, metrics in case.agreement.items() if metrics],
-        withheld=[f"{one.metric}: {one.withheld}." for one in case.metrics if one.withheld],
-        forgeable=[f"{one.metric}: {one.standing.forgeability}." for one in case.metrics]
+        withheld=[
+            f"{names}: {why}."
+            for why, names in _by_reason((one.metric, one.withheld) for one in case.metrics if one.withheld)
+        ],
+        forgeable=[
+            f"{names}: {how}."
+            for how, names in _by_reason((one.metric, one.standing.forgeability) for one in case.metrics)
+        ]
         if case.calibration
         else [],
         silent=silent,
@@ -210,6 +212,14 @@ def _published(one: PublishedPlace) -> str:
     )
 
 
+def _by_reason(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Each reason once, with the names of those that it holds for."""
+    named: dict[str, list[str]] = {}
+    for name, why in found:
+        named.setdefault(why, []).append(name)
+    return [(why, ", ".join(names)) for why, names in named.items()]
+
+
 def _together(case: Case) -> list[str]:
     joint = case.joint
     if joint is None:
@@ -223,6 +233,8 @@ def _together(case: Case) -> list[str]:
         else "one metric only"
     )
     counting = [f"{name} {plain(slope, 2)}" for name, slope in both.slopes.items() if slope >= COUNTS]
+    idle = len(both.metrics) - len(counting)
+    nothing = f"; the other {idle} add nothing" if idle > 1 else "; the other adds nothing" if idle else ""
     low, high = weight.ends
     return [
         f"log10 LR {signed(weight.log10_lr)} [{signed(low)}, {signed(high)}], within"
@@ -230,9 +242,8 @@ def _together(case: Case) -> list[str]:
         f"Cllr {plain(both.cllr)} on held-out lineages ({rival}); 0 is perfect, 1 is worthless."
         f" Fitted on {both.n_derived:,} derived and {both.n_negative:,} {both.negatives} pairs of"
         f" {both.n_lineages} lineages.",
-        f"Contributions, by slope: {', '.join(counting) or 'none'}; the other"
-        f" {len(both.metrics) - len(counting)} add nothing.",
-        *(f"Excluded: {name} ({why})." for name, why in joint.left_aside.items()),
+        f"Contributions, by slope: {', '.join(counting) or 'none'}{nothing}.",
+        *(f"Excluded: {names} ({why})." for why, names in _by_reason(joint.left_aside.items())),
     ]
 
 

@@ -50,8 +50,8 @@ def base_rows(one: BaseCheck) -> list[tuple[str, ...]]:
                 (
                     metric.metric,
                     metric.told_score,
-                    f"{place.look_alikes.n_at_or_above}/{place.look_alikes.n_pairs}" if place else UNDEFINED,
-                    f"{place.derived.n_at_or_above}/{place.derived.n_pairs}" if place else UNDEFINED,
+                    place.look_alikes.told if place else UNDEFINED,
+                    place.derived.told if place else UNDEFINED,
                     signed(metric.weight.log10_lr) if metric.weight.defined else UNDEFINED,
                 ),
             )

@@ -48,6 +48,11 @@ class ReferencePairs:
         """Share of the pairs at or above the score; NaN without any pair."""
         return self.n_at_or_above / self.n_pairs if self.n_pairs else math.nan
 
+    @property
+    def told(self) -> str:
+        """How many score at least as high, of all: ``3/1,200``; "none" without any pair."""
+        return f"{self.n_at_or_above:,}/{self.n_pairs:,}" if self.n_pairs else "none"
+
     def to_json(self) -> dict[str, object]:
         """Plain values, without the scores: the calibration has them."""
         return {

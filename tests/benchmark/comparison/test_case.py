@@ -320,6 +320,30 @@ def test_what_is_quoted_and_withheld_gets_no_odds(evaluated: Evaluated, tmp_path
     assert "no support either way" in case["sentence"]
 
 
+def test_a_metric_by_which_a_forgery_scores_as_children_do_is_weighed_with_no_other(
+    evaluated: Evaluated, derived: dict[str, Any], tmp_path: Path
+) -> None:
+    """Though the forgery turned no call."""
+    assert "weight-cosine" in derived["combined"]["metrics"]
+    run = tmp_path / "run"
+    shutil.copytree(evaluated.run, run)
+    results = json.loads((run / "results.json").read_text())
+    for one in results["metrics"]:
+        if one["metric"] == "weight-cosine":
+            one["forgeries"] = [
+                {
+                    "forged": "x", "of": "f1", "target": "f0", "kind": "frame", "aimed_at": "all",
+                    "before": 0.0, "after": one["relations"]["derived"]["median"], "threshold": 2.0,
+                    "before_called": False, "after_called": False, "reason": "",
+                }
+            ]  # fmt: skip
+    (run / "results.json").write_text(json.dumps(results))
+    signed_again(run)
+    case = opened(evaluated, "f0", "f0c0", "--calibration", run)
+    assert "weight-cosine" not in (case["combined"] or {"metrics": ()})["metrics"]
+    assert case["supports"] != "derivation" or case["lead"] != "weight-cosine"
+
+
 def test_without_a_calibration_nothing_is_weighed(evaluated: Evaluated) -> None:
     case = opened(evaluated, "f0", "f1", "--no-calibration", "--metrics", METRICS)
     assert case["calibration"] is case["lead"] is case["sentence"] is None

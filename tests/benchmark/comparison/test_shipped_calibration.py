@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 import small_catalog
 from altered_run import signed_again
-from conftest import Evaluated, command
+from conftest import Evaluated
 from safetensors.torch import save_file
 
 import fpcore
 from benchmark.catalog import Catalog, load_catalog
 from benchmark.comparison.calibration_run import NOT_WORTH_IT
 from benchmark.comparison.case_page import case_page
+from benchmark.comparison.case_text import notes_of
 from benchmark.comparison.check_claim import check_claim
 from benchmark.comparison.compare import compare
 from benchmark.comparison.metric_standing import Forgeability, MetricStanding
@@ -149,8 +150,8 @@ def model_of_another_shape(path: Path, seed: int) -> Path:
 
 def test_models_of_other_shapes_get_scores_and_no_support(tmp_path: Path, cache: Path) -> None:
     a, b = (model_of_another_shape(tmp_path / name, seed) for seed, name in enumerate("ab"))
-    said = command("compare", a, b, "--json", cache=cache)
-    case: dict[str, Any] = json.loads(said.out)
+    found = compare(a, b, cache=cache)
+    case: dict[str, Any] = found.to_json()
     assert case["supports"] is case["sentence"] is case["combined"] is None
     scored = {one["metric"]: one for one in case["metrics"]}
     assert scored["weight-cosine"]["score"] is not None
@@ -159,6 +160,10 @@ def test_models_of_other_shapes_get_scores_and_no_support(tmp_path: Path, cache:
     # What is costly is not computed where it could not be weighed, unless it is named.
     assert scored[CANONICAL]["status"] == "abstained"
     assert scored[CANONICAL]["reason"].startswith(NOT_WORTH_IT)
+    # Metrics that fared alike share a line.
+    lines = [line.split(": ", 1) for line in notes_of(found).forgeable]
+    assert sorted(name for names, _ in lines for name in names.split(", ")) == sorted(scored)
+    assert len({how for _, how in lines}) == len(lines) < len(scored)
     named = compare(a, b, metrics=CANONICAL, cache=cache)
     assert [(one.status, one.weight.defined) for one in named.metrics] == [("ok", False)]
 
