@@ -9,6 +9,9 @@ BIN := $(VENV)/bin
 # A Linux machine without an NVIDIA GPU takes the pinned CPU build of torch; every other machine chooses freely.
 CONSTRAINT := $(shell [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 && echo "-c constraints.txt")
 
+# Commands start many processes: each reads compiled code, whatever the environment says of writing it.
+unexport PYTHONDONTWRITEBYTECODE
+
 # `make LOCK=requirements/ci.lock …` installs exactly the packages of that file, each by its hash.
 LOCK :=
 
