@@ -9,13 +9,25 @@ BIN := $(VENV)/bin
 # A Linux machine without an NVIDIA GPU takes the pinned CPU build of torch; every other machine chooses freely.
 CONSTRAINT := $(shell [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 && echo "-c constraints.txt")
 
-.PHONY: run test test-slow docs dist-check setup clean
+# Commands start many processes: each reads compiled code, whatever the environment says of writing it.
+unexport PYTHONDONTWRITEBYTECODE
+
+# `make LOCK=requirements/ci.lock …` installs exactly the packages of that file, each by its hash.
+LOCK :=
+
+.PHONY: run test test-slow docs dist-check lock setup clean
 setup: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
+ifdef LOCK
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip check
+else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINT) -e '.[dev,docs,gguf]'
+endif
 	@touch $@
 
 run: setup
@@ -36,6 +48,11 @@ docs: setup
 
 dist-check: setup
 	$(BIN)/python -m tests.distribution
+
+# Needs uv, and an index that has the CPU build of torch (UV_FIND_LINKS or UV_INDEX).
+lock:
+	uv pip compile pyproject.toml --extra dev --extra docs --extra gguf --constraints constraints.txt --upgrade \
+		--python-version 3.11 --generate-hashes --no-annotate --no-header --quiet --output-file requirements/ci.lock
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -334,7 +334,7 @@ def _disjoint(code: Indices) -> float:
     moves it.
     """
     lineages, place = np.unique(code.ravel(), return_inverse=True)
-    a, b = np.split(place, 2)
+    a, b = np.split(place.astype(np.int32), 2)  # scipy 1.14 matches no other numbers
     if (a == b).all():
         return float(len(lineages))
     joined = csr_array((np.ones(2 * len(a)), (np.append(a, b), np.append(b, a))))

@@ -25,7 +25,7 @@ app.command("published", short_help="List published scores of real pairs.")(cata
 def catalog_check(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Catalog files; default: the shipped one."),
+        typer.Argument(metavar="FILE", help="Catalog files; default: the shipped one."),
     ] = None,
     catalog: CatalogFiles = None,
     json_: Json = False,
@@ -76,7 +76,7 @@ def _problems(error: CatalogError) -> list[dict[str, object]]:
 
 @app.command("import", short_help="Write entries from hub metadata.")
 def catalog_import(
-    names: Annotated[list[str], typer.Argument(metavar="ORG/NAME[@REVISION]...", help="Models on the hub.")],
+    names: Annotated[list[str], typer.Argument(metavar="ORG/NAME[@REVISION]", help="Models on the hub.")],
     catalog: CatalogFile = None,
     out: Annotated[
         Path | None,

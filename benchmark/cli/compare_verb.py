@@ -41,7 +41,7 @@ def compare(
         str | None, typer.Argument(metavar="MODEL_A", help="Catalog id, path, or org/name.")
     ] = None,
     model_b: Annotated[
-        str | None, typer.Argument(metavar="[MODEL_B]", help="A second model, unless --against is given.")
+        str | None, typer.Argument(metavar="MODEL_B", help="A second model, unless --against is given.")
     ] = None,
     calibration: Calibration = None,
     no_calibration: NoCalibration = False,

@@ -15,7 +15,7 @@ from benchmark.cli.exits import INTERRUPTED
 
 __all__ = ["FAREWELL", "Farewell", "interruptible"]
 
-FAREWELL: Final = "interrupted; the work done is kept: the same command goes on where it was"
+FAREWELL: Final = "interrupted; finished work is kept: run the same command again to resume"
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 

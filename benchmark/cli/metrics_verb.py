@@ -18,7 +18,7 @@ __all__ = ["metrics"]
 
 def metrics(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Metric names and globs; default: all.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Metric names and globs; default: all.")
     ] = None,
     json_: Json = False,
 ) -> None:

@@ -21,7 +21,7 @@ __all__ = ["catalog_published"]
 def catalog_published(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL [MODEL]]", help="One model or a pair; default: all."),
+        typer.Argument(metavar="MODEL", help="One model or a pair; default: all."),
     ] = None,
     metric: Annotated[str | None, typer.Option(metavar="METRIC", help="Only scores of this metric.")] = None,
     calibration: Annotated[

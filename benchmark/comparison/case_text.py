@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from rich import box
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["CaseNotes", "case_markdown", "case_notes", "case_table", "notes_of"]
 
 LONGEST: Final = 16
-"""Columns for the name of a metric; longer ones take two lines."""
+"""Columns for the name of a metric; longer ones take two lines, broken at a hyphen."""
 COUNTS: Final = 0.005
 """Slope below which a metric adds nothing to the others."""
 COUNTED: Final = (
@@ -105,7 +106,8 @@ def case_table(case: Case) -> Table:
         table.add_column(head, overflow="fold", no_wrap=head not in {"Metric", "Verdict"})
     table.columns[0].min_width = min(LONGEST, max(len(one.metric) for one in case.metrics))
     for one in case.metrics:
-        table.add_row(*(Text(cell) for cell in _row(one)))
+        name, *others = _row(one)
+        table.add_row(Text("\n".join(wrap(name, LONGEST))), *map(Text, others))
     return table
 
 
