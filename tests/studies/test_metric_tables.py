@@ -15,6 +15,7 @@ def test_the_page_has_a_place_for_both_tables() -> None:
     assert "| `kv-cache` |" in shown["forward"]
 
 
+@pytest.mark.slow
 def test_rows_say_what_the_run_says(tmp_path: Path) -> None:
     done = run(
         models="zoo/qwen-[a-d]*",
