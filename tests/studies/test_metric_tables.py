@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmark.pipeline.run import run
 from studies.metric_tables import PAGE, in_page, tables
 
