@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmark.pipeline.run import run
 from studies.metric_tables import PAGE, in_page, tables
 
@@ -15,6 +17,7 @@ def test_the_page_has_a_place_for_both_tables() -> None:
     assert "| `kv-cache` |" in shown["forward"]
 
 
+@pytest.mark.slow
 def test_rows_say_what_the_run_says(tmp_path: Path) -> None:
     done = run(
         models="zoo/qwen-[a-d]*",

@@ -112,6 +112,7 @@ def test_a_farewell_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == f"{FAREWELL}\n"
 
 
+@pytest.mark.slow
 def test_a_terminal_interrupts_all_processes_and_one_speaks(catalog: Path, tmp_path: Path) -> None:
     """As a terminal does it: the signal goes to every process of the group."""
     metric, place = write_held_metric(tmp_path)
@@ -123,6 +124,7 @@ def test_a_terminal_interrupts_all_processes_and_one_speaks(catalog: Path, tmp_p
         run.nobody_is_left()
 
 
+@pytest.mark.slow
 def test_nobody_works_on_for_a_command_that_was_killed(catalog: Path, tmp_path: Path) -> None:
     """Not even who has been given no work yet: of three processes two have a model each, and one has none."""
     metric, place = write_held_metric(tmp_path)
@@ -145,6 +147,7 @@ def second(run: Held, arguments: tuple[object, ...], cache: Path) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_two_runs_do_not_mix_in_one_directory(catalog: Path, tmp_path: Path) -> None:
     metric, place = write_held_metric(tmp_path)
     out = tmp_path / "out"
@@ -159,6 +162,7 @@ def test_two_runs_do_not_mix_in_one_directory(catalog: Path, tmp_path: Path) -> 
     goes_on(arguments, out, tmp_path / "cache")
 
 
+@pytest.mark.slow
 def test_a_finished_run_stays_until_another_takes_its_place(catalog: Path, tmp_path: Path) -> None:
     metric, place = write_held_metric(tmp_path)
     out = tmp_path / "out"

@@ -89,9 +89,13 @@ def test_another_kinship_is_noticed(catalog: Catalog, copied: Path) -> None:
 
 @pytest.mark.parametrize("name", ["scores.parquet", "results.json"])
 def test_what_was_edited_is_refused(copied: Path, name: str) -> None:
-    content = bytearray((copied / name).read_bytes())
-    content[len(content) // 2] ^= 1
-    (copied / name).write_bytes(content)
+    whole = (copied / name).read_bytes()
+    middle = len(whole) // 2
+    edited = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    if name == "results.json":
+        edited = whole.replace(b"0.9", b"0.8", 1)  # another number, that reads as well
+    assert edited != whole
+    (copied / name).write_bytes(edited)
     with pytest.raises(UsageError, match="the file was changed or written by another version"):
         open_calibration(copied)
 

@@ -96,6 +96,7 @@ def test_a_gate_is_not_gone_round(
     assert (out / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_one_bad_pair_is_a_failed_unit(folder: Path, tmp_path: Path) -> None:
     crash = "if {a.model, b.model} == {'f0', 'f1'}: os._exit(0)"
     done = evaluated(folder, tmp_path / "out", similarity=crash)

@@ -43,7 +43,8 @@ def check(plain: Path, folder: Path) -> None:
     assert fingerprints(folder / "cache") == fingerprints(plain / "cache")
 
 
-@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.slow
 def test_local_processes(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     monkeypatch.setattr(engine_module, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(engine_module, "START_SECONDS", 0.0)

@@ -136,6 +136,7 @@ def test_two_workers_write_the_same_bytes(forged: Forged, tmp_path: Path) -> Non
         assert (tmp_path / "two" / name).read_bytes() == (forged.run / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_its_forgeries(forged: Forged, tmp_path: Path) -> None:
     out, cache = tmp_path / "out", tmp_path / "cache"
     # Honest pairs come first: one unit more is the first of the forgeries.

@@ -128,6 +128,7 @@ def disturbed(made: Undisturbed, verb: str, workers: int, kills: int, seed: int,
     ends_alike(made, verb, out, cache)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("verb", "workers"), [("run", 2), ("evaluate", 1)])
 def test_killed_a_few_times(undisturbed: Undisturbed, verb: str, workers: int, tmp_path: Path) -> None:
     disturbed(undisturbed, verb, workers, 2, 0, tmp_path)

@@ -96,7 +96,7 @@ def test_seed_is_used(whole: Path, catalog: Path, cache: Path, tmp_path: Path) -
     assert (tmp_path / "other" / "results.json").read_bytes() != (whole / "results.json").read_bytes()
 
 
-@pytest.mark.parametrize("stop_when", ["fingerprints", "scores"])
+@pytest.mark.parametrize("stop_when", [pytest.param("fingerprints", marks=pytest.mark.slow), "scores"])
 def test_killed_run_resumes_to_the_same_files(
     whole: Path, catalog: Path, tmp_path: Path, stop_when: str
 ) -> None:
