@@ -139,7 +139,6 @@ def shares_below(values: npt.ArrayLike, further: npt.ArrayLike, mass: npt.ArrayL
     v = np.column_stack([np.asarray(values, dtype=np.float64), further])
     low, high = v.min(axis=1), v.max(axis=1)
     found: Floats = (point >= high).astype(np.float64)
-    found[point <= low] = 0.0
     inside = np.flatnonzero((point > low) & (point < high))
     if len(inside):
         k = np.ones_like(v)

@@ -27,6 +27,10 @@ class Other(Held):
     """Another result of the same fields."""
 
 
+class Score(float):
+    """A number of a type of its own."""
+
+
 def same(one: object, other: object) -> bool:
     return Held(one) == Held(other)
 
@@ -132,6 +136,8 @@ def test_in_one_cell_an_interval_is_its_numbers_or_a_dash_with_the_reason() -> N
         (math.inf, "inf"),
         (-math.inf, "-inf"),
         (np.float64(NAN), None),
+        (Score(0.25), Score(0.25)),
+        (Score(math.inf), "inf"),
         (0.25, 0.25),
         (np.float64(0.25), 0.25),
         (np.int64(3), 3),

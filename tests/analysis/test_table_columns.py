@@ -75,6 +75,23 @@ def test_blanks_around_names_are_taken_off_and_told(names: list[str], note: str)
     assert found["model_a"].isna().tolist() == [*(False for _ in names), True, True]
 
 
+@pytest.mark.parametrize("dtype", [None, "string", object])
+def test_text_comes_out_alike_however_pandas_holds_it(dtype: str | type | None) -> None:
+    frame = pd.DataFrame({"model_a": pd.Series(["a", None], dtype=dtype)})
+    found, notes = names_as_text(frame, ["model_b", "model_a"], labelled(frame))
+    assert notes == ()
+    assert found["model_a"].dtype == pd.Series(["a", "b"]).dtype
+    assert found["model_a"].isna().tolist() == [False, True]
+    nothing = frame.iloc[1:]
+    assert names_as_text(nothing, ["model_a"], labelled(nothing))[0]["model_a"].tolist() == [None]
+
+
+def test_unusual_characters_that_hide_nothing_stand_in_names() -> None:
+    frame = pd.DataFrame({"model_a": ["a\N{NO-BREAK SPACE}b", "\ue000"]})
+    found, notes = names_as_text(frame, ["model_a"], labelled(frame))
+    assert (found["model_a"].tolist(), notes) == (frame["model_a"].tolist(), ())
+
+
 def test_whole_numbers_are_names_and_others_are_not() -> None:
     frame = pd.DataFrame({"model_a": pd.Series([7, np.int64(8), "007"], dtype=object)})
     assert names_as_text(frame, ["model_a"], labelled(frame))[0]["model_a"].tolist() == ["7", "8", "007"]
@@ -82,6 +99,9 @@ def test_whole_numbers_are_names_and_others_are_not() -> None:
         frame = pd.DataFrame({"model_a": pd.Series(["x", value], dtype=object)})
         with pytest.raises(BadTable, match=f"row 2 has model_a .*, {fault}"):
             names_as_text(frame, ["model_a"], labelled(frame))
+    halves = pd.DataFrame({"model_a": pd.Series([1.5], dtype="Float32")})
+    with pytest.raises(BadTable, match=r"row 1 has model_a 1\.5, a float; names are text"):
+        names_as_text(halves, ["model_a"], labelled(halves))
 
 
 def test_numbers_however_they_are_written() -> None:

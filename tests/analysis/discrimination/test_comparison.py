@@ -176,6 +176,13 @@ def test_as_many_pairs_need_not_be_the_same_pairs() -> None:
     assert found.difference.n_pairs == expected.difference.n_pairs
 
 
+def test_pairs_of_other_models_are_not_the_same_pairs_however_alike() -> None:
+    one, two = (draw(np.random.default_rng(seed), f"m{seed}", SMALL) for seed in (1, 2))
+    named = {f"model_{end}": "x" + two.frame[f"model_{end}"] for end in "ab"}
+    found = compare_metrics(one, ScoreTable(two.frame.assign(**named)))
+    assert "no derived pair" in found.reason
+
+
 def test_nothing_in_common_is_nothing_anywhere() -> None:
     one = draw(np.random.default_rng(4), "one", SMALL)
     for relation in ("derived", "independent"):

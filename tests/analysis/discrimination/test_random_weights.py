@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import beta
 
 from analysis.discrimination import random_weights
-from analysis.discrimination.random_weights import share_below, weighted_mean_quantile
+from analysis.discrimination.random_weights import share_below, shares_below, weighted_mean_quantile
 
 VALUES = st.lists(st.floats(0, 1), min_size=2, max_size=30)
 TAIL = st.sampled_from([0.001, 0.025, 0.2, 0.5, 0.9, 0.975])
@@ -81,6 +81,28 @@ def test_many_means_are_found_at_once() -> None:
     assert together == pytest.approx(apart, abs=1e-6)
 
 
+def test_found_at_once_each_may_be_what_it_is_alone_to_the_bit() -> None:
+    """Though some take more steps than others."""
+    rng = np.random.default_rng(1)
+    values, further, mass = rng.random((40, 9)) ** 3, rng.random(40), rng.uniform(1, 9, 40)
+    quantiles = weighted_mean_quantile(values, further, mass, 0.1, apart=True)
+    shares = shares_below(values, further, mass, 0.3)
+    for row, own, weight, found, share in zip(values, further, mass, quantiles, shares, strict=True):
+        assert found == weighted_mean_quantile(row[None], [own], weight, 0.1, apart=True)[0]
+        assert share == share_below(row, own, weight, 0.3)
+
+
+def test_shares_move_with_their_values() -> None:
+    values, further, mass = np.array([[0.2, 0.9, 0.4]]), np.array([0.1]), np.array([1.5])
+    (share,) = shares_below(values, further, mass, 0.3)
+    for shift in (-0.5, -2.0, 3.0):
+        assert shares_below(values + shift, further + shift, mass, 0.3 + shift) == pytest.approx(share)
+
+
+def test_whole_numbers_may_have_masses_that_are_none() -> None:
+    assert shares_below([[0, 0]], [1], [1.5], 0.5) == shares_below([[0.0, 0.0]], [1.0], [1.5], 0.5)
+
+
 def test_means_of_fewer_values_are_filled_up_with_nothing() -> None:
     """Catalogs of several sizes are tried at once; what fills a row up must weigh nothing."""
     rows = [[0.2, 0.8, math.nan, math.nan], [0.2, 0.5, 0.9, 0.7], [math.nan, 0.6, math.nan, 0.1]]
@@ -102,6 +124,7 @@ def test_values_that_are_all_alike_are_returned() -> None:
 def test_shares_beyond_all_values_are_nothing_and_all() -> None:
     assert share_below([0.2, 0.4], 0.1, 1.0, 0.1) == 0.0
     assert share_below([0.2, 0.4], 0.1, 1.0, 0.4) == 1.0
+    assert share_below([0.4, 0.4], 0.4, 1.0, 0.4) == 1.0
 
 
 def of_two(x: float, zero: float, one: float) -> tuple[float, float, float]:
@@ -182,6 +205,9 @@ def test_a_search_takes_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random_weights, "range", counted, raising=False)
     values = np.random.default_rng(2).random((5, 30))
     weighted_mean_quantile(values, np.zeros(5), 1.0, 0.025)
+    assert steps <= 20
+    steps = 0
+    shares_below(values, np.zeros(5), np.ones(5), 0.5)
     assert steps <= 20
     v, k, x = np.array([[0.0, 1.0]]), np.array([[1.0, 3.0]]), np.array([0.1])
     taken = []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -64,6 +67,48 @@ def test_every_label_has_a_part(what: str) -> None:
     assert places in ([0, 1], [4, 5])
     rest = [model for model in order if model not in {"m00002", "m00004"}]
     assert rest == sorted(rest)
+
+
+def test_an_unscored_pair_is_none_with_a_low_score() -> None:
+    """Two models share a pair that failed, two the only pair that is not the lowest."""
+    frame = Design("d", (1,) * 6, n_cells=1).labels.frame.assign(score=0.0)
+    low = (frame["model_a"] == "m00002") & (frame["model_b"] == "m00004")
+    failed = (frame["model_a"] == "m00003") & (frame["model_b"] == "m00005")
+    frame.loc[low, "score"], frame.loc[failed, "status"] = 1.0, "failed"
+    table = ScoreTable(frame)
+    order = order_of_models([table], table.models.tolist())
+    for two in (("m00002", "m00004"), ("m00003", "m00005")):
+        assert order.index(two[1]) - order.index(two[0]) == 1
+
+
+@pytest.mark.parametrize("sizes", [(2, 3), (1, 4, 2), (5, 1, 3)])
+def test_names_of_architectures_have_no_part(sizes: tuple[int, ...]) -> None:
+    """Few pairs are in the table, so that how many models a cell holds tells them apart."""
+    cells = np.repeat(np.arange(len(sizes)), sizes)
+    models = [f"m{i}" for i in range(len(cells))]
+    orders = []
+    for names in permutations("abc"[: len(sizes)]):
+        frame = pd.DataFrame(
+            {
+                "model_a": models,
+                "model_b": [*models[1:], models[0]],
+                "score": 0.0,
+                "relation": "independent",
+                "architecture_a": [names[cell] for cell in cells],
+                "architecture_b": [names[cell] for cell in np.roll(cells, -1)],
+            }
+        )
+        orders.append(order_of_models([ScoreTable(frame)], models))
+    assert all(order == orders[0] for order in orders)
+
+
+def test_cells_of_other_models_have_no_part() -> None:
+    whole = drawn(0, Design("d", (2, 2, 2, 2), n_cells=4))
+    few = whole.models[whole.cell_of < 2].tolist()
+    assert len(few) == 4
+    inside = np.isin(whole.models[whole.model_a], few) & np.isin(whole.models[whole.model_b], few)
+    part = ScoreTable(whole.frame[inside])
+    assert order_of_models([whole], few) == order_of_models([part], few)
 
 
 def test_other_models_have_no_part() -> None:
