@@ -67,6 +67,7 @@ def test_what_there_is_not_is_one_line(asked: str) -> None:
         kinds(asked, ("csv", "latex"), "--tables")
 
 
+@pytest.mark.slow
 def test_report_writes_both_and_says_what(tmp_path: Path) -> None:
     path = written(tmp_path / "run")
     said = command("report", path, "--tables", "csv,latex", "--figures", "svg,pdf", cache=tmp_path / "cache")
