@@ -148,6 +148,7 @@ def test_p_values_are_tested_at_the_level_of_all_statements():
     assert found != claim_verdict(table, Claim(p_values=True))
 
 
+@pytest.mark.slow
 def test_one_statement_that_fails_fails_the_claim():
     table = MANY.at_auc(0.99).draw(np.random.default_rng(0))
     found = auc(table).estimate
@@ -158,6 +159,7 @@ def test_one_statement_that_fails_fails_the_claim():
     assert claim_verdict(table, Claim(threshold=middle)).verdict is ClaimWord.HOLDS
 
 
+@pytest.mark.slow
 def test_with_more_statements_less_is_said():
     table = MANY.at_auc(0.97).draw(np.random.default_rng(1))
     middle = float(np.quantile(table.score[table.look_alike], 0.97))

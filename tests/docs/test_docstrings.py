@@ -14,7 +14,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("analysis", "fpcore", "benchmark")
 HERE = ("analysis", "benchmark")  # those of fpcore open models: tests/fpcore/test_examples.py has them
-SLOW = {"benchmark.comparison.find_parents", "benchmark.evaluation.evaluate", "benchmark.pipeline.verify"}
+SLOW = {
+    "benchmark.catalog.catalog",
+    "benchmark.comparison.find_parents",
+    "benchmark.evaluation.evaluate",
+    "benchmark.pipeline.verify",
+}
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 

@@ -104,6 +104,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
     return pages
 
 
+@pytest.mark.slow
 def test_every_page_is_in_the_site_and_every_link_in_it_leads_somewhere(site: dict[Path, Page]) -> None:
     assert len(site) > len(list(DOCS.rglob("*.md")))
     for path, page in site.items():
@@ -119,11 +120,13 @@ def test_every_page_is_in_the_site_and_every_link_in_it_leads_somewhere(site: di
                 assert unquote(parts.fragment) in site[file].anchors, f"{path.name}: {target}"
 
 
+@pytest.mark.slow
 def test_every_term_has_the_address_that_a_report_gives_it(site: dict[Path, Page]) -> None:
     (glossary,) = [page for path, page in site.items() if path.name == "glossary.html"]
     assert {anchor(term) for term in GLOSSARY} <= glossary.anchors
 
 
+@pytest.mark.slow
 def test_the_reference_has_every_verb_and_every_public_name(site: dict[Path, Page]) -> None:
     by_name = {path.parent.name + "/" + path.stem: page for path, page in site.items()}
     assert {"run", "evaluate", "compare", "catalog-check", "zoo-verify"} <= by_name[

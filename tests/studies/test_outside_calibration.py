@@ -38,6 +38,7 @@ def uncut(run: Path, cells: Sequence[str], into: Path) -> Path:
     return Path(shutil.copytree(run, into))
 
 
+@pytest.mark.slow
 def test_nothing_is_said_outside(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {one.kind: one for one in study.outside_pairs(run, [ODD], 24)}
     same, _, half = found.values()
@@ -55,6 +56,7 @@ def test_random_models_of_other_depths_get_nothing(run: Path, tmp_path: Path) ->
     assert (found.n_pairs, found.n_weighed, found.n_supporting) == (6, 0, 0)
 
 
+@pytest.mark.slow
 def test_the_command_prints_its_tables_and_fails_where_one_is_broken(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -170,6 +170,7 @@ def test_bounds_and_intervals(frame: pd.DataFrame) -> None:
     assert not joint.interval([math.nan, 1.0]).defined
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [0.5, 1.5, 2.5])
 def test_interval_holds_the_true_ratio(at: float) -> None:
     rng = np.random.default_rng(int(at * 10))

@@ -156,6 +156,7 @@ def test_size_lies_between_3_and_7_percent(design):
     assert binomtest(rejected, n, 0.03, alternative="less").pvalue > 0.01, rejected / n
 
 
+@pytest.mark.slow
 def test_founders_that_resemble_everything_are_no_lineage_signal():
     rng = np.random.default_rng(2)
     design = Design("d", (4,) * 12, shape="hub", **NOISE)
@@ -171,6 +172,7 @@ def test_founders_that_resemble_everything_are_no_lineage_signal():
     assert binomtest(rejected, 200, 0.07, alternative="greater").pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_an_incomplete_table_does_not_reject_more():
     design = Design("sparse", (4,) * 12, n_cells=2, shape="hub", same_cell=2.0, **NOISE)
     rejected = rejections(design, 150, seed=4, keep=0.15)
@@ -204,6 +206,7 @@ def test_monotone_maps_and_new_names_change_nothing(seed, kind):
     assert separation_test(ScoreTable(swapped), 99, seed=1) == before
 
 
+@pytest.mark.slow
 def test_max_t_keeps_the_family_wise_error():
     rng = np.random.default_rng(6)
     design = Design("family", (4,) * 8, n_cells=2, same_cell=1.0, **NOISE)
@@ -314,6 +317,7 @@ def test_adjusted_p_counts_the_observed_arrangement_among_those_that_could_have_
     pytest.fail("no metric reached the smallest p-value")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_resamples", [19, pytest.param(99, marks=pytest.mark.slow)])
 def test_the_family_keeps_its_level_where_the_smallest_p_is_the_level(n_resamples: int):
     """Without the observed arrangement in the pool, six metrics reject in a quarter of the catalogs at 19."""

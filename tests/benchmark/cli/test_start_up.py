@@ -61,6 +61,7 @@ def test_looking_things_up_imports_nothing_that_runs_models(verb: str, tmp_path:
     assert imported(verb, tmp_path) & MODELS_RUN == set()
 
 
+@pytest.mark.slow
 def test_statistics_of_a_score_table_import_nothing_that_runs_models(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     models = [(f"m{lineage}{member}", f"L{lineage}") for lineage in range(6) for member in "ab"]

@@ -58,6 +58,7 @@ def test_a_sample_is_not_taken_for_the_whole(tmp_path: Path, small_weights_are_l
     assert sampled_.metrics[0].score != whole.metrics[0].score
 
 
+@pytest.mark.slow
 def test_a_score_table_has_a_column_of_errors(tmp_path: Path, small_weights_are_large: None) -> None:
     found = [
         run(
@@ -87,6 +88,7 @@ def test_a_score_table_has_a_column_of_errors(tmp_path: Path, small_weights_are_
         assert any("scores of the two models are from slices" in text for text in case.cannot_say) == told
 
 
+@pytest.mark.slow
 def test_an_error_that_cannot_be_found_is_empty_with_the_reason(
     tmp_path: Path, small_weights_are_large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +111,7 @@ def test_an_error_that_cannot_be_found_is_empty_with_the_reason(
     assert set(scores["reason"]) == {"standard error: ZeroDivisionError: redrawn into nothing"}
 
 
+@pytest.mark.slow
 def test_a_pool_can_be_sampled(tmp_path: Path, small_weights_are_large: None) -> None:
     """The model and every candidate are measured on slices, and the answer says against what."""
     cache = tmp_path / "cache"

@@ -66,7 +66,10 @@ def test_figures_are_drawings_without_a_date(rendered: tuple[Path, list[Path]]) 
             assert len(text) < 400_000
 
 
-@pytest.mark.parametrize("damage", ["", "[1]", '{"roc.svg": 1}'])
+@pytest.mark.parametrize(
+    "damage",
+    ["", pytest.param("[1]", marks=pytest.mark.slow), pytest.param('{"roc.svg": 1}', marks=pytest.mark.slow)],
+)
 def test_a_damaged_cache_of_figures_is_drawn_again(tmp_path: Path, damage: str) -> None:
     cache, path = Cache(tmp_path / "cache"), written(tmp_path / "run")
     first = {file.name: file.read_bytes() for file in render(path, cache=cache)}

@@ -113,6 +113,7 @@ def test_schedules_warm_up_and_come_down(schedule):
     assert (shares[60:150] == 1.0).all() == (schedule == "trapezoid")
 
 
+@pytest.mark.slow
 def test_trained_weights_are_finite_and_no_two_alike():
     seen = {}
     for name in MODELS:
