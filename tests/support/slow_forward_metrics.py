@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -20,21 +20,14 @@ from kernel_cka import kernel_cka, kernel_debiased_cka
 from plain_models import Array, PlainLayer, PlainModel
 from scipy.spatial.distance import jensenshannon
 from slow_matching_metrics import assigned, cosines, joint_score, log_p_of_order
-from slow_weight_metrics import Reference, correlation
+from slow_weight_metrics import Reference, correlation, enters
 
 PROMPTS = Path(__file__).parents[2] / "fpcore" / "forward" / "prompts.txt"
 
 FORWARD_METRICS: dict[str, Reference] = {}
 
 
-def reference(name: str) -> Callable[[Reference], Reference]:
-    """Enter a reference under a metric's name."""
-
-    def enter(function: Reference) -> Reference:
-        FORWARD_METRICS[name] = function
-        return function
-
-    return enter
+reference = enters(FORWARD_METRICS)
 
 
 @dataclass

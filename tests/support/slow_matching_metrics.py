@@ -12,20 +12,13 @@ import scipy.linalg
 import scipy.stats
 from plain_models import Array, PlainLayer, PlainModel
 from scipy.optimize import linear_sum_assignment
-from slow_weight_metrics import Reference, common_rows, folded, head_rows
+from slow_weight_metrics import Reference, common_rows, enters, folded, head_rows
 
 MATCHING_METRICS: dict[str, Reference] = {}
 MARGIN = 0.1
 
 
-def reference(name: str) -> Callable[[Reference], Reference]:
-    """Enter a reference under a metric's name."""
-
-    def enter(function: Reference) -> Reference:
-        MATCHING_METRICS[name] = function
-        return function
-
-    return enter
+reference = enters(MATCHING_METRICS)
 
 
 def cosines(x: Array, y: Array) -> Array:

@@ -20,14 +20,20 @@ Reference = Callable[[PlainModel, PlainModel], float | None]
 WEIGHT_METRICS: dict[str, Reference] = {}
 
 
-def reference(name: str) -> Callable[[Reference], Reference]:
-    """Enter a reference under a metric's name."""
+def enters(table: dict[str, Reference]) -> Callable[[str], Callable[[Reference], Reference]]:
+    """A decorator that enters a reference in a table under a metric's name."""
 
-    def enter(function: Reference) -> Reference:
-        WEIGHT_METRICS[name] = function
-        return function
+    def reference(name: str) -> Callable[[Reference], Reference]:
+        def enter(function: Reference) -> Reference:
+            table[name] = function
+            return function
 
-    return enter
+        return enter
+
+    return reference
+
+
+reference = enters(WEIGHT_METRICS)
 
 
 def on_grid(curve: Sequence[float], depth: int) -> list[float]:
