@@ -17,7 +17,7 @@ Index = NDArray[np.int64]
 
 LN10: Final = math.log(10.0)
 
-# Beyond it a bound stands for the Poisson tail of mean m, soon too small for a float: m^k/k!, at most e^m of it.
+# Beyond it the Poisson tail of mean m is soon too small for a float: its bound m^k/k!, at most e^m of it.
 EXACT_AGREEMENTS: Final = 20
 
 # Natural logarithm of the smallest tail of scipy's: in doubles smaller ones lose digits, and then are 0.
