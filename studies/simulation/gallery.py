@@ -165,17 +165,17 @@ def page(docs: Path) -> None:
 
 INTRODUCTION: Final = """# Evidence, good and broken
 
-A report contains two plots about the evidence that a metric gives. This page shows what they look like when all
-is well and when it is not. The data are simulated: two normal classes two standard deviations apart, whose true
-likelihood ratio is known and is then distorted in one way at a time. The tests use the same cases.
-`python -m studies.simulation.gallery docs/explanation` regenerates this page.
+A report contains two plots about the evidence that a metric gives. This page shows what they look like when
+all is well and when it is not. The data are simulated: two normal classes two standard deviations apart,
+whose true likelihood ratio is known and is then distorted in one way at a time. The tests use the same
+cases. `python -m studies.simulation.gallery docs/explanation` regenerates this page.
 
 **Tippett plot**: the share of pairs with at least this log10 LR. The blue curve (derived pairs) should stay
-high to the right of 0, the red one (independent pairs) should fall before it. **ECE plot**: the cost, in bits, of
-using the LRs at a given prior; *neutral* is the cost of not using them, *PAV* that of the best monotone map of the
-same numbers. At even odds (0) the cost is **Cllr**, and that of PAV **Cllr_min**; the difference,
-**Cllr_cal**, is what calibration loses. Cllr_min is the same in all cases below except *neutral*: distorting the
-calibration does not change what a metric can tell apart."""
+high to the right of 0, the red one (independent pairs) should fall before it. **ECE plot**: the cost, in
+bits, of using the LRs at a given prior; *neutral* is the cost of not using them, *PAV* that of the best
+monotone map of the same numbers. At even odds (0) the cost is **Cllr**, and that of PAV **Cllr_min**; the
+difference, **Cllr_cal**, is what calibration loses. Cllr_min is the same in all cases below except
+*neutral*: distorting the calibration does not change what a metric can tell apart."""
 
 
 if __name__ == "__main__":

@@ -194,7 +194,8 @@ def run_joint_certificates(quick: bool, seed: int) -> Experiment:
             f" {together['exceeded'].max():.3f} of catalogs at most; with matchings and no allowance for the"
             f" number of metrics, in up to {together['matching'].max():.3f}.",
             f"The price: a certified threshold lets {details['true FPR'].mean():.4f} of fresh look-alikes"
-            f" pass on average, one from a matching {details['matching FPR'].mean():.4f} (allowed: {MAX_FPR}).",
+            f" pass on average, one from a matching {details['matching FPR'].mean():.4f}"
+            f" (allowed: {MAX_FPR}).",
         ),
         ((f"Share of catalogs in which some certified threshold lets more than {MAX_FPR} pass", details),),
         details,

@@ -1,4 +1,4 @@
-"""How often a verdict is wrong: said by the bounds, and said by the estimates as it was before.
+"""How often a verdict is wrong: by the bounds, and by the estimate alone.
 
 Scores are lineage effects, model effects and pair effects that are skewed or have heavy tails; the true
 look-alike AUC of each design is found on draws of its own. Designs and seeds are none of those that anything
@@ -153,6 +153,6 @@ def _methods(lineages: int, kind: str, rng: Rng, n_catalogs: int) -> dict[str, o
         held += sum(row.state is MethodState.HELD for row in found.values()) / N_METHODS
         before += any(row.look_alike_auc.estimate < GOOD for row in found.values())
     return {
-        "lineages": lineages, "noise": kind, "catalogs": n, "fails": fails / n, "fails by estimate": before / n,
-        "methods held": held / n,
+        "lineages": lineages, "noise": kind, "catalogs": n, "fails": fails / n,
+        "fails by estimate": before / n, "methods held": held / n,
     }  # fmt: skip
