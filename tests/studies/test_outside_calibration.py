@@ -51,6 +51,7 @@ def test_nothing_is_said_outside(run: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert same.broken
 
 
+@pytest.mark.slow
 def test_random_models_of_other_depths_get_nothing(run: Path, tmp_path: Path) -> None:
     found = study.random_pairs(run, 2, (3, 4), tmp_path / "cache")
     assert (found.n_pairs, found.n_weighed, found.n_supporting) == (6, 0, 0)
