@@ -72,7 +72,7 @@ def test_the_command_prints_its_tables_and_fails_where_one_is_broken(
             study.main()
         assert left.value.code == code
         printed = capsys.readouterr().out
-        assert "both of one shape that is not there | 3 |" in printed
+        assert "both of one shape that it lacks | 3 |" in printed
         assert "| hubs | independent | 2 | 1 |" in printed
 
 
