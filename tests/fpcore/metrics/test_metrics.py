@@ -267,6 +267,14 @@ def test_constant_curves_and_gains_abstain() -> None:
         score("weight-cosine", constant("layers", 0.0), other)
 
 
+@pytest.mark.parametrize("name", ["weight-cosine", "weight-distance"])
+def test_a_model_without_matrices_in_its_layers_abstains(name: str) -> None:
+    base = model(seed=1)
+    vectors = {n: base.read(n) for n, info in base.tensors.items() if len(info.shape) == 1 or "embed" in n}
+    with pytest.raises(NotComparable, match=r"^no weight matrices within layers$"):
+        fpcore.metric(name).fingerprint(MemoryCheckpoint("vectors", "vectors", base.config, vectors))
+
+
 @pytest.mark.parametrize(
     "name", ["attention-std", "ffn-std", "qkv-bias-max", "norm-std", "norm-pearson", "weight-cosine"]
 )
