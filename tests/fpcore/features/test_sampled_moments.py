@@ -119,6 +119,18 @@ def test_curves_say_what_slices_add_and_whole_weights_abstain(folder: Path) -> N
             read()
 
 
+def test_errors_of_the_norms_of_a_layer_add_up_in_squares(folder: Path) -> None:
+    model = opened(folder)
+    found = fpcore.metric("layer-energy").fingerprint(model).arrays
+    layers = [
+        [moments for role, moments in measure(model).items() if role.startswith(f"layers.{layer}.")]
+        for layer in range(model.roles.depth)
+    ]
+    highest = max(sum(moments.norm for moments in layer) for layer in layers)
+    expected = [np.linalg.norm([moments.norm_error for moments in layer]) / highest for layer in layers]
+    assert found["energy.standard_error"] == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("kind", ["even", "rows differ", "a few rows stand out"])
 def test_standard_errors_are_as_large_as_the_errors(kind: str) -> None:
     """Over many draws: the root of the mean square error beside what is said of it."""
