@@ -33,7 +33,15 @@ def small_weights_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampled, "SLICES", 4)
 
 
-@pytest.fixture(params=["llama", "phi3", "gpt2", "mixtral", "gpt_neox"])
+@pytest.fixture(
+    params=[
+        "llama",
+        "mixtral",
+        "gpt_neox",
+        pytest.param("phi3", marks=pytest.mark.slow),
+        pytest.param("gpt2", marks=pytest.mark.slow),
+    ]
+)
 def folder(request: pytest.FixtureRequest, tmp_path: Path, small_weights_are_large: None) -> Path:
     known = [tiny for tiny in TINY if tiny.model_type == request.param]
     if not known:
@@ -111,6 +119,18 @@ def test_curves_say_what_slices_add_and_whole_weights_abstain(folder: Path) -> N
     for read in (view.read, view.values):
         with pytest.raises(fpcore.UnreadableTensor, match="only slices of it are read"):
             read()
+
+
+def test_errors_of_the_norms_of_a_layer_add_up_in_squares(folder: Path) -> None:
+    model = opened(folder)
+    found = fpcore.metric("layer-energy").fingerprint(model).arrays
+    layers = [
+        [moments for role, moments in measure(model).items() if role.startswith(f"layers.{layer}.")]
+        for layer in range(model.roles.depth)
+    ]
+    highest = max(sum(moments.norm for moments in layer) for layer in layers)
+    expected = [np.linalg.norm([moments.norm_error for moments in layer]) / highest for layer in layers]
+    assert found["energy.standard_error"] == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["even", "rows differ", "a few rows stand out"])
