@@ -31,7 +31,15 @@ def small_weights_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampled, "SLICES", 4)
 
 
-@pytest.fixture(params=["llama", "phi3", "gpt2", "mixtral", "gpt_neox"])
+@pytest.fixture(
+    params=[
+        "llama",
+        "mixtral",
+        "gpt_neox",
+        pytest.param("phi3", marks=pytest.mark.slow),
+        pytest.param("gpt2", marks=pytest.mark.slow),
+    ]
+)
 def folder(request: pytest.FixtureRequest, tmp_path: Path, small_weights_are_large: None) -> Path:
     known = [tiny for tiny in TINY if tiny.model_type == request.param]
     if not known:
