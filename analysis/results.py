@@ -38,7 +38,7 @@ class Result(Shown):
         return all(_same(one, two) for one, two in zip(self._compared(), other._compared(), strict=True))
 
     def __hash__(self) -> int:
-        return hash((type(self), *map(_hashable, self._compared())))
+        return hash(tuple(map(_hashable, self._compared())))
 
     def _compared(self) -> list[object]:
         return [getattr(self, item.name) for item in fields(self) if item.compare]  # type: ignore[arg-type]
