@@ -11,7 +11,7 @@ import torch
 from test_metrics import model, score
 
 import fpcore
-from fpcore import MemoryCheckpoint, NotComparable
+from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
 from fpcore.features.assignment import in_order
 from fpcore.features.layer_weights import layers_of
 from fpcore.features.shared_tokens import embedding_rows
@@ -61,6 +61,33 @@ def test_invariant_terms_by_definition(tokenizer: Path) -> None:
             cosines.append(flat[0] @ flat[1])
     assert score("invariant-terms", a, b) == pytest.approx(np.mean(cosines), abs=1e-5)
     assert score("invariant-terms", a, a) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_terms_of_two_layers_are_enough_and_fit_into_float32(tokenizer: Path) -> None:
+    metric = fpcore.metric("invariant-terms")
+    base = with_tokenizer(model(seed=1, num_hidden_layers=2), tokenizer)
+    large = {name: base.read(name) * 1e12 for name in base.tensors}
+    for each in (base, MemoryCheckpoint("large", "large", base.config, large, tokenizer)):
+        found = metric.fingerprint(each)
+        terms = [array for name, array in found.arrays.items() if name != "keys"]
+        assert len(terms) == 6
+        assert all(term.dtype == np.float32 and np.abs(term).max() == 1.0 for term in terms)
+        assert metric.similarity(found, metric.fingerprint(base)) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_rounding_leads_no_mean_of_terms_out_of_its_range() -> None:
+    metric, rng = fpcore.metric("invariant-terms"), np.random.default_rng(0)
+    keys, found = np.arange(20.0), []
+    for terms in rng.normal(size=(40, 6, 20, 20)).astype(np.float32):
+        one, other = (
+            Fingerprint(
+                metric.name, metric.version, "", "", {"keys": keys, **dict(zip("abcdef", way, strict=True))}
+            )
+            for way in (terms, -terms)
+        )
+        found += [metric.similarity(one, one), -metric.similarity(one, other)]
+    assert max(found) == 1.0
+    assert min(found) > 1.0 - 1e-6
 
 
 def effective(values: np.ndarray) -> int:

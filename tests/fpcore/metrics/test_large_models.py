@@ -91,6 +91,29 @@ def test_no_score_depends_on_the_number_of_threads(name: str, tokenizer: Path, a
     assert len(found) == 1
 
 
+#: Layers of each model, or of each pair, that people are told of.
+TOLD: dict[str, tuple[int, ...]] = dict.fromkeys(
+    ("canonical-similarity", "aligned-cka", "unit-matching", "aligned-unit-matching"), (5,)
+)
+TOLD |= dict.fromkeys(("attention-spectra", "attention-spectra-dcor", "attention-values"), (5, 5))
+TOLD |= {"invariant-terms": (2, 2)}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_layers_of_large_models_are_told_of(name: str, tokenizer: Path, as_if_large: None) -> None:
+    models = pair("child", tokenizer)
+    told: list[tuple[int, int]] = []
+
+    def tell(done: int, total: int, what: str) -> None:
+        if what.startswith("layers "):
+            told.append((done, total))
+
+    for one in models:
+        one.told = tell
+    scored(name, *models)
+    assert told == [(done, total) for total in TOLD[name] for done in range(1, total + 1)]
+
+
 def test_layers_are_worked_on_at_a_time_and_told_of() -> None:
     base = model(seed=1)
     base.threads, told = 3, []
