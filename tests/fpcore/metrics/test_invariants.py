@@ -112,6 +112,19 @@ def test_spectra_by_definition() -> None:
     assert 0.5 < score("attention-spectra-dcor", a, b) < 1.0
 
 
+@pytest.mark.parametrize("name", ["attention-spectra", "attention-spectra-dcor"])
+def test_three_singular_values_are_enough_and_two_are_not(name: str) -> None:
+    def of(*values: float) -> Fingerprint:
+        spectra = np.array([values, values])
+        return Fingerprint(name, metric.version, "", "", {"query_key": spectra, "value_output": spectra})
+
+    metric = fpcore.metric(name)
+    assert metric.similarity(of(1.0, 0.9, 0.8), of(1.0, 0.9, 0.8)) == pytest.approx(1.0)
+    assert metric.similarity(of(1.0, 0.9, 0.8), of(1.0, 0.95, 0.8)) < 1.0
+    with pytest.raises(NotComparable, match="an effective rank of 2; at least 3"):
+        metric.similarity(of(1.0, 0.9), of(1.0, 0.9, 0.8))
+
+
 def test_layers_that_were_cut_out_are_skipped() -> None:
     whole = model(seed=1, num_hidden_layers=6)
     short = model(seed=1, num_hidden_layers=4)

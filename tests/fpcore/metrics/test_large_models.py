@@ -202,6 +202,21 @@ def test_a_sample_of_layers_estimates_the_whole(name: str, tokenizer: Path) -> N
     assert len(set(far)) > 6
 
 
+@pytest.mark.parametrize("name", ["attention-spectra", "attention-spectra-dcor"])
+def test_the_error_of_sampled_spectra_is_that_of_a_mean_of_some_layers(name: str) -> None:
+    metric, models = fpcore.metric(name), [model(seed=seed, num_hidden_layers=12) for seed in (1, 2)]
+    a, b = (metric.fingerprint(one) for one in models)
+    for one in models:
+        one.sample = Sample(0.5)
+    found = metric.similarity(*(metric.fingerprint(one) for one in models))
+    assert isinstance(found, Estimate)
+    assert isinstance(metric, invariants.Spectra)
+    some = [metric.of_layers(a, i, b, i) for i in Sample(0.5).places(12, "layers", fewest=6)]
+    assert len(some) == 6
+    assert found == pytest.approx(np.mean(some), rel=1e-12)
+    assert found.standard_error == pytest.approx(np.std(some, ddof=1) * np.sqrt((1 - 6 / 12) / 6), rel=1e-9)
+
+
 def test_a_sampled_p_value_is_that_of_fewer_layers(tokenizer: Path) -> None:
     a, b = model(seed=1, num_hidden_layers=12), model(seed=1, num_hidden_layers=12)
     whole = scored("unit-matching", a, b)
