@@ -305,7 +305,8 @@ class AttentionSpectraDcor(Spectra):
         own = float((left**2).mean() * (right**2).mean())
         if own <= 0.0:
             raise NotComparable("all singular values are equal")
-        return float(np.sqrt(np.clip((left * right).mean() / math.sqrt(own), 0.0, 1.0)))
+        # Covariances of distances are never below 0.
+        return math.sqrt(min(1.0, float((left * right).mean()) / math.sqrt(own)))
 
 
 def centred_distances(values: Array) -> Array:

@@ -15,6 +15,7 @@ from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
 from fpcore.features.assignment import in_order
 from fpcore.features.layer_weights import layers_of
 from fpcore.features.shared_tokens import embedding_rows
+from fpcore.metrics import invariants
 
 
 @pytest.fixture(scope="module")
@@ -113,16 +114,47 @@ def test_spectra_by_definition() -> None:
 
 
 @pytest.mark.parametrize("name", ["attention-spectra", "attention-spectra-dcor"])
-def test_three_singular_values_are_enough_and_two_are_not(name: str) -> None:
+def test_what_of_a_spectrum_counts(name: str) -> None:
+    metric = fpcore.metric(name)
+
     def of(*values: float) -> Fingerprint:
         spectra = np.array([values, values])
         return Fingerprint(name, metric.version, "", "", {"query_key": spectra, "value_output": spectra})
 
-    metric = fpcore.metric(name)
-    assert metric.similarity(of(1.0, 0.9, 0.8), of(1.0, 0.9, 0.8)) == pytest.approx(1.0)
-    assert metric.similarity(of(1.0, 0.9, 0.8), of(1.0, 0.95, 0.8)) < 1.0
+    base = of(1.0, 0.9, 0.8)
+    for same in (base, of(1e-3, 9e-4, 8e-4), of(1.0, 0.9, 0.8, 0.0)):
+        assert metric.similarity(base, same) == pytest.approx(1.0)
+    assert metric.similarity(base, of(1.0, 0.95, 0.8)) < 1.0
     with pytest.raises(NotComparable, match="an effective rank of 2; at least 3"):
-        metric.similarity(of(1.0, 0.9), of(1.0, 0.9, 0.8))
+        metric.similarity(of(1.0, 0.9), base)
+    with pytest.raises(NotComparable, match="all singular values are equal"):
+        metric.similarity(base, of(1.0, 1.0, 1.0))
+
+
+def test_rounding_leads_no_distance_correlation_beyond_one() -> None:
+    spectra = -np.sort(-np.random.default_rng(0).random((200, 9)), axis=1)
+    assert {invariants.AttentionSpectraDcor().of_spectra(values, values) for values in spectra} <= {
+        1.0,
+        1.0 - 2**-53,
+    }
+
+
+def test_as_many_equal_values_are_kept_as_there_are() -> None:
+    for count in range(1, 40):
+        assert len(invariants.up_to_effective_rank(np.repeat([0.3, 0.0], [count, 5]), "")) == count
+
+
+@pytest.mark.parametrize("heads", [2, 4])
+def test_wide_products_are_decomposed_by_their_squares(heads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where some dimensions do the same, so that rounding may leave an eigenvalue below 0."""
+    left, right = 0.1 * np.random.default_rng(0).normal(size=(2, heads, 4, 10)).astype(np.float32)
+    left[:, 1] = left[:, 0]
+    a, b = (each.reshape(-1, 10).astype(np.float64) for each in (left, right))
+    expected = np.linalg.svd(a.T @ b, compute_uv=False)
+    monkeypatch.setattr(invariants, "WIDEST_DECOMPOSED", 0)
+    found = invariants.spectrum(left, right)
+    assert found == pytest.approx(expected[: len(found)], abs=1e-3 * expected[0])
+    assert expected[len(found) :].sum() == pytest.approx(0.0, abs=1e-12)
 
 
 def test_layers_that_were_cut_out_are_skipped() -> None:
@@ -177,7 +209,7 @@ def test_abstentions(tokenizer: Path) -> None:
     zero = model(seed=1)
     tensors = {n: torch.zeros_like(zero.read(n)) if "q_proj" in n else zero.read(n) for n in zero.tensors}
     empty = MemoryCheckpoint("zero", "zero", zero.config, tensors, tokenizer)
-    with pytest.raises(NotComparable, match="all zero"):
+    with pytest.raises(NotComparable, match="query_key of layer 0 is all zero"):
         score("attention-spectra", empty, zero)
     with pytest.raises(NotComparable, match="constant for a token"):
         score("invariant-terms", empty, with_tokenizer(zero, tokenizer))
