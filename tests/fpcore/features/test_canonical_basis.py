@@ -12,7 +12,7 @@ from test_matching import changed, signed_permutation, turned
 from test_metrics import model
 
 from fpcore import NotComparable
-from fpcore.features import moment_sketch
+from fpcore.features import moment_sketch, shared_tokens
 from fpcore.features.canonical_basis import (
     MARGIN,
     best_basis,
@@ -173,14 +173,15 @@ def test_sketches_by_definition(widths: tuple[int, int], gates: bool) -> None:
 def test_directions_that_a_head_lacks_are_not_sketched() -> None:
     """Rows that depend on each other span less; rows of zeros span nothing."""
     rng = np.random.default_rng(4)
-    heads = rng.normal(size=(3, 3, WIDTH))
+    heads = rng.normal(size=(4, 3, WIDTH))
+    heads[3] = np.outer([1.0, -2.0, 0.5], heads[3, 0])
     heads[0, 2] = heads[0, 0] - 2.0 * heads[0, 1]
     heads[1] = 0.0
     directions = rng.normal(size=(WIDTH, 6))
     seen = moment_sketch.spans(heads, directions)
     np.testing.assert_allclose(seen.made, projections(heads) @ directions, atol=1e-9)
-    assert seen.trace == 5.0
-    scaled = moment_sketch.spans(1e-5 * heads, directions)
+    assert seen.trace == 6.0
+    scaled = moment_sketch.spans(1e-8 * heads, directions)
     np.testing.assert_allclose(scaled.made, seen.made, atol=1e-9)
     units = moment_sketch.gram([heads[1], heads[2]], directions)
     np.testing.assert_allclose(units.made, outer_products(heads[2]) @ directions, atol=1e-12)
@@ -190,6 +191,13 @@ def test_directions_that_a_head_lacks_are_not_sketched() -> None:
 def test_sketches_of_nothing_are_zero() -> None:
     nothing = Block(None, np.zeros((3, WIDTH)), np.zeros((3, WIDTH)))
     assert not np.concatenate(sketched_expert(nothing, None, WIDTH)).any()
+
+
+def test_moments_that_are_nearly_alike_in_all_directions_have_length_one() -> None:
+    rng = np.random.default_rng(7)
+    rows = np.linalg.qr(rng.normal(size=(WIDTH, WIDTH)))[0] + 1e-4 * rng.normal(size=(WIDTH, WIDTH))
+    for part in sketched_expert(Block(None, rows, rows), None, WIDTH):
+        assert np.linalg.norm(part) == pytest.approx(1.0)
 
 
 def test_float32_weights_are_sketched_as_float32() -> None:
@@ -215,6 +223,12 @@ def test_embeddings_tell_which_dimension_is_which(tokenizer: Path) -> None:
     rows = [aligning_rows(each).rows for each in (a, other)]
     u, _, v = np.linalg.svd(rows[0].T @ rows[1])
     np.testing.assert_allclose(embedding_map(a, other), u @ v, atol=1e-9)
+
+
+def test_maps_are_of_the_type_of_embeddings(monkeypatch: pytest.MonkeyPatch, tokenizer: Path) -> None:
+    monkeypatch.setattr(shared_tokens, "DOUBLE_WIDTH", 0)
+    a, b = (changed(model(seed=seed), {}, tokenizer) for seed in (1, 2))
+    assert embedding_map(a, b).dtype == np.float32
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -268,6 +282,7 @@ def test_the_first_basis_is_taken_unless_another_is_better_by_a_margin() -> None
         ((0.0, MARGIN + 0.01, 0.0), 1),
         ((0.0, MARGIN + 0.01, MARGIN + 0.02), 2),
         ((0.0, MARGIN + 0.02, MARGIN + 0.01), 1),
+        ((0.0, MARGIN + 0.02, MARGIN + 0.02), 1),
     ):
         a = [[of_cosines([0.3 + gain])[0][0] for gain in gains]] * 2
         basis, left, right = best_basis(a, plain, bases)

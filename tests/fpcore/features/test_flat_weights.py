@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from small_catalog import CONFIG, DEPTH, INNER, WIDTH, tensors
+from test_layer_weights import shapes_of, stored as by_role
 from test_metrics import model as of_type
 
 import fpcore
@@ -83,6 +84,15 @@ def test_only_matrices_of_layers_count() -> None:
     assert list(segments(model)) == [(role, view.shape) for role, view in matrices(model).items()]
 
 
+def test_position_biases_are_no_weights_and_a_model_may_have_none(block: int) -> None:
+    shapes = {"layers.0.attention.relative_bias.weight": (32, 4), "embedding.weight": (9, 4)}
+    assert list(matrices(by_role(shapes, shapes_of(0, {})))) == [
+        f"layers.0.feed_forward.{part}.weight" for part in ("down", "gate", "up")
+    ]
+    nothing = flatten(by_role(shapes))
+    assert (nothing.layout, nothing.values.shape, nothing.squares) == ((), (0, block), ())
+
+
 def test_models_are_laid_end_to_end(block: int) -> None:
     model = small(1)
     flat = flatten(model)
@@ -118,6 +128,9 @@ def test_models_are_held_if_half_of_the_room_is_enough(block: int) -> None:
     assert asked == [needed, needed], "others are let go before it is made"
     assert flat_weights(model) is flat_weights(model)
     assert flat_weights(model).nbytes == needed
+    other = small(2)
+    other.memo = model.memo
+    assert flat_weights(other) is not flat_weights(model), "a memo may be shared"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -181,6 +194,14 @@ def test_cosine_and_distance_are_numpys(other: str) -> None:
         assert score(b, a) == pytest.approx(found, rel=1e-12, abs=1e-12)
         one, two = streamed(a), streamed(b)
         assert [score(one, two), score(a, two), score(one, b)] == [found] * 3, "held or streamed"
+
+
+def test_scales_do_not_count() -> None:
+    a, b = small(1), small(2)
+    tiny = MemoryCheckpoint("tiny", "tiny", CONFIG, {name: 1e-6 * a.read(name) for name in a.tensors})
+    assert matched_cosine(tiny, b) == pytest.approx(matched_cosine(a, b), rel=1e-5)
+    assert matched_cosine(b, tiny) == pytest.approx(matched_cosine(a, b), rel=1e-5)
+    assert matched_distance(tiny, tiny) == 0.0
 
 
 def test_where_nothing_matches_there_is_no_score() -> None:

@@ -164,7 +164,8 @@ def test_extremes_of_short_floats_are_those_of_their_numbers(dtype: str) -> None
 def test_sums_of_runs_are_added_in_float64() -> None:
     """Of whole numbers those of a run are exact in float32, and those of all runs are not."""
     rng = np.random.default_rng(1)
-    small, large = rng.integers(-100, 101, 1 << 17), np.where(rng.random(1 << 17) < 0.5, -300, 901)
+    size = (1 << 18) - 512  # one block and nearly another
+    small, large = rng.integers(-100, 101, size), np.where(rng.random(size) < 0.5, -300, 901)
     spread = BlockMoments().of(small.astype(np.float32), "float32").std
     assert spread == pytest.approx(small.std(), rel=1e-14)
     mean = BlockMoments().of(large.astype(np.float32), "float32").mean

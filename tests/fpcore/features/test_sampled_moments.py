@@ -279,8 +279,12 @@ def test_errors_of_scores_depend_on_their_pair_alone(small_weights_are_large: No
     assert sampling_errors(metric, whole, np.empty((0, 2), dtype=int)).tolist() == []
 
 
+def difference(x: np.ndarray, y: np.ndarray) -> float:
+    return float(x[0] ** 2 + x[1] - y[0])
+
+
 class Apart(fpcore.Metric):
-    """How far the first values of two models lie apart; models called "no" do not compare."""
+    """A number of two models in which no value counts as another does; those called "no" do not compare."""
 
     name = "apart"
     title = "difference of two values"
@@ -295,7 +299,7 @@ class Apart(fpcore.Metric):
         self.asked.append((a.model, b.model))
         if "no" in (a.model, b.model):
             raise fpcore.NotComparable("no")
-        return float(a.arrays["x"][0] - b.arrays.get("y", b.arrays["x"])[0])
+        return difference(a.arrays["x"], b.arrays.get("y", b.arrays["x"]))
 
 
 class Together(Apart):
@@ -311,8 +315,8 @@ class Together(Apart):
 
 
 def uncertain(name: str, error: float | None = None, **more: float) -> fpcore.Fingerprint:
-    arrays = {"x": np.array([2.0, 5.0])} | {key: np.array([value]) for key, value in more.items()}
-    arrays |= {} if error is None else {"x.standard_error": np.array([error, 0.0])}
+    arrays = {"x": np.array([2.0, 5.0])} | {key: np.array([value, 0.0]) for key, value in more.items()}
+    arrays |= {} if error is None else {"x.standard_error": np.array([error, 2.0 * error])}
     return fpcore.Fingerprint("apart", 1, name, f"digest of {name}", arrays)
 
 
@@ -321,8 +325,14 @@ def redrawn(name: str, array: str = "x", metric: str = "apart") -> np.ndarray:
     found = []
     for draw in range(DRAWS):
         digest = hashlib.sha256(f"digest of {name}/{metric}/{array}/{draw}".encode()).hexdigest()
-        found.append(np.random.default_rng(int(digest[:16], 16)).standard_normal())
+        found.append(np.random.default_rng(int(digest[:16], 16)).standard_normal(2))
     return np.array(found)
+
+
+def spread(x: np.ndarray, y: np.ndarray) -> float:
+    """Standard deviation of the scores of redrawn values, (draws, 2) or (2,) each."""
+    drawn = zip(np.broadcast_to(x, (DRAWS, 2)), np.broadcast_to(y, (DRAWS, 2)), strict=True)
+    return float(np.std([difference(*each) for each in drawn], ddof=1))
 
 
 @pytest.mark.parametrize("kind", [Apart, Together])
@@ -336,8 +346,9 @@ def test_errors_are_the_spread_over_redrawn_values(kind: type[Apart]) -> None:
         uncertain("d", np.nan),
     ]
     pairs = np.array([(0, 1), (1, 0), (2, 0), (2, 2), (0, 3), (4, 2), (0, 0)])
-    a, b = 0.5 * redrawn("a"), 0.1 * redrawn("b")
-    expected = [np.std(a - b, ddof=1), np.std(b - a, ddof=1), np.std(a, ddof=1), 0.0, np.nan, np.nan, 0.0]
+    plain, steps = np.array([2.0, 5.0]), np.array([1.0, 2.0])
+    a, b = plain + 0.5 * steps * redrawn("a"), plain + 0.1 * steps * redrawn("b")
+    expected = [spread(a, b), spread(b, a), spread(plain, a), 0.0, np.nan, np.nan, spread(a, a)]
     found = sampling_errors(metric, models, pairs)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
     assert ("c", "c") not in metric.asked, "what was measured whole is not scored again"
@@ -348,5 +359,7 @@ def test_each_array_is_redrawn_on_its_own() -> None:
     metric = Apart()
     more = {"y": 1.0, "y.standard_error": 0.5}
     both = sampling_errors(metric, [uncertain("a", 0.5, **more)], np.array([(0, 0)]))
-    expected = np.std(0.5 * redrawn("a") - 0.5 * redrawn("a", "y"), ddof=1)
+    x = np.array([2.0, 5.0]) + np.array([0.5, 1.0]) * redrawn("a")
+    y = np.array([1.0, 0.0]) + np.array([0.5, 0.0]) * redrawn("a", "y")
+    expected = spread(x, y)
     assert both == pytest.approx([expected], rel=1e-9)

@@ -175,6 +175,9 @@ def test_as_many_rows_align_as_a_width_needs(monkeypatch: pytest.MonkeyPatch, to
         found = aligning_rows(model)
         assert len(found.keys) == expected
         assert aligning_rows(model) is found
+        other = stored("other", tokenizer, model__embed_tokens__weight=torch.ones(TOKENS, WIDTH))
+        other.memo = model.memo
+        assert aligning_rows(other) is not found, "a memo may be shared"
     less = stored(file=tokenizer)
     tensors = {name: less.read(name) for name in less.tensors if "embed" not in name}
     with pytest.raises(NotComparable, match=r"^no embedding$"):
