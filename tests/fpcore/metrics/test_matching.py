@@ -188,6 +188,16 @@ def test_the_bound_on_random_maps_holds() -> None:
     assert homology(np.eye(12)) > 20
 
 
+@pytest.mark.parametrize("n", [3, 12, 40])
+def test_a_signed_permutation_pays_for_the_search_among_all(n: int) -> None:
+    """The bound by hand: the moments of a standard normal number, times 2^n n! permutations, times two."""
+    turned = np.roll(np.diag(np.where(np.arange(n) % 2, -1.0, 1.0)), 1, axis=0)
+    assert np.trace(turned) == 0.0
+    log_p = -(n**2) / 2 + math.log(2**n * math.factorial(n)) + math.log(2)
+    assert homology(turned) == pytest.approx(max(0.0, -log_p / math.log(10)), rel=1e-12)
+    assert homology(np.eye(n)) == pytest.approx(max(0.0, (n**2 / 2 - math.log(2)) / math.log(10)), rel=1e-12)
+
+
 def test_depths_that_differ(tokenizer: Path) -> None:
     whole, short = model(seed=1, num_hidden_layers=6), model(seed=1, num_hidden_layers=4)
     kept = (0, 2, 3, 5)
