@@ -24,8 +24,8 @@ from analysis.inference.permutation import PermutationTest, separation_tests
 from analysis.influence.influence import SeedInfluence
 from analysis.influence.sensitivities import Sensitivity, sensitivity
 from analysis.metric_report import MetricReport
-from analysis.notebook import Shown
 from analysis.processes import in_processes
+from analysis.results import Result
 from analysis.summary import CatalogSummary, MetricSummary, Summary
 from analysis.table import ScoreTable, check_tables
 from analysis.thresholds.calibration import audit_threshold, calibrate_thresholds
@@ -47,8 +47,8 @@ TEST_LEVEL: Final = 0.05
 GOALS: Final = (0.05, 0.01, 0.001)
 
 
-@dataclass(frozen=True)
-class Analysis(Shown):
+@dataclass(frozen=True, eq=False)
+class Analysis(Result):
     """The reports of several metrics, and what they have in common.
 
     Attributes

@@ -272,11 +272,14 @@ def test_a_dense_block_takes_its_best_expert(swapped: bool) -> None:
     same = unit_agreement(dense.units(0), mixture.units(1), None)
     assert expert_agreement(*pair, None) == pytest.approx(same)
     assert min(same) > 0.8
-    dense.layer.experts = (mixture.layer.experts[1],)
-    other = canonical(4)
-    other.layer.experts = other.layer.experts[:1]
-    expected = unit_agreement(dense.units(0), other.units(0), None)
-    assert expert_agreement(dense, other, None) == pytest.approx(expected)
+
+
+def test_dense_blocks_are_compared_with_each_other() -> None:
+    a, b = canonical(1), canonical(4)
+    for one in (a, b):
+        one.layer.experts = one.layer.experts[:1]
+    found = expert_agreement(a, b, None)
+    assert found == pytest.approx(unit_agreement(a.units(0), b.units(0), None))
 
 
 def test_agreement_is_of_heads_and_of_experts() -> None:
@@ -349,8 +352,14 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[int], str, int
     found: list[tuple[list[int], str, int]] = []
 
     def noted(
-        work: Callable[[int], Any], places: Sequence[int], models: object, *, what: str, size: int
+        work: Callable[[int], Any],
+        places: Sequence[int],
+        models: Sequence[fpcore.Checkpoint],
+        *,
+        what: str,
+        size: int,
     ) -> list[Any]:
+        assert [each.architecture.width for each in models] == [16, 16], "they say how many threads there are"
         found.append((list(places), what, size))
         return [work(place) for place in places]
 
@@ -368,6 +377,8 @@ def test_where_one_basis_is_left_nothing_is_looked_at(looked_at: list[object], t
     assert found.basis is not None
     assert found.basis.shape == (16, 32)
     assert found.rows.tolist() == found.columns.tolist() == [0, 1, 2, 3, 4]
+    one = frame(*(changed(model(seed=seed, num_hidden_layers=1), {}, None) for seed in (1, 2)))
+    assert one.rows.tolist() == one.columns.tolist() == [0]
     assert looked_at == []
 
 
@@ -418,10 +429,14 @@ def test_layers_of_other_depths_are_all_looked_at(
         if words[1] == "layers":
             words[2] = str(kept[int(words[2])])
         tensors[name] = whole.read(".".join(words))
-    pair: list[fpcore.Checkpoint] = [changed(whole, {}, None), changed(short, tensors, None)]
+    matrix = signed_permutation(3)
+    child = turned_model(changed(short, tensors, None), matrix, tokenizer)
+    pair: list[fpcore.Checkpoint] = [changed(whole, {}, tokenizer), child]
     if swapped:
         pair.reverse()
     found = frame(*pair)
+    assert found.basis is not None
+    np.testing.assert_allclose(found.basis, matrix.numpy().T if swapped else matrix.numpy(), atol=1e-5)
     sides = [found.rows.tolist(), found.columns.tolist()]
     assert sides == ([[0, 1, 2, 3], [*kept]] if swapped else [[*kept], [0, 1, 2, 3]])
     assert [len(places) for places, _, _ in looked_at] == ([4, 6] if swapped else [6, 4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from fpcore.anatomy.tensor_layouts import View
 from fpcore.features import layer_weights as module
 from fpcore.features.layer_weights import Layers, layers_of
 
-WIDTH, DIM, UNITS = 12, 3, 5
+WIDTH, DIM, UNITS = 10, 3, 5
 ATTENTION = {
     "query": (4 * DIM, WIDTH),
     "key": (2 * DIM, WIDTH),
@@ -134,8 +135,10 @@ def test_units_read_through_the_norm_before_them(
         np.testing.assert_allclose(getattr(block, part), expected, rtol=1e-6)
     np.testing.assert_allclose(block.down, numbers(model, "layers.0.feed_forward.down.weight").T, rtol=1e-6)
     assert block.shape == (UNITS, WIDTH)
-    assert (block.up is block.up) == kept
-    assert (block.down is block.down) == kept
+    for part in ("gate", "up", "down"):
+        found = getattr(block, part)
+        assert found.shape == block.shape
+        assert (getattr(block, part) is found) == kept
 
 
 def test_experts_come_in_their_order_and_the_shared_one_last() -> None:
@@ -159,6 +162,9 @@ def test_layers_without_both_blocks_are_left_out() -> None:
         norms(1, "attention.norm"),
     )
     assert layers_of(only).numbers == (0, 2)
+    for part in ATTENTION:
+        less = {name: shape for name, shape in ATTENTION.items() if name != part}
+        assert layers_of(stored(shapes_of(0), shapes_of(1, less))).numbers == (0,)
     assert layers_of(stored(shapes_of(1, {}), shapes_of(2, block="shared_expert."))).numbers == (2,)
     for nothing in (stored(shapes_of(0, parts={})), stored(shapes_of(1, parts={}), shapes_of(0, {}))):
         with pytest.raises(
@@ -185,6 +191,8 @@ def test_attention_must_read_and_write_the_stream(part: str) -> None:
     ("attention", "reason"),
     [
         ({"query": (4 * DIM + 1, WIDTH)}, "the query projection has no whole number of heads"),
+        ({"query": (2 * DIM + 2, WIDTH)}, "the query projection has no whole number of heads"),
+        ({"key": (2 * DIM + 2, WIDTH)}, "the key projection has no whole number of heads"),
         ({"query": (DIM - 1, WIDTH)}, "the query projection has no whole number of heads"),
         ({"key": (2 * DIM + 1, WIDTH)}, "the key projection has no whole number of heads"),
         ({"key": (1, WIDTH)}, "the key projection has no whole number of heads"),
@@ -197,6 +205,13 @@ def test_what_are_no_heads_is_refused(attention: Shapes, reason: str) -> None:
     layers = layers_of(stored(shapes_of(0, {**ATTENTION, **attention})))
     with pytest.raises(NotComparable, match=f"^{reason}"):
         layers[0]
+
+
+def test_without_a_width_of_heads_there_are_none() -> None:
+    model = stored(shapes_of(0))
+    model.architecture = replace(model.architecture, head_dim=None)
+    with pytest.raises(NotComparable, match=r"^the query projection has no whole number of heads$"):
+        layers_of(model)[0]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +234,7 @@ def test_a_norm_of_queries_tells_the_width_of_heads(gain: tuple[int, ...] | None
 
 def test_a_model_is_kept_if_its_layers_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
     model = stored(shapes_of(0), norms(0, "attention.norm"), {"embedding.weight": (100, WIDTH)})
-    size = 12 * 12 + 2 * 6 * 12 + 12 * 12 + 3 * UNITS * WIDTH + WIDTH
+    size = (12 + 6 + 6 + 12 + 3 * UNITS + 1) * WIDTH
     for most, small in ((size, True), (size - 1, False)):
         monkeypatch.setattr(module, "KEPT", most)
         layers = Layers(model)
@@ -245,7 +260,7 @@ def test_the_largest_layer_says_what_work_takes(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "KEPT", 0)
     layers = Layers(model)
     assert layers.numbers == (0, 1)
-    attention, block = 4 * 12 * 36, 4 * 3 * UNITS * WIDTH
+    attention, block = 4 * 36 * WIDTH, 4 * 3 * UNITS * WIDTH
     assert layers.size_of("attention") == attention
     assert layers.size_of("feed_forward") == 2 * block
     assert layers.size_of("attention", "feed_forward") == attention + 2 * block
