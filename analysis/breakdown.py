@@ -12,8 +12,7 @@ import numpy.typing as npt
 from analysis.discrimination.auc import METHODS, auc_interval, auc_share
 from analysis.discrimination.intervals import Share, ShareOfLineages, intervals_at_once
 from analysis.discrimination.wins import Wins
-from analysis.notebook import Shown
-from analysis.results import Interval
+from analysis.results import Interval, Result
 from analysis.table import ScoreTable, check_table
 from analysis.thresholds.rates import METHOD as RATES, rate, share_of_pairs
 from analysis.validation import check_count, check_number, check_probability
@@ -29,15 +28,15 @@ ANYTHING: Final = Share(lost=1.0, ends=1, touched=3, bad="low")
 """One lineage more, on which a metric may be as bad, or as good, as can be."""
 
 
-@dataclass(frozen=True)
-class _Counts(Shown):
+@dataclass(frozen=True, eq=False)
+class _Counts(Result):
     n_pairs: int
     n_abstained: int
     n_lineages: int
     median: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MethodClass(_Counts):
     """What a metric makes of the derived pairs of one method.
 
@@ -69,7 +68,7 @@ class MethodClass(_Counts):
     tpr: Interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LookAlikeClass(_Counts):
     """What a metric makes of one class of look-alikes.
 

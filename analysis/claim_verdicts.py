@@ -21,8 +21,7 @@ from typing import Final, Protocol
 
 from analysis.discrimination.auc import auc
 from analysis.inference.claims import Claim, PValueAudit, audit_p_values
-from analysis.notebook import Shown
-from analysis.results import Interval
+from analysis.results import Interval, Result
 from analysis.table import ScoreTable, check_table
 from analysis.thresholds.calibration import ThresholdAudit, audit_threshold
 from analysis.validation import check_count, check_instance
@@ -38,8 +37,8 @@ REJECTED: Final = 0.1
 """Share of unrelated pairs that p-values may reject at 0.05 and still be called p-values."""
 
 
-@dataclass(frozen=True)
-class ClaimVerdict(Shown):
+@dataclass(frozen=True, eq=False)
+class ClaimVerdict(Result):
     """Whether a claim holds, and why.
 
     Attributes

@@ -24,8 +24,8 @@ from analysis.inference.permutation import PermutationTest, separation_tests
 from analysis.influence.influence import SeedInfluence
 from analysis.influence.sensitivities import Sensitivity, sensitivity
 from analysis.metric_report import MetricReport
-from analysis.notebook import Shown
 from analysis.processes import in_processes
+from analysis.results import Result
 from analysis.summary import CatalogSummary, MetricSummary, Summary
 from analysis.table import ScoreTable, check_tables
 from analysis.thresholds.calibration import audit_threshold, calibrate_thresholds
@@ -47,8 +47,8 @@ TEST_LEVEL: Final = 0.05
 GOALS: Final = (0.05, 0.01, 0.001)
 
 
-@dataclass(frozen=True)
-class Analysis(Shown):
+@dataclass(frozen=True, eq=False)
+class Analysis(Result):
     """The reports of several metrics, and what they have in common.
 
     Attributes
@@ -92,6 +92,7 @@ def analyse(
     focus: str | None = None,
     alternatives: Sequence[str] = ALTERNATIVES,
     workers: int = 1,
+    told: Callable[[int], object] | None = None,
 ) -> Analysis:
     """Judge metrics by their scores.
 
@@ -120,6 +121,8 @@ def analyse(
         What evidence is calibrated against, see `calibrate_evidence`; none: there is no evidence.
     workers : int
         Processes among which the metrics are divided; no result depends on it. 1 or more.
+    told : callable, optional
+        Is told after each metric how many are done.
 
     Returns
     -------
@@ -168,17 +171,18 @@ def analyse(
         n_together=sum(n_statements(claims.get(metric)) for metric in metrics),
     )
     test = partial(separation_tests, tables, n_resamples, seed, level=TEST_LEVEL)
-    if workers > 1 and len(tables) > 1:
-        # Where a caller has processes at work already, these are the ones.
-        begun = in_processes(partial(_in_process, work), tables, workers)
-        tests = test()
-        parts = list(begun)
-    else:
-        # Sorting and looking up release the interpreter: on large tables a second core takes its share.
-        with ThreadPoolExecutor(1) as beside:
-            tested = beside.submit(test)
-            parts = [work(table) for table in tables]
-            tests = tested.result()
+    # Where a caller has processes at work already, these are the ones.
+    shared = workers > 1 and len(tables) > 1
+    begun = in_processes(partial(_in_process, work), tables, workers) if shared else map(work, tables)
+    parts = []
+    # Sorting and looking up release the interpreter: on large tables a second core takes its share.
+    with ThreadPoolExecutor(1) as beside:
+        tested = beside.submit(test)
+        for part in begun:
+            parts.append(part)
+            if told is not None:
+                told(len(parts))
+        tests = tested.result()
     reports = tuple(
         part.report(table, tests[table.metric]) for table, part in zip(tables, parts, strict=True)
     )

@@ -15,8 +15,7 @@ from analysis.inference.claims import Claim, PValueAudit
 from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
 from analysis.influence.sensitivities import Sensitivity
-from analysis.notebook import Shown
-from analysis.results import Interval
+from analysis.results import Interval, Result
 from analysis.table import ScoreTable
 from analysis.thresholds.calibration import Threshold, ThresholdAudit
 from analysis.verdict_bounds import SeparationBounds
@@ -44,8 +43,8 @@ def reversed_scores(auc: Interval) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class MetricReport(Shown):
+@dataclass(frozen=True, eq=False)
+class MetricReport(Result):
     """All that is known about one metric on one catalog.
 
     Attributes

@@ -16,7 +16,7 @@ from analysis.validation import BadArgument, with_article
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["JSON", "Interval", "WithArrays", "as_json"]
+__all__ = ["JSON", "Interval", "Result", "as_json"]
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 """What JSON can say."""
@@ -25,19 +25,23 @@ PLAIN: Final = frozenset({str, int, bool, type(None)})
 """Types whose values are JSON as they are; derived ones are looked at."""
 
 
-class WithArrays(Shown):
-    """A result with arrays among its fields: equal where all fields are, NaN being equal to NaN.
+class Result(Shown):
+    """A result: equal to another of its class where all fields are, NaN being equal to NaN.
 
-    Its dataclass must say ``eq=False``: the comparison that dataclasses make fails on arrays.
+    Its dataclass must say ``eq=False``: the comparison that dataclasses make fails on arrays, and from
+    Python 3.13 on no undefined value would equal itself.
     """
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        names = [item.name for item in fields(self) if item.compare]  # type: ignore[arg-type]
-        return all(_same(getattr(self, name), getattr(other, name)) for name in names)
+        return all(_same(one, two) for one, two in zip(self._compared(), other._compared(), strict=True))
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(_hashable, self._compared())))
+
+    def _compared(self) -> list[object]:
+        return [getattr(self, item.name) for item in fields(self) if item.compare]  # type: ignore[arg-type]
 
 
 def _same(one: object, other: object) -> bool:
@@ -45,13 +49,22 @@ def _same(one: object, other: object) -> bool:
         return type(one) is type(other) and np.array_equal(one, other, equal_nan=True)  # type: ignore[arg-type]
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, tuple | list) and type(one) is type(other):
+        return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
         return math.isnan(other)
     return bool(one == other)
 
 
-@dataclass(frozen=True)
-class Interval(Shown):
+def _hashable(value: object) -> object:
+    """What is hashed of a field: every NaN has a hash of its own."""
+    if isinstance(value, tuple):
+        return tuple(map(_hashable, value))
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+@dataclass(frozen=True, eq=False)
+class Interval(Result):
     """An estimate with its confidence interval.
 
     Attributes

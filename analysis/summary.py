@@ -19,8 +19,7 @@ from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
 from analysis.influence.sensitivities import Sensitivity
 from analysis.metric_report import MetricReport
-from analysis.notebook import Shown
-from analysis.results import Interval, WithArrays
+from analysis.results import Interval, Result
 from analysis.summary_parts import (
     AucIntervals,
     ClaimAudit,
@@ -43,7 +42,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class MetricSummary(WithArrays):
+class MetricSummary(Result):
     """All that a file keeps of one metric's analysis.
 
     Attributes
@@ -231,8 +230,8 @@ class MetricSummary(WithArrays):
         )
 
 
-@dataclass(frozen=True)
-class CellSummary(Shown):
+@dataclass(frozen=True, eq=False)
+class CellSummary(Result):
     """What there is of one architecture cell.
 
     Attributes
@@ -245,8 +244,8 @@ class CellSummary(Shown):
     n_lineages: int
 
 
-@dataclass(frozen=True)
-class CatalogSummary(Shown):
+@dataclass(frozen=True, eq=False)
+class CatalogSummary(Result):
     """What the models of all tables together are, and what their lineages can certify.
 
     Attributes
@@ -327,7 +326,7 @@ class CatalogSummary(Shown):
 
 
 @dataclass(frozen=True, eq=False)
-class Summary(WithArrays):
+class Summary(Result):
     """All that a file keeps of an analysis: its metrics, paired differences, and what the models are.
 
     Attributes

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from analysis.discrimination.roc import RocCurve
 from analysis.metric_report import MetricReport
-from analysis.notebook import Shown
-from analysis.results import Interval, WithArrays
+from analysis.results import Interval, Result
 
 __all__ = [
     "AucIntervals",
@@ -27,8 +26,8 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Coverage(Shown):
+@dataclass(frozen=True, eq=False)
+class Coverage(Result):
     """Shares of pairs with a score.
 
     Attributes
@@ -42,8 +41,8 @@ class Coverage(Shown):
     look_alike: float
 
 
-@dataclass(frozen=True)
-class AucIntervals(Shown):
+@dataclass(frozen=True, eq=False)
+class AucIntervals(Result):
     """Intervals of the AUC by several methods.
 
     Attributes
@@ -55,8 +54,8 @@ class AucIntervals(Shown):
     auc: Mapping[str, Interval]
 
 
-@dataclass(frozen=True)
-class ClaimAudit(Shown):
+@dataclass(frozen=True, eq=False)
+class ClaimAudit(Result):
     """What a metric's authors claim, and what the claimed threshold does.
 
     Attributes
@@ -102,8 +101,8 @@ class ClaimAudit(Shown):
         )
 
 
-@dataclass(frozen=True)
-class RelationScores(Shown):
+@dataclass(frozen=True, eq=False)
+class RelationScores(Result):
     """Where the scores of one relation lie.
 
     Attributes
@@ -123,7 +122,7 @@ class RelationScores(Shown):
 
 
 @dataclass(frozen=True, eq=False)
-class TippettCurve(WithArrays):
+class TippettCurve(Result):
     """Shares of pairs with at least a given likelihood ratio.
 
     Attributes
@@ -140,7 +139,7 @@ class TippettCurve(WithArrays):
 
 
 @dataclass(frozen=True, eq=False)
-class EceCurve(WithArrays):
+class EceCurve(Result):
     """Empirical cross-entropy over prior odds.
 
     Attributes
@@ -158,7 +157,7 @@ class EceCurve(WithArrays):
 
 
 @dataclass(frozen=True, eq=False)
-class QuantileCurve(WithArrays):
+class QuantileCurve(Result):
     """Claimed p-values of independent pairs beside those expected if they were uniform.
 
     Attributes
@@ -172,7 +171,7 @@ class QuantileCurve(WithArrays):
 
 
 @dataclass(frozen=True, eq=False)
-class Curves(WithArrays):
+class Curves(Result):
     """What plots of a metric draw.
 
     Attributes

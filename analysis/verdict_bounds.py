@@ -16,8 +16,7 @@ from analysis.discrimination.intervals import ShareOfLineages, intervals_at_once
 from analysis.discrimination.random_weights import weighted_mean_quantile
 from analysis.discrimination.wins import Wins
 from analysis.inference.confounding import auc_gap, same_cell_auc
-from analysis.notebook import Shown
-from analysis.results import Interval
+from analysis.results import Interval, Result
 from analysis.table import ScoreTable, check_table
 from analysis.validation import check_count, check_mapping
 from analysis.verdict_words import FAIR, GOOD, MethodState, family_level
@@ -35,8 +34,8 @@ MOST_TIMES: Final = 100
 """Catalogs tried, from the one at hand to a hundred times its lineages, each larger by a seventh."""
 
 
-@dataclass(frozen=True)
-class SeparationBounds(Shown):
+@dataclass(frozen=True, eq=False)
+class SeparationBounds(Result):
     """Bounds on the look-alike AUC of one metric that hold together with those of the others.
 
     Attributes

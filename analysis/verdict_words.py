@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from analysis.notebook import Shown
+from analysis.results import Result
 
 __all__ = [
     "CLAIM_VERDICTS",
@@ -76,8 +76,8 @@ VERDICTS: Final = tuple(VerdictWord)
 CLAIM_VERDICTS: Final = tuple(ClaimWord)
 
 
-@dataclass(frozen=True)
-class MethodTally(Shown):
+@dataclass(frozen=True, eq=False)
+class MethodTally(Result):
     """How many derivation methods are in which state: every method is in one.
 
     Attributes

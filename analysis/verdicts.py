@@ -27,8 +27,7 @@ from typing import Final, Protocol, runtime_checkable
 from analysis.breakdown import MethodClass
 from analysis.inference.confounding import ArchitectureAudit
 from analysis.inference.permutation import PermutationTest
-from analysis.notebook import Shown
-from analysis.results import Interval
+from analysis.results import Interval, Result
 from analysis.validation import BadArgument, check_probability
 from analysis.verdict_bounds import SeparationBounds
 from analysis.verdict_words import FAIR, GOOD, MethodState, MethodTally, VerdictWord
@@ -75,8 +74,8 @@ class Findings(Protocol):
         """Share of derived pairs with a score."""
 
 
-@dataclass(frozen=True)
-class Verdict(Shown):
+@dataclass(frozen=True, eq=False)
+class Verdict(Result):
     """A verdict and its reason.
 
     Attributes

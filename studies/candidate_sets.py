@@ -51,10 +51,10 @@ __all__ = [
 ]
 
 HEAD: Final = (
-    "By", "Children", "Lineages", "Not judged", "Parent not excluded", "Strangers not excluded",
-    "Set, of those judged", "Parent not there: none remain",
+    "By", "Children", "Lineages", "Not judged", "Parent not excluded", "Unrelated models not excluded",
+    "Set, of those judged", "Parent absent: none remain",
 )  # fmt: skip
-COST_HEAD: Final = ("Evidence of", "Cllr", "of it, least", "Bounds of log10 LR", "Slope together")
+COST_HEAD: Final = ("Evidence of", "Cllr", "Cllr_min", "Bounds of log10 LR", "Slope in the joint fit")
 PAIR: Final = ["model_a", "model_b"]
 
 

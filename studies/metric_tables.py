@@ -42,10 +42,10 @@ def tables(run: Run) -> dict[str, str]:
     dict of str to str
         Under "weights" and "forward", Markdown; without metrics of a kind it is not there.
     """
-    runs_model = {metric.name for metric in fpcore.metrics() if metric.needs_forward_pass}
+    runs_model = {metric.name: metric.needs_forward_pass for metric in fpcore.metrics()}
     found = {}
     for place, takes in (("weights", False), ("forward", True)):
-        chosen = [one for one in run.results.metrics if (one.metric in runs_model) == takes]
+        chosen = [one for one in run.results.metrics if runs_model.get(one.metric, False) == takes]
         if not chosen:
             continue
         chosen.sort(key=lambda one: -np.nan_to_num(one.look_alike_auc.estimate, nan=-1.0))
@@ -53,19 +53,22 @@ def tables(run: Run) -> dict[str, str]:
         head = ("metric", "look-alike AUC", "interval", "AUC", "abstains", "look-alikes: median, highest",
                 "lowest child", f"methods below {LOW:g}")  # fmt: skip
         lines = ["| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows)]
-        found[place] = f"{_measured(run, chosen)}\n\n" + "\n".join(lines) + "\n"
+        measured = {one.metric for one in chosen}
+        missing = [name for name, needs in runs_model.items() if needs == takes and name not in measured]
+        found[place] = f"{_measured(run, chosen, missing)}\n\n" + "\n".join(lines) + "\n"
     return found
 
 
-def _measured(run: Run, metrics: Sequence[MetricResult]) -> str:
-    """On what: one sentence."""
+def _measured(run: Run, metrics: Sequence[MetricResult], missing: Sequence[str]) -> str:
+    """On what, and which metrics of the kind the run does not have."""
     pairs = sorted({one.n_pairs for one in metrics})
     alike = sorted({one.n_look_alike for one in metrics})
     return (
         f"Measured on {run.record.ended[:10]}: {len(run.record.models):,} zoo models in"
         f" {max(one.n_lineages for one in metrics):,} lineages,"
-        f" {max(one.n_derived for one in metrics):,} derived pairs, {_span(pairs)} pairs a metric in all,"
+        f" {max(one.n_derived for one in metrics):,} derived pairs, {_span(pairs)} pairs per metric,"
         f" {_span(alike)} of them look-alikes with a score."
+        + (f" Not in this run: {', '.join(f'`{name}`' for name in missing)}." if missing else "")
     )
 
 

@@ -294,6 +294,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--write", action="store_true", help="write the survivors to the list of equivalent mutants"
     )
     options = parser.parse_args(arguments)
+    # One thread each, as `tests/conftest.py` would have it; and what a fork leaves behind are threads.
+    os.environ["OMP_NUM_THREADS"] = "1"
     name = ".".join(options.module.with_suffix("").parts)
     text, mutants = mutated(options.module)
     lines, known = text.split("\n"), Reasons.read(name)

@@ -105,9 +105,9 @@ def outside_pairs(run: Path, cells: Sequence[str], pairs: int, seed: int = 0) ->
     first, second = scores["architecture_a"].isin(cells), scores["architecture_b"].isin(cells)
     same = scores["architecture_a"] == scores["architecture_b"]
     kinds = {
-        "both of one shape that is not there": first & same,
-        "of two shapes that are not there": first & second & ~same,
-        "one of a shape that is there": first ^ second,
+        "both of one shape that it lacks": first & same,
+        "of two shapes that it lacks": first & second & ~same,
+        "one of a shape that it has": first ^ second,
     }
     with tempfile.TemporaryDirectory() as folder:
         calibration = CalibrationRun(less_cells(run, cells, Path(folder) / "run"))
@@ -268,7 +268,9 @@ def main() -> None:
 
 
 def _report(outside: Sequence[Outside], inside: Sequence[Misled]) -> bool:
-    print("| Independent pairs from outside | Pairs | With a ratio | Support for derivation |")
+    print(
+        "| Independent pairs from outside the calibration | Pairs | With a ratio | Support for derivation |"
+    )
     print("| --- | --- | --- | --- |")
     for far in outside:
         print(f"| {far.kind} | {far.n_pairs} | {far.n_weighed} | {far.n_supporting} |")

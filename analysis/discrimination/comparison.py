@@ -14,8 +14,8 @@ import pandas as pd
 
 from analysis.discrimination.intervals import Difference, difference_intervals, difference_p_values
 from analysis.discrimination.wins import Wins
-from analysis.notebook import Shown, number
-from analysis.results import Interval
+from analysis.notebook import number
+from analysis.results import Interval, Result
 from analysis.table import NEGATIVES, ScoreTable, check_table, check_tables
 from analysis.validation import check_choice, check_instances, check_probability
 
@@ -29,8 +29,8 @@ METHOD: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Comparison(Shown):
+@dataclass(frozen=True, eq=False)
+class Comparison(Result):
     """The difference of two metrics' AUC on the pairs that both could score.
 
     Attributes

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.discrimination.comparison import Comparison
-from analysis.notebook import Shown
+from analysis.results import Result
 from analysis.validation import BadArgument, check_instances, check_names, check_probability
 
 __all__ = ["Rank", "ranks"]
 
 
-@dataclass(frozen=True)
-class Rank(Shown):
+@dataclass(frozen=True, eq=False)
+class Rank(Result):
     """Where a metric can stand among others.
 
     Attributes

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from analysis.discrimination.auc import why_undefined
 from analysis.discrimination.intervals import AREA, TRUE_POSITIVES, lineage_interval, lineage_intervals
 from analysis.discrimination.wins import Wins
-from analysis.results import Interval, WithArrays
+from analysis.results import Interval, Result
 from analysis.table import NEGATIVES, ScoreTable, check_table
 from analysis.validation import check_choice, check_count, check_probability
 
@@ -30,7 +30,7 @@ PARTIAL: Final = (
 
 
 @dataclass(frozen=True, eq=False)
-class RocCurve(WithArrays):
+class RocCurve(Result):
     """True positive rate against false positive rate.
 
     Attributes

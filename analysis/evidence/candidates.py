@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from analysis.evidence.rank_p_values import TOLERANCE, derivation_p_value
-from analysis.notebook import Shown
+from analysis.results import Result
 from analysis.table import ScoreTable
 from analysis.validation import check_instances, check_probability
 
@@ -29,8 +29,8 @@ Standing = Literal["remains", "excluded", "not judged"]
 ORDER: tuple[Standing, ...] = ("remains", "not judged", "excluded")
 
 
-@dataclass(frozen=True)
-class Entry(Shown):
+@dataclass(frozen=True, eq=False)
+class Entry(Result):
     """One candidate and what it is judged by.
 
     Attributes
@@ -60,8 +60,8 @@ class Entry(Shown):
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Candidate(Shown):
+@dataclass(frozen=True, eq=False)
+class Candidate(Result):
     """One candidate, judged.
 
     Attributes
@@ -91,8 +91,8 @@ class Candidate(Shown):
     reason: str
 
 
-@dataclass(frozen=True)
-class CandidateSet(Shown):
+@dataclass(frozen=True, eq=False)
+class CandidateSet(Result):
     """The candidates that remain.
 
     Attributes

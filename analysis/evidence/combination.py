@@ -23,7 +23,7 @@ from analysis.evidence.lr_interval import METHOD, lr_interval
 from analysis.evidence.negatives import ALTERNATIVES, LOOK_ALIKE
 from analysis.evidence.out_of_lineage import OutOfLineage, too_few_lineages
 from analysis.notebook import number
-from analysis.results import Interval, WithArrays
+from analysis.results import Interval, Result
 from analysis.table import ScoreTable, check_tables
 from analysis.validation import (
     BadArgument,
@@ -39,7 +39,7 @@ PAIR: Final = ["model_a", "model_b"]
 
 
 @dataclass(frozen=True, eq=False)
-class Combination(WithArrays):
+class Combination(Result):
     """Joint evidence of one or several metrics, and its quality.
 
     Attributes

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.results import WithArrays
+from analysis.results import Result
 
 __all__ = ["EvidenceSummary"]
 
 
 @dataclass(frozen=True, eq=False)
-class EvidenceSummary(WithArrays):
+class EvidenceSummary(Result):
     """The quality of a metric's likelihood ratios: what a file keeps of `Evidence`.
 
     Attributes

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.evidence.score_map import ScoreMap
-from analysis.results import WithArrays
+from analysis.results import Result
 
 __all__ = ["LogisticFit", "logistic_coefficients"]
 
@@ -32,7 +32,7 @@ DAMPING: Final = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class LogisticFit(WithArrays):
+class LogisticFit(Result):
     """A fitted map from scores to one log10 LR.
 
     Attributes

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from analysis.results import WithArrays
+from analysis.results import Result
 
 __all__ = [
     "ScoreMap",
@@ -32,7 +32,7 @@ TAIL: Final = 0.003
 
 
 @dataclass(frozen=True, eq=False)
-class ScoreMap(WithArrays):
+class ScoreMap(Result):
     """A rising map of a score.
 
     Attributes

@@ -9,8 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from analysis.notebook import Shown
-from analysis.results import Interval, WithArrays
+from analysis.results import Interval, Result
 from analysis.table import ScoreTable, check_table
 from analysis.thresholds.rates import rate
 from analysis.validation import BadArgument, check_instances, check_probability
@@ -23,8 +22,8 @@ POINTS: Final = 200
 """Quantiles kept of a QQ plot."""
 
 
-@dataclass(frozen=True)
-class Claim(Shown):
+@dataclass(frozen=True, eq=False)
+class Claim(Result):
     """What the authors of a metric state about it.
 
     Attributes
@@ -48,8 +47,8 @@ class Claim(Shown):
     source: str = ""
 
 
-@dataclass(frozen=True)
-class RejectionRate(Shown):
+@dataclass(frozen=True, eq=False)
+class RejectionRate(Result):
     """How often claimed p-values of unrelated pairs lie at or below a level.
 
     Attributes
@@ -70,7 +69,7 @@ class RejectionRate(Shown):
 
 
 @dataclass(frozen=True, eq=False)
-class PValueSummary(WithArrays):
+class PValueSummary(Result):
     """Whether independent pairs refute claimed p-values, which must be uniform over them: what a file keeps.
 
     Attributes

@@ -19,8 +19,7 @@ from analysis.discrimination.intervals import (
 )
 from analysis.discrimination.wins import Wins
 from analysis.inference.midranks import midranks
-from analysis.notebook import Shown
-from analysis.results import Interval
+from analysis.results import Interval, Result
 from analysis.table import ScoreTable, check_table
 from analysis.validation import check_probability
 
@@ -42,8 +41,8 @@ FEWEST: Final = 3.0
 """Effective lineages below which a coefficient has no interval: what one lineage does would decide it."""
 
 
-@dataclass(frozen=True)
-class Coefficient(Shown):
+@dataclass(frozen=True, eq=False)
+class Coefficient(Result):
     """How much higher a property lifts a pair's score, all others being equal.
 
     Attributes
@@ -62,8 +61,8 @@ class Coefficient(Shown):
     p_value: float
 
 
-@dataclass(frozen=True)
-class ArchitectureAudit(Shown):
+@dataclass(frozen=True, eq=False)
+class ArchitectureAudit(Result):
     """How well the same score tells architecture instead of lineage.
 
     Attributes

@@ -27,8 +27,9 @@ from analysis.inference.arrangements import Arrangements
 from analysis.inference.lineage_excess import LineageExcess
 from analysis.inference.model_order import order_of_models
 from analysis.inference.separation_statistic import SeparationStatistic, scored_rows
-from analysis.notebook import Shown, number
+from analysis.notebook import number
 from analysis.randomness import generator
+from analysis.results import Result
 from analysis.table import ScoreTable, check_table, check_tables
 from analysis.validation import BadArgument, check_count, check_probability, check_seed
 
@@ -48,8 +49,8 @@ TIE: Final = 1e-7
 """Statistics closer than this, relatively, count as equal: rounding never makes p smaller."""
 
 
-@dataclass(frozen=True)
-class PermutationTest(Shown):
+@dataclass(frozen=True, eq=False)
+class PermutationTest(Result):
     """Outcome of the test that derived pairs score no higher than their place in the architecture explains.
 
     Attributes

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.inference.permutation import PermutationTest
-from analysis.notebook import Shown, number
+from analysis.notebook import number
+from analysis.results import Result
 from analysis.table import ScoreTable
 
 __all__ = ["Influence", "SeedInfluence", "turned_label"]
@@ -20,8 +21,8 @@ SURE: Final = 3.0
 """Monte Carlo standard errors within which the p-value of another seed's permutations lies."""
 
 
-@dataclass(frozen=True)
-class Influence(Shown):
+@dataclass(frozen=True, eq=False)
+class Influence(Result):
     """What a number becomes when one thing is changed, for every such thing in turn.
 
     Attributes
@@ -84,8 +85,8 @@ class Influence(Shown):
         return f"{number(self.estimate)}, from {number(self.low)} to {number(self.high)} ({self.by})"
 
 
-@dataclass(frozen=True)
-class SeedInfluence(Shown):
+@dataclass(frozen=True, eq=False)
+class SeedInfluence(Result):
     """What another seed could change: p-values by permutation alone, and intervals by bootstrap.
 
     Attributes

@@ -24,7 +24,7 @@ from analysis.influence.compared_scores import (
 )
 from analysis.influence.influence import Influence, SeedInfluence
 from analysis.influence.weighed_pairs import WeighedPairs
-from analysis.notebook import Shown
+from analysis.results import Result
 from analysis.table import ScoreTable, check_table
 from analysis.validation import check_count, check_instance, check_probability
 from analysis.verdict_words import VerdictWord, family_level
@@ -34,8 +34,8 @@ __all__ = ["Sensitivity", "sensitivity"]
 MAX_FPR: Final = 0.05
 
 
-@dataclass(frozen=True)
-class Sensitivity(Shown):
+@dataclass(frozen=True, eq=False)
+class Sensitivity(Result):
     """How much of a metric's numbers hangs on one thing.
 
     The threshold is the least with at most a given share of look-alikes at or above it. The bound of the

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from analysis.notebook import Shown, number
-from analysis.results import Interval
+from analysis.notebook import number
+from analysis.results import Interval, Result
 from analysis.table import NEGATIVES, ScoreTable, check_table
 from analysis.thresholds.certificate import (
     WeighedNegatives,
@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Threshold(Shown):
+@dataclass(frozen=True, eq=False)
+class Threshold(Result):
     """A calibrated threshold, and what is known about it.
 
     Attributes
@@ -103,8 +103,8 @@ class Threshold(Shown):
         return f"{number(self.value)} ({held}; FPR {self.fpr._cell()}, TPR {self.tpr._cell()})"
 
 
-@dataclass(frozen=True)
-class ThresholdAudit(Shown):
+@dataclass(frozen=True, eq=False)
+class ThresholdAudit(Result):
     """What a claimed threshold does.
 
     Attributes

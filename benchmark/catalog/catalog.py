@@ -364,12 +364,19 @@ class Catalog(Shown):
     def published_in(self, dispute: Dispute) -> tuple[PublishedScore, ...]:
         """What was published of the pairs in question: two sides, or kin whose label hangs on the dispute."""
         sides = {self.canonical(name) for name in dispute.models}
+        return tuple(
+            score for score, held, doubt in self._published_pairs if held <= sides or dispute.id in doubt
+        )
+
+    @cached_property
+    def _published_pairs(self) -> list[tuple[PublishedScore, frozenset[str], list[str]]]:
+        """Published scores of two models of this catalog, the two, and what their label hangs on."""
         found = []
         for score in self.published_scores():
-            held = {self.canonical(name) for name in score.pair if name in self}
-            if len(held) == 2 and (held <= sides or dispute.id in self._doubt(*held)):
-                found.append(score)
-        return tuple(found)
+            held = frozenset(self.canonical(name) for name in score.pair if name in self)
+            if len(held) == 2:
+                found.append((score, held, self._doubt(*held)))
+        return found
 
     def _doubt(self, a: str, b: str) -> list[str]:
         """What a disputed pair hangs on; empty for another."""

@@ -328,6 +328,8 @@ class Graph:
             Ids of the open disputes that decide, "several disputes" (each would do), "weights only", or
             "independence not stated".
         """
+        if not len(a):  # as among the models of a zoo: nothing need be weighed
+            return np.empty(0, dtype=object)
         names = [name for name, _ in self._doubts]
         held = [pairs[a, b] for _, pairs in self._doubts]
         # Millions of pairs are in doubt for a few reasons: each set of them is numbered, and worded once.

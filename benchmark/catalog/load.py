@@ -315,7 +315,7 @@ def _family(
         return []
     found = []
     for entry in entries:
-        member = document.add_model(entry, document.line((*place, "model")), document.file_of(place))
+        member = document.add_model(entry, document.line(place), document.file_of(place))
         try:
             item = ModelForm.model_validate(entry)
         except ValidationError as error:

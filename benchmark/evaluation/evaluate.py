@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import analysis
-from analysis.notebook import Shown
+from analysis.results import Result
 from benchmark.catalog import CatalogLike, load_catalog
 from benchmark.evaluation.card import metric_card
 from benchmark.evaluation.gates import Gate, GateOutcome, parse_gate
@@ -33,8 +33,8 @@ __all__ = ["Evaluation", "evaluate", "plan_evaluation", "write_template"]
 TEMPLATE: Final = Path(__file__).with_name("own_metric.py")
 
 
-@dataclass(frozen=True)
-class Evaluation(Shown):
+@dataclass(frozen=True, eq=False)
+class Evaluation(Result):
     """A proposed metric, judged.
 
     Attributes

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 import analysis
-from analysis.notebook import Shown
+from analysis.results import Result
 from benchmark.results.run import Run, read_run
 from benchmark.results.schema import MetricResult
 from benchmark.session.errors import UsageError
@@ -33,8 +33,8 @@ SHOWN: Final = (
 Advance = Callable[[int, int, str], None]
 
 
-@dataclass(frozen=True)
-class BoardEntry(Shown):
+@dataclass(frozen=True, eq=False)
+class BoardEntry(Result):
     """One metric of one run, or of several that agree on it.
 
     Attributes
@@ -72,8 +72,8 @@ class BoardEntry(Shown):
         }
 
 
-@dataclass(frozen=True)
-class Board(Shown):
+@dataclass(frozen=True, eq=False)
+class Board(Result):
     """Metrics side by side.
 
     Attributes

@@ -14,7 +14,7 @@ import pandas as pd
 import analysis
 from analysis import Comparison, Interval
 from analysis.columns import LABELS
-from analysis.notebook import Shown
+from analysis.results import Result
 from benchmark.results.run import Run, read_run
 from benchmark.results.schema import MetricResult
 from benchmark.session.progress import Advance
@@ -25,8 +25,8 @@ PAIR: Final = ["model_a", "model_b"]
 SAME: Final = "the same scores"
 
 
-@dataclass(frozen=True)
-class Change(Shown):
+@dataclass(frozen=True, eq=False)
+class Change(Result):
     """One fact that differs.
 
     Attributes
@@ -41,8 +41,8 @@ class Change(Shown):
     second: str
 
 
-@dataclass(frozen=True)
-class MetricDiff(Shown):
+@dataclass(frozen=True, eq=False)
+class MetricDiff(Result):
     """One metric in two runs.
 
     Attributes
@@ -96,8 +96,8 @@ class MetricDiff(Shown):
         return self.stands_in == "both" and not pairs and not self.changes
 
 
-@dataclass(frozen=True)
-class RunsDiff(Shown):
+@dataclass(frozen=True, eq=False)
+class RunsDiff(Result):
     """What changed from a first run to a second.
 
     Attributes

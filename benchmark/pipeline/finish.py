@@ -106,7 +106,9 @@ def finish(
         clock.phase("statistics"),
         session.progress.phase("statistics", "metrics") as advance,
     ):
-        advance(0, scores["metric"].nunique(), "AUCs, permutation tests, thresholds, evidence")
+        n_metrics = scores["metric"].nunique()
+        what = "AUCs, permutation tests, thresholds, evidence"
+        advance(0, n_metrics, what)
         results = complete_results(
             scores,
             known,
@@ -114,11 +116,12 @@ def finish(
             cache=session.cache,
             focus=focus,
             workers=session.workers,
+            told=lambda done: advance(min(done, n_metrics - 1), n_metrics, what),
             catalog=catalog,
             forgeries=forgeries,
             notes=scored.notes,
         )
-        advance(len(results.metrics), len(results.metrics), "")
+        advance(n_metrics, n_metrics, "")
     record = replace(
         begun(request, clock.started),
         status="partial" if scored.failures else "complete",

@@ -50,6 +50,7 @@ def complete_results(
     cache: Cache,
     focus: str | None = None,
     workers: int = 1,
+    told: Callable[[int], object] | None = None,
     catalog: Catalog | None = None,
     forgeries: pd.DataFrame | None = None,
     notes: tuple[str, ...] = (),
@@ -58,7 +59,7 @@ def complete_results(
 
     Parameters
     ----------
-    scores, known, seed, cache, focus, workers
+    scores, known, seed, cache, focus, workers, told
         As for `results_of`. What is kept is also named by the catalog, the zoo's manifest and the forgeries.
     catalog, forgeries, notes
         As for `with_catalog_facts`.
@@ -69,7 +70,7 @@ def complete_results(
     """
 
     def completed() -> Results:
-        summary = results_of(scores, known, seed=seed, cache=cache, focus=focus, workers=workers)
+        summary = results_of(scores, known, seed=seed, cache=cache, focus=focus, workers=workers, told=told)
         return with_catalog_facts(summary, scores, catalog, forgeries, notes, workers)
 
     if catalog is not None and not catalog.digest:
@@ -95,6 +96,7 @@ def results_of(
     cache: Cache,
     focus: str | None = None,
     workers: int = 1,
+    told: Callable[[int], object] | None = None,
 ) -> analysis.Summary:
     """Analyse every metric of a score table.
 
@@ -113,6 +115,8 @@ def results_of(
         The metric in question, whose comparisons with the others are a family of their own.
     workers : int
         Processes; no result depends on it.
+    told : callable, optional
+        Is told after each metric how many are done; not where the cache has the results.
 
     Returns
     -------
@@ -127,6 +131,7 @@ def results_of(
             seed=seed,
             focus=focus,
             workers=workers,
+            told=told,
         ).summary()
 
     return _remembered(cache, _key(scores, known, seed, focus), analysis.Summary, analysed)

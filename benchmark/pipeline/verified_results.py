@@ -11,8 +11,7 @@ import pandas as pd
 
 import analysis
 from analysis.columns import LABELS
-from analysis.notebook import Shown
-from analysis.results import JSON
+from analysis.results import JSON, Result
 from benchmark.catalog import Catalog
 from benchmark.pipeline.statistics import complete_results
 from benchmark.pipeline.threads import one_blas_thread
@@ -28,8 +27,8 @@ ABSOLUTE: Final = 1e-9
 PAIR: Final = ["model_a", "model_b"]
 
 
-@dataclass(frozen=True)
-class Difference(Shown):
+@dataclass(frozen=True, eq=False)
+class Difference(Result):
     """Something that a run states and that does not come out again.
 
     Attributes

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import fpcore
-from analysis.notebook import Shown
+from analysis.results import Result
 from benchmark.catalog import Catalog
 from benchmark.pipeline.checkpoints import locate
 from benchmark.pipeline.chosen_metric import ChosenMetric, choose
@@ -26,8 +26,8 @@ __all__ = ["ScoresAgain", "score_again"]
 PAIR = ["model_a", "model_b"]
 
 
-@dataclass(frozen=True)
-class ScoresAgain(Shown):
+@dataclass(frozen=True, eq=False)
+class ScoresAgain(Result):
     """Pairs of a run that were scored again.
 
     Attributes

@@ -8,7 +8,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.notebook import Shown
+from analysis.results import Result
 from benchmark.results.decision import Decision
 from benchmark.zoo.transform_kinds import TRANSFORMS
 
@@ -18,8 +18,8 @@ LAUNDER: Final = "launder"
 STEP: Final = " > "
 
 
-@dataclass(frozen=True)
-class LaunderingOutcome(Shown):
+@dataclass(frozen=True, eq=False)
+class LaunderingOutcome(Result):
     """What a metric makes of the children of one laundering, which keeps what a model computes.
 
     Attributes

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 import analysis
-from analysis.notebook import Shown
+from analysis.results import Result
 from benchmark.catalog import Catalog
 from benchmark.catalog.publications import QUANTITIES, PublishedScore
 from benchmark.results.same_shapes import FEWEST, same_cells
@@ -26,8 +26,8 @@ __all__ = ["PublishedPlace", "PublishedRange", "RunRange", "place_published"]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class PublishedRange(Shown):
+@dataclass(frozen=True, eq=False)
+class PublishedRange(Result):
     """Published scores of one relation, by the same metric and in the same units as the one in question.
 
     Attributes
@@ -52,8 +52,8 @@ class PublishedRange(Shown):
         return f"{self.n_pairs} {kind} {pairs}, {span}, {self.n_at_or_above or 'none'} as high"
 
 
-@dataclass(frozen=True)
-class RunRange(Shown):
+@dataclass(frozen=True, eq=False)
+class RunRange(Result):
     """Scores of a run of pairs that have the same two shapes, less the lineages of the pair in question.
 
     Attributes
@@ -74,8 +74,8 @@ class RunRange(Shown):
     n_derived_as_high: int
 
 
-@dataclass(frozen=True)
-class PublishedPlace(Shown):
+@dataclass(frozen=True, eq=False)
+class PublishedPlace(Result):
     """A published score, and what can be set beside it.
 
     Attributes

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import analysis
-from analysis.notebook import Shown
+from analysis.results import Result
 from analysis.summary import CatalogSummary, MetricSummary
 from benchmark.catalog.catalog import CatalogPart
 from benchmark.catalog.model import Dispute
@@ -48,8 +48,8 @@ SCHEMA: Final = 5
 FEW: Final = 2
 
 
-@dataclass(frozen=True)
-class ForgeryOutcome(Shown):
+@dataclass(frozen=True, eq=False)
+class ForgeryOutcome(Result):
     """What a forgery did to one score: `of` was turned into `forged`, its function kept, to look at `target`.
 
     Attributes
@@ -93,8 +93,8 @@ class ForgeryOutcome(Shown):
         return self.after_called is not None and self.before_called is (self.kind == "evade")
 
 
-@dataclass(frozen=True)
-class DecayPoint(Shown):
+@dataclass(frozen=True, eq=False)
+class DecayPoint(Result):
     """The score of a trained model against an ancestor.
 
     Attributes
@@ -125,8 +125,8 @@ class DecayPoint(Shown):
     lineage: str
 
 
-@dataclass(frozen=True)
-class RunPoint(Shown):
+@dataclass(frozen=True, eq=False)
+class RunPoint(Result):
     """The score of a point of a training run against the run's end.
 
     Attributes
@@ -154,8 +154,8 @@ class RunPoint(Shown):
     score: float
 
 
-@dataclass(frozen=True)
-class FamilyClass(Shown):
+@dataclass(frozen=True, eq=False)
+class FamilyClass(Result):
     """Look-alikes of one family of models, or of two, and how a metric scores them.
 
     Attributes
@@ -181,8 +181,8 @@ class FamilyClass(Shown):
     fpr: analysis.Interval
 
 
-@dataclass(frozen=True)
-class SharedPropertyClass(Shown):
+@dataclass(frozen=True, eq=False)
+class SharedPropertyClass(Result):
     """Look-alike founders that share the same things, and how a metric scores them.
 
     Attributes
@@ -290,7 +290,7 @@ class MetricResult(MetricSummary):
 
 
 @dataclass(frozen=True, eq=False)
-class Results(Shown):
+class Results(Result):
     """The content of results.json.
 
     Attributes
@@ -328,8 +328,8 @@ class Results(Shown):
         raise UsageError(f"no metric {name!r} in these results; they have {', '.join(self.names)}")
 
 
-@dataclass(frozen=True)
-class CatalogFacts(Shown):
+@dataclass(frozen=True, eq=False)
+class CatalogFacts(Result):
     """Which catalog a run was made from, and how much it holds.
 
     Attributes
@@ -352,8 +352,8 @@ class CatalogFacts(Shown):
     n_cells: int
 
 
-@dataclass(frozen=True)
-class CostRecord(Shown):
+@dataclass(frozen=True, eq=False)
+class CostRecord(Result):
     """What a metric took on this machine.
 
     Attributes
@@ -370,8 +370,8 @@ class CostRecord(Shown):
     n_pairs: int
 
 
-@dataclass(frozen=True)
-class ModelRecord(Shown):
+@dataclass(frozen=True, eq=False)
+class ModelRecord(Result):
     """A model of the run.
 
     Attributes
@@ -397,8 +397,8 @@ class ModelRecord(Shown):
     verified: bool | None
 
 
-@dataclass(frozen=True)
-class ForgeryRecord(Shown):
+@dataclass(frozen=True, eq=False)
+class ForgeryRecord(Result):
     """A forged model of the run.
 
     Attributes
@@ -410,8 +410,8 @@ class ForgeryRecord(Shown):
     digest: str
 
 
-@dataclass(frozen=True)
-class MetricDescription(Shown):
+@dataclass(frozen=True, eq=False)
+class MetricDescription(Result):
     """A metric: what it is, the evidence it uses, what its authors claim.
 
     Attributes
@@ -440,8 +440,8 @@ class MetricDescription(Shown):
     claims: tuple[analysis.Claim, ...]
 
 
-@dataclass(frozen=True)
-class Machine(Shown):
+@dataclass(frozen=True, eq=False)
+class Machine(Result):
     """Where the run was made.
 
     Attributes
@@ -455,8 +455,8 @@ class Machine(Shown):
     processor: str
 
 
-@dataclass(frozen=True)
-class Failure(Shown):
+@dataclass(frozen=True, eq=False)
+class Failure(Result):
     """Units of work that failed for the same cause.
 
     Attributes
@@ -493,8 +493,8 @@ class Failure(Shown):
         return f"{metric} on {on}: {self.error}{line}"
 
 
-@dataclass(frozen=True)
-class ScoredPair(Shown):
+@dataclass(frozen=True, eq=False)
+class ScoredPair(Result):
     """A score that this run has of a disputed pair.
 
     Attributes
@@ -509,8 +509,8 @@ class ScoredPair(Shown):
     score: float
 
 
-@dataclass(frozen=True)
-class ModelTraffic(Shown):
+@dataclass(frozen=True, eq=False)
+class ModelTraffic(Result):
     """What came over the network for one model.
 
     Attributes
@@ -523,8 +523,8 @@ class ModelTraffic(Shown):
     requests: int
 
 
-@dataclass(frozen=True)
-class TrafficRecord(Shown):
+@dataclass(frozen=True, eq=False)
+class TrafficRecord(Result):
     """What a run fetched from the hub, on the machines that share its cache.
 
     Attributes
@@ -560,8 +560,8 @@ class DisputeRecord(Dispute):
     published_scores: tuple[PublishedPlace, ...] = ()
 
 
-@dataclass(frozen=True)
-class RunRecord(Shown):
+@dataclass(frozen=True, eq=False)
+class RunRecord(Result):
     """The content of run.json.
 
     Attributes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import analysis
-from analysis.notebook import Shown
+from analysis.results import Result
 
 __all__ = [
     "CARRIED_OVER",
@@ -27,8 +27,8 @@ OPEN = "open"
 NOT_ASKED = "not asked"
 
 
-@dataclass(frozen=True)
-class ScoreSource(Shown):
+@dataclass(frozen=True, eq=False)
+class ScoreSource(Result):
     """Where scores come from.
 
     Attributes
@@ -48,8 +48,8 @@ class ScoreSource(Shown):
     n_cells: int
 
 
-@dataclass(frozen=True)
-class Conclusion(Shown):
+@dataclass(frozen=True, eq=False)
+class Conclusion(Result):
     """One thing that is said of a metric on the zoo, asked of a real table.
 
     Attributes
@@ -72,8 +72,8 @@ class Conclusion(Shown):
     reason: str
 
 
-@dataclass(frozen=True)
-class RealFigures(Shown):
+@dataclass(frozen=True, eq=False)
+class RealFigures(Result):
     """A metric on one real table.
 
     Attributes
@@ -113,8 +113,8 @@ class RealFigures(Shown):
         return NOT_ASKED
 
 
-@dataclass(frozen=True)
-class MetricAgainstReal(Shown):
+@dataclass(frozen=True, eq=False)
+class MetricAgainstReal(Result):
     """A metric on the zoo and on every real table that has it.
 
     Attributes
@@ -141,8 +141,8 @@ class MetricAgainstReal(Shown):
     tables: tuple[RealFigures, ...]
 
 
-@dataclass(frozen=True)
-class ZooAgainstReal(Shown):
+@dataclass(frozen=True, eq=False)
+class ZooAgainstReal(Result):
     """The content of against.json.
 
     Attributes

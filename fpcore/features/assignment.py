@@ -59,8 +59,7 @@ def unit_rows(rows: Array) -> Array:
 
 def best_match(similarity: Array) -> Index:
     """For each row the column that the assignment with the largest sum gives it."""
-    rows, columns = scipy.optimize.linear_sum_assignment(similarity, maximize=True)
-    found: Index = columns[np.argsort(rows)]
+    found: Index = scipy.optimize.linear_sum_assignment(similarity, maximize=True)[1]  # rows are ascending
     return found
 
 

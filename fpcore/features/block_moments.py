@@ -162,11 +162,11 @@ class BlockMoments:
     ) -> Iterator[Moments]:
         """Moments of each block by the sums of its runs where they will do, and of what is no whole run."""
         whole = len(sums) * RUN
-        for start in range(0, whole, BLOCK):
+        starts = range(0, whole, BLOCK)
+        for start, square, total in zip(starts, _by_block(squares), _by_block(sums), strict=True):
             stop = min(start + BLOCK, whole)
-            rows = slice(start // RUN, stop // RUN)
-            square = float(squares[rows].sum(dtype=np.float64)) / (stop - start)
-            mean = float(sums[rows].sum(dtype=np.float64)) / (stop - start)
+            square /= stop - start
+            mean = total / (stop - start)
             variance = square - mean * mean
             if SMALLEST_SQUARE < square < LARGEST_SQUARE and variance > CENTRED * square:
                 yield Moments(stop - start, mean, math.sqrt(variance), low, high)
@@ -192,6 +192,16 @@ class BlockMoments:
                 np.bitwise_and(source, np.uint32(kind.kept), out=bits)
         values = self._bits[: raw.size].view(np.float32)
         return values if kind.scale == 1.0 else np.multiply(values, kind.scale, out=values)
+
+
+def _by_block(runs: NDArray[np.float32]) -> list[float]:
+    """Sums over the runs of each block, in float64; the last block may have fewer."""
+    each = BLOCK // RUN
+    whole = len(runs) // each * each
+    sums: list[float] = runs[:whole].reshape(-1, each).sum(axis=1, dtype=np.float64).tolist()
+    if whole < len(runs):
+        sums.append(float(runs[whole:].sum(dtype=np.float64)))
+    return sums
 
 
 def real_extremes(values: Raw) -> tuple[float, float]:

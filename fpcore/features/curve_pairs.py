@@ -77,7 +77,6 @@ def combined(
         NaN where one of the two does not compare.
     """
     models, at = np.unique(pairs, return_inverse=True)
-    at = at.reshape(pairs.shape)
     known: dict[int, Array] = {}
     for place, model in enumerate(models):
         try:

@@ -39,7 +39,7 @@ def resampled(curve: NDArray[np.floating], depth: int) -> Array:
     if len(values) == depth:
         return values
     place = np.linspace(0.0, len(values) - 1.0, depth)
-    below = np.floor(place).astype(int).clip(0, max(len(values) - 2, 0))
+    below = np.floor(place).astype(int)
     above = np.minimum(below + 1, len(values) - 1)
     share = (place - below).reshape(-1, *([1] * (values.ndim - 1)))
     mixed: Array = values[below] * (1.0 - share) + values[above] * share

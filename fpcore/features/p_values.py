@@ -17,8 +17,11 @@ Index = NDArray[np.int64]
 
 LN10: Final = math.log(10.0)
 
-# Beyond it the Poisson tail is within 5% of its bound 1/k!, and soon too small for a float.
+# Beyond it the Poisson tail of mean m is soon too small for a float: its bound m^k/k!, at most e^m of it.
 EXACT_AGREEMENTS: Final = 20
+
+# Natural logarithm of the smallest tail of scipy's: in doubles smaller ones lose digits, and then are 0.
+LEAST: Final = -690.0
 
 
 def log_p_of_order(order: Index) -> float:
@@ -31,12 +34,21 @@ def log_p_of_order(order: Index) -> float:
     if n < 3:
         raise NotComparable(f"{n} units; a rank correlation needs at least 3")
     steps = order.argsort().argsort() - np.arange(n)
-    rho = 1.0 - 6.0 * float(np.square(steps, dtype=np.float64).sum()) / (n * (n**2 - 1.0))
-    floor = -float(scipy.special.gammaln(n + 1))
-    if rho >= 1.0:
-        return floor
-    statistic = rho * math.sqrt((n - 2) / max(1.0 - rho**2, 1e-300))
-    return max(floor, float(scipy.stats.t.logsf(statistic, n - 2)))
+    rho = 1.0 - 6.0 * float(np.square(steps).sum()) / (n * (n**2 - 1.0))
+    return max(-float(scipy.special.gammaln(n + 1)), log_p_of_correlation(rho, n - 2))
+
+
+def log_p_of_correlation(rho: float, freedom: int) -> float:
+    """Natural logarithm of the upper tail of Student's t at ``rho sqrt(freedom / (1 - rho^2))``."""
+    rest = max(1.0 - rho**2, 1e-300)
+    log_p = float(scipy.stats.t.logsf(rho * math.sqrt(freedom / rest), freedom))
+    if log_p > LEAST:
+        return log_p
+    # Half of an incomplete beta function, of which what is too small for a float stands before a series.
+    half = freedom / 2.0
+    series = float(scipy.special.hyp2f1(half + 0.5, 1.0, half + 1.0, rest))
+    beta = float(scipy.special.betaln(half, 0.5))
+    return half * math.log(rest) + math.log(rho * series / freedom) - beta
 
 
 def fisher(log_p: list[float]) -> float:
@@ -59,4 +71,4 @@ def log_p_of_agreements(count: int, mean: float = 1.0) -> float:
     """
     if count > EXACT_AGREEMENTS:
         return count * math.log(mean) - float(scipy.special.gammaln(count + 1))
-    return math.log(scipy.special.gammainc(count, mean)) if count else 0.0
+    return math.log(scipy.special.gammainc(count, mean))

@@ -48,7 +48,7 @@ def sampling_errors(
     """
     uncertain = np.array([any(name.endswith(ERROR) for name in each.arrays) for each in fingerprints])
     errors = np.zeros(len(pairs))
-    rows = np.flatnonzero(uncertain[pairs].any(axis=1)) if len(pairs) else np.arange(0)
+    rows = np.flatnonzero(uncertain[pairs].any(axis=1))
     if not len(rows):
         return errors
     scores = np.empty((len(rows), DRAWS))  # a pair's beside each other: their sum knows no other pair

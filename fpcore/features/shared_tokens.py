@@ -160,7 +160,7 @@ def shared_tokens(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[Ind
     Raises
     ------
     NotComparable
-        Fewer than `FEWEST_TOKENS` are.
+        Fewer than `FEWEST_TOKENS` are, and not all of both.
     """
     if len(a) == len(b) and np.array_equal(a, b):
         every = np.arange(len(a), dtype=np.int64)

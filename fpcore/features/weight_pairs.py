@@ -59,11 +59,12 @@ def cosines(models: Sequence[Checkpoint], pairs: Pairs) -> Array:
     walk = Walk(models, pairs)
     for group in walk.groups():
         own = np.zeros(len(group.members))
-        for entries in walk.entries(group):
-            own = running_sum(own, np.vecdot(entries, entries))
-            for run in group.runs:
-                found = np.vecdot(entries[run.row], entries[run.columns])
-                products[run.places] = running_sum(products[run.places], found)
+        with np.errstate(invalid="ignore"):  # what is not finite has no score
+            for entries in walk.entries(group):
+                own = running_sum(own, np.vecdot(entries, entries))
+                for run in group.runs:
+                    found = np.vecdot(entries[run.row], entries[run.columns])
+                    products[run.places] = running_sum(products[run.places], found)
         for member, square in zip(group.members, walk.readable(group, own), strict=True):
             squares[member][group.segment] = square
     scores = np.full(len(pairs), np.nan)
@@ -86,11 +87,12 @@ def distances(models: Sequence[Checkpoint], pairs: Pairs) -> Array:
     for group in walk.groups():
         own = np.zeros(len(group.members))
         apart = [np.zeros(len(run.places)) for run in group.runs]
-        for entries in walk.entries(group):
-            own = running_sum(own, np.vecdot(entries, entries))
-            for number, run in enumerate(group.runs):
-                difference = entries[run.columns] - entries[run.row]
-                apart[number] = running_sum(apart[number], np.vecdot(difference, difference))
+        with np.errstate(invalid="ignore"):  # what is not finite has no score
+            for entries in walk.entries(group):
+                own = running_sum(own, np.vecdot(entries, entries))
+                for number, run in enumerate(group.runs):
+                    difference = entries[run.columns] - entries[run.row]
+                    apart[number] = running_sum(apart[number], np.vecdot(difference, difference))
         squares = walk.readable(group, own)
         for run, squared in zip(group.runs, apart, strict=True):
             square, others = squares[run.row], squares[run.columns]

@@ -294,6 +294,7 @@ class ActivationMatching(Metric):
     """
 
     name = "activation-matching"
+    version = 2  # p-values too small for a float
     title = "-log10 p that unit matchings by gate and by up activations agree by chance"
     measured = Cost(460, 7.0, "a pair: assignments cubic in up to 2,048 units")
     evidence = frozenset({"activations", "weights"})

@@ -98,7 +98,7 @@ class AttentionValues(Metric):
             if not (lengths > 0.0).all():
                 raise NotComparable(f"{name} of a layer is all zero")
             cosines.append(np.einsum("ij,ij->i", x, y) / lengths)
-        return float(np.clip(np.concatenate(cosines).mean(), 0.0, 1.0))
+        return min(1.0, float(np.concatenate(cosines).mean()))
 
 
 def values(left: Rows, right: Rows) -> tuple[Array, Array]:

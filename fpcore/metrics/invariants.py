@@ -166,16 +166,14 @@ class Spectra(Metric):
         return self.make_fingerprint(model, arrays)
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:
-        sampled = [each.arrays.get("sampled") for each in (a, b)]
-        depths = [len(each.arrays[PRODUCTS[0]]) for each in (a, b)]
-        if sampled[0] is not None or sampled[1] is not None:
-            if sampled[0] is None or sampled[1] is None or not np.array_equal(sampled[0], sampled[1]):
-                raise NotComparable("layers sampled at different places, as depths differ: read all of them")
-            found = [self.of_layers(a, i, b, i) for i in range(depths[0])]
-            return mean_of_sample(found, int(sampled[0][-1]))
-        if depths[0] == depths[1]:
-            return float(np.mean([self.of_layers(a, i, b, i) for i in range(depths[0])]))
-        table = np.array([[self.of_layers(a, i, b, j) for j in range(depths[1])] for i in range(depths[0])])
+        sampled, others = (each.arrays.get("sampled", np.empty(0)) for each in (a, b))
+        if not np.array_equal(sampled, others):
+            raise NotComparable("layers sampled at different places, as depths differ: read all of them")
+        rows, columns = (len(each.arrays[PRODUCTS[0]]) for each in (a, b))
+        if rows == columns:
+            count = int(sampled[-1]) if len(sampled) else rows
+            return mean_of_sample([self.of_layers(a, i, b, i) for i in range(rows)], count)
+        table = np.array([[self.of_layers(a, i, b, j) for j in range(columns)] for i in range(rows)])
         return float(table[in_order(table)].mean())
 
     def of_layers(self, a: Fingerprint, i: int, b: Fingerprint, j: int) -> float:
@@ -307,7 +305,8 @@ class AttentionSpectraDcor(Spectra):
         own = float((left**2).mean() * (right**2).mean())
         if own <= 0.0:
             raise NotComparable("all singular values are equal")
-        return float(np.sqrt(np.clip((left * right).mean() / math.sqrt(own), 0.0, 1.0)))
+        # Covariances of distances are never below 0.
+        return math.sqrt(min(1.0, float((left * right).mean()) / math.sqrt(own)))
 
 
 def centred_distances(values: Array) -> Array:

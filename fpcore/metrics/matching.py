@@ -102,7 +102,7 @@ class UnitMatching(UnitOrders):
     """
 
     name = "unit-matching"
-    version = 3
+    version = 4  # p-values too small for a float
     reads = UNITS_READ
     title = "-log10 p that the best matching of feed-forward units keeps their order by chance"
     invariances = frozenset(

@@ -79,7 +79,8 @@ class EmbeddingAnchors(Metric):
             for place, (a, b) in zip(places, some.tolist(), strict=True):
                 if a in left and b in right:
                     scores[place] = (left[a] * right[b]).mean()
-        return np.clip(scores, -1.0, 1.0)
+        clipped: Array = np.clip(scores, -1.0, 1.0)
+        return clipped
 
 
 def triangles(fingerprints: Sequence[Fingerprint], models: Pairs, chosen: Index) -> dict[int, Array]:

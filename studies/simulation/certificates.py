@@ -37,9 +37,9 @@ def run_certificates(quick: bool, seed: int) -> Experiment:
     return Experiment(
         "certificates",
         (
-            f"Of {n_catalogs} fresh catalogs a design, a certified threshold exceeded its rate in"
+            f"With {n_catalogs} fresh catalogs per design, a certified threshold exceeded its rate in"
             f" {certified['exceeded'].mean():.3f} on average, at most {certified['exceeded'].max():.3f}"
-            f" (allowed: 0.05; one design is measured to ±{1.96 * np.sqrt(0.05 * 0.95 / n_catalogs):.3f}).",
+            f" (allowed: 0.05; each design is measured to ±{1.96 * np.sqrt(0.05 * 0.95 / n_catalogs):.3f}).",
         ),
         (("Certified thresholds at confidence 0.95", details),),
         details,
@@ -91,9 +91,9 @@ def run_held_out(quick: bool, seed: int) -> Experiment:
         "held-out",
         (
             f"Thresholds calibrated to {max_fpr:g} without a certificate let {details['true'].mean():.3f} of"
-            f" fresh independent pairs pass on average; held-out lineages say"
+            f" fresh independent pairs pass on average; held-out lineages estimate"
             f" {details['held out'].mean():.3f}.",
         ),
-        (("False positive rate of calibrated thresholds", details),),
+        (("False-positive rate of calibrated thresholds", details),),
         details,
     )

@@ -179,7 +179,7 @@ def run_auc(quick: bool, seed: int) -> Experiment:
             f" covers {ours['independent'].mean():.3f} on average (lowest {ours['independent'].min():.3f})"
             f" for the AUC, {ours['look-alike'].mean():.3f} (lowest {ours['look-alike'].min():.3f}) for the"
             " look-alike AUC.",
-            f"One design is measured to ±{1.96 * np.sqrt(0.05 * 0.95 / n_catalogs):.3f}; the other methods,"
+            f"Each design is measured to ±{1.96 * np.sqrt(0.05 * 0.95 / n_catalogs):.3f}; the other methods,"
             " on the first 100 catalogs of each, to ±0.043.",
         ),
         (
@@ -209,6 +209,10 @@ def _indexed(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table.rename_axis(name).reset_index() if name else table.reset_index()
 
 
+def _words(column: str) -> str:
+    return column.replace("_", " ")
+
+
 def run_rates(quick: bool, seed: int) -> Experiment:
     """Coverage of the intervals for false and true positive rates, at zero counts too."""
     n_catalogs = 60 if quick else 400
@@ -233,6 +237,7 @@ def run_rates(quick: bool, seed: int) -> Experiment:
             covered_then=("edge_coverage", "mean"),
             width=("width", "mean"),
         )
+        .rename(columns=_words)
         .reset_index()
     )
     by_kind = details.groupby("kind")["coverage"]
@@ -245,8 +250,8 @@ def run_rates(quick: bool, seed: int) -> Experiment:
         ),
         (
             (
-                "Coverage of nominal 95% intervals for rates (none_seen: catalogs without a hit, or with"
-                " hits only; covered_then: coverage in those)",
+                "Coverage of nominal 95% intervals for rates (none seen: share of catalogs without a hit, or"
+                " with hits only; covered then: coverage in those)",
                 table,
             ),
         ),

@@ -57,7 +57,7 @@ def run_evidence(quick: bool, seed: int) -> Experiment:
                     "design": design.name,
                     "Cllr reported": reported,
                     "Cllr on fresh catalogs": fresh_cost,
-                    "Cllr min there": fresh_least,
+                    "Cllr_min there": fresh_least,
                     "Cllr of the true LR": truth,
                     "largest |log10 LR|": bound,
                 }

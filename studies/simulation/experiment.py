@@ -39,7 +39,7 @@ class Experiment:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Write a table in Markdown; fractions to three places."""
+    """Write a table in Markdown; shares to three places, other fractions to four digits."""
     rows: list[Sequence[object]] = [list(table.columns), ["---"] * table.shape[1]]
     rows += table.to_numpy(dtype=object).tolist()
     return "\n".join("| " + " | ".join(_cell(value) for value in row) + " |" for row in rows)
@@ -47,5 +47,9 @@ def markdown(table: pd.DataFrame) -> str:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return "–" if value != value else f"{value:.3f}" if 0 <= value < 1 else f"{value:g}"
+        if value != value:
+            return "–"
+        if 0 <= value < 1:
+            return f"{value:.3f}"
+        return f"{value:g}" if value.is_integer() else f"{value:#.4g}"
     return str(value)

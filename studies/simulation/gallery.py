@@ -55,42 +55,44 @@ class Case:
 GALLERY: Final = (
     Case(
         "well calibrated",
-        "The cross-entropy lies on the PAV curve at every prior: nothing can be gained by reading the numbers"
-        " in another way. Few derived pairs have an LR far below 1, few independent ones far above.",
+        "The cross-entropy lies on the PAV curve at every prior: recalibrating the numbers gains nothing."
+        " Few derived pairs have an LR far below 1, few independent ones far above.",
         1.0,
         0.0,
     ),
     Case(
         "neutral",
-        "Always LR = 1: never wrong and of no use. Cllr is exactly 1, and the Tippett curves step at 0.",
+        "Always LR = 1: never misleading and of no use. Cllr is exactly 1, and the Tippett curves step at 0.",
         0.0,
         0.0,
     ),
     Case(
         "biased towards descent",
-        "Every LR ten times too large. Both Tippett curves are moved to the right, so that many independent"
-        " pairs have LRs above 1; the cross-entropy rises above neutral where descent is improbable to begin"
-        " with.",
+        "Every LR is ten times too large. Both Tippett curves are shifted to the right, so many"
+        " independent pairs have LRs above 1; the cross-entropy rises above neutral where descent is"
+        " improbable to begin with.",
         1.0,
         1.0,
     ),
     Case(
         "biased towards independence",
-        "Every LR ten times too small: the mirror image. Above neutral where descent is probable.",
+        "Every LR is ten times too small: the mirror image. The cross-entropy is above neutral where"
+        " descent is probable.",
         1.0,
         -1.0,
     ),
     Case(
         "overstated",
-        "The right direction, three times too sure on the log scale. The curves reach far out on both sides,"
-        " and the few misleading LRs are grave: the cross-entropy exceeds neutral at both ends.",
+        "The right direction, three times too confident on the log scale. The curves reach far out on"
+        " both sides, and the few misleading LRs are severe: the cross-entropy exceeds neutral at both"
+        " ends.",
         3.0,
         0.0,
     ),
     Case(
         "understated",
-        "Three times too cautious. Never worse than neutral, but the distance to the PAV curve is information"
-        " thrown away.",
+        "Three times too cautious on the log scale. Never worse than neutral, but the distance to the PAV"
+        " curve is information thrown away.",
         1 / 3,
         0.0,
     ),
@@ -163,17 +165,17 @@ def page(docs: Path) -> None:
 
 INTRODUCTION: Final = """# Evidence, good and broken
 
-A report gives two plots for the weight of evidence of a metric. This page shows what they look like when all
-is well and when it is not. The data are drawn: two normal classes two standard deviations apart, whose
-true likelihood ratio is known, and which is then broken in one way at a time. The same cases are fixtures of
-the tests. `python -m studies.simulation.gallery docs/explanation` draws the page again.
+A report contains two plots about the evidence that a metric gives. This page shows what they look like when
+all is well and when it is not. The data are simulated: two normal classes two standard deviations apart,
+whose true likelihood ratio is known and is then distorted in one way at a time. The tests use the same
+cases. `python -m studies.simulation.gallery docs/explanation` regenerates this page.
 
 **Tippett plot**: the share of pairs with at least this log10 LR. The blue curve (derived pairs) should stay
-high to the right of 0, the red one (independent pairs) fall before it. **ECE plot**: the cost, in bits, of
-using the LRs at a prior; *neutral* is the cost of not using them, *PAV* that of the best rising map of the
-same numbers. At even odds (0) the cost is **Cllr**, and that of PAV **Cllr_min**; the difference,
-**Cllr_cal**, is what calibration loses. Cllr_min is the same in all cases below but *neutral*: breaking
-calibration does not change what a metric can tell apart."""
+high to the right of 0, the red one (independent pairs) should fall before it. **ECE plot**: the cost, in
+bits, of using the LRs at a given prior; *neutral* is the cost of not using them, *PAV* that of the best
+monotone map of the same numbers. At even odds (0) the cost is **Cllr**, and that of PAV **Cllr_min**; the
+difference, **Cllr_cal**, is what calibration loses. Cllr_min is the same in all cases below except
+*neutral*: distorting the calibration does not change what a metric can tell apart."""
 
 
 if __name__ == "__main__":

@@ -128,7 +128,8 @@ def run_scenarios(quick: bool, seed: int) -> Experiment:
         unseen=("with an unseen kind", "min"),
         width=("width", "mean"),
         over_oracle=("over oracle", "mean"),
-    ).reset_index()
+    )
+    summary = summary.rename(columns={"over_oracle": "over oracle"}).reset_index()
     hard = details[details["kind"] == "hard"]
     by_name = hard.pivot_table(index="scenario", columns="statistic", values="coverage", aggfunc="min")
     by_size = details.pivot_table(
@@ -141,7 +142,7 @@ def run_scenarios(quick: bool, seed: int) -> Experiment:
         "scenarios",
         (
             f"{len(SCENARIOS)} populations at {details['lineages'].min()} to {details['lineages'].max()}"
-            f" lineages, {n} catalogs or more each, four statistics: coverage"
+            f" lineages, at least {n} catalogs each, four statistics: coverage"
             f" {details['coverage'].mean():.3f} on average, lowest {worst['coverage']:.3f}"
             f" ({worst['statistic']}, {worst['scenario']}, {worst['lineages']} lineages).",
             f"On the {len(BENIGN)} benign populations AUC intervals are {benign['over oracle'].mean():.2f}"
@@ -176,7 +177,7 @@ def run_differences(quick: bool, seed: int) -> Experiment:
         "differences",
         (
             f"{len(DIFFERENCES)} pairs of metrics at 12 to 48 lineages, {n} catalogs each: the difference"
-            f" is covered in {details['coverage'].mean():.3f} on average,"
+            f" is covered in {details['coverage'].mean():.3f} of catalogs on average,"
             f" lowest {details['coverage'].min():.3f};"
             f" the wrong metric is called better in at most {details['wrong way'].max():.3f}.",
         ),

@@ -187,14 +187,15 @@ def run_joint_certificates(quick: bool, seed: int) -> Experiment:
         "joint-certificates",
         (
             f"One metric: a certificate exceeds its rate in {alone['exceeded'].max():.3f} of catalogs at most"
-            f" ({n_catalogs} catalogs a design, ±{error:.3f}), under the best of {SEEDS} other namings as"
-            f" often; one by a matching that is drawn in {alone['matching'].max():.3f}, by the best of"
+            f" ({n_catalogs} catalogs per design, ±{error:.3f}), and as often under the best of {SEEDS} other"
+            f" namings; one from a randomly drawn matching in {alone['matching'].max():.3f}, from the best of"
             f" {SEEDS} seeds in up to {alone['best seed'].max():.3f}.",
             "Five and fourteen metrics: some certificate exceeds its rate in"
-            f" {together['exceeded'].max():.3f} of catalogs at most; matchings, without allowing for the"
+            f" {together['exceeded'].max():.3f} of catalogs at most; with matchings and no allowance for the"
             f" number of metrics, in up to {together['matching'].max():.3f}.",
             f"The price: a certified threshold lets {details['true FPR'].mean():.4f} of fresh look-alikes"
-            f" pass on average, one by a matching {details['matching FPR'].mean():.4f} (allowed: {MAX_FPR}).",
+            f" pass on average, one from a matching {details['matching FPR'].mean():.4f}"
+            f" (allowed: {MAX_FPR}).",
         ),
         ((f"Share of catalogs in which some certified threshold lets more than {MAX_FPR} pass", details),),
         details,

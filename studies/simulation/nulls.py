@@ -197,7 +197,7 @@ def _nulls(details: pd.DataFrame, n_catalogs: int) -> Experiment:
     return Experiment(
         "nulls",
         (
-            "Where models are not exchangeable, and yet there is no lineage signal, the test rejects at"
+            "Where models are not exchangeable but there is no lineage signal, the test rejects at"
             f" 0.05 in {size.mean():.3f} of catalogs on average, {size.min():.3f} to {size.max():.3f} over"
             f" designs (each measured to ±{margin:.3f}); by permutation alone it would in"
             f" {details['permutation alone'].mean():.3f}, at worst {details['permutation alone'].max():.3f}.",
@@ -238,8 +238,8 @@ def run_smallest(quick: bool, seed: int) -> Experiment:
         "smallest",
         (
             "Of 1 to 8 independent metrics without a signal, at least one has an adjusted p-value of 0.05 or"
-            f" less in {details['family-wise error'].max():.3f} of catalogs at most, also where 0.05 is the"
-            " smallest p-value that can be reached.",
+            f" less in {details['family-wise error'].max():.3f} of catalogs at most, even where 0.05 is the"
+            " smallest possible p-value.",
         ),
         (("Family-wise error at 0.05 with few permutations", details),),
         details,
@@ -286,10 +286,10 @@ def run_regression(quick: bool, seed: int) -> Experiment:
     return Experiment(
         "regression",
         (
-            "The dyadic regression calls a property that moves no score significant at 0.05 in"
+            "The dyadic regression calls a property without any effect significant at 0.05 in"
             f" {details['rejected'].mean():.3f} of catalogs on average, {details['rejected'].max():.3f} at"
-            " most; it gives no p-value where lineages are worth fewer than three.",
+            " most; it gives no p-value if the effective number of lineages is below three.",
         ),
-        (("Dyadic regression, rejection rate at 0.05 of properties that move no score", details),),
+        (("Dyadic regression, rejection rate at 0.05 for properties without any effect", details),),
         details,
     )

@@ -70,9 +70,9 @@ def run_size(quick: bool, seed: int) -> Experiment:
         (
             f"Without a lineage signal the test rejects at 0.05 in {size.mean():.3f} of catalogs on average,"
             f" {size.min():.3f} to {size.max():.3f} over designs (each measured to ±{margin:.3f}); on tables"
-            f" with {SPARSE:.0%} of the independent pairs in {details['incomplete table'].mean():.3f}.",
-            "The same statistic with models permuted over all cells rejects in"
-            f" {details['free'].max():.3f} at worst.",
+            f" with {SPARSE:.0%} of the independent pairs, in {details['incomplete table'].mean():.3f}.",
+            "The same statistic with models permuted across all cells rejects in up to"
+            f" {details['free'].max():.3f}.",
         ),
         (("Rejection rate at 0.05 without a lineage signal", details),),
         details,
@@ -107,7 +107,7 @@ def run_family(quick: bool, seed: int) -> Experiment:
         "family",
         (
             f"Of ten metrics without a signal, at least one is called significant at 0.05 in"
-            f" {details['uncorrected'].max():.3f} of catalogs uncorrected, by max-T in at most"
+            f" {details['uncorrected'].max():.3f} of catalogs uncorrected, with max-T in at most"
             f" {details['max-T'].max():.3f}.",
         ),
         (("Family-wise error at 0.05", details),),

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from analysis.results import Interval, WithArrays, as_json
+from analysis.results import Interval, Result, as_json
 from analysis.validation import BadArgument
 
 NAN = math.nan
 
 
 @dataclass(frozen=True, eq=False)
-class Held(WithArrays):
+class Held(Result):
     """A result that holds anything."""
 
     value: object
@@ -45,6 +45,8 @@ def same(one: object, other: object) -> bool:
         ({"a": {"b": NAN}}, {"a": {"b": NAN}}),
         (Held(np.zeros(2)), Held(np.zeros(2))),
         ((1, "a"), (1, "a")),
+        ((1.0, [float("nan"), (NAN,)]), (1.0, [NAN, (float("nan"),)])),
+        ([np.zeros(2)], [np.zeros(2)]),
         (None, None),
     ],
 )
@@ -69,6 +71,9 @@ def test_results_of_equal_values_are_equal(one: object, other: object) -> None:
         ({"a": 1}, {"a": 1, "b": 2}),
         ({"a": 1, "b": 3}, {"a": 1, "b": 2}),
         ({"a": 1}, [("a", 1)]),
+        ((1.0, NAN), (1.0, 2.0)),
+        ((1.0, 2.0), (1.0,)),
+        ((1.0,), [1.0]),
         (Held(np.zeros(2)), Held(np.ones(2))),
     ],
 )
@@ -79,7 +84,7 @@ def test_results_of_other_values_are_not_equal(one: object, other: object) -> No
 
 def test_every_field_that_compares_must_agree_and_the_class_as_well() -> None:
     @dataclass(frozen=True, eq=False)
-    class Two(WithArrays):
+    class Two(Result):
         first: float
         second: npt.NDArray[np.float64]
 
@@ -90,6 +95,14 @@ def test_every_field_that_compares_must_agree_and_the_class_as_well() -> None:
     assert Held(1, "a note") == Held(1, "another")
     assert Held(1) != Other(1)
     assert Held(1) != 1
+
+
+def test_what_is_equal_has_one_hash() -> None:
+    undefined = [Interval(value, value, value, 0.95, "any") for value in (NAN, float("nan"))]
+    assert len({*undefined, *(Held((one, 1.0)) for one in undefined)}) == 2
+    assert len({Held((NAN, (NAN,))), Held((float("nan"), (float("nan"),)))}) == 1
+    assert len({Held(1.0), Held(2.0), Other(1.0)}) == 3
+    assert hash(Held(1, "a note")) == hash(Held(1, "another"))
 
 
 INTERVAL = Interval(0.92308, 0.8101, 0.96882, 0.95, "jackknife", 1234, 71, 36)

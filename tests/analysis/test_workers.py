@@ -14,10 +14,12 @@ def test_processes_give_the_same_bytes() -> None:
         example_table("weak", separation=1),
     ]
     claims = {"good": Claim(threshold=2.0)}
-    said = [
-        json.dumps(as_json(analyse(tables, claims=claims, n_resamples=199, workers=n).summary()))
-        for n in (1, 2)
-    ]
+    said = []
+    for workers in (1, 2):
+        told: list[int] = []
+        found = analyse(tables, claims=claims, n_resamples=199, workers=workers, told=told.append)
+        said.append(json.dumps(as_json(found.summary())))
+        assert told == [1, 2, 3]
     assert said[0] == said[1]
     whole = json.loads(said[1])["metrics"][0]
     assert whole["sensitivity"]["seed"]["p_value"] == whole["permutation"]["p_value"]

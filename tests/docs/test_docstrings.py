@@ -18,6 +18,10 @@ SLOW = {
     "benchmark.catalog.catalog",
     "benchmark.comparison.find_parents",
     "benchmark.evaluation.evaluate",
+    "benchmark.leaderboards.runs_diff",
+    "benchmark.pipeline.analyse",
+    "benchmark.pipeline.plan",
+    "benchmark.pipeline.run",
     "benchmark.pipeline.verify",
 }
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS

@@ -32,5 +32,10 @@ def test_rows_say_what_the_run_says(tmp_path: Path) -> None:
     for row in rows:
         found = done.results.metric(row[0].strip("| `"))
         assert row[1] == f"{found.look_alike_auc.estimate:.3f}"
-    assert f"{len(done.record.models):,} zoo models" in made["weights"]
+        head = made["weights"].splitlines()[0]
+    assert f"{len(done.record.models):,} zoo models" in head
+    absent = head.split("Not in this run: ")[1]
+    assert "`weight-cosine`" in absent
+    assert "`norm-pearson`" not in absent
+    assert "`kv-cache`" not in absent  # of the other kind
     assert set(made) == {"weights"}  # no metric of the run runs models

@@ -51,6 +51,7 @@ def test_nothing_is_said_outside(run: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert same.broken
 
 
+@pytest.mark.slow
 def test_random_models_of_other_depths_get_nothing(run: Path, tmp_path: Path) -> None:
     found = study.random_pairs(run, 2, (3, 4), tmp_path / "cache")
     assert (found.n_pairs, found.n_weighed, found.n_supporting) == (6, 0, 0)
@@ -71,7 +72,7 @@ def test_the_command_prints_its_tables_and_fails_where_one_is_broken(
             study.main()
         assert left.value.code == code
         printed = capsys.readouterr().out
-        assert "both of one shape that is not there | 3 |" in printed
+        assert "both of one shape that it lacks | 3 |" in printed
         assert "| hubs | independent | 2 | 1 |" in printed
 
 

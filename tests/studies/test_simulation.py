@@ -52,10 +52,10 @@ def test_draws_repeat_with_their_seed() -> None:
     ("lineages", "sizes", "effects", "shape", "auc"),
     [
         (10, "3–5", "mixed", "chain", 0.965),
-        (10, "1–8", "lineage", "hub", 0.9),
-        (18, "2", "independent pairs", "chain", 0.8),
-        (18, "7", "lineage pair", "hub", 0.995),
-        (36, "3–5", "model", "chain", 0.6),
+        pytest.param(10, "1–8", "lineage", "hub", 0.9, marks=pytest.mark.slow),
+        pytest.param(18, "2", "independent pairs", "chain", 0.8, marks=pytest.mark.slow),
+        pytest.param(18, "7", "lineage pair", "hub", 0.995, marks=pytest.mark.slow),
+        pytest.param(36, "3–5", "model", "chain", 0.6, marks=pytest.mark.slow),
     ],
 )
 def test_nominal_95_percent_intervals_cover(

@@ -138,7 +138,8 @@ def plain(kind: str, folder: Path) -> PlainModel:
     """What `transformers` reads of a folder."""
     model = transformers.AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float64, attn_implementation="eager"
-    ).eval()
+    )
+    model.double().eval()  # transformers 5.0 leaves the frequencies of rotations in float32
     model.set_experts_implementation("eager")  # the fast ones take no float64
     stored = {name: value.numpy() for name, value in model.state_dict().items()}
     tokens = transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json")).get_vocab()

@@ -227,7 +227,12 @@ def levels_only(rng: np.random.Generator, kind: str) -> ScoreTable:
 
 @pytest.mark.parametrize(
     "kind",
-    ["lineage pairs", "levels that multiply", "beta levels that multiply", "the lower of two levels"],
+    [
+        "lineage pairs",
+        pytest.param("levels that multiply", marks=pytest.mark.slow),
+        pytest.param("beta levels that multiply", marks=pytest.mark.slow),
+        pytest.param("the lower of two levels", marks=pytest.mark.slow),
+    ],
 )
 def test_size_where_models_are_not_exchangeable(kind: str) -> None:
     rng = np.random.default_rng(8)

@@ -148,7 +148,13 @@ SIZE_DESIGNS = [
 ]
 
 
-@pytest.mark.parametrize("design", SIZE_DESIGNS, ids=lambda d: d.name)
+@pytest.mark.parametrize(
+    "design",
+    [
+        pytest.param(d, id=d.name, marks=[pytest.mark.slow] if i > 1 else [])
+        for i, d in enumerate(SIZE_DESIGNS)
+    ],
+)
 def test_size_lies_between_3_and_7_percent(design):
     n = 200
     rejected = rejections(design, n, seed=11)

@@ -53,7 +53,7 @@ def goes_on(arguments: tuple[object, ...], out: Path, cache: Path) -> None:
     ("workers", "number", "times"),
     [
         (1, signal.SIGTERM, 1),
-        (2, signal.SIGINT, 1),
+        pytest.param(2, signal.SIGINT, 1, marks=pytest.mark.slow),
         pytest.param(2, signal.SIGTERM, 2, marks=pytest.mark.slow),
         pytest.param(1, signal.SIGINT, 2, marks=pytest.mark.slow),
         pytest.param(1, signal.SIGINT, 1, marks=pytest.mark.slow),

@@ -56,6 +56,14 @@ def test_the_same_again_is_read_and_anything_else_is_computed(
     assert entries(cache) == 5
 
 
+def test_it_is_told_as_metrics_are_done(scores: pd.DataFrame, tmp_path: Path) -> None:
+    both = pd.concat([scores, scores.assign(metric="norm-cosine")])
+    told: list[int] = []
+    for _ in range(2):  # the second time they are read
+        statistics.complete_results(both, {}, seed=0, cache=Cache(tmp_path), told=told.append)
+    assert told == [1, 2]
+
+
 @pytest.mark.parametrize("module", ["table.py", "discrimination/auc.py", "evidence/likelihood_ratio.py"])
 def test_a_change_of_the_code_of_analysis_is_another_result(
     scores: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str

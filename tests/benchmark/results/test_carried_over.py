@@ -83,6 +83,7 @@ def table(zoo: Run, evaluated: Evaluated) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_the_runs_and_all_intervals_hold_together(zoo: Run, table: Path) -> None:
     found = zoo_against_real([zoo, read_run(table)])
     (one,) = found.metrics

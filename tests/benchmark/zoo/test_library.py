@@ -18,6 +18,7 @@ from fpcore import BadCheckpoint
 RECIPES = load_catalog().zoo_recipes
 
 
+@pytest.mark.slow
 def test_every_model_opens_with_the_shape_the_catalog_states():
     catalog = load_catalog()
     names = set()

@@ -15,7 +15,7 @@ from tiny_models import TINY
 import fpcore
 from fpcore.anatomy.tensor_layouts import View
 from fpcore.features import block_moments, moments as module
-from fpcore.features.block_moments import BlockMoments, Moments
+from fpcore.features.block_moments import BlockMoments, Moments, exact_moments
 from fpcore.features.moments import measure, moments_of, pooled
 from fpcore.storage.element_types import CARRIERS, MINIFLOATS, raw_of, real_numbers
 
@@ -62,6 +62,7 @@ def adversarial() -> dict[str, np.ndarray]:
         "zero": np.zeros(600_000),
         "one value": np.full(600_000, 0.1),
         "gains": 1.0 + 1e-4 * normal,
+        "the largest of either sign": np.where(normal > 0.0, 3e38, -3e38),
     }
 
 
@@ -82,6 +83,108 @@ def test_blocks_agree_with_float64_within_a_millionth(dtype: str, case: str) -> 
     assert found.norm == pytest.approx(np.linalg.norm(values), rel=1e-6, abs=1e-300)
     error_of_a_mean = values.std() / np.sqrt(values.size)
     assert found.mean == pytest.approx(values.mean(), rel=1e-6, abs=1e-6 * error_of_a_mean + 1e-300)
+
+
+@pytest.fixture
+def in_float64(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many numbers float64 has measured, time after time; blocks are of 1,024."""
+    seen: list[int] = []
+
+    def noted(values: np.ndarray) -> Moments:
+        seen.append(values.size)
+        return exact_moments(values)
+
+    monkeypatch.setattr(block_moments, "exact_moments", noted)
+    monkeypatch.setattr(block_moments, "BLOCK", 1024)
+    return seen
+
+
+@pytest.mark.parametrize("dtype", STORED)
+@pytest.mark.parametrize("size", [511, 512, 1024, 2560, 2561])
+def test_weights_as_they_are_need_no_float64(dtype: str, size: int, in_float64: list[int]) -> None:
+    tensor = torch.randn(size, generator=torch.Generator().manual_seed(size)).to(STORED[dtype])
+    raw, name = raw_of(tensor)
+    values = tensor.double().numpy()
+    found = BlockMoments().of(raw, name)
+    assert in_float64 == ([size] if dtype == "float64" else [size % 512] if size % 512 else [])
+    assert (found.count, found.low, found.high) == (size, values.min(), values.max())
+    assert (found.mean, found.std) == pytest.approx((values.mean(), values.std()), rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("offset", "scale", "again"),
+    [
+        (0.0, 1.0, False),
+        (1.7, 1.0, False),  # a variance of 0.257 mean squares, and one of 0.246
+        (1.75, 1.0, True),
+        (-1.75, 1.0, True),
+        (0.0, 1.1e-12, False),
+        (0.0, 0.9e-12, True),
+        (0.0, 0.9e15, False),
+        (0.0, 1.1e15, True),
+    ],
+)
+def test_blocks_that_float32_cannot_tell_are_measured_again(
+    offset: float, scale: float, again: bool, in_float64: list[int]
+) -> None:
+    signs = np.resize([1.0, -1.0], 1024)
+    blocks = [0.5 * signs, scale * (signs + offset), 2.0 * signs, signs[:100]]
+    values = np.concatenate(blocks).astype(np.float32)
+    found = BlockMoments().of(values, "float32")
+    assert in_float64 == [1024] * again + [100]
+    exact = values.astype(np.float64)
+    assert (found.mean, found.std) == pytest.approx((exact.mean(), exact.std()), rel=1e-6, abs=1e-12)
+
+
+def test_one_value_has_no_spread_and_is_itself(in_float64: list[int]) -> None:
+    value = float(np.float32(0.1))
+    found = BlockMoments().of(np.full((3, 1000), value, np.float32), "float32")
+    assert (found, in_float64) == (Moments(3000, value, 0.0, value, value), [])
+
+
+@pytest.mark.parametrize("dtype", MINIFLOATS)
+def test_extremes_of_short_floats_are_those_of_their_numbers(dtype: str) -> None:
+    """A few codes of all there are, zeros of both signs among them as often as all others."""
+    kind, rng = MINIFLOATS[dtype], np.random.default_rng(0)
+    for _ in range(1000):
+        codes = rng.integers(0, 1 << kind.bits, rng.integers(1, 4))
+        zeros = np.array([0, kind.sign])[rng.integers(0, 2, len(codes))]
+        raw = np.where(rng.random(len(codes)) < 0.5, codes, zeros).astype(kind.carrier)
+        values = kind.table[raw]
+        if np.isfinite(values).all():
+            found = block_moments.extremes(raw, kind)
+            assert found == (values.min(), values.max())
+            assert not any(np.signbit(end) and end == 0.0 for end in found)
+            continue
+        word = "NaN" if np.isnan(values).any() else "infinite values"
+        with pytest.raises(fpcore.BadCheckpoint, match=f"^holds {word}$"):
+            block_moments.extremes(raw, kind)
+
+
+def test_sums_of_runs_are_added_in_float64() -> None:
+    """Of whole numbers those of a run are exact in float32, and those of all runs are not."""
+    rng = np.random.default_rng(1)
+    size = (1 << 18) - 512  # one block and nearly another
+    small, large = rng.integers(-100, 101, size), np.where(rng.random(size) < 0.5, -300, 901)
+    spread = BlockMoments().of(small.astype(np.float32), "float32").std
+    assert spread == pytest.approx(small.std(), rel=1e-14)
+    mean = BlockMoments().of(large.astype(np.float32), "float32").mean
+    assert mean == pytest.approx(large.mean(), rel=1e-14)
+
+
+def test_the_shape_of_what_is_measured_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block_moments, "EXACT", 1000)
+    values = np.random.default_rng(0).normal(size=(8, 700)).astype(np.float32)
+    assert BlockMoments().of(values, "float32") == BlockMoments().of(values.reshape(-1), "float32")
+    assert exact_moments(values) == exact_moments(values.reshape(-1))
+
+
+def test_no_population_has_no_moments() -> None:
+    with pytest.raises(ValueError, match=r"^no population to pool$"):
+        pooled([])
+    for empty in (np.empty(0), np.empty((0, 4), np.float32)):
+        with pytest.raises(fpcore.BadCheckpoint, match=r"^is empty$"):
+            exact_moments(empty)
 
 
 @pytest.mark.parametrize("dtype", MINIFLOATS)

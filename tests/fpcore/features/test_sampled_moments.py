@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from fpcore.features import moments as module
 from fpcore.features.block_moments import Moments, exact_moments
 from fpcore.features.moments import measure
 from fpcore.features.sampled_moments import moments_from_slices, pooled_error
-from fpcore.features.sampling_error import sampling_errors
+from fpcore.features.sampling_error import DRAWS, sampling_errors
 from fpcore.metrics.depth_profiles import DepthProfile
 
 CURVES = ("attention-std", "ffn-std", "layer-energy")
@@ -31,7 +33,15 @@ def small_weights_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampled, "SLICES", 4)
 
 
-@pytest.fixture(params=["llama", "phi3", "gpt2", "mixtral", "gpt_neox"])
+@pytest.fixture(
+    params=[
+        "llama",
+        "mixtral",
+        "gpt_neox",
+        pytest.param("phi3", marks=pytest.mark.slow),
+        pytest.param("gpt2", marks=pytest.mark.slow),
+    ]
+)
 def folder(request: pytest.FixtureRequest, tmp_path: Path, small_weights_are_large: None) -> Path:
     known = [tiny for tiny in TINY if tiny.model_type == request.param]
     if not known:
@@ -111,6 +121,18 @@ def test_curves_say_what_slices_add_and_whole_weights_abstain(folder: Path) -> N
             read()
 
 
+def test_errors_of_the_norms_of_a_layer_add_up_in_squares(folder: Path) -> None:
+    model = opened(folder)
+    found = fpcore.metric("layer-energy").fingerprint(model).arrays
+    layers = [
+        [moments for role, moments in measure(model).items() if role.startswith(f"layers.{layer}.")]
+        for layer in range(model.roles.depth)
+    ]
+    highest = max(sum(moments.norm for moments in layer) for layer in layers)
+    expected = [np.linalg.norm([moments.norm_error for moments in layer]) / highest for layer in layers]
+    assert found["energy.standard_error"] == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("kind", ["even", "rows differ", "a few rows stand out"])
 def test_standard_errors_are_as_large_as_the_errors(kind: str) -> None:
     """Over many draws: the root of the mean square error beside what is said of it."""
@@ -140,6 +162,52 @@ def test_all_slices_are_the_whole() -> None:
     assert np.isnan(moments_from_slices(parts[:1], 200).std_error)
     same = [Moments(50, 1.0, 0.0, 1.0, 1.0)] * 2
     assert moments_from_slices(same, 200).std_error == 0.0
+
+
+@pytest.mark.parametrize("centre", [0.0, -3.0])
+@pytest.mark.parametrize("count", [2, 5])
+def test_moments_of_slices_by_their_definition(centre: float, count: int) -> None:
+    """The spread of what slices have around the common mean and around zero, by the delta method."""
+    rng = np.random.default_rng(count)
+    parts = [
+        rng.normal(rng.normal(centre, 0.2), rng.uniform(0.5, 2.0), rng.integers(30, 40)) for _ in range(count)
+    ]
+    values, size = np.concatenate(parts), 1000
+    about = moments_from_slices([exact_moments(part) for part in parts], size)
+    assert (about.count, about.low, about.high) == (size, values.min(), values.max())
+    assert (about.mean, about.std) == pytest.approx((values.mean(), values.std()))
+    unread = np.sqrt((1 - len(values) / size) / count)
+    variances = [np.mean((part - values.mean()) ** 2) for part in parts]
+    assert about.std_error == pytest.approx(np.std(variances, ddof=1) * unread / (2 * values.std()))
+    squares = size * np.array([np.mean(part**2) for part in parts])
+    assert about.norm_error == pytest.approx(np.std(squares, ddof=1) * unread / (2 * about.norm))
+    scaled = moments_from_slices([exact_moments(1e-3 * part) for part in parts], size)
+    assert (scaled.std_error, scaled.norm_error) == pytest.approx(
+        (1e-3 * about.std_error, 1e-3 * about.norm_error)
+    )
+
+
+def test_what_one_slice_does_not_tell_is_unknown() -> None:
+    spread, none = Moments(50, 1.0, 2.0, -1.0, 3.0), Moments(50, 1.0, 0.0, 1.0, 1.0)
+    assert np.isnan(
+        [moments_from_slices([spread], 200).std_error, moments_from_slices([spread], 51).norm_error]
+    ).all()
+    assert moments_from_slices([spread], 200).count == 200
+    assert moments_from_slices([spread], 50) == spread
+    for slices_ in ([none], [none, none]):
+        about = moments_from_slices(slices_, 200)
+        assert (about.std, about.std_error, about.norm_error) == (0.0, 0.0, 0.0)
+
+
+def test_the_error_of_different_populations() -> None:
+    """By the delta method, with what their means differ by as it is."""
+    parts = [
+        Moments(100, 0.0, 2.0, -1.0, 1.0, std_error=0.1),
+        Moments(300, 1.0, 1.0, -1.0, 1.0, std_error=0.2),
+    ]
+    variance = (100 * (4 + 0.75**2) + 300 * (1 + 0.25**2)) / 400
+    of_variance = np.hypot(0.25 * 2 * 2.0 * 0.1, 0.75 * 2 * 1.0 * 0.2)
+    assert pooled_error(parts) == pytest.approx(of_variance / (2 * np.sqrt(variance)))
 
 
 def test_the_error_of_populations_together() -> None:
@@ -209,3 +277,89 @@ def test_errors_of_scores_depend_on_their_pair_alone(small_weights_are_large: No
     whole = [metric.fingerprint(deep(seed)) for seed in range(2)]
     assert sampling_errors(metric, whole, one).tolist() == [0.0]
     assert sampling_errors(metric, whole, np.empty((0, 2), dtype=int)).tolist() == []
+
+
+def difference(x: np.ndarray, y: np.ndarray) -> float:
+    return float(x[0] ** 2 + x[1] - y[0])
+
+
+class Apart(fpcore.Metric):
+    """A number of two models in which no value counts as another does; those called "no" do not compare."""
+
+    name = "apart"
+    title = "difference of two values"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def fingerprint(self, model: fpcore.Checkpoint) -> fpcore.Fingerprint:
+        raise NotImplementedError
+
+    def similarity(self, a: fpcore.Fingerprint, b: fpcore.Fingerprint) -> float:
+        self.asked.append((a.model, b.model))
+        if "no" in (a.model, b.model):
+            raise fpcore.NotComparable("no")
+        return difference(a.arrays["x"], b.arrays.get("y", b.arrays["x"]))
+
+
+class Together(Apart):
+    """The same for many pairs, but not for a model and itself, nor for one that does not compare."""
+
+    scores_together = True
+
+    def pair_similarities(self, fingerprints: Sequence[fpcore.Fingerprint], pairs: np.ndarray) -> np.ndarray:
+        left = [(fingerprints[a], fingerprints[b]) for a, b in pairs]
+        return np.array(
+            [np.nan if a is b or "no" in (a.model, b.model) else self.similarity(a, b) for a, b in left]
+        )
+
+
+def uncertain(name: str, error: float | None = None, **more: float) -> fpcore.Fingerprint:
+    arrays = {"x": np.array([2.0, 5.0])} | {key: np.array([value, 0.0]) for key, value in more.items()}
+    arrays |= {} if error is None else {"x.standard_error": np.array([error, 2.0 * error])}
+    return fpcore.Fingerprint("apart", 1, name, f"digest of {name}", arrays)
+
+
+def redrawn(name: str, array: str = "x", metric: str = "apart") -> np.ndarray:
+    """Standard normal numbers that model, metric, array and draw decide, and nothing else."""
+    found = []
+    for draw in range(DRAWS):
+        digest = hashlib.sha256(f"digest of {name}/{metric}/{array}/{draw}".encode()).hexdigest()
+        found.append(np.random.default_rng(int(digest[:16], 16)).standard_normal(2))
+    return np.array(found)
+
+
+def spread(x: np.ndarray, y: np.ndarray) -> float:
+    """Standard deviation of the scores of redrawn values, (draws, 2) or (2,) each."""
+    drawn = zip(np.broadcast_to(x, (DRAWS, 2)), np.broadcast_to(y, (DRAWS, 2)), strict=True)
+    return float(np.std([difference(*each) for each in drawn], ddof=1))
+
+
+@pytest.mark.parametrize("kind", [Apart, Together])
+def test_errors_are_the_spread_over_redrawn_values(kind: type[Apart]) -> None:
+    metric = kind()
+    models = [
+        uncertain("a", 0.5),
+        uncertain("b", 0.1),
+        uncertain("c"),
+        uncertain("no", 0.1),
+        uncertain("d", np.nan),
+    ]
+    pairs = np.array([(0, 1), (1, 0), (2, 0), (2, 2), (0, 3), (4, 2), (0, 0)])
+    plain, steps = np.array([2.0, 5.0]), np.array([1.0, 2.0])
+    a, b = plain + 0.5 * steps * redrawn("a"), plain + 0.1 * steps * redrawn("b")
+    expected = [spread(a, b), spread(b, a), spread(plain, a), 0.0, np.nan, np.nan, spread(a, a)]
+    found = sampling_errors(metric, models, pairs)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    assert ("c", "c") not in metric.asked, "what was measured whole is not scored again"
+    assert models[0].arrays["x"].tolist() == [2.0, 5.0]
+
+
+def test_each_array_is_redrawn_on_its_own() -> None:
+    metric = Apart()
+    more = {"y": 1.0, "y.standard_error": 0.5}
+    both = sampling_errors(metric, [uncertain("a", 0.5, **more)], np.array([(0, 0)]))
+    x = np.array([2.0, 5.0]) + np.array([0.5, 1.0]) * redrawn("a")
+    y = np.array([1.0, 0.0]) + np.array([0.5, 0.0]) * redrawn("a", "y")
+    expected = spread(x, y)
+    assert both == pytest.approx([expected], rel=1e-9)

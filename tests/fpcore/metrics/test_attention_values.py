@@ -8,7 +8,8 @@ import torch
 from test_metrics import model, score
 
 import fpcore
-from fpcore import MemoryCheckpoint, NotComparable
+from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
+from fpcore.metrics.attention_values import KINDS
 
 NAME = "attention-values"
 
@@ -40,6 +41,29 @@ def test_by_definition_as_a_distance() -> None:
     distance = np.linalg.norm(x - y)
     assert score(NAME, a, b) == pytest.approx(1 - distance**2 / (2 * len(x)), abs=1e-9)
     assert score(NAME, a, a) == pytest.approx(1.0, abs=1e-12)
+
+
+def of_values(*values: float) -> Fingerprint:
+    return Fingerprint(NAME, 1, "", "", dict.fromkeys(KINDS, np.array([values])))
+
+
+def test_three_values_are_enough_and_two_are_not() -> None:
+    metric = fpcore.metric(NAME)
+    assert metric.similarity(of_values(3.0, 2.0, 1.0), of_values(1.0, 1.0, 1.0, 1.0)) == pytest.approx(
+        6 / np.sqrt(14 * 3)
+    )
+    with pytest.raises(NotComparable, match=r"query_key.singular: 2 values are too few; it takes 3"):
+        metric.similarity(of_values(3.0, 2.0), of_values(3.0, 2.0, 1.0))
+
+
+def test_rounding_leads_no_cosine_beyond_one() -> None:
+    metric, rng = fpcore.metric(NAME), np.random.default_rng(0)
+    found = [
+        metric.similarity(of_values(*values), of_values(*factor * values))
+        for values, factor in zip(rng.random((100, 7)), rng.random(100), strict=True)
+    ]
+    assert max(found) == 1.0
+    assert min(found) > 1.0 - 1e-12
 
 
 def test_only_the_first_eight_layers_count() -> None:

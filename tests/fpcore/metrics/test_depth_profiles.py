@@ -8,7 +8,7 @@ import torch
 from test_metrics import PARTS, matrices, model, score, std_curve
 
 import fpcore
-from fpcore import MemoryCheckpoint, NotComparable
+from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
 from fpcore.features.flat_weights import flat_weights
 from fpcore.metrics.depth_profiles import AttentionStdDetrended
 
@@ -20,20 +20,58 @@ def less_cubic(curve: np.ndarray) -> np.ndarray:
 
 def test_detrended_curves_by_definition() -> None:
     a, b = (model(seed=seed, num_hidden_layers=9) for seed in (1, 2))
-    expected = np.mean(
-        [
-            np.corrcoef(less_cubic(std_curve(a, part)), less_cubic(std_curve(b, part)))[0, 1]
-            for part in PARTS["attention-std"]
-        ]
-    )
-    assert score("attention-std-detrended", a, b) == pytest.approx(expected, abs=1e-9)
+
+    def expected(shift: int) -> float:
+        return np.mean(
+            [
+                np.corrcoef(less_cubic(std_curve(a, part)), np.roll(less_cubic(std_curve(b, part)), shift))[
+                    0, 1
+                ]
+                for part in PARTS["attention-std"]
+            ]
+        )
+
+    assert score("attention-std-detrended", a, b) == pytest.approx(expected(0), abs=1e-9)
     assert score("attention-std-detrended", a, a) == pytest.approx(1.0, abs=1e-12)
     metric = fpcore.metric("attention-std-detrended")
     assert isinstance(metric, AttentionStdDetrended)
-    scores = metric.shifted(metric.fingerprint(a), metric.fingerprint(a))
-    assert len(scores) == 9
-    assert scores[0] == pytest.approx(1.0)
-    assert max(scores[1:]) < 0.9
+    scores = metric.shifted(metric.fingerprint(a), metric.fingerprint(b))
+    assert scores.tolist() == pytest.approx([expected(shift) for shift in range(9)], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["attention-std", "attention-std-detrended"])
+def test_mirrored_curves_are_at_the_end_of_the_range(name: str) -> None:
+    """Rounding leads neither score out of it, of a pair alone or among others."""
+    metric, curves = fpcore.metric(name), np.random.default_rng(0).random((200, 8))
+    taken = [
+        Fingerprint(name, metric.version, "", "", {"query": way * curve})
+        for curve in curves
+        for way in (1, -1)
+    ]
+    pairs = np.arange(400).reshape(200, 2)
+    together = metric.pair_similarities(taken, pairs)
+    alone = np.array([metric.similarity(taken[a], taken[b]) for a, b in pairs])
+    for scores in (together, alone):
+        assert scores.min() == -1.0
+        assert scores.max() < -1.0 + 1e-12
+
+
+def test_a_curve_that_is_not_finite_is_named() -> None:
+    metric = fpcore.metric("attention-std-detrended")
+    taken = [
+        Fingerprint(metric.name, metric.version, "", "", {"query": np.ones(8), "key": np.full(8, last)})
+        for last in (1.0, np.nan)
+    ]
+    taken[0].arrays["query"][3] = taken[1].arrays["query"][3] = 2.0
+    with pytest.raises(NotComparable, match="key: the curve is not finite"):
+        metric.similarity(*taken[::-1])
+
+
+def test_means_of_experts_are_shown_of_mixtures_alone() -> None:
+    metric = fpcore.metric("ffn-std")
+    assert set(metric.fingerprint(model(seed=1)).arrays) == {"gate", "up", "down"}
+    two = metric.fingerprint(model("qwen2_moe", seed=1, num_experts=2)).arrays
+    assert {"gate.mean_of_experts", "up.mean_of_experts", "down.mean_of_experts"} < set(two)
 
 
 def scaled_by_depth(seed: int) -> MemoryCheckpoint:
@@ -117,4 +155,4 @@ def test_metrics_of_whole_tensors_refuse_stored_fingerprints() -> None:
     metric = fpcore.metric("weight-distance")
     a = metric.fingerprint(model())
     with pytest.raises(fpcore.BadCheckpoint, match="weight-distance needs the checkpoint"):
-        metric.similarity(a, fpcore.Fingerprint(a.metric, a.version, "stored", "x", {}))
+        metric.similarity(a, Fingerprint(a.metric, a.version, "stored", "x", {}))

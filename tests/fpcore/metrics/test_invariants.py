@@ -11,10 +11,11 @@ import torch
 from test_metrics import model, score
 
 import fpcore
-from fpcore import MemoryCheckpoint, NotComparable
+from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
 from fpcore.features.assignment import in_order
 from fpcore.features.layer_weights import layers_of
 from fpcore.features.shared_tokens import embedding_rows
+from fpcore.metrics import invariants
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,33 @@ def test_invariant_terms_by_definition(tokenizer: Path) -> None:
     assert score("invariant-terms", a, a) == pytest.approx(1.0, abs=1e-5)
 
 
+def test_terms_of_two_layers_are_enough_and_fit_into_float32(tokenizer: Path) -> None:
+    metric = fpcore.metric("invariant-terms")
+    base = with_tokenizer(model(seed=1, num_hidden_layers=2), tokenizer)
+    large = {name: base.read(name) * 1e12 for name in base.tensors}
+    for each in (base, MemoryCheckpoint("large", "large", base.config, large, tokenizer)):
+        found = metric.fingerprint(each)
+        terms = [array for name, array in found.arrays.items() if name != "keys"]
+        assert len(terms) == 6
+        assert all(term.dtype == np.float32 and np.abs(term).max() == 1.0 for term in terms)
+        assert metric.similarity(found, metric.fingerprint(base)) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_rounding_leads_no_mean_of_terms_out_of_its_range() -> None:
+    metric, rng = fpcore.metric("invariant-terms"), np.random.default_rng(0)
+    keys, found = np.arange(20.0), []
+    for terms in rng.normal(size=(40, 6, 20, 20)).astype(np.float32):
+        one, other = (
+            Fingerprint(
+                metric.name, metric.version, "", "", {"keys": keys, **dict(zip("abcdef", way, strict=True))}
+            )
+            for way in (terms, -terms)
+        )
+        found += [metric.similarity(one, one), -metric.similarity(one, other)]
+    assert max(found) == 1.0
+    assert min(found) > 1.0 - 1e-6
+
+
 def effective(values: np.ndarray) -> int:
     shares = values / values.sum()
     return int(np.ceil(np.exp(-(shares * np.log(shares)).sum())))
@@ -83,6 +111,53 @@ def test_spectra_by_definition() -> None:
     assert score("attention-spectra", a, a) == 1.0
     assert score("attention-spectra-dcor", a, a) == pytest.approx(1.0)
     assert 0.5 < score("attention-spectra-dcor", a, b) < 1.0
+
+
+@pytest.mark.parametrize("name", ["attention-spectra", "attention-spectra-dcor"])
+def test_what_of_a_spectrum_counts(name: str) -> None:
+    metric = fpcore.metric(name)
+
+    def of(*values: float) -> Fingerprint:
+        spectra = np.array([values, values])
+        return Fingerprint(name, metric.version, "", "", {"query_key": spectra, "value_output": spectra})
+
+    base = of(1.0, 0.9, 0.8)
+    for same in (base, of(1e-3, 9e-4, 8e-4), of(1.0, 0.9, 0.8, 0.0)):
+        assert metric.similarity(base, same) == pytest.approx(1.0)
+    assert metric.similarity(base, of(1.0, 0.95, 0.8)) < 1.0
+    with pytest.raises(NotComparable, match="an effective rank of 2; at least 3"):
+        metric.similarity(of(1.0, 0.9), base)
+    with pytest.raises(NotComparable, match="all singular values are equal"):
+        metric.similarity(base, of(1.0, 1.0, 1.0))
+
+
+def test_rounding_leads_no_distance_correlation_beyond_one() -> None:
+    rng = np.random.default_rng(0)
+    spectra = -np.sort(-rng.random((200, 9)), axis=1)
+    of_spectra = invariants.AttentionSpectraDcor().of_spectra
+    found = [
+        of_spectra(values, factor * values) for values, factor in zip(spectra, rng.random(200), strict=True)
+    ]
+    assert max(found) == 1.0
+    assert min(found) > 1.0 - 1e-12
+
+
+def test_as_many_equal_values_are_kept_as_there_are() -> None:
+    for count in range(1, 40):
+        assert len(invariants.up_to_effective_rank(np.repeat([0.3, 0.0], [count, 5]), "")) == count
+
+
+@pytest.mark.parametrize("heads", [2, 4])
+def test_wide_products_are_decomposed_by_their_squares(heads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where some dimensions do the same, so that rounding may leave an eigenvalue below 0."""
+    left, right = 0.1 * np.random.default_rng(0).normal(size=(2, heads, 4, 10)).astype(np.float32)
+    left[:, 1] = left[:, 0]
+    a, b = (each.reshape(-1, 10).astype(np.float64) for each in (left, right))
+    expected = np.linalg.svd(a.T @ b, compute_uv=False)
+    monkeypatch.setattr(invariants, "WIDEST_DECOMPOSED", 0)
+    found = invariants.spectrum(left, right)
+    assert found == pytest.approx(expected[: len(found)], abs=1e-3 * expected[0])
+    assert expected[len(found) :].sum() == pytest.approx(0.0, abs=1e-12)
 
 
 def test_layers_that_were_cut_out_are_skipped() -> None:
@@ -137,7 +212,7 @@ def test_abstentions(tokenizer: Path) -> None:
     zero = model(seed=1)
     tensors = {n: torch.zeros_like(zero.read(n)) if "q_proj" in n else zero.read(n) for n in zero.tensors}
     empty = MemoryCheckpoint("zero", "zero", zero.config, tensors, tokenizer)
-    with pytest.raises(NotComparable, match="all zero"):
+    with pytest.raises(NotComparable, match="query_key of layer 0 is all zero"):
         score("attention-spectra", empty, zero)
     with pytest.raises(NotComparable, match="constant for a token"):
         score("invariant-terms", empty, with_tokenizer(zero, tokenizer))

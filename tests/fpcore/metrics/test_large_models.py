@@ -91,6 +91,29 @@ def test_no_score_depends_on_the_number_of_threads(name: str, tokenizer: Path, a
     assert len(found) == 1
 
 
+#: Layers of each model, or of each pair, that people are told of.
+TOLD: dict[str, tuple[int, ...]] = dict.fromkeys(
+    ("canonical-similarity", "aligned-cka", "unit-matching", "aligned-unit-matching"), (5,)
+)
+TOLD |= dict.fromkeys(("attention-spectra", "attention-spectra-dcor", "attention-values"), (5, 5))
+TOLD |= {"invariant-terms": (2, 2)}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_layers_of_large_models_are_told_of(name: str, tokenizer: Path, as_if_large: None) -> None:
+    models = pair("child", tokenizer)
+    told: list[tuple[int, int]] = []
+
+    def tell(done: int, total: int, what: str) -> None:
+        if what.startswith("layers "):
+            told.append((done, total))
+
+    for one in models:
+        one.told = tell
+    scored(name, *models)
+    assert told == [(done, total) for total in TOLD[name] for done in range(1, total + 1)]
+
+
 def test_layers_are_worked_on_at_a_time_and_told_of() -> None:
     base = model(seed=1)
     base.threads, told = 3, []
@@ -132,9 +155,15 @@ def test_models_of_other_depth_in_blocks(
     a = changed(model(seed=1, num_hidden_layers=6), {}, tokenizer)
     b = changed(model(seed=1, num_hidden_layers=4), {}, tokenizer)
     whole = scored("aligned-cka", a, b)
-    monkeypatch.setattr(matching, "HELD", 1)
-    assert scored("aligned-cka", a, b) == whole
     assert whole == pytest.approx(scored("aligned-cka", b, a), abs=1e-5)
+    told: list[tuple[int, int, str]] = []
+    a.told = lambda done, total, what: told.append((done, total, what.split()[0]))
+    kernels = 2 * 16**2 * 4  # of queries and keys, in float32
+    for held, times in ((1, 4), (2 * kernels, 2), (3 * kernels - 1, 2), (4 * kernels, 1)):
+        monkeypatch.setattr(matching, "HELD", held)
+        told.clear()
+        assert scored("aligned-cka", a, b) == whole
+        assert told == [(done, 6, "layers") for done in range(1, 7)] * times
 
 
 def test_sketches_see_what_second_moments_are() -> None:
@@ -177,6 +206,21 @@ def test_a_sample_of_layers_estimates_the_whole(name: str, tokenizer: Path) -> N
         far.append((found - whole) / found.standard_error)
     assert 0.2 < np.sqrt(np.mean(np.square(far))) < 1.8
     assert len(set(far)) > 6
+
+
+@pytest.mark.parametrize("name", ["attention-spectra", "attention-spectra-dcor"])
+def test_the_error_of_sampled_spectra_is_that_of_a_mean_of_some_layers(name: str) -> None:
+    metric, models = fpcore.metric(name), [model(seed=seed, num_hidden_layers=12) for seed in (1, 2)]
+    a, b = (metric.fingerprint(one) for one in models)
+    for one in models:
+        one.sample = Sample(0.5)
+    found = metric.similarity(*(metric.fingerprint(one) for one in models))
+    assert isinstance(found, Estimate)
+    assert isinstance(metric, invariants.Spectra)
+    some = [metric.of_layers(a, i, b, i) for i in Sample(0.5).places(12, "layers", fewest=6)]
+    assert len(some) == 6
+    assert found == pytest.approx(np.mean(some), rel=1e-12)
+    assert found.standard_error == pytest.approx(np.std(some, ddof=1) * np.sqrt((1 - 6 / 12) / 6), rel=1e-9)
 
 
 def test_a_sampled_p_value_is_that_of_fewer_layers(tokenizer: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -15,6 +16,7 @@ from tiny_models import TINY
 import fpcore
 from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
 from fpcore.features.flat_weights import BLOCK, flat_weights, matrices as matrix_views
+from fpcore.metrics.configuration import as_number
 from fpcore.metrics.depth_profiles import DepthProfile
 
 FLOAT32 = 1e-5  # a hundred times what sums in float32 over 256 entries may be off by
@@ -265,6 +267,14 @@ def test_constant_curves_and_gains_abstain() -> None:
         score("weight-cosine", constant("layers", 0.0), other)
 
 
+@pytest.mark.parametrize("name", ["weight-cosine", "weight-distance"])
+def test_a_model_without_matrices_in_its_layers_abstains(name: str) -> None:
+    base = model(seed=1)
+    vectors = {n: base.read(n) for n, info in base.tensors.items() if len(info.shape) == 1 or "embed" in n}
+    with pytest.raises(NotComparable, match=r"^no weight matrices within layers$"):
+        fpcore.metric(name).fingerprint(MemoryCheckpoint("vectors", "vectors", base.config, vectors))
+
+
 @pytest.mark.parametrize(
     "name", ["attention-std", "ffn-std", "qkv-bias-max", "norm-std", "norm-pearson", "weight-cosine"]
 )
@@ -278,6 +288,12 @@ def test_config_match_counts_equal_fields() -> None:
     assert score("config-match", model(seed=1), model(seed=2)) == 1.0
     assert score("config-match", model(), model(num_hidden_layers=4)) == pytest.approx(0.9)
     assert score("config-match", model(), model("qwen2_moe")) == pytest.approx(0.7)
+
+
+def test_fields_as_numbers() -> None:
+    """Stored fingerprints hold them."""
+    assert as_number("llama") == int(hashlib.sha256(b"llama").hexdigest()[:12], 16)
+    assert [as_number(value) for value in (None, False, True, 4096)] == [-1, 0, 1, 4096]
 
 
 def test_raw_values_are_per_layer_and_json() -> None:
