@@ -192,7 +192,7 @@ def test_abstentions_have_reasons(case: str, tokenizer: Path) -> None:
 
 
 def test_zeros_and_few_units_abstain() -> None:
-    with pytest.raises(NotComparable, match="its CKA is not defined"):
+    with pytest.raises(NotComparable, match="its CKA is undefined"):
         unbiased_cka(np.zeros((4, 8)), np.ones((4, 8)))
     with pytest.raises(NotComparable, match="at least 4"):
         unbiased_cka(np.ones((4, 3)), np.ones((4, 3)))
