@@ -14,8 +14,9 @@ from test_metrics import model
 import fpcore
 from fpcore import MemoryCheckpoint, NotComparable
 from fpcore.features import layer_agreement
-from fpcore.features.layer_agreement import map_cosines, unit_agreement, units_of
+from fpcore.features.layer_agreement import Agreement, map_cosines, unit_agreement, units_of
 from fpcore.features.layer_weights import Block, FeedForward
+from fpcore.metrics import alignment
 
 NAME = "canonical-similarity"
 ZOO = Path(__file__).parents[3] / "benchmark" / "zoo" / "weights"
@@ -192,6 +193,39 @@ def test_the_search_finds_nothing_where_nothing_is(monkeypatch: pytest.MonkeyPat
         assert block.gate is not None
         mixed = Block(block.gate[order], block.up[order], block.down[order])
         assert unit_agreement(units_of(block), units_of(mixed), None)[1] > 0.95
+
+
+def test_stored_order_counts_for_models_too_far_apart_to_be_matched(tokenizer: Path) -> None:
+    a, far = changed(model(seed=1), {}, tokenizer), noisy(model(seed=1), 2.0)
+    stored, shuffled = (score(NAME, a, changed(each, {}, tokenizer)) for each in (far, shuffled_units(far)))
+    assert stored > shuffled + 0.05
+
+
+@pytest.mark.parametrize(
+    ("plain", "matched", "expected"),
+    [
+        # By more than the margin of 0.1 for attention, and not for feed-forward; as means over layers.
+        ([[0.9, 0.25], [0.3, 0.27]], [[0.1, 0.2], [-0.1, 0.2]], (0.6 + 0.2) / 2),
+        ([[0.5, -np.inf], [0.5, -np.inf]], [[0.45, 0.4], [0.1, 0.3]], (0.5 + 0.35) / 2),
+        ([[0.0, 0.0], [0.0, 0.0]], [[1.0 + 1e-7, 1.0], [1.0, 1.0]], 1.0),
+        ([[-np.inf, -1.2], [-np.inf, -1.2]], [[-1.1, -1.0], [-1.1, -1.0]], -1.0),
+    ],
+)
+def test_blocks_as_stored_or_matched(
+    plain: list[list[float]],
+    matched: list[list[float]],
+    expected: float,
+    tokenizer: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What comes of the agreement of two layers, for attention and feed-forward each."""
+    layers = iter([Agreement(*map(np.array, layer)) for layer in zip(plain, matched, strict=True)])
+    monkeypatch.setattr(alignment, "agreement", lambda *_: next(layers))
+    a, b = (changed(model(seed=seed, num_hidden_layers=2), {}, tokenizer) for seed in (1, 2))
+    metric = fpcore.metric(NAME)
+    assert metric.similarity(metric.fingerprint(a), metric.fingerprint(b)) == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 needs_zoo = pytest.mark.skipif(not ZOO.is_dir(), reason="the controlled models are not in this checkout")

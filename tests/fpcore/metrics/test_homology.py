@@ -13,7 +13,8 @@ from test_metrics import model
 
 import fpcore
 from fpcore import MemoryCheckpoint, NotComparable
-from fpcore.metrics.homology import layer_correspondence
+from fpcore.features.layer_weights import layers_of
+from fpcore.metrics.homology import layer_correspondence, unit_products
 
 ZOO = Path(__file__).parents[3] / "benchmark" / "zoo" / "weights"
 
@@ -76,6 +77,10 @@ def test_products_by_definition(tokenizer: Path) -> None:
         right = products(b, 3)[index]
         cosine = np.sum(left * right) / np.linalg.norm(left) / np.linalg.norm(right)
         assert table[1, 3] == pytest.approx(cosine, abs=1e-5)
+
+
+def test_products_take_four_bytes_a_number() -> None:
+    assert {each.dtype for each in unit_products(layers_of(model())[0])} == {np.dtype(np.float32)}
 
 
 def test_it_needs_tokens(tokenizer: Path) -> None:

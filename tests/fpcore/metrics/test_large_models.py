@@ -155,9 +155,15 @@ def test_models_of_other_depth_in_blocks(
     a = changed(model(seed=1, num_hidden_layers=6), {}, tokenizer)
     b = changed(model(seed=1, num_hidden_layers=4), {}, tokenizer)
     whole = scored("aligned-cka", a, b)
-    monkeypatch.setattr(matching, "HELD", 1)
-    assert scored("aligned-cka", a, b) == whole
     assert whole == pytest.approx(scored("aligned-cka", b, a), abs=1e-5)
+    told: list[tuple[int, int, str]] = []
+    a.told = lambda done, total, what: told.append((done, total, what.split()[0]))
+    kernels = 2 * 16**2 * 4  # of queries and keys, in float32
+    for held, times in ((1, 4), (2 * kernels, 2), (3 * kernels - 1, 2), (4 * kernels, 1)):
+        monkeypatch.setattr(matching, "HELD", held)
+        told.clear()
+        assert scored("aligned-cka", a, b) == whole
+        assert told == [(done, 6, "layers") for done in range(1, 7)] * times
 
 
 def test_sketches_see_what_second_moments_are() -> None:

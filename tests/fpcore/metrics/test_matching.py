@@ -20,6 +20,7 @@ from fpcore.features import assignment, shared_tokens
 from fpcore.features.cka import unbiased_cka
 from fpcore.features.layer_weights import layers_of
 from fpcore.features.p_values import log_p_of_agreements, log_p_of_order
+from fpcore.metrics import matching
 from fpcore.metrics.homology import homology
 
 UNITS = 24
@@ -104,6 +105,50 @@ def test_a_sample_of_wide_layers_is_fair(monkeypatch: pytest.MonkeyPatch) -> Non
     assert score("unit-matching", a, hidden) < 4
 
 
+@pytest.mark.parametrize(("most", "count"), [(30, 30), (10, 30), (20, 30)])
+def test_agreements_of_a_sample_have_a_smaller_chance(
+    most: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of some units among all of the other model, a share of the mean of one agreement is left."""
+    monkeypatch.setattr(assignment, "MOST_UNITS", most)
+    up, down = np.random.default_rng(1).normal(size=(2, count, 8))
+    other = down[np.random.default_rng(2).permutation(count)]
+    k = int((matching.matched(up, up) == matching.matched(down, other)).sum())
+    assert matching.of_some((up, down), (up, down)) == pytest.approx(
+        log_p_of_agreements(most, most / count), rel=1e-12
+    )
+    if most == count:
+        assert matching.of_some((up, down), (up, other)) == pytest.approx(log_p_of_agreements(k))
+
+
+def test_a_sample_as_large_as_the_stream_is_sought_in_both_directions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(assignment, "MOST_UNITS", 16)
+    a, b = model(seed=1), shuffled_units(noisy(model(seed=1), 1.0))
+    metric, apart = fpcore.metric("aligned-unit-matching"), 0
+    assert isinstance(metric, matching.AlignedUnitMatching)
+    for x, y in [
+        *zip(layers_of(a), layers_of(b), strict=True),
+        *zip(layers_of(b), layers_of(a), strict=True),
+    ]:
+        blocks = [(layer.experts[0].up, layer.experts[0].down) for layer in (x, y)]
+        forth, back = matching.of_some(*blocks), matching.of_some(*blocks[::-1])
+        assert metric.log_p(x.experts[0], y.experts[0]) == max(forth, back)
+        apart += forth != back
+    assert apart
+
+
+def test_of_many_experts_no_layer_has_a_p_value_beyond_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = fpcore.metric("unit-matching")
+    assert isinstance(metric, matching.UnitMatching)
+    layer = layers_of(model("qwen2_moe", seed=2, shared_expert_intermediate_size=12))[0]
+    for log_p, pairs in ((-10.0, 25), (-0.5, 25)):
+        monkeypatch.setattr(metric, "log_p", lambda x, y, log_p=log_p: log_p)
+        assert len(layer.experts) == 5
+        assert metric.of_layers(layer, layer) == min(0.0, log_p + math.log(pairs))
+
+
 def turned(base: MemoryCheckpoint, matrix: torch.Tensor, file: Path) -> MemoryCheckpoint:
     """The residual stream in another basis; right for norms only if `matrix` is a permutation."""
     tensors = {}
@@ -143,6 +188,16 @@ def test_the_bound_on_random_maps_holds() -> None:
     assert homology(np.eye(12)) > 20
 
 
+@pytest.mark.parametrize("n", [3, 12, 40])
+def test_a_signed_permutation_pays_for_the_search_among_all(n: int) -> None:
+    """The bound by hand: the moments of a standard normal number, times 2^n n! permutations, times two."""
+    turned = np.roll(np.diag(np.where(np.arange(n) % 2, -1.0, 1.0)), 1, axis=0)
+    assert np.trace(turned) == 0.0
+    log_p = -(n**2) / 2 + math.log(2**n * math.factorial(n)) + math.log(2)
+    assert homology(turned) == pytest.approx(max(0.0, -log_p / math.log(10)), rel=1e-12)
+    assert homology(np.eye(n)) == pytest.approx(max(0.0, (n**2 / 2 - math.log(2)) / math.log(10)), rel=1e-12)
+
+
 def test_depths_that_differ(tokenizer: Path) -> None:
     whole, short = model(seed=1, num_hidden_layers=6), model(seed=1, num_hidden_layers=4)
     kept = (0, 2, 3, 5)
@@ -179,7 +234,7 @@ def test_a_dense_model_and_its_mixture_are_matched_expert_by_expert() -> None:
 ABSTAINS = {
     "few tokens": ("embedding-homology", {"hidden_size": 48}, "40 tokens in common for 48 dimensions"),
     "width": ("embedding-homology", {"hidden_size": 32}, r"different width \(16 and 32\)"),
-    "units": ("unit-matching", {"intermediate_size": 32}, "feed-forward blocks of different shape"),
+    "units": ("unit-matching", {"intermediate_size": 32}, r"different shape \(\(24, 16\) and \(32, 16\)\)"),
     "depth": ("aligned-unit-matching", {"num_hidden_layers": 4}, r"different depths \(5 and 4 layers\)"),
 }
 
@@ -189,6 +244,20 @@ def test_abstentions_have_reasons(case: str, tokenizer: Path) -> None:
     name, changes, reason = ABSTAINS[case]
     with pytest.raises(NotComparable, match=reason):
         score(name, changed(model(), {}, tokenizer), changed(model(**changes), {}, tokenizer))
+
+
+def test_it_takes_more_tokens_than_dimensions(tmp_path: Path) -> None:
+    for count in (16, 17):
+        file = tmp_path / f"{count}.json"
+        file.write_text(
+            json.dumps({"model": {"type": "BPE", "vocab": {f"word{i}": i for i in range(count)}}})
+        )
+        a, b = (changed(model(seed=seed), {}, file) for seed in (1, 2))
+        if count == 17:
+            assert score("embedding-homology", a, b) >= 0.0
+        else:
+            with pytest.raises(NotComparable, match="16 tokens in common for 16 dimensions"):
+                score("embedding-homology", a, b)
 
 
 def test_zeros_and_few_units_abstain() -> None:
