@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
 
+import typer
 from typer.core import TyperArgument, TyperCommand
 
 __all__ = ["Verb"]
 
 
+class Pages(Protocol):
+    """What is asked of the library's formatter, whose class is private."""
+
+    def section(self, name: str) -> AbstractContextManager[None]:
+        """Indent what is written below a heading."""
+
+    def write_dl(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Write names and what they mean in two columns."""
+
+
 class Verb(TyperCommand):
     """A command whose help says ``RUN`` where the library writes ``RUN <list[Path]>``."""
 
-    # The library's classes of contexts and formatters are private: hence Any.
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def format_options(self, ctx: typer.Context, formatter: Pages) -> None:  # type: ignore[override]
         """Write the sections of arguments and of options."""
         arguments, options = [], []
         for parameter in self.get_params(ctx):
