@@ -184,7 +184,7 @@ def test_missing_left_over_and_wrong_tensors_are_refused_in_one_line() -> None:
     with pytest.raises(BadCheckpoint, match=r"^more: .*layers\.7\.mlp\.up_proj\.weight.*correct its config$"):
         load_model(more)
     wrong = changed(model, "wrong", {"model.norm.weight": torch.ones(15)})
-    with pytest.raises(BadCheckpoint, match=r"^wrong: .*another shape.*model\.norm\.weight"):
+    with pytest.raises(BadCheckpoint, match=r"^wrong: .*in a shape other.*model\.norm\.weight"):
         load_model(wrong)
 
 
@@ -203,7 +203,7 @@ def with_config(base: Checkpoint, **changes: Any) -> MemoryCheckpoint:
     ("changes", "reason"),
     [
         ({"model_type": "chatglm"}, "cannot run the model type 'chatglm' without foreign code"),
-        ({"is_encoder_decoder": True}, "no causal language model"),
+        ({"is_encoder_decoder": True}, "not a causal language model"),
     ],
 )
 def test_what_cannot_be_run_abstains(changes: dict[str, Any], reason: str) -> None:
@@ -290,7 +290,7 @@ def test_devices_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     tiny("qwen2").save(tmp_path)
     assert fpcore.open_checkpoint(tmp_path).device == "cpu"
     for name in ("gpu", "cpu:1", "cuda:x", ""):
-        with pytest.raises(NoDevice, match="is no device"):
+        with pytest.raises(NoDevice, match="is not a device"):
             fpcore.open_checkpoint(tmp_path, device=name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(NoDevice, match="finds no CUDA device here"):

@@ -305,7 +305,7 @@ def test_keep_leaves_files_with_holes_where_they_are(hub: LoopbackHub, saved: Pa
 @pytest.mark.parametrize(
     ("here", "location", "said"),
     [
-        ("https://8.8.8.8/a", "http://8.8.8.8/a", "in the clear"),
+        ("https://8.8.8.8/a", "http://8.8.8.8/a", "to an unencrypted"),
         ("https://8.8.8.8/a", "file:///etc/passwd", "not a web address"),
         ("https://8.8.8.8/a", "https://127.0.0.1/a", "a private address"),
         ("https://8.8.8.8/a", "https://169.254.169.254/latest/meta-data", "a private address"),

@@ -160,4 +160,4 @@ def test_an_adapter_directory_is_opened_on_its_base(tmp_path: Path) -> None:
             assert model.name == "adapter"
             assert model.digest != base.digest
     (folder / "adapter_config.json").write_text(json.dumps(settings | {"peft_type": "IA3"}))
-    refused("an adapter of kind IA3, which is not read")
+    refused("an adapter of kind IA3, which is not supported")
