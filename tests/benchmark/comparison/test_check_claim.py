@@ -177,7 +177,7 @@ def test_terminal_pages_and_the_gate(calibrated: Calibrated, tmp_path: Path) -> 
 
 def test_bad_use(calibrated: Calibrated, model: Path) -> None:
     for more, words in (
-        ((), "states no base"),
+        ((), "no base is stated"),
         (("--base", str(model)), "the base is the model itself"),
         (("--base", "nowhere"), "nowhere: no such file"),
         (("--base", "f0", "--confidence", 2), "--confidence"),

@@ -142,7 +142,7 @@ def test_bad_use(evaluated: Evaluated, tmp_path: Any) -> None:
     catalog = load_catalog(evaluated.catalog)
     with pytest.raises(UsageError, match="no model in this folder"):
         name_candidates(catalog, str(tmp_path))
-    with pytest.raises(UsageError, match="nothing but f0"):
+    with pytest.raises(UsageError, match="only f0 itself"):
         find_parents("f0", "f0", calibration=evaluated.run, catalog=catalog, cache=tmp_path)
     with pytest.raises(UsageError, match="--confidence"):
         find_parents("f0", "f1", calibration=evaluated.run, catalog=catalog, confidence=2)
