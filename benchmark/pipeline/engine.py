@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["KILLED", "Elsewhere", "Engine"]
 
 #: Why a unit is lost.
-KILLED: Final = "the process that did it was killed, twice; if memory ran out, take fewer --workers"
+KILLED: Final = "the process running it was killed twice; if memory ran out, use fewer --workers"
 
 # Work in this process is watched for so long; others are started for at least so much work that is left.
 LOOK_SECONDS: Final = 1.0
@@ -63,14 +63,22 @@ class Engine(Generic[State]):
         Processes; no result depends on it.
     cluster : Elsewhere, optional
         Does what can be done elsewhere, instead of other processes.
+    started : bool
+        Whether the processes are there already.
     """
 
     def __init__(
-        self, start: Callable[[], State], workers: int, cluster: Elsewhere[State] | None = None
+        self,
+        start: Callable[[], State],
+        workers: int,
+        cluster: Elsewhere[State] | None = None,
+        *,
+        started: bool = False,
     ) -> None:
         self._start = start
         self._workers = workers
         self._cluster = cluster
+        self._started = started
         self._token = uuid.uuid4().hex
         self._here: State | None = None
 
@@ -141,7 +149,7 @@ class Engine(Generic[State]):
             return
         left = list(range(len(units)))
         begun = time.perf_counter()
-        while left:
+        while left and not self._started:
             place = left.pop(0)
             yield place, work(self.here, units[place])
             spent = time.perf_counter() - begun

@@ -214,5 +214,5 @@ def _inside(rows: Raw, first: int, part: Rectangle) -> Raw:
 
 def _named(model: Checkpoint, view: RoleView, error: BadCheckpoint) -> BadCheckpoint:
     return BadCheckpoint(
-        f"{model.name}: tensor {view.source} {error}; such weights cannot be measured, fetch them again"
+        f"{model.name}: tensor {view.source} {error}; such weights cannot be measured; fetch them again"
     )
