@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Final, Literal, TypeVar
 
 import joblib
+from joblib.externals.loky import process_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 __all__ = [
@@ -30,6 +31,9 @@ Found = TypeVar("Found")
 PROCESS_DIED: Final = BrokenProcessPool
 """What is raised where a process that works for this one was killed: all of them are gone then."""
 REPLACED: Final = "A worker stopped while some jobs were given to the executor"
+HELD: Final = 1 << 30
+"""Bytes by which a process may grow before joblib replaces it. By joblib's own limit of 0.3 GB, which imports
+reach, every step of a run began with new processes, and each of these with seconds of imports."""
 LOOK_SECONDS: Final = 0.5
 """Between two looks of a process whether the one that it works for is still there."""
 
@@ -78,6 +82,7 @@ def interrupts_held() -> Iterator[None]:
 def _begin(parent: int) -> None:
     """Be a process that works for another one: a Ctrl-C is for that to answer, and with it this one ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process_executor._MAX_MEMORY_LEAK_SIZE = HELD
     end_with_parent(parent)
 
 

@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Final
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from fpcore.device import usable_threads
 
@@ -20,8 +21,14 @@ OMP: Final = "OMP_NUM_THREADS"
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Hold linear algebra to one thread, without torch: statistics have threads of their own."""
-    with threadpool_limits(1):
+    with _libraries(len(sys.modules)).limit(limits=1):
         yield
+
+
+@lru_cache(maxsize=1)
+def _libraries(_modules: int) -> ThreadpoolController:
+    """The libraries with threads of their own: found in milliseconds, and anew once a module is imported."""
+    return ThreadpoolController()
 
 
 @contextmanager

@@ -137,7 +137,8 @@ def _reader(kind: Hashable) -> Read:
         return _enum_reader(kind)
     if isinstance(kind, type) and is_dataclass(kind):
         return _dataclass_reader(kind)
-    origin, inner = get_origin(kind), get_args(kind)
+    # From numpy 2.5 on, NDArray is an alias that has what it stands for as a value.
+    origin, inner = get_origin(getattr(kind, "__value__", kind)), get_args(kind)
     if origin in (Union, types.UnionType):
         return _optional_reader(inner)
     if origin is Literal:

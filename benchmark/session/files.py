@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ __all__ = ["atomic_path", "read_regular", "write_bytes", "write_json", "write_te
 
 TRIES: Final = 3
 """To make a file in a folder that another process may be removing, because it was empty."""
+NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 def read_regular(path: Path, largest: int) -> bytes:
@@ -50,35 +51,37 @@ def atomic_path(path: Path) -> Iterator[Path]:
     OSError
         It cannot be written, such as on a full disk; `filename` is that of `path`.
     """
+    with _atomic_file(path) as (handle, temporary):
+        os.close(handle)
+        yield temporary
+
+
+@contextmanager
+def _atomic_file(path: Path) -> Iterator[tuple[int, Path]]:
+    """The same, open to be written; whoever takes it closes it."""
     temporary: Path | None = None
     try:
-        temporary = _temporary(path)
-        yield temporary
-        # mkstemp makes private files; results are for others to read, as the umask says.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        handle, temporary = _temporary(path)
+        yield handle, temporary
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise _of_file(error, path, temporary) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _of_file(error, path, temporary) from error
+        raise
 
 
-def _temporary(path: Path) -> Path:
+def _temporary(path: Path) -> tuple[int, Path]:
+    """A new file beside `path`, for others to read as the umask says; its folder is made if need be."""
     for again in range(TRIES, 0, -1):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            return os.open(temporary, NEW, 0o666), temporary
         except FileNotFoundError:
             if again == 1:
                 raise
-        else:
-            os.close(handle)
-            return Path(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
     raise AssertionError("the last try returns or raises")
 
 
@@ -94,8 +97,14 @@ def _of_file(error: OSError, path: Path, temporary: Path | None) -> OSError:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write bytes, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    # A cold cache takes thousands of files: one call to open, write, close and rename each, and no more.
+    with _atomic_file(path) as (handle, _):
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(handle, left) :]
+        finally:
+            os.close(handle)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -84,7 +84,8 @@ def type_nodes(hint: Any) -> list[nodes.Node]:
         return [nodes.reference("", hint.__name__, refid=section_id(hint), internal=True)]
     if hint in PLAIN:
         return [nodes.Text(PLAIN[hint])]
-    origin, parts = get_origin(hint), get_args(hint)
+    # From numpy 2.5 on, NDArray is an alias that has what it stands for as a value.
+    origin, parts = get_origin(getattr(hint, "__value__", hint)), get_args(hint)
     words = isinstance(hint, type) and issubclass(hint, Enum)
     if origin is Literal or words:
         values = [one.value for one in hint] if words else parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -83,6 +84,7 @@ def _token_keys(model: Checkpoint) -> tuple[Array, Index]:
     return np.array(order), np.array([by_key[key] for key in order], dtype=np.int64)
 
 
+@lru_cache(maxsize=1 << 17)  # models of one maker share their vocabulary
 def key_of(token: str) -> float:
     """The number of a token: 48 bits of the sha256 of its text."""
     digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

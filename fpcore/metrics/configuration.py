@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
+from fpcore.features.curve_pairs import Pairs
 from fpcore.fingerprint import Fingerprint
 from fpcore.protocol import INVARIANCES, Cost, Metric
 from fpcore.registry import register
@@ -51,6 +54,11 @@ class ConfigMatch(Metric):
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         return float(np.mean(a.arrays["fields"] == b.arrays["fields"]))
+
+    def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> NDArray[np.float64]:  # noqa: D102
+        fields = np.array([each.arrays["fields"] for each in fingerprints]).reshape(-1, len(FIELDS))
+        scores: NDArray[np.float64] = np.mean(fields[pairs[:, 0]] == fields[pairs[:, 1]], axis=1)
+        return scores
 
 
 def as_number(value: str | int | bool | None) -> float:

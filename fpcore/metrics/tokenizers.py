@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.features.curve_pairs import Pairs
 from fpcore.features.role_values import rows_in_parts
 from fpcore.features.shared_tokens import embedding_rows, embedding_view, shared_tokens, token_keys
 from fpcore.fingerprint import Fingerprint
@@ -63,6 +66,39 @@ class EmbeddingAnchors(Metric):
         left, right = shared_tokens(a.arrays["keys"], b.arrays["keys"])
         products = triangle(a, left) * triangle(b, right)
         return float(np.clip(products.mean(), -1.0, 1.0))
+
+    def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Array:  # noqa: D102
+        scores = np.full(len(pairs), np.nan)
+        for places in of_equal_keys(fingerprints, pairs):
+            some = pairs[places]
+            try:
+                chosen = shared_tokens(*(fingerprints[model].arrays["keys"] for model in some[0]))
+            except NotComparable:  # each pair says why
+                continue
+            left, right = (triangles(fingerprints, *each) for each in zip(some.T, chosen, strict=True))
+            for place, (a, b) in zip(places, some.tolist(), strict=True):
+                if a in left and b in right:
+                    scores[place] = (left[a] * right[b]).mean()
+        clipped: Array = np.clip(scores, -1.0, 1.0)
+        return clipped
+
+
+def triangles(fingerprints: Sequence[Fingerprint], models: Pairs, chosen: Index) -> dict[int, Array]:
+    """`triangle` of each of some models; those that have none are left out."""
+    found: dict[int, Array] = {}
+    for model in np.unique(models).tolist():
+        with suppress(NotComparable):
+            found[model] = triangle(fingerprints[model], chosen)
+    return found
+
+
+def of_equal_keys(fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Iterator[NDArray[np.intp]]:
+    """Places of the pairs whose left models have one vocabulary, and whose right ones too."""
+    known: dict[bytes, int] = {}
+    which = [known.setdefault(each.arrays["keys"].tobytes(), len(known)) for each in fingerprints]
+    both = np.array(which, dtype=np.intp)[pairs] @ [len(known), 1]
+    for one in np.unique(both):
+        yield np.flatnonzero(both == one)
 
 
 def triangle(fingerprint: Fingerprint, chosen: Index) -> Array:
@@ -119,6 +155,9 @@ class EmbeddingNorms(Metric):
         edges = np.linspace(min(x[0], y[0]), max(x[-1], y[-1]), BINS + 1)[1:-1]
         return float(np.minimum(shares(x, edges), shares(y, edges)).sum())
 
+    def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Array:  # noqa: D102
+        return np.array([self.similarity(fingerprints[a], fingerprints[b]) for a, b in pairs.tolist()])
+
 
 def shares(ascending: NDArray[np.floating], edges: Array) -> Array:
     """Share of values in each bin between inner `edges`."""
@@ -152,3 +191,9 @@ class TokenizerOverlap(Metric):
         x, y = a.arrays["keys"], b.arrays["keys"]
         common = len(x) if np.array_equal(x, y) else len(np.intersect1d(x, y, assume_unique=True))
         return common / (len(x) + len(y) - common)
+
+    def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Array:  # noqa: D102
+        scores = np.empty(len(pairs))
+        for places in of_equal_keys(fingerprints, pairs):
+            scores[places] = self.similarity(*(fingerprints[model] for model in pairs[places[0]]))
+        return scores

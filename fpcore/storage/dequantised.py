@@ -208,6 +208,7 @@ def packed_weights(view: TensorSource, tensors: Mapping[str, TensorInfo]) -> dic
     found: dict[str, StoredWeight] = {}
     if method_of(view) in NOT_READ:
         return found
+    rest = dict(tensors)
     for recognise in (
         lambda rest: bitsandbytes_weights(view, rest),
         lambda rest: awq_or_gptq(rest, config),
@@ -219,9 +220,11 @@ def packed_weights(view: TensorSource, tensors: Mapping[str, TensorInfo]) -> dic
         lambda rest: mlx_weights(rest, config),
         scaled_weights,
     ):
-        taken = {part for weight in found.values() for part in weight.parts}
-        rest = {name: info for name, info in tensors.items() if name not in taken}
-        found.update({weight.name: weight for weight in recognise(rest)})
+        more = {weight.name: weight for weight in recognise(rest)}
+        if more:  # most models have nothing of most formats
+            found.update(more)
+            taken = {part for weight in more.values() for part in weight.parts}
+            rest = {name: info for name, info in rest.items() if name not in taken}
     return found
 
 

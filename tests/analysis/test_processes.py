@@ -12,9 +12,17 @@ from typing import Any
 
 import joblib
 import pytest
+from joblib.externals.loky import process_executor
 
 from analysis import processes
-from analysis.processes import LOOK_SECONDS, PROCESS_DIED, REPLACED, in_processes, quiet_about_workers
+from analysis.processes import (
+    HELD,
+    LOOK_SECONDS,
+    PROCESS_DIED,
+    REPLACED,
+    in_processes,
+    quiet_about_workers,
+)
 
 
 def doubled(value: list[int]) -> list[int]:
@@ -125,6 +133,7 @@ def test_a_process_looks_after_the_one_it_works_for_from_its_beginning(
     """Whether it is given work or not; and what a terminal interrupts is for that one to answer."""
     looked_after: list[int] = []
     answered: list[tuple[int, object]] = []
+    monkeypatch.setattr(process_executor, "_MAX_MEMORY_LEAK_SIZE", 0)
     monkeypatch.setattr(processes, "end_with_parent", looked_after.append)
     monkeypatch.setattr(processes.signal, "signal", lambda *told: answered.append(told))
     pool = Dying(monkeypatch, 4)
@@ -133,6 +142,8 @@ def test_a_process_looks_after_the_one_it_works_for_from_its_beginning(
     pool.start["initializer"](*pool.start["initargs"])
     assert looked_after == [os.getpid()]
     assert answered == [(signal.SIGINT, signal.SIG_IGN)]
+    # Nor is it replaced for what it imports on its way.
+    assert process_executor._MAX_MEMORY_LEAK_SIZE == HELD
 
 
 class Looking:

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +66,17 @@ def test_what_is_written_reads_back() -> None:
     assert math.isnan(found.line[1])
     assert found.pair == ("y", 3)
     assert found.maybe is None
+
+
+def test_an_array_is_read_by_whatever_name_its_type_has() -> None:
+    """As numpy 2.5 names it, whichever is installed."""
+
+    @dataclass(frozen=True)
+    class Alias:
+        __value__: object
+
+    named = cast("type[npt.NDArray[np.float64]]", Alias(np.ndarray[tuple[int], np.dtype[np.float64]]))
+    assert from_json(named, [0.5, "inf"]).tolist() == [0.5, math.inf]
 
 
 @pytest.mark.parametrize(

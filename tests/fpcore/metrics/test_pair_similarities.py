@@ -20,6 +20,7 @@ TOGETHER = [metric.name for metric in fpcore.metrics() if metric.scores_together
 CURVES = ["attention-std", "attention-std-detrended", "ffn-std", "norm-std", "layer-energy", "qkv-bias-max"]
 GAINS = ["norm-cosine", "norm-pearson"]
 WEIGHTS = ["weight-cosine", "weight-distance"]
+TOKENS = ["embedding-anchors", "embedding-norms", "tokenizer-overlap"]
 ODD = st.sampled_from(["plain", "plain", "plain", "constant", "zero"])
 
 
@@ -45,7 +46,7 @@ def every_pair(n: int) -> np.ndarray:
 
 
 def test_those_that_score_together() -> None:
-    assert sorted(TOGETHER) == sorted([*CURVES, "qkv-bias-std", *GAINS, *WEIGHTS])
+    assert sorted(TOGETHER) == sorted([*CURVES, "qkv-bias-std", *GAINS, *WEIGHTS, *TOKENS, "config-match"])
 
 
 @st.composite
@@ -96,6 +97,28 @@ def test_gains(name: str, shapes: list[tuple[int, int, str, int]], seed: int) ->
             else np.full((depth, width), kind != "zero", float)
             for place, part in enumerate(("attention", "feed_forward"))
             if place != missing - 1
+        }
+        taken.append(Fingerprint(name, metric.version, str(number), str(number), arrays))
+    check(metric, taken, every_pair(len(taken)))
+
+
+@pytest.mark.parametrize("name", [*TOKENS, "config-match"])
+@given(
+    vocabularies=st.lists(st.tuples(st.sampled_from([15, 40, 41, 60]), st.integers(0, 30), ODD), min_size=2),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_vocabularies_and_fields(name: str, vocabularies: list[tuple[int, int, str]], seed: int) -> None:
+    """Vocabularies that are equal, that overlap, and that share too few tokens."""
+    metric, rng = fpcore.metric(name), np.random.default_rng(seed)
+    taken = []
+    for number, (size, first, kind) in enumerate(vocabularies[:6]):
+        values = rng.normal(size=(size, size)) if kind == "plain" else np.zeros((size, size))
+        arrays = {
+            "keys": np.arange(first, first + size, dtype=float),
+            "cosines": values,
+            "norms": np.sort(np.abs(values[0])),
+            "fields": rng.integers(0, 2, 10).astype(float),
         }
         taken.append(Fingerprint(name, metric.version, str(number), str(number), arrays))
     check(metric, taken, every_pair(len(taken)))
