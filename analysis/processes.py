@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, Literal, TypeVar
 
 import joblib
@@ -22,6 +22,7 @@ __all__ = [
     "in_processes",
     "interrupts_held",
     "quiet_about_workers",
+    "started_meanwhile",
     "worker_processes",
 ]
 
@@ -77,6 +78,26 @@ def interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def started_meanwhile(n: int, load: Callable[[], None]) -> Iterator[None]:
+    """Have processes start while the block runs; at its end they are there, and have loaded what they need.
+
+    Parameters
+    ----------
+    n : int
+        How many; 2 or more.
+    load : callable
+        Called in each of them; a function of a module, so that other processes find it.
+    """
+    jobs = worker_processes(n, "generator_unordered")
+    with interrupts_held():
+        started: Iterator[None] = jobs(joblib.delayed(load)() for _ in range(n))
+    yield
+    with suppress(PROCESS_DIED):  # whoever has work for them starts them again
+        for _ in started:
+            pass
 
 
 def _begin(parent: int) -> None:

@@ -63,14 +63,22 @@ class Engine(Generic[State]):
         Processes; no result depends on it.
     cluster : Elsewhere, optional
         Does what can be done elsewhere, instead of other processes.
+    started : bool
+        Whether the processes are there already.
     """
 
     def __init__(
-        self, start: Callable[[], State], workers: int, cluster: Elsewhere[State] | None = None
+        self,
+        start: Callable[[], State],
+        workers: int,
+        cluster: Elsewhere[State] | None = None,
+        *,
+        started: bool = False,
     ) -> None:
         self._start = start
         self._workers = workers
         self._cluster = cluster
+        self._started = started
         self._token = uuid.uuid4().hex
         self._here: State | None = None
 
@@ -141,7 +149,7 @@ class Engine(Generic[State]):
             return
         left = list(range(len(units)))
         begun = time.perf_counter()
-        while left:
+        while left and not self._started:
             place = left.pop(0)
             yield place, work(self.here, units[place])
             spent = time.perf_counter() - begun

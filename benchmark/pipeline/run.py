@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
 import fpcore
 from analysis.columns import COLUMNS
+from analysis.processes import started_meanwhile
 from benchmark.catalog import Catalog, CatalogLike, load_catalog
 from benchmark.pipeline import provenance
 from benchmark.pipeline.checkpoints import Located, locate
@@ -38,6 +41,9 @@ from benchmark.session.locks import locked
 from benchmark.session.session import Session
 
 __all__ = ["carry_out", "extract_all", "run", "start_engine"]
+
+MANY: Final = 100
+"""Models: where so many are to be read for the first time, processes are started before the plan is made."""
 
 
 def run(
@@ -131,21 +137,37 @@ def run(
     place = Path(out) if out else default_out()
     check_settings(RunDirectory(place), request, force=force)
     log = session.cache.pieces / f"{uuid.uuid4().hex}.log"
-    plan = make_plan(
-        loaded,
-        chosen,
-        tier=tier,
-        models=models,
-        limit=limit,
-        pairs_per_lineage_pair=pairs_per_lineage_pair,
-        seed=seed,
-        budget=parsed_budget(budget),
-        network=Network(session, log, sample),
-    )
+    started = models is None and limit is None and _nothing_done(session, loaded, chosen, tier)
+    with started_meanwhile(session.workers, _load) if started else nullcontext():
+        plan = make_plan(
+            loaded,
+            chosen,
+            tier=tier,
+            models=models,
+            limit=limit,
+            pairs_per_lineage_pair=pairs_per_lineage_pair,
+            seed=seed,
+            budget=parsed_budget(budget),
+            network=Network(session, log, sample),
+        )
     if plan.transfer is not None:
         session.progress.say(str(plan))  # what it costs, before it costs anything
     fetching = fpcore.Fetching(session.cache.pieces, keep, log)
-    return carry_out(session, loaded, plan, place, request, fetching=fetching, sample=sample)
+    return carry_out(session, loaded, plan, place, request, fetching=fetching, sample=sample, started=started)
+
+
+def _nothing_done(session: Session, catalog: Catalog, metrics: Sequence[ChosenMetric], tier: str) -> bool:
+    """Whether processes of this machine have many models to read, and the cache has none of the metrics."""
+    if session.workers < 2 or session.dask is not None or tier == "hub":
+        return False
+    here = sum(model.available and not model.remote for model in catalog.models.values())
+    folders = [session.cache.fingerprints / metric.key(session.device) for metric in metrics]
+    return here >= MANY and not any(folder.is_dir() for folder in folders)
+
+
+def _load() -> None:
+    """In a process that will read models: it has come here by importing this module."""
+    import torch  # noqa: F401
 
 
 def carry_out(
@@ -161,6 +183,7 @@ def carry_out(
     fetching: fpcore.Fetching | None = None,
     sample: bool = False,
     processes: Mapping[ChosenMetric, PluginProcess] | None = None,
+    started: bool = False,
 ) -> Run:
     """Do the plan's work and write the run directory.
 
@@ -185,13 +208,15 @@ def carry_out(
         As for `run`.
     processes : mapping of ChosenMetric to PluginProcess, optional
         Those in which metrics run, if they have been started.
+    started : bool
+        Whether the session's own are there already.
 
     Raises
     ------
     UsageError
         Another process writes in that directory.
     """
-    engine = start_engine(session, fetching, sample=sample)
+    engine = start_engine(session, fetching, sample=sample, started=started)
     for metric, process in (processes or {}).items():
         engine.here.lend(metric, process)
     with locked(out, "--out"):
@@ -257,7 +282,11 @@ def _scored(
 
 
 def start_engine(
-    session: Session, fetching: fpcore.Fetching | None = None, *, sample: bool = False
+    session: Session,
+    fetching: fpcore.Fetching | None = None,
+    *,
+    sample: bool = False,
+    started: bool = False,
 ) -> Engine[Workspace]:
     """What does the units of work of one session."""
     cluster = None
@@ -266,7 +295,7 @@ def start_engine(
 
         cluster = Cluster(session.dask, session.device, fetching, sample)
     start = partial(Workspace, session.cache, session.device, fetching, sample=sample)
-    return Engine(start, session.workers, cluster)
+    return Engine(start, session.workers, cluster, started=started)
 
 
 def extract_all(

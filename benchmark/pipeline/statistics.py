@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from types import ModuleType
 from typing import TypeAlias, TypeVar
@@ -33,7 +34,7 @@ from benchmark.session.cache import Cache
 from benchmark.session.packages import source_digest
 from benchmark.zoo.manifest import MANIFEST, SHIPPED
 
-__all__ = ["code_digest", "complete_results", "results_of", "with_catalog_facts"]
+__all__ = ["CatalogKnowledge", "code_digest", "complete_results", "results_of", "with_catalog_facts"]
 
 T = TypeVar("T")
 Known: TypeAlias = Mapping[str, fpcore.Metric] | Mapping[str, MetricDescription]
@@ -62,7 +63,7 @@ def complete_results(
     scores, known, seed, cache, focus, workers, told
         As for `results_of`. What is kept is also named by the catalog, the zoo's manifest and the forgeries.
     catalog, forgeries, notes
-        As for `with_catalog_facts`.
+        As for `CatalogKnowledge.of`.
 
     Returns
     -------
@@ -70,8 +71,12 @@ def complete_results(
     """
 
     def completed() -> Results:
-        summary = results_of(scores, known, seed=seed, cache=cache, focus=focus, workers=workers, told=told)
-        return with_catalog_facts(summary, scores, catalog, forgeries, notes, workers)
+        with ThreadPoolExecutor(1) as beside:  # other processes analyse the scores meanwhile
+            facts = beside.submit(CatalogKnowledge.of, catalog, forgeries, notes)
+            summary = results_of(
+                scores, known, seed=seed, cache=cache, focus=focus, workers=workers, told=told
+            )
+            return with_catalog_facts(summary, scores, facts.result(), workers)
 
     if catalog is not None and not catalog.digest:
         return completed()  # a catalog made in Python: nothing names what it says
@@ -176,12 +181,7 @@ def _digest(*parts: str) -> str:
 
 
 def with_catalog_facts(
-    summary: analysis.Summary,
-    scores: pd.DataFrame,
-    catalog: Catalog | None,
-    forgeries: pd.DataFrame | None,
-    notes: tuple[str, ...] = (),
-    workers: int = 1,
+    summary: analysis.Summary, scores: pd.DataFrame, facts: CatalogKnowledge, workers: int = 1
 ) -> Results:
     """Add to each metric what only the catalog knows: forgeries, runs, families and more.
 
@@ -190,14 +190,10 @@ def with_catalog_facts(
     summary : Summary
         As `results_of` gives it.
     scores : pandas.DataFrame
-    catalog : Catalog or None
-        Where the models stand.
-    forgeries : pandas.DataFrame or None
-        As `benchmark.pipeline.forgeries.forgery_table`.
-    notes : tuple of str
-        Of the score table: they stand first among the warnings of each metric.
+    facts : CatalogKnowledge
+    workers : int
+        Processes; no result depends on it.
     """
-    facts = _CatalogFacts.of(catalog, forgeries, notes)
     frames = dict(iter(scores.groupby("metric", sort=False)))
     given = [(one, frames[one.metric], facts) for one in summary.metrics]
     metrics = in_processes(_with_facts, given, workers)
@@ -205,7 +201,7 @@ def with_catalog_facts(
 
 
 @dataclass(frozen=True)
-class _CatalogFacts:
+class CatalogKnowledge:
     """What a catalog knows of the models of a score table, for every metric."""
 
     far: pd.DataFrame | None
@@ -218,15 +214,25 @@ class _CatalogFacts:
     @classmethod
     def of(
         cls, catalog: Catalog | None, forgeries: pd.DataFrame | None, notes: tuple[str, ...]
-    ) -> _CatalogFacts:
-        """Ask a catalog, if there is one."""
+    ) -> CatalogKnowledge:
+        """Ask a catalog, if there is one.
+
+        Parameters
+        ----------
+        catalog : Catalog or None
+            Where the models stand.
+        forgeries : pandas.DataFrame or None
+            As `benchmark.pipeline.forgeries.forgery_table`.
+        notes : tuple of str
+            Of the score table: they stand first among the warnings of each metric.
+        """
         if catalog is None:
             return cls(None, None, None, {}, forgeries, notes)
         families = {model.id: model.family for model in catalog.models.values()}
         return cls(distances(catalog), runs(catalog), founder_pairs(catalog), families, forgeries, notes)
 
 
-def _with_facts(given: tuple[analysis.MetricSummary, pd.DataFrame, _CatalogFacts]) -> MetricResult:
+def _with_facts(given: tuple[analysis.MetricSummary, pd.DataFrame, CatalogKnowledge]) -> MetricResult:
     """The results of one metric, from its statistics, its scores and the catalog's facts."""
     one, own, facts = given
     decision = deciding_threshold(one)

@@ -214,7 +214,7 @@ class Workspace:
 
     def fingerprint_file(self, key: str, digest: str, suffix: str = ".fingerprint") -> Path:
         """Where the cache keeps a fingerprint, or (``.outcome``) how it came out."""
-        return self.cache.fingerprints / key / digest[:2] / f"{digest}{suffix}"
+        return self.cache.fingerprints / key / f"{digest}{suffix}"
 
 
 def storable(fingerprint: fpcore.Fingerprint) -> bytes | None:

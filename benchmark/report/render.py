@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
 
 from analysis import as_json
+from analysis.processes import started_meanwhile
 from benchmark.report.figure_names import figure_names
 from benchmark.report.markdown import markdown
 from benchmark.report.page import dots_each, page
@@ -79,11 +81,13 @@ def write_report(
     directory = RunDirectory(run.path, run.record)
     record, results, scores = run.record, run.results, run.scores
     _check(directory.path, results, scores)
-    sections = metric_sections(record, results, scores, most=dots_each(results))
-    against = directory.read_against()
     folder = directory.figures
     kept = None if cache is None else cache.figures / f"{_key(directory, record)}.figures"
     drawn = _kept(cache, kept, figure_names(results)) if cache and kept else None
+    apart = drawn is None and workers > 1
+    with started_meanwhile(workers, _load) if apart else nullcontext():
+        sections = metric_sections(record, results, scores, most=dots_each(results))
+        against = directory.read_against()
     drawing = _begun(sections, results, workers) if drawn is None else None
     texts = {
         directory.path / "report.html": page(record, results, scores, sections, against),
@@ -107,6 +111,11 @@ def write_report(
     for stale in {*folder.glob("scores-*.svg"), *folder.glob("*.pdf")} - set(contents):
         stale.unlink()
     return list(contents)
+
+
+def _load() -> None:
+    """In a process that will draw."""
+    import benchmark.report.figures  # noqa: F401
 
 
 def _check(path: Path, results: Results, scores: pd.DataFrame) -> None:

@@ -22,6 +22,7 @@ from analysis.processes import (
     REPLACED,
     in_processes,
     quiet_about_workers,
+    started_meanwhile,
 )
 
 
@@ -144,6 +145,34 @@ def test_a_process_looks_after_the_one_it_works_for_from_its_beginning(
     assert answered == [(signal.SIGINT, signal.SIG_IGN)]
     # Nor is it replaced for what it imports on its way.
     assert process_executor._MAX_MEMORY_LEAK_SIZE == HELD
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_processes_load_what_they_need_while_something_else_is_done(
+    monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """Where one is killed, whoever has work for them starts them anew."""
+    told: list[str] = []
+
+    def worker_processes(n: int, return_as: str) -> Callable[[Iterable[Any]], Iterator[None]]:
+        assert (n, return_as) == (2, "generator_unordered")
+
+        def results(calls: list[Any]) -> Iterator[None]:
+            for call, arguments, named in calls:
+                yield call(*arguments, **named)
+                if killed:
+                    raise PROCESS_DIED("killed")
+
+        def begun(calls: Iterable[Any]) -> Iterator[None]:
+            told.append("begun")
+            return results(list(calls))
+
+        return begun
+
+    monkeypatch.setattr(processes, "worker_processes", worker_processes)
+    with started_meanwhile(2, lambda: told.append("loaded")):
+        told.append("meanwhile")
+    assert told == ["begun", "meanwhile", *["loaded"] * (1 if killed else 2)]
 
 
 class Looking:

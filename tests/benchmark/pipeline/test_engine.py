@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from benchmark.catalog import load_catalog
 from benchmark.pipeline import engine as engine_module
 from benchmark.pipeline.checkpoints import locate
+from benchmark.pipeline.chosen_metric import choose
 from benchmark.pipeline.engine import Engine
+from benchmark.pipeline.run import _nothing_done
+from benchmark.session.session import Session
 
 
 class Shared:
@@ -69,6 +74,24 @@ def test_other_processes_give_the_same_and_share_within_themselves(eager: None) 
     other, _ = run(Engine(partial(Shared, "second"), workers=2), 40)
     assert {one[3] for one in other.values()} == {"second"}
     assert min(one[1] for one in other.values() if one[2] != os.getpid()) == 1
+
+
+def test_where_other_processes_are_there_already_this_one_leaves_them_all_the_work() -> None:
+    found, _ = run(Engine(partial(Shared, "third"), workers=2, started=True), 4)
+    assert [found[place][0] for place in range(4)] == list(range(4))
+    assert os.getpid() not in {one[2] for one in found.values()}
+
+
+def test_processes_are_started_early_for_many_models_of_which_nothing_is_known(tmp_path: Path) -> None:
+    catalog, metrics = load_catalog(), [choose("config-match"), choose("norm-std")]
+    session = Session.start(cache=tmp_path, workers=2)
+    assert _nothing_done(session, catalog, metrics, "zoo")
+    assert not _nothing_done(session, catalog, metrics, "hub")
+    assert not _nothing_done(replace(session, workers=1), catalog, metrics, "zoo")
+    assert not _nothing_done(replace(session, dask="tcp://one:1"), catalog, metrics, "zoo")
+    (session.cache.fingerprints / metrics[1].key(session.device)).mkdir(parents=True)
+    assert not _nothing_done(session, catalog, metrics, "zoo")
+    assert _nothing_done(session, catalog, metrics[:1], "zoo")
 
 
 def test_a_unit_travels_light() -> None:

@@ -116,6 +116,10 @@ def test_tensors_are_shared_out_the_largest_first(pools: list[tuple[int, list[st
     model.threads = 3
     measure(model)
     assert pools[-1][0] == 3
+    two = Noted()
+    two.threads = 2
+    measure(two, [NORM, QUERY])
+    assert pools[-1] == (2, [f"model.{name}.weight" for name in order[1:]])
 
 
 @pytest.mark.parametrize("way", ["one thread", "one reader", "one tensor"])
