@@ -77,7 +77,7 @@ def test_cached_states_by_their_definition() -> None:
     assert score("kv-cache", a, b) == pytest.approx(np.mean([kernel_cka(p, q) for p, q in parts]), rel=1e-3)
     cosines = [(p * q).sum(1) / np.linalg.norm(p, axis=1) / np.linalg.norm(q, axis=1) for p, q in parts]
     assert score("kv-cache-cosine", a, b) == pytest.approx(np.mean(cosines), rel=1e-4)
-    with pytest.raises(NotComparable, match="states of different size"):
+    with pytest.raises(NotComparable, match="states of different sizes"):
         score("kv-cache-cosine", a, stored("qwen2", 0, num_key_value_heads=4))
 
 
