@@ -143,9 +143,7 @@ def _name(value: object) -> tuple[str, str]:
     """A name, and what is wrong with it."""
     if isinstance(value, str):
         hidden = "" if value.isprintable() else next((c for c in value if category(c) in HIDDEN), "")
-        fault = (
-            "with a NUL character" if hidden == "\0" else f"with the character {hidden!a}, which is not shown"
-        )
+        fault = "with a NUL character" if hidden == "\0" else f"with the invisible character {hidden!a}"
         return value, fault if hidden else ""
     if isinstance(value, Integral) and not isinstance(value, bool):
         return str(int(value)), ""
@@ -169,7 +167,7 @@ def real_numbers(values: pd.Series[float], places: pd.Index[int]) -> Floats:
         A score that is no real number, or beyond what a double can hold.
     """
     if pd.api.types.is_complex_dtype(values.dtype):
-        raise BadTable(f"{place(places, 0)} has a complex score; a score must have an order: a real number")
+        raise BadTable(f"{place(places, 0)} has a complex score; scores must be real numbers")
     if pd.api.types.is_numeric_dtype(values.dtype):
         return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
     found = np.empty(len(values))
@@ -187,7 +185,7 @@ def _number(value: object) -> tuple[float, str]:
     if value is None or value is pd.NA or (isinstance(value, str) and text.lower() in MISSING):
         return math.nan, ""
     if isinstance(value, complex):
-        return math.nan, "a complex number; a score must have an order: a real number"
+        return math.nan, "a complex number; scores must be real numbers"
     try:
         number = float(value)  # type: ignore[arg-type]
     except OverflowError:
@@ -197,17 +195,17 @@ def _number(value: object) -> tuple[float, str]:
     if "_" in text:
         return math.nan, "which is not a number"
     if math.isinf(number) and "inf" not in str(value).lower():
-        return math.nan, "beyond what a double can hold (1.8e308)"
+        return math.nan, "too large for a double (at most 1.8e308)"
     if number == 0 and any(digit in text.lower().partition("e")[0] for digit in "123456789"):
-        return math.nan, "nearer to 0 than a double can hold (5e-324)"
+        return math.nan, "too close to 0 for a double (at least 5e-324)"
     return number, ""
 
 
 def _hint(text: str) -> str:
     if "," in text and text.replace(",", "", 1).lstrip("+-").replace(".", "", 1).isdigit():
-        return "; write a decimal point"
+        return "; use a decimal point"
     if text[-1:] in ("j", "i"):
-        return "; a score must have an order: a real number"
+        return "; scores must be real numbers"
     return ""
 
 

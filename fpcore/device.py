@@ -24,14 +24,14 @@ def check_device(name: str) -> str:
     """
     kind, _, number = name.partition(":")
     if kind not in {"cpu", "cuda"} or (number and (kind == "cpu" or not number.isdigit())):
-        raise NoDevice(f"{name!r} is no device; known: cpu, cuda, cuda:0, cuda:1, …")
+        raise NoDevice(f"{name!r} is not a device; known: cpu, cuda, cuda:0, cuda:1, …")
     if kind == "cuda":
         import torch
 
         if not torch.cuda.is_available():
-            raise NoDevice(f"{name}: PyTorch finds no CUDA card here; leave it out to run on the processor")
+            raise NoDevice(f"{name}: PyTorch finds no CUDA device here; leave it out to run on the CPU")
         if number and int(number) >= torch.cuda.device_count():
-            raise NoDevice(f"{name}: there are {torch.cuda.device_count()} cards, counted from 0")
+            raise NoDevice(f"{name}: there are {torch.cuda.device_count()} CUDA devices, counted from 0")
     return name
 
 

@@ -147,7 +147,7 @@ class Fingerprint:
             arrays = {str(name): tensors[name] for name in names}
             facts = [(about[key], kind) for key, kind in FACTS.items()]
             if any(type(fact) is not kind for fact, kind in facts) or len(arrays) != len(names):
-                raise ValueError("its header is of another form")
+                raise ValueError("its header has another form")
         except (SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise BadCheckpoint(f"{where}: not a readable fingerprint ({error}); delete it") from error
         if schema != SCHEMA:

@@ -58,14 +58,14 @@ def parse_json(
     {'layers': 4}
     """
     if len(content) > largest:
-        raise BadCheckpoint(f"{where}: {len(content):,} bytes, too many for {what} ({largest:,} at most)")
+        raise BadCheckpoint(f"{where}: {len(content):,} bytes, too large for {what} ({largest:,} at most)")
     if content.count(b",") + content.count(b"[") + content.count(b"{") > most:
         raise BadCheckpoint(f"{where}: too many values for {what} ({most:,} at most)")
     try:
         value = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise BadCheckpoint(
-            f"{where}: not {what}: byte {error.start:,} is no UTF-8; fetch it again"
+            f"{where}: not {what}: byte {error.start:,} is not UTF-8; fetch it again"
         ) from error
     except RecursionError as error:
         raise BadCheckpoint(f"{where}: not {what}: nested too deep; fetch it again") from error
@@ -103,7 +103,7 @@ def _check(value: object, where: str, what: str, *, surrogates: bool) -> None:
         ]
         if not level:
             return
-    raise BadCheckpoint(f"{where}: not {what}: nested more than {DEEPEST} deep; fetch it again")
+    raise BadCheckpoint(f"{where}: not {what}: nested more than {DEEPEST} levels deep; fetch it again")
 
 
 def _check_texts(item: object, where: str) -> None:
@@ -114,5 +114,5 @@ def _check_texts(item: object, where: str) -> None:
                 part.encode()
             except UnicodeEncodeError as error:
                 raise BadCheckpoint(
-                    f"{where}: {shown(part)} holds half a character (a lone surrogate); correct it"
+                    f"{where}: {shown(part)} contains half a character (a lone surrogate); correct it"
                 ) from error

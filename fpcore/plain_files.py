@@ -41,5 +41,5 @@ def read_file(path: Path, largest: int = LARGEST) -> bytes:
     with open_file(path) as stream:
         content = stream.read(largest + 1)
     if len(content) > largest:
-        raise BadCheckpoint(f"{path}: more than {largest:,} bytes, too many for such a file")
+        raise BadCheckpoint(f"{path}: more than {largest:,} bytes, too large for such a file")
     return content

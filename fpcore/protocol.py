@@ -300,7 +300,7 @@ class Metric(ABC):
         keep_checkpoint: bool = False,
     ) -> Fingerprint:
         """The former name of `make_fingerprint`; deprecated."""
-        warnings.warn("Metric.take is now called make_fingerprint", DeprecationWarning, stacklevel=2)
+        warnings.warn("Metric.take has been renamed make_fingerprint", DeprecationWarning, stacklevel=2)
         return self.make_fingerprint(model, arrays, keep_checkpoint=keep_checkpoint)
 
     def __repr__(self) -> str:

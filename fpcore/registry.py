@@ -159,5 +159,5 @@ def metric(name: str) -> Metric:
     """
     load_metrics()
     if name not in registered:
-        raise KeyError(f"no metric {name!r}; known: {', '.join(sorted(registered))}")
+        raise KeyError(f"unknown metric {name!r}; known: {', '.join(sorted(registered))}")
     return registered[name]

@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compare, metric by metric, the model's interval with the one shown."""
     parser = argparse.ArgumentParser(prog="python -m studies.bayesian", description=__doc__)
     parser.add_argument("tables", nargs="+", type=Path, help="score tables (CSV or parquet)")
-    parser.add_argument("--metrics", nargs="+", help="these alone")
+    parser.add_argument("--metrics", nargs="+", help="only these metrics")
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)

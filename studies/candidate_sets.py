@@ -381,13 +381,17 @@ def main() -> None:
     parser.add_argument("--confidence", type=float, default=0.9)
     parser.add_argument("--metrics", help="names and globs; default: those marked cheap")
     parser.add_argument(
-        "--cost", choices=("look-alike", "independent"), help="what the evidence costs, in place of pools"
+        "--cost",
+        choices=("look-alike", "independent"),
+        help="report the cost of the evidence instead of candidate sets",
     )
-    parser.add_argument("--design", choices=list(DESIGNS), help="simulated tables, in place of a source")
-    parser.add_argument("--tables", type=int, default=5, help="how many of them")
+    parser.add_argument("--design", choices=list(DESIGNS), help="simulated tables instead of a source")
+    parser.add_argument("--tables", type=int, default=5, help="number of simulated tables")
     parser.add_argument("--pool", type=int, help="candidates of a simulated table; default: all of a shape")
-    parser.add_argument("--seed", type=int, default=0, help="of the first simulated table")
-    parser.add_argument("--together-only", action="store_true", help="not each metric by itself")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first simulated table")
+    parser.add_argument(
+        "--together-only", action="store_true", help="only all metrics together, not each by itself"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     asked = parser.parse_args()
     if asked.design:
@@ -399,7 +403,7 @@ def main() -> None:
         _print_studies([summary(found, asked.confidence, asked.design)])
         return
     if not asked.source:
-        parser.error("name a run, a table, or --design")
+        parser.error("give a run, a table, or --design")
     frames = {name: frame for path in asked.source for name, frame in frames_of(path).items()}
     wanted = set(choose_metrics(asked.metrics)) if asked.source[0].is_dir() else set(frames)
     frames = {name: frame for name, frame in frames.items() if name in wanted}

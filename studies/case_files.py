@@ -77,7 +77,7 @@ def run_in_shell(words: list[str]) -> str:
 def main() -> None:
     """Compare, or write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the blocks anew")
+    parser.add_argument("--write", action="store_true", help="rewrite the blocks")
     write = parser.parse_args().write
     differ = []
     for path in sorted(PAGES.glob("*.md")):
@@ -86,7 +86,7 @@ def main() -> None:
             path.write_text(written(page, run_in_shell), encoding="utf-8")
         else:
             differ += [f"{path.name}: {command}" for command in differences(page, run_in_shell)]
-    print("\n".join(differ) or "every block is what its command prints")
+    print("\n".join(differ) or "every block matches what its command prints")
     sys.exit(bool(differ))
 
 

@@ -114,7 +114,7 @@ def main() -> None:
     """Print the tables, or write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("--write", action="store_true", help="put them into the page")
+    parser.add_argument("--write", action="store_true", help="write them into the page")
     given = parser.parse_args()
     made = tables(read_run(given.run))
     print("\n".join(made.values()))

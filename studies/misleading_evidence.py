@@ -350,9 +350,9 @@ def print_misled(found: Iterable[Misled]) -> bool:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m studies.misleading_evidence", description=__doc__)
-    parser.add_argument("--catalogs", type=int, default=60, help="simulated, for each design")
+    parser.add_argument("--catalogs", type=int, default=60, help="simulated tables per design")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--cells", type=int, default=2, help="shapes, of twelve lineages each")
+    parser.add_argument("--cells", type=int, default=2, help="number of shapes, with twelve lineages each")
     asked = parser.parse_args()
     broken = print_misled(
         one

@@ -280,15 +280,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default="",
         help="only mutants of functions that differ from this commit's, at which every one was settled",
     )
-    parser.add_argument(
-        "--unexplained", action="store_true", help="leave out mutants whose reason stands in the list"
-    )
-    parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default %(default)s)")
+    parser.add_argument("--unexplained", action="store_true", help="leave out mutants that the list explains")
+    parser.add_argument("--jobs", type=int, default=2, help="number of processes (default %(default)s)")
     parser.add_argument(
         "--longest", type=float, default=2.0, help="CPU seconds a test may take (default %(default)s)"
     )
     parser.add_argument(
-        "--budget", type=float, default=30.0, help="CPU seconds of tests a mutant (default %(default)s)"
+        "--budget", type=float, default=30.0, help="CPU seconds of tests per mutant (default %(default)s)"
     )
     parser.add_argument(
         "--write", action="store_true", help="write the survivors to the list of equivalent mutants"

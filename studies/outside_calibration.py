@@ -239,17 +239,17 @@ def random_pairs(run: Path, n: int, depths: Sequence[int], cache: Path | None = 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m studies.outside_calibration", description=__doc__)
-    parser.add_argument(
-        "run", nargs="?", type=Path, help="a finished run; without one only what is simulated"
-    )
+    parser.add_argument("run", nargs="?", type=Path, help="a finished run; without one, only the simulations")
     parser.add_argument("--pairs", type=int, default=600, help="independent pairs from outside")
     parser.add_argument(
-        "--cells", default="4x64,12x32,gpt2 6x32,mixtral 6x32", help="parts of names, to leave out"
+        "--cells", default="4x64,12x32,gpt2 6x32,mixtral 6x32", help="parts of names to leave out"
     )
-    parser.add_argument("--catalogs", type=int, default=200, help="simulated, for each design")
+    parser.add_argument("--catalogs", type=int, default=200, help="simulated tables per design")
     parser.add_argument("--random", type=int, default=8, help="random models of each depth")
-    parser.add_argument("--metrics", default="", help="that weigh held-out pairs of the run; default: all")
-    parser.add_argument("--quick", action="store_true", help="a few of everything")
+    parser.add_argument(
+        "--metrics", default="", help="metrics that weigh held-out pairs of the run; default: all"
+    )
+    parser.add_argument("--quick", action="store_true", help="a quick check with a few of everything")
     asked = parser.parse_args()
     pairs, catalogs, random = (9, 3, 2) if asked.quick else (asked.pairs, asked.catalogs, asked.random)
     outside: list[Outside] = []

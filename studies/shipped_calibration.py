@@ -173,7 +173,7 @@ def main() -> None:
     """Make it, or say what differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if it differs")
-    parser.add_argument("--run", type=Path, help="a finished run of these metrics; default: one is made")
+    parser.add_argument("--run", type=Path, help="a finished run of these metrics; default: make one")
     asked = parser.parse_args()
     folder = shipped_calibration()
     with tempfile.TemporaryDirectory() as made:
@@ -186,10 +186,10 @@ def main() -> None:
         if found and not asked.check:
             write_calibration(run, folder)
     size = sum(path.stat().st_size for path in folder.glob("*"))
-    told = f"differs in {', '.join(found)}" if found else "as it is made today"
-    print(f"{folder}: {size:,} bytes, {told}{'; written anew' if found and not asked.check else ''}")
+    told = f"differs in {', '.join(found)}" if found else "up to date"
+    print(f"{folder}: {size:,} bytes, {told}{'; rewritten' if found and not asked.check else ''}")
     for line in out_of_step(folder, load_catalog()):
-        print(f"  out of step: {line}")
+        print(f"  outdated: {line}")
     sys.exit(int(bool(found) and asked.check))
 
 

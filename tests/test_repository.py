@@ -82,7 +82,7 @@ def test_every_csv_is_written_by_what_knows_of_formulas() -> None:
         for path in (ROOT / "benchmark").rglob("*.py")
         if ".to_csv(" in path.read_text(encoding="utf-8")
     }
-    assert writers == {"plain_text.py"}
+    assert writers == {"untrusted_text.py"}
 
 
 def test_no_result_has_the_comparison_of_dataclasses() -> None:

@@ -255,7 +255,7 @@ def dyadic_regression(table: ScoreTable, level: float = 0.95) -> tuple[tuple[Coe
         sd = math.sqrt((g - 1) / g * float(np.square(without - estimate).sum()))
         reason = ""
         if math.isnan(sd):
-            reason = "one lineage holds all that tells of it"
+            reason = "only one lineage has information on it"
         elif worth < FEWEST - 1e-9:  # three equal ones are three, however that is rounded
             reason = f"lineages too uneven: equivalent to {worth:.1f} equal ones; {FEWEST:g} are needed"
         elif sd <= 1e-12:

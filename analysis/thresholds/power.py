@@ -194,7 +194,7 @@ def intraclass_correlation(table: ScoreTable) -> Interval:
     size = np.bincount(lineage)
     n, k = len(rows), len(size)
     if k < 2 or n <= k:
-        reason = "it takes two lineages, and one with two derived pairs, to tell lineages from pairs"
+        reason = "needs two lineages, one of them with two derived pairs, to tell lineages from pairs"
         return Interval.undefined(reason, level=0.95, method=method)
     order = np.unique(table.score[rows], return_inverse=True)[1].astype(np.float64)
     mean = np.bincount(lineage, order) / size

@@ -263,7 +263,7 @@ class Catalog(Shown):
     def _two(self, a: str, b: str) -> tuple[str, str]:
         first, second = self.canonical(a), self.canonical(b)
         if first == second:
-            raise CatalogError(f"{a} and {b} are one model ({first}); a pair needs two")
+            raise CatalogError(f"{a} and {b} are the same model ({first}); a pair needs two")
         return first, second
 
     def pairs(self, ids: Iterable[str] | None = None, *, relation: str | None = None) -> pd.DataFrame:
@@ -299,11 +299,11 @@ class Catalog(Shown):
         zoo/qwen-a-ft-short          zoo/qwen-b independent
         """
         if relation is not None and relation not in RELATIONS:
-            raise CatalogError(f"no relation {relation!r}; known: {', '.join(RELATIONS)}")
+            raise CatalogError(f"unknown relation {relation!r}; known: {', '.join(RELATIONS)}")
         wanted = self.models if ids is None else dict.fromkeys(map(self.resolve, ids))
         for name in wanted:
             if name in self.forged:
-                raise CatalogError(f"{name} is a forgery and stands in no honest pair; leave it out")
+                raise CatalogError(f"{name} is a forgery, which no honest pair may contain; leave it out")
         return pair_table(self.graph, self._one_each(wanted), relation)
 
     def shared_facts(self, ids: Iterable[str]) -> dict[tuple[str, str], frozenset[str]]:
@@ -350,7 +350,7 @@ class Catalog(Shown):
         [0.927, 0.92]
         """
         if len(names) > 2:
-            raise CatalogError(f"{len(names)} models named; scores are published of pairs")
+            raise CatalogError(f"{len(names)} models named; published scores are of single models or pairs")
         outside = {name for one in self.published.values() for name in one.outside}
         asked = {name if name in outside else self.resolve(name) for name in names}
         scores = (score for one in self.published.values() for score in one.scores)

@@ -248,13 +248,13 @@ class _Reader:
                     message = "not valid YAML: a second document begins here; keep one"
                     raise CatalogError((self._problem(event, "", message),))
         if not begun:
-            message = "is empty; a catalog needs `schema: 1` and `models:`"
+            message = "the file the file is empty; a catalog needs `schema: 1` and `models:`"
             raise CatalogError((Problem(self._document.file, 0, "", message),))
 
     def _start(self, event: yaml.CollectionStartEvent, parser: Parser) -> None:
         """A mapping or a list begins."""
         if self._awaits and self._awaits[-1]:
-            self._wrong(event, "key is not text; put it in quotes")
+            self._wrong(event, "a a key is not text; put it in quotes")
             depth = 1
             while depth:  # to its end
                 within = parser.get_event()
@@ -263,9 +263,15 @@ class _Reader:
             self._keys[-1], self._awaits[-1] = _DROPPED, False
             return
         if event.tag not in _WHOLE_TAGS:
-            raise CatalogError((self._problem(event, self._place(), f"the tag {event.tag} is not read"),))
+            raise CatalogError(
+                (
+                    self._problem(
+                        event, self._place(), f"the YAML tag {event.tag} is not supported; remove it"
+                    ),
+                )
+            )
         if len(self._open) == DEEPEST:
-            message = f"not valid: nested more than {DEEPEST} deep"
+            message = f"nested more than {DEEPEST} levels deep"
             raise CatalogError((self._problem(event, "", message),))
         value: dict[str, object] | list[object] = {} if isinstance(event, yaml.MappingStartEvent) else []
         self._value(value, event)
@@ -277,7 +283,7 @@ class _Reader:
         text = event.value
         plain = event.implicit[0] and event.tag is None
         if not text.isprintable() and (hidden := HIDDEN.search(text)):
-            message = f"holds the character {hidden[0]!a}, which is not shown; remove it"
+            message = f"contains the invisible character {hidden[0]!a}; remove it"
             raise CatalogError((self._problem(event, self._place(), message),))
         value = text if event.tag is None and not (plain and text[:1] in _NO_TEXT) else self._typed(event)
         if not (self._awaits and self._awaits[-1]):
@@ -305,7 +311,13 @@ class _Reader:
         """A scalar that may be no text, or bears a tag."""
         text, kind = event.value, _PLAIN_TAGS.get(event.tag) if event.tag not in {None, "!"} else ""
         if kind is None:
-            raise CatalogError((self._problem(event, self._place(), f"the tag {event.tag} is not read"),))
+            raise CatalogError(
+                (
+                    self._problem(
+                        event, self._place(), f"the YAML tag {event.tag} is not supported; remove it"
+                    ),
+                )
+            )
         if not kind:
             if event.tag == "!" or not event.implicit[0]:
                 return text
@@ -313,16 +325,16 @@ class _Reader:
         if kind == "str":
             return text
         if not _PATTERNS[kind].match(text) or len(text) > LONGEST_NUMBER:
-            raise CatalogError((self._problem(event, self._place(), f"{_shown(text)} is no {kind}"),))
+            raise CatalogError(
+                (self._problem(event, self._place(), f"{_shown(text)} is not a valid {kind}"),)
+            )
         if kind in {"null", "bool"}:
             return None if kind == "null" else text == "true"
         if kind == "int":
             return int(text.replace("_", ""))
         number = float(text)
         if math.isinf(number):
-            raise CatalogError(
-                (self._problem(event, self._place(), f"{text} is beyond what a double can hold"),)
-            )
+            raise CatalogError((self._problem(event, self._place(), f"{text} is out of range for a double"),))
         return number
 
     def _value(self, value: object, event: yaml.NodeEvent) -> None:

@@ -50,12 +50,12 @@ def members(family: FamilyForm) -> list[Entry]:
             continue
         twice = sorted(set(fields) & set(family.model))
         if twice:
-            raise FamilyProblem(f"{twice[0]!r} stands in an axis and in the model; keep one")
+            raise FamilyProblem(f"{twice[0]!r} is given both by an axis and by the model; keep one")
         model = _filled({"family": family.name, **family.model, **fields}, point)
         assert isinstance(model, dict)
         found += [model] if family.run is None else _run(model, family.run, point)
     if left_out:
-        raise FamilyProblem(f"leave_out names {left_out[0]}, which is no member")
+        raise FamilyProblem(f"leave_out names {left_out[0]}, which is not a member")
     return found
 
 
@@ -71,7 +71,9 @@ def _points(family: FamilyForm) -> Iterator[tuple[dict[str, object], Entry]]:
         for axis, (_, brought) in zip(family.axes, chosen, strict=True):
             twice = sorted(set(fields) & set(brought))
             if twice:
-                raise FamilyProblem(f"axis {axis!r} brings {twice[0]!r}, which another axis brings; keep one")
+                raise FamilyProblem(
+                    f"axis {axis!r} sets {twice[0]!r}, which another axis also sets; keep one"
+                )
             fields |= brought
         yield point, fields
 
@@ -86,7 +88,7 @@ def _filled(value: object, point: Point) -> object:
         return value
     unknown = sorted({name for name in PLACEHOLDER.findall(value) if name not in point})
     if unknown:
-        raise FamilyProblem(f"{{{unknown[0]}}} in {value!r} is no axis; axes: {', '.join(point)}")
+        raise FamilyProblem(f"{{{unknown[0]}}} in {value!r} is not an axis; axes: {', '.join(point)}")
     whole = PLACEHOLDER.fullmatch(value)
     return point[whole[1]] if whole else PLACEHOLDER.sub(lambda found: str(point[found[1]]), value)
 
@@ -121,7 +123,7 @@ def _source(model: Entry) -> dict[str, object]:
     source = model.get("source")
     if isinstance(source, dict):
         return dict(source)
-    raise FamilyProblem("a run of branches needs the model's source: `source: {hub: org/name}`")
+    raise FamilyProblem("a run made of branches needs the model's source: `source: {hub: org/name}`")
 
 
 def _origin(

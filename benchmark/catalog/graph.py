@@ -21,7 +21,7 @@ __all__ = ["Graph", "Kinship"]
 
 Rows = npt.NDArray[np.intp]
 NOT_STATED = "independence not stated"
-WEIGHTS_ONLY = "kinship inferred from weights only; such a label would be circular"
+WEIGHTS_ONLY = "relation inferred from weights only; such a label would be circular"
 DERIVED, SIBLING, INDEPENDENT, SHARED_INIT, DISTILLED, DISPUTED = range(len(RELATIONS))
 
 
@@ -358,11 +358,11 @@ class Graph:
         if code == SIBLING:
             return f"common founder: {self._names(self.founders[a] & self.founders[b])}"
         if code == SHARED_INIT:
-            return "their founders began from the same random initialisation"
+            return "their founders started from the same random initialisation"
         if code == DISTILLED:
             return f"outputs of one reached the other: {self._names(self.exposure[a] & self.exposure[b])}"
         if code == INDEPENDENT:
-            return "no founder in common, and both founders' independence is stated"
+            return "no common founder, and the founders are stated to be independent"
         doubt = str(self.doubt(np.array([a]), np.array([b]))[0])
         if doubt != NOT_STATED:
             return WEIGHTS_ONLY if doubt == "weights only" else f"dispute {doubt}"
@@ -375,7 +375,7 @@ class Graph:
         more = f" and {len(untold) - 1} more" if len(untold) > 1 else ""
         return (
             f"independence of {first} and {second} is not stated: {untold[0]}{more} needs a from-scratch"
-            " statement on both, or other makers and dates that rule it out"
+            " statement for both, or different makers and dates that rule a link out"
         )
 
     def _names(self, mask: Matrix) -> str:

@@ -133,7 +133,7 @@ def look_at(name: str, revision: str | None) -> OnHub:
         notes = (f"its weights cannot be read as a model ({error})",)
         facts = None if config is None else _facts_by_config(config)
         if facts is not None:
-            notes = (f"{notes[0]}; its shape is that of config.json",)
+            notes = (f"{notes[0]}; its shape is taken from config.json",)
     # Packed elements are no weights: their number says nothing of the model.
     return OnHub(card, facts, None if quantised else parameters, quantised, False, notes)
 
@@ -152,23 +152,23 @@ def stated_derivation(card: HubCard) -> Derivation:
     if card.relation:
         says += f", base_model_relation {card.relation}"
     elif card.inferred:
-        says += f"; the card states no relation, the hub takes it for {card.inferred}"
+        says += f"; the card states no relation, the hub infers {card.inferred}"
     else:
-        says += "; neither card nor hub states a relation"
+        says += "; neither the card nor the hub states a relation"
     bases = tuple(base for base in card.base_models if REPOSITORY.fullmatch(base) and base != card.name)
     method = METHODS.get(relation.lower(), "")
     unclear = ""
     if bases != card.base_models:
         odd = next(base for base in card.base_models if base not in bases)
-        unclear = "it names itself" if odd == card.name else f"{odd!r} is no org/name"
+        unclear = "it names itself" if odd == card.name else f"{odd!r} is not of the form org/name"
     elif not relation:
         unclear = "the relation is not stated"
     elif not method:
-        unclear = f"{relation!r} is no relation that the catalog has a method for"
+        unclear = f"{relation!r} is a relation for which the catalog has no method"
     elif method == "merge" and len(bases) < 2:
         unclear = "a merge has two or more parents, and the card names one"
     elif method != "merge" and len(bases) > 1:
-        unclear = f"it names {len(bases)} bases, and not which of them the weights come from"
+        unclear = f"it names {len(bases)} bases, but not which one the weights come from"
     return Derivation((), "", says, unclear) if unclear else Derivation(bases, method, says)
 
 
@@ -194,7 +194,7 @@ def hub_entry(seen: OnHub, revision: str | None) -> dict[str, object]:
         entry["architecture"] = seen.facts.known()
     if seen.parameters:
         entry["parameters"] = seen.parameters
-    entry["evidence"] = card_evidence(card, "owner, day on which the repository was made, files and config")
+    entry["evidence"] = card_evidence(card, "owner, creation date of the repository, files and config")
     return entry
 
 

@@ -170,7 +170,7 @@ class ImportWork:
         model = self.own.entries[known]
         best = _best_grade(model)
         says = f"in {self.own.file}" + (f" as {known}" if known != text else "")
-        says += f" by evidence of grade {best}" if best else " already"
+        says += f" with evidence of grade {best}" if best else " already"
         self.tell(text, "unchanged", says + self.contradiction(model, name, revision))
 
     def take_over(self, known: str, against: str = "") -> None:
@@ -186,7 +186,7 @@ class ImportWork:
         parents = tuple(parent.id for parent in model.parents)
         self.fresh[known] = _Fresh(entry, parents, model.architecture, model.date)
         best = _best_grade(model)
-        says = f"{self.other.file} holds it" + (f" by evidence of grade {best}" if best else "")
+        says = f"{self.other.file} holds it" + (f" with evidence of grade {best}" if best else "")
         self.tell(known, "taken over", says + against)
         for needed in needed_by(model):
             self.take_over(needed)
@@ -196,12 +196,12 @@ class ImportWork:
         try:
             card = card_of(name, revision)
         except fpcore.BadCheckpoint as error:
-            return f"; what its card says is not known ({error})"
+            return f"; its card could not be read ({error})"
         bases = [self.held(base) or self.elsewhere(base) or base for base in card.base_models if base != name]
         if all(base in self.ancestors(model.id) for base in bases):
             return ""
         has = ", ".join(parent.id for parent in model.parents) if model.parents else "none"
-        has += " (it is said to be from scratch)" if model.from_scratch else ""
+        has += " (stated as trained from scratch)" if model.from_scratch else ""
         says = stated_derivation(card).says
         return (
             f"; contradiction: its card says {says}, the catalog has as parents {has};"
@@ -238,9 +238,9 @@ class ImportWork:
         notes += self.derived(model, seen)
         self.open.discard(model)
         if seen.facts is None and not seen.adapter:
-            notes.append("its shape is not known")
+            notes.append("its shape is unknown")
         if not entry.get("date"):
-            notes.append("its date is not known")
+            notes.append("its date is unknown")
         parents = self.fresh[model].parents
         came = f"from {', '.join(parents)} by {self.method(model)}" if parents else "no parent stated"
         self.tell(model, "written", "; ".join([came, *notes]))
@@ -290,7 +290,7 @@ class ImportWork:
             if self.undated(model, base):
                 fresh.entry.pop("date", None)
                 fresh.date = ""
-                notes.append(f"its repository is older than that of {base}: its date is left out")
+                notes.append(f"its repository is older than that of {base}: no date is given")
         if len(ids) == 1 and fresh.facts is None:
             fresh.facts = self.facts(ids[0])
         return notes

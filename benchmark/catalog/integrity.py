@@ -104,14 +104,14 @@ class _Check:
             for alias in model.aliases:
                 place: Place = ("models", index, "aliases")
                 if alias in self.by_id:
-                    yield self._problem(place, f"alias {alias!r} is itself a model; it is one or the other")
+                    yield self._problem(place, f"alias {alias!r} is also the id of a model; rename one")
                 elif alias in taken:
                     yield self._problem(place, f"duplicate alias {alias!r}, also of {taken[alias]}; keep one")
                 taken.setdefault(alias, model.id)
             source = str(model.source)
             if source in sources and sources[source] != model.id:
                 yield self._problem(
-                    ("models", index, "source"), f"same source as {sources[source]}: one model, one entry"
+                    ("models", index, "source"), f"same source as {sources[source]}; keep one entry per model"
                 )
             sources.setdefault(source, model.id)
             if isinstance(model.source, ZooSource) and not model.recipe:
@@ -128,7 +128,7 @@ class _Check:
             for name, count in Counter(parent.id for parent in model.parents).items():
                 if count > 1:
                     yield self._problem(
-                        (*place, "parents"), f"parent {name!r} stands {count} times; keep one"
+                        (*place, "parents"), f"parent {name!r} is listed {count} times; keep one"
                     )
             merged = [parent for parent in model.parents if parent.method == "merge"]
             if merged and len(model.parents) < 2:
@@ -149,7 +149,7 @@ class _Check:
             for name in sorted(name for name in used if name in self.by_id):
                 yield self._problem(
                     (*place, "recipe"),
-                    f"the recipe uses {name}, which is neither parent nor teacher; add it to one",
+                    f"the recipe uses {name}, which is neither a parent nor a teacher; list it as one",
                 )
 
     def cycles(self) -> Iterator[Problem]:
@@ -211,11 +211,13 @@ class _Check:
                     yield self._problem(("models", index, "parents"), message)
             for within, name in uses:
                 if name in forged - {model.id}:
-                    message = f"{name} is a forgery; nothing comes from one or is aimed at one"
+                    message = (
+                        f"{name} is a forgery, which can be neither a parent nor a target; name another model"
+                    )
                     yield self._problem(("models", index, *within), message)
         for index, dispute in enumerate(self.disputes):
             for name in sorted(forged.intersection(dispute.models)):
-                message = f"{name} is a forgery: there is nothing to dispute; name another"
+                message = f"{name} is a forgery, which cannot be disputed; name another model"
                 yield self._problem(("disputes", index, "models"), message)
 
     def contradictions(self) -> Iterator[Problem]:
@@ -236,8 +238,8 @@ class _Check:
                 if origin in self._ancestors(child):
                     yield self._problem(
                         ("disputes", index, "models"),
-                        f"{child} stands as derived from {origin} on better evidence than weights;"
-                        " drop the parent, or give the dispute another status",
+                        f"{child} is listed as derived from {origin} on better evidence than weights;"
+                        " drop the parent, or change the status of the dispute",
                     )
 
     def _aimed_right(self, model: Model, place: Place, forgery: Forgery) -> Iterator[Problem]:
@@ -263,7 +265,7 @@ class _Check:
 
     def _refers(self, model: Model, name: str, place: Place, what: str) -> Iterator[Problem]:
         if name == model.id:
-            yield self._problem(place, f"{name} is its own {what}; name another model or remove it")
+            yield self._problem(place, f"{name} is listed as its own {what}; name another model or remove it")
         else:
             yield from self._known(name, place, what)
 

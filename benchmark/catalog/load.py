@@ -218,7 +218,7 @@ def _form_problems(error: ValidationError, document: Document, within: Place = (
 def _message(found: ErrorDetails, place: Place) -> str:
     kind, given, context = found["type"], found.get("input"), found.get("ctx", {})
     if kind == "missing":
-        return f"is missing; write `{place[-1]}: …`"
+        return f"missing; write `{place[-1]}: …`"
     if kind == "extra_forbidden":
         return f"unknown field {place[-1]!r}{_meant(str(place[-1]), sorted(_known_fields()))}"
     if kind == "literal_error":

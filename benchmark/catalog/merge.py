@@ -113,7 +113,7 @@ def _same(
     if fields:
         first = f"{elsewhere.file}:{elsewhere.line(there)}"
         differs = f"and differs in {', '.join(fields)}"
-        message = f"{name!r} also stands at {first}, {differs}; keep one, or rename one"
+        message = f"{name!r} also appears at {first}, {differs}; keep one, or rename one"
         raise CatalogError((Problem(document.file, document.line(place), str(place[0]), message),))
 
 

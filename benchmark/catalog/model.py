@@ -82,7 +82,7 @@ SHAPE_KEEPING: Final = frozenset(METHODS) - {
 GRADES: Final = ("publisher", "paper", "card", "weights")
 CALIBRATING_GRADES: Final = frozenset({"publisher", "paper", "card"})
 
-#: frame: an unrelated model made to look like kin of its target. evade: a descendant of its target made to
+#: frame: an unrelated model made to look related to its target. evade: a descendant of its target made to
 #: look unrelated to it. The function is kept in both.
 FORGERIES: Final = ("frame", "evade")
 
@@ -401,11 +401,11 @@ class Dispute:
     id, title : str
         Its name in the catalog, and for people.
     models : tuple of str
-        The models whose kinship is in question, alleged child first.
+        The models whose relation is in question, alleged child first.
     status : str
         One of `STATUSES`.
     claims, replies : tuple of Statement
-        What is said for kinship, and against it.
+        What is said for derivation, and against it.
     controls : tuple of str
         Catalog models named as comparisons.
     settled_by : str

@@ -51,9 +51,12 @@ def _pairs(published: Sequence[Publication], models: Sequence[Model]) -> Iterato
         named = {name for score in publication.scores for name in score.pair}
         for name in publication.outside:
             if name in known or name in alias_of:
-                yield (*place, "outside"), f"{name} is in the catalog; leave it out here"
+                yield (
+                    (*place, "outside"),
+                    f"{name} is in the catalog, so it must not be listed under `outside`; remove it",
+                )
             elif name not in named:
-                yield (*place, "outside"), f"{name} stands in no pair; leave it out here"
+                yield (*place, "outside"), f"{name} appears in no pair; remove it from `outside`"
         seen: set[tuple[object, ...]] = set()
         for number, score in enumerate(publication.scores):
             where: Place = (*place, "scores", number, "pair")
@@ -64,12 +67,20 @@ def _pairs(published: Sequence[Publication], models: Sequence[Model]) -> Iterato
                     yield where, f"{name} is a forgery; published scores are about real models"
                 elif name not in known and name not in publication.outside:
                     close = difflib.get_close_matches(name, known, n=1)
-                    hint = f"did you mean {close[0]!r}? Else" if close else "if the catalog does not hold it,"
+                    hint = (
+                        f"did you mean {close[0]!r}? Otherwise"
+                        if close
+                        else "if the catalog does not have it,"
+                    )
                     yield where, f"unknown model {name!r}; {hint} name it under `outside`"
             key = (score.metric, score.quantity, score.where, frozenset(score.pair))
             if key in seen:
                 pair = " – ".join(score.pair)
-                yield where, f"{score.metric} of {pair} appears twice; keep one, or say `where` each stands"
+                yield (
+                    where,
+                    f"{score.metric} of {pair} appears twice; keep one, or say in `where` where each is"
+                    " published",
+                )
             seen.add(key)
 
 

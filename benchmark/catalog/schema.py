@@ -78,7 +78,7 @@ class EvidenceForm(Form):
         "party's own tag; weights: inferred from weights, which never calibrates"
     )
     source: Where
-    says: Text = Field(description="what it says, in our own words")
+    says: Text = Field(description="what the source says, in our own words")
 
 
 EvidenceList = Annotated[list[EvidenceForm], BeforeValidator(_one_or_many), Field(min_length=1)]
@@ -94,13 +94,15 @@ class FactsForm(Form):
     width: Count | None = None
     heads: Count | None = None
     kv_heads: Count | None = None
-    feed_forward: Count | None = Field(default=None, description="inner width (of one expert, if there are)")
+    feed_forward: Count | None = Field(
+        default=None, description="inner width (of one expert, if there are experts)"
+    )
     experts: Annotated[int, Field(ge=0)] | None = Field(default=None, description="routed experts")
     qkv_bias: bool | None = None
     norm: Literal["rmsnorm", "layernorm"] | None = None
     head_dim: Count | None = None
     vocabulary: Count | None = None
-    tied: bool | None = Field(default=None, description="input and output embedding are one matrix")
+    tied: bool | None = Field(default=None, description="whether input and output embeddings are one matrix")
 
 
 class SourceForm(Form):
@@ -113,7 +115,7 @@ class SourceForm(Form):
         default=None, description="a directory or file on this machine, relative to the catalog's folder"
     )
     unavailable: Text | None = Field(
-        default=None, description="why nobody can fetch the weights: withdrawn, never released"
+        default=None, description="why the weights cannot be fetched, such as withdrawn or never released"
     )
 
     @model_validator(mode="after")
@@ -124,7 +126,7 @@ class SourceForm(Form):
         if places != 1 and not (places == 0 and self.unavailable):
             raise ValueError("give one of hub: org/name, zoo: recipe-name and path: directory")
         if self.hub is None and self.revision is not None:
-            raise ValueError("only a hub source has a revision")
+            raise ValueError("revision is only for a hub source; remove it")
         return self
 
 
@@ -151,19 +153,22 @@ class ForgeryForm(Form):
         description="frame: an unrelated model made to look related to the target; evade: a descendant of "
         "the target made to look unrelated"
     )
-    aimed_at: Name = Field(description="the metric that is to be deceived")
-    target: Name = Field(description="id of the model it is to look like, or unlike")
+    aimed_at: Name = Field(description="the metric to be deceived")
+    target: Name = Field(description="id of the model it should look like, or unlike")
 
 
 class TrainingForm(Form):
     """How a real model was trained, as far as stated: what look-alikes can have in common."""
 
     initialisation: Text | None = Field(
-        default=None, description="name of the random draw: founders of one shape began from the same numbers"
+        default=None,
+        description="name of the random draw, for founders of one shape that started from the same weights",
     )
     seed: Text | int | None = None
-    order: Text | int | None = Field(default=None, description="in which order the corpus was read")
-    schedule: Text | None = Field(default=None, description="optimiser, rates, batches and length, by a name")
+    order: Text | int | None = Field(default=None, description="order in which the corpus was read")
+    schedule: Text | None = Field(
+        default=None, description="name of the schedule: optimiser, learning rates, batches and length"
+    )
     steps: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="optimiser steps since its parent, or since its start"
     )
@@ -178,7 +183,7 @@ class ModelForm(Form):
     source: SourceForm
     aliases: Names = Field(default=[], description="re-uploads and mirrors of the same weights")
     publisher: Text | None = None
-    date: Date | None = Field(default=None, description="first public release")
+    date: Date | None = Field(default=None, description="date of date of first public release")
     corpus: Texts = []
     tokenizer: Text | None = Field(default=None, description="tokenizer family")
     cell: Name | None = Field(default=None, description="a name under `cells`")
@@ -191,8 +196,8 @@ class ModelForm(Form):
     forgery: ForgeryForm | None = None
     evidence: EvidenceList | None = None
     recipe: dict[str, object] | None = None
-    training: TrainingForm | None = Field(default=None, description="a zoo model's recipe says it")
-    family: Text | None = Field(default=None, description="models that differ in known things only")
+    training: TrainingForm | None = Field(default=None, description="a zoo model takes it from its recipe")
+    family: Text | None = Field(default=None, description="models that differ only in known respects")
     notes: Text | None = None
 
     @model_validator(mode="after")
@@ -238,7 +243,7 @@ class FamilyForm(Form):
 
     name: Text
     axes: dict[Name, list[Text | int] | dict[Name, dict[str, object]]] = Field(
-        description="axis → values, or value → the fields that it brings", min_length=1
+        description="axis → values, or value → the fields that it sets", min_length=1
     )
     leave_out: list[dict[Name, Text | int]] = Field(default=[], description="members that do not exist")
     model: dict[str, object] = Field(description="an entry as under `models`")
@@ -264,12 +269,12 @@ class StatementForm(Form):
 
 
 class DisputeForm(Form):
-    """A claim of kinship that is, or was, contested."""
+    """A claim of derivation that is, or was, contested."""
 
     id: Name
     title: Text
     models: Annotated[list[Name], Field(min_length=1)] = Field(
-        description="alleged child first; * in a name stands for anything"
+        description="alleged child first; * in a name matches anything"
     )
     status: Literal[STATUSES]  # type: ignore[valid-type]
     claims: Annotated[list[StatementForm], Field(min_length=1)]
@@ -282,7 +287,7 @@ class PublishedScoreForm(Form):
     """One published number about a pair of real models."""
 
     pair: Annotated[list[Name], Field(min_length=2, max_length=2)] = Field(
-        description="catalog ids; models that the catalog does not hold stand under `outside`"
+        description="catalog ids; models that are not in the catalog are listed under `outside`"
     )
     value: float
     metric: Name | None = Field(default=None, description="where it differs from the publication's")
@@ -309,7 +314,7 @@ class PublicationForm(Form):
         description="score: of the metric as defined here; part: of one of its parts; transformed: on the "
         "authors' own scale; z, p-value, probability. Only a score can stand among those of a run",
     )
-    outside: Names = Field(default=[], description="models of its pairs that the catalog does not hold")
+    outside: Names = Field(default=[], description="models of its pairs that are not in the catalog")
     scores: Annotated[list[PublishedScoreForm], Field(min_length=1)]
 
     @model_validator(mode="after")

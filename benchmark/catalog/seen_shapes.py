@@ -96,12 +96,12 @@ def _against(stated: Facts, found: Facts) -> Iterable[str]:
     """Facts that decide the cell and that entry and checkpoint give differently."""
     if stated.cell is not None and found.cell is not None:
         if stated.cell != found.cell:
-            yield f"the entry states the shape {stated.cell!r}, its checkpoint has {found.cell!r}"
+            yield f"the entry states the shape {stated.cell!r}, but the checkpoint has {found.cell!r}"
         return
     shown = found.known()
     for name, value in stated.known().items():
         if name in shown and name not in {"vocabulary", "tied", "head_dim"} and shown[name] != value:
-            yield f"the entry states {name} {value}, its checkpoint has {shown[name]}"
+            yield f"the entry states {name} {value}, but the checkpoint has {shown[name]}"
 
 
 def _problem(catalog: Catalog, model: Model, field: str, message: str) -> Problem:

@@ -19,7 +19,7 @@ from benchmark.catalog.model import (
 )
 from benchmark.catalog.problems import CatalogError
 from benchmark.catalog.published_text import published_json, published_lines
-from benchmark.session.plain_text import csv_text
+from benchmark.session.untrusted_text import csv_text
 
 __all__ = [
     "check_text",
@@ -50,7 +50,7 @@ def check_text(catalog: Catalog) -> str:
         if held.pairs
         else f"  pairs      not counted: more than {MOST_PAIRED:,} models",
         f"  disputes   {_listed(held.disputes) or 'none'}",
-        *([f"  forgeries  {_listed(held.forgeries)}; in none of the above"] if held.forgeries else []),
+        *([f"  forgeries  {_listed(held.forgeries)}; not counted above"] if held.forgeries else []),
     ]
     if catalog.published:
         printed = _plural(len(catalog.published), "publication")
@@ -135,7 +135,7 @@ def show_text(catalog: Catalog, name: str) -> str:
         labels = [parent.label for parent in catalog.models[child].parents if parent.id == model.id]
         lines.append(f"  child      {child}  by {', '.join(labels)}")
     if model.forgery:
-        lines.append(f"  forgery    {model.forgery}; in no honest pair")
+        lines.append(f"  forgery    {model.forgery}; excluded from all pairs")
     for forged in _forgeries_about(catalog, model.id):
         lines.append(f"  forgery    {forged.id}  {forged.forgery}")
     if model.evidence:
@@ -218,7 +218,7 @@ def pairs_text(catalog: Catalog, relation: str | None = None, form: str = "table
         "json": lambda frame: json.dumps(json.loads(frame.to_json(orient="records")), indent=1),
     }
     if form not in writers:
-        raise CatalogError(f"no form {form!r}; known: {', '.join(writers)}")
+        raise CatalogError(f"unknown format {form!r}; known: {', '.join(writers)}")
     text = writers[form](pairs)
     if form == "table" and relation is None and catalog.forged:
         text += f"; {_forged_count(len(catalog.forged))} in none of them"

@@ -100,7 +100,7 @@ def stated_base(catalog: Catalog, model: str) -> StatedBase:
     Traceback (most recent call last):
         ...
     benchmark.session.errors.UsageError: check-claim zoo/qwen-a: the catalog states that it was trained from
-        scratch, so there is no base to check; to check one all the same: --base X
+        scratch, so there is no base to check; to check one anyway: --base X
     """
     path = Path(model)
     entry = catalog.model(model) if model in catalog and not path.exists() else None
@@ -182,7 +182,7 @@ def _chosen(model: str, found: Sequence[_Statement], folder: Path | None) -> Sta
     named = [one for one in found if one.names]
     if not named:
         raise UsageError(
-            f"check-claim {model}: it states no base (README.md or the hub's card: base_model;"
+            f"check-claim {model}: no base is stated (README.md or the hub's card: base_model;"
             " adapter_config.json: base_model_name_or_path; config.json: _name_or_path); name one: --base X"
         )
     for one in named:
@@ -198,8 +198,8 @@ def _chosen(model: str, found: Sequence[_Statement], folder: Path | None) -> Sta
             break  # what a card says is not passed over for what software left in a config
     said = "; ".join(f"{one.where}: {one.says}" for one in named)
     raise UsageError(
-        f"check-claim {model}: the base that it states cannot be looked up ({said}): it is neither org/name"
-        " nor a path that exists here; name the base: --base X"
+        f"check-claim {model}: the stated base cannot be looked up ({said}): it is neither org/name nor an"
+        " existing path; name the base: --base X"
     )
 
 
@@ -212,7 +212,8 @@ def _openable(base: str, folder: Path | None, where: str) -> str:
     if REPOSITORY.fullmatch(base):
         if Path(base).exists():
             raise UsageError(
-                f"check-claim: {where} states {base}, and a folder of that name is here; say which is meant:"
+                f"check-claim: {where} states {base}, and a folder of that name exists here; say which one"
+                " you mean:"
                 f" --base ./{base} or --base {base}@main"
             )
         return base
@@ -243,7 +244,7 @@ def _settings(model: str, file: Path) -> Mapping[str, Json]:
     try:
         value = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"check-claim {model}: {file} is no JSON ({error}); fetch it again") from error
+        raise UsageError(f"check-claim {model}: {file} is not JSON ({error}); fetch it again") from error
     return value if isinstance(value, dict) else {}
 
 

@@ -107,7 +107,7 @@ def appended(text: str, part: str, entries: Sequence[Entry], file: str) -> str:
     value = values[part]
     if not isinstance(value, yaml.SequenceNode) or value.flow_style or not value.value:
         raise UsageError(
-            f"{file}: `{part}:` is written in one line; write its items below it, each after a dash,"
+            f"{file}: `{part}:` is written on one line; put each item on a line of its own, after a dash,"
             " and import again"
         )
     first = lines[value.value[0].start_mark.line]

@@ -18,6 +18,7 @@ from benchmark.cli.metrics_verb import metrics
 from benchmark.cli.power_verb import power
 from benchmark.cli.printing import say
 from benchmark.cli.run_verbs import analyse, report, run
+from benchmark.cli.verb_help import Verb
 
 __all__ = ["app", "run_command"]
 
@@ -33,20 +34,20 @@ app = typer.Typer(
 # What the list of commands says: one line each that is whole at 80 columns.
 VERBS: Final = (
     (run, "Calibrate metrics on a catalog and write the report."),
-    (analyse, "Compute the same statistics for a score table; no weights."),
+    (analyse, "Compute the statistics of a score table; no weights needed."),
     (fingerprint, "Extract and show the fingerprint of one checkpoint."),
-    (evaluate, "Evaluate your own metric beside the known ones."),
+    (evaluate, "Evaluate your own metric against the registered ones."),
     (compare, "Weigh the evidence for two models, or for candidate parents."),
     (check_claim, "Is a model's stated base consistent with its weights?"),
     (leaderboard, "Rank the metrics of several runs."),
-    (report, "Render the report of a finished run again."),
+    (report, "Re-render the report of a finished run."),
     (metrics, "Describe the metrics: evidence, invariances, claims."),
-    (power, "Show what a catalog can certify, and what more would take."),
+    (power, "Show what a catalog can certify and what a goal would take."),
 )
 for verb, told in VERBS:
-    app.command(short_help=told)(verb)
+    app.command(cls=Verb, short_help=told)(verb)
 app.add_typer(catalog_verbs.app, name="catalog", short_help="Check, search and extend the catalog.")
-app.add_typer(zoo_verbs.app, name="zoo", short_help="Retrain the zoo models, or verify them.")
+app.add_typer(zoo_verbs.app, name="zoo", short_help="Retrain or verify the zoo models.")
 app.add_typer(runs_verbs.app, name="runs", short_help="Show what changed between two runs.")
 app.add_typer(cache_verbs.app, name="cache", short_help="Show or clear the cache.")
 
@@ -73,14 +74,14 @@ def _version(wanted: bool) -> None:
         try:
             print(f"lookalike {version('lookalike')}")
         except PackageNotFoundError:
-            print("lookalike, not installed")
+            print("lookalike (not installed)")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show version and exit.")
     ] = False,
 ) -> None:
     """Options before the verb."""

@@ -8,6 +8,7 @@ import typer
 
 from benchmark.cli.options import Json
 from benchmark.cli.printing import print_json
+from benchmark.cli.verb_help import Verb
 
 if TYPE_CHECKING:
     from benchmark.session.cache import CacheInfo
@@ -20,7 +21,7 @@ app = typer.Typer(
 )
 
 
-@app.command("info")
+@app.command("info", cls=Verb)
 def cache_info(json_: Json = False) -> None:
     """Show where the cache is and what it holds."""
     from benchmark.session.session import Session
@@ -29,10 +30,10 @@ def cache_info(json_: Json = False) -> None:
     if json_:
         print_json(_plain(info))
     else:
-        print(f"{info.path}\n{_table(info)}\nKept from one run to the next: {_size(info.limit)} at most.")
+        print(f"{info.path}\n{_table(info)}\nKept between runs: at most {_size(info.limit)}.")
 
 
-@app.command("clear", short_help="Delete the contents of the cache.")
+@app.command("clear", cls=Verb, short_help="Delete the contents of the cache.")
 def cache_clear(json_: Json = False) -> None:
     """Delete the contents of the cache; the next run recomputes them, with the same results."""
     from benchmark.session.session import Session
@@ -56,7 +57,7 @@ def _plain(info: CacheInfo) -> dict[str, object]:
 
 def _table(info: CacheInfo) -> str:
     rows = [*((kind, held.files, held.bytes) for kind, held in info.kinds.items())]
-    rows.append(("in all", info.files, info.bytes))
+    rows.append(("total", info.files, info.bytes))
     return "\n".join(f"  {kind:<13}{files:>9,} files  {_size(size):>9}" for kind, files, size in rows)
 
 

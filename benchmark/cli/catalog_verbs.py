@@ -11,17 +11,18 @@ from benchmark.cli.exits import BAD_INPUT
 from benchmark.cli.options import CatalogFile, CatalogFiles, Json, ModelName
 from benchmark.cli.printing import print_json, print_text, say
 from benchmark.cli.published_verb import catalog_published
+from benchmark.cli.verb_help import Verb
 
 if TYPE_CHECKING:
     from benchmark.catalog import CatalogError
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Validate and inspect the catalog, and add hub models to it.", no_args_is_help=True)
-app.command("published", short_help="List published scores of real pairs.")(catalog_published)
+app = typer.Typer(help="Validate, inspect and extend the catalog.", no_args_is_help=True)
+app.command("published", cls=Verb, short_help="List published scores of real pairs.")(catalog_published)
 
 
-@app.command("check", short_help="Validate catalogs, one line per problem.")
+@app.command("check", cls=Verb, short_help="Validate catalogs, one line per problem.")
 def catalog_check(
     files: Annotated[
         list[Path] | None,
@@ -30,11 +31,11 @@ def catalog_check(
     catalog: CatalogFiles = None,
     json_: Json = False,
 ) -> None:
-    """Validate catalogs, one line per problem, and count their entries.
+    """Validate catalogs, with one line per problem, and count their entries.
 
-    For local models, and for hub models whose entry names a commit (as import writes it), config and tensor
-    headers are read and must match the shape that the entry states. Files are checked one by one;
-    several --catalog together, as a run merges them.
+    For local models, and for hub models whose entry pins a commit (as import does), the config and tensor
+    headers are read and must match the shape in the entry. FILE arguments are checked one by one;
+    --catalog files are merged first, as in a run.
     """
     from benchmark.catalog import CatalogError, load_catalog
     from benchmark.catalog.seen_shapes import with_seen_shapes
@@ -74,26 +75,26 @@ def _problems(error: CatalogError) -> list[dict[str, object]]:
     ]
 
 
-@app.command("import", short_help="Write entries from hub metadata.")
+@app.command("import", cls=Verb, short_help="Write catalog entries from hub metadata.")
 def catalog_import(
     names: Annotated[list[str], typer.Argument(metavar="ORG/NAME[@REVISION]", help="Models on the hub.")],
     catalog: CatalogFile = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Catalog to add them to; default: that of --catalog."),
+        typer.Option("--out", metavar="FILE", help="Catalog to write to; default: the one of --catalog."),
     ] = None,
     with_parents: Annotated[
-        bool, typer.Option("--with-parents", help="Also import the base models that their cards name.")
+        bool, typer.Option("--with-parents", help="Also import the base models named in their cards.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the entries without writing them.")
     ] = False,
     json_: Json = False,
 ) -> None:
-    """Write entries from hub metadata, with evidence grade card.
+    """Write catalog entries from hub metadata, with evidence grade "card".
 
-    Existing entries stay as they are. Models that the shipped catalog has (or that of --catalog, if --out
-    differs) are copied with their evidence; contradictions with a card are reported.
+    Existing entries are left unchanged. Models already in the shipped catalog (or in --catalog, if --out is
+    another file) are copied with their evidence; contradictions with a model card are reported.
     """
     from benchmark.catalog import load_catalog, shipped_catalog
     from benchmark.catalog.hub_import import import_models
@@ -101,7 +102,7 @@ def catalog_import(
 
     target = out or catalog or (shipped_catalog() if dry_run else None)
     if target is None:
-        raise UsageError("name the catalog that the entries go into: --out FILE or --catalog FILE")
+        raise UsageError("catalog import: say which catalog to write to: --out FILE or --catalog FILE")
     beside = load_catalog(catalog) if out is not None else None
     done = import_models(names, target, beside=beside, with_parents=with_parents, dry_run=dry_run)
     if json_:
@@ -119,7 +120,7 @@ def catalog_import(
         raise typer.Exit(BAD_INPUT)
 
 
-@app.command("show")
+@app.command("show", cls=Verb)
 def catalog_show(model: ModelName, catalog: CatalogFiles = None, json_: Json = False) -> None:
     """Show one model: facts, parents, children, evidence, disputes."""
     from benchmark.catalog import load_catalog
@@ -132,7 +133,7 @@ def catalog_show(model: ModelName, catalog: CatalogFiles = None, json_: Json = F
         print_text(show_text(loaded, model))
 
 
-@app.command("tree")
+@app.command("tree", cls=Verb)
 def catalog_tree(model: ModelName, catalog: CatalogFiles = None, json_: Json = False) -> None:
     """Show the lineage of a model as a tree."""
     from benchmark.catalog import load_catalog
@@ -145,7 +146,7 @@ def catalog_tree(model: ModelName, catalog: CatalogFiles = None, json_: Json = F
         print_text(tree_text(loaded, model))
 
 
-@app.command("pairs", short_help="List all pairs, with relation, method and lineages.")
+@app.command("pairs", cls=Verb, short_help="List all pairs, with relation, method and lineages.")
 def catalog_pairs(
     relation: Annotated[
         str | None, typer.Option(metavar="RELATION", help="Only pairs of this relation.")

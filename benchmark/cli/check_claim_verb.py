@@ -24,18 +24,18 @@ __all__ = ["check_claim"]
 
 
 def check_claim(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A catalog id, a path, or org/name.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Catalog id, path, or org/name.")],
     calibration: Calibration = None,
     no_calibration: NoCalibration = False,
     base: Annotated[
         list[str] | None,
-        typer.Option(metavar="X", help="Check this base in place of the stated one; repeatable."),
+        typer.Option(metavar="X", help="Check this base instead of the stated one; repeatable."),
     ] = None,
     confidence: Annotated[
-        float, typer.Option(metavar="c", help="A true base is called not consistent in 1 - c at most.")
+        float, typer.Option(metavar="C", help="A true base is rejected with probability at most 1 - C.")
     ] = 0.95,
     metrics: Annotated[
-        str | None, typer.Option(metavar="a,b", help="Names and globs, or all; default: the run's.")
+        str | None, typer.Option(metavar="a,b", help="Metric names, globs, or all; default: the run's.")
     ] = None,
     catalog: CatalogFiles = None,
     gate: Annotated[bool, typer.Option("--gate", help='Exit 3 if the answer is "not consistent".')] = False,
@@ -45,11 +45,11 @@ def check_claim(
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ask whether the base that a model states is consistent with its weights.
+    """Check whether a model's stated base is consistent with its weights.
 
-    The statement is that of the catalog for its own models, else base_model in README.md or on the hub, else
-    the base of an adapter, else _name_or_path in config.json. The answer is "consistent", "not consistent" or
-    "cannot say".
+    The stated base is what the catalog says for catalog models, otherwise base_model in README.md or on the
+    hub, otherwise the base of an adapter, otherwise _name_or_path in config.json. The answer is "consistent",
+    "not consistent" or "cannot say".
     """
     from benchmark.catalog import load_catalog
     from benchmark.comparison.check_claim import check_claim as check
@@ -92,5 +92,5 @@ def check_claim(
     if found.failures:
         raise typer.Exit(UNIT_FAILED)
     if gate and found.answer == "not consistent":
-        say(f"gate: the weights of {found.model.label} are not consistent with the base that it states")
+        say(f"gate: the weights of {found.model.label} are not consistent with its stated base")
         raise typer.Exit(GATE_FAILED)

@@ -31,7 +31,7 @@ CaseDocument = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="Write the result to this file: .html, .json or .md; with --pairs .csv, .parquet or .json.",
+        help="Write the result to this file: .html, .json or .md; with --pairs: .csv, .parquet or .json.",
     ),
 ]
 
@@ -56,11 +56,11 @@ def compare(
         Path | None,
         typer.Option(
             metavar="TABLE",
-            help="Table of pairs (.csv or .parquet) with model_a, model_b; each model is read once.",
+            help="Table of pairs (.csv or .parquet) with columns model_a and model_b.",
         ),
     ] = None,
     confidence: Annotated[
-        float, typer.Option(metavar="c", help="With --against: probability of keeping a true parent.")
+        float, typer.Option(metavar="C", help="With --against: probability of keeping a true parent.")
     ] = 0.9,
     metrics: Annotated[
         str | None,
@@ -76,14 +76,14 @@ def compare(
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """One case: two models, what their scores weigh, and what cannot be said; many; or a pool of parents."""
+    """Weigh the evidence for a pair of models, a table of pairs, or a model and its candidate parents."""
     failed: Sequence[str]
     run = calibration_meant(calibration, no_calibration)
     if pairs is not None:
         if model_a is not None or against is not None:
             raise UsageError("compare --pairs: the table names the models; leave out MODEL_A and --against")
         if cyclonedx is not None:
-            raise UsageError("compare --pairs: a pedigree is of one pair; leave out --cyclonedx")
+            raise UsageError("compare --pairs: --cyclonedx describes a single pair; leave it out")
         failed = _many(pairs, run, metrics, catalog, sample, device, out, json_, quiet)
     elif model_a is None:
         raise UsageError("compare: give MODEL_A and MODEL_B, MODEL_A and --against POOL, or --pairs TABLE")
@@ -93,9 +93,13 @@ def compare(
     elif against is not None and model_b is None:
         check_document(out)
         if run is None:
-            raise UsageError("compare --against: leave out --no-calibration; without one nothing is excluded")
+            raise UsageError(
+                "compare --against: excluding candidates needs a calibration; leave out --no-calibration"
+            )
         if cyclonedx is not None:
-            raise UsageError("compare --against: a pool has no pedigree; give MODEL_B, or use check-claim")
+            raise UsageError(
+                "compare --against: --cyclonedx describes a single pair; give MODEL_B, or use check-claim"
+            )
         failed = _pool(model_a, against, run, confidence, metrics, catalog, sample, device, out, json_, quiet)
     else:
         raise UsageError("compare: give MODEL_B, or --against POOL")
@@ -169,11 +173,11 @@ def _many(
 ) -> Sequence[str]:
     """A table of pairs; returns what failed."""
     if out is not None and out.suffix not in TABLES:
-        raise UsageError(f"--out {out}: name a .csv, .parquet or .json file")
+        raise UsageError(f"--out {out}: give a .csv, .parquet or .json file")
     from benchmark.comparison.compare_pairs import compare_pairs
     from benchmark.comparison.pairs_text import pairs_table
     from benchmark.session.files import atomic_path, write_json
-    from benchmark.session.plain_text import csv_text
+    from benchmark.session.untrusted_text import csv_text
 
     found = compare_pairs(
         pairs,

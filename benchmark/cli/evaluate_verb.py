@@ -35,10 +35,12 @@ __all__ = ["evaluate"]
 def evaluate(
     metric: Annotated[
         str | None,
-        typer.Argument(metavar="FILE.py:Class", help="An fpcore.Metric, or a function of two checkpoints."),
+        typer.Argument(
+            metavar="FILE.py:Class", help="An fpcore.Metric class, or a function of two checkpoints."
+        ),
     ] = None,
     new: Annotated[
-        Path | None, typer.Option("--new", metavar="FILE", help="Write a metric template and stop.")
+        Path | None, typer.Option("--new", metavar="FILE", help="Write a metric template and exit.")
     ] = None,
     against: Annotated[
         str | None,
@@ -46,7 +48,7 @@ def evaluate(
     ] = None,
     gate: Annotated[
         list[str] | None,
-        typer.Option(metavar="look_alike_auc=0.95", help="Condition that must hold; repeatable."),
+        typer.Option(metavar="look_alike_auc=0.95", help="Condition the results must meet; repeatable."),
     ] = None,
     catalog: CatalogFiles = None,
     tier: Tier = "zoo",
@@ -59,7 +61,7 @@ def evaluate(
     time_limit: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="SECONDS", help="Per model and per pair (POSIX); default 60, 0: no limit."
+            min=0, metavar="SECONDS", help="Limit per model and per pair (POSIX); default: 60; 0: none."
         ),
     ] = None,
     force: Force = False,
@@ -67,7 +69,7 @@ def evaluate(
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Evaluate your metric on the catalog, paired with the baselines; a failed gate exits 3."""
+    """Evaluate your metric against baselines on the catalog; exits 3 if a gate fails."""
     if new is not None and metric is None:
         _start(new, json_)
     elif metric is not None and new is None:
@@ -109,7 +111,7 @@ def evaluate(
         )
         _conclude(judged, json_)
     else:
-        raise UsageError("evaluate: give FILE.py:Class, or --new FILE to write a metric to start from")
+        raise UsageError("evaluate: give FILE.py:Class, or --new FILE to write a template")
 
 
 def _start(new: Path, json_: bool) -> None:
@@ -122,7 +124,7 @@ def _start(new: Path, json_: bool) -> None:
     if json_:
         print_json({"written": str(new), "try": tried})
     else:
-        print(f"{new} is written; try it: {tried}")
+        print(f"Wrote {new}; try it: {tried}")
 
 
 def _conclude(judged: Evaluation, json_: bool) -> None:

@@ -6,7 +6,7 @@ import errno
 import sys
 from typing import Final
 
-from benchmark.session.plain_text import printable
+from benchmark.session.untrusted_text import printable
 
 __all__ = ["BAD_INPUT", "CRASHED", "GATE_FAILED", "INTERRUPTED", "UNIT_FAILED", "crash_message", "message"]
 
@@ -40,10 +40,10 @@ def message(error: Exception) -> str | None:
 
 def crash_message(error: Exception) -> str:
     """What to tell the user behind the traceback of a fault of ours."""
-    what = "there is not enough memory" if isinstance(error, MemoryError) else type(error).__name__
+    what = "out of memory" if isinstance(error, MemoryError) else type(error).__name__
     return (
-        f"error: lookalike itself failed ({what}); what was done is kept; please report it with "
-        "the lines above"
+        f"error: internal error in lookalike ({what}); finished work is kept; please report it with "
+        "the traceback above"
     )
 
 

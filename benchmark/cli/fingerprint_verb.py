@@ -52,13 +52,13 @@ def fingerprint_text(found: ModelFingerprint) -> str:
     """A fingerprint for the eye: one small curve a role, with its range."""
     lines = [
         found.model,
-        f"  digest        {found.digest}{' (of what was read)' if found.sampled else ''}",
+        f"  digest        {found.digest}{' (of the slices read)' if found.sampled else ''}",
         f"  architecture  {found.architecture.cell}",
         *_reading(found.reading),
     ]
     if found.apart:
         counted = (f"{kind} ({count})" if count > 1 else kind for kind, count in found.apart.items())
-        lines.append(f"  left aside    {', '.join(counted)}")
+        lines.append(f"  ignored       {', '.join(counted)}")
     for metric, roles in found.metrics.items():
         lines.append(f"\n{metric}")
         wide = max(14, *(len(role) + 2 for role in roles)) if roles else 0
@@ -71,9 +71,9 @@ def _reading(reading: Reading) -> list[str]:
     """How the tensors were read, where there is more to say than that its type has a table."""
     lines = []
     if reading.names == "by convention":
-        lines.append("  read          by convention (its type has no table of tensor names)")
+        lines.append("  read          by naming convention (its type has no table of tensor names)")
     lines += [
-        f"  left out      {part}: layers {_listed(layers)}"
+        f"  skipped       {part}: layers {_listed(layers)}"
         for part, layers in reading.layers_left_out.items()
     ]
     return lines

@@ -15,7 +15,7 @@ from benchmark.cli.exits import INTERRUPTED
 
 __all__ = ["FAREWELL", "Farewell", "interruptible"]
 
-FAREWELL: Final = "interrupted; finished work is kept: run the same command again to resume"
+FAREWELL: Final = "interrupted; finished work is kept: rerun the same command to resume"
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -16,7 +16,7 @@ __all__ = ["leaderboard"]
 def leaderboard(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN", help="Run directories; the first decides which pairs are ranked on."),
+        typer.Argument(metavar="RUN", help="Run directories; metrics are ranked on the pairs of the first."),
     ],
     out: Document = None,
     json_: Json = False,

@@ -22,7 +22,7 @@ def metrics(
     ] = None,
     json_: Json = False,
 ) -> None:
-    """List the metrics with formula source, evidence used, invariances and claims."""
+    """List metrics with the evidence they use, their invariances and their authors' claims."""
     import fpcore
     from benchmark.pipeline.metric_names import choose_metrics
 

@@ -71,8 +71,8 @@ class Power:
             ),
         )
         lines = [
-            f"The lowest false-positive rate that {self.n_lineages} lineages can certify{jointly} at"
-            f" {self.confidence:.0%} confidence, with no false positive among them:"
+            f"Lowest false-positive rate that {self.n_lineages} lineages can certify{jointly} at"
+            f" {self.confidence:.0%} confidence, if no false positive is seen:"
         ]
         lines += [
             f"  {against}: {'none' if lowest is None else f'{lowest:.3g}'} ({n:.4g} independent {what})"
@@ -81,17 +81,19 @@ class Power:
         if self.small:
             lowest = self.small.certifiable_fpr
             lines += [
-                f"  with models of at most {SMALL // 10**6} million parameters alone, against look-alikes:"
+                f"  with only models of at most {SMALL // 10**6} million parameters, against look-alikes:"
                 f" {'none' if lowest is None else f'{lowest:.3g}'} ({self.small.n_lineages} lineages,"
                 f" {self.small.n_look_alike_negatives:.4g} independent look-alikes)"
             ]
-        lines += ["A certificate needs, against look-alikes in lineages that share their shapes,"]
-        lines += [f"  for {goal.max_fpr:.3g}: {goal.lineages_needed:,} lineages" for goal in self.goals]
+        lines += ["Needed for a certificate against look-alikes, in lineages that share their shapes:"]
+        lines += [f"  at {goal.max_fpr:.3g}: {goal.lineages_needed:,} lineages" for goal in self.goals]
         return "\n".join(lines)
 
 
 def power(
-    lineages: Annotated[int | None, typer.Option(min=1, metavar="G", help="Number of lineages.")] = None,
+    lineages: Annotated[
+        int | None, typer.Option(min=1, metavar="G", help="Number of lineages; default: the catalog's.")
+    ] = None,
     max_fpr: Annotated[
         float | None, typer.Option("--max-fpr", metavar="RATE", help="False-positive rate to certify.")
     ] = None,
@@ -127,7 +129,7 @@ def power_of_catalog(
     from benchmark.pipeline.plan import TIERS
 
     if tier not in TIERS:
-        raise UsageError(f"--tier: {tier!r}; known: {', '.join(TIERS)}")
+        raise UsageError(f"--tier: no tier {tier!r}; known: {', '.join(TIERS)}")
     catalog = load_catalog(files)
     wanted = [
         model

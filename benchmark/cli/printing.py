@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmark.session.errors import UsageError
-from benchmark.session.plain_text import printable
+from benchmark.session.untrusted_text import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,7 +50,7 @@ def say_failures(failures: Sequence[Failure], run: Path) -> None:
         say(f"failed: {failure.told}")
     more = len(failures) - FAILURES_SAID
     if more > 0:
-        say(f"failed: {more:,} more causes; {run / 'run.json'} names them all")
+        say(f"failed: {more:,} more causes; {run / 'run.json'} lists them all")
     if failures:
         n = sum(failure.count for failure in failures)
         units = "1 unit" if n == 1 else f"{n:,} units"
@@ -113,7 +113,7 @@ def check_document(out: Path | None) -> None:
         Another suffix than ``.html``, ``.json`` or ``.md``.
     """
     if out is not None and out.suffix not in DOCUMENTS:
-        raise UsageError(f"--out {out}: name a .html, .json or .md file")
+        raise UsageError(f"--out {out}: give a .html, .json or .md file")
 
 
 def show_document(

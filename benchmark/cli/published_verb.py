@@ -26,7 +26,7 @@ def catalog_published(
     metric: Annotated[str | None, typer.Option(metavar="METRIC", help="Only scores of this metric.")] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Run directory to look up look-alikes of the same shapes."),
+        typer.Option(metavar="RUN", help="Run directory with look-alikes of the same shapes."),
     ] = None,
     catalog: CatalogFiles = None,
     json_: Json = False,
@@ -42,7 +42,7 @@ def catalog_published(
     if json_:
         print_json([as_json(one) for one in placed])
     else:
-        print_text("\n\n".join(map(_told, placed)) or "nothing is published of this")
+        print_text("\n\n".join(map(_told, placed)) or "no published scores")
 
 
 def _scores_of(run: Path) -> pd.DataFrame:
@@ -58,7 +58,7 @@ def _told(one: PublishedPlace) -> str:
             f"{one.metric} {one.value:g}  {' – '.join(one.pair)}  ({one.relation or 'not in the catalog'})",
             f"  {one.citation}{where}",
             f"  Population: {one.population}.",
-            f"  It says: {one.says}",
+            f"  Result: {one.says}",
             f"  {one.beside}",
         )
     )

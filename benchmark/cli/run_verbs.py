@@ -50,27 +50,25 @@ def run(
         typer.Option(
             min=1,
             metavar="K",
-            help="Independent pairs that a costly metric scores per pair of lineages; of more than"
-            " 40,000 pairs, a cheap one scores all look-alikes and four times as many others.",
+            help="Independent pairs per pair of lineages that costly metrics score. Above 40,000 pairs,"
+            " cheap metrics score all look-alikes and four times as many others.",
         ),
     ] = 4,
     all_pairs: Annotated[
         bool,
         typer.Option(
-            "--all-pairs", help="Score every pair with every metric, however many; K is then not used."
+            "--all-pairs", help="Score every pair with every metric, however many there are; K is ignored."
         ),
     ] = False,
     dask: Annotated[
         str | None,
-        typer.Option("--dask", metavar="ADDRESS", help="Run on a Dask cluster: its scheduler's address."),
+        typer.Option("--dask", metavar="ADDRESS", help="Run on the Dask cluster with this scheduler."),
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(metavar="BYTES", help="Download budget, which selects hub models. Default: 10GB."),
+        typer.Option(metavar="BYTES", help="Download budget for hub models; default: 10GB."),
     ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Keep downloaded files in the hub's own cache.")
-    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep downloaded files in the hub cache.")] = False,
     sample: Sample = False,
     against: Against = None,
     force: Force = False,
@@ -131,8 +129,8 @@ def analyse(
         list[str] | None,
         typer.Option(
             "--catalog",
-            metavar="F",
-            help="Catalog that supplies labels for a table without any; repeatable, as for run.",
+            metavar="FILE",
+            help="Catalog with the labels, for a table without them; repeatable, as in run.",
         ),
     ] = None,
     out: Out = None,
@@ -140,7 +138,7 @@ def analyse(
         str | None, typer.Option(metavar="TEXT", help="Source of the scores, for reports that quote them.")
     ] = None,
     own_units: Annotated[
-        bool, typer.Option("--own-units", help="Scores are on their own scale: compare only their order.")
+        bool, typer.Option("--own-units", help="Scores are on a scale of their own: compare ranks only.")
     ] = False,
     seed: Seed = 0,
     force: Force = False,
@@ -188,7 +186,9 @@ def _conclude(run: Run, json_: bool) -> None:
         print_table(verdict_table(run.results))
         print(f"Report: {run.report}")
         if (traffic := run.record.traffic) is not None:
-            print(f"Fetched: {traffic.bytes:,} bytes in {traffic.requests:,} requests (run.json: by model)")
+            print(
+                f"Fetched: {traffic.bytes:,} bytes in {traffic.requests:,} requests (per model in run.json)"
+            )
     say_failures(run.record.failures, run.path)
     if run.record.failures:
         raise typer.Exit(UNIT_FAILED)
@@ -216,17 +216,17 @@ def report(
     ] = 8,
     catalog: Annotated[
         list[str] | None,
-        typer.Option("--catalog", metavar="F", help="With --verify: the run's catalog; repeatable."),
+        typer.Option("--catalog", metavar="FILE", help="With --verify: the run's catalog; repeatable."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="With --verify: of the choice of pairs.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="With --verify: random seed.")] = 0,
     workers: Workers = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Render a run again, beside real tables (--against), or compute it again (--verify)."""
+    """Re-render the report of a run, beside runs on real models (--against), or recompute it (--verify)."""
     if verify:
         if against or open_ or tables:
-            raise UsageError("report --verify: it renders nothing; leave out --against, --tables and --open")
+            raise UsageError("report --verify: renders nothing; leave out --against, --tables and --open")
         _verify(run_directory, catalog, pairs, seed, workers, json_, quiet)
         return
     from benchmark.report.tables import FIGURES, TABLES, kinds

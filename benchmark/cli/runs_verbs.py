@@ -9,25 +9,26 @@ import typer
 
 from benchmark.cli.options import Json, Quiet
 from benchmark.cli.printing import print_json
+from benchmark.cli.verb_help import Verb
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Look at finished runs side by side.", no_args_is_help=True)
+app = typer.Typer(help="Compare finished runs.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Look at finished runs side by side."""
+    """Compare finished runs."""
 
 
-@app.command("diff", short_help="What changed between two runs, metric by metric.")
+@app.command("diff", cls=Verb, short_help="Show what changed between two runs, metric by metric.")
 def runs_diff(
-    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run directory.")],
-    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another one.")],
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run directory.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Run directory to compare it with.")],
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """What changed from one run to another: settings, versions, models, scores and verdicts.
+    """Show what changed from one run to another: settings, versions, models, scores and verdicts.
 
     AUCs are compared with a paired interval on the pairs that both runs scored.
     """

@@ -12,16 +12,18 @@ import typer
 from benchmark.cli.exits import UNIT_FAILED
 from benchmark.cli.options import CatalogFile, Json, Quiet, Workers
 from benchmark.cli.printing import print_json
+from benchmark.cli.verb_help import Verb
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Retrain the zoo models, or verify the shipped ones.", no_args_is_help=True)
+app = typer.Typer(help="Retrain the zoo models, or verify the shipped weights.", no_args_is_help=True)
 
 
-@app.command("build", short_help="Retrain the zoo models; resumable.")
+@app.command("build", cls=Verb, short_help="Retrain the zoo models; resumable.")
 def zoo_build(
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Directory for the weights.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Directory for the weights; default: zoo-build."),
     ] = None,
     catalog: CatalogFile = None,
     workers: Workers = None,
@@ -47,7 +49,7 @@ def zoo_build(
         print(manifest)
 
 
-@app.command("verify", short_help="Check the shipped weights and retrain a sample.")
+@app.command("verify", cls=Verb, short_help="Check the shipped weights and retrain a sample.")
 def zoo_verify(
     sample: Annotated[int, typer.Option(min=1, metavar="N", help="Number of models to retrain.")] = 3,
     catalog: CatalogFile = None,

@@ -31,7 +31,7 @@ N_RESAMPLES: Final = 999
 MOST_TABLES: Final = 64
 """Kept between cases: those of one pair of models are asked for several times."""
 NOT_WORTH_IT: Final = "not computed: costly, and the calibration has no models of these shapes"
-NOTHING_LEFT: Final = "without the lineages of both models the calibration has no pair left"
+NOTHING_LEFT: Final = "the calibration has no pairs left without the lineages of both models"
 
 
 @dataclass(frozen=True)
@@ -306,7 +306,7 @@ class CalibrationRun:
 
     def lacks(self, metric: fpcore.Metric) -> str:
         """Why it says nothing of a metric; empty if it does."""
-        again = "calibrate with a run of your own" if self.shipped else "run it again with this metric"
+        again = "calibrate with your own run" if self.shipped else "rerun it with this metric"
         if metric.name not in self.metrics:
             return f"the calibration does not have {metric.name}; {again}"
         version = self.results[metric.name].version
@@ -335,7 +335,7 @@ class CalibrationRun:
             run="shipped" if self.shipped else str(self.path),
             digest=self.digest,
             shipped=self.shipped,
-            program=self.record.packages.get("lookalike", "of no stated version"),
+            program=self.record.packages.get("lookalike", "of unstated version"),
             tier=self.record.tier,
             catalog=catalog.path if catalog else None,
             catalog_digest=catalog.digest if catalog else None,

@@ -13,9 +13,7 @@ from benchmark.comparison.reference_pairs import Place
 __all__ = ["CandidateCase", "CandidateEvidence"]
 
 SCHEMA: Final = 2
-NO_ACCUSATION: Final = (
-    "Not being excluded is not evidence of derivation: a pool of unrelated models leaves some too."
-)
+NO_ACCUSATION: Final = "Not being excluded is not evidence of derivation: some unrelated models remain, too."
 
 
 @dataclass(frozen=True)
@@ -77,23 +75,23 @@ class CandidateCase:
         sure, wrong = f"{found.confidence:.0%}", f"{1 - found.confidence:.0%}"
         if not n_judged:
             n = len(found.candidates)
-            said = f"None of the {n} candidates could be judged: nothing can be said about them."
+            said = f"None of the {n} candidates could be judged, so nothing can be said about them."
         elif not found.remaining:
             said = (
                 f"None of the {n_judged} candidates that could be judged remains as an ancestor of {label}:"
-                " each scores lower than nearly all derived pairs of other lineages do. A true one would have"
-                f" been excluded with a probability of at most {wrong}."
+                " each scores lower than nearly all derived pairs of other lineages. A true one would have"
+                f" been excluded with probability at most {wrong}."
             )
         elif not found.excluded:
             said = (
                 f"None of the {n_judged} candidates that could be judged can be excluded as an ancestor of"
-                f" {label} at {sure}."
+                f" {label} at {sure} confidence."
             )
         else:
             said = (
                 f"{len(found.remaining)} of {n_judged} candidates that could be judged are not excluded as"
                 f" ancestors of {label}: {', '.join(found.remaining)}. A true ancestor among those judged is"
-                f" one of these with a probability of at least {sure}."
+                f" one of these with probability at least {sure}."
             )
         if n_judged and found.not_judged:
             said += f" {len(found.not_judged)} more could not be judged."

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 import analysis
-from benchmark.comparison.plain_text import bullets, table_of_rows, wrapped
 from benchmark.comparison.reference_pairs import NO_CALIBRATION
+from benchmark.comparison.text_layout import bullets, table_of_rows, wrapped
 from benchmark.report.notation import UNDEFINED, p_value
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ __all__ = ["Background", "Case", "OpenDispute"]
 
 SCHEMA: Final = 3
 
-NOTHING: Final = "no statement that an expert could sign"
+NOTHING: Final = "no statement an expert could sign"
 
 
 @dataclass(frozen=True)

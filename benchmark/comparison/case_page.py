@@ -14,9 +14,9 @@ from benchmark.comparison.html import render
 from benchmark.comparison.layer_picture import agreement_svg, curves_svg
 from benchmark.comparison.metric_evidence import MetricEvidence
 from benchmark.comparison.odds_text import COST_HEAD, ODDS_HEAD, cost_rows, odds_rows
-from benchmark.comparison.plain_text import signed
 from benchmark.comparison.reference_pairs import ReferencePairs
 from benchmark.comparison.score_strips import place_strip, weight_axis, weight_strip
+from benchmark.comparison.text_layout import signed
 from benchmark.comparison.verbal_scale import SOURCE
 
 if TYPE_CHECKING:

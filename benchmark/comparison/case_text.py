@@ -21,7 +21,7 @@ from benchmark.comparison.odds_text import (
     cost_rows,
     odds_rows,
 )
-from benchmark.comparison.plain_text import bullets, signed, table_of_rows, wrapped
+from benchmark.comparison.text_layout import bullets, signed, table_of_rows, wrapped
 from benchmark.comparison.verbal_scale import SOURCE
 from benchmark.report.notation import UNDEFINED, plain
 from benchmark.results.published_places import PublishedPlace

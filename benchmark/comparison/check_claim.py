@@ -36,8 +36,8 @@ __all__ = ["check_claim"]
 
 NO_RUN: Final = "no calibration was used"
 BY_CONSTRUCTION: Final = (
-    "the model is an adapter: its weights are read on top of those of its base, so that they agree with it"
-    " whatever the adapter was trained on"
+    "the model is an adapter, read on top of its base: its weights agree with that base whatever the adapter"
+    " was trained on"
 )
 
 
@@ -104,7 +104,7 @@ def check_claim(
     typed = str(model)
     claim = stated_base(loaded, typed) if base is None else _given(base)
     if typed in claim.bases:
-        raise UsageError(f"check-claim {typed}: the base is the model itself; name another: --base X")
+        raise UsageError(f"check-claim {typed}: the base is the model itself; name a different one: --base X")
     run = None if calibration is None else open_calibration(calibration, session.cache)
     chosen, unknown = metrics_to_use(metrics, run)
     adapter = isinstance(locate_typed(loaded, typed).open_unchecked(), AdapterCheckpoint)
@@ -156,7 +156,7 @@ def _given(base: str | Path | Sequence[str | Path]) -> StatedBase:
     names = [base] if isinstance(base, str | Path) else base
     bases = tuple(dict.fromkeys(str(name) for name in names))
     if not bases:
-        raise UsageError("--base: name at least one model")
+        raise UsageError("--base: give at least one model")
     return StatedBase(bases, "", "--base", ", ".join(bases))
 
 
@@ -260,24 +260,25 @@ def _cannot_say(
 ) -> list[str]:
     """What a reader must not take from the answer, most important first."""
     said = [
-        "Whether anybody stated anything falsely: names, uploads and model cards are wrong for many reasons,"
-        " and only weights are looked at.",
+        "Whether anyone made a false statement: names, uploads and model cards are wrong for many reasons,"
+        " and"
+        " only weights were examined.",
         "Which of the two came first, or whether a common ancestor, another checkpoint of the same family, a"
         " shared initialisation or distillation explains the scores.",
     ]
     if run is not None:
         said.append(
-            "How derivations harder than those of the calibration score: the probability is over lineages and"
-            " derivations like its own."
+            "How derivations harder than those in the calibration score: the probability refers to lineages"
+            " and derivations like its own."
         )
         if not run.record.forgeries:
-            said.append("Whether such scores can be forged: the calibration tried no forgery.")
+            said.append("Whether such scores can be forged: the calibration includes no forgery.")
     if claim.where == "config.json":
         said.append(
-            "That the maker states this base: config.json holds what software loaded the weights from, and"
-            " that may have been any copy."
+            "That the maker states this base: config.json records where software loaded the weights from,"
+            " which may have been any copy."
         )
     if any(one.sides and one.answer != "cannot say" for one in bases) and claim.relation:
-        said.append(f"Whether it was made by the stated relation ({claim.relation}): that is not checked.")
+        said.append(f"Whether the stated relation ({claim.relation}) is right: that is not checked.")
     said += [f"{name}: calibrated in this run, but not registered here." for name in unknown]
     return said if run is None else said + run.doubts()

@@ -37,20 +37,20 @@ def answer_claim(
     if descent.supported and apart.supported:
         return "cannot say", (
             "the metrics disagree: those that no forgery deceived point to derivation, those that miss no"
-            " children to independence"
+            " children point to independence"
         )
     if descent.supported and any(one.standing == "excluded" for one in judged):
         return "cannot say", (
-            "the metrics disagree: the likelihood ratio points to derivation, and yet the base is excluded as"
-            " an ancestor"
+            "the metrics disagree: the likelihood ratio points to derivation, but the base is excluded as an"
+            " ancestor"
         )
     if descent.supported:
-        return "consistent", "they agree as the weights of a model and of its child do"
+        return "consistent", "they agree as closely as the weights of a model and its child"
     if apart.supported and excluded and not _contradicts(descent):
         p = max(one.derivation_p for one in judged)
         return "not consistent", (
             f"they agree less than nearly all derived pairs of {min(one.n_lineages for one in judged)} other"
-            f" lineages do (p = {p:.2g}; a true base is called so with a probability of at most"
+            f" lineages do (p = {p:.2g}; a true base is rejected with probability at most"
             f" {1 - confidence:.2g})"
         )
     return "cannot say", _unanswered(descent, apart, judged)
@@ -77,7 +77,7 @@ def _unanswered(descent: SideEvidence, apart: SideEvidence, judged: Sequence[ana
         low, high = side.quoted.weight.ends
         if low <= 0 <= high:
             return (
-                f"the interval of the log10 likelihood ratio, {low:.2f} to {high:.2f}, holds even odds"
+                f"the interval of the log10 likelihood ratio, {low:.2f} to {high:.2f}, includes even odds"
                 f" ({_names(side)})"
             )
     if _contradicts(descent) and apart.supported:
@@ -89,13 +89,13 @@ def _unanswered(descent: SideEvidence, apart: SideEvidence, judged: Sequence[ana
     leaning = weighing[0].quoted
     assert leaning is not None
     if leaning.weight.log10_lr > 0:
-        return f"the scores lean to derivation, but that is not enough: {leaning.words}"
+        return f"the scores lean towards derivation, but not far enough: {leaning.words}"
     if apart.quoted is None or not apart.quoted.weight.defined:
         said = _first(apart.left_aside) if apart.weighed is None else "; ".join(_refusals(apart)[:1])
         return (
             f"the scores are low, but no metric of this calibration may speak against a stated base: {said}"
         )
-    return f"the scores are low, but that is not enough: {apart.quoted.words}"
+    return f"the scores are low, but not low enough: {apart.quoted.words}"
 
 
 def _refusals(side: SideEvidence) -> list[str]:

@@ -22,11 +22,11 @@ SCHEMA: Final = 1
 Answer = Literal["consistent", "not consistent", "cannot say"]
 
 NOT_WHY: Final = (
-    "This says nothing of why: another checkpoint of the same name, a mistake in the model card, weights"
+    "This does not say why: another checkpoint of the same name, a mistake in the model card, weights"
     " altered since, or training further than any in the calibration would look the same."
 )
 NOT_PROOF: Final = (
-    "This does not show that the base is this one: its ancestors, siblings and descendants score alike."
+    "This does not show that it is this very base: its ancestors, siblings and descendants score alike."
 )
 
 

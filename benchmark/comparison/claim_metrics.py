@@ -69,12 +69,7 @@ def _untrusted(standing: MetricStanding) -> str:
 
 def _framed(standing: MetricStanding, table: analysis.ScoreTable) -> str:
     """Why a high score may be forged."""
-    framed = standing.framed
-    if framed.n_succeeded:
-        return f"{framed.n_succeeded} of {framed.n_tried} unrelated models were forged to pass for derived"
-    if framed.best >= _middle(table, table.derived):
-        return "an unrelated model was forged to score as high as most children do"
-    return ""
+    return standing.framed_like_a_child(_middle(table, table.derived))
 
 
 def _hidden(standing: MetricStanding, table: analysis.ScoreTable) -> str:

@@ -26,7 +26,7 @@ def claim_fragment(check: ClaimCheck) -> str:
 def _context(check: ClaimCheck) -> dict[str, object]:
     return {
         "check": check,
-        "title": f"{check.model.label} and the base that it states",
+        "title": f"{check.model.label} and its stated base",
         "head": HEAD,
         "key": KEY,
         "calibration": check.calibration.told(NOBODY) if check.calibration else "",

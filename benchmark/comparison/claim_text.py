@@ -11,7 +11,7 @@ from rich.text import Text
 import analysis
 from benchmark.comparison.claim_metrics import JUDGED_BY
 from benchmark.comparison.odds_text import alternative_lines
-from benchmark.comparison.plain_text import bullets, signed, table_of_rows, wrapped
+from benchmark.comparison.text_layout import bullets, signed, table_of_rows, wrapped
 from benchmark.report.notation import UNDEFINED, p_value
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ __all__ = [
 NOBODY: Final = "none (the models are not in it)"
 HEAD: Final = ("Metric", "Score", "Look-alikes", "Children", "log10 LR", "May speak")
 KEY: Final = (
-    "Look-alikes, Children: pairs of the same shapes that score at least as high, of all there are. May"
-    " speak: for a stated base, if no forgery of the calibration deceived the metric; against it, if it"
-    " misses no children there."
+    "Look-alikes, Children: pairs of the same shapes scoring at least as high, out of all such pairs. May"
+    " speak: for a stated base if no forgery in the calibration deceived the metric; against it if it misses"
+    " no children there."
 )
 
 
@@ -111,14 +111,14 @@ def _judged(by: str, one: analysis.Candidate) -> str:
     like = "of like shapes" if one.same_cell_only else "of all shapes"
     standing = "excluded" if one.standing == "excluded" else "not excluded"
     return (
-        f"By {by}: {standing}, p = {p_value(one.derivation_p)} that an ancestor scores no higher"
+        f"By {by}: {standing}, p = {p_value(one.derivation_p)} for an ancestor scoring no higher"
         f" ({one.n_lineages} lineages with derived pairs {like})."
     )
 
 
 def _stated(check: ClaimCheck) -> list[str]:
     claim = check.claim
-    return [f"{claim.where}: {claim.says}.", *(f"It also says, in {other}." for other in claim.also)]
+    return [f"{claim.where}: {claim.says}.", *(f"It also states, in {other}." for other in claim.also)]
 
 
 def _about(check: ClaimCheck) -> str:
@@ -144,7 +144,7 @@ def claim_notes(check: ClaimCheck) -> str:
 
 def claim_markdown(check: ClaimCheck) -> str:
     """Write the answer as Markdown."""
-    blocks = [f"# {check.model.label} and the base that it states", f"**{check.answer.capitalize()}.**"]
+    blocks = [f"# {check.model.label} and its stated base", f"**{check.answer.capitalize()}.**"]
     blocks.append(check.sentence)
     for one in check.bases:
         if rows := base_rows(one):

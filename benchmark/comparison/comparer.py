@@ -28,7 +28,7 @@ from benchmark.session.session import Session
 __all__ = ["Comparer", "check_typed"]
 
 NO_LAYERS: Final = LayerPicture(
-    (0, 0), {}, {}, (), {}, ("layers are looked at where one pair is compared: compare MODEL_A MODEL_B",)
+    (0, 0), {}, {}, (), {}, ("layers are compared for single pairs only: compare MODEL_A MODEL_B",)
 )
 
 
@@ -115,7 +115,7 @@ class Comparer:
         if first.digest == second.digest:
             raise UsageError(
                 f"compare: {typed[0]} and {typed[1]} have identical weights (digest {first.digest[:12]});"
-                " a case needs two models"
+                " a case needs two different models"
             )
 
     def case(

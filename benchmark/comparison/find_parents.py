@@ -117,7 +117,7 @@ def find_parents(
     if not candidates and scorer.damage:
         raise fpcore.BadCheckpoint(next(iter(scorer.damage.values())))
     if not candidates:
-        raise UsageError(f"--against {_said(against)}: nothing but {typed} itself")
+        raise UsageError(f"--against {_said(against)}: only {typed} itself")
     left_out = run.lineages_of(loaded, suspect.catalog_id, suspect.digest)
     tables = {name: run.without(name, left_out) for name in calibrated}
     silent = uncalibrated | {name: NOTHING_LEFT for name, table in tables.items() if table is None}
@@ -188,7 +188,7 @@ def name_candidates(catalog: Catalog, against: str | Path | Sequence[str | Path]
         elif part:
             found[part] = None
     if not found:
-        raise UsageError("--against: name at least one model")
+        raise UsageError("--against: give at least one model")
     return list(found)
 
 
@@ -199,7 +199,10 @@ def _models_in(folder: Path) -> list[str]:
         if (path / "config.json").is_file() or (path.is_file() and path.suffix in WEIGHTS)
     ]
     if not inside:
-        raise UsageError(f"--against {folder}: no model in this folder (a folder each, with a config.json)")
+        raise UsageError(
+            f"--against {folder}: no model in this folder (expected: one subfolder per model, with a"
+            " config.json)"
+        )
     return [str(path) for path in inside]
 
 
@@ -216,12 +219,12 @@ def _cannot_say(found: analysis.CandidateSet, run: CalibrationRun, damaged: Mapp
     said = [
         "That a candidate that is not excluded is a parent: unrelated models can score high too, and the"
         " best of many scores highest. To weigh one pair: compare MODEL CANDIDATE.",
-        "Which model came first: ancestors and descendants score alike. Siblings often remain, too.",
-        "That harder derivations than those in the calibration would be kept: the probability refers to"
+        "Which model came first: ancestors and descendants score alike, and siblings often remain, too.",
+        "That derivations harder than those in the calibration would be kept: the probability refers to"
         " lineages and derivations like its own.",
         "That all ancestors remain at once: each does with the stated probability.",
     ]
-    said += [f"Anything of {name}: it cannot be read ({why})." for name, why in damaged.items()]
+    said += [f"Anything about {name}: it cannot be read ({why})." for name, why in damaged.items()]
     unlike = [one.name for one in found.candidates if not one.same_cell_only and one.standing != "not judged"]
     if unlike:
         said.append(
@@ -231,7 +234,7 @@ def _cannot_say(found: analysis.CandidateSet, run: CalibrationRun, damaged: Mapp
     unjudged = [one.reason for one in found.candidates if one.reason]
     if any(reason.startswith(NO_CALIBRATION) for reason in unjudged):
         said.append(
-            "Anything about candidates with no calibration for these shapes: this needs a run with derived"
+            "Anything about candidates without a calibration for these shapes, which takes a run with derived"
             " pairs of these shapes and independent models of them."
         )
     others = {reason for reason in unjudged if not reason.startswith(NO_CALIBRATION)}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import jinja2
 from markupsafe import Markup
 
-from benchmark.comparison.plain_text import signed
+from benchmark.comparison.text_layout import signed
 from benchmark.report import notation
-from benchmark.session.plain_text import shown_on_page
+from benchmark.session.untrusted_text import shown_on_page
 
 __all__ = ["render"]
 

@@ -134,7 +134,7 @@ def weigh_together(
 def _of_no_use(one: MetricEvidence) -> str:
     if not one.standing.trusted:
         return f"in the calibration: {one.standing.verdict}"
-    return one.standing.framed_like_a_child
+    return one.standing.framed_like_a_child()
 
 
 def _withheld(taking_part: Sequence[MetricEvidence], side: str | None) -> str:

@@ -131,7 +131,7 @@ def _aligned(
 ) -> tuple[dict[str, Row], tuple[tuple[int, int], ...]]:
     size = max(sum(view.size for view in one.roles.values()) for one in (a, b))
     if size > LARGEST:
-        missing.append(f"heads and units after matching: {size:,} weights would take minutes")
+        missing.append(f"heads and units after matching: skipped, as {size:,} weights would take minutes")
         return {}, ()
     try:
         left, right = canonical_layers(a), canonical_layers(b)

@@ -99,16 +99,23 @@ class MetricStanding:
         """Whether it tells children from look-alikes there."""
         return self.verdict in TRUSTED
 
-    @property
-    def framed_like_a_child(self) -> str:
+    def framed_like_a_child(self, typical_child: float | None = None) -> str:
         """Why a high score may be that of a forged stranger; empty where no forgery came so far.
 
         One that turned the call did; so did one that scores as high as most children, whatever the call.
+
+        Parameters
+        ----------
+        typical_child : float, optional
+            Median score of derived pairs without the lineages of the case. Default: that of the whole run.
         """
         if self.framed.n_succeeded:
-            return f"forgeable: {self.framed.n_succeeded} of {self.framed.n_tried} framed"
-        if self.framed.best >= self.typical_child:
-            return "forgeable: an unrelated model was forged to score as high as most children do"
+            return (
+                f"{self.framed.n_succeeded} of {self.framed.n_tried} unrelated models were forged to pass for"
+                " derived"
+            )
+        if self.framed.best >= (self.typical_child if typical_child is None else typical_child):
+            return "an unrelated model was forged to score as high as most children do"
         return ""
 
     def withheld(self, side: str | None, score: float) -> str:

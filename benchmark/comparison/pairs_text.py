@@ -11,7 +11,7 @@ from rich.text import Text
 
 from benchmark.comparison.case import Case
 from benchmark.comparison.compare_pairs import ComparedPair, ComparedPairs
-from benchmark.comparison.plain_text import signed
+from benchmark.comparison.text_layout import signed
 from benchmark.report.notation import UNDEFINED
 
 __all__ = ["pairs_table"]

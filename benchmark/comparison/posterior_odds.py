@@ -18,7 +18,7 @@ PRIORS: Final = (10, 100, 1_000, 10_000)
 COSTS: Final = (1, 10, 100)
 """What a false accusation costs, in missed derivations."""
 NO_PROBABILITY: Final = (
-    "A likelihood ratio is not the probability of derivation: that depends on what was known before the"
+    "A likelihood ratio is not the probability of derivation: that also depends on what was known before the"
     " scores."
 )
 

@@ -61,7 +61,7 @@ class JointScorer:
         """
         speaking = tuple(name for name in self.tables if name in scores)
         if not speaking:
-            return RankingScore(None, math.nan, (), "no metric that the calibration has speaks on it")
+            return RankingScore(None, math.nan, (), "no metric of the calibration could score it")
         chosen, _ = choose_for_combination({name: self.tables[name] for name in speaking})
         tables = [self.tables[name] for name in chosen]
         refused = next((why for table in tables if (why := ShapeCalibration.of(table, cells).reason)), "")

@@ -10,8 +10,8 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from benchmark.comparison.evidence_weight import EvidenceWeight
-from benchmark.comparison.plain_text import signed
 from benchmark.comparison.reference_pairs import Place
+from benchmark.comparison.text_layout import signed
 from benchmark.comparison.verbal_scale import BANDS, DERIVATION, INDEPENDENCE, NEITHER
 from benchmark.report.notation import plain
 

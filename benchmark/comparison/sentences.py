@@ -19,7 +19,7 @@ __all__ = ["cannot_say", "leading", "of_samples", "quoted", "sentence", "times"]
 
 FEW_LINEAGES: Final = 8
 DERIVED: Final = "one of the two models descends from the other"
-ONLY_SMALL: Final = "The shipped calibration is of the zoo's small models; --calibration RUN takes another."
+ONLY_SMALL: Final = "The shipped calibration is on the zoo's small models; use --calibration RUN for another."
 INDEPENDENT: Final = "they are independent models of the same shapes"
 
 
@@ -30,7 +30,9 @@ def leading(found: Sequence[MetricEvidence]) -> MetricEvidence | None:
     by the calibration without the lineages of the case, never by what it says of the case.
     """
     able = [one for one in found if one.standing.trusted and one.weight.defined]
-    return min(able, key=lambda one: (bool(one.standing.framed_like_a_child), one.weight.cllr), default=None)
+    return min(
+        able, key=lambda one: (bool(one.standing.framed_like_a_child()), one.weight.cllr), default=None
+    )
 
 
 def quoted(lead: MetricEvidence | None, joint: JointEvidence | None) -> JointEvidence | None:
@@ -159,7 +161,7 @@ def cannot_say(
     if lead is not None:
         said.append(
             f"A ratio above {10**lead.weight.upper:.2g} for derivation, or {10**-lead.weight.lower:.2g} for"
-            f" independence, by {lead.metric}: this many lineages support no more."
+            f" independence, by {lead.metric}: so few lineages cannot support more."
         )
         if lead.weight.beyond:
             said.append(
@@ -172,7 +174,7 @@ def cannot_say(
             )
     if lead is not None and (joint is None or not joint.weight.defined):
         why = joint.weight.reason if joint is not None else "no trusted metric is left to combine"
-        said.append(f"The combined weight of the metrics ({why}); their ratios are not multiplied.")
+        said.append(f"The combined weight of the metrics ({why}); ratios are never multiplied.")
     elif joint is not None and joint.weight.defined:
         said.append(
             "That agreeing metrics are independent witnesses: they use the same weights, so their ratios are"
@@ -225,6 +227,6 @@ def of_samples(sample: bool, run: CalibrationRun | None, models: str) -> list[st
     return [
         f"Whether sampling changes a verdict: scores of {one} are from slices, those of {other} from whole"
         " weights.",
-        f"Whether the calibration has {models} under another name: samples cannot be identified by content,"
-        " so only lineages of catalog ids are left out.",
+        f"Whether the calibration has {models} under another name: sampled models cannot be identified by"
+        " content, so only lineages of catalog ids are left out.",
     ]

@@ -51,7 +51,7 @@ def metric_card(record: RunRecord, results: Results, metric: str, gates: Sequenc
     blocks = [
         f"# {safe(metric)}",
         safe(f"{_sentence(about.title)} {_nature(about)}"),
-        f"**Separates children from look-alikes? {_sentence(result.verdict)}** {safe(result.because)}",
+        f"**Does it separate children from look-alikes? {_sentence(result.verdict)}** {safe(result.because)}",
         f"**Does its claim hold? {_sentence(result.claim_verdict)}** {safe(result.claim_because)}",
         bullets(_standing(result)),
         "## What breaks it",
@@ -72,7 +72,7 @@ def metric_card(record: RunRecord, results: Results, metric: str, gates: Sequenc
 
 def _sentence(words: str) -> str:
     said = words.strip().rstrip(".")
-    return f"{said[:1].upper()}{said[1:]}." if said else "Its author does not state what it measures."
+    return f"{said[:1].upper()}{said[1:]}." if said else "Its author does not say what it measures."
 
 
 def _nature(about: MetricDescription) -> str:
@@ -89,7 +89,7 @@ def _standing(result: MetricResult) -> list[str]:
     lines = [
         f"Look-alike AUC {_auc(result.look_alike_auc)}: how often a child outscores an independent pair of"
         " its own shapes. 0.5 is chance.",
-        f"The same with unscored pairs ranked worst: {_auc(worst)}.",
+        f"With unscored pairs ranked worst: {_auc(worst)}.",
         f"AUC against all independent pairs: {_auc(result.auc)}.",
         f"Methods: {result.methods}.",
         f"Forgery and laundering: {result.resistance}.",

@@ -114,9 +114,9 @@ def write_template(path: Path) -> None:
         The file is there already, or is not to be a Python file.
     """
     if path.suffix != ".py":
-        raise UsageError(f"--new {path}: name a Python file, such as my_metric.py")
+        raise UsageError(f"--new {path}: give a Python file, such as my_metric.py")
     if path.exists():
-        raise UsageError(f"--new {path}: it is there already; name another file")
+        raise UsageError(f"--new {path}: the file exists; choose another name")
     write_text(path, TEMPLATE.read_text(encoding="utf-8"))
 
 

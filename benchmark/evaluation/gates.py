@@ -156,7 +156,7 @@ def parse_gate(text: str) -> Gate:
     if quantity in WORDS:
         words = WORDS[quantity][1]
         if goal not in words:
-            raise UsageError(f"--gate {text!r}: {goal} is none of {', '.join(words)}")
+            raise UsageError(f"--gate {text!r}: {goal} is not one of {', '.join(words)}")
         return Gate(quantity, goal)
     if quantity not in QUANTITIES:
         known = ", ".join([*QUANTITIES, *WORDS])

@@ -129,11 +129,11 @@ def leaderboard(
     """
     paths = [Path(run) for run in runs]
     if not paths:
-        raise UsageError("leaderboard: name at least one run directory")
+        raise UsageError("leaderboard: give at least one run directory")
     resolved = [path.resolve() for path in paths]
     for path, place in zip(paths, resolved, strict=True):
         if resolved.count(place) > 1:
-            raise UsageError(f"leaderboard: {path} is named twice")
+            raise UsageError(f"leaderboard: {path} is given twice")
     read = [read_run(path) for path in paths]
     labels = _labels(paths)
     stands = _Stands.of(read[0])
@@ -174,24 +174,24 @@ class _Stands:
         if missing or extra:
             parts = [f"it lacks {_some(missing)}"] if missing else []
             parts += [f"it also has {_some(extra)}"] if extra else []
-            return "other models than the first run: " + ", ".join(parts)
+            return "models differ from the first run: " + ", ".join(parts)
         changed = [name for name, digest in other.digests.items() if self.digests.get(name, digest) != digest]
         if changed:
-            return f"other weights than the first run: {_some(sorted(changed))}"
+            return f"weights differ from the first run: {_some(sorted(changed))}"
         shared = self.labels.index.intersection(other.labels.index)
         for column in ("relation", "lineage"):
             ours, theirs = (side.labels.loc[shared, column].to_numpy(dtype=object) for side in (self, other))
             unequal = np.flatnonzero(ours != theirs)
             if len(unequal):
                 (a, b), row = shared[unequal[0]], unequal[0]
-                return f"other labels than the first run: {a} – {b} is {theirs[row]}, there {ours[row]}"
+                return f"labels differ from the first run: {a} – {b} is {theirs[row]} here, {ours[row]} there"
         derived = [
             set(side.index[(side["relation"] == "derived").to_numpy()])
             for side in (self.labels, other.labels)
         ]
         if derived[0] != derived[1]:
             a, b = sorted(derived[0] ^ derived[1])[0]
-            return f"other derived pairs than the first run: {a} – {b} stands in one of them only"
+            return f"derived pairs differ from the first run: only one of them has {a} – {b}"
         return ""
 
 

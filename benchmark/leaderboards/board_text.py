@@ -17,7 +17,7 @@ from analysis import Comparison, Interval
 from benchmark.leaderboards.board import Board, BoardEntry
 from benchmark.report.markup import bullets, table_of
 from benchmark.report.notation import UNDEFINED, count, goal, interval, p_value, percent, signed, unit
-from benchmark.session.plain_text import shown_on_page
+from benchmark.session.untrusted_text import shown_on_page
 
 __all__ = ["board_html", "board_markdown", "board_notes", "board_table"]
 
@@ -62,8 +62,8 @@ def board_notes(board: Board) -> list[str]:
     if any(entry.result.tried for entry in board.entries):
         notes.append(
             "Forgery and laundering: framed, an unrelated model was altered to pass for derived; evaded, a"
-            " child to pass for independent. What no forgery of the run deceived may still be forged by"
-            " another."
+            " child to pass for independent. A metric that no forgery of the run deceived may still be"
+            " deceived by another."
         )
     beside: dict[str, list[str]] = {}
     for entry in board.entries:

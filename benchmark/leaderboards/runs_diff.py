@@ -240,9 +240,9 @@ def _metric(name: str, before: Run, after: Run, negatives: str) -> MetricDiff:
     relabelled = _relabelled(sides[0], sides[1])
     difference, reason = None, ""
     if old is None or new is None:
-        reason = f"the {'second' if new else 'first'} run alone has it"
+        reason = f"only the {'second' if new else 'first'} run has it"
     elif not len(common):
-        reason = "no pair is scored in both runs"
+        reason = "no pair has a score in both runs"
     elif not moved.any() and not relabelled:
         reason = SAME
     else:

@@ -42,12 +42,12 @@ def _metric(one: MetricDiff, negatives: str) -> str:
     lines = [f"{change.what}: {_change(change)}" for change in one.changes]
     lines += _auc("look-alike AUC", one.look_alike_auc_first, one.look_alike_auc_second)
     lines += _auc("AUC, all independent pairs", one.auc_first, one.auc_second)
-    pairs = f"{one.n_changed:,} of {one.n_common:,} common pairs have another score"
+    pairs = f"{one.n_changed:,} of {one.n_common:,} common pairs have a different score"
     pairs += f", by at most {one.largest_change:.3g} ({one.largest_pair})" if one.n_changed else ""
     lines.append(pairs)
-    lines += [f"{one.n_relabelled:,} common pairs have other labels"] if one.n_relabelled else []
+    lines += [f"{one.n_relabelled:,} common pairs have different labels"] if one.n_relabelled else []
     alone = [(one.n_only_first, "first"), (one.n_only_second, "second")]
-    lines += [f"{n:,} pairs are scored in the {which} run alone" for n, which in alone if n]
+    lines += [f"{n:,} pairs have a score only in the {which} run" for n, which in alone if n]
     difference = one.difference
     if difference is None or not difference.difference.defined:
         lines.append(f"paired difference: not tested ({one.reason})")

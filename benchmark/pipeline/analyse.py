@@ -149,7 +149,7 @@ def read_scores(
         return _label(frame, catalog, where), notes
     if "relation" not in frame:
         raise UsageError(
-            f"{where}: no column relation; add it, or name a catalog that knows the models (--catalog);"
+            f"{where}: no column relation; add it, or give a catalog with these models (--catalog);"
             f" {columns_found(frame.columns)}"
         )
     return frame, notes
@@ -182,7 +182,7 @@ def _label(frame: pd.DataFrame, catalog: Catalog, where: str) -> pd.DataFrame:
     unknown = [name for name in named if name not in catalog]
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        raise UsageError(f"{where}: the catalog does not know {', '.join(unknown[:3])}{more}; add them to it")
+        raise UsageError(f"{where}: not in the catalog: {', '.join(unknown[:3])}{more}; add them to it")
     ids = {name: catalog.canonical(name) for name in named}
     a, b = frame["model_a"].map(ids), frame["model_b"].map(ids)
     if (a == b).any():

@@ -65,7 +65,7 @@ class Located:
         """Refuse a checkpoint whose shape is not the one that the catalog states (BadCheckpoint)."""
         if self.cell is not None and self.cell != cell:
             raise fpcore.BadCheckpoint(
-                f"{self.model}: the catalog states the shape {self.cell!r}, its checkpoint has {cell!r};"
+                f"{self.model}: the catalog states the shape {self.cell!r}, but the checkpoint has {cell!r};"
                 " correct it"
             )
 

@@ -144,13 +144,13 @@ def choose_from_file(
     except PluginEnded as error:
         raise UsageError(f"{user}: could not be imported: {error}") from error
     except (SchemaMismatch, ValueError) as error:
-        raise UsageError(f"{user}: what it states of itself is not what a metric states ({error})") from error
+        raise UsageError(f"{user}: its attributes are not those of a metric ({error})") from error
     finally:
         if process is None:
             used.close()
     usable_name(str(user), stated.name)
     if stated.name in {registered.name for registered in fpcore.metrics()}:
-        raise UsageError(f"{user}: {stated.name} is the name of a registered metric; give yours another")
+        raise UsageError(f"{user}: {stated.name} is already a registered metric; choose another name")
     return ChosenMetric(
         stated.name,
         stated.version,
@@ -171,4 +171,4 @@ def _stated(user: UserMetric) -> Iterator[object]:
     except UsageError as error:
         yield str(error)
     except Exception as error:
-        yield f"{user}: what it states of itself is not what a metric states ({described(error)})"
+        yield f"{user}: its attributes are not those of a metric ({described(error)})"

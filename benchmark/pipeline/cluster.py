@@ -76,7 +76,7 @@ class Cluster:
             self._client: Client = Client(address, timeout=SECONDS, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise UsageError(
-                f"--dask {address}: no scheduler answers there; start one with `dask scheduler`"
+                f"--dask {address}: no scheduler answers at this address; start one with `dask scheduler`"
             ) from error
         self._start = partial(_workspace, device, fetching is not None and fetching.keep, sample)
         self._token = uuid.uuid4().hex
@@ -85,7 +85,7 @@ class Cluster:
         except TimeoutError as error:
             self.close()
             raise UsageError(
-                f"--dask {address}: it has no worker; start some with `dask worker {address}`"
+                f"--dask {address}: the cluster has no workers; start some with `dask worker {address}`"
             ) from error
         self._check(address)
 
@@ -98,15 +98,15 @@ class Cluster:
         except Exception as error:  # whatever keeps them from importing this module
             self.close()
             raise UsageError(
-                f"--dask {address}: scheduler and workers need this package, too ({first_line(error)})"
+                f"--dask {address}: scheduler and workers need lookalike installed, too ({first_line(error)})"
             ) from error
         for worker, versions in there.items():
             for what in here:
                 if versions[what] != here[what]:
                     self.close()
                     raise UsageError(
-                        f"--dask: {worker} has {what} {versions[what]}, here it is {here[what]};"
-                        " scores would differ: install the same there"
+                        f"--dask: {worker} has {what} {versions[what]}, this machine {here[what]};"
+                        " scores could differ: install the same version there"
                     )
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ def time_limit_in_seconds(asked: float | None) -> float | None:
         raise UsageError(f"--time-limit: {asked:g} is negative; give 0 for no limit")
     if asked and not able:
         why = "is called outside the main thread" if SUPPORTED else "runs on a system without interval timers"
-        raise UsageError(f"--time-limit: it cannot be kept, as this {why}; give 0 for no limit")
+        raise UsageError(f"--time-limit: it cannot be enforced, as this {why}; give 0 for no limit")
     return asked or None
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["KILLED", "Elsewhere", "Engine"]
 
 #: Why a unit is lost.
-KILLED: Final = "the process that did it was killed, twice; if memory ran out, take fewer --workers"
+KILLED: Final = "the process running it was killed twice; if memory ran out, use fewer --workers"
 
 # Work in this process is watched for so long; others are started for at least so much work that is left.
 LOOK_SECONDS: Final = 1.0

@@ -304,7 +304,7 @@ def _outcome_apart(
         lost = str(error)
         outcome = Outcome("failed", lost)
     except ValueError as error:
-        lost = f"its process said what cannot be read ({error})"
+        lost = f"its process sent an unreadable answer ({error})"
         outcome = Outcome("failed", lost)
     plugin.note("models", lost)
     return outcome
@@ -318,7 +318,7 @@ def _outcome_inside(
     if not checkpoint.on_hub:
         checkpoint.known_as(digest)
     if checkpoint.digest != digest:
-        outcome = Outcome("failed", "the model changed on the hub between reads; start again")
+        outcome = Outcome("failed", "the model changed on the hub between reads; rerun")
     else:
         with one_thread():
             outcome = _outcome(workspace, checkpoint, located, checkpoint.cache_key, chosen, limit)

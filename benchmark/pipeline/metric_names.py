@@ -43,7 +43,7 @@ def choose_metrics(wanted: str | Sequence[str] | None, *, option: str = "--metri
         pattern = part.strip()
         hits = fnmatch.filter(known, pattern) if pattern else []
         if not hits:
-            raise UsageError(f"{option}: no metric fits {pattern!r}{_meant(pattern, known)}")
+            raise UsageError(f"{option}: no metric matches {pattern!r}{_meant(pattern, known)}")
         chosen.update(hits)
     return tuple(name for name in known if name in chosen)
 

@@ -252,7 +252,7 @@ def make_plan(
         Nothing, or a single model, is left to compare.
     """
     if tier not in TIERS:
-        raise UsageError(f"--tier: {tier!r}; known: {', '.join(TIERS)}")
+        raise UsageError(f"--tier: no tier {tier!r}; known: {', '.join(TIERS)}")
     wanted = [
         model.id
         for model in catalog.models.values()
@@ -262,7 +262,7 @@ def make_plan(
     ][:limit]
     if len(wanted) < 2:
         raise UsageError(
-            f"{len(wanted)} models fit --tier {tier}"
+            f"{len(wanted)} models match --tier {tier}"
             + (f" --models {models!r}{'' if wanted else _meant(models, catalog)}" if models else "")
             + "; at least two are needed (`catalog check` lists them)"
         )
@@ -281,8 +281,8 @@ def make_plan(
         )
         if len(wanted) < 2:
             raise UsageError(
-                f"--budget: {bytes_in_words(budget)} buys {len(wanted)} of {transfer.n_considered} models; "
-                "at least two are needed: raise it, or narrow --metrics"
+                f"--budget: {bytes_in_words(budget)} is enough for {len(wanted)} of"
+                f" {transfer.n_considered} models; at least two are needed: raise it, or use fewer --metrics"
             )
     pairs = with_cells(catalog.pairs(wanted).reset_index(drop=True), cells)
     # A re-upload whose origin is here too stands in no pair: there is nothing to do for it.

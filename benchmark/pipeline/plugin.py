@@ -68,7 +68,7 @@ class Plugin:
         lost = self._lost[kind]
         if len(lost) < MOST_IN_A_ROW[kind]:
             return ""
-        return f"not tried: {lost[-1]}, as on {len(lost)} {kind} in a row"
+        return f"not tried, as {len(lost)} {kind} in a row failed: {lost[-1]}"
 
     def note(self, kind: Kind, lost: str) -> None:
         """What came of a model or a pair: why it cost the process or all its time, or nothing."""

@@ -145,7 +145,7 @@ class PluginProcess:
         self._worker = ours
         self.starts += 1
         if self._line(START_SECONDS) != b"[]":
-            raise PluginEnded("its process said what cannot be read")
+            raise PluginEnded("its process sent an unreadable answer")
 
     def _ordered(self, socket_of_worker: socket.socket) -> int:
         """Have the server make a worker; its process id."""
@@ -194,7 +194,7 @@ class PluginProcess:
             assert self._worker is not None
             while b"\n" not in self._buffer:
                 if len(self._buffer) > LONGEST_LINE:
-                    raise PluginEnded("its process said what cannot be read")
+                    raise PluginEnded("its process sent an unreadable answer")
                 left = None if last is None else last - time.monotonic()
                 if left is not None and left <= 0:
                     raise PluginEnded(f"took longer than {limit:g} s")
@@ -304,7 +304,7 @@ def _value(line: bytes) -> object:
     if isinstance(said, dict) and isinstance(said.get("error"), str):
         raise PluginEnded(f"its process ended: {said['error']}")
     if not isinstance(said, list) or len(said) != 1:
-        raise PluginEnded("its process said what cannot be read")
+        raise PluginEnded("its process sent an unreadable answer")
     return said[0]
 
 

@@ -52,8 +52,8 @@ def check_settings(directory: RunDirectory, request: Request, *, force: bool) ->
         more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
         differs = f"{'; '.join(said[:NAMED])}{more}"
     raise UsageError(
-        f"--out {directory.path}: it holds results of other settings ({differs});"
-        " choose another folder, or replace them with --force"
+        f"--out {directory.path}: the folder has results of other settings ({differs});"
+        " choose another folder, or overwrite them with --force"
     )
 
 

@@ -23,7 +23,7 @@ from benchmark.pipeline.workspace import Workspace
 
 __all__ = ["score_apart"]
 
-UNREADABLE: Final = "its process said what cannot be read"
+UNREADABLE: Final = "its process sent an unreadable answer"
 
 
 def score_apart(workspace: Workspace, unit: ScoreUnit, todo: Places) -> pd.DataFrame:

@@ -80,12 +80,12 @@ def read_table_file(path: Path, needed: tuple[str, ...], kind: str) -> pd.DataFr
         if start == b"PAR1":
             return _parquet(path, needed)
         if path.suffix in (".parquet", ".pq"):
-            raise UsageError(f"{unread}: no parquet file, it begins with {start!r}")
+            raise UsageError(f"{unread}: not a parquet file; it begins with {start!r}")
         return _text(path, needed, kind)
     except UsageError:
         raise
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not text in UTF-8 (byte {error.start + 1}); save it as UTF-8") from error
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start + 1}); save it as UTF-8") from error
     except (OSError, ValueError) as error:
         told = " ".join(str(error).split())
         raise UsageError(f"{unread}: {told}") from error

@@ -200,6 +200,6 @@ def score_alone(workspace: Workspace, unit: ScoreUnit, a: int, b: int) -> PairSc
             status = "ok"
         else:
             written = "NaN" if math.isnan(score) else f"{score:g}"
-            reason = f"the score is {written}, which cannot be ranked; abstain with NotComparable instead"
+            reason = f"the score is {written}, which cannot be ranked; raise NotComparable to abstain"
             score = math.nan
     return PairScore(score, status, reason, damaged, time.perf_counter() - begun, where)

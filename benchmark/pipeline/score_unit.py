@@ -62,7 +62,7 @@ def _kept(workspace: Workspace, unit: ScoreUnit) -> pd.DataFrame | None:
     try:
         kept = pd.read_parquet(io.BytesIO(held))
         if not {*PairScore._fields} <= {*kept.columns} or len(kept) != len(unit.pairs):
-            raise ValueError("it is of other pairs")
+            raise ValueError("it belongs to other pairs")
     except (OSError, ValueError) as error:
         workspace.cache.distrust(path, error)
         return None

@@ -81,7 +81,7 @@ class Survey:
         self._several(new[:AT_ONCE], advance)
         unreachable = [why for why in self.failed.values() if UNREACHABLE in why]
         if new and not self.found and len(unreachable) == len(self.failed) and not offline():
-            raise UsageError(f"{unreachable[0]}; see to the network and $HF_ENDPOINT, or take --tier zoo")
+            raise UsageError(f"{unreachable[0]}; check the network and $HF_ENDPOINT, or use --tier zoo")
         self._several(new[AT_ONCE:], advance)
 
     def _several(self, new: list[str], advance: Callable[[int, int, str], None]) -> None:

@@ -91,26 +91,27 @@ class Transfer:
         time = "" if math.isnan(self.seconds) else f", about {time_in_words(self.seconds)}"
         rate = "" if math.isnan(self.rate) else f" at the {bytes_in_words(self.rate)}/s measured"
         lines = [
-            f"to fetch: {bytes_in_words(self.missing)} of {len(self.by_model)} models (budget "
+            f"to download: {bytes_in_words(self.missing)} from {len(self.by_model)} models (budget "
             f"{bytes_in_words(self.budget)}, {self.n_considered} considered){time}{rate if time else ''}"
-            + (f"; {bytes_in_words(here)} are here already" if (here := self.bytes - self.missing) else "")
+            + (f"; {bytes_in_words(here)} already downloaded" if (here := self.bytes - self.missing) else "")
         ]
-        lines += [f"  {name}: {bytes_in_words(count)} alone" for name, count in self.by_metric.items()]
+        lines += [f"  {name}: {bytes_in_words(count)} on its own" for name, count in self.by_metric.items()]
         largest = sorted(self.by_model.items(), key=lambda entry: (-entry[1], entry[0]))
-        lines.append("by model, largest first:")
+        lines.append("per model, largest first:")
         lines += [f"  {name}: {bytes_in_words(count)}" for name, count in largest[:SHOWN]]
         if len(largest) > SHOWN:
             rest = sum(count for _, count in largest[SHOWN:])
             lines.append(f"  {len(largest) - SHOWN} more: {bytes_in_words(rest)}")
         certified = (
-            "no false-positive rate can be certified against look-alikes with these models"
+            "these models cannot certify any false-positive rate against look-alikes"
             if math.isnan(self.certifiable_fpr)
-            else f"can certify: a false-positive rate of {self.certifiable_fpr:.3g} against look-alikes for "
-            f"all {len(self.by_metric)} metrics together (95% confidence, no false positive seen)"
+            else f"these models can certify a false-positive rate of {self.certifiable_fpr:.3g} against "
+            f"look-alikes for all {len(self.by_metric)} metrics together (95% confidence, no false positive"
+            " seen)"
         )
-        lines.append(f"{certified}: they are worth {self.n_look_alike_negatives:.3g} independent look-alikes")
+        lines.append(f"{certified}: equivalent to {self.n_look_alike_negatives:.3g} independent look-alikes")
         if self.failed:
-            lines.append(f"{len(self.failed)} models cannot be opened now; the run tries them again:")
+            lines.append(f"{len(self.failed)} models cannot be opened now; the run will try again:")
             lines += [f"  {name}: {why}" for name, why in list(self.failed.items())[:SHOWN]]
             if len(self.failed) > SHOWN:
                 lines.append(f"  and {len(self.failed) - SHOWN} more")

@@ -34,7 +34,7 @@ class FunctionMetric(fpcore.Metric):
 
     def similarity(self, a: fpcore.Fingerprint, b: fpcore.Fingerprint) -> float:  # noqa: D102
         if a.checkpoint is None or b.checkpoint is None:
-            raise fpcore.NotComparable("the function needs the checkpoints themselves")
+            raise fpcore.NotComparable("a function metric needs the checkpoints themselves")
         return type(self).function(a.checkpoint, b.checkpoint)
 
 
@@ -72,7 +72,9 @@ class UserMetric:
         """
         path, found, attribute = spec.rpartition(":")
         if not found or not path.endswith(".py") or not attribute:
-            raise UsageError(f"{spec}: write it as FILE.py:Class (a start: evaluate --new my_metric.py)")
+            raise UsageError(
+                f"{spec}: write it as FILE.py:Class (to get a template: evaluate --new my_metric.py)"
+            )
         whole = Path(path).resolve()
         return cls(whole, attribute, hashlib.sha256(_text_of(whole)).hexdigest())
 
@@ -99,10 +101,11 @@ class UserMetric:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # somebody's code may also ask the process to end
-            raise UsageError(f"{self}: could not be made: {described(error)}") from error
+            raise UsageError(f"{self}: could not be instantiated: {described(error)}") from error
         if not isinstance(metric, fpcore.Metric):
             raise UsageError(
-                f"{self}: not a metric; derive the class from fpcore.Metric, or name a function of two models"
+                f"{self}: not a metric; derive the class from fpcore.Metric, or give a function of two"
+                " checkpoints"
             )
         return self._checked(metric)
 
@@ -114,7 +117,7 @@ class UserMetric:
             return known
         text = _text_of(self.path)
         if hashlib.sha256(text).hexdigest() != self.content:
-            raise UsageError(f"{self.path}: it was changed while it was being evaluated; start again")
+            raise UsageError(f"{self.path}: it changed while it was being evaluated; rerun")
         module = UserModule(name)
         module.__file__ = str(self.path)
         module.content = self.content
@@ -154,19 +157,21 @@ class UserMetric:
         for field in ("name", "title"):
             if not isinstance(getattr(metric, field, None), str):
                 raise UsageError(
-                    f'{self}: it has no {field}; give the class one, such as {field} = "my metric"'
+                    f'{self}: it has no {field}; add one to the class, such as {field} = "my metric"'
                 )
         usable_name(str(self), metric.name)
         known = {registered.name: registered for registered in fpcore.metrics()}.get(metric.name)
         if known is not None and type(known) is not type(metric):
-            raise UsageError(f"{self}: {metric.name} is the name of a registered metric; give yours another")
+            raise UsageError(f"{self}: {metric.name} is already a registered metric; choose another name")
         return metric
 
 
 def usable_name(where: str, name: str) -> None:
     """Refuse a name that cannot name files (UsageError)."""
     if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
-        raise UsageError(f"{where}: the name {name[:100]!r} cannot name files; use letters, digits and -")
+        raise UsageError(
+            f"{where}: the name {name[:100]!r} cannot be used in file names; use letters, digits and -"
+        )
 
 
 def _text_of(path: Path) -> bytes:

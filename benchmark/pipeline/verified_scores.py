@@ -73,7 +73,7 @@ def score_again(session: Session, run: Run, catalog: Catalog, *, n_pairs: int, s
     scores = run.scores[run.scores["status"] != "failed"]
     local = scores[scores["model_a"].isin(here) & scores["model_b"].isin(here)]
     if len(local) < len(scores):
-        left_out.append(f"{len(scores) - len(local):,} scores: their models are not on this machine")
+        left_out.append(f"{len(scores) - len(local):,} scores of models that are not on this machine")
     local = local.assign(lot=_lots(local, seed)).sort_values(["lot", *PAIR], kind="stable")
     jobs = [
         Job(metric, rows[PAIR].reset_index(drop=True))
@@ -107,9 +107,9 @@ def _metrics(run: Run) -> tuple[list[ChosenMetric], list[str]]:
     for name in run.names:
         version = run.result(name).version
         if name not in known:
-            left_out.append(f"{name}: it is not registered here")
+            left_out.append(f"{name}: not registered here")
         elif version is not None and known[name].version != version:
-            left_out.append(f"{name}: the run has version {version}, this is version {known[name].version}")
+            left_out.append(f"{name}: version {version} in the run, {known[name].version} here")
         else:
             metrics.append(choose(name))
     return metrics, left_out

@@ -63,23 +63,22 @@ class Verification(Result):
     def __str__(self) -> str:
         lines = [f"results.json {'does not follow' if self.results else 'follows'} from scores.parquet"]
         if self.labels:
-            lines.append("labels of the run differ from the catalog's, or claims from the metrics'")
+            lines.append("labels differ from the catalog's, or claims from the metrics'")
         again = self.scores
         if again is not None and again.n_scores:
             n = len(again.differences)
             lines.append(
-                f"{again.n_scores:,} scores ({again.n_metrics} metrics, {again.n_pairs:,} pairs) computed"
-                f" again from {again.n_models:,} models: "
-                + (f"{n:,} differences" if n else "all as in the run")
+                f"{again.n_scores:,} scores ({again.n_metrics} metrics, {again.n_pairs:,} pairs) recomputed"
+                f" from {again.n_models:,} models: " + (f"{n:,} differences" if n else "all as in the run")
             )
         else:
-            lines.append("no score was computed again from the models")
+            lines.append("no score was recomputed from the models")
         lines += [f"differs: {one}" for one in self.differences[:NAMED]]
         if len(self.differences) > NAMED:
             lines.append(f"differs: {len(self.differences) - NAMED:,} more (--json has all)")
-        lines += [f"not scored again: {why}" for why in (again.left_out if again else ())]
+        lines += [f"not rescored: {why}" for why in (again.left_out if again else ())]
         if self.other_code:
-            lines.append(f"not as when the run was made: {', '.join(self.other_code)}")
+            lines.append(f"changed since the run: {', '.join(self.other_code)}")
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, JSON]:
@@ -166,8 +165,8 @@ def _catalog(run: Run, given: CatalogLike) -> Catalog | None:
     if catalog.digest != facts.digest:
         which = catalog.file if given is not None else "the shipped one"
         raise UsageError(
-            f"{run.path}: it was made with a catalog {facts.path!r} of sha256 {facts.digest[:12]}…, and"
-            f" {which} has {catalog.digest[:12]}…; give that one with --catalog"
+            f"{run.path}: it was made with the catalog {facts.path!r} (SHA-256 {facts.digest[:12]}…), but"
+            f" {which} has {catalog.digest[:12]}…; give the right one with --catalog"
         )
     return catalog
 

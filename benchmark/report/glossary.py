@@ -52,7 +52,7 @@ _TERMS: Final = {
     " it.",
     "look-alike": "An independent pair whose two models are in the same two architecture cells as those of"
     " some derived pair.",
-    # methods of derivation
+    # derivation methods
     "fine-tune": "Training a model further on a task or domain.",
     "instruct-tune": "Fine-tuning on instructions and answers.",
     "rl": "Fine-tuning by reinforcement learning.",
@@ -97,9 +97,10 @@ _TERMS: Final = {
     "claimed threshold": "The threshold that a metric's authors state; it is audited on the run's pairs.",
     "calibrated threshold": "The lowest threshold that at most the requested share of the run's look-alikes"
     " reach (a mean over pairs); the same against all independent pairs is reported beside it.",
-    "certificate": "A statement that a threshold's false-positive rate among look-alikes of fresh lineages (a"
-    " mean over lineages) is at most a goal, at a stated confidence: jointly for all metrics of the run, or"
-    " for one metric by itself where there are too few independent negatives for that, or refused.",
+    "certificate": "A statement, at a stated confidence, that a threshold's false-positive rate among"
+    " look-alikes"
+    " of new lineages (a mean over lineages) is at most a goal: jointly for all metrics of the run, for one"
+    " metric by itself if there are too few independent negatives for that, or refused.",
     "certified": "A threshold that has a certificate; against look-alikes unless all independent pairs are"
     " named.",
     "independent negatives": "Negatives that share no lineage, two lineages each, on which a certificate"
@@ -118,15 +119,16 @@ _TERMS: Final = {
     "look-alike AUC": "How often a derived pair scores above an independent pair of its own two shapes, ties"
     " counting half, as a mean over derived pairs; it decides the verdict.",
     "partial AUC": "The mean true-positive rate over false-positive rates from 0 to 0.05.",
-    "unseen kind": "What the look-alike AUC becomes if the catalog happens to lack a kind of lineage on which"
-    " the metric loses every comparison, as frequent as can go unseen among so many lineages.",
+    "unseen kind": "The look-alike AUC if the catalog happened to miss a kind of lineage on which the"
+    " metric loses"
+    " every comparison, as frequent as can go unseen among this many lineages.",
     "gap": "The AUC against all independent pairs minus the look-alike AUC: what shape alone contributes.",
     "ROC curve": "The true-positive rate against the false-positive rate over all thresholds.",
     "DET curve": "The rate of missed children against the false-positive rate, on normal-deviate scales.",
     "interval": "The range of values compatible with the data at a stated level, computed over lineages.",
     "level": "How often intervals constructed this way contain the true value.",
-    "jackknife": "Leaving out one lineage at a time to see how much a value depends on each; the interval"
-    " that is quoted.",
+    "jackknife": "Leaving out one lineage at a time to see how much a value depends on each; the quoted"
+    " intervals come from it.",
     "bootstrap": "Drawing whole lineages with replacement to see how a value varies.",
     "percentile bootstrap": "The quantiles of the bootstrap as an interval; too narrow with few lineages.",
     "DeLong": "An interval of the AUC that treats all pairs as independent, which they are not; shown for"
@@ -136,9 +138,10 @@ _TERMS: Final = {
     "intraclass correlation": "How similar the scores of derived pairs of one lineage are: 0 uncorrelated, 1"
     " all the same.",
     # tests
-    "permutation p": "The larger of two p-values: how often scores at least as extreme arise when models are"
-    " permuted within their architecture cells, and whether derived pairs exceed the score levels of their"
-    " models by more than lineages vary; refused where too few arrangements exist; a small one does not rule"
+    "permutation p": "The larger of two p-values: how often permuting models within their architecture"
+    " cells gives"
+    " scores at least as extreme, and whether derived pairs exceed the score levels of their models by more"
+    " than lineages vary; refused if too few arrangements exist; a small value does not rule"
     " out that models of a lineage are alike for a reason other than descent.",
     "adjusted p": "A p-value adjusted for all metrics or comparisons of a run together.",
     "max-T": "How the permutation test is adjusted: each metric's p-value against the best rank of all"
@@ -149,7 +152,7 @@ _TERMS: Final = {
     # verdicts
     "verdict": "Whether a metric separates children from look-alikes, by one fixed rule based on joint"
     " bounds; the reason beside it names the numbers that decided.",
-    "separates": "Verdict: shown to have a look-alike AUC above 0.9, with no method of derivation shown to"
+    "separates": "Verdict: shown to have a look-alike AUC above 0.9, with no derivation method shown to"
     " fail and at most a tenth of the children without a score.",
     "separates within limits": "Verdict: shown to have a look-alike AUC above 0.75, with something open or"
     " failing.",

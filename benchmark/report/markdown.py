@@ -84,7 +84,7 @@ def markdown(
         "## All metrics",
         _metrics(sections),
         "## AUC by derivation method",
-        *_crossed(survival(ordered), sections, "These results hold no figures by method."),
+        *_crossed(survival(ordered), sections, "These results have no figures by method."),
         "## Confounders",
         *_crossed(
             shared_properties(ordered), sections, "These results do not record what look-alikes share."

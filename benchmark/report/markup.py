@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from benchmark.session.plain_text import printable
+from benchmark.session.untrusted_text import printable
 
 __all__ = ["bullets", "safe", "table_of"]
 

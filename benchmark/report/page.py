@@ -44,7 +44,7 @@ from benchmark.report.verdict_groups import GROUPS, QUESTION
 from benchmark.results.decision import MAX_FPR
 from benchmark.results.schema import DisputeRecord, Results, RunRecord
 from benchmark.results.zoo_against_real import ZooAgainstReal
-from benchmark.session.plain_text import shown_on_page
+from benchmark.session.untrusted_text import shown_on_page
 
 __all__ = ["dots_each", "page"]
 

@@ -11,7 +11,7 @@ from analysis import Interval
 from benchmark.report.notation import UNDEFINED, interval, p_value, percent_interval, plain, signed
 from benchmark.results.run import Run
 from benchmark.session.errors import UsageError
-from benchmark.session.plain_text import csv_text
+from benchmark.session.untrusted_text import csv_text
 
 __all__ = ["FIGURES", "TABLES", "kinds", "run_tables"]
 

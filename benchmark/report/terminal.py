@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Final
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +20,8 @@ from benchmark.results.schema import MetricResult, Results
 
 __all__ = ["verdict_table"]
 
+LONGEST: Final = 23
+"""Columns for the name of a metric; longer ones take two lines, broken at a hyphen."""
 STYLES: Final = {"yes": "bold blue", "no": "bold yellow", "unknown": "dim"}
 
 
@@ -73,13 +77,14 @@ def verdict_table(results: Results) -> Table:
         " Claim: whether the authors' claim holds." + told,
         caption_justify="left",
     )
-    table.add_column("Metric", overflow="fold")
+    names = ["\n".join(wrap(one.metric, LONGEST)) for one in found]
+    table.add_column("Metric", overflow="fold", min_width=max(map(cell_len, "\n".join(names).split("\n"))))
     table.add_column(shown.head, no_wrap=True)
     table.add_column("Separates?", overflow="fold")
     table.add_column("Claim?", overflow="fold")
-    for one in found:
+    for one, name in zip(found, names, strict=True):
         table.add_row(
-            Text(one.metric),
+            Text(name),
             Text(interval(shown.of(one))),
             Text(one.verdict, style=STYLES[group_of(one.verdict).slug]),
             Text(one.claim_verdict, style=STYLES[CLAIM_SLUGS[one.claim_verdict]]),

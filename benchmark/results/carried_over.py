@@ -70,18 +70,16 @@ def zoo_against_real(runs: Sequence[Run]) -> ZooAgainstReal:
     zoos = [run for run in runs if run.record.tier == "zoo"]
     if len(zoos) != 1:
         named = ", ".join(str(run.path) for run in zoos) or "none"
-        raise UsageError(
-            f"--against: one of the runs must be of the zoo and the others not; of the zoo: {named}"
-        )
+        raise UsageError(f"--against: exactly one of the runs must be on the zoo; on the zoo: {named}")
     (zoo,) = zoos
     real = {_source(run).name: run for run in runs if run is not zoo}
     if len(real) < len(runs) - 1:
-        raise UsageError("--against: two tables lie in folders of one name; rename one")
+        raise UsageError("--against: two runs are in folders of the same name; rename one")
     shared = {name: [one for one in real.values() if name in one.names] for name in zoo.names}
     common = [name for name, tables in shared.items() if tables]
     if not common:
         raise UsageError(
-            f"--against: no metric of {zoo.path} stands in another run; it has {', '.join(zoo.names)}"
+            f"--against: no metric of {zoo.path} is in another run; it has {', '.join(zoo.names)}"
         )
     n = EACH * sum(1 + len(shared[name]) for name in common)
     level = family_level(n)
@@ -145,7 +143,7 @@ def _figures(
         conclusions = (
             _auc("AUC", "independent", zoo, table, level),
             _auc("look-alike AUC", "look-alike", zoo, table, level),
-            Conclusion("threshold", "", "", NOT_ASKED, "its scores have units of their own")
+            Conclusion("threshold", "", "", NOT_ASKED, "its scores are on a scale of their own")
             if own_units
             else _threshold(threshold, negatives, zoo, table, level),
         )

@@ -71,7 +71,7 @@ def from_json(kind: type[T], value: object, where: str = "") -> T:
 def _fail(where: str, wanted: str, value: object) -> SchemaMismatch:
     told = repr(value)
     told = told if len(told) <= SHOWN else f"{told[:SHOWN]}…"
-    return SchemaMismatch(f"{where}: {told} where {wanted} belongs")
+    return SchemaMismatch(f"{where}: {told}, expected {wanted}")
 
 
 def _float(value: object, where: str) -> float:
@@ -149,7 +149,7 @@ def _reader(kind: Hashable) -> Read:
         return _mapping_reader(inner[1])
     if origin is np.ndarray:
         return _array
-    raise TypeError(f"{kind!r} cannot stand in a file of a run")
+    raise TypeError(f"{kind!r} cannot be stored in a run's files")
 
 
 def _dataclass_reader(kind: type) -> Read:
@@ -172,7 +172,7 @@ def _dataclass_reader(kind: type) -> Read:
 def _optional_reader(inner: tuple[Hashable, ...]) -> Read:
     rest = [kind for kind in inner if kind is not NONE]
     if len(rest) != 1 or len(rest) == len(inner):
-        raise TypeError(f"{inner!r}: a union in a file of a run is of one type and None")
+        raise TypeError(f"{inner!r}: a stored union must be of one type and None")
     own = _reader(rest[0])
     return lambda value, where: None if value is None else own(value, where)
 

@@ -32,7 +32,7 @@ FORGERIES: Final = "forgeries.parquet"
 AGAINST: Final = "against.json"
 CARD: Final = "card.md"
 DIGESTED: Final = (SCORES, RESULTS, FORGERIES)
-AGAIN: Final = "the file was changed or written by another version: run again with this --out"
+AGAIN: Final = "the file was changed, or written by another version; rerun with this --out"
 SHOWN: Final = 40
 TABLES: Final = "tables"
 T = TypeVar("T")
@@ -158,7 +158,9 @@ class RunDirectory:
             return None
         against = read_json(ZooAgainstReal, path)
         if self.digest not in {against.zoo.digest, *(table.digest for table in against.tables)}:
-            raise UsageError(f"{path}: it is of other results than this run's; give --against again")
+            raise UsageError(
+                f"{path}: it belongs to other results than this run's; rerun report with --against"
+            )
         return against
 
     def read_record(self) -> RunRecord:
@@ -166,8 +168,8 @@ class RunDirectory:
         record = read_json(RunRecord, self._present(RECORD))
         if record.status == "running":
             raise UsageError(
-                f"{self.path}: {RECORD} says running: the run has not ended, or was killed; the same command"
-                f" with --out {self.path} finishes it"
+                f"{self.path}: {RECORD} says running: the run is unfinished or was killed; rerun its command"
+                f" with --out {self.path} to finish it"
             )
         return record
 
@@ -178,7 +180,7 @@ class RunDirectory:
         results = _parsed(Results, content, path)
         twice = {name for name in results.names if results.names.count(name) > 1}
         if twice:
-            raise UsageError(f"{path}: {', '.join(sorted(twice))} stands in it twice; {AGAIN}")
+            raise UsageError(f"{path}: {', '.join(sorted(twice))} appears twice; {AGAIN}")
         self._check(path, content)
         return results
 
@@ -220,13 +222,13 @@ class RunDirectory:
     def _check(self, path: Path, content: bytes) -> None:
         """Refuse a file that is not the one that run.json was written for."""
         if self._record.digests.get(path.name) != _sha256(content):
-            raise UsageError(f"{path}: it is not the file that {RECORD} was written for; {AGAIN}")
+            raise UsageError(f"{path}: not the file that {RECORD} belongs to; {AGAIN}")
 
     def _own_folder(self, name: str) -> Path:
         folder = self.path / name
         if folder.is_symlink():
             raise UsageError(
-                f"{folder}: it is a link, and nothing is written or deleted where it leads; remove it"
+                f"{folder}: it is a link, and links are not followed for writing or deleting; remove it"
             )
         return folder
 
@@ -239,7 +241,7 @@ class RunDirectory:
         path = self.path / name
         if not path.is_file():
             raise UsageError(
-                f"{self.path}: no {name}; this is not a finished run (finish it: run --out {self.path})"
+                f"{self.path}: no {name}; not a finished run (to finish it: run --out {self.path})"
             )
         return path
 
@@ -265,14 +267,14 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path}: not readable ({error}); run again with this --out") from error
+        raise UsageError(f"{path}: not readable ({error}); rerun with this --out") from error
 
 
 def _parsed(kind: type[T], content: bytes, path: Path) -> T:
     try:
         value = json_value(content)
     except ValueError as error:
-        raise UsageError(f"{path}: not readable ({error}); run again with this --out") from error
+        raise UsageError(f"{path}: not readable ({error}); rerun with this --out") from error
     schema = value.get("schema") if isinstance(value, dict) else None
     if schema != SCHEMA or not isinstance(schema, int) or isinstance(schema, bool):
         age = "newer" if isinstance(schema, int) and schema > SCHEMA else "older or foreign"
@@ -299,7 +301,7 @@ def _read_table(path: Path, content: bytes) -> pd.DataFrame:
         raise UsageError(f"{path}: not a readable parquet file ({told}); {AGAIN}") from error
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing or not pd.api.types.is_float_dtype(table["score"]):
-        told = f"no column {', '.join(missing)}" if missing else "scores that are no numbers"
+        told = f"no column {', '.join(missing)}" if missing else "scores that are not numbers"
         raise UsageError(f"{path}: {told}; {AGAIN}")
     return table
 

@@ -121,9 +121,9 @@ class PublishedPlace(Result):
         """What other published scores it can be set beside, in a sentence."""
         kinds = ((self.published_derived, "derived"), (self.published_independent, "independent"))
         if not any(one.n_pairs for one, _ in kinds):
-            return "Nothing else of this kind is published of pairs of known relation."
+            return "No other such scores are published for pairs of known relation."
         told = "; ".join(one.told(kind) for one, kind in kinds)
-        return f"Published in the same units: {told}. Their authors chose them: no rate follows."
+        return f"Published in the same units: {told}. Their authors chose these pairs, so no rate follows."
 
 
 def place_published(
@@ -209,16 +209,16 @@ def _in_run(
     score: PublishedScore, catalog: Catalog, run: pd.DataFrame | None
 ) -> tuple[RunRange | None, str, str]:
     """The pairs of a run that a score can be set beside; who they are, and what they say."""
-    silent = "Nothing: scores of other shapes or units are not carried over."
+    silent = "Nothing; scores of other shapes or units do not carry over."
     if score.quantity != "score":
-        return None, f"none: it is {QUANTITIES[score.quantity]}, a run holds scores", silent
+        return None, f"none: it is {QUANTITIES[score.quantity]}, not the score itself", silent
     shape = {name: _cell(name, catalog, run) for name in score.pair}
     for name, cell in shape.items():
         if cell is None:
             why = "has no known shape" if name in catalog else "is not in the catalog"
             return None, f"none: {name} {why}", silent
     if run is None:
-        return None, "none: no run is at hand (--calibration RUN)", silent
+        return None, "none: no run was given (--calibration RUN)", silent
     own = run[run["metric"] == score.metric]
     if own.empty:
         return None, f"none: this run has no {score.metric}", silent
@@ -233,8 +233,8 @@ def _in_run(
     alike = here & table.independent
     place, n_lineages = analysis.stranger_p_value(table, score.value, mask=alike)
     if n_lineages < FEWEST:
-        held = f"{n_lineages} lineages" if alike.any() else "none"
-        return None, f"none: of look-alikes of {shapes} this run has {held}, and it takes {FEWEST}", silent
+        held = f"{n_lineages} lineages" if alike.any() else "no lineage"
+        return None, f"none: this run has look-alikes of {shapes} from {held}; {FEWEST} are needed", silent
     derived = here & table.derived
     high = table.score >= score.value
     found = RunRange(

@@ -325,7 +325,7 @@ class Results(Result):
         for one in self.metrics:
             if one.metric == name:
                 return one
-        raise UsageError(f"no metric {name!r} in these results; they have {', '.join(self.names)}")
+        raise UsageError(f"unknown metric {name!r} in these results; they have {', '.join(self.names)}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -158,7 +158,7 @@ class Cache:
         try:
             parts = name.split("/")
             if parts[0] not in KINDS or ".." in parts or not KEY.fullmatch(parts[-1]):
-                raise BadEntry("no name of an entry")
+                raise BadEntry("not a valid entry name")
             opened(name, entry)
         except BadEntry as error:
             self.distrust(path, error)
@@ -171,9 +171,9 @@ class Cache:
             return
         self._bad.add(path)
         told = (
-            f"cache: {path}: {getattr(why, 'strerror', None) or why}; it is computed again"
+            f"cache: {path}: {getattr(why, 'strerror', None) or why}; recomputing it"
             if len(self._bad) <= BAD_NAMED
-            else "cache: more entries are bad; they are computed again"
+            else "cache: more entries are damaged; recomputing them"
         )
         print(told, file=sys.stderr, flush=True)
 
@@ -334,5 +334,5 @@ def byte_size(text: str, name: str) -> int:
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)B?\s*", text, flags=re.IGNORECASE)
     if match is None:
-        raise UsageError(f"{name}: {text!r} is not a number of bytes; write it as 10GB, 500MB or 1000000")
+        raise UsageError(f"{name}: {text!r} is not a size; write it as 10GB, 500MB or 1000000")
     return int(float(match[1]) * UNITS[match[2].upper()])

@@ -53,15 +53,15 @@ def opened(name: str, entry: bytes) -> bytes:
         It is not as `sealed` made it under this name.
     """
     if not entry:
-        raise BadEntry("it is empty")
+        raise BadEntry("the entry is empty")
     line, _, content = entry.partition(b"\n")
     seal = line.removeprefix(MAGIC).split()
     if not line.startswith(MAGIC) or len(seal) != 2:
-        raise BadEntry("it is no entry of this version")
+        raise BadEntry("not a cache entry of this version")
     if seal[0] != b"%d" % len(content):
-        raise BadEntry("it is cut short, or longer than it was written")
+        raise BadEntry("the entry has the wrong length")
     if seal[1] != _digest(name, content):
-        raise BadEntry("its content was changed, or belongs to another entry")
+        raise BadEntry("the entry was altered, or belongs under another name")
     return content
 
 

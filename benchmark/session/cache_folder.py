@@ -64,7 +64,7 @@ def _temporary(meant: Path) -> Path:
     """One folder of this user's for all commands, so that work that was interrupted goes on."""
     found = _private(Path(tempfile.gettempdir()) / f"lookalike-{_user()}")
     folder = found or Path(tempfile.mkdtemp(prefix="lookalike-"))
-    told = f"the cache {meant} cannot be written; work is kept in {folder} (choose another: ${VARIABLE})"
+    told = f"cannot write to the cache {meant}; using {folder} instead (set ${VARIABLE} to choose another)"
     print(told, file=sys.stderr, flush=True)
     # Its default lies in the same home; it would say so in lines of its own, in every process.
     os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark.session.plain_text import printable
+from benchmark.session.untrusted_text import printable
 
 __all__ = ["UsageError"]
 

@@ -36,7 +36,7 @@ def read_regular(path: Path, largest: int) -> bytes:
             raise UsageError("not a file (a folder, pipe, device or socket); give a file")
         content = stream.read(largest + 1)
     if len(content) > largest:
-        raise UsageError(f"more than {largest:,} bytes, too many for such a file")
+        raise UsageError(f"more than {largest:,} bytes, too large for such a file")
     return content
 
 

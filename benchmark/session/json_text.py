@@ -75,7 +75,7 @@ def json_value(content: bytes) -> object:
         if b"\\ud" in content.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError:
-        raise ValueError("lists and objects too deep in each other") from None
+        raise ValueError("nested too deeply") from None
     return value
 
 
@@ -83,18 +83,18 @@ def _once_each(items: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(items)
     if len(found) < len(items):
         counts = Counter(name for name, _ in items)
-        raise ValueError(f"key {counts.most_common(1)[0][0]!r} stands in it twice")
+        raise ValueError(f"key {counts.most_common(1)[0][0]!r} appears twice")
     return found
 
 
 def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is beyond all numbers")
+        raise ValueError(f"{text} is too large for a number")
     return number
 
 
@@ -154,5 +154,5 @@ def _between(first: str, items: Iterable[str], last: str, line: str) -> str:
 
 def _float(value: float) -> str:
     if not math.isfinite(value):
-        raise ValueError(f"JSON has no {value}")
+        raise ValueError(f"JSON cannot represent {value}")
     return float.__repr__(value)

@@ -56,7 +56,7 @@ def _taken(path: Path, where: str) -> int:
             os.close(handle)
             by = f" (process {holder})" if holder.isdigit() else ""
             raise UsageError(
-                f"{where}: another process writes there{by}; wait for its end, or name another folder"
+                f"{where}: another process is writing there{by}; wait for it to finish, or use another folder"
             )
         try:
             same = os.fstat(handle).st_ino == os.stat(path, follow_symlinks=False).st_ino
@@ -68,7 +68,9 @@ def _taken(path: Path, where: str) -> int:
                 os.write(handle, b"%d\n" % os.getpid())
             return handle
         os.close(handle)
-    raise UsageError(f"{where}: other processes write there; wait for their end, or name another folder")
+    raise UsageError(
+        f"{where}: other processes are writing there; wait for them to finish, or use another folder"
+    )
 
 
 def _lock(handle: int) -> bool:

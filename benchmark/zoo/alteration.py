@@ -44,7 +44,7 @@ def reinitialise_layer(model: Checkpoint, *, seed: int, layer: int) -> dict[str,
         raise BadCheckpoint(f"{model.name} has {depth} layers; there is no layer {layer}")
     sd = model.config.get("initializer_range")
     if not isinstance(sd, int | float):
-        raise BadCheckpoint(f"{model.name}: config.json states no initializer_range to draw a layer with")
+        raise BadCheckpoint(f"{model.name}: config.json has no initializer_range to draw a layer with")
     generator = torch.Generator().manual_seed(seed)
     tensors = {name: model.read(name) for name in model.tensors}
     gains = {block.gain for block in norm_blocks(model)}

@@ -160,7 +160,7 @@ def train_into(job: Job) -> Outcome:
         # The writer of weights says neither file nor number.
         number = error.errno if isinstance(error, OSError) and error.errno else errno.EIO
         told = os.strerror(number) if isinstance(error, OSError) else first_line(error)
-        raise OSError(number, f"it cannot be made: {told}", str(job.folder)) from None
+        raise OSError(number, f"could not be trained: {told}", str(job.folder)) from None
     return outcome
 
 

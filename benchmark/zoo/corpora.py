@@ -132,7 +132,7 @@ def _documents(name: str) -> Iterator[Document]:
     elif name == "headers":
         yield from _headers()
     else:
-        raise UsageError(f"no corpus is called {name!r}; there are {', '.join(CORPORA)}")
+        raise UsageError(f"unknown corpus {name!r}; known: {', '.join(CORPORA)}")
 
 
 def _reference() -> Iterator[Document]:

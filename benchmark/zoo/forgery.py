@@ -173,7 +173,7 @@ def _norm_std(model: Checkpoint, tensors: dict[str, Tensor], wanted: Curves) -> 
     for norm, goal in zip(norm_blocks(model)[::2], _part(wanted, "attention"), strict=False):
         spread = float(tensors[norm.gain].double().std(correction=0))
         if min(spread, float(goal)) <= 0.0:
-            raise BadCheckpoint("the gains of a norm are all equal; no scale changes that")
+            raise BadCheckpoint("the gains of a norm are all equal, which no scale can change")
         _move_gain(tensors, norm, _tensor(spread / goal))
 
 
@@ -184,7 +184,7 @@ def _norm_gains(model: Checkpoint, tensors: dict[str, Tensor], wanted: Curves) -
             if goal.shape != tuple(gain.shape):
                 raise BadCheckpoint(f"gains of width {goal.shape[-1]} do not fit a width of {len(gain)}")
             if not (np.all(goal != 0.0) and bool((gain != 0).all())):
-                raise BadCheckpoint(f"{norm.gain}: a gain of zero cannot be exchanged for another")
+                raise BadCheckpoint(f"{norm.gain}: a gain of zero cannot be rescaled")
             _move_gain(tensors, norm, gain / _tensor(goal))
 
 
@@ -205,13 +205,13 @@ def _layer_energy(model: Checkpoint, tensors: dict[str, Tensor], wanted: Curves)
 
 def _part(wanted: Curves, part: str) -> Array:
     if part not in wanted:
-        raise BadCheckpoint(f"the curves to be met have no {part}; only models of one kind can be forged")
+        raise BadCheckpoint(f"the target curves have no {part}; only models of the same kind can be forged")
     return wanted[part]
 
 
 def _require_bare(blocks: list[AttentionBlock]) -> None:
     if any(block.query_gain is not None for block in blocks):
-        raise BadCheckpoint("norms stand behind query and key, and take up every scale; nothing is free")
+        raise BadCheckpoint("norms after query and key absorb every scale; nothing is left to change")
 
 
 def _weights(heads: Heads, part: str) -> Array:

@@ -71,7 +71,7 @@ def _varied(recipe: Founder, model_type: str) -> dict[str, float]:
 def _scale_residual(model: PreTrainedModel, depth: int) -> None:
     scaled = [weight for name, weight in model.named_parameters() if WRITES.search(name)]
     if not scaled:
-        raise UsageError(f"scaled-residual: {model.config.model_type} is scaled so already; leave it out")
+        raise UsageError(f"scaled-residual: {model.config.model_type} already has this scaling; leave it out")
     for weight in scaled:
         weight.div_((2 * depth) ** 0.5)
 

@@ -102,7 +102,7 @@ def change_units(model: Checkpoint, *, seed: int, spread: float) -> dict[str, Te
     for block in feed_forward_blocks(model):
         if not block.linear_rows:
             raise BadCheckpoint(
-                f"{block.name} has no gate: its activation function lets no scale of a unit through"
+                f"{block.name} has no gate, and its activation function does not commute with scaling a unit"
             )
         scales = _scales(len(tensors[block.rows[0]]), generator, spread)
         scales *= _signs(len(scales), generator)

@@ -84,6 +84,6 @@ def fold_norms(model: Checkpoint) -> dict[str, Tensor]:
         tensors[block.gain] = torch.ones_like(gain)
         if block.bias is not None and shift is not None:
             if not absorbed and bool((gain == 0).any()):
-                raise BadCheckpoint(f"{block.gain} holds a zero, so its norm's bias has no place to go")
+                raise BadCheckpoint(f"{block.gain} contains a zero, so the bias of its norm cannot be folded")
             tensors[block.bias] = torch.zeros_like(shift) if absorbed else shift / gain
     return as_stored(tensors)

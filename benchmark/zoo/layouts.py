@@ -240,7 +240,7 @@ def residual_axes(model: Checkpoint) -> dict[str, int]:
             axes[name] = 0
         elif not RESIDUAL_NOWHERE.search(name):
             raise BadCheckpoint(
-                f"{model.name}: no transform knows where {name} meets the residual stream; "
+                f"{model.name}: it is not known where {name} meets the residual stream; "
                 "add it to benchmark/zoo/layouts.py"
             )
     return axes

@@ -90,7 +90,7 @@ class Shelf:
             raise fpcore.BadCheckpoint(f"zoo/{name}: no weights in {weights}; {REMEDY}")
         if entry.recipe != digest:
             raise fpcore.BadCheckpoint(
-                f"zoo/{name}: {weights} was trained by another recipe than the catalog's; {REMEDY}"
+                f"zoo/{name}: {weights} was trained with a recipe other than the catalog's; {REMEDY}"
             )
         found = file_digests(weights)
         for file, expected in entry.files.items():
@@ -98,7 +98,7 @@ class Shelf:
                 raise fpcore.BadCheckpoint(f"zoo/{name}: {weights / file} is missing; {REMEDY}")
             if found[file] != expected:
                 raise fpcore.BadCheckpoint(
-                    f"zoo/{name}: {weights / file} is not the file of the manifest; {REMEDY}"
+                    f"zoo/{name}: {weights / file} does not match the manifest; {REMEDY}"
                 )
         return fpcore.open_checkpoint(weights, name=f"zoo/{name}", device=self._device)
 

@@ -120,7 +120,7 @@ def read_manifest(folder: Path) -> Manifest:
         if content["schema"] != SCHEMA:
             raise UsageError(
                 f"{file}: schema {content['schema']}, this version reads {SCHEMA}; "
-                "build the zoo anew in another folder"
+                "rebuild the zoo in another folder"
             )
         models = {name: Entry(**entry) for name, entry in content["models"].items()}
         corpora = {name: CorpusFacts(**facts) for name, facts in content["corpora"].items()}

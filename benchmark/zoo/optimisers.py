@@ -29,7 +29,7 @@ def make_optimiser(name: str, groups: ParamsT, rate: float) -> torch.optim.Optim
         return Lion(groups, rate)
     if name == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM)
-    raise UsageError(f"no optimiser is called {name!r}; there are adamw, lion and sgd")
+    raise UsageError(f"unknown optimiser {name!r}; there are adamw, lion and sgd")
 
 
 class Lion(torch.optim.Optimizer):

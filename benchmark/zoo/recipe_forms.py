@@ -83,7 +83,7 @@ def parse_recipes(raw: RawRecipes) -> dict[str, Recipe]:
             own, other = tokenizer_of(recipes, name), tokenizer_of(recipes, recipe.teacher)
             if own != other:
                 raise UsageError(
-                    f"zoo recipe {name}: its tokenizer is {own}, its teacher's {other}; they must be one"
+                    f"zoo recipe {name}: its tokenizer is {own}, its teacher's {other}; they must be the same"
                 )
     return recipes
 
@@ -191,7 +191,7 @@ def _upcycling(fields: _Fields) -> Upcycling:
     inner.finish()
     if upcycling.top > upcycling.experts:
         raise UsageError(
-            f"zoo recipe {inner.name}: top {upcycling.top} of {upcycling.experts} experts cannot be"
+            f"zoo recipe {inner.name}: top {upcycling.top} of {upcycling.experts} experts is impossible"
         )
     return upcycling
 
@@ -221,7 +221,8 @@ def _exact(name: str, data: Mapping[str, object]) -> Exact:
         count = f"{kind.n_parents} or more" if kind.more_parents else kind.n_parents
         if kind.forges is not None:
             raise UsageError(
-                f"zoo recipe {name}: {transform} takes one model in of, and whom it is aimed at in target"
+                f"zoo recipe {name}: {transform} takes one model in `of`, and the model it is aimed at in"
+                " `target`"
             )
         raise UsageError(f"zoo recipe {name}: {transform} takes {count} parents in of, found {len(parents)}")
     given = {key: value for key, value in data.items() if key not in fields.read}
@@ -277,7 +278,7 @@ class _Fields:
         value = self.take(field, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise UsageError(
-                f"zoo recipe {self.name}: {field} must be an integer from {least} on, found {value!r}"
+                f"zoo recipe {self.name}: {field} must be an integer, {least} or more, found {value!r}"
             )
         return value
 
@@ -285,14 +286,16 @@ class _Fields:
         value = self.take(field)
         numbers = value if isinstance(value, list | tuple) else []
         if not numbers or not all(type(one) is int and one >= 0 for one in numbers):
-            raise UsageError(f"zoo recipe {self.name}: {field} must list integers from 0 on, found {value!r}")
+            raise UsageError(
+                f"zoo recipe {self.name}: {field} must list integers, 0 or more, found {value!r}"
+            )
         return tuple(sorted(set(numbers)))
 
     def number(self, field: str, *, above: float, most: float, default: float) -> float:
         value = self.take(field, default)
         if not isinstance(value, int | float) or isinstance(value, bool) or not above < value <= most:
             raise UsageError(
-                f"zoo recipe {self.name}: {field} must be a number up to {most:g}, found {value!r}"
+                f"zoo recipe {self.name}: {field} must be a number, at most {most:g}, found {value!r}"
             )
         return float(value)
 
@@ -302,9 +305,7 @@ class _Fields:
             return None
         value = self.take(field, 0.0)
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0.0 <= value < 1.0:
-            raise UsageError(
-                f"zoo recipe {self.name}: {field} must be a number from 0 to below 1, found {value!r}"
-            )
+            raise UsageError(f"zoo recipe {self.name}: {field} must be a number in [0, 1), found {value!r}")
         return float(value)
 
     def truth(self, field: str) -> bool | None:
@@ -320,4 +321,4 @@ class _Fields:
         unknown = sorted(set(self.data) - self.read)
         if unknown:
             known = ", ".join(sorted(self.read.union(optional)))
-            raise UsageError(f"zoo recipe {self.name}: nothing is called {unknown[0]!r}; known are {known}")
+            raise UsageError(f"zoo recipe {self.name}: unknown field {unknown[0]!r}; known: {known}")

@@ -268,9 +268,7 @@ def build_order(recipes: Mapping[str, Recipe]) -> list[str]:
     while waiting:
         ready = [name for name in waiting if placed.issuperset(needs(recipes[name]))]
         if not ready:
-            raise UsageError(
-                f"zoo recipes descend from themselves: {', '.join(sorted(waiting))}; break the circle"
-            )
+            raise UsageError(f"zoo recipes form a cycle: {', '.join(sorted(waiting))}; break it")
         ordered += ready
         placed.update(ready)
         waiting = [name for name in waiting if name not in placed]

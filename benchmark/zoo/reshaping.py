@@ -63,7 +63,7 @@ def narrow(model: PreTrainedModel, to: Narrowing) -> PreTrainedModel:
     tensors = {name: tensor.clone() for name, tensor in oriented(before).items()}
     if to.width is not None:
         kind, width = config.model_type, config.hidden_size
-        _require(kind in FREE_HEAD_WIDTH, f"the heads of {kind} share out its width, which cannot be pruned")
+        _require(kind in FREE_HEAD_WIDTH, f"the heads of {kind} divide up its width, which cannot be pruned")
         _require(to.width <= width, f"narrow to width {to.width}, more than {width}")
         heads = config.num_attention_heads
         _require(to.width % heads == 0, f"narrow to width {to.width}, no multiple of {heads} heads")

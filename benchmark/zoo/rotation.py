@@ -27,7 +27,8 @@ def rotate(model: Checkpoint, *, seed: int) -> dict[str, Tensor]:
     own = untied(model)
     if own.architecture.norm == "layernorm":
         raise BadCheckpoint(
-            "LayerNorm subtracts the mean over units, which a free rotation turns away; use centred-rotation"
+            "LayerNorm subtracts the mean over units, which a free rotation does not preserve; use"
+            " centred-rotation"
         )
     return _rotated(own, _orthogonal(own.architecture.width, seed))
 

@@ -104,7 +104,7 @@ def meet_both(first: Size, second: Size, wanted: tuple[float, float]) -> Vector:
     """
     n_blocks = len(first.shares)
     if min(*wanted, first(np.ones(n_blocks)), second(np.ones(n_blocks))) <= 0.0:
-        raise BadCheckpoint("a curve is not positive; scales keep signs and cannot reach it")
+        raise BadCheckpoint("a curve is not positive; scales keep signs and cannot match it")
     tilt = _tilt(first.shares, second.shares)
 
     def product(spread: float) -> float:
@@ -134,8 +134,8 @@ def _tilt(first: Vector, second: Vector) -> Vector:
     """+1 for blocks that weigh more in the first tensor than in the second, -1 for the others."""
     if len(first) < 2:
         raise BadCheckpoint(
-            "one block has one scale, and it leaves the product of the two sizes as it is; "
-            "two curves cannot both be met"
+            "a block has a single scale, which preserves the product of the two sizes; "
+            "both curves cannot be matched"
         )
     ratio = np.log(np.maximum(first, 1e-30)) - np.log(np.maximum(second, 1e-30))
     order = np.argsort(np.argsort(ratio, kind="stable"), kind="stable")
@@ -149,7 +149,7 @@ def _rising(function: Callable[[float], float], goal: float, low: float, what: s
     while function(high) < goal:
         high = low + 2.0 * (high - low)
         if high > LARGEST_LOG_SPREAD:
-            raise BadCheckpoint(f"{what} too far from what the model has for scales in float32")
+            raise BadCheckpoint(f"{what} too far from the model's own values for float32 scales")
     for _ in range(STEPS):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if function(middle) < goal else (low, middle)

@@ -92,7 +92,7 @@ def add_lora(model: PreTrainedModel, rank: int, seed: int) -> None:
     maps = [module for name, module in model.named_modules() if IN_LAYER.search(f".{name}.")]
     maps = [module for module in maps if isinstance(module, _linear_kinds())]
     if not maps:
-        raise UsageError(f"no linear map of {model.config.model_type} takes a low-rank update; drop lora")
+        raise UsageError(f"{model.config.model_type} has no linear map for a low-rank update; drop lora")
     for module in maps:
         update = LowRankUpdate(module.weight, rank, generator)
         parametrize.register_parametrization(module, "weight", update)

@@ -71,7 +71,7 @@ def _config(given: Mapping[str, object], how: Upcycling) -> PretrainedConfig:
 
     kind = given["model_type"]
     if kind not in ("qwen2", "llama", "mistral"):
-        raise UsageError(f"no mixture of experts has the attention of {kind}; up-cycle another model")
+        raise UsageError(f"no mixture-of-experts type has the attention of {kind}; upcycle another model")
     kept = {key: given[key] for key in KEPT_BY_UPCYCLING}
     width = given["intermediate_size"]
     if kind == "qwen2":

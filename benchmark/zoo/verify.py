@@ -90,7 +90,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="lookalike-verify-") as scratch:
         for done, name in enumerate(chosen):
             if progress is not None:
-                progress(done, len(chosen), f"training {name} again")
+                progress(done, len(chosen), f"retraining {name}")
             checks += _again(parsed, name, manifest, folder, Path(scratch))
     if progress is not None:
         progress(len(chosen), len(chosen), "done")
@@ -104,9 +104,7 @@ def _files(parsed: Mapping[str, Recipe], recipes: RawRecipes, folder: Path) -> C
             open_zoo(name, recipes, folder=folder)
         except fpcore.BadCheckpoint as error:
             return Check(name, "files", False, str(error))
-    return Check(
-        "all", "files", True, f"{len(trained)} trained models are those of the manifest and of the recipes"
-    )
+    return Check("all", "files", True, f"{len(trained)} trained models match the manifest and the recipes")
 
 
 def _draw(parsed: Mapping[str, Recipe], sample: int, seed: int) -> list[str]:
@@ -150,9 +148,7 @@ def _again(
     )
     if not same_text:
         made_with = manifest.made_with.get("python", "another Python")
-        detail = (
-            f"not compared: this Python carries other text than {made_with}, with which the zoo was trained"
-        )
+        detail = f"not compared: the zoo was trained on text from {made_with}, which differs in this Python"
         return [loss, Check(name, "weights", True, detail)]
     cosine = weight_cosine(fpcore.open_checkpoint(made), fpcore.open_checkpoint(folder / WEIGHTS / name))
     detail = f"cosine {cosine:.5f} with the shipped ones, at least {LEAST_COSINE}"

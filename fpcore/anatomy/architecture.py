@@ -336,7 +336,7 @@ def _optional(config: Config, names: tuple[str, ...], where: str) -> int | None:
 
 def _require(names: tuple[str, ...], value: int | None, where: str) -> None:
     if value is None or value < 1:
-        raise BadCheckpoint(f"{where}: none of {', '.join(names)} is given; the model's shape is not known")
+        raise BadCheckpoint(f"{where}: none of {', '.join(names)} is given; the model's shape is unknown")
 
 
 def _kv_heads(config: Config, model_type: str, heads: int | None, where: str) -> int | None:

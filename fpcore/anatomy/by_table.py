@@ -101,7 +101,7 @@ class RoleReader:
             for role, view in self.roles_of(name, bare, info.shape):
                 if role in found:
                     raise BadCheckpoint(
-                        f"{self.checkpoint.name}: {name} and {found[role].source} both are {role}; "
+                        f"{self.checkpoint.name}: {name} and {found[role].source} both have the role {role}; "
                         "the files of two models or formats seem to be mixed"
                     )
                 found[role] = RoleView(role, name, view.shape(info.shape), view, self.checkpoint)
@@ -136,7 +136,7 @@ class RoleReader:
         (before, most), *others = found.most_common()
         if others and others[0][1] == most:
             raise BadCheckpoint(
-                f"{self.checkpoint.name}: two models are in the files, {before}… and {others[0][0]}…; "
+                f"{self.checkpoint.name}: the files contain two models, {before}… and {others[0][0]}…; "
                 "save the one you mean by itself"
             )
         return before.rstrip(".").split(".")
@@ -222,7 +222,7 @@ def check_layers(
         if layer not in numbers:
             raise BadCheckpoint(
                 f"{checkpoint.name}: there are tensors of layer {depth - 1} but none of layer {layer}; "
-                "a part of the weights is not there"
+                "part of the weights is missing"
             )
         bare = mixed and all(part.startswith("norm.") for part in parts)
         if bare or missing_on_purpose(common - parts, parts):
@@ -230,7 +230,7 @@ def check_layers(
         if parts and parts != common:
             raise BadCheckpoint(
                 f"{checkpoint.name}: layer {layer} of {depth} lacks {', '.join(sorted(common - parts))}, "
-                "which other layers have; a part of the weights is not there, or its type needs a table that "
+                "which other layers have; part of the weights is missing, or its type needs a table that "
                 "says so"
             )
 

@@ -92,6 +92,6 @@ def count_experts(checkpoint: TensorSource, views: Mapping[str, RoleView]) -> in
         if found != set(range(most)):
             raise BadCheckpoint(
                 f"{checkpoint.name}: layer {layer} has {len(found)} experts where other layers have {most}; "
-                "a part of the weights is not there"
+                "part of the weights is missing"
             )
     return most

@@ -172,11 +172,11 @@ def checked_shape(
         check.same("depth", "layers", depth)
     width = most(shown.width) or stated.width or columns(shapes.get("embedding.weight")) or 0
     if shown.width:
-        check.same("width", "the width of the stream", width)
+        check.same("width", "the width of the residual stream", width)
     heads, kv_heads, head_dim = check.heads(shown, width)
     feed_forward = check.feed_forward(shown, experts)
     if (experts or by_table) and stated.model_type not in EXPERTS_BY_TENSORS:
-        check.same("experts", "experts a layer", experts)
+        check.same("experts", "experts per layer", experts)
     embedding = shapes.get("embedding.weight")
     if by_table and stated.vocabulary and embedding and stated.vocabulary > embedding[0]:
         raise check.contradiction("vocabulary", stated.vocabulary, embedding[0], " as rows of the embedding")

@@ -143,20 +143,19 @@ def open_adapter(file: Path, name: str | None, open_base: Callable[[str], Checkp
     kind = str(settings.get("peft_type") or "LORA").upper()
     if kind != "LORA":
         raise BadCheckpoint(
-            f"{file}: an adapter of kind {kind}, which is not read; merge it into its base first"
+            f"{file}: an adapter of kind {kind}, which is not supported; merge it into its base first"
         )
     base = settings.get("base_model_name_or_path")
     if not isinstance(base, str) or not base.strip():
         raise BadCheckpoint(
-            f"{settings_file}: names no base model; write base_model_name_or_path there, or merge the "
-            "adapter first"
+            f"{settings_file}: names no base model; add base_model_name_or_path, or merge the adapter first"
         )
     beside = file.parent / base
     try:
         opened = open_base(str(beside) if beside.exists() else base)
     except BadCheckpoint as error:
         raise BadCheckpoint(
-            f"{file}: an adapter of {base}, which cannot be opened ({error}); write the path of the base in "
+            f"{file}: an adapter of {base}, which cannot be opened ({error}); put the path of the base into "
             "adapter_config.json, or merge the adapter first"
         ) from error
     shown = name or file.parent.resolve().name

@@ -209,5 +209,6 @@ def one_line(name: str) -> Iterator[None]:
         raise
     except Exception as error:  # a config may hold anything
         raise BadCheckpoint(
-            f"{name}: its config.json and tensors make no model ({first_line(error)}); is the config its own?"
+            f"{name}: its config.json and tensors do not form a model ({first_line(error)}); is it the"
+            " right config?"
         ) from error

@@ -132,12 +132,13 @@ class GgufCheckpoint(Checkpoint):
             )
         if architecture not in ARCHITECTURES:
             raise BadCheckpoint(
-                f"{self._file}: GGUF architecture {architecture!r} is not known here, nor how its rows were "
-                "turned on conversion; give the original files"
+                f"{self._file}: GGUF architecture {architecture!r} is unknown, as is how conversion"
+                " reordered "
+                "its rows; give the original files"
             )
         names = self.files.tensors
         if not any(LAYER_OF.match(name) for name in names):
-            raise BadCheckpoint(f"{self._file}: no tensor of a layer; is it the file of a whole model?")
+            raise BadCheckpoint(f"{self._file}: no layer tensors; is this the file of a whole model?")
         return architecture
 
     def _set_aside(self) -> tuple[dict[str, str], set[int]]:
@@ -186,7 +187,7 @@ class GgufCheckpoint(Checkpoint):
         """Columns of the embedding."""
         embedding = self.files.tensors.get("token_embd.weight")
         if embedding is None:
-            raise BadCheckpoint(f"{self._file}: no token_embd.weight; is it the file of a whole model?")
+            raise BadCheckpoint(f"{self._file}: no token_embd.weight; is this the file of a whole model?")
         return hub_shape(embedding)[1]
 
     def _read_config(self) -> Config:
@@ -314,7 +315,7 @@ class GgufCheckpoint(Checkpoint):
             if numbers != set(range(self.depth)):
                 raise BadCheckpoint(
                     f"{self._file}: there are tensors of layer {self.depth - 1} but none of layer "
-                    f"{min(set(range(self.depth)) - numbers)}; a part of the weights is not there"
+                    f"{min(set(range(self.depth)) - numbers)}; part of the weights is missing"
                 )
             return Roles(views, self.depth)
 

@@ -30,7 +30,7 @@ class Header:
         """So many bytes."""
         content = self.stream.read(count)
         if len(content) != count:
-            raise ValueError("it ends within its header")
+            raise ValueError("it ends inside its header")
         return content
 
     def number(self, form: str) -> int:
@@ -42,7 +42,7 @@ class Header:
         """A number of things."""
         value = self.number("Q")
         if value > limit:
-            raise ValueError(f"its header counts {value} where {limit} are the most")
+            raise ValueError(f"its header has a count of {value}; the limit is {limit}")
         return value
 
     def skip(self, kind: int, depth: int = 0) -> None:
@@ -53,9 +53,9 @@ class Header:
             inner, count = self.number("I"), self.count()
             self.elements += count
             if self.elements > ELEMENTS:
-                raise ValueError(f"its metadata hold {self.elements} elements where {ELEMENTS} are the most")
+                raise ValueError(f"its metadata have {self.elements} elements; the limit is {ELEMENTS}")
             if depth == DEEPEST:
-                raise ValueError(f"its metadata hold lists nested more than {DEEPEST} deep")
+                raise ValueError(f"its metadata have lists nested more than {DEEPEST} levels deep")
             if inner in WIDTHS:
                 self.take(WIDTHS[inner] * count)
             else:
@@ -64,7 +64,7 @@ class Header:
         elif kind in WIDTHS:
             self.take(WIDTHS[kind])
         else:
-            raise ValueError(f"its metadata hold a value of kind {kind}")
+            raise ValueError(f"its metadata have a value of unknown kind {kind}")
 
 
 def read_gguf_header(stream: BinaryIO) -> int:
@@ -92,7 +92,7 @@ def read_gguf_header(stream: BinaryIO) -> int:
     """
     header = Header(stream)
     if header.take(4) != MAGIC:
-        raise ValueError("no GGUF file")
+        raise ValueError("not a GGUF file")
     version = header.take(4)
     # Versions are small: the low half is empty only in the other byte order.
     header.order = ">" if struct.unpack("<I", version)[0] & 0xFFFF == 0 else "<"

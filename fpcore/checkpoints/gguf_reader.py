@@ -133,8 +133,8 @@ def open_files(path: Path) -> GgufFiles:
     count = stated.contents() if stated is not None else 1
     if isinstance(count, int) and count > 1 and count != len(paths):
         raise BadCheckpoint(
-            f"{path}: one of {count} parts of a split GGUF file, named so that the others are not found; "
-            "name them …-00001-of-… as they were"
+            f"{path}: one of {count} parts of a split GGUF file, but the others were not found; "
+            "restore their original names (…-00001-of-…)"
         )
     tensors: dict[str, FileTensor] = {}
     files: dict[str, Path] = {}
@@ -142,7 +142,7 @@ def open_files(path: Path) -> GgufFiles:
         size, reached = file.stat().st_size, 0
         for tensor in sorted(reader.tensors, key=lambda tensor: int(tensor.data_offset)):
             if int(tensor.data_offset) < reached:
-                raise BadCheckpoint(f"{file}: tensor {tensor.name} begins within another; fetch it again")
+                raise BadCheckpoint(f"{file}: tensor {tensor.name} starts inside another; fetch it again")
             reached = int(tensor.data_offset) + int(tensor.n_bytes)
             if int(tensor.data_offset) + int(tensor.n_bytes) > size:
                 raise BadCheckpoint(f"{file}: cut short: {tensor.name} lies beyond its end; fetch it again")
@@ -200,7 +200,7 @@ def gguf_in(path: Path) -> Path | None:
     found = sorted(file for file in path.glob("*.gguf") if not file.name.lower().startswith("mmproj"))
     heads = [file for file in found if (match := SPLIT.search(file.name)) is None or int(match[1]) == 1]
     if len(heads) > 1:
-        raise BadCheckpoint(f"{path}: {len(heads)} GGUF files; name the one you mean")
+        raise BadCheckpoint(f"{path}: {len(heads)} GGUF files; give the one you mean")
     return next(iter(heads or found), None)
 
 
@@ -224,7 +224,9 @@ def decoded(tensor: FileTensor, index: int | None, *, swapped: bool) -> NDArray[
     if name in FLOATS:
         return np.array(data).astype(FLOATS[name], copy=False)
     if swapped and name not in HALVES and name not in BYTES_ONLY:
-        raise UnreadableTensor(f"its encoding {name} is not read in the other byte order; convert the file")
+        raise UnreadableTensor(
+            f"its encoding {name} is not supported in the other byte order; convert the file"
+        )
     turn = turner(data, name) if swapped and name in HALVES else None
     flat = data.reshape(-1, data.shape[-1])
     step = max(1, ROWS // max(1, flat.shape[-1]))
@@ -253,7 +255,7 @@ def decoded_rows(tensor: FileTensor, expert: int | None, start: int, stop: int) 
 
 def not_turned_back(encoding: str) -> str:
     """What to do about an encoding that the gguf package does not know."""
-    return f"its encoding {encoding} is none that the gguf package turns back; use another quantisation"
+    return f"its encoding {encoding} cannot be dequantised by the gguf package; use another quantisation"
 
 
 def turner(

@@ -83,7 +83,8 @@ def gguf_views(source: TensorSource, shape: GgufShape) -> dict[str, RoleView]:
     def add(role: str, name: str, view: View) -> None:
         if role in views:
             raise BadCheckpoint(
-                f"{source.name}: {name} and {views[role].source} both are {role}; is it one model?"
+                f"{source.name}: {name} and {views[role].source} both have the role {role}; is this a"
+                " single model?"
             )
         views[role] = RoleView(role, name, view.shape(stored[name]), view, source)
 

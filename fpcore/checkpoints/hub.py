@@ -96,7 +96,9 @@ def prepare(folder: RemoteFolder, shown: str) -> None:
     small = [name for name in files if name in SMALL or ("/" not in name and name.endswith(INDEX))]
     for name in small:
         if files[name].size > LONGEST_SMALL:
-            raise BadCheckpoint(f"{shown}: {name} has {files[name].size} bytes, which is no settings file")
+            raise BadCheckpoint(
+                f"{shown}: {name} has {files[name].size} bytes, too large for a settings file"
+            )
     folder.whole(*small)
     for name in files:
         if PurePosixPath(name).suffix in WEIGHTS:

@@ -75,7 +75,7 @@ class LocalCheckpoint(Checkpoint):
             keys = [*wanted, *(key for key in header if key not in listed)]
             self._admit(file, header, keys, shared=native)
         if not self._tensors:
-            raise BadCheckpoint(f"{given}: the weights files hold no tensor; fetch them again")
+            raise BadCheckpoint(f"{given}: the weights files contain no tensor; fetch them again")
         self.config = self._read_config(native)
         if native:
             self._rename()
@@ -112,7 +112,7 @@ class LocalCheckpoint(Checkpoint):
             if key not in header:
                 raise BadCheckpoint(
                     f"{file}: the index says that tensor {key} is in this shard, but it is not; "
-                    "fetch the shard and the index of one revision again"
+                    "fetch the shard and the index again, from one revision"
                 )
             if key in self._where and not shared:
                 raise BadCheckpoint(f"{file}: tensor {key} is also in {self._where[key][0].name}")

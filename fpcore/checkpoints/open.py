@@ -114,11 +114,11 @@ def _find(
 ) -> Checkpoint:
     text = str(path_or_id)
     if not text.strip():
-        raise BadCheckpoint("no model is named; give a directory, a weights file or org/name[@revision]")
+        raise BadCheckpoint("no model given; give a directory, a weights file or org/name[@revision]")
     path = Path(path_or_id).expanduser()
     if path.exists():
         if revision is not None:
-            raise BadCheckpoint(f"{text}: a revision ({revision}) was asked for, but this is a local path")
+            raise BadCheckpoint(f"{text}: a revision ({revision}) was requested, but this is a local path")
         return _open_local(path, name, lambda base: _find(base, None, None, tokenizer, fetching), tokenizer)
     if isinstance(path_or_id, Path) or HUB_ID.match(text) is None:
         raise BadCheckpoint(f"{text}: no such file or directory, and not of the form org/name[@revision]")

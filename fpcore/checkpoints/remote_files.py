@@ -140,7 +140,7 @@ class OnTheHub(Checkpoint):
             return None
         size = self.folder.repository.files[TOKENIZER].size
         if size > LONGEST_TOKENIZER:
-            raise BadCheckpoint(f"{self.name}: {TOKENIZER} has {size} bytes, which is no vocabulary")
+            raise BadCheckpoint(f"{self.name}: {TOKENIZER} has {size} bytes, too large for a vocabulary")
         with explained(self.name, self.folder):
             self.folder.whole(TOKENIZER)
         return self.folder.file(TOKENIZER).path
@@ -352,7 +352,7 @@ def explained(shown: str, folder: RemoteFolder | None = None) -> Iterator[None]:
 def refusal(shown: str, error: Refused, *, listed: bool) -> str:
     """One line for what the hub refused: a model, or a file of one that it has listed."""
     if error.code == "DisabledRepo":
-        return f"{shown}: withdrawn: the hub no longer serves it; name another model"
+        return f"{shown}: withdrawn: the hub no longer serves it; choose another model"
     if error.code == "GatedRepo":
         return f"{shown}: gated on the hub; accept its terms there and set HF_TOKEN"
     if error.code == "RevisionNotFound":
@@ -361,9 +361,9 @@ def refusal(shown: str, error: Refused, *, listed: bool) -> str:
         return f"{shown}: no such local path, and no such model on the hub (private ones need HF_TOKEN)"
     answered = f"{shown}: the hub answered with an error ({error})"
     if error.status in {401, 403}:
-        return f"{answered}; it may not be seen with this HF_TOKEN: ask its owner for access, or set another"
+        return f"{answered}; this HF_TOKEN has no access: ask the owner for it, or use another token"
     if error.status in {404, 410}:
-        return f"{answered}; what was listed is gone: start again, or name another revision"
+        return f"{answered}; what was listed is gone: rerun, or give another revision"
     if 400 <= error.status < 500 and not patience.passing(error.status):
-        return f"{answered}; the request itself is refused: check the name, the revision and HF_ENDPOINT"
+        return f"{answered}; the hub refused the request: check the name, the revision and HF_ENDPOINT"
     return f"{answered}; try again later"

@@ -129,6 +129,6 @@ def check_places(found: Mapping[str, tuple[TensorInfo, int, int]], base: int, si
     reached = base
     for key, (_, begin, end) in sorted(found.items(), key=lambda item: item[1][1:]):
         if begin != reached:
-            state = "begins within another tensor" if begin < reached else "leaves bytes before it unused"
+            state = "starts inside another tensor" if begin < reached else "leaves bytes before it unused"
             raise BadCheckpoint(f"{where}: tensor {shown(key, LONGEST_NAME)} {state}; fetch the file again")
         reached = end

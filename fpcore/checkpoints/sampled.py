@@ -36,7 +36,7 @@ SLICES: Final = 16
 """Slices of a larger weight; of one expert among many, `EXPERT_SLICES`."""
 EXPERT_SLICES: Final = 2
 
-WHOLE: Final = "only slices of it are read, and this needs all of it; leave out --sample"
+WHOLE: Final = "only slices of it were read, but this needs all of it; leave out --sample"
 
 
 @dataclass(frozen=True)

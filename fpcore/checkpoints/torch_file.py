@@ -66,7 +66,7 @@ class Place:
         if self.head == "count":
             (count,) = struct.unpack("<q", stream.read(8))
             if count * width != self.size:
-                raise ValueError(f"its storage has {count} elements where {self.size // width} belong")
+                raise ValueError(f"its storage has {count} elements, expected {self.size // width}")
             return self.begin + 8, self.begin + 8 + self.size
         head = stream.read(30)
         if head[:4] != LOCAL_HEADER:
@@ -183,7 +183,9 @@ def read_torch_stream(stream: BinaryIO, path: Path) -> TorchFile:
             "fetch it again or convert it to safetensors"
         ) from error
     if not tensors:
-        raise BadCheckpoint(f"{path}: holds something else than named tensors; give the model's state dict")
+        raise BadCheckpoint(
+            f"{path}: contains something other than named tensors; give the model's state dict"
+        )
     return TorchFile(path, tensors, found.places, found.widths, found.big_endian)
 
 
@@ -227,7 +229,7 @@ def read_legacy(stream: BinaryIO) -> Described:
     """The same of a file of torch before 1.6: pickles one after the other, then the storages."""
     stream.seek(0)
     if load_bounded(TensorsOnly(stream), stream) != MAGIC:
-        raise ValueError("no file of torch.save")
+        raise ValueError("not a file of torch.save")
     load_bounded(TensorsOnly(stream), stream)  # version of the protocol
     system = load_bounded(TensorsOnly(stream), stream)
     main = TensorsOnly(stream)
@@ -276,7 +278,7 @@ def flat(
     for key, value in held.items():
         walked[0] += 1
         if walked[0] > MOST_ENTRIES:
-            raise ValueError("its mappings hold one another many times over")
+            raise ValueError("its mappings contain one another many times over")
         if isinstance(value, LyingTensor):
             yield f"{prefix}{name_of(key)}", value
         elif deep and isinstance(value, Mapping | Inert):
@@ -290,4 +292,4 @@ def name_of(key: object) -> str:
         return key
     if isinstance(key, int):
         return str(key)
-    raise ValueError(f"a tensor is called {shown(key)}, which is no name")
+    raise ValueError(f"a tensor is called {shown(key)}, which is not a valid name")

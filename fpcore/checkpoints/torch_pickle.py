@@ -128,7 +128,7 @@ def load_bounded(unpickler: TensorsOnly, stream: BinaryIO) -> object:
         if operation.name in {"PUT", "BINPUT", "LONG_BINPUT"}:
             places += 1
             if not isinstance(argument, int) or argument > MOST_SPARE + 2 * places:
-                raise ValueError("its memo has places that nothing fills")
+                raise ValueError("its memo has entries that are never filled")
     stream.seek(begin)
     return unpickler.load()
 
@@ -149,7 +149,7 @@ class Bounded:
             More than any pickle of a model has in one piece.
         """
         if count > LONGEST:
-            raise ValueError(f"it has a piece of {count:,} bytes, where {LONGEST:,} are the most")
+            raise ValueError(f"it has a piece of {count:,} bytes; the limit is {LONGEST:,}")
         return self._stream.read(count)
 
 
@@ -243,7 +243,7 @@ def lying(
 def whole_numbers(parts: tuple[object, ...]) -> tuple[int, ...]:
     """Lengths or strides; a ValueError where they are none."""
     if not all(type(part) is int and 0 <= part <= MOST for part in parts):
-        raise ValueError("a tensor has a length or stride that is none")
+        raise ValueError("a tensor has an invalid length or stride")
     return cast(tuple[int, ...], parts)
 
 

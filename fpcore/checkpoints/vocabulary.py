@@ -54,6 +54,6 @@ def _id(value: Json, token: str, file: Path) -> int:
 def _token(entry: Json, file: Path) -> str:
     if not isinstance(entry, list) or not entry or not isinstance(entry[0], str):
         raise BadCheckpoint(
-            f"{file}: {shown(entry)} in its vocabulary is no token with a score; fetch it again"
+            f"{file}: {shown(entry)} in its vocabulary is not a token with a score; fetch it again"
         )
     return entry[0]

@@ -114,7 +114,7 @@ def one_set(path: Path, found: list[Path]) -> list[Path]:
     if len(candidates) > 1:
         listed = ", ".join(sorted(name for name, _ in candidates)[:3])
         raise BadCheckpoint(
-            f"{path}: {len(found)} weights files and no index ({listed}); name the one you mean"
+            f"{path}: {len(found)} weights files and no index ({listed}); give the one you mean"
         )
     shards = sets[candidates[0]]
     total = candidates[0][1]
@@ -177,16 +177,16 @@ def parse_index(content: bytes, where: str) -> dict[str, list[str]]:
     listed: dict[str, list[str]] = {}
     for key, shard in weight_map.items():
         if not isinstance(shard, str):
-            raise BadCheckpoint(f"{where}: shard {shown(shard)} of tensor {key} is no name of a file")
+            raise BadCheckpoint(f"{where}: shard {shown(shard)} of tensor {key} is not a file name")
         listed.setdefault(shard, []).append(key)
     if len(listed) > MOST_SHARDS:
-        raise BadCheckpoint(f"{where}: lists {len(listed):,} shards where {MOST_SHARDS:,} are the most")
+        raise BadCheckpoint(f"{where}: lists {len(listed):,} shards; the limit is {MOST_SHARDS:,}")
     found: dict[str, list[str]] = {}
     for shard, names in listed.items():
         parts = PurePosixPath(shard.replace("\\", "/")).parts
         if not parts or ".." in parts or PurePosixPath(shard).is_absolute() or ":" in parts[0]:
             raise BadCheckpoint(
-                f"{where}: shard {shown(shard)} of tensor {names[0]} lies outside the directory"
+                f"{where}: shard {shown(shard)} of tensor {names[0]} is outside the directory"
             )
         found.setdefault(str(PurePosixPath(*parts)), []).extend(names)
     return found

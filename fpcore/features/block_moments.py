@@ -72,7 +72,7 @@ def pooled(parts: Iterable[Moments]) -> Moments:
         mean += step * part.count / total
         count, low, high = total, min(low, part.low), max(high, part.high)
     if not count:
-        raise ValueError("no population to pool")
+        raise ValueError("there is nothing to pool")
     return Moments(count, mean, math.sqrt(spread / count), low, high)
 
 

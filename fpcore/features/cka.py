@@ -35,7 +35,7 @@ def cka(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     """Linear CKA of centred states, (n, ·) each."""
     x, y = (np.asarray(each, dtype=np.float64) for each in (a, b))
     own = np.square(x.T @ x).sum() * np.square(y.T @ y).sum()
-    require(own > 0.0, "the states of a layer are the same for all prompts: their CKA is not defined")
+    require(own > 0.0, "the states of a layer are the same for all prompts, so their CKA is undefined")
     return float(np.square(x.T @ y).sum() / math.sqrt(own))
 
 
@@ -43,7 +43,7 @@ def debiased_cka(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     """Linear CKA of centred states with the unbiased HSIC (Song et al. 2012), (n, ·) each."""
     x, y = (np.asarray(each, dtype=np.float64) for each in (a, b))
     own = unbiased_hsic(x, x) * unbiased_hsic(y, y)
-    require(own > 0.0, "the states of a layer are the same for all prompts: their CKA is not defined")
+    require(own > 0.0, "the states of a layer are the same for all prompts, so their CKA is undefined")
     return unbiased_hsic(x, y) / math.sqrt(own)
 
 
@@ -110,7 +110,7 @@ def signed_cka(x: SignedKernel, y: SignedKernel) -> float:
 def unbiased(sums_k: Array, square_k: float, sums_l: Array, square_l: float, products: float) -> float:
     """CKA by unbiased HSICs from sums of rows, of squares and of products of two kernels."""
     own = hsic(sums_k, sums_k, square_k) * hsic(sums_l, sums_l, square_l)
-    require(own > 0.0, "a projection is zero or constant: its CKA is not defined")
+    require(own > 0.0, "a projection is zero or constant, so its CKA is undefined")
     return hsic(sums_k, sums_l, products) / math.sqrt(own)
 
 

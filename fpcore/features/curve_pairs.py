@@ -84,7 +84,7 @@ def combined(
         except NotComparable:
             continue
     if not known:
-        raise NotComparable("none of the models compares")
+        raise NotComparable("none of the models can be compared")
     shape = next(iter(known.values())).shape
     arrays = np.full((len(models), *shape), np.nan)
     for place, array in known.items():

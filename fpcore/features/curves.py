@@ -54,7 +54,7 @@ def standardised(curve: Array, part: str) -> Array:
         raise NotComparable(f"{part}: the curve is not finite")
     spread = curve.std()
     if spread <= CONSTANT * np.abs(curve).max():
-        raise NotComparable(f"{part}: the curve is constant, its correlation is not defined")
+        raise NotComparable(f"{part}: the curve is constant, so its correlation is undefined")
     z: Array = (curve - curve.mean()) / spread
     return z
 
@@ -65,7 +65,7 @@ def detrended(curve: Array, part: str) -> Array:
     basis, _ = np.linalg.qr(np.vander(place, TREND + 1))
     remainder: Array = curve - basis @ (basis.T @ curve)
     if np.abs(remainder).max() <= CONSTANT * np.abs(curve).max():
-        raise NotComparable(f"{part}: nothing is left of the curve beside its trend")
+        raise NotComparable(f"{part}: nothing is left of the curve after removing its trend")
     return remainder
 
 

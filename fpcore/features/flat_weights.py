@@ -33,7 +33,7 @@ BLOCK: Final = 1 << 9
 """Products are summed in float32 over so many entries, then in float64, block after block: the same sum
 whether a pair is compared alone or among many, whole or in pieces."""
 
-NOTHING_MATCHES: Final = "no weight matrix that is not zero has the same role and shape in both models"
+NOTHING_MATCHES: Final = "no non-zero weight matrix has the same role and shape in both models"
 
 # Rows of `BLOCK` entries; the last one of a matrix ends in zeros.
 Blocks = NDArray[np.float32]

@@ -234,9 +234,9 @@ class Layers(Sequence[Layer]):
         for part, count in {"query": heads, "key": shared, "value": shared, "output": heads}.items():
             whole = dim if part in {"query", "key"} else 1
             if not count or rows[part] % (count * whole):
-                raise NotComparable(f"the {part} projection has no whole number of heads")
+                raise NotComparable(f"the {part} projection does not have a whole number of heads")
         if heads % shared:
-            raise NotComparable("query, key and output heads do not fit each other")
+            raise NotComparable("query, key and output heads do not match")
         return heads, shared
 
     def blocks(self, number: int) -> Iterator[StoredBlock]:

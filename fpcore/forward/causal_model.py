@@ -107,10 +107,10 @@ def config_of(model: Checkpoint) -> object:
     }
     unread = facts.pop(UNREAD, "")
     if unread:
-        raise NotComparable(f"a GGUF file that cannot be run: {unread} is not read from it")
+        raise NotComparable(f"a GGUF file that cannot be run: it does not say {unread}")
     model_type = str(facts.pop("model_type", ""))
     if model_type in NOT_CAUSAL or facts.get("is_encoder_decoder"):
-        raise NotComparable(f"{model_type} is no causal language model: it has no next token")
+        raise NotComparable(f"{model_type} is not a causal language model, so it predicts no next token")
     if model_type not in CONFIG_MAPPING:
         raise NotComparable(f"transformers cannot run the model type {model_type!r} without foreign code")
     with quiet():
@@ -132,8 +132,8 @@ def check(model: Checkpoint, kind: str, report: LoadReport) -> None:
     mismatched = [entry[0] if isinstance(entry, tuple) else entry for entry in report.mismatched_keys]
     for problem, names in (
         ("does not have", report.missing_keys),
-        ("has with another shape than its config says", mismatched),
-        ("has beyond what it can use", report.unexpected_keys),
+        ("has in a shape other than its config says", mismatched),
+        ("has but does not use", report.unexpected_keys),
     ):
         if names:
             listed = sorted(map(str, names))

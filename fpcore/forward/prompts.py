@@ -77,11 +77,11 @@ def tokenised(model: Checkpoint) -> list[list[int]]:
     tokenizer = tokenizer_of(model)
     rows = [open_end(encoding)[:LONGEST] for encoding in tokenizer.encode_batch(list(prompts()))]
     if not all(rows):
-        raise NotComparable("its tokenizer makes no tokens of a prompt")
+        raise NotComparable("its tokenizer turns a prompt into no tokens")
     highest = max(map(max, rows))
     known = model.architecture.vocabulary
     if known is not None and highest >= known:
-        raise NotComparable(f"its tokenizer makes token {highest}, its embedding has {known} rows")
+        raise NotComparable(f"its tokenizer produces token {highest}, but its embedding has {known} rows")
     return rows
 
 

@@ -75,7 +75,7 @@ def paired_layers(a: int, b: int) -> list[tuple[int, int]]:
 
 @register
 class RepresentationCka(ByLayer):
-    """CKA of hidden states behind the last token of each prompt (REEF).
+    """CKA of hidden states at the last token of each prompt (REEF).
 
     ``mean over layers of ||X'Y||² / (||X'X|| ||Y'Y||)``, Frobenius norms, where X and Y (prompts, width) are
     the centred outputs of a layer of both models at the last token of 256 fixed prompts. Depths that
@@ -84,7 +84,7 @@ class RepresentationCka(ByLayer):
 
     Tensors: all, run through `transformers`; each model reads the same texts with its own tokenizer (at
     most 96 tokens of each). Cost: one pass over 8,000 tokens, shared by all metrics of activations and
-    outputs, and a product of (prompts, width) by (prompts, width) a layer and pair. Abstains without a
+    outputs, and a product of (prompts, width) by (prompts, width) per layer and pair. Abstains without a
     ``tokenizer.json``, and where `transformers` cannot run the model without foreign code.
 
     The CKA of few prompts in many dimensions is biased upwards: unrelated models score well above 0, the
@@ -147,12 +147,12 @@ class ActivationNorm(Metric):
     the Euclidean norm of layer l's output. Depths that differ: linear interpolation onto the shorter grid.
     The score is in [-1, 1].
 
-    Tensors: all, run as for `representation-cka`. Cost: the shared pass; nothing a pair. Norms grow with
+    Tensors: all, run as for `representation-cka`. Cost: the shared pass; nothing per pair. Norms grow with
     depth in nearly every model, so that unrelated models correlate.
 
     Invariant to whatever keeps the function.
 
-    Source: the "activation analysis" of the accusation against Pangu Pro MoE, which takes like curves for a
+    Source: the "activation analysis" of the accusation against Pangu Pro MoE, which takes similar curves as a
     sign of derivation and names no threshold.
     """
 
@@ -163,7 +163,7 @@ class ActivationNorm(Metric):
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
     claims = (
         Claim(
-            text="curves of derived models run alike, those of others do not",
+            text="curves of derived models run alike, those of other models do not",
             source="the accusation against Pangu Pro MoE",
         ),
     )
@@ -191,7 +191,7 @@ class KeptStates(ByLayer):
         """
         passed = forward_pass(model)
         depth = len(passed.hidden)
-        require(len(passed.keys) == depth, "its attention keeps no keys and values in every layer")
+        require(len(passed.keys) == depth, "its attention does not keep keys and values in every layer")
         return {"keys": passed.keys, "values": passed.values}
 
 
@@ -203,7 +203,7 @@ class KvCache(KeptStates):
     centred states of the last token of each fixed prompt, keys with their rotation by position, as they
     are cached. Linear, biased CKA; layers of different depth pair by relative depth. The score is in [0, 1].
 
-    Tensors: all, run as for `representation-cka`. Cost: the shared pass, and two small products a layer and
+    Tensors: all, run as for `representation-cka`. Cost: the shared pass, and two small products per layer and
     pair. Abstains on attention that keeps other states.
 
     Invariant to permutations of heads, to what leaves projections' outputs as they are, and to scales that
@@ -255,16 +255,16 @@ class KvCacheCosine(KeptStates):
         return self.make_fingerprint(model, arrays)
 
     def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:  # noqa: D102
-        require(a.shape == b.shape, f"states of different size ({a.shape[1]} and {b.shape[1]})")
+        require(a.shape == b.shape, f"states of different sizes ({a.shape[1]} and {b.shape[1]})")
         x, y = (np.asarray(each, dtype=np.float64) for each in (a, b))
         lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
-        require(bool((lengths > 0.0).all()), "a layer keeps a state of zeros: its cosine is not defined")
+        require(bool((lengths > 0.0).all()), "a layer keeps a state of zeros, whose cosine is undefined")
         return float(((x * y).sum(axis=1) / lengths).mean())
 
 
 @register
 class ActivationMatching(Metric):
-    """Whether units matched by their gates and by their up projections are the same (φ_MATCH).
+    """Whether matching units by their gates and by their up projections gives the same pairs (φ_MATCH).
 
     For each layer: the assignment that maximises the sum of cosines of gate activations, each unit's over
     256 fixed prompts at their last token, gives π_g; that of up activations gives π_u; Spearman's
@@ -273,16 +273,16 @@ class ActivationMatching(Metric):
     the nonlinearity. Spearman's correlation depends on which model's numbers are ranked: the larger p of
     both counts.
 
-    Of blocks of different width, the units of the narrower are matched into the wider. Of models of
+    For blocks of different width, the units of the narrower are matched into the wider. For models of
     different depth, each layer of the shallower takes its best layer of the other, its p-value times the
-    number of layers tried; of mixtures, the closest pair of experts counts, times the number of pairs
+    number of layers tried; for mixtures, the closest pair of experts counts, times the number of pairs
     (Bonferroni). The paper tests all pairs of layers there and gives no joint p-value. Blocks without a
     gate abstain: the paper retrains them into gated ones.
 
-    Of more than 2,048 units those at 2,048 evenly spaced places count, the same places in both models; of
-    renumbered units, fewer then have their partner there, and the score falls accordingly.
+    Of more than 2,048 units, those at 2,048 evenly spaced places count, the same places in both models; if
+    units were renumbered, fewer then have their partner there, and the score falls accordingly.
 
-    Tensors: all, run as for `representation-cka`; gate and up. Cost: the shared pass, and two assignments a
+    Tensors: all, run as for `representation-cka`; gate and up. Cost: the shared pass, and two assignments per
     layer and pair, cubic in the units matched: 7 ms per pair of zoo models.
 
     Invariant to whatever keeps the function, except that renumbered units change what the matchings of
@@ -296,7 +296,7 @@ class ActivationMatching(Metric):
     name = "activation-matching"
     version = 2  # p-values too small for a float
     title = "-log10 p that unit matchings by gate and by up activations agree by chance"
-    measured = Cost(460, 7.0, "a pair: assignments cubic in up to 2,048 units")
+    measured = Cost(460, 7.0, "per pair: assignments, cubic in up to 2,048 units")
     evidence = frozenset({"activations", "weights"})
     # Rounding can tip an assignment of unrelated units.
     invariances = FUNCTION_PRESERVING - {"unit permutation"}

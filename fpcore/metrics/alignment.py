@@ -18,7 +18,7 @@ __all__ = ["CanonicalSimilarity"]
 
 @register
 class CanonicalSimilarity(Metric):
-    """Mean cosine of what heads and units do, in one basis and one order.
+    """Mean cosine of what heads and units compute, in one basis and one order.
 
     1. *Gains*: those of the norm before a block are folded into what reads it.
     2. *Basis*: ``R = polar(E_A' E_B)`` over the embeddings of shared tokens (matched by text) carries the
@@ -58,13 +58,13 @@ class CanonicalSimilarity(Metric):
     """
 
     name = "canonical-similarity"
-    title = "cosine of what heads and units do after basis, order and scale are undone"
+    title = "cosine of what heads and units compute, after undoing basis, order and scale"
     version = 3
     reads = ("layers.*", "embedding.weight")
     evidence = frozenset({"tokenizer", "weights"})
     invariances = frozenset(INVARIANCES)
     cost = "costly"
-    measured = Cost(13, 4.7, "a pair: width cubed a layer, assignments cubic in up to 1,024 units")
+    measured = Cost(13, 4.7, "per pair: width cubed per layer, assignments cubic in up to 1,024 units")
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
         canonical_layers(model)

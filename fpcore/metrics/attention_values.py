@@ -27,23 +27,23 @@ KINDS: Final = ("query_key.singular", "query_key.eigen", "value_output.singular"
 
 @register
 class AttentionValues(Metric):
-    """Mean cosine of the largest singular values and eigenvalues of attention's products (SELF's features).
+    """Mean cosine of the largest singular values and eigenvalues of attention products (SELF's features).
 
     Of ``W_q' W_k`` and ``W_v' W_o'`` (' transposes; shared key-value heads repeated) of each of the first
     eight layers: the singular values, and the absolute values of the eigenvalues, descending, the largest 256
     of each. Every such row is scaled to length one; the score is the mean over rows of the cosine of the two
     models' rows, in [0, 1].
 
-    These are SELF's features, and no SELF: its answer is that of a neural network trained on them for the
-    base in question (*SimNet*), of which there is one for each base and none for others. The published code
-    also prints the Euclidean distance of two models' rows together, d; over n rows the score is 1 - d²/2n.
-    Norm gains are folded in first, which published code leaves out. Of models that are less than eight
-    layers deep the layers that both have are compared, of narrower ones as many values as both have. So with
-    models whose keys or values have fewer than 256 dimensions: zeros beyond them, which the paper would count
-    against a model without shared heads, are left out.
+    These are SELF's features, but not SELF itself: its answer is that of a neural network trained on them
+    for the base in question (*SimNet*), of which there is one for each base and none for others. The
+    published code also prints the Euclidean distance of two models' rows together, d; over n rows the score
+    is 1 - d²/2n. Norm gains are folded in first, which published code leaves out. For models with fewer than
+    eight layers, the layers that both have are compared; for narrower ones, as many values as both have. The
+    same holds where keys or values have fewer than 256 dimensions: zeros beyond them, which the paper would
+    count against a model without shared heads, are left out.
 
-    Tensors: the four attention projections of up to eight layers, and their norm. Cost: two decompositions a
-    layer, cubic in width.
+    Tensors: the four attention projections of up to eight layers, and their norm. Cost: two decompositions
+    per layer, cubic in width.
 
     Invariant to every change of basis in the table, and to scale. Rows of unrelated models are alike.
 
@@ -52,17 +52,17 @@ class AttentionValues(Metric):
 
     name = "attention-values"
     version = 1
-    title = "cosine of singular values and eigenvalues of attention's products (SELF's features)"
+    title = "cosine of singular values and eigenvalues of attention products (SELF's features)"
     evidence = frozenset({"weights"})
     invariances = frozenset(INVARIANCES)
     claims = (
         Claim(
-            text="features that transformations leave as they are; judged there by a trained network alone",
+            text="features that transformations leave unchanged; judged there only by a trained network",
             source="arXiv:2512.03620",
         ),
     )
     cost = "costly"
-    measured = Cost(8.5, 0.055, "a model: two decompositions a layer, cubic in width")
+    measured = Cost(8.5, 0.055, "per model: two decompositions per layer, cubic in width")
 
     def roles_read(self, model: Checkpoint) -> tuple[str, ...]:  # noqa: D102
         first = tuple(f"layers.{number}.attention" for number in layers_of(model).numbers[:LAYERS])
@@ -92,7 +92,9 @@ class AttentionValues(Metric):
         for name in KINDS:
             depth, length = map(min, a.arrays[name].shape, b.arrays[name].shape)
             if length < FEWEST_VALUES:
-                raise NotComparable(f"{name}: {length} values are too few; it takes {FEWEST_VALUES}")
+                raise NotComparable(
+                    f"{name}: {length} values are too few; at least {FEWEST_VALUES} are needed"
+                )
             x, y = (each.arrays[name][:depth, :length].astype(np.float64) for each in (a, b))
             lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
             if not (lengths > 0.0).all():

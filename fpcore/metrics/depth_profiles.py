@@ -173,7 +173,7 @@ class AttentionStd(DepthProfile):
             source=SOURCE,
         ),
     )
-    missing = "no attention projections by the names known here"
+    missing = "no attention projections under known names"
     reads = tuple(f"layers.*.{role}" for role in ATTENTION.values())
     measured = Cost(9.7, 0.015)
 
@@ -190,14 +190,14 @@ class AttentionStdDetrended(AttentionStd):
     shorter one's relative depths first. A cubic takes four of the layers' degrees of freedom, so that it
     abstains below six layers, and six leave only two: correlations are coarse there.
 
-    Tensors and invariances as `attention-std`. `shifted` gives the scores with one model's layers turned
-    round in a circle, among which the score of two models that share only their trend is one of many.
+    Tensors and invariances as `attention-std`. `shifted` gives the scores with one model's layers rotated
+    cyclically, among which the score of two models that share only their trend is one of many.
 
     Source: ours, as all language models share the depth trend.
     """
 
     name = "attention-std-detrended"
-    title = "correlation over layers of q, k, v and o deviations less a cubic trend"
+    title = "correlation over layers of q, k, v and o standard deviations minus a cubic trend"
     claims = ()
     measured = Cost(9.6, 0.01)
 
@@ -247,7 +247,7 @@ class AttentionStdDetrended(AttentionStd):
         """
         depth = min(min(len(a.arrays[part]), len(b.arrays[part])) for part in parts)
         if depth < FEWEST_DETRENDED:
-            raise NotComparable(f"{depth} layers; less a cubic trend it needs at least {FEWEST_DETRENDED}")
+            raise NotComparable(f"{depth} layers; minus a cubic trend, it needs at least {FEWEST_DETRENDED}")
         return depth
 
 
@@ -347,7 +347,7 @@ class QkvBiasMax(QkvBiasStd):
     """
 
     name = "qkv-bias-max"
-    title = "correlation over layers of the largest q, k and v bias"
+    title = "correlation over layers of the largest q, k and v biases"
     claims = (
         Claim(
             text="known children 0.997 to 1.000, Pangu Pro MoE and Qwen2.5-14B-Instruct 0.24/0.44/0.50",
@@ -369,7 +369,7 @@ class QkvBiasMax(QkvBiasStd):
 class NormStd(DepthProfile):
     """Curve of the standard deviation of the attention norms' gains.
 
-    The statistic of `attention-std` on the gain of the norm before attention (of the one behind it where
+    The statistic of `attention-std` on the gain of the norm before attention (of the one after it where
     a model has only that). The score is in [-1, 1]. Abstains where norms have no gain, or all gains of the
     model are equal (folded into the projections).
 

@@ -28,22 +28,23 @@ MOMENTS: Final = ("mean", "std", "norm", "skewness", "kurtosis")
 class GradientMoments(Metric):
     """Correlation of the moments of each tensor's gradient under perturbed random inputs (TensorGuard).
 
-    A weight matrix W is fed with ``x + δ``: x standard normal, fixed for each width, δ normal of deviation
-    0.1, 16 times. The gradient of ``||W (x + δ)||`` by W has a mean, a standard deviation, a norm, a skewness
-    and an excess kurtosis; each is averaged over the 16. The score is Pearson's correlation of these
-    numbers, five a matrix, over the matrices that have the same role in both models; in [-1, 1].
+    A weight matrix W gets the input ``x + δ``: x standard normal, fixed for each width, δ normal with
+    standard deviation 0.1, drawn 16 times. The gradient of ``||W (x + δ)||`` by W has a mean, a standard
+    deviation, a norm, a skewness and an excess kurtosis; each is averaged over the 16. The score is Pearson's
+    correlation of these numbers, five per matrix, over the matrices that have the same role in both models;
+    in [-1, 1].
 
     That gradient is ``ŷ (x + δ)'`` with ``ŷ`` the output at length 1: its moments are products of those of
     two vectors, so nothing has to be run backwards, and a matrix costs one product with 16 vectors. Its norm
     is ``||x + δ||``, whatever W, and its deviation follows from the shape: both are the same for all models
-    of one architecture, and the largest numbers in the sum. Skewness and kurtosis hold what there is of the
+    of one architecture, and the largest numbers in the sum. Only skewness and kurtosis depend on the
     model.
 
     Tensors: every two-dimensional weight within layers, embedding and unembedding; no forward pass. Cost: one
-    read of the model; nothing a pair.
+    read of the model; nothing per pair.
 
-    Invariant to a change of scale. A permutation of what a matrix writes changes nothing, of what it reads,
-    much.
+    Invariant to a change of scale. Permuting the outputs of a matrix changes nothing, permuting its inputs
+    changes much.
 
     Source: arXiv:2506.01631. Its code draws among five kinds of noise (here: Gaussian), takes ten tensors of
     the first sixteen layers by their names (here: all) and averages them by kind before k-means; as a
@@ -56,7 +57,7 @@ class GradientMoments(Metric):
     evidence = frozenset({"gradients", "weights"})
     invariances = frozenset({"q/k gauge", "v/o gauge", "global scale", "dtype cast"})
     claims = (
-        Claim(text="94% of 58 models put into the right one of five families", source="arXiv:2506.01631"),
+        Claim(text="94% of 58 models assigned to the right one of five families", source="arXiv:2506.01631"),
     )
     cost = "costly"
 
@@ -75,7 +76,7 @@ class GradientMoments(Metric):
         if not roles:
             raise NotComparable("no weight matrix has the same role in both models")
         x, y = (np.concatenate([each.arrays[role] for role in roles]) for each in (a, b))
-        return float(np.clip(np.corrcoef(x, y)[0, 1], -1.0, 1.0))
+        return float(np.corrcoef(x, y)[0, 1])  # which numpy keeps within -1 and 1
 
 
 def gradient_moments(weight: Array) -> Array:
@@ -95,7 +96,7 @@ def gradient_moments(weight: Array) -> Array:
     outputs = inputs @ weight.T
     lengths = np.linalg.norm(outputs, axis=1, keepdims=True)
     if not (lengths > 0.0).all():
-        raise NotComparable("a weight matrix is zero: its gradient is not defined")
+        raise NotComparable("a weight matrix is zero, whose gradient is undefined")
     # Entry (i, j) of the gradient is y_i x_j, so its k-th raw moment is that of y times that of x.
     raw = [np.mean((outputs / lengths) ** k, axis=1) * np.mean(inputs**k, axis=1) for k in range(1, 5)]
     mean, variance = raw[0], raw[1] - raw[0] ** 2

@@ -27,14 +27,14 @@ Index = NDArray[np.int64]
 
 @register
 class EmbeddingHomology(SharedRows):
-    """How far the map between two embeddings is from random, and how near to a permutation (MDIR).
+    """How far the map between two embeddings is from random, and how close to a permutation (MDIR).
 
-    ``U = polar(E_A' E_B)``, the orthogonal map that best carries one embedding into the other (rows of
-    shared tokens, matched by text). For unrelated models U is taken for a random (Haar) orthogonal matrix;
-    for a copy, permuted or not, it is near a signed permutation P, which an assignment over |U| finds. With
-    ``s = trace(P'U)`` and n dimensions, ``log p <= log(2^n n!) - s^2 / 2``: the trace of a Haar matrix has
-    no larger moments than a standard normal number, and 2^n n! signed permutations were searched. The plain
-    order of dimensions is tried beside it, without the price of a search: ``log p <= -trace(U)^2 / 2``. The
+    ``U = polar(E_A' E_B)``, the orthogonal map that best carries one embedding into the other (rows of shared
+    tokens, matched by text). For unrelated models U is taken to be a random (Haar) orthogonal matrix; for a
+    copy, permuted or not, it is close to a signed permutation P, which an assignment over |U| finds. With
+    ``s = trace(P'U)`` and n dimensions, ``log p <= log(2^n n!) - s^2 / 2``: the trace of a Haar matrix has no
+    larger moments than a standard normal number, and 2^n n! signed permutations were searched. The plain
+    order of dimensions is tried as well, without the price of a search: ``log p <= -trace(U)^2 / 2``. The
     score is -log10 of the smaller bound times two, at least 0.
 
     This is a bound that holds for every n where the paper takes the limit of large n. The paper's second
@@ -52,7 +52,7 @@ class EmbeddingHomology(SharedRows):
     name = "embedding-homology"
     version = 2
     reads = ("embedding.weight",)
-    title = "-log10 p that a random map between the embeddings is so near a permutation"
+    title = "-log10 p that a random map between the embeddings is this close to a permutation"
     invariances = frozenset(
         {
             "unit permutation",
@@ -72,7 +72,7 @@ class EmbeddingHomology(SharedRows):
             source="arXiv:2508.06309",
         ),
     )
-    measured = Cost(4, 0.19, "a pair: an assignment and a decomposition, cubic in width")
+    measured = Cost(4, 0.19, "per pair: one assignment and one decomposition, cubic in width")
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         x, y = self.shared_rows(a, b)

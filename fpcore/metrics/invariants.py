@@ -41,15 +41,15 @@ class InvariantTerms(Metric):
     """Cosine of the invariant terms of the last two layers (HuRef's ICS).
 
     ``X W_q' W_k X'``, ``X W_v' W_o' X'`` and ``X W_u' W_d' X'`` (' transposes; X the embeddings of shared
-    tokens, one a row) of each of the last two layers; every row is standardised over its columns, and the
+    tokens, one per row) of each of the last two layers; every row is standardised over its columns, and the
     score is the mean over the six terms of the cosine of the two models' matrices, in [-1, 1].
 
-    Read from the paper, with these faults of published code put right: rows are matched by the tokens'
+    Follows the paper, with these faults of the published code corrected: rows are matched by the tokens'
     text, not by place; norm gains are folded into what reads the norm; shared key-value heads are repeated
     for neighbouring query heads; gated models have one feed-forward term (up and down), in a mixture of
     experts the sum over all experts. The paper takes the 4,096 least frequent tokens of a corpus of its own;
     here X holds the 192 tokens whose text has the lowest sha256, so that no corpus is needed and a
-    fingerprint is 0.9 MB: a term's cosine of unrelated matrices then has an error of some 0.005.
+    fingerprint is 0.9 MB: a term's cosine of unrelated matrices then has an error of about 0.005.
 
     Tensors: embedding, the six projections and the norms of the last two layers. Widths and depths may
     differ. Cost: a model is read in part (two layers).
@@ -71,7 +71,7 @@ class InvariantTerms(Metric):
         ),
     )
     cost = "costly"
-    measured = Cost(9.9, 0.094, "a model: tokens times the weights of two layers")
+    measured = Cost(9.9, 0.094, "per model: tokens times the weights of two layers")
 
     def roles_read(self, model: Checkpoint) -> tuple[str, ...]:  # noqa: D102
         last = tuple(f"layers.{number}." for number in layers_of(model).numbers[-LAYERS:])
@@ -81,7 +81,7 @@ class InvariantTerms(Metric):
         layers = layers_of(model)
         keys, rows = embedding_rows(model, TOKENS)
         if len(layers) < LAYERS:
-            raise NotComparable(f"{len(layers)} layers; the terms are those of the last {LAYERS}")
+            raise NotComparable(f"{len(layers)} layers; the terms need at least {LAYERS}")
         arrays: dict[str, NDArray[np.floating]] = {"keys": keys}
         last = range(len(layers) - LAYERS, len(layers))
         found = each_layer(
@@ -168,7 +168,7 @@ class Spectra(Metric):
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:
         sampled, others = (each.arrays.get("sampled", np.empty(0)) for each in (a, b))
         if not np.array_equal(sampled, others):
-            raise NotComparable("layers sampled at different places, as depths differ: read all of them")
+            raise NotComparable("layers sampled at different places, as depths differ: leave out --sample")
         rows, columns = (len(each.arrays[PRODUCTS[0]]) for each in (a, b))
         if rows == columns:
             count = int(sampled[-1]) if len(sampled) else rows
@@ -235,17 +235,17 @@ def up_to_effective_rank(spectrum: NDArray[np.floating], where: str) -> Array:
 
 @register
 class AttentionSpectra(Spectra):
-    """Distance of the singular values of attention's weight products (GhostSpec, MSE).
+    """Distance between the singular values of attention weight products (GhostSpec, MSE).
 
     ``W_q' W_k`` and ``W_v' W_o'`` of a layer (width, width; shared key-value heads repeated) have singular
     values that no change of basis touches. Each spectrum is cut at its effective rank (``exp(H(s / sum s))``,
     at the smaller one of two layers), scaled to [0, 1] by its own minimum and maximum, and compared by mean
-    square error. The score is 1 less the error, averaged over both products and layers, at most 1. Depths
+    square error. The score is 1 minus the error, averaged over both products and layers, at most 1. Depths
     that differ: layers are paired in order so that the score is largest.
 
     Norm gains are folded in first, which published code leaves out. Tensors: the four attention projections
-    and their norm. Cost: two decompositions a layer, some minutes for a model of 7 billion weights. Where a
-    product's rank is above 1,024 they are of its square, in float32: values below a thousandth of the
+    and their norm. Cost: two decompositions per layer, a few minutes for a model of 7 billion weights. Where
+    a product's rank is above 1,024 they are of its square, in float32: values below a thousandth of the
     largest are not exact. Of a sample of layers the score is an estimate with its standard error; models of
     different depths cannot be compared by samples.
 
@@ -257,14 +257,14 @@ class AttentionSpectra(Spectra):
     name = "attention-spectra"
     version = 2
     reads = ("layers.*.attention.*",)
-    title = "1 less the squared error of scaled singular values of attention's products"
+    title = "1 minus the squared error of scaled singular values of attention products"
     claims = (
         Claim(
             text="F1 0.987 on 55 pairs, at a threshold chosen on the same pairs",
             source="arXiv:2511.06390",
         ),
     )
-    measured = Cost(5.6, 0.52, "a model: two decompositions a layer, cubic in width")
+    measured = Cost(5.6, 0.52, "per model: two decompositions per layer, cubic in width")
 
     def of_spectra(self, x: Array, y: Array) -> float:  # noqa: D102
         return 1.0 - float(np.square(to_unit(x) - to_unit(y)).mean())
@@ -281,12 +281,12 @@ def to_unit(values: Array) -> Array:
 
 @register
 class AttentionSpectraDcor(Spectra):
-    """Distance correlation of the singular values of attention's weight products (GhostSpec, dCor).
+    """Distance correlation of the singular values of attention weight products (GhostSpec, dCor).
 
     The spectra of `attention-spectra`, compared by Székely's distance correlation of their values in order
     (the square root of distance covariance squared over the product of distance deviations, as V
     statistics), averaged over both products and layers; the score is in [0, 1]. Any two descending curves
-    of like shape are near 1.
+    of similar shape are near 1.
 
     Tensors and invariances as `attention-spectra`.
 
@@ -296,9 +296,9 @@ class AttentionSpectraDcor(Spectra):
     name = "attention-spectra-dcor"
     version = 2
     reads = ("layers.*.attention.*",)
-    title = "distance correlation of the singular values of attention's products"
+    title = "distance correlation of the singular values of attention products"
     claims = AttentionSpectra.claims
-    measured = Cost(3.8, 4.1, "both: a layer, cubic in width a model, squared a pair")
+    measured = Cost(3.8, 4.1, "per layer: cubic in width per model, quadratic per pair")
 
     def of_spectra(self, x: Array, y: Array) -> float:  # noqa: D102
         left, right = centred_distances(x), centred_distances(y)

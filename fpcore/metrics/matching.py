@@ -80,19 +80,19 @@ class UnitOrders(LayerPairs):
 class UnitMatching(UnitOrders):
     """Whether the best matching of feed-forward units keeps their order (φ_U).
 
-    For each layer the assignment that maximises the sum of cosines of up-projection rows gives a
-    permutation π; the p-value of Spearman's correlation of π with the identity (against positive
-    correlation, Student's t) says how likely a matching of unrelated units is so much in order; Fisher's
-    method joins the layers, and the score is -log10 p, at least 0. Norm gains are folded in first.
+    For each layer the assignment that maximises the sum of cosines of up-projection rows gives a permutation
+    π; the p-value of Spearman's correlation of π with the identity (against positive correlation, Student's
+    t) says how likely a matching of unrelated units is to be this much in order; Fisher's method joins the
+    layers, and the score is -log10 p, at least 0. Norm gains are folded in first.
 
     Different depths or shapes: it abstains. Mixtures of experts, which the paper does not treat: in each
     layer the closest pair of experts counts, its p-value times the number of pairs (Bonferroni).
 
     Of more than 2,048 units those at 2,048 evenly spaced places are matched, the same places in both models.
-    Under independence the p-value stays what it is; its floor rises, to 1e-5,894 a layer. So it does with a
+    Under independence the p-value stays what it is; its floor rises, to 1e-5,894 per layer. So it does with a
     sample of layers: the score is the p-value of those, not an estimate of that of all.
 
-    Tensors: feed_forward.up.weight and the norm before it; (units, width). Cost: one assignment a layer and
+    Tensors: feed_forward.up.weight and the norm before it; (units, width). Cost: one assignment per layer and
     pair of experts, cubic in the units matched.
 
     A permutation of units hides everything from it.
@@ -115,7 +115,7 @@ class UnitMatching(UnitOrders):
             source="arXiv:2502.12292",
         ),
     )
-    measured = Cost(3, 2.8, "a pair: an assignment a layer, cubic in up to 2,048 units")
+    measured = Cost(3, 2.8, "per pair: one assignment per layer, cubic in up to 2,048 units")
 
     def log_p(self, a: FeedForward, b: FeedForward) -> float:  # noqa: D102
         places = sampled(a.shape[0])
@@ -130,13 +130,14 @@ class AlignedUnitMatching(UnitOrders):
     down-projection columns. Of n units, k have π(i) = ρ(i); a random permutation has k fixed points or more
     with the chance P(N >= k), N Poisson of mean 1 (at most 1/k!). Fisher's method joins the layers, and the
     score is -log10 p, at least 0. However the units of either model were renumbered, both matchings undo it
-    alike: this is `unit-matching` after the permutation is undone. Depths, shapes and experts as there.
+    in the same way: this is `unit-matching` after the permutation is undone. Depths, shapes and experts as
+    there.
 
     Tensors: feed_forward.up.weight (norm gains folded in) and feed_forward.down.weight. Cost twice that of
     `unit-matching`. It still needs the same basis of the residual stream in both models.
 
     Source: ours, after the φ_MATCH of arXiv:2502.12292, with weights in place of activations. The p-value
-    takes both matchings of unrelated models for independent; where a unit's length or outliers drive both,
+    takes both matchings of unrelated models to be independent; where a unit's length or outliers drive both,
     they are not.
     """
 
@@ -146,7 +147,7 @@ class AlignedUnitMatching(UnitOrders):
     title = "-log10 p that unit matchings by inputs and by outputs agree by chance"
     # Rounding can tip an assignment of unrelated units, and with it one agreement.
     invariances = (UnitMatching.invariances | {"unit permutation"}) - {"dtype cast"}
-    measured = Cost(2.9, 4.3, "a pair: two assignments a layer, of up to 2,048 units among all")
+    measured = Cost(2.9, 4.3, "per pair: two assignments per layer, of up to 2,048 units among all")
 
     def log_p(self, a: FeedForward, b: FeedForward) -> float:  # noqa: D102
         blocks = (a.up, a.down), (b.up, b.down)
@@ -199,8 +200,8 @@ class AlignedCka(SharedRows):
 
     Norm gains are folded in first, as they rescale what W reads. Of more than 4,096 shared tokens, or four
     for each dimension if that is more, those with the lowest sha256 align the columns. Tensors: embedding,
-    query, key, attention norm. Cost: an assignment over width and two products of (width, width) a layer and
-    model; the paper gives 30 s a pair of 7-billion-parameter models.
+    query, key, attention norm. Cost: an assignment over width and two products of (width, width) per layer
+    and model; the paper gives 30 s per pair of 7-billion-parameter models.
 
     Of a sample of layers the score is an estimate with its standard error; depths that differ are read in
     full.
@@ -234,7 +235,7 @@ class AlignedCka(SharedRows):
             source="arXiv:2510.06738",
         ),
     )
-    measured = Cost(0.65, 7.7, "a pair: an assignment and products a layer, cubic in width")
+    measured = Cost(0.65, 7.7, "per pair: one assignment and two products per layer, cubic in width")
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         models = checkpoint_of(a), checkpoint_of(b)

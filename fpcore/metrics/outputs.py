@@ -60,7 +60,7 @@ def token_texts(model: Checkpoint, size: int) -> Array:
 
 @register
 class NextTokenAgreement(Outputs):
-    """Share of prompts on which two models find the same next token most likely.
+    """Share of prompts for which two models find the same next token most likely.
 
     ``mean over prompts of [argmax_A = argmax_B]`` over 256 fixed prompts; tokens are compared by text, with
     one spelling for spaces, so that tokenizers may differ (then the same word may be one token here and two
@@ -69,7 +69,7 @@ class NextTokenAgreement(Outputs):
     Whether a suspect agrees more with one parent than with every other candidate is another question than
     the score: `provenance_test` answers it as the paper does.
 
-    Tensors: all, run as for `representation-cka`. Cost: the shared pass; nothing a pair.
+    Tensors: all, run as for `representation-cka`. Cost: the shared pass; nothing per pair.
 
     Invariant to whatever keeps the function, up to ties that rounding breaks.
 
@@ -174,7 +174,7 @@ def more_often(a: float, b: float, n: int) -> float:
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values adjusted for their number (Holm), in the order given."""
-    order = np.argsort(p_values, kind="stable")
+    order = np.argsort(p_values)
     adjusted = np.empty(len(order))
     highest = 0.0
     for rank, place in enumerate(order):
@@ -188,24 +188,24 @@ class OutputDivergence(Outputs):
     """How little the next-token distributions differ.
 
     ``- mean over prompts of JS(p_A, p_B)``, the Jensen-Shannon divergence in bits, between the distributions
-    of the token behind each of the 256 fixed prompts; the score is in [-1, 0]. Tokens are matched by text,
+    of the token after each of the 256 fixed prompts; the score is in [-1, 0]. Tokens are matched by text,
     and all tokens that the other model lacks are one outcome, "something else": merging outcomes can only
     lower a divergence, so that of models with different vocabularies is a lower bound. Abstains where fewer
-    than 16 tokens are shared. Of a large vocabulary, the 4,096 tokens that are ever likeliest keep their own
-    probabilities, and the rest counts as "something else".
+    than 16 tokens are shared. Of a large vocabulary, the 4,096 tokens that are ever most likely keep their
+    own probabilities, and the rest counts as "something else".
 
     Tensors: all, run as for `representation-cka`. Cost: the shared pass, and 256 times the vocabulary
     logarithms per pair.
 
-    Invariant to whatever keeps the function. Models of one corpus answer alike: what it measures is the task
-    learned as much as the weights it was learned with.
+    Invariant to whatever keeps the function. Models trained on one corpus answer alike: what it measures is
+    the task learned as much as the weights it was learned with.
 
     Source: a baseline of provenance studies, with an AUC of 0.60 to 0.77; the φ_JSD of arXiv:2502.12292 on
     whole texts.
     """
 
     name = "output-divergence"
-    title = "less the Jensen-Shannon divergence of next-token distributions"
+    title = "negated Jensen-Shannon divergence of next-token distributions"
     measured = Cost(460, 2.2)
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
     claims = (
@@ -235,7 +235,7 @@ def on_shared(fingerprint: Fingerprint, places: Index) -> Array:
 
     def compute() -> Array:
         chosen = fingerprint.arrays["probabilities"][:, places].astype(np.float64)
-        rest = np.clip(1.0 - chosen.sum(axis=1, keepdims=True), 0.0, 1.0)
+        rest = np.maximum(0.0, 1.0 - chosen.sum(axis=1, keepdims=True))
         return np.concatenate([chosen, rest], axis=1)
 
     return fingerprint.derived("on shared tokens", places.tobytes(), compute)
@@ -255,7 +255,7 @@ def entropy(p: Array) -> Array:
 
 @register
 class SeedBias(Outputs):
-    """Whether two models share a bias for tokens behind random input (SeedPrints).
+    """Whether two models share a bias for certain next tokens after random input (SeedPrints).
 
     Both models read the same 128 sequences of 16 random tokens. The identity tokens of a model are the 400
     (at most half of the vocabulary) that it finds least likely on average; those of both models count.
@@ -272,8 +272,8 @@ class SeedBias(Outputs):
 
     Invariant to whatever keeps the function, the tokens' order included.
 
-    The null takes tokens for independent of each other and models of different seeds for unrelated on random
-    input. Trained models have both learned what follows a token, so that the p-values of unrelated
+    The null takes tokens to be independent of each other and models of different seeds to be unrelated on
+    random input. Trained models have both learned what follows a token, so that the p-values of unrelated
     look-alikes need not be uniform.
 
     Source: arXiv:2509.26404, p below 0.01 for models of one seed and not for others, from initialisation on.
@@ -281,7 +281,7 @@ class SeedBias(Outputs):
     """
 
     name = "seed-bias"
-    title = "-log10 p that biases for tokens behind random input agree by chance"
+    title = "-log10 p that next-token biases after random input agree by chance"
     measured = Cost(450, 5.0)
     # Rounding changes which tokens count, and with large scores every one of them matters.
     invariances = FUNCTION_PRESERVING
@@ -289,7 +289,7 @@ class SeedBias(Outputs):
         Claim(
             threshold=2.0,
             p_values=True,
-            text="p < 0.01 for models of one seed throughout their lives, and not for others",
+            text="p < 0.01 for models of one seed throughout training, and not for others",
             source="arXiv:2509.26404",
         ),
     )
@@ -341,7 +341,7 @@ def kendall(x: Array, y: Array) -> Array:
         same = (a[row] < a[row + 1 :]) == (b[row] < b[row + 1 :])
         total += same.sum(axis=0, dtype=np.int16)
     total = 2 * total - pairs
-    tied = (a.max(axis=0, initial=0) < n - 1) | (b.max(axis=0, initial=0) < n - 1)
+    tied = (a.max(axis=0) < n - 1) | (b.max(axis=0) < n - 1)
     if tied.any():  # a tie in either is neither for nor against
         total[tied] = concordant(a[:, tied], b[:, tied])
     concordance: Array = total / pairs

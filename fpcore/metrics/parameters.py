@@ -139,7 +139,7 @@ class NormCosine(NormGains):
     """Mean over layers of the raw cosine of norm-gain vectors.
 
     ``cos(g_A^l, g_B^l)`` for the gain of each layer's attention norm and feed-forward norm (the one before
-    the block; behind it where a model has only that), averaged over layers and both kinds. Different
+    the block; after it where a model has only that), averaged over layers and both kinds. Different
     depths: gains are interpolated linearly over relative depth. Different widths: it abstains.
 
     Tensors: the gains, (width,) each. The score is in [-1, 1]; gains are positive and near a constant in
@@ -156,7 +156,7 @@ class NormCosine(NormGains):
     claims = (
         Claim(
             threshold=0.95,
-            text="cosines of 0.95 to 0.99 shown as proof that Solar-Open-100B derives from GLM-4.5-Air",
+            text="cosines of 0.95 to 0.99 presented as proof that Solar-Open-100B derives from GLM-4.5-Air",
             source="github.com/sionic-ai/solar-vs-glm",
         ),
     )
@@ -190,7 +190,7 @@ class NormPearson(NormGains):
 
 @register
 class WeightCosine(Metric):
-    """Cosine of all matched weight matrices laid end to end (PCS).
+    """Cosine of all matched weight matrices, concatenated (PCS).
 
     ``⟨A, B⟩ / (‖A‖ ‖B‖)`` over the concatenation of every weight matrix that has the same role and shape in
     both models. Left out: embeddings and unembeddings, and one-dimensional tensors. Gains are near one in
@@ -232,7 +232,7 @@ class WeightCosine(Metric):
 
 @register
 class WeightDistance(Metric):
-    """Less the relative distance of matched weight matrices, averaged over them.
+    """Negated relative distance of matched weight matrices, averaged over them.
 
     ``-mean over T of ||A_T - B_T|| / sqrt(||A_T|| ||B_T||)`` over the two-dimensional tensors of layers that
     have the same role and shape in both models, with Frobenius norms; tensors that are all zero in one of

@@ -32,7 +32,7 @@ SOURCE = "modelDNA (PyPI), its own evaluation"
 
 @register
 class EmbeddingAnchors(Metric):
-    """Correlation of the cosines among the embeddings of anchor tokens.
+    """Correlation of the cosines between the embeddings of anchor tokens.
 
     ``Pearson over i < j of cos(x_i^A, x_j^A) and cos(x_i^B, x_j^B)`` where i, j run over the anchors that
     both models have: the 128 tokens of a vocabulary whose text has the lowest sha256, with an embedding
@@ -41,7 +41,7 @@ class EmbeddingAnchors(Metric):
     cosines has a sampling error of about 0.011.
 
     Tensors: embedding.weight. The score is in [-1, 1]. Abstains without a ``tokenizer.json``, and for pairs
-    with fewer than 16 anchors in common. Models trained on like text agree on which tokens are alike, so
+    with fewer than 16 anchors in common. Models trained on similar text agree on which tokens are similar, so
     that unrelated pairs are well above 0.
 
     Invariant to all that keeps the function: no transform touches inner products of embeddings.
@@ -51,7 +51,7 @@ class EmbeddingAnchors(Metric):
 
     name = "embedding-anchors"
     reads = ("embedding.weight",)
-    title = "correlation of the cosines among embeddings of anchor tokens"
+    title = "correlation of the cosines between embeddings of anchor tokens"
     evidence = frozenset({"tokenizer", "weights"})
     invariances = frozenset(INVARIANCES)
     claims = (Claim(text="effect size d = 2.03 between related and unrelated pairs", source=SOURCE),)
@@ -131,7 +131,7 @@ class EmbeddingNorms(Metric):
     Tensors: embedding.weight. The score is in [0, 1].
 
     Invariant to what keeps the embedding's rows or turns them; not to scale, and not quite to rounding,
-    which carries a few rows in a hundred over the edge of a bin.
+    which carries a few percent of the rows over the edge of a bin.
 
     Source: a product's signal; it reports an effect size d of 1.05 between related and unrelated models.
     """
@@ -152,10 +152,7 @@ class EmbeddingNorms(Metric):
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         x, y = a.arrays["norms"], b.arrays["norms"]
-        low, high = min(x[0], y[0]), max(x[-1], y[-1])
-        if high <= low:
-            return 1.0
-        edges = np.linspace(low, high, BINS + 1)[1:-1]
+        edges = np.linspace(min(x[0], y[0]), max(x[-1], y[-1]), BINS + 1)[1:-1]
         return float(np.minimum(shares(x, edges), shares(y, edges)).sum())
 
     def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Array:  # noqa: D102

@@ -48,9 +48,9 @@ def next_address(here: str, location: str) -> str:
     before = origin(here)
     shown = f"{before[1]} redirects to {scheme}://{host}"
     if scheme not in PORTS or not host:
-        raise BadCheckpoint(f"{shown}, which is no web address; not followed")
+        raise BadCheckpoint(f"{shown}, which is not a web address; not followed")
     if before[0] == "https" and scheme != "https":
-        raise BadCheckpoint(f"{shown}, from an encrypted address to one in the clear; not followed")
+        raise BadCheckpoint(f"{shown}, from an encrypted to an unencrypted address; not followed")
     if host != before[1] and is_private(host) and not is_private(before[1]):
         raise BadCheckpoint(f"{shown}, a private address; not followed")
     return to

@@ -93,7 +93,7 @@ def read_settings(repository: Repository, name: str, traffic: Traffic) -> Mappin
     except (ValueError, RecursionError) as error:
         raise BadCheckpoint(f"{url}: not JSON ({error})") from error
     if not isinstance(value, dict):
-        raise BadCheckpoint(f"{url}: no JSON object")
+        raise BadCheckpoint(f"{url}: not a JSON object")
     return value
 
 

@@ -103,7 +103,7 @@ class PartialFile:
             Some are not.
         """
         if self.missing([(begin, end)]):
-            raise ValueError(f"{self.path}: bytes {begin} to {end} are not all there")
+            raise ValueError(f"{self.path}: bytes {begin} to {end} are incomplete")
         with self.path.open("rb") as stream:
             stream.seek(begin)
             return stream.read(end - begin)

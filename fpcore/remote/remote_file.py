@@ -119,7 +119,7 @@ class RemoteFile(PartialFile):
         if commit is not None and commit != self.commit:
             raise BadCheckpoint(
                 f"{self.url}: the hub serves commit {commit[:40]!r} where {self.commit} was asked for; "
-                "it changed between reads, start again"
+                "it changed between reads; rerun"
             )
         linked = (answer.first.get("x-linked-etag") or "").strip('W/"')
         size = answer.first.get("x-linked-size")
@@ -139,12 +139,12 @@ class RemoteFile(PartialFile):
         match = CONTENT_RANGE.fullmatch((answer.headers.get("content-range") or "").strip())
         if match is None or int(match[1]) != begin or int(match[2]) >= end:
             said = (answer.headers.get("content-range") or "no range")[:80]
-            raise BadCheckpoint(f"{self.url}: the server sends {said!r} where bytes {begin}-{end - 1} belong")
+            raise BadCheckpoint(f"{self.url}: the server sent {said!r} instead of bytes {begin}-{end - 1}")
         if match[3] not in {"*", str(self.size)}:
             raise self._changed()
 
     def _changed(self) -> BadCheckpoint:
-        return BadCheckpoint(f"{self.url}: the file changed on the hub between reads; start again")
+        return BadCheckpoint(f"{self.url}: the file changed on the hub between reads; rerun")
 
     def verify(self) -> None:
         """Compare all of it with the digest that the hub gave, once; nothing where the hub gave none.
@@ -166,7 +166,9 @@ class RemoteFile(PartialFile):
             if not right:
                 self.remove()
                 self._begin()
-                raise BadCheckpoint(f"{self.url}: its content does not fit the hub's digest; fetch it again")
+                raise BadCheckpoint(
+                    f"{self.url}: its content does not match the hub's digest; fetch it again"
+                )
             self.verified, self.confirmed = True, self.file.key is not None
 
     def sha256(self) -> str:

@@ -118,7 +118,7 @@ def listing(repository: str, revision: str | None, traffic: Traffic) -> tuple[di
 
 def no_listing(url: str, error: Exception) -> BadCheckpoint:
     """What to say of an answer that is something else."""
-    return BadCheckpoint(f"{url}: the answer is no listing of a repository ({error!r})")
+    return BadCheckpoint(f"{url}: the answer is not a repository listing ({error!r})")
 
 
 def described_repository(
@@ -135,7 +135,9 @@ def described_repository(
         raise no_listing(url, error) from error
     # It becomes part of addresses and of paths on this machine.
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
-        raise BadCheckpoint(f"{url}: the hub calls its commit {str(commit)[:80]!r}, which is no commit")
+        raise BadCheckpoint(
+            f"{url}: the hub calls its commit {str(commit)[:80]!r}, which is not a commit hash"
+        )
     found = Repository(repository, revision, commit, {file.name: file for file in files})
     missing = [file for file in files if file.size < 0]
     for file in missing:
@@ -161,7 +163,7 @@ def described(entry: Mapping[str, Json]) -> RepositoryFile:
     parts = PurePosixPath(name).parts
     outside = not parts or ".." in parts or name.startswith("/") or "\\" in name or "\0" in name
     if outside or ":" in parts[0] or str(PurePosixPath(*parts)) != name:
-        raise BadCheckpoint(f"the hub lists a file {name[:80]!r}, which is no path within a repository")
+        raise BadCheckpoint(f"the hub lists a file {name[:80]!r}, which is not a path within a repository")
     large = entry.get("lfs")
     stated = large if isinstance(large, Mapping) else {}
     sha256, blob, size = stated.get("sha256"), entry.get("blobId"), stated.get("size", entry.get("size"))

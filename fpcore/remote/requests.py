@@ -87,17 +87,19 @@ class Answer:
         """
         here = shown(self.url)
         if self.headers.get("content-encoding", "identity") != "identity":
-            raise BadCheckpoint(f"{here}: the server compresses what was asked for as it is; try later")
+            raise BadCheckpoint(
+                f"{here}: the server sent compressed data although uncompressed was requested; try later"
+            )
         left, begun = most, time.perf_counter()
         for chunk in self.response.iter_raw():
             traffic.add(bytes=min(len(chunk), left))
             if len(chunk) > left:
-                raise BadCheckpoint(f"{here}: the server sends more than the {most} bytes asked for")
+                raise BadCheckpoint(f"{here}: the server sent more than the {most} bytes requested")
             left -= len(chunk)
             yield chunk
             spent = time.perf_counter() - begun
             if left and spent > TIMEOUT and most - left < SLOWEST * spent:
-                raise CutOff(f"{here}: less than {SLOWEST} bytes a second; given up")
+                raise CutOff(f"{here}: less than {SLOWEST} bytes per second; gave up")
 
 
 def ask(

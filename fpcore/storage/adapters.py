@@ -56,7 +56,7 @@ class Adapted(StoredWeight):
         down, up = source.read(self.down).float(), source.read(self.up).float()
         settings = source.config[ADAPTER_CONFIG]
         if not isinstance(settings, Mapping):
-            raise UnreadableTensor("its adapter_config.json is no JSON object; fetch it again")
+            raise UnreadableTensor("its adapter_config.json is not a JSON object; fetch it again")
         change = (up @ down) * scaling(settings, len(down), self.module)
         # An embedding, and GPT-2's convolutions: the weight is stored (in, out).
         if settings.get("fan_in_fan_out") or ".lora_embedding_" in self.down:
@@ -93,11 +93,13 @@ def matches(pattern: str, module: str) -> bool:
     """
     quantifiers = re.findall(r"(?<!\\)[*+{]", pattern)
     if len(quantifiers) > MOST_QUANTIFIERS or re.search(r"\)[*+{]", pattern):
-        raise UnreadableTensor(f"the pattern {shown(pattern)} of its adapter is too intricate; name modules")
+        raise UnreadableTensor(
+            f"the pattern {shown(pattern)} of its adapter is too complex; list the modules instead"
+        )
     try:
         return re.match(rf"(?:.*\.)?(?:{pattern})$", module) is not None
     except (re.error, OverflowError, RecursionError) as error:
-        raise UnreadableTensor(f"the pattern {shown(pattern)} of its adapter is none: {error}") from error
+        raise UnreadableTensor(f"the pattern {shown(pattern)} of its adapter is invalid: {error}") from error
 
 
 def adapted(
@@ -133,7 +135,7 @@ def adapted(
             pairs.setdefault(match["stem"], {}).setdefault(match["part"][-1], []).append(name)
             fate[name] = "" if settings is not None else UNSCALED
         elif OTHER.search(name):
-            fate[name] = "adapters of a kind that is not applied here"
+            fate[name] = "adapters of a kind that is not supported"
     changed: dict[str, StoredWeight] = {}
     for stem, parts in pairs.items():
         base = weights.get(f"{stem}.weight")
@@ -155,7 +157,7 @@ def adapted(
             )
         else:
             reason = (
-                f"it has {len(all_parts)} matrices of adapters, one adapter has two; merge the one you mean"
+                f"it has {len(all_parts)} adapter matrices, but one adapter has two; merge the one you mean"
             )
             changed[base.name] = Refused(base.name, base.shape, kept, reason)
     return changed, fate

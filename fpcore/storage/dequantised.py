@@ -185,7 +185,7 @@ def find_contents(view: TensorSource) -> Contents:
         if info.dtype.startswith("float4"):
             weights[name] = Fp4(name, info.shape, (name,))
         elif info.dtype in UNREAD:
-            reason = f"its element type {info.dtype} is not read here; convert it to another one first"
+            reason = f"its element type {info.dtype} is not supported; convert it first"
             weights[name] = Refused(name, info.shape, (name,), reason)
         elif info.dtype.startswith(REAL):
             weights[name] = AsStored(name, info.shape, (name,), info.dtype)
@@ -247,7 +247,7 @@ def refusals(
     left: dict[str, str] = {}
     for name, form in unknown.items():
         said = f"{method or form}: {name}"
-        reason = f"it is packed in a way that is not known here ({said}); dequantise the model first"
+        reason = f"it is packed in an unknown way ({said}); dequantise the model first"
         info = stored.get(name)
         # One integer a weight, and no scale.
         whole = info is not None and info.dtype == "int8" and method not in NOT_READ
@@ -258,11 +258,11 @@ def refusals(
             refused[name] = Refused(name, shape, parts, reason)
         elif pattern(name) != name:
             raise NotComparable(
-                f"its weights are packed integers ({said}); measured so they would say nothing: "
+                f"its weights are packed integers ({said}), which cannot be measured as they are: "
                 "dequantise the model first"
             )
         else:
-            left[name] = f"packed in a way that is not known here ({method or form})"
+            left[name] = f"packed in an unknown way ({method or form})"
     return refused, left
 
 
@@ -328,7 +328,7 @@ class OpenWeight(FlatTensor):
         with readable(self._view, self._weight):
             raw = self._opened.read(start, stop)
             if raw.size != stop - start:
-                raise ValueError(f"{raw.size} numbers where {stop - start} are needed")
+                raise ValueError(f"{raw.size} numbers, expected {stop - start}")
             return raw
 
     def rows(self, first: int, last: int) -> Raw:

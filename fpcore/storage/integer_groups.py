@@ -160,7 +160,7 @@ class MlxRows(Coded):
 
 def refusal(what: str) -> str:
     """Why a weight is refused."""
-    return f"it is packed in a way that is not known here ({what}); dequantise the model first"
+    return f"it is packed in an unknown way ({what}); dequantise the model first"
 
 
 def group_of(inputs: int, groups: int, index: torch.Tensor | None, size: int | None) -> torch.Tensor:
@@ -171,7 +171,7 @@ def group_of(inputs: int, groups: int, index: torch.Tensor | None, size: int | N
         found = index.long()
         if len(found) and (int(found.min()) < 0 or int(found.max()) >= groups):
             raise UnreadableTensor(
-                f"its inputs name groups beyond the {groups} that have scales; fetch it again"
+                f"its inputs refer to groups beyond the {groups} that have scales; fetch it again"
             )
         return found
     if size is not None and size > 0 and -(-inputs // size) == groups:

@@ -75,7 +75,7 @@ class ModelDNA(fpcore.Metric):
             try:
                 found = extraction.extract_fingerprint(files.LocalSource(folder), model_id=model.name)
             except UNREADABLE as error:
-                raise fpcore.NotComparable(f"modelDNA does not read it: {error}") from error
+                raise fpcore.NotComparable(f"modelDNA cannot read it: {error}") from error
         arrays: dict[str, NDArray[np.floating]] = {ABOUT: as_array(found.arch.to_dict())}
         for part, kind in BY_ROLE.items():
             for role, values in getattr(found, part).items():

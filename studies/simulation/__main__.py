@@ -45,8 +45,10 @@ EXPERIMENTS: dict[str, Callable[[bool, int], Experiment]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the experiments asked for and tell what they found."""
     parser = argparse.ArgumentParser(prog="python -m studies.simulation", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few designs and catalogs: a minute or two")
-    parser.add_argument("--only", choices=EXPERIMENTS, nargs="+", help="these experiments alone")
+    parser.add_argument(
+        "--quick", action="store_true", help="few designs and catalogs; takes a minute or two"
+    )
+    parser.add_argument("--only", choices=EXPERIMENTS, nargs="+", help="run only these experiments")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--write",

@@ -278,21 +278,21 @@ def test_names_that_differ_only_in_case_are_counted_apart_and_said() -> None:
         ({"model_a": ["b", "a", "  ", "a"]}, "row 3 has no model_a"),
         (
             {"score": [1 + 2j, 0, 0, 0]},
-            "row 1 has a complex score; a score must have an order: a real number",
+            "row 1 has a complex score; scores must be real numbers",
         ),
         (
             {"score": ["1", "2", "1+2j", "3"]},
-            "row 3 has score '1+2j', which is not a number; a score must have",
+            "row 3 has score '1+2j', which is not a number; scores must be",
         ),
         (
             {"score": ["1", "0,5", "1", "3"]},
-            "row 2 has score '0,5', which is not a number; write a decimal point",
+            "row 2 has score '0,5', which is not a number; use a decimal point",
         ),
         ({"score": ["1", "1_0", "1", "3"]}, "row 2 has score '1_0', which is not a number"),
-        ({"score": ["1", "1e309", "1", "3"]}, "row 2 has score '1e309', beyond what a double can hold"),
+        ({"score": ["1", "1e309", "1", "3"]}, "row 2 has score '1e309', too large for a double"),
         (
             {"score": ["1", "0", "1e-400", "3"]},
-            "row 3 has score '1e-400', nearer to 0 than a double can hold",
+            "row 3 has score '1e-400', too close to 0 for a double",
         ),
         ({"score": ["1", "2", "NA", "3"]}, "row 3, pair c – d, has no score though its status is ok"),
     ],

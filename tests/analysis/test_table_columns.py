@@ -118,7 +118,7 @@ def test_numbers_however_they_are_written() -> None:
 
 @pytest.mark.parametrize("text", ["1,5", "-1,5", "+0,25", "1.234,5"])
 def test_a_decimal_comma_gets_a_hint(text: str) -> None:
-    assert refused(text) == "which is not a number; write a decimal point"
+    assert refused(text) == "which is not a number; use a decimal point"
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "high", "1.2.3", "1,5-", "X1,5", "1.2.3,4", "a,b", ",", "1_000"])
@@ -127,13 +127,13 @@ def test_other_text_gets_none(text: str) -> None:
 
 
 def test_numbers_without_an_order_and_beyond_a_double() -> None:
-    assert refused(1 + 2j) == "a complex number; a score must have an order: a real number"
+    assert refused(1 + 2j) == "a complex number; scores must be real numbers"
     for text in ("1+2j", "3i"):
-        assert refused(text) == "which is not a number; a score must have an order: a real number"
+        assert refused(text) == "which is not a number; scores must be real numbers"
     for value in ("1e400", 10**400):
-        assert refused(value) == "beyond what a double can hold (1.8e308)"
+        assert refused(value) == "too large for a double (at most 1.8e308)"
     for text in ("1e-400", "0.3E-400", "9e-999"):
-        assert refused(text) == "nearer to 0 than a double can hold (5e-324)"
+        assert refused(text) == "too close to 0 for a double (at least 5e-324)"
     assert refused(["1"]) == "which is not a number"
 
 

@@ -1,4 +1,4 @@
-"""The case files: every number of the text stands in a block, every block is what its command prints."""
+"""The case files: every number of the text stands in a block, every block matches what its command prints."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_the_order_does_not_depend_on_who_imported_what() -> None:
 
 
 def test_an_unknown_name_lists_the_known() -> None:
-    with pytest.raises(KeyError, match=r"no metric 'nonsense'; known: .*attention-std, "):
+    with pytest.raises(KeyError, match=r"unknown metric 'nonsense'; known: .*attention-std, "):
         by_name("nonsense")
 
 

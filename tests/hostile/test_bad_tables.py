@@ -32,7 +32,7 @@ def test_hidden_characters_in_names_are_refused(tmp_path: Path) -> None:
         file.write_text(READ["names with formulas, HTML and escapes"].replace("<b>x</b>", f"a{hidden}b"))
         said = command("analyse", file, "--out", tmp_path / "run", cache=tmp_path / "cache")
         assert said.code == 2
-        assert "which is not shown" in said.err
+        assert "invisible character" in said.err
         assert said.err.removesuffix("\n").isprintable()
 
 

@@ -34,13 +34,13 @@ const showPair = (a, b) => {
     return [link(name, "#" + anchor), short(score), threshold === null ? "\u2014" : `${short(threshold)} ${origin}`, called];
   });
   const left = Object.keys(data.calls).length - rows.length;
-  const relation = scores.size ? scores.values().next().value.says : "not drawn in this page";
+  const relation = scores.size ? scores.values().next().value.says : "not drawn on this page";
   return [
     element("h2", `${a} and ${b}`),
     element("p", `Relation by the catalog: ${relation}.`),
     table(["Metric", "Score", "Threshold", "Call"], rows),
     element("p", left ? `${left} of ${left + rows.length} metrics have no score for this pair, or draw a sample that leaves it out; every score is in scores.parquet.` : "", { className: "key" }),
-    element("p", "Weigh it: ", { className: "key" }),
+    element("p", "Weigh this pair: ", { className: "key" }),
     element("code", `lookalike compare ${a} ${b} --calibration RUN`),
   ];
 };

@@ -105,7 +105,7 @@ def read_stack(
         missing = next(number for number in range(len(numbers)) if number != numbers[number])
         raise BadCheckpoint(
             f"{checkpoint.name}: there are tensors of layer {numbers[-1]} but none of layer {missing}; "
-            "a part of the weights is not there"
+            "part of the weights is missing"
         )
     for number in numbers:
         layer = stack.layers[number]
@@ -129,7 +129,7 @@ def add(
     """Enter one role."""
     if role in views:
         raise BadCheckpoint(
-            f"{checkpoint.name}: {found.source} and {views[role].source} both are {role}; "
+            f"{checkpoint.name}: {found.source} and {views[role].source} both have the role {role}; "
             "the files of two models or formats seem to be mixed"
         )
     views[role] = RoleView(role, found.source, found.view.shape(shapes[found.source]), found.view, checkpoint)

@@ -359,7 +359,7 @@ def test_a_property_of_one_lineage_alone_has_no_error() -> None:
     table = draw(0, Design("alone", (4, 1, 1, 1, 1, 1)))
     found, _ = dyadic_regression(table)
     assert [one.name for one in found] == ["derived"]
-    assert found[0].effect.reason == "one lineage holds all that tells of it"
+    assert found[0].effect.reason == "only one lineage has information on it"
     assert math.isnan(found[0].effect.low)
     assert math.isfinite(found[0].effect.estimate)
 
@@ -371,7 +371,7 @@ def test_properties_that_one_lineage_alone_tells_apart_have_no_errors() -> None:
     found, _ = dyadic_regression(ScoreTable(table.frame.assign(same_depth=table.derived | odd)))
     assert [one.name for one in found] == ["derived", "same depth"]
     for one in found:
-        assert one.effect.reason == "one lineage holds all that tells of it"
+        assert one.effect.reason == "only one lineage has information on it"
         assert math.isfinite(one.effect.estimate)
 
 

@@ -184,11 +184,11 @@ def test_intraclass_correlation_lies_between_0_and_1(scores: dict[str, list[floa
     [
         (
             {"a": [1.0, 2.0]},
-            "it takes two lineages, and one with two derived pairs, to tell lineages from pairs",
+            "needs two lineages, one of them with two derived pairs, to tell lineages from pairs",
         ),
         (
             {"a": [1.0], "b": [2.0]},
-            "it takes two lineages, and one with two derived pairs, to tell lineages from pairs",
+            "needs two lineages, one of them with two derived pairs, to tell lineages from pairs",
         ),
         ({"a": [1.0, 1.0], "b": [1.0, 1.0]}, "all derived pairs score the same"),
     ],

@@ -34,7 +34,7 @@ MISTAKES = [
         14,
         ["models[b].parents[0].of", "unknown parent 'aa'", "did you mean 'a'"],
     ),
-    ("self-parent", "of: a", "of: b", 14, ["b is its own parent"]),
+    ("self-parent", "of: a", "of: b", 14, ["b is listed as its own parent"]),
     (
         "unknown method",
         "method: fine-tune",
@@ -49,7 +49,7 @@ MISTAKES = [
     ("unknown cell", "cell: small", "cell: smal", 7, ["unknown cell 'smal'", "did you mean 'small'"]),
     ("wrong type", "depth: 2", "depth: two", 3, ["cells.small.depth", "integer", "'two'"]),
     ("number as text", "width: 8", "width: '8'", 3, ["cells.small.width", "integer"]),
-    ("missing id", "  - id: b\n    source", "  - source", 10, ["id", "is missing", "write `id:"]),
+    ("missing id", "  - id: b\n    source", "  - source", 10, ["id", "missing; write", "write `id:"]),
     ("bad date", "2024-06-01", "June 2024", 12, ["models[b].date", "YYYY"]),
     ("child before parent", "2024-06-01", "2023-06-01", 14, ["dated 2023-06-01", "2024-05"]),
     ("bad source of evidence", "arXiv:2507.03014", "somebody said", 16, ["source", "URL"]),
@@ -88,7 +88,7 @@ MISTAKES = [
         "    date: 2024-05\n",
         "    date: 2024-05\n    aliases: b\n",
         9,
-        ["alias 'b' is itself a model"],
+        ["alias 'b' is also the id of a model"],
     ),
 ]
 
@@ -158,7 +158,7 @@ disputes:
 
 def test_dispute_names_catalog_models_and_contradicts_no_statement() -> None:
     text = SOUND.replace("disputes: []\n", DISPUTE)
-    with pytest.raises(CatalogError, match="b stands as derived from a on better evidence than weights"):
+    with pytest.raises(CatalogError, match="b is listed as derived from a on better evidence than weights"):
         parse_catalog(text)
     weak = text.replace("grade: card", "grade: weights")
     assert parse_catalog(weak).relation("a", "b") == "disputed"
@@ -176,7 +176,7 @@ def test_recipe_that_uses_a_model_which_is_no_parent() -> None:
     text = SOUND.replace("source: {hub: org/b}", "source: {zoo: b}\n    recipe: {train: {from: a, donor: c}}")
     text = text.replace("disputes: []", "").rstrip() + "\n  - id: c\n    source: {hub: org/c}\n"
     with pytest.raises(
-        CatalogError, match=r"models\[b\]\.recipe: the recipe uses c, which is neither parent nor"
+        CatalogError, match=r"models\[b\]\.recipe: the recipe uses c, which is neither a parent nor"
     ):
         parse_catalog(text)
 

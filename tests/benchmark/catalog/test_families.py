@@ -138,9 +138,9 @@ def test_one_draw_is_one_start_within_a_shape() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("{size}-seed{seed}\n", "{size}-seed{sed}\n", "{sed} in 'lab/model-{size}-seed{sed}' is no axis"),
-        ("{size: 31m, seed: 2}", "{size: 31m, seed: 3}", "is no member"),
-        ("{cell: large}", "{cell: large, date: 2024}", "'date' stands in an axis and in the model"),
+        ("{size}-seed{seed}\n", "{size}-seed{sed}\n", "{sed} in 'lab/model-{size}-seed{sed}' is not an axis"),
+        ("{size: 31m, seed: 2}", "{size: 31m, seed: 3}", "is not a member"),
+        ("{cell: large}", "{cell: large, date: 2024}", "'date' is given both by an axis and by the model"),
         ("steps: [0, 1000]", "steps: [0, 4000]", "stay below the budget of 4000"),
         ("branch: step{step}", "branch: main", "hold {step}"),
         ("date: 2025", "date: soon", f"{MEMBER}14m-seed1@step0].date: write a date as"),

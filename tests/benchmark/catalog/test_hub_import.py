@@ -133,15 +133,15 @@ def test_an_entry_says_what_the_hub_says(hub: LoopbackHub, put: Any, mine: Path,
     ("card", "tags", "says", "method"),
     [
         ({"base_model": ["lab/base"]}, ["base_model:lab/base", "base_model:finetune:lab/base"],
-         "the card states no relation, the hub takes it for finetune", "fine-tune"),
+         "the card states no relation, the hub infers finetune", "fine-tune"),
         ({"base_model": "lab/base", RELATION: "quantized"}, [], "relation quantized", "quantise"),
         ({"base_model": "lab/base", RELATION: "adapter"}, [], "relation adapter", "adapter-merge"),
         ({"base_model": ["lab/base", "lab/two"], RELATION: "merge"}, [], "merge", "merge"),
         ({"base_model": "lab/base"}, [], "the relation is not stated", None),
-        ({"base_model": "lab/base", RELATION: "distill"}, [], "'distill' is no relation", None),
+        ({"base_model": "lab/base", RELATION: "distill"}, [], "'distill' is a relation for which", None),
         ({"base_model": "lab/base", RELATION: "merge"}, [], "a merge has two or more parents", None),
         ({"base_model": ["lab/base", "lab/two"], RELATION: "finetune"}, [], "it names 2 bases", None),
-        ({"base_model": "/models/base", RELATION: "finetune"}, [], "is no org/name", None),
+        ({"base_model": "/models/base", RELATION: "finetune"}, [], "is not of the form org/name", None),
         ({"base_model": "u/m", RELATION: "finetune"}, [], "it names itself", None),
         ({"base_model": {"name": "lab/base"}}, [], None, None),
         ({"base_model": None}, [], None, None),
@@ -180,7 +180,7 @@ def test_quantised_models_say_how(hub: LoopbackHub, put: Any, mine: Path, folder
     assert (made["parents"][0]["method"], made["parents"][0]["detail"]) == ("quantise", "gptq")
     assert "parameters" not in made, "packed elements are no weights"
     assert "its weights cannot be read as a model" in done.outcomes[0].says
-    assert "its shape is that of config.json" in done.outcomes[0].says
+    assert "its shape is taken from config.json" in done.outcomes[0].says
     assert load_catalog(mine).model("u/q").cell == CELL
 
 
@@ -227,7 +227,7 @@ def test_models_of_the_shipped_catalog_come_with_their_evidence(put: Any, tmp_pa
     assert "fine-tune keeps the shape, but it has" in said.out
     said = imported(tmp_path, "Qwen/Qwen2.5-7B-Instruct", "--out", out)
     assert "Qwen/Qwen2.5-7B-Instruct: taken over" in said.out
-    assert re.search(r"holds it by evidence of grade (publisher|paper)", said.out)
+    assert re.search(r"holds it with evidence of grade (publisher|paper)", said.out)
     own, shipped = load_catalog(out), load_catalog()
     for name in ("Qwen/Qwen2.5-7B-Instruct", "Qwen/Qwen2.5-7B"):
         assert own.model(name).parents == shipped.model(name).parents
@@ -254,7 +254,7 @@ def test_better_evidence_stays_and_contradictions_are_said(put: Any, mine: Path,
     assert mine.read_bytes() == before
     (line,) = said.out.splitlines()
     assert line.startswith(
-        f"lab/base: unchanged; in {mine} by evidence of grade publisher; contradiction: its card"
+        f"lab/base: unchanged; in {mine} with evidence of grade publisher; contradiction: its card"
     )
     assert "says base_model x/y, base_model_relation finetune" in line
     assert "from scratch" in line
@@ -311,7 +311,7 @@ def test_what_cannot_be_had_is_one_line_each_and_the_others_come(
     errors = said.err.splitlines()
     assert len(errors) == 5
     assert errors[0] == "error: u/gated: gated on the hub; accept its terms there and set HF_TOKEN"
-    assert errors[1] == "error: u/gone: withdrawn: the hub no longer serves it; name another model"
+    assert errors[1] == "error: u/gone: withdrawn: the hub no longer serves it; choose another model"
     assert "no such model on the hub" in errors[2]
     assert errors[3] == "error: u/good@v2: no such revision on the hub"
     assert errors[4] == "error: three words: not of the form org/name[@revision]"
@@ -361,9 +361,9 @@ def test_dates_that_the_hub_does_not_know_are_left_out(put: Any, mine: Path) -> 
     )
     done = import_models(["u/old", "u/copy"], mine)
     assert "date" not in entry(mine, "u/old")
-    assert "its date is not known" in done.outcomes[0].says
+    assert "its date is unknown" in done.outcomes[0].says
     assert "date" not in entry(mine, "u/copy")
-    assert "its repository is older than that of lab/base: its date is left out" in done.outcomes[1].says
+    assert "its repository is older than that of lab/base: no date is given" in done.outcomes[1].says
 
 
 def test_the_day_of_a_repository_states_no_independence(put: Any, mine: Path) -> None:
@@ -379,7 +379,7 @@ def test_the_day_of_a_repository_states_no_independence(put: Any, mine: Path) ->
 def test_a_catalog_without_a_place_is_refused(hub: LoopbackHub, tmp_path: Path) -> None:
     said = imported(tmp_path, "u/m")
     assert said.code == 2
-    assert said.err == "error: name the catalog that the entries go into: --out FILE or --catalog FILE\n"
+    assert said.err == "error: catalog import: say which catalog to write to: --out FILE or --catalog FILE\n"
 
 
 def test_a_trial_without_a_place_is_against_the_shipped_catalog(put: Any, tmp_path: Path) -> None:
@@ -416,7 +416,7 @@ class TestText:
         assert [model.id for model in parse_catalog(made).models.values()] == ["a", "n"]
 
     def test_a_list_in_brackets_is_refused_in_one_line(self) -> None:
-        with pytest.raises(UsageError, match="`models:` is written in one line; write its items below it"):
+        with pytest.raises(UsageError, match="`models:` is written on one line; put each item"):
             appended("schema: 1\nmodels: [{id: a, source: {hub: o/a}}]\n", "models", [{"id": "n"}], "f")
 
     @pytest.mark.parametrize(
@@ -444,11 +444,11 @@ class TestCheck:
     @pytest.mark.parametrize(
         ("facts", "told"),
         [
-            ({"depth": 6}, "the entry states depth 6, its checkpoint has 5; correct it"),
+            ({"depth": 6}, "the entry states depth 6, but the checkpoint has 5; correct it"),
             (
                 {"depth": 5, "width": 16, "heads": 4, "kv_heads": 4, "feed_forward": 24, "qkv_bias": False,
                  "norm": "rmsnorm"},
-                f"the entry states the shape 'llama 5x16 h4/4 f24 rmsnorm', its checkpoint has '{CELL}'",
+                f"the entry states the shape 'llama 5x16 h4/4 f24 rmsnorm', but the checkpoint has '{CELL}'",
             ),
         ],
     )  # fmt: skip

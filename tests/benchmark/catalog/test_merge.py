@@ -80,7 +80,7 @@ def test_two_entries_of_one_id_that_differ_are_refused_in_one_line(
     with pytest.raises(CatalogError) as raised:
         load_catalog(files)
     told = str(raised.value)
-    assert told.startswith(f"{files[1]}:3: models: 'org/base' also stands at {files[0]}:5, and {said}")
+    assert told.startswith(f"{files[1]}:3: models: 'org/base' also appears at {files[0]}:5, and {said}")
     assert "\n" not in told
 
 
@@ -88,7 +88,7 @@ def test_shapes_of_one_name_must_be_the_same(tmp_path: Path) -> None:
     same = OTHER.replace("models:", "cells:\n  small: {model_type: llama, depth: 2}\nmodels:", 1)
     files = written(tmp_path, mine=MINE, same=same, other=same.replace("depth: 2", "depth: 3"))
     assert len(load_catalog(files[:2])) == 3
-    with pytest.raises(CatalogError, match=r"cells: 'small' also stands at .*differs in depth"):
+    with pytest.raises(CatalogError, match=r"cells: 'small' also appears at .*differs in depth"):
         load_catalog([files[0], files[2]])
 
 
@@ -143,4 +143,4 @@ def test_a_run_of_two_catalogs_names_both(tmp_path: Path) -> None:
     second.write_text(first.read_text().replace("says: made by the test", "says: something else"))
     refused = command("catalog", "check", *options, cache=tmp_path)
     assert refused.code == 2
-    assert "also stands at" in refused.err
+    assert "also appears at" in refused.err

@@ -228,7 +228,7 @@ def test_re_upload_is_one_model_with_its_origin() -> None:
     assert "f-again" not in set(pairs["model_a"]) | set(pairs["model_b"])
     assert catalog.relation("f-again", "a") == "derived"
     assert set(catalog.pairs(["f-again", "a"])["model_b"]) == {"f-again"}
-    with pytest.raises(CatalogError, match="are one model"):
+    with pytest.raises(CatalogError, match="are the same model"):
         catalog.relation("f", "f-again")
 
 
@@ -244,7 +244,7 @@ def test_pairs_of_one_relation_are_those_of_the_whole_table() -> None:
     last = pairs_text(catalog).splitlines()[-1]
     assert last.startswith(f"{len(whole)} pairs: ")
     assert all(f"{n} {relation}" in last for relation, n in counts.items())
-    with pytest.raises(CatalogError, match="no relation 'cousin'"):
+    with pytest.raises(CatalogError, match="unknown relation 'cousin'"):
         catalog.pairs(relation="cousin")
 
 

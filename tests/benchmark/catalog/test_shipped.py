@@ -374,9 +374,9 @@ def test_pairs_in_three_forms(catalog: Catalog) -> None:
     assert len(rows) == len(csv) - 1 == len(table) - 1
     assert table[-1] == f"{len(rows)} pairs: {len(rows)} shared-init"
     assert csv[0].startswith("model_a,model_b,relation,method,lineage_a")
-    with pytest.raises(CatalogError, match="no relation 'cousin'; known: derived"):
+    with pytest.raises(CatalogError, match="unknown relation 'cousin'; known: derived"):
         pairs_text(catalog, "cousin")
-    with pytest.raises(CatalogError, match="no form 'xml'"):
+    with pytest.raises(CatalogError, match="unknown format 'xml'"):
         pairs_text(catalog, None, "xml")
 
 

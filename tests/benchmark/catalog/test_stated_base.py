@@ -73,15 +73,15 @@ def test_a_path_of_another_machine_is_passed_over_for_the_next(folder: Path) -> 
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "states no base"),
-        ({"card": "no front matter"}, "states no base"),
-        ({"card": "---\nbase_model:\n---\n"}, "states no base"),
-        ({"card": "---\n- a list\n---\n"}, "states no base"),
+        ({}, "no base is stated"),
+        ({"card": "no front matter"}, "no base is stated"),
+        ({"card": "---\nbase_model:\n---\n"}, "no base is stated"),
+        ({"card": "---\n- a list\n---\n"}, "no base is stated"),
         ({"card": "---\nbase_model: [a\n---\n"}, "cannot be read"),
         ({"card": "---\nbase_model: my own base\n---\n", "config": "lab/base"}, "cannot be looked up"),
         ({"config": "/data/checkpoint-400"}, "cannot be looked up"),
         ({"config": "./base"}, "cannot be looked up"),
-        ({"config": 3}, "states no base"),
+        ({"config": 3}, "no base is stated"),
     ],
 )
 def test_what_states_nothing_that_can_be_opened(folder: Path, files: dict[str, Any], said: str) -> None:
@@ -102,7 +102,7 @@ def test_a_stated_name_is_never_taken_for_a_folder_here(
 
 def test_broken_settings(folder: Path) -> None:
     (folder / "adapter_config.json").write_text("{")
-    with pytest.raises(UsageError, match="no JSON"):
+    with pytest.raises(UsageError, match="not JSON"):
         stated(str(folder))
 
 
@@ -136,7 +136,7 @@ def test_the_hub(hub: LoopbackHub, folder: Path) -> None:
     assert found.also == ("config.json: _name_or_path lab/third",)
     put(folder, config="v/own")
     hub.add_folder("v/own", folder)
-    with pytest.raises(UsageError, match="states no base"):
+    with pytest.raises(UsageError, match="no base is stated"):
         stated("v/own")
     with pytest.raises(fpcore.BadCheckpoint):
         stated("u/nothing")

@@ -35,6 +35,6 @@ def test_the_cache_is_counted_and_cleared(tmp_path: Path) -> None:
 def test_the_cache_is_described_in_words(tmp_path: Path) -> None:
     said = command("cache", "info", cache=tmp_path / "none").out.splitlines()
     assert said[0] == str(tmp_path / "none")
-    assert [line.split()[0] for line in said[1:-1]] == [*KINDS, "in"]
-    assert said[-1] == "Kept from one run to the next: 10.0 GB at most."
+    assert [line.split()[0] for line in said[1:-1]] == [*KINDS, "total"]
+    assert said[-1] == "Kept between runs: at most 10.0 GB."
     assert not (tmp_path / "none").exists()

@@ -155,7 +155,7 @@ def test_two_runs_do_not_mix_in_one_directory(catalog: Path, tmp_path: Path) -> 
     with held(arguments, place, tmp_path / "cache") as run:
         run.wait_for(1)
         line = second(run, arguments, tmp_path / "cache")
-        holder = f"another process writes there (process {run.process.pid})"
+        holder = f"another process is writing there (process {run.process.pid})"
         assert line.startswith(f"error: --out {out}: {holder}")
         run.process.kill()
         run.process.wait()
@@ -172,7 +172,7 @@ def test_a_finished_run_stays_until_another_takes_its_place(catalog: Path, tmp_p
     shutil.rmtree(tmp_path / "cache")
     with held(arguments, place, tmp_path / "cache") as run:
         run.wait_for(1)
-        assert "another process writes there" in second(run, ("report", out), tmp_path / "cache")
+        assert "another process is writing there" in second(run, ("report", out), tmp_path / "cache")
         run.process.terminate()
         assert run.process.wait(60) == 130
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

@@ -59,9 +59,9 @@ def test_the_tier_decides_which_models_count(
     assert answer.n_lineages == lineages
     assert answer.n_look_alike_negatives == pytest.approx(look_alikes)
     assert (answer.small and answer.small.n_lineages) == small
-    assert ("at most 500 million parameters alone" in str(answer)) == (small is not None)
+    assert ("only models of at most 500 million parameters" in str(answer)) == (small is not None)
 
 
 def test_a_tier_that_is_none(catalog: Path) -> None:
-    with pytest.raises(UsageError, match="--tier: 'attic'; known: zoo, hub, all"):
+    with pytest.raises(UsageError, match="--tier: no tier 'attic'; known: zoo, hub, all"):
         power_of_catalog(catalog, "attic", None, 0.95, 1)

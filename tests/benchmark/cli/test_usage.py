@@ -105,7 +105,7 @@ def test_an_error_that_is_ours_is_not_hidden(tmp_path: Path, monkeypatch: pytest
     said = command("power", "--lineages", 5, cache=tmp_path)
     assert said.code == 70
     assert "ZeroDivisionError: a defect" in said.err
-    assert said.err.splitlines()[-1].startswith("error: lookalike itself failed (ZeroDivisionError)")
+    assert said.err.splitlines()[-1].startswith("error: internal error in lookalike (ZeroDivisionError)")
 
 
 @pytest.mark.parametrize("group", ["", "cache", "catalog", "zoo"])

@@ -422,8 +422,8 @@ def test_failing_metric_leaves_the_rest(evaluated: Evaluated, monkeypatch: pytes
         (("f0",), "give MODEL_B, or --against POOL"),
         (("f0", "f1", "--against", "f2"), "give MODEL_B, or --against POOL"),
         (("f0", "--against", "f*", "--no-calibration"), "leave out --no-calibration"),
-        (("f0", "f1", "--calibration", "x", "--no-calibration"), "leave out --calibration, or this"),
-        (("f0", "f1", "--out", "case.txt"), "name a .html, .json or .md file"),
+        (("f0", "f1", "--calibration", "x", "--no-calibration"), "contradicts --calibration"),
+        (("f0", "f1", "--out", "case.txt"), "give a .html, .json or .md file"),
     ],
 )
 def test_bad_usage_is_one_line(evaluated: Evaluated, arguments: tuple[str, ...], said: str) -> None:

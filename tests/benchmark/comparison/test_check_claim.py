@@ -60,9 +60,9 @@ def test_a_true_statement_of_the_catalog(calibrated: Calibrated) -> None:
     low = base["evidence"]["derivation"]["weight"]["interval"]["low"]
     assert low > 0
     assert {one["standing"] for one in base["as_a_candidate"].values()} == {"remains"}
-    assert "does not show that the base is this one" in found["sentence"]
-    assert any(item.startswith("Whether anybody stated anything falsely") for item in found["cannot_say"])
-    assert "tried no forgery" in " ".join(found["cannot_say"])
+    assert "does not show that it is this very base" in found["sentence"]
+    assert any(item.startswith("Whether anyone made a false statement") for item in found["cannot_say"])
+    assert "includes no forgery" in " ".join(found["cannot_say"])
 
 
 def test_a_false_statement(calibrated: Calibrated, model: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_false_statement(calibrated: Calibrated, model: Path) -> None:
     assert base["evidence"]["independence"]["supports"] == "independence"
     assert {one["derivation_p"] for one in base["as_a_candidate"].values()} == {1 / 13}
     assert "p = 0.077" in found["sentence"]
-    assert "says nothing of why" in found["sentence"]
+    assert "does not say why" in found["sentence"]
     text = json.dumps(found).lower()
     assert not [word for word in ("copied", "false claim", "fraud", "lied", "wrongly") if word in text]
 
@@ -177,7 +177,7 @@ def test_terminal_pages_and_the_gate(calibrated: Calibrated, tmp_path: Path) -> 
 
 def test_bad_use(calibrated: Calibrated, model: Path) -> None:
     for more, words in (
-        ((), "states no base"),
+        ((), "no base is stated"),
         (("--base", str(model)), "the base is the model itself"),
         (("--base", "nowhere"), "nowhere: no such file"),
         (("--base", "f0", "--confidence", 2), "--confidence"),
@@ -186,5 +186,5 @@ def test_bad_use(calibrated: Calibrated, model: Path) -> None:
         assert answer.code == 2, answer
         assert words in answer.err
         assert answer.err.count("\n") == 1
-    with pytest.raises(UsageError, match="name at least one"):
+    with pytest.raises(UsageError, match="give at least one"):
         check_claim(model, base=[], catalog=calibrated.catalog, cache=calibrated.cache)

@@ -44,7 +44,7 @@ OUT, IN = "excluded", "remains"
 @pytest.mark.parametrize(
     ("descent", "apart", "standings", "answer", "because"),
     [
-        (FOR, FOR, (IN, IN), "consistent", "model and of its child"),
+        (FOR, FOR, (IN, IN), "consistent", "model and its child"),
         (FOR, EVEN, (IN, IN), "consistent", ""),
         (FOR, NONE, (IN, "not judged"), "consistent", ""),
         (FOR, AGAINST, (IN, IN), "cannot say", "disagree"),
@@ -52,15 +52,15 @@ OUT, IN = "excluded", "remains"
         (FOR, EVEN, (IN, OUT), "cannot say", "disagree"),
         (AGAINST, AGAINST, (OUT, OUT), "not consistent", "p = 0.04"),
         (NONE, AGAINST, (OUT, OUT), "not consistent", "at most 0.05"),
-        (EVEN, AGAINST, (OUT, OUT), "cannot say", "holds even odds"),
-        (AGAINST, EVEN, (OUT, OUT), "cannot say", "holds even odds"),
+        (EVEN, AGAINST, (OUT, OUT), "cannot say", "includes even odds"),
+        (AGAINST, EVEN, (OUT, OUT), "cannot say", "includes even odds"),
         (AGAINST, AGAINST, (IN, OUT), "cannot say", "not excluded"),
         (AGAINST, AGAINST, (OUT, IN), "cannot say", "not excluded"),
         (AGAINST, AGAINST, (OUT, "not judged"), "cannot say", "not excluded"),
         (AGAINST, NONE, (OUT, OUT), "cannot say", "may speak against"),
         (NONE, NONE, (OUT, OUT), "cannot say", "no calibration for these shapes"),
-        ((0.1, 0.2), EVEN, (IN, IN), "cannot say", "holds even odds"),
-        ((0.1, 0.2), NONE, (IN, IN), "cannot say", "not enough"),
+        ((0.1, 0.2), EVEN, (IN, IN), "cannot say", "includes even odds"),
+        ((0.1, 0.2), NONE, (IN, IN), "cannot say", "not far enough"),
     ],
 )
 def test_rules(descent: Any, apart: Any, standings: Any, answer: str, because: str) -> None:

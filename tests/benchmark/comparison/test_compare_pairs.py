@@ -128,7 +128,7 @@ def test_the_terminal_and_the_other_files(evaluated: Evaluated, tmp_path: Path) 
     ("arguments", "said"),
     [
         (("--pairs", "PAIRS", "f0"), "leave out MODEL_A"),
-        (("--pairs", "PAIRS", "--out", "cases.html"), "name a .csv, .parquet or .json file"),
+        (("--pairs", "PAIRS", "--out", "cases.html"), "give a .csv, .parquet or .json file"),
         (("--pairs", "nowhere.csv"), "no such file; give a table of pairs"),
         (("--pairs", "SCORES"), "no column model_a, model_b; a table of pairs has model_a, model_b"),
         ((), "or --pairs TABLE"),

@@ -100,7 +100,7 @@ def test_shapes_without_calibration_are_not_judged(evaluated: Evaluated, tmp_pat
         "compare", "f0c0", "--against", pool, "--catalog", evaluated.catalog, "--calibration", evaluated.run,
         "--confidence", SURE, cache=evaluated.cache,
     )  # fmt: skip
-    assert "candidates with no calibration for these shapes" in " ".join(said.out.split())
+    assert "candidates without a calibration for these shapes" in " ".join(said.out.split())
 
 
 def test_a_folder_is_a_pool_and_paths_are_known_by_their_weights(
@@ -131,7 +131,7 @@ def test_pages(evaluated: Evaluated, tmp_path: Any) -> None:
 
 @pytest.mark.parametrize(
     ("pool", "said"),
-    [("nothing*", "matches 'nothing*'"), (",", "name at least one model")],
+    [("nothing*", "matches 'nothing*'"), (",", "give at least one model")],
 )
 def test_bad_pools(evaluated: Evaluated, pool: str, said: str) -> None:
     with pytest.raises(UsageError, match=said.replace("*", r"\*")):
@@ -142,7 +142,7 @@ def test_bad_use(evaluated: Evaluated, tmp_path: Any) -> None:
     catalog = load_catalog(evaluated.catalog)
     with pytest.raises(UsageError, match="no model in this folder"):
         name_candidates(catalog, str(tmp_path))
-    with pytest.raises(UsageError, match="nothing but f0"):
+    with pytest.raises(UsageError, match="only f0 itself"):
         find_parents("f0", "f0", calibration=evaluated.run, catalog=catalog, cache=tmp_path)
     with pytest.raises(UsageError, match="--confidence"):
         find_parents("f0", "f1", calibration=evaluated.run, catalog=catalog, confidence=2)

@@ -96,7 +96,7 @@ def test_what_was_edited_is_refused(copied: Path, name: str) -> None:
         edited = whole.replace(b"0.9", b"0.8", 1)  # another number, that reads as well
     assert edited != whole
     (copied / name).write_bytes(edited)
-    with pytest.raises(UsageError, match="the file was changed or written by another version"):
+    with pytest.raises(UsageError, match="the file was changed, or written by another version"):
         open_calibration(copied)
 
 
@@ -179,8 +179,8 @@ def test_a_metric_that_does_not_fit_is_not_weighed(cache: Path, monkeypatch: pyt
     case = compare("zoo/narrow-a", "zoo/narrow-b", metrics="norm-std,weight-distance", cache=cache)
     reasons = {one.metric: one.weight.reason for one in case.metrics}
     assert reasons == {
-        "norm-std": f"calibrated at version {held}, this is version 99; calibrate with a run of your own",
-        "weight-distance": "the calibration does not have weight-distance; calibrate with a run of your own",
+        "norm-std": f"calibrated at version {held}, this is version 99; calibrate with your own run",
+        "weight-distance": "the calibration does not have weight-distance; calibrate with your own run",
     }
     assert case.sentence == ""
 
@@ -195,7 +195,12 @@ def test_a_folder_of_that_name_goes_first(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_forgery_that_scores_as_children_do_is_told() -> None:
     known = replace(MetricStanding.unknown(), typical_child=0.9)
-    assert known.framed_like_a_child == ""
-    assert replace(known, framed=Forgeability(9, 0, 0.89)).framed_like_a_child == ""
-    assert "as high as most children" in replace(known, framed=Forgeability(9, 0, 0.9)).framed_like_a_child
-    assert replace(known, framed=Forgeability(9, 2, 0.1)).framed_like_a_child == "forgeable: 2 of 9 framed"
+    assert known.framed_like_a_child() == ""
+    assert replace(known, framed=Forgeability(9, 0, 0.89)).framed_like_a_child() == ""
+    assert "as high as most children" in replace(known, framed=Forgeability(9, 0, 0.9)).framed_like_a_child()
+    assert replace(known, framed=Forgeability(9, 0, 0.9)).framed_like_a_child(0.91) == ""
+    assert "as high as most children" in replace(known, framed=Forgeability(9, 0, 0.5)).framed_like_a_child(
+        0.5
+    )
+    turned = replace(known, framed=Forgeability(9, 2, 0.1))
+    assert turned.framed_like_a_child() == "2 of 9 unrelated models were forged to pass for derived"

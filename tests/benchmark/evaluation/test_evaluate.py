@@ -172,7 +172,7 @@ def test_card_is_one_page_that_holds_the_results(evaluated: Evaluated) -> None:
     assert f" Cllr {result['evidence']['cllr']:.3f} bits" in against[0]
     assert result["evidence"]["negatives"] == "look-alike"
     assert against[-1].endswith(": none, no distilled pair has a score.")
-    assert f"**Separates children from look-alikes? {result['verdict'].capitalize()}.**" in card
+    assert f"**Does it separate children from look-alikes? {result['verdict'].capitalize()}.**" in card
     assert "Claimed: 0.900" in card
     assert "not certified" in card
     assert "| fine-tune | 18 | 9 |" in card
@@ -238,8 +238,8 @@ def test_a_cause_is_said_once_with_its_line_however_many_pairs_it_fails(faulty: 
     failed = [line for line in said.err.splitlines() if line.startswith("failed: ")]
     assert failed == [
         "failed: sizes on 12 pairs, first f0 – f1: ValueError: f0 and f1 differ (sizes.py:5)",
-        "failed: sizes on f0 – f0c0: the score is inf, which cannot be ranked; abstain with NotComparable"
-        " instead",
+        "failed: sizes on f0 – f0c0: the score is inf, which cannot be ranked; raise NotComparable to"
+        " abstain",
     ]
     assert said.err.splitlines()[-1] == "13 units of work failed; the rest is complete and in the report"
     causes = json.loads(said.out)["failures"]
@@ -264,16 +264,16 @@ def test_failing_model_is_named_and_an_undefined_gate_fails(faulty: Path, tmp_pa
     assert "failed: broken on f2c0: TypeError: fingerprint() returned dict" in said.err
     assert "gate look_alike_auc >= 0.9: undefined, FAILED" in said.err
     card = (tmp_path / "out" / "card.md").read_text()
-    assert "**Separates children from look-alikes? Cannot say.**" in card
+    assert "**Does it separate children from look-alikes? Cannot say.**" in card
     assert "Claimed: no threshold." in card
 
 
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("faulty.py:Taken", "weight-cosine is the name of a registered metric"),
+        ("faulty.py:Taken", "weight-cosine is already a registered metric"),
         ("faulty.py:Untitled", "it has no title"),
-        ("faulty.py:Half", "could not be made: TypeError"),
+        ("faulty.py:Half", "could not be instantiated: TypeError"),
         ("faulty.py:Stranger", "not a metric"),
         ("faulty.py:alone", "not a function of two checkpoints"),
         (
@@ -298,10 +298,10 @@ def test_bad_metric_is_one_line(faulty: Path, tmp_path: Path, spec: str, said: s
     ("arguments", "said"),
     [
         ((), "--new"),
-        (("--new", "metric.txt"), "name a Python file"),
+        (("--new", "metric.txt"), "give a Python file"),
         (("--gate", "beauty=1"), "beauty"),
         (("--gate", "look_alike_auc"), "write it as"),
-        (("--against", "no-such-metric"), "--against: no metric fits 'no-such-metric'"),
+        (("--against", "no-such-metric"), "--against: no metric matches 'no-such-metric'"),
         (("--catalog", "nowhere.yaml"), "nowhere.yaml"),
         (("--models", "nothing/*"), "nothing/*"),
     ],

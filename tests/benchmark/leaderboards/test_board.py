@@ -106,7 +106,7 @@ def test_comparisons_of_one_run_are_taken_from_it(evaluated: Evaluated) -> None:
 def test_what_cannot_be_ranked_stands_beside_with_its_reason(board: Board, stranger: Path) -> None:
     beside = {entry.name: entry for entry in board.entries if entry.rank is None}
     assert beside["qkv-bias-std"].reason
-    (other,) = (entry for entry in beside.values() if "other models" in entry.reason)
+    (other,) = (entry for entry in beside.values() if "models differ" in entry.reason)
     assert other.metric == "weight-cosine"
     assert other.runs == (str(stranger),) or other.runs == (stranger.name,)
     assert [entry.rank is None for entry in board.entries] == sorted(
@@ -136,10 +136,10 @@ def drop(run: dict[str, Any], scores: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (reweigh, "other weights .*: f0c0"),
-        (relabel, "other labels .*: f0 – f1 is disputed, there independent"),
-        (join, "other labels .*: f0 – f1 is of one lineage, there of two"),
-        (drop, "other derived pairs .*: f0 – f0c0"),
+        (reweigh, "weights differ .*: f0c0"),
+        (relabel, "labels differ .*: f0 – f1 is disputed here, independent there"),
+        (join, "labels differ .*: f0 – f1 is of one lineage here, of two there"),
+        (drop, "derived pairs differ .*: only one of them has f0 – f0c0"),
     ],
 )
 def test_other_weights_or_labels_are_not_ranked(
@@ -177,7 +177,7 @@ def test_terminal_json_page_and_markdown_say_the_same(
     runs = (evaluated.run, second, stranger)
     said = command("leaderboard", *runs, "--out", tmp_path / "b.html", cache=evaluated.cache)
     assert said.code == 0, said.err
-    assert "Reason: other models than the first run" in " ".join(said.out.split())
+    assert "Reason: models differ from the first run" in " ".join(said.out.split())
     told = command("leaderboard", *runs, "--json", "--quiet", cache=evaluated.cache)
     value = json.loads(told.out)
     assert told.err == ""
@@ -225,7 +225,7 @@ def test_the_page_shows_every_figure_at_every_width(board: Board, tmp_path: Path
     ("arguments", "said"),
     [
         (("nowhere",), "nowhere: no run.json"),
-        (("RUN", "RUN"), "is named twice"),
+        (("RUN", "RUN"), "is given twice"),
         (("RUN", "--out", "board.pdf"), "board.pdf"),
     ],
 )

@@ -113,7 +113,7 @@ def test_text_holds_80_columns_and_json_the_whole(two: Two) -> None:
     for part in (
         "seed: 0 → 3",
         "22 of 253 common pairs",
-        "new-by-a-name-of-many-hyphens\n  the second run alone has it.",
+        "new-by-a-name-of-many-hyphens\n  only the second run has it.",
         "gone\n",
     ):
         assert part in said.out

@@ -269,10 +269,10 @@ def test_rows_of_the_second_metric_are_named_where_they_stand(tmp_path: Path) ->
 def test_encodings_other_than_utf_8_are_named(tmp_path: Path) -> None:
     path = text(tmp_path / "wide.csv")
     path.write_bytes(path.read_text().encode("utf-16"))
-    with pytest.raises(UsageError, match=r"wide.csv: not text in UTF-8 \(byte 1\); save it as UTF-8"):
+    with pytest.raises(UsageError, match=r"wide.csv: not UTF-8 text \(byte 1\); save it as UTF-8"):
         read_scores(path)
     (tmp_path / "no.parquet").write_bytes(b"model_a,model_b\n")
-    with pytest.raises(UsageError, match="no parquet file, it begins with b'mode'"):
+    with pytest.raises(UsageError, match="not a parquet file; it begins with b'mode'"):
         read_scores(tmp_path / "no.parquet")
 
 

@@ -110,5 +110,5 @@ def test_a_forgery_that_nobody_can_fetch_is_not_planned() -> None:
 
 
 def test_where_only_withdrawn_models_fit_there_is_nothing_to_plan() -> None:
-    with pytest.raises(UsageError, match="0 models fit"):
+    with pytest.raises(UsageError, match="0 models match"):
         make_plan(hub_catalog(WITHDRAWN, NEVER_RELEASED), [choose("norm-std")], tier="all", models="gone-*")

@@ -167,5 +167,5 @@ def test_a_device_that_is_not_there_is_one_line_and_exit_2(
         said = command(*verb, "--device", "cuda", cache=tmp_path)
         assert said.code == 2
         assert said.err.splitlines() == [
-            "error: --device cuda: PyTorch finds no CUDA card here; leave it out to run on the processor"
+            "error: --device cuda: PyTorch finds no CUDA device here; leave it out to run on the CPU"
         ]

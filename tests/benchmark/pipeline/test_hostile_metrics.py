@@ -71,7 +71,7 @@ CRASHES = {
     "closes everything": ("import os, time; os.closerange(0, 4096); time.sleep(60)", "its process "),
     "talks on every file": (
         "import os; [os.write(fd, b'[[0]]\\\\n') for fd in range(3, 99) if os.path.exists(f'/dev/fd/{fd}')]",
-        "its process said what cannot be read",
+        "its process sent an unreadable answer",
     ),
 }  # fmt: skip
 ERRORS = {

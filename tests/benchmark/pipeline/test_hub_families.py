@@ -103,9 +103,9 @@ def test_sixty_repositories_and_more_are_served_as_the_catalog_names_them(evenin
 
 def test_the_plan_comes_first(evening: Evening) -> None:
     err = evening.first.err
-    assert re.search(r"to fetch: .* of \d+ models \(budget 4\.6 MB, 781 considered\)", err)
+    assert re.search(r"to download: .* from \d+ models \(budget 4\.6 MB, 781 considered\)", err)
     assert "against look-alikes for all 2 metrics together" in err
-    assert err.index("to fetch: ") < err.index("fingerprints: ")
+    assert err.index("to download: ") < err.index("fingerprints: ")
 
 
 def test_single_failures_are_named_and_counted_and_the_run_goes_on(evening: Evening) -> None:

@@ -119,8 +119,8 @@ def test_a_dry_run_says_what_it_would_cost_and_stops(hub: LoopbackHub, catalog: 
     arguments = ("run", "--catalog", catalog, "--tier", "hub", "--metrics", "attention-std", "--dry-run")
     said = command(*arguments, cache=tmp_path / "cache")
     assert said.code == 0, said.err
-    assert "to fetch: " in said.out
-    assert "of 7 models (budget 10 GB, 8 considered)" in said.out
+    assert "to download: " in said.out
+    assert "from 7 models (budget 10 GB, 8 considered)" in said.out
     assert "attention-std: " in said.out
     assert "against look-alikes" in said.out
     assert "1 models cannot be opened now" in said.out
@@ -159,7 +159,7 @@ def test_a_budget_chooses_and_is_kept_to(hub: LoopbackHub, catalog: Path, tmp_pa
         chosen("100")
     said = command("run", "--catalog", catalog, "--tier", "hub", "--budget", "much", cache=tmp_path / "c")
     assert said.code == 2
-    assert "--budget: 'much' is not a number of bytes" in said.err
+    assert "--budget: 'much' is not a size" in said.err
 
 
 def test_models_that_fail_are_named_and_tried_again(
@@ -236,7 +236,7 @@ def test_a_hub_that_nobody_reaches_is_one_line(
     said = command("run", "--catalog", catalog, "--tier", "hub", "--dry-run", cache=tmp_path / "cache")
     assert said.code == 2
     assert "the hub cannot be reached" in said.err
-    assert "or take --tier zoo" in said.err
+    assert "or use --tier zoo" in said.err
     assert "Traceback" not in said.err
     assert len({one.path for one in hub.seen}) <= 4, "the others are not waited for"
 

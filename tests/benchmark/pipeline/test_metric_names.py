@@ -29,5 +29,5 @@ def test_without_a_list_the_cheap_ones() -> None:
 
 @pytest.mark.parametrize("text", ["attention-std,nonsense", "attention-std,", "x*"])
 def test_what_fits_nothing_is_an_error(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--metrics: no metric fits '(nonsense|x\*|)'; known: "):
+    with pytest.raises(UsageError, match=r"--metrics: no metric matches '(nonsense|x\*|)'; known: "):
         choose_metrics(text)

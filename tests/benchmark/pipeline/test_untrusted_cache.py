@@ -117,7 +117,7 @@ def test_a_bad_entry_is_made_again_and_said(
     assert len(lines) == len(victims)
     for victim in victims:
         (line,) = [line for line in lines if line.startswith(f"cache: {victim}: it")]
-        assert line.endswith("; it is computed again")
+        assert line.endswith("; recomputing it")
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -148,7 +148,7 @@ def test_swapped_entries_are_made_again(catalog: Path, first: Path, cache: Path,
         other.write_bytes(held[0])
         swapped += [one, other]
     lines = nothing_changed(catalog, first, tmp_path / "out", cache).err.splitlines()
-    told = "its content was changed, or belongs to another entry; it is computed again"
+    told = "the entry was altered, or belongs under another name; recomputing it"
     assert sorted(lines) == sorted(f"cache: {path}: {told}" for path in swapped)
 
 
@@ -175,7 +175,7 @@ def test_when_all_is_bad_a_few_are_named(catalog: Path, first: Path, cache: Path
         path.write_bytes(b"")
     lines = nothing_changed(catalog, first, tmp_path / "out", cache).err.splitlines()
     assert len(bad) > len(lines) == 6
-    assert lines[-1] == "cache: more entries are bad; they are computed again"
+    assert lines[-1] == "cache: more entries are damaged; recomputing them"
 
 
 def test_no_key_of_the_figures_becomes_a_path(

@@ -31,5 +31,5 @@ def test_a_file_that_changes_under_a_run_is_refused(tmp_path: Path) -> None:
     """A worker process must not score with another metric than the one that named the cache."""
     chosen = choose_from_file(f"{write_metric(tmp_path)}:Counting")
     choose_from_file(f"{write_metric(tmp_path, version=2)}:Counting")
-    with pytest.raises(UsageError, match=r"counting\.py: it was changed while it was being evaluated"):
+    with pytest.raises(UsageError, match=r"counting\.py: it changed while it was being evaluated"):
         chosen.code()

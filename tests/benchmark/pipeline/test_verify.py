@@ -46,7 +46,7 @@ def test_an_honest_run_agrees(honest: Path, run: Path) -> None:
     assert said.code == 0, said.out + said.err
     follows, scores = said.out.splitlines()
     assert follows == "results.json follows from scores.parquet"
-    assert scores == "24 scores (3 metrics, 8 pairs) computed again from 8 models: all as in the run"
+    assert scores == "24 scores (3 metrics, 8 pairs) recomputed from 8 models: all as in the run"
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     told = json.loads(verified(honest, run, "--json", "--pairs", 2, "--seed", 1).out)
     assert told["agrees"]
@@ -106,8 +106,8 @@ def test_another_catalog_is_refused(honest: Path, run: Path) -> None:
     said = command("report", run, "--verify", cache=honest / "cache")
     assert said.code == 2
     (line,) = said.err.splitlines()
-    assert "it was made with a catalog 'catalog.yaml' of sha256 " in line
-    assert line.endswith("give that one with --catalog")
+    assert "it was made with the catalog 'catalog.yaml' (SHA-256 " in line
+    assert line.endswith("give the right one with --catalog")
     assert command("report", run, "--verify", "--open", cache=honest / "cache").code == 2
 
 
@@ -116,4 +116,4 @@ def test_a_table_is_verified_without_models(honest: Path, tmp_path: Path) -> Non
     assert command("analyse", scores, "--out", tmp_path / "of", "--quiet", cache=honest / "cache").code == 0
     said = command("report", tmp_path / "of", "--verify", "--quiet", cache=honest / "cache")
     assert said.code == 0, said.out + said.err
-    assert said.out.splitlines()[1] == "no score was computed again from the models"
+    assert said.out.splitlines()[1] == "no score was recomputed from the models"

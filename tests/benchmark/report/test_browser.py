@@ -11,10 +11,12 @@ import select
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from test_report_fixture import METHODS, METRICS, results, run, scores
 
@@ -338,12 +340,49 @@ def test_a_claimed_threshold_stands_below_its_verdict(browser: Browser, report: 
 
 
 SHEET = 718  # pixels between the margins of a sheet of A4
+MANY = 34
+
+
+def sheets(browser: Browser) -> int:
+    """Sheets that the page takes when it is printed."""
+    printed = base64.b64decode(browser.call("Page.printToPDF")["data"])
+    return len(re.findall(rb"/Type\s*/Page(?!s)", printed))
+
+
+@pytest.fixture(scope="module")
+def report_of_many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same metrics several times over, under names of their own."""
+    found, record, table = results(), run(), scores()
+    copies = range(-(-MANY // len(found.metrics)))
+    metrics = [replace(one, metric=f"{one.metric}-{n}") for n in copies for one in found.metrics][:MANY]
+    names = [one.metric for one in metrics]
+    tables = pd.concat([table.assign(metric=table["metric"] + f"-{n}") for n in copies], ignore_index=True)
+    described = {f"{name}-{n}": one for n in copies for name, one in record.metrics.items()}
+    path = tmp_path_factory.mktemp("many") / "report.html"
+    html = page(
+        replace(record, metrics=described),
+        replace(found, metrics=tuple(metrics)),
+        tables[tables["metric"].isin(names)],
+    )
+    path.write_text(html, encoding="utf-8")
+    return path
+
+
+def test_dozens_of_metrics_are_printed_as_a_summary_too(browser: Browser, report_of_many: Path) -> None:
+    browser.open(report_of_many, SHEET)
+    assert browser.js("document.querySelectorAll('#metric-table tbody tr').length") == MANY
+    assert 2 <= sheets(browser) <= 12
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    assert browser.js("document.documentElement.scrollWidth") <= SHEET
+    # Every metric's verdict, figures, claim and threshold are there, and nothing runs into its neighbour.
+    cells = "[...document.querySelectorAll('#metric-table :is(td, th)')]"
+    assert browser.js(f"{cells}.filter((cell) => !cell.offsetHeight).length") == 0
+    assert browser.js(f"{cells}.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).length") == 0
 
 
 def test_printing_gives_a_summary_that_fits_the_sheet(browser: Browser, report: Path) -> None:
     browser.open(report, SHEET)
-    printed = base64.b64decode(browser.call("Page.printToPDF")["data"])
-    assert 2 <= len(re.findall(rb"/Type\s*/Page(?!s)", printed)) <= 12
+    assert 2 <= sheets(browser) <= 12
     browser.call("Emulation.setEmulatedMedia", media="print")
     assert browser.js("document.documentElement.scrollWidth") <= SHEET
     shown = "[...document.querySelectorAll('main section, main details')].filter((part) => part.offsetHeight)"

@@ -285,7 +285,7 @@ def test_every_section_and_row_of_a_full_run_is_there(html: str, outline: Outlin
     own = own[: own.index("</section>")]
     told = (
         "How alike two models are by attention-std", "Look-alike AUC", "AUC, all independent pairs", "Gap",
-        "Permutation p", "Derived / look-alike / independent", "Abstained", "By method of derivation",
+        "Permutation p", "Derived / look-alike / independent", "Abstained", "By derivation method",
         "By class of look-alikes", "Thresholds and their held-out error rates", "claimed by the authors",
         "The same AUC with four intervals", "Does it detect shape or descent?",
         "Property of the pair", "Weight of evidence", "Partial AUC", "Permutation", "Uses", "Invariant to",

@@ -182,8 +182,8 @@ def test_files_that_do_not_belong_together_are_refused(small: RunDirectory) -> N
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"verdict": "is a copy"}, r"metrics\[0\]\.verdict: 'is a copy' where 'separates' or "),
-        ({"claim_verdict": "perhaps"}, r"metrics\[0\]\.claim_verdict: 'perhaps' where 'holds' or "),
+        ({"verdict": "is a copy"}, r"metrics\[0\]\.verdict: 'is a copy', expected 'separates' or "),
+        ({"claim_verdict": "perhaps"}, r"metrics\[0\]\.claim_verdict: 'perhaps', expected 'holds' or "),
         ({"claim": replace(metric_result().claim, tpr=None)}, "the threshold claimed for .* has no rates"),
     ],
 )

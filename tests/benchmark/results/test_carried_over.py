@@ -130,12 +130,12 @@ def test_a_scale_of_its_own_has_no_threshold(zoo: Run, table: Path, evaluated: E
     assert command("analyse", scores, *arguments, cache=evaluated.cache).code == 0
     (one,) = zoo_against_real([zoo, read_run(out)]).metrics
     (conclusion,) = [each for each in one.tables[0].conclusions if each.about == "threshold"]
-    assert (conclusion.outcome, conclusion.reason) == ("not asked", "its scores have units of their own")
+    assert (conclusion.outcome, conclusion.reason) == ("not asked", "its scores are on a scale of their own")
     assert not one.tables[0].fpr.defined
 
 
 def test_what_cannot_be_compared_is_one_clear_line(zoo: Run, table: Path, evaluated: Evaluated) -> None:
-    with pytest.raises(UsageError, match="one of the runs must be of the zoo"):
+    with pytest.raises(UsageError, match="exactly one of the runs must be on the zoo"):
         zoo_against_real([read_run(table)])
     nameless = table.parent / "nameless"
     scores = table.parent / "scores.csv"

@@ -82,16 +82,16 @@ def test_an_array_is_read_by_whatever_name_its_type_has() -> None:
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
-        (("flag",), 1, "top.flag: 1 where true or false belongs"),
-        (("name",), None, "top.name: None where text belongs"),
-        (("kind",), "c", "top.kind: 'c' where 'a' or 'b' belongs"),
-        (("maybe",), "high", "top.maybe: 'high' where a number belongs"),
-        (("each",), {}, r"top.each: {} where a list belongs"),
-        (("each", 1, "number"), True, r"top.each[1].number: True where a number belongs"),
-        (("each", 0, "count"), 1.5, r"top.each[0].count: 1.5 where a whole number belongs"),
-        (("pair",), ["y"], "top.pair: ['y'] where a list of 2 belongs"),
-        (("named", "z"), [], "top.named['z']: [] where an object belongs"),
-        (("line", 1), "x", "top.line[1]: 'x' where a number belongs"),
+        (("flag",), 1, "top.flag: 1, expected true or false"),
+        (("name",), None, "top.name: None, expected text"),
+        (("kind",), "c", "top.kind: 'c', expected 'a' or 'b'"),
+        (("maybe",), "high", "top.maybe: 'high', expected a number"),
+        (("each",), {}, r"top.each: {}, expected a list"),
+        (("each", 1, "number"), True, r"top.each[1].number: True, expected a number"),
+        (("each", 0, "count"), 1.5, r"top.each[0].count: 1.5, expected a whole number"),
+        (("pair",), ["y"], "top.pair: ['y'], expected a list of 2"),
+        (("named", "z"), [], "top.named['z']: [], expected an object"),
+        (("line", 1), "x", "top.line[1]: 'x', expected a number"),
     ],
 )
 def test_other_types_are_refused_with_their_place(place: tuple[str | int, ...], value, said: str) -> None:
@@ -116,5 +116,5 @@ def test_missing_and_unknown_keys_are_named() -> None:
 
 
 def test_a_type_that_no_file_can_hold_is_a_fault_of_the_program() -> None:
-    with pytest.raises(TypeError, match="cannot stand in a file"):
+    with pytest.raises(TypeError, match="cannot be stored in a run"):
         from_json(set, [])

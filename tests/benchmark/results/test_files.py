@@ -64,7 +64,7 @@ def test_unknown_keys_and_other_types_are_refused(directory: RunDirectory) -> No
         directory.read_results()
     directory.write_results(results())
     altered(path, lambda value: value.update(metrics={}))
-    with pytest.raises(UsageError, match=r"metrics: \{\} where a list belongs"):
+    with pytest.raises(UsageError, match=r"metrics: \{\}, expected a list"):
         directory.read_results()
 
 
@@ -96,7 +96,7 @@ def test_what_is_no_object_is_refused(directory: RunDirectory, content: str) -> 
 
 def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     empty = RunDirectory(tmp_path)
-    with pytest.raises(UsageError, match=r"no scores\.parquet; this is not a finished run"):
+    with pytest.raises(UsageError, match=r"no scores\.parquet; not a finished run"):
         empty.read_scores()
     (tmp_path / "scores.parquet").write_bytes(b"PAR1")
     empty.conclude(run_record())
@@ -112,11 +112,11 @@ def test_scores_read_back(tmp_path: Path) -> None:
     written.conclude(run_record())
     pd.testing.assert_frame_equal(RunDirectory(tmp_path).read_scores(), table)
     written.write_scores(table.assign(score=0.2))
-    with pytest.raises(UsageError, match=r"scores\.parquet: it is not the file that run"):
+    with pytest.raises(UsageError, match=r"scores\.parquet: not the file that run"):
         RunDirectory(tmp_path).read_scores()
     for other, said in (
         (table.drop(columns="relation"), "no column relation"),
-        (table.assign(score="0.1"), "scores that are no numbers"),
+        (table.assign(score="0.1"), "scores that are not numbers"),
     ):
         written.write_scores(other)
         written.conclude(run_record())
@@ -125,7 +125,7 @@ def test_scores_read_back(tmp_path: Path) -> None:
 
 
 def test_an_unknown_metric_is_named() -> None:
-    with pytest.raises(UsageError, match="no metric 'nothing' in these results; they have "):
+    with pytest.raises(UsageError, match="unknown metric 'nothing' in these results; they have "):
         results().metric("nothing")
 
 

@@ -69,7 +69,7 @@ def test_pairs_of_the_same_shapes_and_other_lineages_judge() -> None:
 @pytest.mark.parametrize(
     ("score", "names", "why"),
     [
-        ("{pair: [small0, small1], value: 0.5}", "large", "other lineage of|this run has none"),
+        ("{pair: [small0, small1], value: 0.5}", "large", "other lineage of|from no lineage"),
         ("{pair: [small0, small1], value: 0.5, metric: other}", "small", "this run has no other"),
         ("{pair: [small0, small1], value: 0.5, quantity: z}", "small", "it is a z-score"),
         ("{pair: [small0, x/y], value: 0.5}", "small", "x/y is not in the catalog"),
@@ -82,14 +82,14 @@ def test_no_other_population_judges(score: str, names: str, why: str) -> None:
     assert one.in_run is None
     assert one.population.startswith("none: ")
     assert any(each in one.population for each in why.split("|"))
-    assert one.says == "Nothing: scores of other shapes or units are not carried over."
+    assert one.says == "Nothing; scores of other shapes or units do not carry over."
 
 
 def test_two_other_lineages_are_too_few() -> None:
     held = catalog("{pair: [small0, small1], value: 0.5}")
     names = [f"small{number}{tail}" for number, tail in itertools.product(range(4), ("", "-child"))]
-    assert "2 lineages, and it takes 3" in placed(held, run_of(held, names)).population
-    assert placed(held, None).population == "none: no run is at hand (--calibration RUN)"
+    assert "2 lineages; 3 are needed" in placed(held, run_of(held, names)).population
+    assert placed(held, None).population == "none: no run was given (--calibration RUN)"
 
 
 def test_beside_stand_published_scores_of_known_relation_in_the_same_units() -> None:
@@ -107,4 +107,4 @@ def test_beside_stand_published_scores_of_known_relation_in_the_same_units() -> 
     assert (derived.n_pairs, derived.n_at_or_above) == (1, 1)
     assert "no rate follows" in one.beside
     alone = place_published(held.published_scores()[-1:], held, None)[0]
-    assert alone.beside == "Nothing else of this kind is published of pairs of known relation."
+    assert alone.beside == "No other such scores are published for pairs of known relation."

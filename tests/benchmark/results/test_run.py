@@ -80,7 +80,7 @@ def test_forgeries_and_decay_are_read_where_there_are_any(run: benchmark.Run, tm
 
 
 def test_what_is_not_there_is_named(run: benchmark.Run, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no metric 'nothing' .* they have my-metric, config-match"):
+    with pytest.raises(UsageError, match=r"unknown metric 'nothing' .* they have my-metric, config-match"):
         run.result("nothing")
     with pytest.raises(UsageError, match=r"run\.json"):
         benchmark.read_run(tmp_path)

@@ -14,7 +14,7 @@ from altered_run import signed_again
 from conftest import Evaluated, Said, command
 
 NAMES = ("run.json", "results.json", "scores.parquet")
-FIT = "it is not the file that run.json was written for"
+FIT = "not the file that run.json belongs to"
 
 
 @pytest.fixture
@@ -107,17 +107,17 @@ PARTS: dict[str, tuple[str, Callable[[dict], object], str]] = {  # type: ignore[
     "a metric twice": (
         "results.json",
         lambda all_: all_["metrics"].append(all_["metrics"][0]),
-        "my-metric stands in it twice",
+        "my-metric appears twice",
     ),
-    "a list for an object": ("results.json", lambda all_: all_.update(metrics={}), "where a list belongs"),
+    "a list for an object": ("results.json", lambda all_: all_.update(metrics={}), "expected a list"),
     "text for a number": (
         "results.json",
         lambda all_: all_["metrics"][0]["auc"].update(estimate="1"),
-        "where a number belongs",
+        "expected a number",
     ),
-    "models as a list": ("run.json", lambda run: run.update(models=[]), "where an object belongs"),
-    "status of nobody": ("run.json", lambda run: run.update(status="done"), "'done' where 'running' or"),
-    "a list for a status": ("run.json", lambda run: run.update(status=[]), "[] where 'running' or"),
+    "models as a list": ("run.json", lambda run: run.update(models=[]), "expected an object"),
+    "status of nobody": ("run.json", lambda run: run.update(status="done"), "'done', expected 'running' or"),
+    "a list for a status": ("run.json", lambda run: run.update(status=[]), "[], expected 'running' or"),
 }
 
 
@@ -165,7 +165,7 @@ def test_what_is_no_file_is_not_read(evaluated: Evaluated, run: Path, name: str)
 def test_scores_that_are_no_scores_are_refused(evaluated: Evaluated, run: Path) -> None:
     for change, said in (
         (lambda scores: scores.drop(columns="status"), "no column status"),
-        (lambda scores: scores.assign(score=scores["score"].astype(str)), "scores that are no numbers"),
+        (lambda scores: scores.assign(score=scores["score"].astype(str)), "scores that are not numbers"),
     ):
         shutil.copy(evaluated.run / "scores.parquet", run)
         in_scores(change)(run)

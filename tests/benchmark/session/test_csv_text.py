@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmark.session.plain_text import csv_text
+from benchmark.session.untrusted_text import csv_text
 
 
 def test_repeated_texts_are_each_written_out_and_numbers_and_truth_stay() -> None:

@@ -25,7 +25,7 @@ def test_the_second_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     with (
         locked(folder, "--out"),
-        pytest.raises(UsageError, match=r"--out .*b: another process writes there"),
+        pytest.raises(UsageError, match=r"--out .*b: another process is writing there"),
         locked(folder, "--out"),
     ):
         raise AssertionError("both write")

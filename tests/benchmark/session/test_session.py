@@ -97,17 +97,17 @@ def test_a_device_is_looked_for_and_the_environment_is_left_alone(monkeypatch: p
     assert Session.start().device == "cuda"
     assert Session.start(device="cpu").device == "cpu"
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(UsageError, match=r"^\$LOOKALIKE_DEVICE cuda: PyTorch finds no CUDA card here"):
+    with pytest.raises(UsageError, match=r"^\$LOOKALIKE_DEVICE cuda: PyTorch finds no CUDA device here"):
         Session.start()
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"device": "tpu"}, "--device 'tpu' is no device"),
+        ({"device": "tpu"}, "--device 'tpu' is not a device"),
         ({"workers": 0}, "workers: 0 is less than 1"),
-        ({"cache_limit": "much"}, "cache_limit: 'much' is not a number of bytes; write it as 10GB"),
-        ({"cache_limit": "-1GB"}, "is not a number of bytes"),
+        ({"cache_limit": "much"}, "cache_limit: 'much' is not a size; write it as 10GB"),
+        ({"cache_limit": "-1GB"}, "is not a size"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments: dict[str, object], said: str) -> None:

@@ -83,7 +83,7 @@ def test_a_deeper_victim_is_met_on_the_models_own_grid():
 
 def test_norms_over_queries_leave_nothing_free():
     model = random_model("qwen3")
-    with pytest.raises(BadCheckpoint, match="norms stand behind query and key"):
+    with pytest.raises(BadCheckpoint, match="norms after query and key"):
         _ = transform("frame-attention-std", model, random_model("qwen3", seed=6)).tensors
 
 
@@ -94,7 +94,7 @@ def test_one_key_value_head_is_not_enough_for_two_curves(tmp_path):
         AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / str(seed))
         return open_checkpoint(tmp_path / str(seed))
 
-    with pytest.raises(BadCheckpoint, match="cannot both be met") as caught:
+    with pytest.raises(BadCheckpoint, match="both curves cannot be matched") as caught:
         _ = transform("frame-attention-std", single(1), single(2)).tensors
     assert "\n" not in str(caught.value)
 

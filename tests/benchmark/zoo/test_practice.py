@@ -66,7 +66,7 @@ def test_lion_takes_the_sign_of_its_interpolated_momentum():
 def test_sgd_has_momentum_and_adamw_is_the_usual_one():
     assert stepped("sgd", [1.0, 0.0], 0.0) == pytest.approx(1 - 0.1 - 0.09)
     assert stepped("adamw", [5.0], 0.0) == pytest.approx(0.9, abs=1e-6)
-    with pytest.raises(UsageError, match="no optimiser is called 'adam'"):
+    with pytest.raises(UsageError, match="unknown optimiser 'adam'"):
         make_optimiser("adam", [], 0.1)
 
 
@@ -86,7 +86,7 @@ def test_initialisations():
     assert torch.equal(orthogonal[embedding], usual[embedding])
     neox = fresh_model(founder("neox-small", initialisation="scaled-residual")).state_dict()
     assert float(neox["gpt_neox.layers.1.mlp.dense_4h_to_h.weight"].std()) < 0.03
-    with pytest.raises(UsageError, match="gpt2 is scaled so already"):
+    with pytest.raises(UsageError, match="gpt2 already has this scaling"):
         fresh_model(founder("gpt2-small", initialisation="scaled-residual"))
 
 

@@ -125,7 +125,7 @@ def test_a_narrower_stream_keeps_heads_and_the_heaviest_units(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", ["gpt_neox", "gpt2"])
 def test_a_stream_that_heads_share_out_is_not_narrowed(kind):
-    with pytest.raises(UsageError, match="share out") as caught:
+    with pytest.raises(UsageError, match="divide up") as caught:
         narrow(model(kind, depth=1), Narrowing(width=12))
     assert "\n" not in str(caught.value)
 

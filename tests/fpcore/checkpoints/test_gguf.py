@@ -168,7 +168,7 @@ def test_a_directory_with_one_gguf_file(tmp_path: Path) -> None:
     write(folder / "a.gguf", model, "qwen2")
     assert fpcore.open_checkpoint(folder).roles.depth == 2
     write(folder / "b.gguf", model, "qwen2")
-    with pytest.raises(fpcore.BadCheckpoint, match="2 GGUF files; name the one you mean"):
+    with pytest.raises(fpcore.BadCheckpoint, match="2 GGUF files; give the one you mean"):
         fpcore.open_checkpoint(folder)
 
 
@@ -190,9 +190,9 @@ def test_damage_is_said_in_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"not one" * 100)
     check("not a readable GGUF file")
     write(path, model, "qwen2", split_count=3)
-    check("one of 3 parts of a split GGUF file, named so that the others are not found")
+    check("one of 3 parts of a split GGUF file, but the others were not found")
     write(path, model, "mamba")
-    check("architecture 'mamba' is a state-space model: it has no attention to measure")
+    check("architecture 'mamba' is a state-space model, which has no attention to measure")
 
 
 def test_a_llama_without_its_number_of_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

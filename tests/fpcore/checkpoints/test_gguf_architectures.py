@@ -357,9 +357,7 @@ def test_an_architecture_that_is_not_known_is_refused(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    with pytest.raises(
-        fpcore.BadCheckpoint, match="'llama9' is not known here, nor how its rows were turned"
-    ):
+    with pytest.raises(fpcore.BadCheckpoint, match="'llama9' is unknown"):
         fpcore.open_checkpoint(path)
 
 

@@ -190,15 +190,15 @@ def test_attention_must_read_and_write_the_stream(part: str) -> None:
 @pytest.mark.parametrize(
     ("attention", "reason"),
     [
-        ({"query": (4 * DIM + 1, WIDTH)}, "the query projection has no whole number of heads"),
-        ({"query": (2 * DIM + 2, WIDTH)}, "the query projection has no whole number of heads"),
-        ({"key": (2 * DIM + 2, WIDTH)}, "the key projection has no whole number of heads"),
-        ({"query": (DIM - 1, WIDTH)}, "the query projection has no whole number of heads"),
-        ({"key": (2 * DIM + 1, WIDTH)}, "the key projection has no whole number of heads"),
-        ({"key": (1, WIDTH)}, "the key projection has no whole number of heads"),
-        ({"value": (5, WIDTH)}, "the value projection has no whole number of heads"),
-        ({"output": (WIDTH, 4 * DIM + 2)}, "the output projection has no whole number of heads"),
-        ({"key": (3 * DIM, WIDTH), "value": (3 * DIM, WIDTH)}, "query, key and output heads do not fit each"),
+        ({"query": (4 * DIM + 1, WIDTH)}, "the query projection does not have a whole number of heads"),
+        ({"query": (2 * DIM + 2, WIDTH)}, "the query projection does not have a whole number of heads"),
+        ({"key": (2 * DIM + 2, WIDTH)}, "the key projection does not have a whole number of heads"),
+        ({"query": (DIM - 1, WIDTH)}, "the query projection does not have a whole number of heads"),
+        ({"key": (2 * DIM + 1, WIDTH)}, "the key projection does not have a whole number of heads"),
+        ({"key": (1, WIDTH)}, "the key projection does not have a whole number of heads"),
+        ({"value": (5, WIDTH)}, "the value projection does not have a whole number of heads"),
+        ({"output": (WIDTH, 4 * DIM + 2)}, "the output projection does not have a whole number of heads"),
+        ({"key": (3 * DIM, WIDTH), "value": (3 * DIM, WIDTH)}, "query, key and output heads do not match"),
     ],
 )
 def test_what_are_no_heads_is_refused(attention: Shapes, reason: str) -> None:
@@ -210,7 +210,7 @@ def test_what_are_no_heads_is_refused(attention: Shapes, reason: str) -> None:
 def test_without_a_width_of_heads_there_are_none() -> None:
     model = stored(shapes_of(0))
     model.architecture = replace(model.architecture, head_dim=None)
-    with pytest.raises(NotComparable, match=r"^the query projection has no whole number of heads$"):
+    with pytest.raises(NotComparable, match=r"^the query projection does not have a whole number of heads$"):
         layers_of(model)[0]
 
 

@@ -180,7 +180,7 @@ def test_the_shape_of_what_is_measured_does_not_count(monkeypatch: pytest.Monkey
 
 
 def test_no_population_has_no_moments() -> None:
-    with pytest.raises(ValueError, match=r"^no population to pool$"):
+    with pytest.raises(ValueError, match=r"^there is nothing to pool$"):
         pooled([])
     for empty in (np.empty(0), np.empty((0, 4), np.float32)):
         with pytest.raises(fpcore.BadCheckpoint, match=r"^is empty$"):

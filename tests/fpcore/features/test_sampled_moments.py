@@ -117,7 +117,7 @@ def test_curves_say_what_slices_add_and_whole_weights_abstain(folder: Path) -> N
         fpcore.metric("embedding-norms").fingerprint(model)
     view = next(view for view in model.roles.values() if view.size > 100)
     for read in (view.read, view.values):
-        with pytest.raises(fpcore.UnreadableTensor, match="only slices of it are read"):
+        with pytest.raises(fpcore.UnreadableTensor, match="only slices of it were read"):
             read()
 
 

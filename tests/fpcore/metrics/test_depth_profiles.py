@@ -96,13 +96,13 @@ def test_a_shared_trend_is_no_kinship() -> None:
 
 
 def test_few_layers_and_pure_trends_abstain() -> None:
-    with pytest.raises(NotComparable, match="5 layers; less a cubic trend it needs at least 6"):
+    with pytest.raises(NotComparable, match="5 layers; minus a cubic trend, it needs at least 6"):
         score("attention-std-detrended", model(seed=1), model(seed=2))
     metric = fpcore.metric("attention-std-detrended")
     layers = np.arange(8.0)
     flat = metric.make_fingerprint(model(), dict.fromkeys(("query", "key", "value", "output"), 1 + layers**3))
     other = metric.fingerprint(model(seed=2, num_hidden_layers=8))
-    with pytest.raises(NotComparable, match="query: nothing is left of the curve beside its trend"):
+    with pytest.raises(NotComparable, match="query: nothing is left of the curve after removing its trend"):
         metric.similarity(flat, other)
 
 

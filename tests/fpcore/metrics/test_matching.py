@@ -261,7 +261,7 @@ def test_it_takes_more_tokens_than_dimensions(tmp_path: Path) -> None:
 
 
 def test_zeros_and_few_units_abstain() -> None:
-    with pytest.raises(NotComparable, match="its CKA is not defined"):
+    with pytest.raises(NotComparable, match="its CKA is undefined"):
         unbiased_cka(np.zeros((4, 8)), np.ones((4, 8)))
     with pytest.raises(NotComparable, match="at least 4"):
         unbiased_cka(np.ones((4, 3)), np.ones((4, 3)))

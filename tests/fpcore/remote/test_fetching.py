@@ -116,9 +116,9 @@ def test_bodies_that_break_off_are_taken_up(hub: LoopbackHub, saved: Path, kind:
     ("kind", "said"),
     [
         ("whole", "does not serve byte ranges; download the model first"),
-        ("more", "sends more than the .* bytes asked for"),
-        ("shift", "where bytes .* belong"),
-        ("zip", "compresses"),
+        ("more", "sent more than the .* bytes requested"),
+        ("shift", "instead of bytes"),
+        ("zip", "compressed"),
     ],
 )
 def test_bodies_that_are_not_what_was_asked_for_are_refused(hub: LoopbackHub, kind: str, said: str) -> None:
@@ -194,7 +194,7 @@ def test_a_file_that_changes_between_reads_is_told(hub: LoopbackHub) -> None:
             files[name] = other
     now = hub.clock()
     hub.clock = lambda: now + 2 * hub.lifetime  # the old address is good for nothing now
-    with pytest.raises(fpcore.BadCheckpoint, match="changed on the hub between reads; start again"):
+    with pytest.raises(fpcore.BadCheckpoint, match="changed on the hub between reads; rerun"):
         remote.read("model.layers.1.mlp.gate_up_proj.weight")
 
 
@@ -218,7 +218,7 @@ def test_a_body_that_does_not_fit_its_digest_is_told_and_dropped(
     files[name] = Content(right.size, lambda a, b: wrong[a:b], right.sha256)
     folder = Fetching(tmp_path / "pieces", keep=True)
     remote = fpcore.open_checkpoint(NAME, fetching=folder)
-    with pytest.raises(fpcore.BadCheckpoint, match="does not fit the hub's digest"):
+    with pytest.raises(fpcore.BadCheckpoint, match="does not match the hub's digest"):
         remote.prefetch(remote.tensors)
     files[name] = right
     all_equal(saved, folder)
@@ -305,8 +305,8 @@ def test_keep_leaves_files_with_holes_where_they_are(hub: LoopbackHub, saved: Pa
 @pytest.mark.parametrize(
     ("here", "location", "said"),
     [
-        ("https://8.8.8.8/a", "http://8.8.8.8/a", "in the clear"),
-        ("https://8.8.8.8/a", "file:///etc/passwd", "no web address"),
+        ("https://8.8.8.8/a", "http://8.8.8.8/a", "to an unencrypted"),
+        ("https://8.8.8.8/a", "file:///etc/passwd", "not a web address"),
         ("https://8.8.8.8/a", "https://127.0.0.1/a", "a private address"),
         ("https://8.8.8.8/a", "https://169.254.169.254/latest/meta-data", "a private address"),
         ("https://8.8.8.8/a", "https://[::1]/a", "a private address"),

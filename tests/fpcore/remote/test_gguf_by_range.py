@@ -74,7 +74,7 @@ def test_one_of_several_files_is_named(hub: LoopbackHub, tmp_path: Path) -> None
         write(path, model, "llama", gguf.GGMLQuantizationType[kind])
         files[path.name] = path.read_bytes()
     hub.repository("org/several").add(files)
-    with pytest.raises(fpcore.BadCheckpoint, match=r"^org/several: 2 GGUF files; name the one you mean"):
+    with pytest.raises(fpcore.BadCheckpoint, match=r"^org/several: 2 GGUF files; give the one you mean"):
         fpcore.open_checkpoint("org/several")
     for name in ("org/several:Q4_0", "org/several@main:q4_0", "org/several:small-Q4_0.gguf"):
         remote = fpcore.open_checkpoint(name)

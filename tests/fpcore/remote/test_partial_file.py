@@ -20,7 +20,7 @@ def test_what_was_written_is_there_for_the_next(tmp_path: Path) -> None:
         assert again.read(11, 14) == b"bcd"
         assert again.missing([(0, 20)]) == [(0, 10), (15, 20)]
         assert not again.complete
-        with pytest.raises(ValueError, match="not all there"):
+        with pytest.raises(ValueError, match="incomplete"):
             again.read(9, 12)
     file.write(0, b"y" * 90)
     assert PartialFile(file.path, 100).complete

@@ -377,17 +377,17 @@ UNREADABLE: dict[str, tuple[dict[str, torch.Tensor | None], dict[str, Any], str]
     "compressed-tensors": (
         {QUERY: None, f"{QUERY}_packed": torch.zeros(16, 2, dtype=torch.int32)},
         {},
-        r"not known here \(compressed-tensors: .*dequantise the model first",
+        r"packed in an unknown way \(compressed-tensors: .*dequantise the model first",
     ),
     "quanto": (
         {QUERY: torch.zeros(16, 16, dtype=torch.int8)},
         {},
-        r"not known here \(quanto: .*dequantise the model first",
+        r"packed in an unknown way \(quanto: .*dequantise the model first",
     ),
     "hqq": (
         {QUERY: None, beside("W_q"): torch.zeros(8, 16, dtype=torch.uint8)},
         {},
-        r"not known here \(hqq: ",
+        r"packed in an unknown way \(hqq: ",
     ),
     "fp8": (
         {QUERY: torch.zeros(16, 16, dtype=torch.float8_e4m3fn), f"{QUERY}_scale": torch.ones(3, 5)},

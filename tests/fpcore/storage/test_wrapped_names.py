@@ -65,7 +65,7 @@ def test_a_second_model_under_another_name_is_set_aside_or_refused() -> None:
     same(model)
     assert sum(model.apart.values()) == len(own)
     both = {f"{word}.{name}": tensor for word in ("student", "teacher") for name, tensor in own.items()}
-    with pytest.raises(fpcore.BadCheckpoint, match=r"two models are in the files, student\.model.*teacher"):
+    with pytest.raises(fpcore.BadCheckpoint, match=r"the files contain two models, student\.model.*teacher"):
         _ = opened(both).roles
 
 
@@ -145,7 +145,7 @@ def test_an_adapter_directory_is_opened_on_its_base(tmp_path: Path) -> None:
     refused("an adapter without its adapter_config.json, which names its base model")
     settings: dict[str, Any] = {"peft_type": "LORA", "lora_alpha": 8, "r": 4}
     (folder / "adapter_config.json").write_text(json.dumps(settings))
-    refused("names no base model; write base_model_name_or_path there")
+    refused("names no base model; add base_model_name_or_path")
     for where in ("nowhere/at/all", str(tmp_path / "gone")):
         (folder / "adapter_config.json").write_text(json.dumps(settings | {"base_model_name_or_path": where}))
         refused(f"an adapter of {where}, which cannot be opened")
@@ -160,4 +160,4 @@ def test_an_adapter_directory_is_opened_on_its_base(tmp_path: Path) -> None:
             assert model.name == "adapter"
             assert model.digest != base.digest
     (folder / "adapter_config.json").write_text(json.dumps(settings | {"peft_type": "IA3"}))
-    refused("an adapter of kind IA3, which is not read")
+    refused("an adapter of kind IA3, which is not supported")

@@ -1,4 +1,4 @@
-"""Text of others where it leaves the program: no command to a terminal, no formula in a spreadsheet."""
+"""Text of others, made harmless on its way out: no command to a terminal, no formula in a spreadsheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How the texts of this room are laid out: lines of a terminal, lists, tables, signed numbers."""
+"""How the texts of this room are laid out: lines of a terminal, lists, tables, signed numbers.
+
+Names of models and metrics have hyphens, and a name torn apart cannot be copied: no line breaks at one.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,22 @@ def signed(number: float) -> str:
 
 def wrapped(text: str, indent: str = "") -> str:
     """Fill lines to a terminal of 80 columns."""
-    return "\n".join(
-        textwrap.fill(line, COLUMNS, initial_indent=indent, subsequent_indent=indent or "  ")
-        for line in text.splitlines()
-    )
+    return "\n".join(_filled(line, indent, indent or "  ") for line in text.splitlines())
 
 
 def bullets(items: Iterable[str]) -> str:
     """Write a list, filled to a terminal of 80 columns."""
-    return "\n".join(
-        textwrap.fill(item, COLUMNS, initial_indent="  - ", subsequent_indent="    ") for item in items
+    return "\n".join(_filled(item, "  - ", "    ") for item in items)
+
+
+def _filled(text: str, first: str, others: str) -> str:
+    return textwrap.fill(
+        text,
+        COLUMNS,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
