@@ -209,7 +209,7 @@ def _inside(rows: Raw, first: int, part: Rectangle) -> Raw:
     """The numbers of a rectangle in some rows of its tensor."""
     begin, end = (max(0, row - first) for row in part.rows)
     inside = rows[begin:end, slice(*part.columns)]
-    return cast(Raw, np.ascontiguousarray(inside).reshape(-1))
+    return cast(Raw, np.ascontiguousarray(inside))
 
 
 def _named(model: Checkpoint, view: RoleView, error: BadCheckpoint) -> BadCheckpoint:

@@ -174,7 +174,7 @@ def more_often(a: float, b: float, n: int) -> float:
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values adjusted for their number (Holm), in the order given."""
-    order = np.argsort(p_values, kind="stable")
+    order = np.argsort(p_values)
     adjusted = np.empty(len(order))
     highest = 0.0
     for rank, place in enumerate(order):
@@ -235,7 +235,7 @@ def on_shared(fingerprint: Fingerprint, places: Index) -> Array:
 
     def compute() -> Array:
         chosen = fingerprint.arrays["probabilities"][:, places].astype(np.float64)
-        rest = np.clip(1.0 - chosen.sum(axis=1, keepdims=True), 0.0, 1.0)
+        rest = np.maximum(0.0, 1.0 - chosen.sum(axis=1, keepdims=True))
         return np.concatenate([chosen, rest], axis=1)
 
     return fingerprint.derived("on shared tokens", places.tobytes(), compute)
@@ -341,7 +341,7 @@ def kendall(x: Array, y: Array) -> Array:
         same = (a[row] < a[row + 1 :]) == (b[row] < b[row + 1 :])
         total += same.sum(axis=0, dtype=np.int16)
     total = 2 * total - pairs
-    tied = (a.max(axis=0, initial=0) < n - 1) | (b.max(axis=0, initial=0) < n - 1)
+    tied = (a.max(axis=0) < n - 1) | (b.max(axis=0) < n - 1)
     if tied.any():  # a tie in either is neither for nor against
         total[tied] = concordant(a[:, tied], b[:, tied])
     concordance: Array = total / pairs

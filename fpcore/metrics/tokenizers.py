@@ -152,10 +152,7 @@ class EmbeddingNorms(Metric):
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         x, y = a.arrays["norms"], b.arrays["norms"]
-        low, high = min(x[0], y[0]), max(x[-1], y[-1])
-        if high <= low:
-            return 1.0
-        edges = np.linspace(low, high, BINS + 1)[1:-1]
+        edges = np.linspace(min(x[0], y[0]), max(x[-1], y[-1]), BINS + 1)[1:-1]
         return float(np.minimum(shares(x, edges), shares(y, edges)).sum())
 
     def pair_similarities(self, fingerprints: Sequence[Fingerprint], pairs: Pairs) -> Array:  # noqa: D102

@@ -134,6 +134,7 @@ BAD: dict[str, list[Any]] = {
     "cell_a": [["x", "y"], [["x"]], "x"],
     "cell_b": [["x", "y"], [["x"]], "x"],
     "value": [object(), {"a": {1, 2}}, FRAME],
+    "told": [],  # called as it is
 }
 """What no function accepts for the parameter (or for ``function.parameter``, where that differs)."""
 

@@ -28,7 +28,7 @@ from fpcore.features.flat_weights import (
     segments,
 )
 
-NOTHING = r"^no weight matrix that is not zero has the same role and shape in both models$"
+NOTHING = r"^no non-zero weight matrix has the same role and shape in both models$"
 
 
 def small(seed: int, **changes: torch.Tensor) -> MemoryCheckpoint:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from small_catalog import CONFIG, DEPTH, INNER, VOCABULARY, WIDTH, tensors
+from test_metrics import model as of_type
 
 import fpcore
 from fpcore import MemoryCheckpoint
@@ -243,6 +244,21 @@ def test_a_vector_is_a_column_of_rows(monkeypatch: pytest.MonkeyPatch, size: int
     found = measure(model, [NORM])[NORM]
     assert (found.count, found.low, found.high) == (WIDTH, values.min(), values.max())
     assert (found.mean, found.std) == pytest.approx((values.mean(), values.std()))
+
+
+@pytest.mark.parametrize("stretch", [1, 100, 1 << 20])
+def test_experts_that_lie_in_one_tensor_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, everything_is_large: None, stretch: int
+) -> None:
+    monkeypatch.setattr(module, "STRETCH", stretch)
+    model = of_type("mixtral", num_hidden_layers=1)
+    (view, *_) = model.roles.experts(0, "down")
+    experts, rows, columns = model.tensors[view.source].shape
+    assert len({experts, rows, columns}) == 3
+    for role, found in measure(model).items():
+        expected = moments_of(model.roles[role].read().contiguous())
+        assert (found.count, found.low, found.high) == (expected.count, expected.low, expected.high)
+        assert (found.mean, found.std) == pytest.approx((expected.mean, expected.std)), role
 
 
 def test_slices_that_are_not_finite_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from kernel_cka import kernel_cka, kernel_debiased_cka
 from scipy.optimize import linear_sum_assignment
 
 import fpcore
-from fpcore import Checkpoint, MemoryCheckpoint, NotComparable
+from fpcore import Checkpoint, Fingerprint, MemoryCheckpoint, NotComparable
 from fpcore.features import assignment
 from fpcore.forward import forward_pass
+from fpcore.metrics import activations
 from fpcore.metrics.activations import paired_layers
 from fpcore.metrics.gradients import MOMENTS, gradient_moments, perturbed_inputs
 
@@ -77,6 +79,69 @@ def test_cached_states_by_their_definition() -> None:
     assert score("kv-cache-cosine", a, b) == pytest.approx(np.mean(cosines), rel=1e-4)
     with pytest.raises(NotComparable, match="states of different sizes"):
         score("kv-cache-cosine", a, stored("qwen2", 0, num_key_value_heads=4))
+
+
+def kept(metric: fpcore.Metric, keys: np.ndarray, values: np.ndarray) -> Fingerprint:
+    return Fingerprint(metric.name, metric.version, "", "", {"keys.0": keys, "values.0": values})
+
+
+def test_cosines_of_states_are_of_float64_and_within_their_range() -> None:
+    metric, ends = fpcore.metric("kv-cache-cosine"), []
+    for keys, values in np.random.default_rng(0).normal(size=(200, 2, 3, 5)).astype(np.float32):
+        one, other = kept(metric, keys, values), kept(metric, -2 * keys, -2 * values)
+        ends += [metric.similarity(one, one), -metric.similarity(one, other)]
+        found = metric.similarity(one, kept(metric, values, keys))
+        x, y = keys.astype(float), values.astype(float)
+        cosines = (x * y).sum(axis=1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
+        assert found == pytest.approx(cosines.mean(), abs=1e-12)
+    assert max(ends) == 1.0
+    assert min(ends) > 1.0 - 1e-12
+    with pytest.raises(NotComparable, match=r"^a layer keeps a state of zeros: its cosine is not defined$"):
+        metric.similarity(one, kept(metric, keys, 0 * values))
+
+
+def test_attention_that_keeps_states_in_some_layers_only_abstains(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = stored("llama", 0, num_hidden_layers=3)
+    passed = forward_pass(model)
+    monkeypatch.setattr(activations, "forward_pass", lambda _: replace(passed, keys=passed.keys[:2]))
+    for name in ("kv-cache", "kv-cache-cosine"):
+        with pytest.raises(NotComparable, match=r"^its attention keeps no keys and values in every layer$"):
+            fpcore.metric(name).fingerprint(model)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_activations_are_what_the_projections_make(biased: bool) -> None:
+    model = stored("llama", 1, num_hidden_layers=3, mlp_bias=biased)
+    found = fpcore.metric("activation-matching").fingerprint(model).arrays
+    for layer, states in enumerate(forward_pass(model).inner):
+        for part in ("gate", "up"):
+            name = f"model.layers.{layer}.mlp.{part}_proj."
+            bias = model.read(name + "bias").double() if biased else None
+            assert bias is None or bias.abs().min() > 0
+            made = torch.nn.functional.linear(
+                torch.as_tensor(states.copy()).double(), model.read(name + "weight").double(), bias
+            )
+            assert found[f"{layer}.0.{part}"].dtype == np.float32
+            assert found[f"{layer}.0.{part}"] == pytest.approx(made.numpy().T, abs=1e-5)
+
+
+def test_of_many_layers_tried_none_has_a_p_value_beyond_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of models of two and three layers; a layer's log p stands where its activations would."""
+    metric = fpcore.metric("activation-matching")
+    monkeypatch.setattr(activations, "closest", lambda x, _: float(x[0][0].item()))
+    short, long = (
+        Fingerprint(
+            metric.name,
+            metric.version,
+            "",
+            "",
+            {f"{i}.0.{part}": np.array([[p]]) for i, p in enumerate(log_p) for part in ("gate", "up")},
+        )
+        for log_p in ([-30.0, -0.1], [-1.0, -2.0, -3.0])
+    )
+    expected = scipy.stats.combine_pvalues([3 * math.exp(-30), 1.0]).pvalue
+    assert metric.similarity(short, long) == pytest.approx(-math.log10(expected), rel=1e-9)
+    assert metric.similarity(long, short) == metric.similarity(short, long)
 
 
 def activation_order(a: dict[str, Any], b: dict[str, Any], layer: int) -> list[np.ndarray]:
@@ -151,9 +216,14 @@ def test_depths_widths_and_mixtures_that_differ() -> None:
         assert found == pytest.approx(score("activation-matching", other, a))
 
 
+BLOCKS_WITHOUT_A_GATE = (
+    r"^(feed-forward blocks without a gate|no feed-forward block of its own in each layer)$"
+)
+
+
 @pytest.mark.parametrize("name", ["gpt2", "gpt_neox", "opt"])
 def test_blocks_without_a_gate_abstain(name: str) -> None:
-    with pytest.raises(NotComparable, match=r"without a gate|no feed-forward block"):
+    with pytest.raises(NotComparable, match=BLOCKS_WITHOUT_A_GATE):
         fpcore.metric("activation-matching").fingerprint(stored(name))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,29 @@ def test_tokens_are_compared_by_text() -> None:
     assert list(keys[0] == keys[1]) == same_text
 
 
+def with_words(model: MemoryCheckpoint, count: int) -> MemoryCheckpoint:
+    """The same weights under a tokenizer of fewer or more tokens than the embedding has rows."""
+    tensors = {name: model.read(name) for name in model.tensors}
+    label = f"{model.name} {count}"
+    return MemoryCheckpoint(label, label, model.config, tensors, characters(count))
+
+
+def test_rows_without_a_token_agree_with_nothing() -> None:
+    padded = with_words(stored("llama", 1), 20)
+    found = AGREEMENT.fingerprint(padded)
+    known = forward_pass(padded).log_probabilities.argmax(axis=1) < 20
+    assert 0 < known.sum() < len(known)
+    assert ((found.arrays["tokens"] == -1.0) == ~known).all()
+    assert AGREEMENT.similarity(found, found) == known.mean()
+
+
+def test_tokens_without_a_row_do_not_count() -> None:
+    longer = with_words(stored("llama", 1), 41)
+    tokens, answers_ = AGREEMENT.fingerprint(longer), DIVERGENCE.fingerprint(longer)
+    assert (tokens.arrays["tokens"] >= 0.0).all()
+    assert len(answers_.arrays["keys"]) == forward_pass(longer).log_probabilities.shape[1] == 40
+
+
 def answers(*shares: float, n: int = 256) -> list[Fingerprint]:
     """Models that agree with the first on a share of prompts each."""
     found = []
@@ -90,10 +114,11 @@ def test_the_provenance_test_keeps_its_level_under_chance() -> None:
 
 def test_the_provenance_test_needs_candidates_and_knows_ties() -> None:
     model, parent = answers(0.5)
-    with pytest.raises(ValueError, match="no other candidate"):
+    with pytest.raises(ValueError, match=r"^provenance_test: no other candidate"):
         provenance_test(model, parent, [])
-    assert provenance_test(model, model, [model]).p_value == 1.0
+    assert provenance_test(model, model, [model]).p_values == (1.0,)
     assert holm([0.5, 0.01]) == [0.5, 0.02]
+    assert holm([0.9, 0.8, 0.8]) == [1.0, 1.0, 1.0]
 
 
 def test_divergence_by_definition() -> None:
@@ -117,6 +142,7 @@ def test_divergence_over_shared_tokens_is_a_lower_bound() -> None:
         {"keys": y.arrays["keys"][:25], "probabilities": y.arrays["probabilities"][:, :25]},
     )
     assert whole < DIVERGENCE.similarity(x, part) < 0.0
+    assert DIVERGENCE.similarity(x, y) == whole, "whatever was compared before"
     few = Fingerprint(
         y.metric,
         y.version,
@@ -128,12 +154,66 @@ def test_divergence_over_shared_tokens_is_a_lower_bound() -> None:
         DIVERGENCE.similarity(x, few)
 
 
+def distributions(rows: np.ndarray) -> Fingerprint:
+    keys = np.arange(rows.shape[1], dtype=np.float64)
+    return Fingerprint(DIVERGENCE.name, 1, "", "", {"keys": keys, "probabilities": rows.astype(np.float32)})
+
+
+def test_rounding_leads_no_divergence_out_of_its_range() -> None:
+    rng, scores = np.random.default_rng(0), []
+    for rows in rng.dirichlet(np.ones(30), (200, 1)):
+        near = distributions(rows * (1 + 3e-8 * rng.normal(size=30)))
+        # Half of the tokens each: one bit.
+        apart = [
+            distributions(np.roll(np.pad(rows[:, :15], ((0, 0), (0, 15))), by) / rows[:, :15].sum())
+            for by in (0, 15)
+        ]
+        scores.append((DIVERGENCE.similarity(distributions(rows), near), DIVERGENCE.similarity(*apart)))
+    same, other = np.array(scores).T
+    assert same.max() == 0.0
+    assert same.min() > -1e-6
+    assert other.min() == -1.0
+    assert other.max() < -1.0 + 1e-6
+
+
+def test_what_is_left_of_a_distribution_is_never_below_zero() -> None:
+    rows = np.random.default_rng(0).dirichlet(np.ones(30), 500)
+    rest = outputs.on_shared(distributions(rows), np.arange(30))[:, -1]
+    assert rest.min() == 0.0
+    assert 0.0 < rest.max() < 1e-6
+
+
+def test_of_equally_likely_tokens_the_same_are_kept_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, ids = stored("llama", 1), np.arange(40)
+    passed = forward_pass(model)
+    levels = (ids % 3).astype(np.float32)
+    stepped = replace(
+        passed,
+        log_probabilities=np.tile(levels - 10.0, (256, 1)),
+        random_logits=np.tile(levels, (128, 1)),
+    )
+    monkeypatch.setattr(outputs, "forward_pass", lambda _: stepped)
+    monkeypatch.setattr(outputs, "KEPT_TOKENS", 10)
+    texts = outputs.token_texts(model, 40)
+    assert set(DIVERGENCE.fingerprint(model).arrays["keys"]) == set(texts[ids % 3 == 2][-10:])
+    least = sorted([*ids[ids % 3 == 0], *ids[ids % 3 == 1][:6]])
+    assert SEED_BIAS.fingerprint(model).arrays["tokens"].tolist() == least
+
+
+def test_what_never_happens_has_no_part_in_entropy() -> None:
+    p = np.array([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])
+    freed = np.full_like(p, np.nan)
+    del freed  # memory that numpy hands out again, with NaN in it
+    assert outputs.entropy(p).tolist() == [1.0, 0.0]
+
+
 def test_a_large_vocabulary_keeps_its_likeliest_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     model = stored("llama", 1)
     before = DIVERGENCE.fingerprint(model).arrays
     monkeypatch.setattr(outputs, "KEPT_TOKENS", 10)
     kept = DIVERGENCE.fingerprint(model).arrays
     assert kept["probabilities"].shape == (256, 10)
+    assert kept["probabilities"].dtype == np.float32
     highest = before["keys"][before["probabilities"].max(axis=0).argsort()[-10:]]
     assert set(kept["keys"]) == set(highest)
 
@@ -151,6 +231,20 @@ def test_seed_bias_by_definition() -> None:
     assert SEED_BIAS.similarity(SEED_BIAS.fingerprint(a), SEED_BIAS.fingerprint(b)) == pytest.approx(
         expected, rel=1e-6, abs=1e-9
     )
+
+
+def test_identity_tokens_are_the_least_likely_however_large_logits_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = stored("llama", 1)
+    passed = forward_pass(model)
+    logits = (1000.0 + 1e-3 * np.random.default_rng(0).normal(size=(128, 40))).astype(np.float32)
+    monkeypatch.setattr(outputs, "forward_pass", lambda _: replace(passed, random_logits=logits))
+    found = SEED_BIAS.fingerprint(model).arrays
+    means = [math.fsum(column) for column in logits.T.astype(float).tolist()]
+    assert found["tokens"].tolist() == sorted(sorted(range(40), key=means.__getitem__)[:20])
+    expected = scipy.special.log_softmax(logits.astype(float) / 10.0, axis=1)
+    assert softened(logits) == pytest.approx(expected, abs=1e-12)
 
 
 def test_kendalls_null_is_that_of_independent_tokens() -> None:
@@ -181,6 +275,11 @@ def test_random_input_is_the_same_for_one_vocabulary_and_abstains_for_others() -
         SEED_BIAS.similarity(SEED_BIAS.fingerprint(a), SEED_BIAS.fingerprint(other))
     x = SEED_BIAS.fingerprint(a)
     assert len(x.arrays["tokens"]) == 20  # half of the vocabulary
-    apart = Fingerprint(x.metric, x.version, "", "", {**x.arrays, "tokens": x.arrays["tokens"] + 100.0})
-    with pytest.raises(NotComparable, match="0 identity tokens in common"):
-        SEED_BIAS.similarity(x, apart)
+    for common in (8, 7, 0):
+        tokens = x.arrays["tokens"] + 100.0 * (np.arange(20) >= common)
+        some = Fingerprint(x.metric, x.version, "", "", {**x.arrays, "tokens": tokens})
+        if common == 8:
+            assert SEED_BIAS.similarity(x, some) > 0.0
+        else:
+            with pytest.raises(NotComparable, match=f"^{common} identity tokens in common; at least 8"):
+                SEED_BIAS.similarity(x, some)

@@ -11,8 +11,9 @@ import torch
 from test_metrics import model, score
 
 import fpcore
-from fpcore import MemoryCheckpoint, NotComparable
+from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
 from fpcore.features.shared_tokens import embedding_rows
+from fpcore.metrics import tokenizers
 
 BASE = model(seed=1, vocab_size=300)
 WORDS = [f"word{index}" for index in range(300)]
@@ -67,16 +68,57 @@ def test_rows_of_zeros_are_no_anchors(tmp_path: Path) -> None:
     assert found.any(axis=1).all()
 
 
-def test_norm_histograms_share_their_edges(tmp_path: Path) -> None:
-    rows = rows_of(1)
-    a, b = (with_tokens(tmp_path, WORDS, factor * rows, f"times{factor}") for factor in (1, 3))
-    x, y = (np.linalg.norm(each.read("model.embed_tokens.weight").numpy(), axis=1) for each in (a, b))
+def test_rounding_leads_no_correlation_of_anchors_out_of_its_range() -> None:
+    metric, taken = fpcore.metric("embedding-anchors"), []
+    for cosines in np.random.default_rng(0).uniform(-1, 1, (100, 20, 20)):
+        taken += [
+            Fingerprint(metric.name, 1, "", "", {"keys": np.arange(20.0), "cosines": way * cosines})
+            for way in (1, -1)
+        ]
+    pairs = np.array([(place, place + other) for place in range(0, 200, 2) for other in (0, 1)])
+    alone = np.array([metric.similarity(taken[a], taken[b]) for a, b in pairs])
+    for scores in (alone, metric.pair_similarities(taken, pairs)):
+        assert (scores.min(), scores.max()) == (-1.0, 1.0)
+        assert np.abs(scores).min() > 1.0 - 1e-12
+
+
+def norms_of(model: MemoryCheckpoint) -> np.ndarray:
+    return np.linalg.norm(model.read("model.embed_tokens.weight").numpy(), axis=1)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.3, 3.0])
+def test_norm_histograms_share_their_edges(factor: float, tmp_path: Path) -> None:
+    a = with_tokens(tmp_path, WORDS, rows_of(1), "a")
+    b = with_tokens(tmp_path, WORDS, factor * rows_of(2), f"times{factor}")
+    x, y = norms_of(a), norms_of(b)
     edges = np.linspace(min(x.min(), y.min()), max(x.max(), y.max()), 65)
     p, q = (np.histogram(norms, edges)[0] / 300 for norms in (x, y))
     expected = np.minimum(p, q).sum()
-    assert score("embedding-norms", a, b) == pytest.approx(expected, abs=0.01)
-    assert expected < 0.5, "edges of each model's own would call them equal"
+    assert score("embedding-norms", a, b) == pytest.approx(expected, abs=1e-12)
+    assert (expected < 0.1) == (factor > 2), "edges of each model's own would call them equal"
     assert score("embedding-norms", a, a) == 1.0
+
+
+def test_bins_beside_each_other_do_not_overlap() -> None:
+    metric = fpcore.metric("embedding-norms")
+    for place in range(63):  # of bins of width one, both models in the first and the last
+        a, b = (
+            Fingerprint(metric.name, 1, "", "", {"norms": np.sort([0.0, inside, 64.0])})
+            for inside in (place + 0.5, place + 1.5)
+        )
+        assert metric.similarity(a, b) == pytest.approx(2 / 3)
+
+
+def test_of_a_large_vocabulary_evenly_spaced_norms_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = (with_tokens(tmp_path, WORDS, rows_of(seed), str(seed)) for seed in (1, 2))
+    whole = score("embedding-norms", a, b)
+    monkeypatch.setattr(tokenizers, "MOST_NORMS", 24)
+    kept = fpcore.metric("embedding-norms").fingerprint(a).arrays["norms"]
+    assert kept == pytest.approx(np.sort(norms_of(a))[[13 * place for place in range(24)]])
+    monkeypatch.setattr(tokenizers, "MOST_NORMS", 200)
+    assert score("embedding-norms", a, b) == pytest.approx(whole, abs=0.05)
 
 
 def test_overlap_is_jaccard(tmp_path: Path) -> None:
