@@ -27,6 +27,7 @@ TOKEN: Final = re.compile(
 LINKED: Final = re.compile(r'href="#(term-[^"]+)"')
 GLOSSARY_SECTION: Final = 'id="glossary"'
 _TERMS: Final = {term.lower(): term for term in GLOSSARY if term not in EVERYDAY}
+_PLACES: Final = {term: anchor(term) for term in _TERMS.values()}
 _MENTION: Final = re.compile(
     rf"(?<![\w:>/-])({'|'.join(map(re.escape, sorted(_TERMS, key=len, reverse=True)))})s?(?![\w:-])",
     re.IGNORECASE,
@@ -66,7 +67,7 @@ def linked_terms(html: str) -> str:
         if tag == "section":
             linked = set(GLOSSARY) if GLOSSARY_SECTION in found["facts"] else set()
         elif tag == "a" and (to := LINKED.search(found["facts"])):
-            linked |= {term for term in _TERMS.values() if anchor(term) == to[1]}
+            linked |= {term for term, place in _PLACES.items() if place == to[1]}
     return "".join(made)
 
 
@@ -76,6 +77,6 @@ def _with_links(text: str, linked: set[str]) -> str:
         if term in linked:
             return found[0]
         linked.add(term)
-        return f'<a class="term" href="#{anchor(term)}" title="{escape(GLOSSARY[term])}">{found[0]}</a>'
+        return f'<a class="term" href="#{_PLACES[term]}" title="{escape(GLOSSARY[term])}">{found[0]}</a>'
 
     return _MENTION.sub(link, text)

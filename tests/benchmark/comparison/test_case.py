@@ -110,7 +110,7 @@ def test_sentence_quotes_the_metric_that_the_calibration_trusts(derived: dict[st
     told = " ".join(derived["cannot_say"])
     for words in (
         "not multiplied",
-        "support no more",
+        "cannot support more",
         "my-metric: calibrated",
         "common ancestor",
     ):

@@ -125,7 +125,7 @@ def test_template_is_never_overwritten(evaluated: Evaluated) -> None:
     before = evaluated.metric.read_bytes()
     said = command("evaluate", "--new", evaluated.metric, cache=evaluated.cache)
     assert said.code == 2
-    assert "there already" in said.err
+    assert "the file exists" in said.err
     assert evaluated.metric.read_bytes() == before
 
 

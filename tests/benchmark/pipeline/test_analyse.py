@@ -204,7 +204,7 @@ SCORE = str(CLEAN["score"].iloc[2])
         ),
         (
             lambda lines: [*lines[:3], lines[3].replace(SCORE, "2e308"), *lines[4:]],
-            "line 4 has score '2e308', beyond",
+            "line 4 has score '2e308', too large",
         ),
         (lambda lines: [*lines[:3], lines[3].replace(SCORE, ""), *lines[4:]], "line 4, pair "),
         (

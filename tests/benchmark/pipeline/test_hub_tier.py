@@ -155,7 +155,7 @@ def test_a_budget_chooses_and_is_kept_to(hub: LoopbackHub, catalog: Path, tmp_pa
     assert 2 <= len(some) < 8
     assert some == chosen("80KB")
     assert len({name[:2] for name in some}) == len(some) - 1, "a derived pair, and else strangers to it"
-    with pytest.raises(UsageError, match=r"--budget: 100 B buys 0 of 8 models; at least two are needed"):
+    with pytest.raises(UsageError, match=r"--budget: 100 B is enough for 0 of 8 models; at least two"):
         chosen("100")
     said = command("run", "--catalog", catalog, "--tier", "hub", "--budget", "much", cache=tmp_path / "c")
     assert said.code == 2

@@ -89,3 +89,33 @@ def test_the_statistics_have_one_thread_of_linear_algebra(tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["in {1}", "after {2}"]
+
+
+LOADED_LATER = """
+import numpy
+import threadpoolctl
+from benchmark.pipeline.threads import one_blas_thread
+
+def pools():
+    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
+
+with one_blas_thread():
+    before = pools()
+import scipy.linalg
+with one_blas_thread():
+    after = pools()
+assert len(after) > len(before) > 0, "scipy brings a library of its own"
+print({*before, *after}, {*pools()})
+"""
+
+
+def test_a_library_that_is_loaded_later_has_one_thread_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED_LATER],
+        cwd=ROOT,
+        env={**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "2")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "{1} {2}"), done.stderr

@@ -297,7 +297,7 @@ def test_devices_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         fpcore.open_checkpoint(tmp_path, device="cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(NoDevice, match="there are 2 cards"):
+    with pytest.raises(NoDevice, match="there are 2 CUDA devices"):
         fpcore.open_checkpoint(tmp_path, device="cuda:2")
     assert fpcore.open_checkpoint(tmp_path, device="cuda:1").device == "cuda:1"
 

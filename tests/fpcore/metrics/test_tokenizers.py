@@ -69,15 +69,17 @@ def test_rows_of_zeros_are_no_anchors(tmp_path: Path) -> None:
 
 
 def test_rounding_leads_no_correlation_of_anchors_out_of_its_range() -> None:
-    metric, found = fpcore.metric("embedding-anchors"), []
+    metric, taken = fpcore.metric("embedding-anchors"), []
     for cosines in np.random.default_rng(0).uniform(-1, 1, (100, 20, 20)):
-        one, other = (
+        taken += [
             Fingerprint(metric.name, 1, "", "", {"keys": np.arange(20.0), "cosines": way * cosines})
             for way in (1, -1)
-        )
-        found += [metric.similarity(one, one), -metric.similarity(one, other)]
-    assert max(found) == 1.0
-    assert min(found) > 1.0 - 1e-12
+        ]
+    pairs = np.array([(place, place + other) for place in range(0, 200, 2) for other in (0, 1)])
+    alone = np.array([metric.similarity(taken[a], taken[b]) for a, b in pairs])
+    for scores in (alone, metric.pair_similarities(taken, pairs)):
+        assert (scores.min(), scores.max()) == (-1.0, 1.0)
+        assert np.abs(scores).min() > 1.0 - 1e-12
 
 
 def norms_of(model: MemoryCheckpoint) -> np.ndarray:
