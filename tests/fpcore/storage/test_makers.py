@@ -202,7 +202,9 @@ def test_compressed_tensors_4_bit_floats(form: str) -> None:
 @pytest.mark.parametrize("form", ["blocks", "exponents", "fp4"])
 def test_deepseek_as_transformers_turns_it_back(form: str) -> None:
     module = pytest.importorskip("transformers.integrations.finegrained_fp8")
-    turn = module.Fp8Dequantize(None)._dequantize_one
+    turn = getattr(module.Fp8Dequantize(None), "_dequantize_one", None)
+    if turn is None:
+        pytest.skip("transformers 5.0 has no function that turns back one tensor")
     generator = torch.Generator().manual_seed(0)
     if form == "fp4":
         codes = torch.randint(-128, 128, (64, 128), dtype=torch.int8, generator=generator)
