@@ -52,7 +52,9 @@ def test_three_values_are_enough_and_two_are_not() -> None:
     assert metric.similarity(of_values(3.0, 2.0, 1.0), of_values(1.0, 1.0, 1.0, 1.0)) == pytest.approx(
         6 / np.sqrt(14 * 3)
     )
-    with pytest.raises(NotComparable, match=r"query_key.singular: 2 values are too few; it takes 3"):
+    with pytest.raises(
+        NotComparable, match=r"query_key.singular: 2 values are too few; at least 3 are needed"
+    ):
         metric.similarity(of_values(3.0, 2.0), of_values(3.0, 2.0, 1.0))
 
 
