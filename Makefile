@@ -33,11 +33,12 @@ endif
 run: setup
 	$(BIN)/python -m benchmark run
 
+# Three at a time on two cores: many tests wait for processes that they start.
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
 
 test-slow: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow

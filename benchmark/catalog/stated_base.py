@@ -109,7 +109,7 @@ def stated_base(catalog: Catalog, model: str) -> StatedBase:
     if entry is not None and entry.from_scratch:
         raise UsageError(
             f"check-claim {model}: the catalog states that it was trained from scratch, so there is no base"
-            " to check; to check one all the same: --base X"
+            " to check; to check one anyway: --base X"
         )
     if entry is not None and isinstance(entry.source, PathSource):
         path = Path(catalog.file).parent / entry.source.path

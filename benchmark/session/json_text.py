@@ -62,7 +62,7 @@ def json_value(content: bytes) -> object:
     >>> json_value(b'{"low": 0.5, "low": 0.1}')
     Traceback (most recent call last):
         ...
-    ValueError: key 'low' stands in it twice
+    ValueError: key 'low' appears twice
     """
     try:
         value: object = json.loads(

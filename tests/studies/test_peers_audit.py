@@ -132,6 +132,7 @@ def test_the_command_prints_json_that_parses(
     assert value[0]["missed"][0]["n_below"] == 1
 
 
+@pytest.mark.slow
 def test_a_real_run_can_be_audited(evaluated: Evaluated) -> None:
     claims = {each.metric: each for each in audit_run(evaluated.run)}
     assert claims["attention-std"].threshold == 0.9

@@ -330,6 +330,7 @@ def hubs(n_lineages: int, share: float, n_metrics: int, rng: np.random.Generator
     return tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_metrics", "n_lineages"), [(1, 118), pytest.param(5, 180, marks=pytest.mark.slow)]
 )

@@ -60,6 +60,7 @@ def test_families_of_replicates(catalog: Catalog) -> None:
         assert held[family][1] >= models, family
 
 
+@pytest.mark.slow
 def test_small_models_alone_reach_a_certificate(catalog: Catalog) -> None:
     """59 independent look-alikes certify a false-positive rate of 5% at 95% confidence."""
     small = [

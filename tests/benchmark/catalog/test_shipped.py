@@ -303,6 +303,7 @@ def test_cells_are_named_as_fpcore_names_them(catalog: Catalog) -> None:
     assert Facts("x").cell is None
 
 
+@pytest.mark.slow
 def test_counts_are_of_what_is_there(catalog: Catalog) -> None:
     held, pairs = catalog.counts(), catalog.pairs()
     assert held.models == len(catalog) == held.local_models + held.hub_models

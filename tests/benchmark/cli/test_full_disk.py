@@ -113,7 +113,9 @@ def test_a_run_without_all_its_files_is_not_complete(
         assert (out / same).read_bytes() == (whole / "run" / same).read_bytes(), same
 
 
-@pytest.mark.parametrize("limit", [300, 1500, 8000])
+@pytest.mark.parametrize(
+    "limit", [300, *(pytest.param(limit, marks=pytest.mark.slow) for limit in (1500, 8000))]
+)
 def test_files_of_a_limited_size(whole: Path, catalog: Path, tmp_path: Path, limit: int) -> None:
     """The system refuses, in the middle of a file: whoever writes it, the command names it."""
     code = (

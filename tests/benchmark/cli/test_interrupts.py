@@ -52,7 +52,7 @@ def goes_on(arguments: tuple[object, ...], out: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     ("workers", "number", "times"),
     [
-        (1, signal.SIGTERM, 1),
+        pytest.param(1, signal.SIGTERM, 1, marks=pytest.mark.slow),
         pytest.param(2, signal.SIGINT, 1, marks=pytest.mark.slow),
         pytest.param(2, signal.SIGTERM, 2, marks=pytest.mark.slow),
         pytest.param(1, signal.SIGINT, 2, marks=pytest.mark.slow),

@@ -48,13 +48,13 @@ def test_help_and_version_import_nothing_of_weight(verb: str, tmp_path: Path) ->
     "verb",
     [
         "metrics",
-        "metrics --json",
         "power --lineages 30",
         "catalog check",
-        "catalog show zoo/qwen-a",
-        "catalog tree zoo/qwen-a",
         "catalog pairs --relation sibling --csv",
-        "cache info",
+        pytest.param("metrics --json", marks=pytest.mark.slow),
+        pytest.param("catalog show zoo/qwen-a", marks=pytest.mark.slow),
+        pytest.param("catalog tree zoo/qwen-a", marks=pytest.mark.slow),
+        pytest.param("cache info", marks=pytest.mark.slow),
     ],
 )
 def test_looking_things_up_imports_nothing_that_runs_models(verb: str, tmp_path: Path) -> None:

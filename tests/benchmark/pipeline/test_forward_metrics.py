@@ -116,6 +116,7 @@ def untrained(seed: int, noise: float = 0.0) -> fpcore.MemoryCheckpoint:
     )
 
 
+@pytest.mark.slow
 def test_seed_bias_holds_its_level_before_training_and_not_after() -> None:
     """What its authors claim is so at initialisation; what strangers learn alike then breaks it."""
     metric = METRICS["seed-bias"]

@@ -338,5 +338,5 @@ def _rambles() -> Iterator[object]:
 
 
 def test_a_line_without_end_is_not_kept(scene: Scene) -> None:
-    with pytest.raises(PluginEnded, match="cannot be read"):
+    with pytest.raises(PluginEnded, match="an unreadable answer"):
         list(scene.process.stream(60, _rambles))

@@ -221,7 +221,7 @@ def test_what_a_catalog_states_is_taken_as_it_is(two_shapes: Path) -> None:
 
 
 def test_unknown_tier_is_refused() -> None:
-    with pytest.raises(UsageError, match="--tier: 'moon'; known: zoo, hub, all"):
+    with pytest.raises(UsageError, match="--tier: no tier 'moon'; known: zoo, hub, all"):
         make_plan(load_catalog(), (), tier="moon")
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from counting_metric import calls, write_metric
 from small_catalog import write_catalog
 
@@ -77,6 +78,7 @@ print("after", {pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
 """
 
 
+@pytest.mark.slow
 def test_the_statistics_have_one_thread_of_linear_algebra(tmp_path: Path) -> None:
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "2")
     done = subprocess.run(

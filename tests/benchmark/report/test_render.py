@@ -66,6 +66,7 @@ def test_figures_are_drawings_without_a_date(rendered: tuple[Path, list[Path]]) 
             assert len(text) < 400_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     ["", pytest.param("[1]", marks=pytest.mark.slow), pytest.param('{"roc.svg": 1}', marks=pytest.mark.slow)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 from benchmark.catalog import load_catalog, parse_catalog
 from benchmark.results.schema import DecayPoint
@@ -70,6 +71,7 @@ def test_rows_are_sorted_by_distance_and_only_scored_pairs_stand() -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_trained_child_of_the_shipped_zoo_has_a_distance() -> None:
     catalog = load_catalog()
     found = distances(catalog)

@@ -311,5 +311,5 @@ def test_a_fused_tensor_must_have_the_rows_of_the_config() -> None:
 
 
 def test_two_tensors_of_one_role_are_refused() -> None:
-    with pytest.raises(fpcore.BadCheckpoint, match=r"both are embedding\.weight"):
+    with pytest.raises(fpcore.BadCheckpoint, match=r"both have the role embedding\.weight"):
         _ = opened(tensors={"embed_tokens.weight": torch.ones(40, 16)}).roles

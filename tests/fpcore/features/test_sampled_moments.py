@@ -254,6 +254,7 @@ def deep(seed: int) -> fpcore.Checkpoint:
     return fpcore.MemoryCheckpoint(f"deep {seed}", f"deep {seed}", config, tensors)
 
 
+@pytest.mark.slow
 def test_errors_of_scores_are_of_the_size_of_the_errors(small_weights_are_large: None) -> None:
     """Strangers, slices drawn by 40 seeds: how far sampled scores are off, beside what is said of it."""
     models, metric, pair = [deep(0), deep(1)], fpcore.metric("attention-std"), np.array([(0, 1)])
