@@ -105,8 +105,13 @@ class Browser:
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._message())
 
+    def point(self, x: float, y: float) -> None:
+        """Move the pointer, and wait until the page has drawn its answer."""
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        self.js("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+
     def js(self, expression: str) -> Any:
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
@@ -299,10 +304,10 @@ def test_a_dot_names_its_pair_by_pointer_and_by_key(browser: Browser, report: Pa
         " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
     )
     named = browser.js("document.querySelector('#tip').innerText")
-    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=5, y=5)
+    browser.point(5, 5)
     browser.js("document.activeElement.blur()")
     assert browser.js("document.querySelector('#tip').hidden") is True
-    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=ring[0], y=ring[1])
+    browser.point(*ring)
     assert browser.js("document.querySelector('#tip').innerText") == named
     assert browser.complaints == []
 
@@ -481,7 +486,7 @@ def test_curves_say_their_values_and_the_pair_at_the_threshold(browser: Browser,
         x, y = browser.js(f"[{ring}.x, {ring}.y]")
         named = browser.js("document.querySelector('#tip').innerText")
         browser.js("document.activeElement.blur()")
-        browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + 6, y=y + 6)
+        browser.point(x + 6, y + 6)
         assert browser.js("document.querySelector('#tip').innerText") == named
     assert browser.complaints == []
 
