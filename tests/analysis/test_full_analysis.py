@@ -212,6 +212,7 @@ def metrics() -> list[ScoreTable]:
     ]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes():
     first, second = (json.dumps(as_json(analyse(metrics(), seed=4, **FAST).summary())) for _ in range(2))
     assert first == second

@@ -89,7 +89,10 @@ def test_p_value_is_the_weighted_rank() -> None:
     assert derivation_p_value(table, 0.8)[0] == pytest.approx((1 + 2 / 3 + 1 + 1) / 4)
 
 
-@pytest.mark.parametrize(("lineages", "shift"), [(14, 2.0), pytest.param(25, 3.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("lineages", "shift"),
+    [pytest.param(14, 2.0, marks=pytest.mark.slow), pytest.param(25, 3.0, marks=pytest.mark.slow)],
+)
 def test_set_covers_as_stated(lineages: int, shift: float) -> None:
     """The parent of a child of a new lineage remains as often as stated."""
     rng = np.random.default_rng(lineages)

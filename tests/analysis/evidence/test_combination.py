@@ -118,6 +118,7 @@ def test_independent_metrics_add_what_they_know(frame: pd.DataFrame) -> None:
     assert both.log10_lr(point)[0] > max(alone)
 
 
+@pytest.mark.slow
 def test_strong_dependence_is_not_counted_twice() -> None:
     """Two views of one signal: calibrated together, where the product of their ratios misleads."""
     frame = labels(20)

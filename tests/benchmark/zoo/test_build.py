@@ -73,6 +73,7 @@ def modified(out: Path) -> dict[str, int]:
     return {file.parent.name: file.stat().st_mtime_ns for file in out.glob(f"{WEIGHTS}/*/model.safetensors")}
 
 
+@pytest.mark.slow
 def test_parents_first_and_progress_by_steps(built):
     out, told = built
     assert list(read_manifest(out).models) == ["base", "tuned", "experts", "student", "adapted", "half"]
@@ -82,6 +83,7 @@ def test_parents_first_and_progress_by_steps(built):
     assert not [path for path in (out / WEIGHTS).iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_models_lie_as_on_the_hub(built):
     folder = built[0] / WEIGHTS / "base"
     assert {file.name for file in folder.iterdir()} == {
@@ -98,6 +100,7 @@ def test_models_lie_as_on_the_hub(built):
     assert AutoTokenizer.from_pretrained(folder).decode([0]) == "<|endoftext|>"
 
 
+@pytest.mark.slow
 def test_children_start_from_their_parents(built):
     models = read_manifest(built[0]).models
     # The child's loss before its first step is that of the parent's saved weights on the same held-out text.
@@ -107,6 +110,7 @@ def test_children_start_from_their_parents(built):
     assert models["tuned"].share_of_founder_budget == pytest.approx(2 / 3, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_low_rank_child_differs_from_its_parent_by_low_rank(built):
     parent, child = (open_zoo(name, TINY, folder=built[0]) for name in ("tuned", "adapted"))
     for name in ("self_attn.q_proj", "mlp.down_proj"):
@@ -120,6 +124,7 @@ def test_a_low_rank_child_differs_from_its_parent_by_low_rank(built):
     )
 
 
+@pytest.mark.slow
 def test_a_distilled_model_has_its_own_shape_and_text_of_its_teacher(built):
     half, base = (open_zoo(name, TINY, folder=built[0]) for name in ("half", "base"))
     assert half.architecture.depth == 3
@@ -134,6 +139,7 @@ def test_a_distilled_model_has_its_own_shape_and_text_of_its_teacher(built):
     assert models["student"].recipe != models["base"].recipe
 
 
+@pytest.mark.slow
 def test_experts_come_from_the_dense_block(built):
     dense, experts = (open_zoo(name, TINY, folder=built[0]) for name in ("base", "experts"))
     up = dense.read("model.layers.0.mlp.up_proj.weight").float()
@@ -248,6 +254,7 @@ def running(pid: str) -> bool:
     return status(pid).get("State", "Z")[0] != "Z"
 
 
+@pytest.mark.slow
 def test_verify_finds_what_was_built_and_what_was_not(built, tmp_path):
     checks = verify(TINY, 2, folder=built[0])
     assert [check.passed for check in checks] == [True] * 5, [str(check) for check in checks]
@@ -268,6 +275,7 @@ def test_verify_finds_what_was_built_and_what_was_not(built, tmp_path):
     assert "tuned" in check.detail
 
 
+@pytest.mark.slow
 def test_verify_does_not_compare_weights_over_other_text(built, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmark.zoo.verify.text_digest", lambda recipes, name: "of another Python")
     checks = verify(TINY, 1, folder=built[0])
