@@ -220,6 +220,7 @@ def test_the_same_seed_gives_the_same_bytes():
     assert other != first
 
 
+@pytest.mark.slow
 def test_several_metrics_are_compared_and_corrected():
     content = as_json(analyse(metrics(), **FAST).summary())
     assert len(content["comparisons"]) == 3

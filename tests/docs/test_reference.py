@@ -74,6 +74,7 @@ def names(text: str) -> list[str]:
     return re.findall(r"`([^`]+)`", text)
 
 
+@pytest.mark.slow
 def test_the_plugin_page_makes_a_metric_known(tmp_path: Path) -> None:
     page = (REFERENCE / "metric-plugins.md").read_text(encoding="utf-8")
     (project,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)

@@ -151,7 +151,7 @@ SIZE_DESIGNS = [
 @pytest.mark.parametrize(
     "design",
     [
-        pytest.param(d, id=d.name, marks=[pytest.mark.slow] if i > 1 else [])
+        pytest.param(d, id=d.name, marks=[pytest.mark.slow] if i != 1 else [])
         for i, d in enumerate(SIZE_DESIGNS)
     ],
 )

@@ -63,6 +63,7 @@ def ancestors(value: dict[str, Any]) -> list[str]:
     return [one["name"] for one in value["metadata"]["component"]["pedigree"].get("ancestors", [])]
 
 
+@pytest.mark.slow
 def test_a_pair_that_the_catalog_knows(calibrated: Calibrated, tmp_path: Path) -> None:
     value = written(calibrated, tmp_path, "compare", "f0", "f0c0")
     assert value["metadata"]["component"]["name"] == "f0c0"

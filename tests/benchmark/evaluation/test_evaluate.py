@@ -253,6 +253,7 @@ def test_a_cause_is_said_once_with_its_line_however_many_pairs_it_fails(faulty: 
     assert "13 units of work failed" in page
 
 
+@pytest.mark.slow
 def test_failing_model_is_named_and_an_undefined_gate_fails(faulty: Path, tmp_path: Path) -> None:
     said = command(
         "evaluate", f"{faulty / 'faulty.py'}:Broken", "--catalog", faulty / "models" / "catalog.yaml",

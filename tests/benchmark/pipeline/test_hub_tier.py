@@ -241,6 +241,7 @@ def test_a_hub_that_nobody_reaches_is_one_line(
     assert len({one.path for one in hub.seen}) <= 4, "the others are not waited for"
 
 
+@pytest.mark.slow
 def test_of_sampled_models_slices_are_planned_and_fetched(hub: LoopbackHub, tmp_path: Path) -> None:
     shape = {"layers": 4, "width": 1024, "heads": 8, "kv_heads": 8, "feed_forward": 2048, "vocabulary": 4096}
     files = large_repository(**shape, shards=2)

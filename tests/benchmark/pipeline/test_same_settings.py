@@ -105,6 +105,7 @@ def test_of_an_older_schema_what_it_lacks_is_not_set(finished: Path, catalog: Pa
     assert run(catalog, tmp_path).code == 0
 
 
+@pytest.mark.slow
 def test_evaluate_takes_other_gates_and_no_other_baseline(catalog: Path, tmp_path: Path) -> None:
     metric = tmp_path / "mine.py"
     metric.write_text("def mine(a, b):\n    return 0.5\n")

@@ -318,6 +318,7 @@ def test_the_size_is_asked_for_where_the_listing_lacks_it(
         assert size_of(found.address(name), Traffic()) == file.size
 
 
+@pytest.mark.slow
 def test_of_a_sampled_model_slices_are_fetched(
     hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
