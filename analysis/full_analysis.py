@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from threadpoolctl import threadpool_limits
 
+from analysis.beside import beside
 from analysis.breakdown import by_look_alike, by_method
 from analysis.claim_verdicts import claim_verdict, n_statements
 from analysis.discrimination.auc import auc, auc_with_abstentions_worst, pairs_without_look_alikes
@@ -174,15 +174,14 @@ def analyse(
     # Where a caller has processes at work already, these are the ones.
     shared = workers > 1 and len(tables) > 1
     begun = in_processes(partial(_in_process, work), tables, workers) if shared else map(work, tables)
-    parts = []
     # Sorting and looking up release the interpreter: on large tables a second core takes its share.
-    with ThreadPoolExecutor(1) as beside:
-        tested = beside.submit(test)
-        for part in begun:
-            parts.append(part)
-            if told is not None:
-                told(len(parts))
-        tests = tested.result()
+    tested = beside(test)
+    parts = []
+    for part in begun:
+        parts.append(part)
+        if told is not None:
+            told(len(parts))
+    tests = tested.result()
     reports = tuple(
         part.report(table, tests[table.metric]) for table, part in zip(tables, parts, strict=True)
     )

@@ -9,8 +9,8 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from types import ModuleType
 from typing import TypeAlias, TypeVar
 
@@ -71,12 +71,10 @@ def complete_results(
     """
 
     def completed() -> Results:
-        with ThreadPoolExecutor(1) as beside:  # other processes analyse the scores meanwhile
-            facts = beside.submit(CatalogKnowledge.of, catalog, forgeries, notes)
-            summary = results_of(
-                scores, known, seed=seed, cache=cache, focus=focus, workers=workers, told=told
-            )
-            return with_catalog_facts(summary, scores, facts.result(), workers)
+        # Other processes analyse the scores meanwhile.
+        facts = beside(partial(CatalogKnowledge.of, catalog, forgeries, notes))
+        summary = results_of(scores, known, seed=seed, cache=cache, focus=focus, workers=workers, told=told)
+        return with_catalog_facts(summary, scores, facts.result(), workers)
 
     if catalog is not None and not catalog.digest:
         return completed()  # a catalog made in Python: nothing names what it says

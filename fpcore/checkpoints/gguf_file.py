@@ -132,9 +132,8 @@ class GgufCheckpoint(Checkpoint):
             )
         if architecture not in ARCHITECTURES:
             raise BadCheckpoint(
-                f"{self._file}: GGUF architecture {architecture!r} is unknown, as is how conversion"
-                " reordered "
-                "its rows; give the original files"
+                f"{self._file}: GGUF architecture {architecture!r} is unknown, as is how conversion "
+                "reordered its rows; give the original files"
             )
         names = self.files.tensors
         if not any(LAYER_OF.match(name) for name in names):

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_canonical_basis import layer as plain_layer
+from pruned_tensors import pruned_tensors
+from test_canonical_basis import Plain, layer as plain_layer
 from test_matching import changed, signed_permutation, turned as turned_model
 from test_metrics import model
 
@@ -43,14 +44,9 @@ WIDTH = 8
 
 
 @dataclass
-class Plain:
-    """What of a layer counts here: two query heads share a key-value head."""
+class Shared(Plain):
+    """A layer in which two query heads share a key-value head."""
 
-    query: Array
-    key: Array
-    value: Array
-    output: Array
-    experts: tuple[Block, ...]
     width: int = WIDTH
 
     def each_head(self, shared: Array) -> Array:
@@ -61,7 +57,7 @@ def canonical(seed: int, heads: int = 4, kept: bool = True, width: int = WIDTH) 
     rng = np.random.default_rng(seed)
     parts = [rng.normal(size=(count, 3, width)) for count in (heads, heads // 2, heads // 2, heads)]
     experts = plain_layer(seed, width=width).experts
-    return CanonicalLayer(Plain(*parts, experts, width), kept=kept)  # type: ignore[arg-type]
+    return CanonicalLayer(Shared(*parts, experts, width), kept=kept)  # type: ignore[arg-type]
 
 
 def noisy_layer(one: CanonicalLayer, order: list[int]) -> CanonicalLayer:
@@ -71,7 +67,7 @@ def noisy_layer(one: CanonicalLayer, order: list[int]) -> CanonicalLayer:
     shared = [order[place] // 2 for place in range(0, len(order), 2)]
     parts = [layer.query[order], layer.key[shared], layer.value[shared], layer.output[order]]
     parts = [part + 0.1 * rng.normal(size=part.shape) for part in parts]
-    return CanonicalLayer(Plain(*parts, layer.experts[::-1]), kept=True)  # type: ignore[arg-type]
+    return CanonicalLayer(Shared(*parts, layer.experts[::-1]), kept=True)  # type: ignore[arg-type]
 
 
 def beyond(cosines: Array, columns: tuple[int, ...] | range | list[int]) -> float:
@@ -423,12 +419,7 @@ def test_layers_of_other_depths_are_all_looked_at(
     if wide:
         monkeypatch.setattr(module, "WIDE", 15)
     whole, short, kept = model(seed=1, num_hidden_layers=6), model(seed=1, num_hidden_layers=4), (0, 2, 3, 5)
-    tensors = {}
-    for name in short.tensors:
-        words = name.split(".")
-        if words[1] == "layers":
-            words[2] = str(kept[int(words[2])])
-        tensors[name] = whole.read(".".join(words))
+    tensors = pruned_tensors(whole, short, kept)
     matrix = signed_permutation(3)
     child = turned_model(changed(short, tensors, None), matrix, tokenizer)
     pair: list[fpcore.Checkpoint] = [changed(whole, {}, tokenizer), child]

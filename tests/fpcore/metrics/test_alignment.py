@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pruned_tensors import pruned_tensors
 from test_matching import changed, noisy, shuffled_units, turned
 from test_metrics import model
 
@@ -82,12 +83,7 @@ def test_scales_of_single_units_do_not_count(tokenizer: Path) -> None:
 def test_pruned_depth_is_paired_in_order(tokenizer: Path) -> None:
     whole, short = model(seed=1, num_hidden_layers=6), model(seed=1, num_hidden_layers=4)
     kept = (0, 2, 3, 5)
-    tensors = {}
-    for name in short.tensors:
-        words = name.split(".")
-        if words[1] == "layers":
-            words[2] = str(kept[int(words[2])])
-        tensors[name] = whole.read(".".join(words))
+    tensors = pruned_tensors(whole, short, kept)
     a, b = changed(whole, {}, tokenizer), changed(short, tensors, tokenizer)
     assert score(NAME, a, b) > 0.99
 

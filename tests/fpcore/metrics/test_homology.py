@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pruned_tensors import pruned_tensors
 from test_matching import changed, noisy, turned
 from test_metrics import model
 
@@ -29,13 +30,10 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def of_layers(kept: list[int], amount: float, file: Path) -> MemoryCheckpoint:
     """A noisy and rotated model made of some layers of another, all gains one."""
     whole, other = model(seed=1, num_hidden_layers=6), model(seed=1, num_hidden_layers=len(kept))
-    tensors = {}
-    for name in other.tensors:
-        words = name.split(".")
-        if words[1] == "layers":
-            words[2] = str(kept[int(words[2])])
-        tensor = whole.read(".".join(words))
-        tensors[name] = torch.ones_like(tensor) if "norm" in name else tensor
+    tensors = {
+        name: torch.ones_like(tensor) if "norm" in name else tensor
+        for name, tensor in pruned_tensors(whole, other, kept).items()
+    }
     rotation, _ = torch.linalg.qr(torch.randn(16, 16, generator=torch.Generator().manual_seed(2)))
     child = turned(noisy(changed(other, tensors, file), amount, file), rotation, file)
     return changed(child, {name: tensors[name] for name in tensors if "norm" in name}, file)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from pruned_tensors import pruned_tensors
 from scipy.optimize import linear_sum_assignment
 from test_metrics import model, score
 
@@ -201,12 +202,7 @@ def test_a_signed_permutation_pays_for_the_search_among_all(n: int) -> None:
 def test_depths_that_differ(tokenizer: Path) -> None:
     whole, short = model(seed=1, num_hidden_layers=6), model(seed=1, num_hidden_layers=4)
     kept = (0, 2, 3, 5)
-    tensors = {}
-    for name in short.tensors:
-        words = name.split(".")
-        if words[1] == "layers":
-            words[2] = str(kept[int(words[2])])
-        tensors[name] = whole.read(".".join(words))
+    tensors = pruned_tensors(whole, short, kept)
     a, b = changed(whole, {}, tokenizer), changed(short, tensors, tokenizer)
     assert score("aligned-cka", a, b) == pytest.approx(1.0)
     with pytest.raises(NotComparable, match="different depths"):
