@@ -18,6 +18,7 @@ import pandas as pd
 
 import analysis
 import fpcore
+from analysis.beside import beside
 from analysis.processes import in_processes
 from benchmark import catalog as catalogs, results, zoo
 from benchmark.catalog import Catalog
@@ -79,7 +80,7 @@ def complete_results(
     if catalog is not None and not catalog.digest:
         return completed()  # a catalog made in Python: nothing names what it says
     manifest = SHIPPED / MANIFEST
-    beside = json.dumps(
+    described = json.dumps(
         [
             None if catalog is None else catalog.digest,
             None if forgeries is None else [list(forgeries.columns), _rows_digest(forgeries)],
@@ -87,7 +88,7 @@ def complete_results(
             hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
         ]
     )
-    key = _digest(_key(scores, known, seed, focus), beside, source_digest(results, zoo, catalogs))
+    key = _digest(_key(scores, known, seed, focus), described, source_digest(results, zoo, catalogs))
     return _remembered(cache, key, Results, completed)
 
 
