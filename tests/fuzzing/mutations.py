@@ -69,7 +69,7 @@ def json_of(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
 
 
 def odd(draw: st.DrawFn) -> object:
-    """A value that nothing else holds: hypothesis gives one list again and again, and it is changed in place."""
+    """A value that nothing else holds: hypothesis gives the same lists again, and these change in place."""
     return copy.deepcopy(draw(ODD))
 
 
