@@ -69,7 +69,7 @@ def embedding_map(a: Checkpoint, b: Checkpoint) -> Array:
     Raises
     ------
     NotComparable
-        There are no more tokens in common than dimensions.
+        There are fewer tokens in common than dimensions.
     """
     (keys_a, rows_a), (keys_b, rows_b) = aligning_rows(a), aligning_rows(b)
     left, right = shared_tokens(keys_a, keys_b)
