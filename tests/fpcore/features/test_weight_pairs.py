@@ -194,6 +194,18 @@ def test_what_cannot_be_read_has_no_square() -> None:
     assert walk.flat(0, group.segment).shape == (INNER * WIDTH,)
 
 
+@pytest.mark.parametrize("power", [100, -100])
+def test_what_float32_cannot_square_is_left_to_the_pair_alone(power: int) -> None:
+    plain = small("plain")
+    weights = {name: 2.0**power * plain.read(name) for name in plain.tensors}
+    far = MemoryCheckpoint("far", "far", CONFIG | {"num_hidden_layers": 2}, weights)
+    models = [plain, small("zero"), far]
+    for many, one in ((cosines, matched_cosine), (distances, matched_distance)):
+        found = many(models, np.array([(0, 1), (0, 2), (2, 2)]))
+        assert found[0] == one(*models[:2]), "zeros are zeros"
+        assert np.isnan(found[1:]).all()
+
+
 def test_what_comes_from_a_file_takes_no_memory(tmp_path: Path) -> None:
     role = "layers.1.feed_forward.up.weight"
     for dtype, free in (("float32", True), ("float16", True), ("bfloat16", True), ("float64", False)):
