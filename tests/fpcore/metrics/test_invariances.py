@@ -163,7 +163,9 @@ TRANSFORMS: dict[str, Callable[[Tensors, torch.Generator], None]] = {
     "dtype cast": cast,
 }
 FAR = {
-    f"{what} by 2^{power}": far(power, of_all=what == "all") for what in ("all", "v/o") for power in (100, -100)
+    f"{what} by 2^{power}": far(power, of_all=what == "all")
+    for what in ("all", "v/o")
+    for power in (100, -100)
 }
 # What an invariance allows: rounding, and for a cast to eight bits of mantissa, its effect.
 TOLERANCE = dict.fromkeys(TRANSFORMS, 1e-6) | {"dtype cast": 0.02}
