@@ -31,7 +31,7 @@ def power_beyond(values: NDArray[np.floating]) -> int:
         return 0
     largest = max(float(values.max()), -float(values.min()))
     power = int(np.frexp(largest)[1])
-    return power if largest > 0.0 and not LEAST <= power <= LARGEST else 0
+    return 0 if LEAST <= power <= LARGEST else power
 
 
 def of_order_one(values: NDArray[Kind]) -> NDArray[Kind]:

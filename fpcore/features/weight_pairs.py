@@ -232,9 +232,8 @@ class Walk:
         ]
 
     def is_zero(self, model: int, segment: Segment) -> bool:
-        """Whether all entries of a matrix are: the sum of squares of very small ones is 0 as well."""
-        entries = self.flat(model, segment)
-        return entries is not None and not bool(entries.any())
+        """Whether all entries of a matrix that was read are: the sum of very small squares is 0 as well."""
+        return not bool(segments(self.models[model])[segment].read().any())
 
 
 def made_bytes(view: RoleView) -> int:
