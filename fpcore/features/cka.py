@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpcore.errors import require
+from fpcore.features.float32_range import of_order_one
 
 __all__ = ["SignedKernel", "cka", "debiased_cka", "factor", "signed_cka", "unbiased_cka"]
 
@@ -87,8 +88,9 @@ class SignedKernel:
 
     @classmethod
     def of(cls, x: Floats, signs: Floats) -> SignedKernel:
-        """That of the columns of `x`, (outputs, n); n is at least 4."""
+        """That of the columns of `x`, (outputs, n); n is at least 4. No scale of them changes a CKA."""
         require(x.shape[1] >= FEWEST, f"{x.shape[1]} dimensions; an unbiased HSIC needs at least {FEWEST}")
+        x = of_order_one(x)
         values = x.T @ x
         np.fill_diagonal(values, 0.0)
         signed_sums: Array = (signs * (values @ signs)).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Work beside the caller gives what it gives, and holds up nobody who is interrupted."""
+"""Work in the background gives what it gives, and holds up nobody who is interrupted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.beside import beside
+from analysis.background import in_background
 
 ENDLESS = """
 import threading
@@ -26,9 +26,9 @@ with patch("analysis.full_analysis.separation_tests", endless):
 
 
 def test_it_gives_what_the_work_gives() -> None:
-    assert beside(lambda: [1, 2]).result() == [1, 2]
+    assert in_background(lambda: [1, 2]).result() == [1, 2]
     with pytest.raises(ZeroDivisionError):
-        beside(lambda: 1 // 0).result()
+        in_background(lambda: 1 // 0).result()
 
 
 def test_an_interrupted_analysis_ends_though_its_tests_have_not() -> None:
