@@ -143,8 +143,7 @@ class LayerReader:
     def read(self) -> Iterator[tuple[str, str, View]]:
         """Role within the layer, name and view of every tensor."""
         for name, part in self.names.items():
-            kind = name.rpartition(".")[2]
-            kind = kind if kind in {"weight", "bias"} else "weight"
+            kind = "bias" if name.endswith(".bias") else "weight"
             if part == "exp_probs_b":
                 yield "feed_forward.router.correction_bias", name, View()
                 continue

@@ -673,8 +673,8 @@ REFUSED |= {
     "gguf: heads that do not divide": changed(b"llama.attention.head_count", "<I", 7),
     "gguf: endless key-value heads": changed(b"llama.attention.head_count_kv", "<I", 0xFFFFFFFF),
     "gguf: another width": changed(b"llama.embedding_length", "<I", 1_000_000),
-    "gguf: a layer of number 10^11": gguf_file(
-        lambda c: c.replace(b"blk.4.attn_norm.weight", b"blk.99999999999.weight").replace(
+    "gguf: a layer of number 10^8": gguf_file(
+        lambda c: c.replace(b"blk.4.attn_norm.weight", b"blk.100000000.x.weight").replace(
             b"llama.block_count", b"llama.other_count"
         )
     ),
