@@ -97,6 +97,7 @@ class RepresentationCka(ByLayer):
     """
 
     name = "representation-cka"
+    version = 2  # prompts of any length are read together: rounding
     title = "CKA of hidden states at the last token of fixed prompts"
     measured = Cost(450, 0.8)
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
@@ -157,6 +158,7 @@ class ActivationNorm(Metric):
     """
 
     name = "activation-norm"
+    version = 2  # prompts of any length are read together: rounding
     title = "correlation over depth of the mean norm of hidden states"
     measured = Cost(450, 0.1)
     evidence = frozenset({"activations"})
@@ -213,6 +215,7 @@ class KvCache(KeptStates):
     """
 
     name = "kv-cache"
+    version = 2  # prompts of any length are read together: rounding
     title = "CKA of cached keys and values on fixed prompts"
     measured = Cost(450, 0.8)
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
@@ -244,6 +247,7 @@ class KvCacheCosine(KeptStates):
     """
 
     name = "kv-cache-cosine"
+    version = 2  # prompts of any length are read together: rounding
     title = "cosine of cached keys and values on fixed prompts"
     measured = Cost(450, 1.0)
     invariances = KvCache.invariances - {"head permutation"}
@@ -294,7 +298,7 @@ class ActivationMatching(Metric):
     """
 
     name = "activation-matching"
-    version = 2  # p-values too small for a float
+    version = 3  # prompts of any length are read together: rounding
     title = "-log10 p that unit matchings by gate and by up activations agree by chance"
     measured = Cost(460, 7.0, "per pair: assignments, cubic in up to 2,048 units")
     evidence = frozenset({"activations", "weights"})

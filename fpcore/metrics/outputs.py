@@ -78,6 +78,7 @@ class NextTokenAgreement(Outputs):
     """
 
     name = "next-token-agreement"
+    version = 2  # prompts of any length are read together: rounding
     title = "share of fixed prompts with the same most likely next token"
     measured = Cost(450, 0.04)
     invariances = FUNCTION_PRESERVING
@@ -205,6 +206,7 @@ class OutputDivergence(Outputs):
     """
 
     name = "output-divergence"
+    version = 2  # prompts of any length are read together: rounding
     title = "negated Jensen-Shannon divergence of next-token distributions"
     measured = Cost(460, 2.2)
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
