@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 import torch
+from flat_reading import read_in_parts
 
 import fpcore
-from fpcore.storage.dequantised import dequantised_tensors, read_dequantised, set_apart
+from fpcore.storage.dequantised import dequantised_tensors, set_apart
 
 Parts = dict[str, torch.Tensor]
 
@@ -51,7 +53,7 @@ def test_zeros_of_gptq_and_autoround(stated: dict[str, Any], stored_less_one: bo
         "m.scales": scales,
     }
     expected = ((values - zeros.repeat_interleave(16, 0)) * scales.repeat_interleave(16, 0)).T
-    found = read_dequantised(source(parts, bits=4, group_size=16, **stated), "m.weight")
+    found = read_in_parts(source(parts, bits=4, group_size=16, **stated), "m.weight")
     torch.testing.assert_close(found, expected)
 
 
@@ -65,7 +67,53 @@ def test_8_bits_in_the_order_of_a_gpu_are_refused(form: int) -> None:
     with pytest.raises(
         fpcore.UnreadableTensor, match=r"m: tensor m\.weight: its 8-bit integers lie in the order"
     ):
-        read_dequantised(source(parts), "m.weight")
+        read_in_parts(source(parts), "m.weight")
+
+
+def four_bits(**state: Any) -> Parts:
+    """15 numbers of bitsandbytes in 3 × 5, a scale each; two of the scales share one of their own."""
+    generator = torch.Generator().manual_seed(10)
+    told = {"blocksize": 1, "shape": [3, 5], "nested_blocksize": 2} | state
+    return {
+        "m.weight": torch.randint(0, 256, (8, 1), dtype=torch.uint8, generator=generator),
+        "m.weight.absmax": torch.randint(0, 256, (15,), dtype=torch.uint8, generator=generator),
+        "m.weight.quant_map": random(16, seed=11),
+        "m.weight.nested_absmax": random(8, seed=12).abs(),
+        "m.weight.nested_quant_map": random(256, seed=13),
+        "m.weight.quant_state.bitsandbytes__nf4": torch.tensor(list(json.dumps(told).encode())).byte(),
+    }
+
+
+@pytest.mark.parametrize(("stated", "offset"), [({}, 0.0), ({"nested_offset": 0.5}, 0.5)])
+def test_rows_of_4_bits_that_begin_within_a_byte(stated: dict[str, float], offset: float) -> None:
+    parts = four_bits(**stated)
+    codes = [part for byte in parts["m.weight"].flatten().tolist() for part in (byte >> 4, byte & 15)][:15]
+    scales = parts["m.weight.nested_quant_map"][parts["m.weight.absmax"].long()]
+    scales = scales * parts["m.weight.nested_absmax"].repeat_interleave(2)[:15] + offset
+    expected = (parts["m.weight.quant_map"][torch.tensor(codes)] * scales).reshape(3, 5)
+    assert torch.equal(read_in_parts(source(parts), "m.weight"), expected)
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ({"blocksize": 0}, ": blocksize is 0;"),
+        ({"shape": [3, -5]}, ": a length is -5;"),
+        ({"nested_blocksize": "two"}, ": nested_blocksize is 'two';"),
+        ({"nested_offset": "two"}, r" \(ValueError.*\); fetch it again"),
+        ({"shape": None}, r" \(TypeError.*\); fetch it again"),
+    ],
+)
+def test_a_damaged_state_is_named(state: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = source(four_bits(**state))
+    monkeypatch.setattr(model, "file_of", lambda name: f"file of {name.rpartition('.')[2]}")
+    with pytest.raises(fpcore.BadCheckpoint, match=f"^file of bitsandbytes__nf4: .*bitsandbytes__nf4{why}"):
+        dequantised_tensors(model)
+    model = source(four_bits() | {"m.weight.quant_state.bitsandbytes__nf4": torch.tensor([255]).byte()})
+    with pytest.raises(
+        fpcore.BadCheckpoint, match=r"^m: m\.weight\.quant_state\.bitsandbytes__nf4: not JSON"
+    ):
+        dequantised_tensors(model)
 
 
 @pytest.mark.parametrize("method", ["eetq", "bitnet", "higgs", "fp_quant", "sinq"])
@@ -90,9 +138,9 @@ def test_a_scale_of_the_inputs_belongs_to_the_weight(form: str) -> None:
         kind = torch.float8_e4m3fn if form == "fp8" else torch.int8
         parts["m.weight"] = (8 * random(8, 32)).to(kind)
         parts["m.weight_scale"] = torch.tensor(0.5)
-    plain = read_dequantised(source({n: p for n, p in parts.items() if n != "m.pre_quant_scale"}), "m.weight")
+    plain = read_in_parts(source({n: p for n, p in parts.items() if n != "m.pre_quant_scale"}), "m.weight")
     model = source(parts)
-    torch.testing.assert_close(read_dequantised(model, "m.weight"), plain * inputs)
+    torch.testing.assert_close(read_in_parts(model, "m.weight"), plain * inputs)
     assert set(dequantised_tensors(model)) == {"m.weight"}
     assert set_apart(model) == {"scales of activations": 1}
 
@@ -115,7 +163,7 @@ def test_zeros_that_are_not_packed() -> None:
     zero = torch.randint(-8, 8, (8, 2), generator=torch.Generator().manual_seed(7)).to(torch.int8)
     parts, values, scale = packed(zero)
     expected = (values - 8 - zero.repeat_interleave(32, 1)) * scale.repeat_interleave(32, 1)
-    torch.testing.assert_close(read_dequantised(source(parts), "m.weight"), expected)
+    torch.testing.assert_close(read_in_parts(source(parts), "m.weight"), expected)
 
 
 @pytest.mark.parametrize("used", [True, False])
@@ -126,7 +174,7 @@ def test_groups_by_index(used: bool) -> None:
     stored = group.int() if used else torch.full((64,), -1, dtype=torch.int32)
     parts, values, scale = packed(zero, **{"m.weight_g_idx": stored})
     expected = (values - 8) * scale[:, group if used else torch.arange(64) // 32]
-    torch.testing.assert_close(read_dequantised(source(parts), "m.weight"), expected)
+    torch.testing.assert_close(read_in_parts(source(parts), "m.weight"), expected)
 
 
 def test_bits_that_words_do_not_show() -> None:
@@ -138,9 +186,9 @@ def test_bits_that_words_do_not_show() -> None:
         "m.weight_shape": torch.tensor([8, 16]),
     }
     groups = {"a": {"weights": {"num_bits": 4}, "input_activations": {"num_bits": 8}}}
-    assert torch.equal(read_dequantised(source(parts, config_groups=groups), "m.weight"), values.float() - 8)
+    assert torch.equal(read_in_parts(source(parts, config_groups=groups), "m.weight"), values.float() - 8)
     with pytest.raises(fpcore.UnreadableTensor, match=r"words of shape \(8, 2\)"):
-        read_dequantised(source(parts), "m.weight")
+        read_in_parts(source(parts), "m.weight")
 
 
 def test_bytes_whose_scale_says_nothing_known() -> None:
@@ -171,7 +219,7 @@ def test_a_scale_of_blocks_with_axes_of_length_one(shape: tuple[int, ...]) -> No
         "m.k_scale": torch.ones(()),
     }
     found = source(parts)
-    torch.testing.assert_close(read_dequantised(found, "m.weight"), codes.float() * spread)
+    torch.testing.assert_close(read_in_parts(found, "m.weight"), codes.float() * spread)
     assert set_apart(found) == {"scales of activations": 2}
 
 
