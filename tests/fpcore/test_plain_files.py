@@ -15,7 +15,7 @@ def test_a_file_is_read_up_to_its_bound(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_bytes(b"1234")
     assert read_file(path) == read_file(path, 4) == b"1234"
-    with pytest.raises(BadCheckpoint, match="config.json: more than 3 bytes, too large for such a file"):
+    with pytest.raises(BadCheckpoint, match=r"config\.json: more than 3 bytes, too large for such a file"):
         read_file(path, 3)
     with open_file(path) as stream:
         assert stream.read() == b"1234"

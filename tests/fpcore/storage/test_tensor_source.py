@@ -72,7 +72,7 @@ def test_the_first_entry_that_is_a_number(config: dict[str, Any], expected: int 
 
 def test_a_number_that_is_no_count_is_refused() -> None:
     for value in (-2, 4.5):
-        with pytest.raises(BadCheckpoint, match="^bits in the config is"):
+        with pytest.raises(BadCheckpoint, match=r"^bits in the config is"):
             integer({"bits": value}, "bits")
 
 
