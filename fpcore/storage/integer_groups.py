@@ -86,12 +86,12 @@ class AwqRows(Coded):
         words, zeros, scales = (source.read(part) for part in self.parts)
         _, inputs = self.shape
         size = group_size(source) or inputs
-        group = group_of(inputs, -(-inputs // size), None, size)
-        needed = int(group.max()) + 1
+        groups = -(-inputs // size)
+        group = group_of(inputs, groups, None, size)
 
         def decoded(start: int, stop: int) -> torch.Tensor:
             values = unpack_integers(words[start:stop], 4, inputs)
-            offset = unpack_integers(zeros[start:stop], 4, needed)[:, group]
+            offset = unpack_integers(zeros[start:stop], 4, groups)[:, group]
             return (values - offset) * scales[start:stop].float()[:, group]
 
         return decoded
@@ -174,7 +174,7 @@ def group_of(inputs: int, groups: int, index: torch.Tensor | None, size: int | N
                 f"its inputs refer to groups beyond the {groups} that have scales; fetch it again"
             )
         return found
-    if size is not None and size > 0 and -(-inputs // size) == groups:
+    if size is not None and -(-inputs // size) == groups:
         return torch.arange(inputs) // size
     if not groups or inputs % groups:
         raise UnreadableTensor(

@@ -261,12 +261,12 @@ def unpacked_shape(stored: tuple[int, ...], form: Form) -> tuple[int, ...]:
 
 def scale_of(name: str, tensors: Mapping[str, TensorInfo]) -> str | None:
     """The tensor of scales of a weight, if there is one."""
+    if not name.endswith("weight") and len(tensors[name].shape) < 2:
+        return None
     ends = [name + end for end in SCALES]
     if name.endswith(".weight"):  # DeepSeek's own files
         ends.append(name.removesuffix("weight") + "scale")
-    found = next((end for end in ends if end in tensors), None)
-    named = name.endswith("weight") or len(tensors[name].shape) >= 2
-    return found if found != name and named else None
+    return next((end for end in ends if end in tensors), None)
 
 
 def packed_floats(tensors: Mapping[str, TensorInfo]) -> Iterator[StoredWeight]:

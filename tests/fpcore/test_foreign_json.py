@@ -36,7 +36,7 @@ def test_what_is_sound_is_read(content: bytes, expected: Json) -> None:
         (nested(DEEPEST + 1, '{"a":', "}"), "not a config: nested more than 64 levels deep; fetch it again"),
         (b'{"a": 1, "b": 2, "a": 3}', "not a config: 'a' is given twice, with two values; keep one"),
         (b'{"a": 1, "a": 1, "a": 2}', "not a config: 'a' is given twice, with two values; keep one"),
-        (rb'"\ud800"', r"'\\ud800' contains half a character \(a lone surrogate\); correct it"),
+        (rb'"a\ud800"', r"'a\\ud800' contains half a character \(a lone surrogate\); correct it"),
         (rb'[[], {"a": ["\uDFFF"]}]', r"'\\udfff' contains half a character"),
         (rb'{"a": {"\uDB00": 1}}', r"'\\udb00' contains half a character"),
         (rb'{"a": {"b": "\ud900"}}', r"'\\ud900' contains half a character"),

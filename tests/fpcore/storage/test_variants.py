@@ -10,7 +10,8 @@ import torch
 from flat_reading import read_in_parts
 
 import fpcore
-from fpcore.storage.dequantised import dequantised_tensors, set_apart
+from fpcore.storage.dequantised import dequantised_tensors, open_dequantised, set_apart
+from fpcore.storage.number_codes import E2M1
 
 Parts = dict[str, torch.Tensor]
 
@@ -55,6 +56,57 @@ def test_zeros_of_gptq_and_autoround(stated: dict[str, Any], stored_less_one: bo
     expected = ((values - zeros.repeat_interleave(16, 0)) * scales.repeat_interleave(16, 0)).T
     found = read_in_parts(source(parts, bits=4, group_size=16, **stated), "m.weight")
     torch.testing.assert_close(found, expected)
+
+
+def grouped() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Integers (48, 16) of 4 bits, zeros and scales (2, 16): of 32 inputs and of the last 16."""
+    generator = torch.Generator().manual_seed(1)
+    values = torch.randint(0, 16, (48, 16), generator=generator)
+    zeros = torch.randint(0, 16, (2, 16), generator=generator)
+    zeros[0, :2] = torch.tensor([0, 15])
+    return values, zeros, random(2, 16, seed=3).abs()
+
+
+def test_a_zero_of_0_is_stored_as_all_ones() -> None:
+    values, zeros, scales = grouped()
+    parts = {
+        "m.qweight": in_words(values.T, 4).T.contiguous(),
+        "m.qzeros": in_words((zeros - 1) & 15, 4),
+        "m.scales": scales,
+    }
+    expected = ((values - spread(zeros)) * spread(scales)).T
+    found = read_in_parts(source(parts, quant_method="gptq", bits=4, group_size=32), "m.weight")
+    torch.testing.assert_close(found, expected)
+
+
+def spread(groups: torch.Tensor) -> torch.Tensor:
+    """What 32 inputs share, for each of 48."""
+    return groups.repeat_interleave(32, 0)[:48]
+
+
+@pytest.mark.parametrize("form", ["gemm", "gemv"])
+def test_awq_whose_last_group_is_shorter(form: str) -> None:
+    values, zeros, scales = grouped()
+    order = [0, 2, 4, 6, 1, 3, 5, 7]
+    if form == "gemm":
+        turned = [part.reshape(-1, 2, 8)[:, :, order].reshape(part.shape) for part in (values, zeros)]
+        parts = {"m.qweight": in_words(turned[0], 4), "m.qzeros": in_words(turned[1], 4), "m.scales": scales}
+    else:
+        padded = torch.nn.functional.pad(zeros.T, (0, 6))
+        parts = {"m.qweight": in_words(values.T, 4), "m.qzeros": in_words(padded, 4), "m.scales": scales.T}
+    model = source(parts, quant_method="awq", bits=4, group_size=32, version=form)
+    expected = ((values - spread(zeros)) * spread(scales)).T
+    torch.testing.assert_close(read_in_parts(model, "m.weight"), expected)
+    opened = open_dequantised(model, "m.weight")  # from within a word to within it
+    torch.testing.assert_close(torch.tensor(opened.read(9 * 48, 12 * 48)).reshape(3, 48), expected[9:12])
+
+
+def test_awq_along_the_inputs_with_one_group() -> None:
+    values, zeros, scales = (part[:1] if len(part) == 2 else part for part in grouped())
+    padded = torch.nn.functional.pad(zeros.T, (0, 7))
+    parts = {"m.qweight": in_words(values.T, 4), "m.qzeros": in_words(padded, 4), "m.scales": scales.T}
+    model = source(parts, quant_method="awq", bits=4, group_size=-1, version="gemv")
+    torch.testing.assert_close(read_in_parts(model, "m.weight"), ((values - zeros) * scales).T)
 
 
 @pytest.mark.parametrize("form", [1, 2, 3])
@@ -164,6 +216,32 @@ def test_zeros_that_are_not_packed() -> None:
     parts, values, scale = packed(zero)
     expected = (values - 8 - zero.repeat_interleave(32, 1)) * scale.repeat_interleave(32, 1)
     torch.testing.assert_close(read_in_parts(source(parts), "m.weight"), expected)
+
+
+@pytest.mark.parametrize("scales", [torch.tensor(0.5), torch.tensor([[0.5]]), torch.tensor([[0.5], [2.0]])])
+def test_packed_rows_that_share_a_scale(scales: torch.Tensor) -> None:
+    parts, values, _ = packed(torch.zeros(8, 2, dtype=torch.int8))
+    parts |= {"m.weight_packed": parts["m.weight_packed"][:2], "m.weight_shape": torch.tensor([2, 64])}
+    parts |= {"m.weight_scale": scales, "m.weight_zero_point": torch.zeros(2, 1, dtype=torch.int8)}
+    expected = (values[:2] - 8) * scales
+    torch.testing.assert_close(read_in_parts(source(parts), "m.weight"), expected)
+
+
+@pytest.mark.parametrize("biased", [True, False])
+def test_a_stack_of_experts_of_mlx(biased: bool) -> None:
+    """4-bit integers with scales and biases, or 4-bit floats with exponents."""
+    codes = torch.randint(0, 16, (3, 4, 64), generator=torch.Generator().manual_seed(14))
+    words = in_words(codes.reshape(12, 64), 4).reshape(3, 4, 8).view(torch.uint32)
+    scales, biases = random(3, 4, 2, seed=15), random(3, 4, 2, seed=16)
+    parts = {"m.weight": words, "m.scales": scales, "m.biases": biases}
+    expected = codes * scales.repeat_interleave(32, 2) + biases.repeat_interleave(32, 2)
+    if not biased:
+        exponents = torch.randint(120, 134, (3, 4, 2), generator=torch.Generator().manual_seed(17))
+        parts = {"m.weight": words, "m.scales": exponents.byte()}
+        factors = torch.ldexp(torch.ones(3, 4, 2), exponents - 127)
+        expected = torch.tensor(E2M1)[codes] * factors.repeat_interleave(32, 2)
+    model = fpcore.MemoryCheckpoint("m", "0" * 64, {"quantization": {"group_size": 32, "bits": 4}}, parts)
+    torch.testing.assert_close(read_in_parts(model, "m.weight"), expected)
 
 
 @pytest.mark.parametrize("used", [True, False])
