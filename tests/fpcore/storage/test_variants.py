@@ -218,6 +218,24 @@ def test_zeros_that_are_not_packed() -> None:
     torch.testing.assert_close(read_in_parts(source(parts), "m.weight"), expected)
 
 
+def test_zeros_packed_down_the_rows_of_a_stack() -> None:
+    """Two experts of 12 × 60: neither rows nor columns fill their last word."""
+    generator = torch.Generator().manual_seed(18)
+    values = torch.randint(0, 16, (2, 12, 60), generator=generator)
+    zeros, scale = torch.randint(-8, 8, (2, 12, 2), generator=generator), random(2, 12, 2, seed=19)
+    padded = torch.nn.functional.pad(zeros + 8, (0, 0, 0, 4))
+    parts = {
+        "m.weight_packed": in_words(torch.nn.functional.pad(values, (0, 4)).reshape(24, 64), 4).reshape(
+            2, 12, 8
+        ),
+        "m.weight_scale": scale,
+        "m.weight_shape": torch.tensor([2, 12, 60]),
+        "m.weight_zero_point": torch.stack([in_words(one.T, 4).T for one in padded]),
+    }
+    expected = (values - 8 - zeros.repeat_interleave(30, 2)) * scale.repeat_interleave(30, 2)
+    torch.testing.assert_close(read_in_parts(source(parts), "m.weight"), expected)
+
+
 @pytest.mark.parametrize("scales", [torch.tensor(0.5), torch.tensor([[0.5]]), torch.tensor([[0.5], [2.0]])])
 def test_packed_rows_that_share_a_scale(scales: torch.Tensor) -> None:
     parts, values, _ = packed(torch.zeros(8, 2, dtype=torch.int8))
