@@ -33,7 +33,6 @@ class Gptq(Coded):
 
     bits: int
     zero_shift: int
-    shuffled: bool
 
     def rows(self, source: TensorSource) -> Rows:
         """Words, zeros and scales, opened."""
@@ -219,15 +218,8 @@ def awq_or_gptq(tensors: Mapping[str, TensorInfo], config: Config) -> Iterator[S
                 continue
             plain = str(config.get("packing_format") or "").lower() in ZEROS_AS_THEY_ARE
             shift = 0 if plain or "gptq_v2" in form else 1
-            shuffled = index in tensors
-            yield Gptq(
-                weight,
-                (info.shape[1], inputs),
-                (*parts, index) if shuffled else parts,
-                bits,
-                shift,
-                shuffled,
-            )
+            parts = (*parts, index) if index in tensors else parts
+            yield Gptq(weight, (info.shape[1], inputs), parts, bits, shift)
 
 
 def awq(
@@ -243,9 +235,9 @@ def awq(
 def packed_rows(source: TensorSource, tensors: Mapping[str, TensorInfo]) -> Iterator[StoredWeight]:
     """Weights of compressed-tensors that are packed into words or 4-bit floats."""
     for name, info in tensors.items():
-        stem = name.removesuffix("_packed")
-        if stem == name or not name.endswith("weight_packed"):
+        if not name.endswith("weight_packed"):
             continue
+        stem = name.removesuffix("_packed")
         scale = f"{stem}_scale"
         if scale not in tensors or info.dtype not in {"int32", "uint32"} or f"{stem}_shape" not in tensors:
             continue

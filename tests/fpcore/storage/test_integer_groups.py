@@ -149,14 +149,23 @@ def test_words_zeros_and_scales(shapes: Shapes, config: dict[str, str], expected
         ({"m.qzeros": ((2, 5), "int32")}, (16, 0)),  # ten
         ({"m.qzeros": ((2, 3), "int32")}, (16, 21)),  # four words do not hold numbers of six bits
         ({"m.scales": ((2, 0), "float16")}, (16, 0)),
+        (  # one bit
+            {
+                "m.qweight": ((4, 66), "int32"),
+                "m.qzeros": ((2, 4), "int32"),
+                "m.scales": ((2, 66), "float16"),
+            },
+            (66, 0),
+        ),
     ],
 )
 def test_shapes_that_are_not_those_of_gptq(changes: Shapes, shape: tuple[int, int]) -> None:
     given = GPTQ | changes
-    kinds = found(awq_or_gptq(infos(given | {f"n{k[1:]}": v for k, v in GPTQ.items()}), {}))
+    weights = list(awq_or_gptq(infos(given | {f"n{k[1:]}": v for k, v in GPTQ.items()}), {}))
+    assert [weight.parts for weight in weights] == [tuple(f"{stem}{k[1:]}" for k in GPTQ) for stem in "mn"]
     told = ", ".join(str(given[f"m.{part}"][0]) for part in ("qweight", "qzeros"))
     reason = f"GPTQ of {told} and {given['m.scales'][0]}"
-    assert kinds == {
+    assert found(weights) == {
         "m.weight": (
             "Refused",
             shape,
@@ -172,6 +181,7 @@ def test_shapes_that_are_not_those_of_gptq(changes: Shapes, shape: tuple[int, in
         (None, set()),
         ({"config_groups": {"a": {"weights": {"num_bits": 4}}, "b": {"weights": {"num_bits": 3}}}}, {3, 4}),
         ({"weights": {"num_bits": None}, "other": {"weights": {"num_bits": 8}}}, {8}),
+        ({"a": {"weights": {"num_bits": 8}}, "weights": {"num_bits": 4}}, {4, 8}),
         ({"weights": "none", "more": [{"weights": {"num_bits": 8}}]}, set()),
         ({"input_activations": {"weights": {"num_bits": 8}}}, set()),
         ({"output_activations": {"weights": {"num_bits": 8}}}, set()),
@@ -197,6 +207,7 @@ def packed(
     [
         (packed(), ("PackedRows", (8, 64))),
         (packed(weight_packed=torch.zeros(8, 8, dtype=torch.uint32)), ("PackedRows", (8, 64))),
+        (packed((8, 128), (8, 1024)), ("PackedRows", (8, 1024))),
         (packed((2, 8, 8), (2, 8, 64)), ("PackedRows", (2, 8, 64))),
         (packed(weight_packed=torch.zeros(8, 8)), None),
         (packed(weight_scale=None), None),
@@ -211,7 +222,8 @@ def packed(
 def test_words_of_compressed_tensors(parts: dict[str, torch.Tensor], expected: Any) -> None:
     """Behind what is none and before what is one, too."""
     stored = {f"m.{name}": part for name, part in parts.items()}
-    stored = {"a.bias": torch.ones(2), "a.other_packed": torch.ones(2)} | stored
+    other = {name.replace("weight", "a.other"): part for name, part in packed().items()}
+    stored = {"a.bias": torch.ones(2)} | other | stored
     stored |= {f"n.{name}": part for name, part in packed().items()}
     model = fpcore.MemoryCheckpoint("m", "0" * 64, {}, stored)
     told = {"n.weight": ("PackedRows", (8, 64))}
@@ -248,6 +260,8 @@ def test_parts_of_packed_words_beside_them() -> None:
         ({"m.scales": ((), "float16")}, {"group_size": 16}, None),
         ({}, {"group_size": 4}, ("Refused", (16, 8), 16)),
         ({}, {"group_size": 20}, ("Refused", (16, 40), 3)),
+        ({"m.weight": ((3, 16, 4), "uint32")}, {"group_size": 20}, ("Refused", (3, 16, 40), 3)),
+        ({"m.scales": ((16, 3), "float16")}, {"group_size": 11}, ("Refused", (16, 33), 3)),
         ({"m.scales": ((16, 0), "float16")}, {}, ("Refused", (16, 0), 0)),
     ],
 )
