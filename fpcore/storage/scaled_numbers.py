@@ -85,10 +85,8 @@ class Scaled(Coded):
         codes = source.read(self.codes)
         scale = scale_values(source.read(self.scale))
         if self.of_scale:
-            factor = source.read(self.of_scale).float()
-            factor = (
-                factor.reshape(-1, *([1] * (scale.ndim - 1))) if factor.numel() > 1 else factor.reshape(())
-            )
+            # One number, or one for each expert of a stack.
+            factor = source.read(self.of_scale).float().reshape(-1, *([1] * (scale.ndim - 1)))
             scale = scale / factor if self.divides else scale * factor
         zero = source.read(self.zero) if self.zero else None
         scale = self.aligned(scale)

@@ -235,6 +235,7 @@ def scaled(shape: tuple[int, ...]) -> Scaled:
         ((256, 256), (2, 2), (), (128, 128)),
         ((3, 200, 300), (3, 2, 3), (), (1, 128, 128)),
         ((3, 200, 300), (3, 2, 3), (100, 100), (1, 100, 100)),
+        ((1, 200, 300), (1, 2, 3), (), (1, 128, 128)),
         ((3, 8, 32), (3, 8, 1), (), (1, 1, 32)),
         ((128, 100), (1, 1), (), (128, 100)),
         ((100, 256), (1, 2), (), (100, 128)),
@@ -268,6 +269,7 @@ def test_scales_that_fit_nothing(shape: tuple[int, ...], scales: tuple[int, ...]
         ((3, 8, 32), (3, 8), (3, 8, 1)),
         ((8, 32), (2, 1, 4, 1), (2, 4)),
         ((8, 32), (2, 2, 4, 1), (2, 2, 4, 1)),
+        ((8, 32), (2, 1, 4, 2), (2, 1, 4, 2)),
         ((8, 32), (2, 4), (2, 4)),
     ],
 )
@@ -308,3 +310,6 @@ def test_each_row_has_the_scale_of_its_block(
 def test_stated_blocks(stated: Any, expected: tuple[int, ...]) -> None:
     assert stated_blocks({"weight_block_size": stated}) == expected
     assert stated_blocks({}) == ()
+    for wrong in ([0, 8], [8, 0], [8], [8, 8, 8]):
+        with pytest.raises(fpcore.UnreadableTensor, match="not two numbers; correct it"):
+            stated_blocks({"weight_block_size": wrong})

@@ -67,6 +67,11 @@ def grouped() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return values, zeros, random(2, 16, seed=3).abs()
 
 
+def spread(groups: torch.Tensor) -> torch.Tensor:
+    """What 32 inputs share, for each of 48."""
+    return groups.repeat_interleave(32, 0)[:48]
+
+
 def test_a_zero_of_0_is_stored_as_all_ones() -> None:
     values, zeros, scales = grouped()
     parts = {
@@ -77,11 +82,6 @@ def test_a_zero_of_0_is_stored_as_all_ones() -> None:
     expected = ((values - spread(zeros)) * spread(scales)).T
     found = read_in_parts(source(parts, quant_method="gptq", bits=4, group_size=32), "m.weight")
     torch.testing.assert_close(found, expected)
-
-
-def spread(groups: torch.Tensor) -> torch.Tensor:
-    """What 32 inputs share, for each of 48."""
-    return groups.repeat_interleave(32, 0)[:48]
 
 
 @pytest.mark.parametrize("form", ["gemm", "gemv"])
@@ -195,6 +195,30 @@ def test_a_scale_of_the_inputs_belongs_to_the_weight(form: str) -> None:
     torch.testing.assert_close(read_in_parts(model, "m.weight"), plain * inputs)
     assert set(dequantised_tensors(model)) == {"m.weight"}
     assert set_apart(model) == {"scales of activations": 1}
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+@pytest.mark.parametrize("form", ["weight_scale_2", "weight_global_scale"])
+def test_each_expert_has_a_scale_of_its_scales(form: str, shape: tuple[int, ...]) -> None:
+    codes = torch.arange(256, dtype=torch.uint8).reshape(2, 8, 16)
+    scales, factors = (random(2, 8, 2).abs() + 0.5).to(torch.float8_e4m3fn), torch.tensor([0.25, 2.0])
+    parts = {"m.weight": codes, "m.weight_scale": scales}
+    plain = read_in_parts(source(parts), "m.weight")
+    found = read_in_parts(source(parts | {f"m.{form}": factors.reshape(shape)}), "m.weight")
+    torch.testing.assert_close(
+        found, plain * (factors if form == "weight_scale_2" else 1 / factors)[:, None, None]
+    )
+
+
+@pytest.mark.parametrize("shape", [(), (8, 1), (8, 4)])
+def test_zeros_are_laid_out_as_scales(shape: tuple[int, ...]) -> None:
+    codes, scale = (8 * random(8, 32)).to(torch.int8), random(*shape, seed=1).abs()
+    zero = torch.randint(-8, 8, shape, generator=torch.Generator().manual_seed(2)).to(torch.int8)
+    parts = {"m.weight": codes, "m.weight_scale": scale, "m.weight_zero_point": zero}
+    shift, factor = (
+        part.repeat_interleave(8, 1) if shape == (8, 4) else part for part in (zero.float(), scale)
+    )
+    torch.testing.assert_close(read_in_parts(source(parts), "m.weight"), (codes - shift) * factor)
 
 
 def packed(zero: torch.Tensor, **more: torch.Tensor) -> tuple[Parts, torch.Tensor, torch.Tensor]:
