@@ -8,8 +8,10 @@ import pytest
 import torch
 
 import fpcore
+from fpcore.storage.number_codes import unpack_fp4
 from fpcore.storage.scaled_numbers import (
     Doubtful,
+    Fp4,
     Scaled,
     bytes_hold,
     counts,
@@ -33,6 +35,7 @@ def infos(shapes: Shapes) -> dict[str, fpcore.TensorInfo]:
 
 def said(weight: StoredWeight) -> tuple[Any, ...]:
     """Shape and parts of a weight, and how those of a scaled one are read."""
+    assert all(type(length) is int for length in weight.shape)
     if isinstance(weight, Scaled):
         assert weight.parts[:2] == (weight.codes, weight.scale)
         more = (weight.form, weight.of_scale, weight.divides, weight.zero, weight.columns)
@@ -130,6 +133,7 @@ def test_a_row_of_numbers_has_a_scale_if_it_is_called_a_weight() -> None:
         (((8, 32), "uint8"), ((8, 2), "float32"), None),
         (((8, 32), "uint8"), ((4, 2), "uint8"), None),
         (((8, 32), "uint8"), ((2,), "uint8"), None),
+        (((32,), "uint8"), ((2,), "uint8"), "fp4"),
         (((), "uint8"), ((), "uint8"), None),
     ],
 )
@@ -148,6 +152,14 @@ PACKED: Shapes = {"m.weight_packed": ((8, 32), "uint8"), "m.weight_scale": ((8, 
         ({}, ((8, 64), "fp4", "", True)),
         ({"m.weight_packed": ((8, 48), "int8")}, ((8, 64), "fp6", "", True)),
         ({"m.weight_global_scale": ((1,), "float32")}, ((8, 64), "fp4", "m.weight_global_scale", True)),
+        (
+            {"m.weight_packed": ((3, 8, 32), "uint8"), "m.weight_scale": ((3, 8, 2), "uint8")},
+            ((3, 8, 64), "fp4", "", True),
+        ),
+        (
+            {"m.weight_packed": ((3, 8, 48), "uint8"), "m.weight_scale": ((3, 8, 2), "uint8")},
+            ((3, 8, 64), "fp6", "", True),
+        ),
         ({"m.weight_packed": ((8, 32), "int32")}, None),
         ({"m.weight_packed": ((8, 40), "uint8")}, None),
     ],
@@ -185,10 +197,10 @@ def test_weights_of_torchao(dtype: str, zero: bool, last: str, expected: bool) -
     }
     given |= {"m._weight_scale": ((8, 1), "float32"), "m.weight_scale": ((8, 1), "float32")}
     given |= {"m._weight_zero_point": ((8, 1), "int8")} if zero else {}
-    given |= {"n._weight_qdata": ((8, 4), "int8"), "n._weight_scale": ((8, 1), "float32")}
+    given |= {"n.up._weight_qdata": ((8, 4), "int8"), "n.up._weight_scale": ((8, 1), "float32")}
     found = {weight.name: said(weight) for weight in torchao_weights(infos(given))}
     told: dict[str, Any] = {
-        "n.weight": ((8, 4), ("n._weight_qdata", "n._weight_scale"), "plain", "", False, "", "")
+        "n.up.weight": ((8, 4), ("n.up._weight_qdata", "n.up._weight_scale"), "plain", "", False, "", "")
     }
     if expected:
         zeros = ("m._weight_zero_point",) if zero else ()
@@ -216,6 +228,12 @@ def test_stacks_of_gpt_oss() -> None:
     given |= {"e.up_blocks": ((3, 12, 2, 16), "uint8"), "e.up_scales": ((3, 12, 2), "uint8")}
     found = {weight.name: said(weight) for weight in mxfp4_stacks(infos(given))}
     assert found == {"e.up": ((3, 64, 12), ("e.up_blocks", "e.up_scales"))}
+
+
+def test_floats_of_4_bits_without_a_scale() -> None:
+    codes = torch.arange(32, dtype=torch.uint8).reshape(4, 8)
+    rows = Fp4("m", (4, 16), ("m",)).rows(fpcore.MemoryCheckpoint("m", "0" * 64, {}, {"m": codes}))
+    assert torch.equal(rows(1, 3), unpack_fp4(codes[1:3]))
 
 
 def scaled(shape: tuple[int, ...]) -> Scaled:
