@@ -21,8 +21,16 @@ def test_a_file_is_read_up_to_its_bound(tmp_path: Path) -> None:
         assert stream.read() == b"1234"
 
 
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting for anybody to write to a pipe: it fails here, instead of standing still."""
     os.mkfifo(tmp_path / "pipe")
+    opened, waiting = os.open, os.O_NONBLOCK
+
+    def never_waiting(path: Path, flags: int) -> int:
+        assert flags & waiting
+        return opened(path, flags)
+
+    monkeypatch.setattr(os, "open", never_waiting)
     for path in (tmp_path, tmp_path / "pipe", Path(os.devnull)):
         with pytest.raises(BadCheckpoint, match=f"{path}: not a file"):
             open_file(path)
