@@ -33,12 +33,14 @@ endif
 run: setup
 	$(BIN)/python -m benchmark run
 
-# Three at a time on two cores: many tests wait for processes that they start.
+# Types are checked beside the tests, on what these leave of two cores, and told at the end.
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
+	@mkdir -p build
+	@$(BIN)/mypy >build/types.txt 2>&1 & types=$$!; \
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"; tests=$$?; \
+	wait $$types; types=$$?; cat build/types.txt; exit $$((tests || types))
 
 test-slow: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow

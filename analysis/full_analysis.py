@@ -10,7 +10,7 @@ from typing import Final
 
 from threadpoolctl import threadpool_limits
 
-from analysis.beside import beside
+from analysis.background import in_background
 from analysis.breakdown import by_look_alike, by_method
 from analysis.claim_verdicts import claim_verdict, n_statements
 from analysis.discrimination.auc import auc, auc_with_abstentions_worst, pairs_without_look_alikes
@@ -175,7 +175,7 @@ def analyse(
     shared = workers > 1 and len(tables) > 1
     begun = in_processes(partial(_in_process, work), tables, workers) if shared else map(work, tables)
     # Sorting and looking up release the interpreter: on large tables a second core takes its share.
-    tested = beside(test)
+    tested = in_background(test)
     parts = []
     for part in begun:
         parts.append(part)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.breakdown import MethodClass, by_method
+from analysis.breakdown import MethodClass, method_bounds
 from analysis.discrimination.auc import auc
 from analysis.inference.confounding import ArchitectureAudit, architecture_detector
 from analysis.inference.permutation import PermutationTest, separation_tests
@@ -36,7 +36,7 @@ class _OnDemand:
 
     @cached_property
     def by_method(self) -> Mapping[str, MethodClass]:
-        return by_method(self.table, n_metrics=self.n_metrics)
+        return method_bounds(self.table, self.n_metrics)
 
     @cached_property
     def bounds(self) -> SeparationBounds:

@@ -179,14 +179,12 @@ def _lineages(bounds: Interval, low: ShareOfLineages, high: ShareOfLineages, lin
     values = np.sort(share.values if above else 1 - share.values)
     goal = line if above else 1 - line
     n = len(values)
+    further = [float(values.mean()) * (1 - share.kind.ends * share.kind.lost)]
     steps = math.ceil(math.log(MOST_TIMES) / math.log(GROWTH))
-    sizes = np.unique(np.ceil(n * GROWTH ** np.arange(1, steps + 1))).astype(int)
-    larger = np.full((len(sizes), int(sizes[-1])), np.nan)
-    for row, size in enumerate(sizes.tolist()):
+    for size in np.unique(np.ceil(n * GROWTH ** np.arange(1, steps + 1))).astype(int).tolist():
         own = values[(np.arange(size) * n) // size]
-        larger[row, :size] = own + (values.mean() - own.mean())
-    kept = 1 - share.kind.ends * share.kind.lost
-    further = np.full(len(sizes), float(values.mean()) * kept)
-    bound = weighted_mean_quantile(larger, further, share.mass, (1 - share.level) / 2)
-    enough = np.flatnonzero(bound > goal)
-    return int(sizes[enough[0]]) if len(enough) else -1
+        larger = own + (values.mean() - own.mean())
+        (bound,) = weighted_mean_quantile(larger[None], further, share.mass, (1 - share.level) / 2)
+        if bound > goal:
+            return int(size)
+    return -1

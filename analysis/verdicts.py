@@ -19,10 +19,11 @@ all metrics of the analysis, never on an estimate. In order, the first that appl
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol
 
 from analysis.breakdown import MethodClass
 from analysis.inference.confounding import ArchitectureAudit
@@ -41,7 +42,6 @@ NAMED: Final = 6
 """Failing methods named in a reason; the table by method has all."""
 
 
-@runtime_checkable
 class Findings(Protocol):
     """What the rule looks at."""
 
@@ -72,6 +72,9 @@ class Findings(Protocol):
     @property
     def derived_coverage(self) -> float:
         """Share of derived pairs with a score."""
+
+
+LOOKED_AT: Final = tuple(name for name, value in vars(Findings).items() if isinstance(value, property))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,8 @@ def verdict(report: Findings, level: float = 0.05) -> Verdict:
     (permutation p = 0.001). Of 2 derivation methods, 0 fail, 0 have no score, 2 are undecided, 0 hold. More
     than 90% is not established: the lower bound is 84.0%; about 25 lineages like these would suffice.
     """
-    if not isinstance(report, Findings):
+    # Found, not fetched: of what is computed on demand, the rule asks for what it needs.
+    if any(inspect.getattr_static(report, name, None) is None for name in LOOKED_AT):
         kind = type(report).__name__
         raise BadArgument(f"report must be a MetricReport, or have its attributes, not a {kind}")
     check_probability(level, "level")

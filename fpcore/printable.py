@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from unicodedata import category
 
-__all__ = ["printable", "shown"]
+__all__ = ["printable", "shortened", "shown"]
 
 NAMED: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
@@ -47,3 +47,15 @@ def shown(value: object, longest: int = 60) -> str:
         return f"a number of more than {longest} digits"
     text = printable(repr(value)) if not isinstance(value, dict | list) else f"a {type(value).__name__}"
     return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def shortened(text: str, longest: int = 600) -> str:
+    """A sentence whose middle is left out if it is too long: what is wrong stands first, what to do last.
+
+    Examples
+    --------
+    >>> shortened("unknown cell " + "x" * 5000 + "; define it under `cells`", 60)
+    'unknown cell xxxxxxxxxxxxxxxxx…xxxxx; define it under `cells`'
+    """
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,11 @@ settings.load_profile("without a clock")
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Of several test processes each has one core; what the product limits itself has tests of its own."""
+    """Of several test processes, and what they start, each has one core.
+
+    What the product limits itself has tests that state four threads to a process of their own.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"
     scipy.linalg.get_blas_funcs("gemm")  # the library is loaded: it can be limited
     torch.set_num_threads(1)
     threadpool_limits(1)

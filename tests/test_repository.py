@@ -71,6 +71,12 @@ def test_no_module_name_stands_three_times(graph: ImportGraph) -> None:
     assert {name: count for name, count in names.items() if count > 2} == {}
 
 
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    """Folders of tests are no packages: pytest imports two files of one name as the same module."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []
+
+
 def test_nothing_loose_in_benchmark() -> None:
     assert {path.name for path in (ROOT / "benchmark").glob("*.py")} == {"__init__.py", "__main__.py"}
 

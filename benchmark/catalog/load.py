@@ -51,6 +51,7 @@ from benchmark.catalog.schema import (
     SourceForm,
     StatementForm,
 )
+from fpcore.printable import shown
 
 __all__ = ["CatalogLike", "load_catalog", "parse_catalog", "shipped_catalog"]
 
@@ -224,11 +225,12 @@ def _message(found: ErrorDetails, place: Place) -> str:
     if kind == "literal_error":
         expected = str(context["expected"])
         known = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
-        return f"unknown {_last_word(place)} {given!r}{_meant(str(given), known)}; known: {', '.join(known)}"
+        meant = _meant(str(given), known)
+        return f"unknown {_last_word(place)} {shown(given)}{meant}; known: {', '.join(known)}"
     if kind == "value_error":
         return str(context["error"])
     if kind == "string_pattern_mismatch":
-        return f"{given!r} is not of the form {context['pattern']}"
+        return f"{shown(given)} is not of the form {context['pattern']}"
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
         return f"must be a mapping (field: value), not {_kind(given)}"
     text = str(found["msg"])
@@ -240,7 +242,7 @@ def _kind(value: object) -> str:
         return "empty"
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
-    return repr(value)
+    return shown(value)
 
 
 def _last_word(place: Place) -> str:

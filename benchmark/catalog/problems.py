@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmark.session.errors import UsageError
+from fpcore.printable import shortened
 
 __all__ = ["MOST_PROBLEMS", "CatalogError", "Problem"]
 
@@ -35,7 +36,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+        message = shortened(self.message)
+        return f"{place}: {shortened(self.field)}: {message}" if self.field else f"{place}: {message}"
 
 
 class CatalogError(UsageError):

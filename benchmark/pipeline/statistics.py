@@ -18,7 +18,7 @@ import pandas as pd
 
 import analysis
 import fpcore
-from analysis.beside import beside
+from analysis.background import in_background
 from analysis.processes import in_processes
 from benchmark import catalog as catalogs, results, zoo
 from benchmark.catalog import Catalog
@@ -73,7 +73,7 @@ def complete_results(
 
     def completed() -> Results:
         # Other processes analyse the scores meanwhile.
-        facts = beside(partial(CatalogKnowledge.of, catalog, forgeries, notes))
+        facts = in_background(partial(CatalogKnowledge.of, catalog, forgeries, notes))
         summary = results_of(scores, known, seed=seed, cache=cache, focus=focus, workers=workers, told=told)
         return with_catalog_facts(summary, scores, facts.result(), workers)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from itertools import count
 from pkgutil import iter_modules
 
 from fpcore.anatomy import tables
@@ -22,7 +23,7 @@ from fpcore.storage.beside import DRAFT_HEADS, TOWERS
 from fpcore.storage.dequantised import dequantised_tensors
 from fpcore.storage.tensor_source import TensorSource, integer
 
-__all__ = ["all_tables", "known_model_types", "read_by_table"]
+__all__ = ["all_tables", "first_missing", "known_model_types", "read_by_table"]
 
 # Buffers that some versions of transformers saved.
 NOT_WEIGHTS = (
@@ -106,8 +107,12 @@ class RoleReader:
                     )
                 found[role] = RoleView(role, name, view.shape(info.shape), view, self.checkpoint)
         if not any(role.startswith("layers.") for role in found):
-            first = next((name for name in self.aside if self.aside[name].startswith("not known")), "")
-            raise self.unknown(first)
+            unknown = next((name for name, what in self.aside.items() if what.startswith("not known")), None)
+            if unknown is not None:
+                raise self.unknown(unknown)
+            raise BadCheckpoint(
+                f"{self.checkpoint.name}: there are no tensors of layers; part of the weights is missing"
+            )
         return found
 
     def bare(self, name: str) -> str:
@@ -203,6 +208,11 @@ def layers_of(views: Iterable[str]) -> set[int]:
     return {int(role.split(".")[1]) for role in views if role.startswith("layers.")}
 
 
+def first_missing(layers: Container[int]) -> int:
+    """The first number that is no layer's."""
+    return next(number for number in count() if number not in layers)
+
+
 def check_layers(
     checkpoint: TensorSource, views: Mapping[str, RoleView], depth: int, *, mixed: bool = False
 ) -> None:
@@ -211,19 +221,21 @@ def check_layers(
     A layer without any attention is one of another kind; a layer with a part of it is damaged. With `mixed`
     a norm alone is not a part.
     """
-    attention: dict[int, set[str]] = {layer: set() for layer in range(depth)}
     numbers = layers_of(views)
+    # Not counted to the end: a name may claim any number.
+    missing = first_missing(numbers)
+    if missing < depth:
+        raise BadCheckpoint(
+            f"{checkpoint.name}: there are tensors of layer {depth - 1} but none of layer {missing}; "
+            "part of the weights is missing"
+        )
+    attention: dict[int, set[str]] = {layer: set() for layer in range(depth)}
     for role in views:
         words = role.split(".")
         if words[0] == "layers" and words[2] == "attention" and words[3] != "relative_bias":
             attention[int(words[1])].add(".".join(words[3:]))
     common: set[str] = set().union(*attention.values())
     for layer, parts in attention.items():
-        if layer not in numbers:
-            raise BadCheckpoint(
-                f"{checkpoint.name}: there are tensors of layer {depth - 1} but none of layer {layer}; "
-                "part of the weights is missing"
-            )
         bare = mixed and all(part.startswith("norm.") for part in parts)
         if bare or missing_on_purpose(common - parts, parts):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -26,7 +26,11 @@ __all__ = [
     "TensorLayout",
     "View",
     "Whole",
+    "experts_of",
 ]
+
+MOST_EXPERTS: Final = 1 << 14
+"""Of one layer; the most that are known are 2,048."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +231,13 @@ class GateUp(TensorLayout):
         yield self.up, View(start=half, stop=2 * half)
 
 
+def experts_of(stored: tuple[int, ...], what: str) -> range:
+    """The numbers of the experts of a stack; a stack of empty ones could claim any number."""
+    if stored[0] > MOST_EXPERTS:
+        raise BadCheckpoint(f"{what} holds {stored[0]:,} experts; the limit is {MOST_EXPERTS:,}")
+    return range(stored[0])
+
+
 @dataclass(frozen=True)
 class ExpertStack(TensorLayout):
     """All experts of a layer in one tensor of three axes; the roles of one expert are those of `each`."""
@@ -239,7 +250,7 @@ class ExpertStack(TensorLayout):
         turned = sizes.turned_experts
         one = stored[:0:-1] if turned else stored[1:]
         for role, view in self.each.views(one, sizes):
-            for expert in range(stored[0]):
+            for expert in experts_of(stored, "it"):
                 yield role.replace("{expert}", str(expert)), replace(view, expert=expert, transpose=turned)
 
 

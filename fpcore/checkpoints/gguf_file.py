@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpcore.anatomy import Architecture, Roles
+from fpcore.anatomy.by_table import first_missing
+from fpcore.anatomy.tensor_layouts import experts_of
 from fpcore.checkpoints.base import Checkpoint, one_line
 from fpcore.checkpoints.content import file_digest
 from fpcore.checkpoints.gguf_architectures import ARCHITECTURES, NOT_READ, Known
@@ -169,6 +171,12 @@ class GgufCheckpoint(Checkpoint):
         """Layers of the language model."""
         layers = {int(match[1]) for name in self.files.tensors if (match := LAYER_OF.match(name))}
         depth, stated = 1 + max(layers - self._drafts), self.value("block_count")
+        missing = first_missing(layers)
+        if missing < depth:
+            raise BadCheckpoint(
+                f"{self._file}: there are tensors of layer {depth - 1} but none of layer {missing}; "
+                "part of the weights is missing"
+            )
         if isinstance(stated, int) and not depth <= stated <= depth + len(self._drafts):
             raise BadCheckpoint(
                 f"{self._file}: block_count is {stated} in its metadata, but it has tensors of {depth} "
@@ -262,9 +270,8 @@ class GgufCheckpoint(Checkpoint):
                 hub = f"model.layers.{layer}.{names[part]}.{kind}"
                 if "#" in hub:
                     one = TensorInfo(info.shape[1:], info.dtype)
-                    found += [
-                        (hub.replace("#", str(e)), Place(tensor.name, one, e)) for e in range(info.shape[0])
-                    ]
+                    experts = experts_of(info.shape, f"{self._file}: {tensor.name}")
+                    found += [(hub.replace("#", str(e)), Place(tensor.name, one, e)) for e in experts]
                     continue
                 if part == "ffn_gate_inp_shexp" and len(info.shape) == 1:
                     info = TensorInfo((1, *info.shape), info.dtype)

@@ -21,9 +21,9 @@ LONGEST: Final = 1 << 28  # bytes of one string
 class Header:
     """Reads numbers and strings of a stream in the byte order of the file."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, order: str) -> None:
         self.stream = stream
-        self.order = "<"
+        self.order = order
         self.elements = 0
 
     def take(self, count: int) -> bytes:
@@ -90,12 +90,11 @@ def read_gguf_header(stream: BinaryIO) -> int:
     The format is that of the GGUF specification of ggml (versions 2 and 3): magic, version, number of tensors
     and of entries; entries of key, kind and value; tensors of name, lengths of axes, encoding and offset.
     """
-    header = Header(stream)
-    if header.take(4) != MAGIC:
+    if stream.read(4) != MAGIC:
         raise ValueError("not a GGUF file")
-    version = header.take(4)
+    version = int.from_bytes(stream.read(4), "little")
     # Versions are small: the low half is empty only in the other byte order.
-    header.order = ">" if struct.unpack("<I", version)[0] & 0xFFFF == 0 else "<"
+    header = Header(stream, "<" if version & 0xFFFF else ">")
     tensors, entries = header.count(), header.count()
     for _ in range(entries):
         header.take(header.count(LONGEST))

@@ -140,7 +140,7 @@ def open_files(path: Path) -> GgufFiles:
     files: dict[str, Path] = {}
     for file, reader in zip(paths, readers, strict=True):
         size, reached = file.stat().st_size, 0
-        for tensor in sorted(reader.tensors, key=lambda tensor: int(tensor.data_offset)):
+        for tensor in sorted(reader.tensors, key=lambda one: (int(one.data_offset), int(one.n_bytes))):
             if int(tensor.data_offset) < reached:
                 raise BadCheckpoint(f"{file}: tensor {tensor.name} starts inside another; fetch it again")
             reached = int(tensor.data_offset) + int(tensor.n_bytes)
@@ -155,7 +155,7 @@ def open_files(path: Path) -> GgufFiles:
 def parts_of(path: Path) -> list[Path]:
     """All parts of the model that a file is a part of, in order."""
     match = SPLIT.search(path.name)
-    if match is None:
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
         return [path]
     stem, total = path.name[: match.start()], int(match[2])
     parts = [path.with_name(f"{stem}-{number:05d}-of-{total:05d}.gguf") for number in range(1, total + 1)]
@@ -222,7 +222,7 @@ def decoded(tensor: FileTensor, index: int | None, *, swapped: bool) -> NDArray[
     name = tensor.tensor_type.name
     data = tensor.data if index is None else tensor.data[index]
     if name in FLOATS:
-        return np.array(data).astype(FLOATS[name], copy=False)
+        return np.array(data, FLOATS[name])
     if swapped and name not in HALVES and name not in BYTES_ONLY:
         raise UnreadableTensor(
             f"its encoding {name} is not supported in the other byte order; convert the file"
@@ -272,21 +272,21 @@ def turner(
     size = GGML_QUANT_SIZES[GGMLQuantizationType[name]][1]
     blocks = np.array(data).view(np.uint8).reshape(-1, size)[:SAMPLE]
     place = HALVES[name][0]
-    half = np.ascontiguousarray(blocks[:, place : place + 2]).view(np.uint16).reshape(-1)
-    shift = 7 if name == "BF16" else 10
-    width = (1 << (15 - shift)) - 1
-
-    def scatter(numbers: NDArray[np.uint16]) -> float:
-        exponents = (numbers[numbers != 0] >> shift) & width
-        return float(exponents.std()) if len(exponents) else 0.0
-
-    if scatter(half) <= scatter(half.byteswap()):
+    half = np.ascontiguousarray(blocks[:, place : place + 2]).view(np.uint16)
+    fraction = 7 if name == "BF16" else 10
+    if scatter(half, fraction) <= scatter(half.byteswap(), fraction):
         return None
 
     def turned(rows: NDArray[np.generic]) -> NDArray[np.generic]:
         copy = np.array(rows).view(np.uint8).reshape(-1, size)
         for first in HALVES[name]:
             copy[:, [first, first + 1]] = copy[:, [first + 1, first]]
-        return copy.reshape(rows.shape)
+        return copy
 
     return turned
+
+
+def scatter(numbers: NDArray[np.uint16], fraction: int) -> float:
+    """Standard deviation of the exponents of floats other than 0, of so many bits of fraction."""
+    exponents = (numbers[numbers != 0] & 0x7FFF) >> fraction
+    return float(exponents.std()) if len(exponents) else 0.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from fpcore.anatomy.roles import RoleView
-from fpcore.anatomy.tensor_layouts import View
+from fpcore.anatomy.tensor_layouts import View, experts_of
 from fpcore.checkpoints.gguf_shape import GgufShape
 from fpcore.errors import BadCheckpoint
 from fpcore.storage.tensor_source import TensorSource
@@ -143,8 +143,7 @@ class LayerReader:
     def read(self) -> Iterator[tuple[str, str, View]]:
         """Role within the layer, name and view of every tensor."""
         for name, part in self.names.items():
-            kind = name.rpartition(".")[2]
-            kind = kind if kind in {"weight", "bias"} else "weight"
+            kind = "bias" if name.endswith(".bias") else "weight"
             if part == "exp_probs_b":
                 yield "feed_forward.router.correction_bias", name, View()
                 continue
@@ -175,10 +174,10 @@ class LayerReader:
             yield "attention.key", View(groups=self.heads, start=0, stop=key)
             yield "attention.value", View(groups=self.heads, start=key, stop=stored[0] // self.heads)
         elif part in EXPERTS:
-            for expert in range(stored[0]):
+            for expert in experts_of(stored, f"{self.where}: {part}"):
                 yield f"feed_forward.experts.{expert}.{EXPERTS[part]}", View(expert=expert)
         elif part == "ffn_gate_up_exps":
-            for expert in range(stored[0]):
+            for expert in experts_of(stored, f"{self.where}: {part}"):
                 for role, view in gate_up(f"feed_forward.experts.{expert}", stored[1]):
                     yield role, replace(view, expert=expert)
         elif one is not None:

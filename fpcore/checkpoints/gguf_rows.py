@@ -78,7 +78,7 @@ class Tiled(RowOrder):
     def restored(self, values: Values) -> Values:
         """One head of every key in turn."""
         turned = np.moveaxis(values, self.axis, 0)
-        each = turned.reshape(self.kv_heads, self.heads // self.kv_heads, -1, *turned.shape[1:])
+        each = turned.reshape(self.kv_heads, self.heads // self.kv_heads, -1)
         return np.moveaxis(each.swapaxes(0, 1).reshape(turned.shape), 0, self.axis)
 
 

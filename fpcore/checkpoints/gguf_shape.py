@@ -86,7 +86,7 @@ def architecture_of(
     tied: bool,
 ) -> Architecture:
     """The shape that the tensors show, with the heads that the metadata states."""
-    experts = max((len(roles.experts(layer, "up")) for layer in range(roles.depth)), default=0)
+    experts = max(len(roles.experts(layer, "up")) for layer in range(roles.depth))
     part = ".feed_forward.experts.0.up.weight" if experts else ".feed_forward.up.weight"
     inner = [view.shape[0] for role, view in roles.items() if role.endswith(part)]
     biases = ("query.bias", "key.bias", "value.bias")

@@ -59,7 +59,7 @@ class LocalCheckpoint(Checkpoint):
         self.name = name or (given.resolve().name if given.is_dir() else given.stem)
         found = find_weights(given)
         self._files = found.files
-        self.unread_files = found.unread if given.is_dir() else ()
+        self.unread_files = found.unread
         self._tokenizer = Path(tokenizer) if tokenizer is not None else self._folder / "tokenizer.json"
         self._where: dict[str, list[Path]] = {}
         self._tensors: dict[str, TensorInfo] = {}

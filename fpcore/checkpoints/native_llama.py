@@ -40,6 +40,7 @@ LAYER: Final = {
 NAME: Final = re.compile(r"^layers\.(?P<layer>\d+)\.(?P<part>[\w.]+)\.(?P<kind>weight|bias)$")
 EXPERT: Final = re.compile(r"^feed_forward\.experts\.(\d+)\.(w[123])$")
 ROTARY: Final = {"attention.wq": "num_attention_heads", "attention.wk": "num_key_value_heads"}
+FREQUENCIES: Final = re.compile(r"^(layers\.\d+\.attention\.inner_attention\.)?rope\.freqs$")  # no weights
 COLUMNS: Final = ("attention.wo", "feed_forward.w2")  # what devices share along the inputs
 
 
@@ -77,7 +78,7 @@ def known(name: str) -> bool:
     """Whether the name of a layer's tensor is one of the first Llamas or Mistrals."""
     match = NAME.match(name)
     part = match["part"] if match else ""
-    return part in LAYER or EXPERT.match(part) is not None or part == "attention.inner_attention.rope.freqs"
+    return part in LAYER or EXPERT.match(part) is not None or FREQUENCIES.match(name) is not None
 
 
 def native_places(tensors: Mapping[str, TensorInfo], config: Config) -> dict[str, NativePlace]:
@@ -85,7 +86,7 @@ def native_places(tensors: Mapping[str, TensorInfo], config: Config) -> dict[str
     found: dict[str, NativePlace] = {}
     width = integer(config, "hidden_size")
     for name, info in tensors.items():
-        if name == "rope.freqs":
+        if FREQUENCIES.match(name):
             continue
         match = NAME.match(name)
         part = match["part"] if match else ""
@@ -111,7 +112,7 @@ def renamed(part: str) -> str:
 def transformers_order(tensor: torch.Tensor, heads: int) -> torch.Tensor:
     """Rows of each head from rotary pairs (0, 1), (2, 3), … to halves: all firsts, then all seconds."""
     shape = tensor.shape
-    if not heads or shape[0] % (2 * heads):
+    if heads < 1 or shape[0] % (2 * heads):
         raise BadCheckpoint(f"{shape[0]} rows are not {heads} heads of an even width")
     return tensor.reshape(heads, -1, 2, *shape[1:]).transpose(1, 2).reshape(shape)
 

@@ -28,7 +28,7 @@ LOCAL_HEADER: Final = b"PK\x03\x04"
 
 # Names under which training tools keep a model's tensors, in order of preference.
 KEYS: Final = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params", "generator")
-DEEPEST: Final = 8  # mappings within mappings
+DEEPEST: Final = 16  # mappings, or modules, within one another
 LONGEST_NAME: Final = 10_000  # characters
 LARGEST_PICKLE: Final = 1 << 28  # bytes
 MOST_ENTRIES: Final = 1_000_000  # of all mappings, each counted as often as it is held
@@ -113,7 +113,7 @@ class TorchFile:
         if lying.fault:
             return None
         key, info = lying.storage.key, lying.info
-        width, place = self.widths.get(key, 0), self.places.get(key)
+        width, place = self.widths[key], self.places.get(key)
         steps = [math.prod(info.shape[axis + 1 :]) for axis in range(len(info.shape))]
         in_rows = all(
             n == 1 or step == own for n, step, own in zip(info.shape, lying.stride, steps, strict=True)
@@ -137,7 +137,7 @@ class TorchFile:
             raise ValueError(f"its storage {lying.storage.key} is not in the file")
         key = lying.storage.key
         with self.path.open("rb") as stream:
-            begin, end = self.places[key].bounds(stream, self.widths.get(key, 1))
+            begin, end = self.places[key].bounds(stream, self.widths[key])
         dtype: torch.dtype = getattr(torch, lying.info.dtype)
         if not lying.info.size:
             return torch.empty(lying.info.shape, dtype=dtype)
@@ -151,7 +151,7 @@ class TorchFile:
         values = flat.view(dtype)
         first = lying.storage.start + lying.offset
         last = first + sum(step * (n - 1) for step, n in zip(lying.stride, lying.info.shape, strict=True))
-        if first < 0 or last >= len(values) or min(lying.stride, default=0) < 0:
+        if first < 0 or last >= len(values):
             raise ValueError(f"it reaches beyond the {len(values)} elements of its storage")
         # as_strided counts from the beginning of the mapped file.
         return values.as_strided(lying.info.shape, lying.stride, values.storage_offset() + first)
@@ -211,7 +211,8 @@ def read_zip(stream: BinaryIO) -> Described:
         content = io.BytesIO(archive.read(pickles[0]))
         main = TensorsOnly(content)
         held = load_bounded(main, content)
-        order = archive.read(f"{root}byteorder") if f"{root}byteorder" in archive.namelist() else b"little"
+        order = f"{root}byteorder"
+        big_endian = order in archive.namelist() and archive.read(order).strip() == b"big"
         starts = sorted([*(member.header_offset for member in archive.infolist()), archive.start_dir])
         places: dict[str, Place] = {}
         for member in archive.infolist():
@@ -222,7 +223,7 @@ def read_zip(stream: BinaryIO) -> Described:
                 end = starts[bisect_right(starts, begin)]
                 key = member.filename.removeprefix(f"{root}data/")
                 places[key] = Place(begin, end, member.file_size, "zip")
-    return Described(held, places, main.widths, order.strip() == b"big")
+    return Described(held, places, main.widths, big_endian)
 
 
 def read_legacy(stream: BinaryIO) -> Described:
@@ -251,7 +252,7 @@ def read_legacy(stream: BinaryIO) -> Described:
 
 def named_tensors(held: object) -> dict[str, LyingTensor]:
     """The model's tensors among what a file holds: its own, or those under a name that tools use."""
-    own = dict(flat(held, deep=isinstance(held, Inert)))
+    own = dict(flat(held, deep=False))
     if not isinstance(held, Mapping):
         return own
     for key in KEYS:
@@ -272,7 +273,7 @@ def flat(
     walked = [0] if walked is None else walked
     if isinstance(held, Inert) and isinstance(held.state, Mapping):
         for part in ("_parameters", "_buffers", "_modules"):
-            yield from flat(held.state.get(part), prefix, depth + 1, walked=walked)
+            yield from flat(held.state.get(part), prefix, depth, walked=walked)
     if not isinstance(held, Mapping) or depth > DEEPEST:
         return
     for key, value in held.items():

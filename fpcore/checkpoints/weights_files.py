@@ -107,10 +107,9 @@ def one_set(path: Path, found: list[Path]) -> list[Path]:
         match = SHARD.search(file.name)
         key = (file.name[: match.start()], match[2]) if match else (file.name, "")
         sets.setdefault(key, []).append(file)
-    names = {key: key[0].partition(".")[0] if not key[1] else key[0] for key in sets}
-    ordered = [key for key in sets if key[0] in {"model", "pytorch_model"}]
-    ordered = ordered or [key for key, name in names.items() if name in {"model", "pytorch_model"}]
-    candidates = ordered or list(sets)
+    own = [key for key in sets if key[0] in {"model", "pytorch_model"}]
+    own = own or [key for key in sets if key[0].partition(".")[0] in {"model", "pytorch_model"}]
+    candidates = own or list(sets)
     if len(candidates) > 1:
         listed = ", ".join(sorted(name for name, _ in candidates)[:3])
         raise BadCheckpoint(
@@ -183,10 +182,10 @@ def parse_index(content: bytes, where: str) -> dict[str, list[str]]:
         raise BadCheckpoint(f"{where}: lists {len(listed):,} shards; the limit is {MOST_SHARDS:,}")
     found: dict[str, list[str]] = {}
     for shard, names in listed.items():
-        parts = PurePosixPath(shard.replace("\\", "/")).parts
-        if not parts or ".." in parts or PurePosixPath(shard).is_absolute() or ":" in parts[0]:
+        path = PurePosixPath(shard.replace("\\", "/"))
+        if not path.parts or ".." in path.parts or path.is_absolute() or ":" in path.parts[0]:
             raise BadCheckpoint(
                 f"{where}: shard {shown(shard)} of tensor {names[0]} is outside the directory"
             )
-        found.setdefault(str(PurePosixPath(*parts)), []).extend(names)
+        found.setdefault(str(path), []).extend(names)
     return found

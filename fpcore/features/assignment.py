@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -69,5 +70,13 @@ def matched(a: Array, b: Array) -> Index:
 
 
 def sampled(count: int) -> Index:
-    """Places of the units that are matched: all, or `MOST_UNITS` evenly spaced ones."""
-    return np.linspace(0, count - 1, min(count, MOST_UNITS)).round().astype(np.int64)
+    """Places of the units that are matched: all, or `MOST_UNITS` evenly spaced ones; not to be written to."""
+    return evenly_spaced(count, MOST_UNITS)
+
+
+@lru_cache(maxsize=64)
+def evenly_spaced(count: int, most: int) -> Index:
+    """So many places among `count`, or all if there are fewer."""
+    places = np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+    places.flags.writeable = False  # all that ask share it
+    return places

@@ -10,13 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpcore.errors import require
+from fpcore.features.float32_range import of_order_one
 
-__all__ = ["SignedKernel", "cka", "debiased_cka", "factor", "signed_cka", "unbiased_cka"]
+__all__ = [
+    "SignedKernel",
+    "cka",
+    "debiased_cka",
+    "debiased_size",
+    "factor",
+    "signed_cka",
+    "size",
+    "unbiased_cka",
+]
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating]
 
 FEWEST: Final = 4  # of an unbiased HSIC
+
+SAME: Final = "the states of a layer are the same for all prompts, so their CKA is undefined"
 
 
 def factor(states: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -31,20 +43,35 @@ def factor(states: NDArray[np.floating]) -> NDArray[np.float32]:
     return kept
 
 
-def cka(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Linear CKA of centred states, (n, ·) each."""
+def cka(a: Floats, b: Floats, own: tuple[float, float] | None = None) -> float:
+    """Linear CKA of centred states, (n, ·) each; `own` are the `size` of both, where they are known."""
+    first, second = own or (size(a), size(b))
+    require(first * second > 0.0, SAME)
     x, y = (np.asarray(each, dtype=np.float64) for each in (a, b))
-    own = np.square(x.T @ x).sum() * np.square(y.T @ y).sum()
-    require(own > 0.0, "the states of a layer are the same for all prompts, so their CKA is undefined")
-    return float(np.square(x.T @ y).sum() / math.sqrt(own))
+    return float(np.square(x.T @ y).sum() / math.sqrt(first * second))
 
 
-def debiased_cka(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Linear CKA of centred states with the unbiased HSIC (Song et al. 2012), (n, ·) each."""
+def size(states: Floats) -> float:
+    """Squared length of the linear kernel of centred states."""
+    x = np.asarray(states, dtype=np.float64)
+    return float(np.square(x.T @ x).sum())
+
+
+def debiased_cka(a: Floats, b: Floats, own: tuple[float, float] | None = None) -> float:
+    """Linear CKA of centred states with the unbiased HSIC (Song et al. 2012), (n, ·) each.
+
+    `own` are the `debiased_size` of both, where they are known.
+    """
+    first, second = own or (debiased_size(a), debiased_size(b))
+    require(first * second > 0.0, SAME)
     x, y = (np.asarray(each, dtype=np.float64) for each in (a, b))
-    own = unbiased_hsic(x, x) * unbiased_hsic(y, y)
-    require(own > 0.0, "the states of a layer are the same for all prompts, so their CKA is undefined")
-    return unbiased_hsic(x, y) / math.sqrt(own)
+    return unbiased_hsic(x, y) / math.sqrt(first * second)
+
+
+def debiased_size(states: Floats) -> float:
+    """The unbiased HSIC of centred states and themselves, times n (n - 3)."""
+    x = np.asarray(states, dtype=np.float64)
+    return unbiased_hsic(x, x)
 
 
 def unbiased_hsic(x: Array, y: Array) -> float:
@@ -87,8 +114,9 @@ class SignedKernel:
 
     @classmethod
     def of(cls, x: Floats, signs: Floats) -> SignedKernel:
-        """That of the columns of `x`, (outputs, n); n is at least 4."""
+        """That of the columns of `x`, (outputs, n); n is at least 4. No scale of them changes a CKA."""
         require(x.shape[1] >= FEWEST, f"{x.shape[1]} dimensions; an unbiased HSIC needs at least {FEWEST}")
+        x = of_order_one(x)
         values = x.T @ x
         np.fill_diagonal(values, 0.0)
         signed_sums: Array = (signs * (values @ signs)).astype(np.float64)

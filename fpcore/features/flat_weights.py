@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from fpcore.anatomy import RoleView
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint, NotComparable
+from fpcore.features.float32_range import power_beyond
 
 __all__ = [
     "BLOCK",
     "NOTHING_MATCHES",
+    "FlatMatrix",
     "FlatWeights",
     "Segment",
     "cosine_of",
@@ -42,6 +44,25 @@ Segment = tuple[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
+class FlatMatrix:
+    """The entries of a weight matrix.
+
+    Attributes
+    ----------
+    values : ndarray of float32, (blocks, BLOCK)
+        Divided by 2 to the power.
+    power : int
+        0 unless float32 cannot hold the squares of what is stored.
+    square : float
+        Sum of squares of what is stored.
+    """
+
+    values: Blocks
+    power: int
+    square: float
+
+
+@dataclass(frozen=True)
 class FlatWeights:
     """The weight matrices of a model laid end to end.
 
@@ -52,14 +73,17 @@ class FlatWeights:
     ends : ndarray of int
         The block before which each segment ends.
     values : ndarray of float32, (blocks, BLOCK)
-        All segments.
+        All segments, each divided by 2 to its power.
+    powers : tuple of int
+        Of each segment: 0 unless float32 cannot hold the squares of what is stored.
     squares : tuple of float
-        Sum of squares of each segment.
+        Sum of squares of each segment as it is stored.
     """
 
     layout: tuple[Segment, ...]
     ends: NDArray[np.int64]
     values: Blocks
+    powers: tuple[int, ...]
     squares: tuple[float, ...]
 
     @property
@@ -67,9 +91,12 @@ class FlatWeights:
         """Memory that the values take."""
         return self.values.nbytes
 
-    def span(self, index: int) -> slice:
-        """Where segment `index` lies."""
-        return slice(int(self.ends[index - 1]) if index else 0, int(self.ends[index]))
+    def matrices(self) -> Iterator[FlatMatrix]:
+        """Each segment."""
+        start = 0
+        for end, power, square in zip(self.ends.tolist(), self.powers, self.squares, strict=True):
+            yield FlatMatrix(self.values[start:end], power, square)
+            start = end
 
 
 def flat_weights(model: Checkpoint) -> FlatWeights | None:
@@ -107,13 +134,15 @@ def blocks_of(size: int) -> int:
     return -(-size // BLOCK)
 
 
-def read_flat(view: RoleView) -> Blocks:
+def read_flat(view: RoleView) -> FlatMatrix:
     """One role's entries."""
-    values = np.zeros(blocks_of(view.size) * BLOCK, dtype=np.float32)
-    values[: view.size] = view.read().float().reshape(-1).numpy()
-    if not np.isfinite(values).all():
+    stored = np.zeros(blocks_of(view.size) * BLOCK, dtype=np.float32)
+    stored[: view.size] = view.read().float().reshape(-1).numpy()
+    if not np.isfinite(stored).all():
         raise BadCheckpoint(f"{view.checkpoint.name}: tensor {view.source} holds NaN or infinite values")
-    return values.reshape(-1, BLOCK)
+    power = power_beyond(stored)
+    values = (np.ldexp(stored, -power) if power else stored).reshape(-1, BLOCK)
+    return FlatMatrix(values, power, math.ldexp(dot(values, values), 2 * power))
 
 
 def flatten(model: Checkpoint) -> FlatWeights:
@@ -121,12 +150,14 @@ def flatten(model: Checkpoint) -> FlatWeights:
     views = segments(model)
     ends = np.cumsum([blocks_of(view.size) for view in views.values()], dtype=np.int64)
     values = np.empty((int(ends[-1]) if len(ends) else 0, BLOCK), dtype=np.float32)
-    squares, start = [], 0
-    for view, end in zip(views.values(), ends, strict=True):
-        values[start:end] = read_flat(view)
-        squares.append(dot(values[start:end], values[start:end]))
-        start = int(end)
-    return FlatWeights(tuple(views), ends, values, tuple(squares))
+    powers, squares, start = [], [], 0
+    for view, end in zip(views.values(), ends.tolist(), strict=True):
+        read = read_flat(view)
+        values[start:end] = read.values
+        powers.append(read.power)
+        squares.append(read.square)
+        start = end
+    return FlatWeights(tuple(views), ends, values, tuple(powers), tuple(squares))
 
 
 def running_sum(totals: NDArray[np.float64], terms: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -161,10 +192,11 @@ def matched_cosine(a: Checkpoint, b: Checkpoint) -> float:
         No weight matrix has the same role and shape in both, or what matches is all zero.
     """
     product, squares_a, squares_b = 0.0, [], []
-    for x, y, square_x, square_y in shared(a, b):
-        product = dot(x, y, product)
-        squares_a.append(square_x)
-        squares_b.append(square_y)
+    for x, y in shared(a, b):
+        power = x.power + y.power
+        product = math.ldexp(dot(x.values, y.values, math.ldexp(product, -power)), power)
+        squares_a.append(x.square)
+        squares_b.append(y.square)
     square_a, square_b = math.fsum(squares_a), math.fsum(squares_b)
     if square_a <= 0.0 or square_b <= 0.0:
         raise NotComparable(NOTHING_MATCHES)
@@ -180,38 +212,40 @@ def matched_distance(a: Checkpoint, b: Checkpoint) -> float:
         No weight matrix that is not zero has the same role and shape in both.
     """
     distances = [
-        relative_distance(dot(x - y, x - y), square_x, square_y)
-        for x, y, square_x, square_y in shared(a, b)
-        if square_x > 0.0 and square_y > 0.0
+        relative_distance(squared_distance(x, y), x.square, y.square)
+        for x, y in shared(a, b)
+        if x.square > 0.0 and y.square > 0.0
     ]
     if not distances:
         raise NotComparable(NOTHING_MATCHES)
     return math.fsum(distances) / len(distances)
 
 
-def shared(a: Checkpoint, b: Checkpoint) -> Iterator[tuple[Blocks, Blocks, float, float]]:
-    """Entries and sums of squares of the weight matrices that have the same role and shape in both.
+def squared_distance(x: FlatMatrix, y: FlatMatrix) -> float:
+    """Sum of squares of the difference of what is stored."""
+    power = max(x.power, y.power)
+    left, right = (
+        each.values if each.power == power else np.ldexp(each.values, each.power - power) for each in (x, y)
+    )
+    difference = left - right
+    return math.ldexp(dot(difference, difference), 2 * power)
+
+
+def shared(a: Checkpoint, b: Checkpoint) -> Iterator[tuple[FlatMatrix, FlatMatrix]]:
+    """The weight matrices that have the same role and shape in both.
 
     Nothing else is read: what two models do not share does not decide how they compare.
     """
     if segments(a).keys() == segments(b).keys():
         left, right = flat_weights(a), flat_weights(b)
         if left is not None and right is not None:
-            return aligned(left, right)
+            return zip(left.matrices(), right.matrices(), strict=True)
     return read_pairs(a, b)
 
 
-def aligned(a: FlatWeights, b: FlatWeights) -> Iterator[tuple[Blocks, Blocks, float, float]]:
-    """The same for models of one layout that are held."""
-    for index, (square_a, square_b) in enumerate(zip(a.squares, b.squares, strict=True)):
-        span = a.span(index)
-        yield a.values[span], b.values[span], square_a, square_b
-
-
-def read_pairs(a: Checkpoint, b: Checkpoint) -> Iterator[tuple[Blocks, Blocks, float, float]]:
+def read_pairs(a: Checkpoint, b: Checkpoint) -> Iterator[tuple[FlatMatrix, FlatMatrix]]:
     """The same for others, such as those too large to be held: tensor by tensor."""
     others = segments(b)
     for segment, view in segments(a).items():
         if segment in others:
-            left, right = read_flat(view), read_flat(others[segment])
-            yield left, right, dot(left, left), dot(right, right)
+            yield read_flat(view), read_flat(others[segment])

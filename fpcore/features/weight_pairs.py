@@ -20,6 +20,7 @@ from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import BadCheckpoint, NotComparable
 from fpcore.features.curve_pairs import Pairs
 from fpcore.features.flat_weights import BLOCK, Segment, cosine_of, relative_distance, running_sum, segments
+from fpcore.features.float32_range import LARGEST, LEAST
 
 if TYPE_CHECKING:
     import torch
@@ -52,14 +53,15 @@ def cosines(models: Sequence[Checkpoint], pairs: Pairs) -> Array:
     Returns
     -------
     ndarray, (n,)
-        NaN where nothing matches, or a model cannot be read.
+        NaN where a pair is to be looked at alone: nothing matches, a model cannot be read, or float32 may
+        not hold the squares of its weights.
     """
     products = np.zeros(len(pairs))
     squares: dict[int, dict[Segment, float]] = defaultdict(dict)
     walk = Walk(models, pairs)
     for group in walk.groups():
         own = np.zeros(len(group.members))
-        with np.errstate(invalid="ignore"):  # what is not finite has no score
+        with np.errstate(invalid="ignore", over="ignore"):  # no score comes of it
             for entries in walk.entries(group):
                 own = running_sum(own, np.vecdot(entries, entries))
                 for run in group.runs:
@@ -87,7 +89,7 @@ def distances(models: Sequence[Checkpoint], pairs: Pairs) -> Array:
     for group in walk.groups():
         own = np.zeros(len(group.members))
         apart = [np.zeros(len(run.places)) for run in group.runs]
-        with np.errstate(invalid="ignore"):  # what is not finite has no score
+        with np.errstate(invalid="ignore", over="ignore"):  # no score comes of it
             for entries in walk.entries(group):
                 own = running_sum(own, np.vecdot(entries, entries))
                 for number, run in enumerate(group.runs):
@@ -215,11 +217,23 @@ class Walk:
             return None
 
     def readable(self, group: Group, squares: Array) -> list[float]:
-        """Sums of squares of a matrix in all its models; NaN where it cannot be read or is not finite."""
+        """Sums of squares of a matrix in all its models; NaN where each pair is to be looked at alone.
+
+        That is where a matrix cannot be read or is not finite, and where float32 may not hold its squares.
+        """
+        least = math.ldexp(math.prod(group.segment[1]), 2 * LEAST)
+        largest = math.ldexp(1.0, 2 * LARGEST)
         return [
-            math.nan if (member, group.segment) in self.unread or not math.isfinite(square) else square
+            square
+            if (member, group.segment) not in self.unread
+            and (least < square < largest or (square == 0.0 and self.is_zero(member, group.segment)))
+            else math.nan
             for member, square in zip(group.members, squares.tolist(), strict=True)
         ]
+
+    def is_zero(self, model: int, segment: Segment) -> bool:
+        """Whether all entries of a matrix that was read are: the sum of very small squares is 0 as well."""
+        return not bool(segments(self.models[model])[segment].read().any())
 
 
 def made_bytes(view: RoleView) -> int:

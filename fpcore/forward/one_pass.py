@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Final
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.forward.batches import Batch, filled_up, of_one_length
 from fpcore.forward.capture import Captured, capturing
 from fpcore.forward.causal_model import CausalModel, Output, load_model
 from fpcore.forward.prompts import tokenised
@@ -25,12 +26,12 @@ __all__ = ["ForwardPass", "forward_pass"]
 
 Floats = NDArray[np.float32]
 
-TOKENS_AT_A_TIME: Final = 2048
-"""Prompts of one length are read together up to so many tokens: this bounds the memory that a pass takes."""
-
 RANDOM_INPUTS: Final = 128
 RANDOM_LENGTH: Final = 16
 RANDOM_SEED: Final = 20_250_930
+
+ROUNDING: Final = 1e-3
+"""Lengths relative to what they are of: rounding in float32 makes hundredths of it, another text far more."""
 
 POSITIONS: Final = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
@@ -75,8 +76,8 @@ class ForwardPass:
 def forward_pass(model: Checkpoint) -> ForwardPass:
     """Run a model once for all metrics that ask for it: its memo keeps the result, not the running model.
 
-    Prompts of equal length go together, so that nothing is padded and no position is shifted; a batch holds
-    at most `TOKENS_AT_A_TIME` tokens.
+    Prompts are read together, the shorter ones filled up behind their end, where causal attention does not
+    look. Where that shows all the same, prompts of one length are read together and nothing is filled up.
 
     Raises
     ------
@@ -92,23 +93,34 @@ def run(model: Checkpoint) -> ForwardPass:
     """Run a model over the prompts, then over random tokens."""
     rows = [row[: positions(model)] for row in tokenised(model)]
     running = load_model(model)
-    collected = Collected(len(rows))
     with capturing(running, model.roles.depth) as captured:
-        for places, ids in batches(rows):
-            captured.clear()
-            output = next_token(running, ids)
-            collected.add(places, captured, output)
+        together = list(filled_up(rows))
+        collected = read(running, captured, together, len(rows))
+        exposed = {place: count for batch in together for place, count in batch.exposed.items()}
+        most = max(exposed, key=exposed.__getitem__)
+        alone = read(running, captured, of_one_length([rows[most]]), 1)
+        if not collected.agrees(most, alone):
+            collected = read(running, captured, of_one_length(rows), len(rows))
     size = int(running.get_input_embeddings().weight.shape[0])
     return collected.together(random_logits(running, size))
+
+
+def read(running: CausalModel, captured: Captured, together: Iterable[Batch], n: int) -> Collected:
+    """What a model makes of n prompts, batch by batch."""
+    collected = Collected(n)
+    for batch in together:
+        captured.clear()
+        output = next_tokens(running, batch)
+        collected.add(batch, captured, output)
+    return collected
 
 
 def random_logits(running: CausalModel, size: int) -> Floats:
     """Logits behind sequences of random ids below `size`."""
     rng = np.random.default_rng(RANDOM_SEED)
     ids = rng.integers(0, size, (RANDOM_INPUTS, RANDOM_LENGTH))
-    step = TOKENS_AT_A_TIME // RANDOM_LENGTH
-    parts = [next_token(running, ids[at : at + step].tolist()) for at in range(0, len(ids), step)]
-    return np.concatenate([as_floats(part.logits[:, -1]) for part in parts])
+    parts = [next_tokens(running, batch) for batch in of_one_length(ids.tolist())]
+    return np.concatenate([as_floats(logits) for _, logits in parts])
 
 
 def positions(model: Checkpoint) -> int | None:
@@ -117,26 +129,19 @@ def positions(model: Checkpoint) -> int | None:
     return min(stated, default=None)
 
 
-def batches(rows: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], list[list[int]]]]:
-    """Places and ids of prompts of one length at a time."""
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for place, row in enumerate(rows):
-        by_length[len(row)].append(place)
-    for length, places in sorted(by_length.items()):
-        step = max(1, TOKENS_AT_A_TIME // length)
-        for start in range(0, len(places), step):
-            chosen = places[start : start + step]
-            yield chosen, [list(rows[place]) for place in chosen]
-
-
-def next_token(running: CausalModel, ids: list[list[int]]) -> Output:
-    """What a model makes of a batch: of all its logits, where it can, only those behind the last token."""
+def next_tokens(running: CausalModel, batch: Batch) -> tuple[Output, torch.Tensor]:
+    """What a model makes of a batch, and the logits behind each of its prompts, (prompts, vocabulary)."""
     import torch
 
-    more = {"logits_to_keep": 1} if "logits_to_keep" in signature(running.forward).parameters else {}
+    # Of all logits, where it can, only those behind the end of some prompt.
+    some = "logits_to_keep" in signature(running.forward).parameters
+    asked = sorted(set(batch.ends)) if some else list(range(len(batch.ids[0])))
     with torch.inference_mode():
-        tokens = torch.tensor(ids, device=running.device)
-        return running(input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=True, **more)
+        tokens = torch.tensor(batch.ids, device=running.device)
+        # What texts are filled up with counts as text: who looks at it is found out by `Collected.agrees`.
+        more = {"logits_to_keep": tokens.new_tensor(asked)} if some else {}
+        output = running(input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=True, **more)
+        return output, output.logits[batch.texts, [asked.index(end) for end in batch.ends]]
 
 
 class Collected:
@@ -147,25 +152,46 @@ class Collected:
         self.parts: dict[tuple[str, int], Floats] = {}
         self.lengths: dict[int, float] = defaultdict(float)
         self.tokens = 0
+        self.lost = False  # states that attention did not keep until the text ended
 
-    def add(self, places: list[int], captured: Captured, output: Output) -> None:
+    def add(self, batch: Batch, captured: Captured, found: tuple[Output, torch.Tensor]) -> None:
         """Keep what is needed of one batch."""
-        for index, stream in captured.hidden.items():
-            self.put("hidden", index, places, stream[:, -1])
-            self.lengths[index] += float(stream.double().norm(dim=-1).sum())
-        self.tokens += int(captured.hidden[0].shape[0] * captured.hidden[0].shape[1])
-        for index, stream in captured.inner.items():
-            self.put("inner", index, places, stream[:, -1])
-        for index, (key, value) in enumerate(cached(output)):
-            self.put("keys", index, places, key)
-            self.put("values", index, places, value)
-        self.put("outputs", 0, places, output.logits[:, -1].double().log_softmax(dim=-1))
+        import torch
 
-    def put(self, what: str, index: int, places: list[int], rows: torch.Tensor) -> None:
+        output, logits = found
+        device, tokens = logits.device, len(batch.ids[0])
+        texts, ends = (torch.tensor(each, device=device) for each in (batch.texts, batch.ends))
+        # Tokens of texts, each as often as it is in a prompt.
+        counts = torch.zeros((len(batch.ids), tokens), dtype=torch.float64, device=device)
+        counts.index_add_(0, texts, (torch.arange(tokens, device=device) <= ends[:, None]).double())
+        self.tokens += int(counts.sum())
+        for index, stream in captured.hidden.items():
+            self.put("hidden", index, batch, stream[texts, ends])
+            self.lengths[index] += float((stream.double().norm(dim=-1) * counts).sum())
+        for index, stream in captured.inner.items():
+            self.put("inner", index, batch, stream[texts, ends])
+        for index, states in enumerate(cached(output)):
+            gone = tokens - states[0].shape[2]  # those of a window are the last ones
+            self.lost |= gone > min(batch.ends)
+            for what, state in zip(("keys", "values"), states, strict=True):
+                self.put(what, index, batch, state[texts, :, (ends - gone).clamp(min=0)])
+        self.put("outputs", 0, batch, logits.double().log_softmax(dim=-1))
+
+    def put(self, what: str, index: int, batch: Batch, rows: torch.Tensor) -> None:
         """Rows of some prompts into the array of all."""
-        values = as_floats(rows.reshape(len(places), -1))
+        values = as_floats(rows.reshape(len(batch.places), -1))
         array = self.parts.setdefault((what, index), np.empty((self.n, values.shape[1]), dtype=np.float32))
-        array[places] = values
+        array[batch.places] = values
+
+    def agrees(self, place: int, alone: Collected) -> bool:
+        """Whether all pieces of a prompt are those of a pass over this prompt alone, but for rounding."""
+        if self.lost or self.parts.keys() != alone.parts.keys():
+            return False
+        with np.errstate(invalid="ignore"):  # what is not finite is refused when all is together
+            return all(
+                np.linalg.norm(self.parts[part][place] - found[0]) <= ROUNDING * np.linalg.norm(found[0])
+                for part, found in alone.parts.items()
+            )
 
     def together(self, random_logits: Floats) -> ForwardPass:
         """All batches together."""
@@ -186,13 +212,13 @@ class Collected:
 
 
 def cached(output: Output) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Keys and values of the last token, layer by layer; nothing where a layer keeps none."""
+    """Keys and values, layer by layer, (texts, heads, tokens, width); nothing where a layer keeps none."""
     # Newer releases of transformers warn of the former name.
     states = output.cache if hasattr(output, "cache") else getattr(output, "past_key_values", None)
     for layer in getattr(states, "layers", ()):
         key, value = getattr(layer, "keys", None), getattr(layer, "values", None)
         if key is not None and value is not None and key.ndim == 4:
-            yield key[:, :, -1], value[:, :, -1]
+            yield key, value
 
 
 def as_floats(tensor: torch.Tensor) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import require
 from fpcore.features.assignment import matched, sampled
-from fpcore.features.cka import cka, debiased_cka, factor
+from fpcore.features.cka import cka, debiased_cka, debiased_size, factor, size
 from fpcore.features.curves import correlations
 from fpcore.features.p_values import fisher, log_p_of_order
 from fpcore.features.role_values import finite
@@ -32,9 +32,10 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Arrays = dict[str, NDArray[np.floating]]
+Own = TypeVar("Own")
 
 
-class ByLayer(Metric):
+class ByLayer(Metric, Generic[Own]):
     """A metric of arrays that each layer has; layers of models of different depth pair by relative depth."""
 
     evidence = frozenset({"activations"})
@@ -43,14 +44,25 @@ class ByLayer(Metric):
 
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:
         found = [
-            self.of_layers(a.arrays[f"{part}.{i}"], b.arrays[f"{part}.{j}"])
+            self.of_layers(
+                a.arrays[f"{part}.{i}"],
+                b.arrays[f"{part}.{j}"],
+                (self._known(a, f"{part}.{i}"), self._known(b, f"{part}.{j}")),
+            )
             for part in self.parts
             for i, j in paired_layers(depth_of(a, part), depth_of(b, part))
         ]
         return float(np.clip(np.mean(found), -1.0, 1.0))
 
-    def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-        """How alike two layers are."""
+    def _known(self, fingerprint: Fingerprint, name: str) -> Own:
+        return fingerprint.derived(name, None, lambda: self.own(fingerprint.arrays[name]))
+
+    def own(self, states: NDArray[np.floating]) -> Own:
+        """What every pair needs of a layer of one model alone."""
+        raise NotImplementedError
+
+    def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating], own: tuple[Own, Own]) -> float:
+        """How alike two layers are, given what `own` says of each."""
         raise NotImplementedError
 
 
@@ -74,7 +86,7 @@ def paired_layers(a: int, b: int) -> list[tuple[int, int]]:
 
 
 @register
-class RepresentationCka(ByLayer):
+class RepresentationCka(ByLayer[float]):
     """CKA of hidden states at the last token of each prompt (REEF).
 
     ``mean over layers of ||X'Y||² / (||X'X|| ||Y'Y||)``, Frobenius norms, where X and Y (prompts, width) are
@@ -97,6 +109,7 @@ class RepresentationCka(ByLayer):
     """
 
     name = "representation-cka"
+    version = 2  # prompts of any length are read together: rounding
     title = "CKA of hidden states at the last token of fixed prompts"
     measured = Cost(450, 0.8)
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
@@ -113,8 +126,13 @@ class RepresentationCka(ByLayer):
             model, named("hidden", [factor(layer) for layer in forward_pass(model).hidden])
         )
 
-    def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:  # noqa: D102
-        return cka(a, b)
+    def own(self, states: NDArray[np.floating]) -> float:  # noqa: D102
+        return size(states)
+
+    def of_layers(  # noqa: D102
+        self, a: NDArray[np.floating], b: NDArray[np.floating], own: tuple[float, float]
+    ) -> float:
+        return cka(a, b, own)
 
 
 @register
@@ -135,8 +153,13 @@ class RepresentationCkaDebiased(RepresentationCka):
     measured = Cost(450, 1.4)
     claims = ()
 
-    def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:  # noqa: D102
-        return debiased_cka(a, b)
+    def own(self, states: NDArray[np.floating]) -> float:  # noqa: D102
+        return debiased_size(states)
+
+    def of_layers(  # noqa: D102
+        self, a: NDArray[np.floating], b: NDArray[np.floating], own: tuple[float, float]
+    ) -> float:
+        return debiased_cka(a, b, own)
 
 
 @register
@@ -157,6 +180,7 @@ class ActivationNorm(Metric):
     """
 
     name = "activation-norm"
+    version = 2  # prompts of any length are read together: rounding
     title = "correlation over depth of the mean norm of hidden states"
     measured = Cost(450, 0.1)
     evidence = frozenset({"activations"})
@@ -176,7 +200,7 @@ class ActivationNorm(Metric):
         return float(correlations(a, b, ("norms",))[0])
 
 
-class KeptStates(ByLayer):
+class KeptStates(ByLayer[Own]):
     """A metric of the keys and values that attention keeps of the last token of each prompt."""
 
     parts = ("keys", "values")
@@ -196,7 +220,7 @@ class KeptStates(ByLayer):
 
 
 @register
-class KvCache(KeptStates):
+class KvCache(KeptStates[float]):
     """CKA of the keys and of the values that attention keeps.
 
     ``mean over layers, keys and values of CKA(X, Y)`` with X (prompts, key-value heads × head width) the
@@ -213,6 +237,7 @@ class KvCache(KeptStates):
     """
 
     name = "kv-cache"
+    version = 2  # prompts of any length are read together: rounding
     title = "CKA of cached keys and values on fixed prompts"
     measured = Cost(450, 0.8)
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
@@ -223,12 +248,17 @@ class KvCache(KeptStates):
             arrays |= named(part, [factor(layer) for layer in layers])
         return self.make_fingerprint(model, arrays)
 
-    def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:  # noqa: D102
-        return cka(a, b)
+    def own(self, states: NDArray[np.floating]) -> float:  # noqa: D102
+        return size(states)
+
+    def of_layers(  # noqa: D102
+        self, a: NDArray[np.floating], b: NDArray[np.floating], own: tuple[float, float]
+    ) -> float:
+        return cka(a, b, own)
 
 
 @register
-class KvCacheCosine(KeptStates):
+class KvCacheCosine(KeptStates[Array]):
     """Cosine of the keys and of the values that attention keeps.
 
     ``mean over layers, keys and values, and prompts of cos(x, y)`` with x and y the states of the last token
@@ -244,6 +274,7 @@ class KvCacheCosine(KeptStates):
     """
 
     name = "kv-cache-cosine"
+    version = 2  # prompts of any length are read together: rounding
     title = "cosine of cached keys and values on fixed prompts"
     measured = Cost(450, 1.0)
     invariances = KvCache.invariances - {"head permutation"}
@@ -254,10 +285,16 @@ class KvCacheCosine(KeptStates):
             arrays |= named(part, layers)
         return self.make_fingerprint(model, arrays)
 
-    def of_layers(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> float:  # noqa: D102
+    def own(self, states: NDArray[np.floating]) -> Array:  # noqa: D102
+        lengths: Array = np.linalg.norm(np.asarray(states, dtype=np.float64), axis=1)
+        return lengths
+
+    def of_layers(  # noqa: D102
+        self, a: NDArray[np.floating], b: NDArray[np.floating], own: tuple[Array, Array]
+    ) -> float:
         require(a.shape == b.shape, f"states of different sizes ({a.shape[1]} and {b.shape[1]})")
         x, y = (np.asarray(each, dtype=np.float64) for each in (a, b))
-        lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+        lengths = own[0] * own[1]
         require(bool((lengths > 0.0).all()), "a layer keeps a state of zeros, whose cosine is undefined")
         return float(((x * y).sum(axis=1) / lengths).mean())
 
@@ -294,7 +331,7 @@ class ActivationMatching(Metric):
     """
 
     name = "activation-matching"
-    version = 2  # p-values too small for a float
+    version = 3  # prompts of any length are read together: rounding
     title = "-log10 p that unit matchings by gate and by up activations agree by chance"
     measured = Cost(460, 7.0, "per pair: assignments, cubic in up to 2,048 units")
     evidence = frozenset({"activations", "weights"})

@@ -39,8 +39,8 @@ class EmbeddingHomology(SharedRows):
 
     This is a bound that holds for every n where the paper takes the limit of large n. The paper's second
     step, which layers correspond in the basis so found, does not enter the score: `layer_correspondence`
-    gives it. Widths that differ, and fewer shared tokens than dimensions, abstain; of more than 4,096 shared
-    tokens, or four for each dimension if that is more, those with the lowest sha256 count. Tensors:
+    gives it. Widths that differ, and no more shared tokens than dimensions, abstain; of more than 4,096
+    shared tokens, or four for each dimension if that is more, those with the lowest sha256 count. Tensors:
     embedding. Cost: a decomposition and an assignment over width, both cubic in it.
 
     A permutation of the residual stream is found, at the price of the search. Not invariant to rotations: a

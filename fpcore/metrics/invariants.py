@@ -13,6 +13,7 @@ from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
 from fpcore.features.assignment import in_order
 from fpcore.features.by_layer import each_layer, sampled_layers
+from fpcore.features.float32_range import of_order_one
 from fpcore.features.layer_weights import Array as Rows, Layer, layers_of
 from fpcore.features.shared_tokens import embedding_rows, shared_tokens
 from fpcore.fingerprint import Fingerprint
@@ -301,7 +302,7 @@ class AttentionSpectraDcor(Spectra):
     measured = Cost(3.8, 4.1, "per layer: cubic in width per model, quadratic per pair")
 
     def of_spectra(self, x: Array, y: Array) -> float:  # noqa: D102
-        left, right = centred_distances(x), centred_distances(y)
+        left, right = (centred_distances(of_order_one(each)) for each in (x, y))
         own = float((left**2).mean() * (right**2).mean())
         if own <= 0.0:
             raise NotComparable("all singular values are equal")

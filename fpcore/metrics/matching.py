@@ -174,7 +174,7 @@ class SharedRows(LayerPairs):
         Raises
         ------
         NotComparable
-            There are fewer of them than dimensions.
+            There are not more of them than dimensions.
         """
         keys_a, rows_a = aligning_rows(checkpoint_of(a))
         keys_b, rows_b = aligning_rows(checkpoint_of(b))

@@ -78,6 +78,7 @@ class NextTokenAgreement(Outputs):
     """
 
     name = "next-token-agreement"
+    version = 2  # prompts of any length are read together: rounding
     title = "share of fixed prompts with the same most likely next token"
     measured = Cost(450, 0.04)
     invariances = FUNCTION_PRESERVING
@@ -205,6 +206,7 @@ class OutputDivergence(Outputs):
     """
 
     name = "output-divergence"
+    version = 2  # prompts of any length are read together: rounding
     title = "negated Jensen-Shannon divergence of next-token distributions"
     measured = Cost(460, 2.2)
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
@@ -227,7 +229,9 @@ class OutputDivergence(Outputs):
     def similarity(self, a: Fingerprint, b: Fingerprint) -> float:  # noqa: D102
         left, right = shared_tokens(a.arrays["keys"], b.arrays["keys"])
         p, q = on_shared(a, left), on_shared(b, right)
-        return -float(np.clip(jensen_shannon(p, q).mean(), 0.0, 1.0))
+        # Jensen-Shannon divergence of each prompt's distributions, in bits.
+        divergence = entropy((p + q) / 2.0) - (entropy_on_shared(a, left) + entropy_on_shared(b, right)) / 2.0
+        return -float(np.clip(divergence.mean(), 0.0, 1.0))
 
 
 def on_shared(fingerprint: Fingerprint, places: Index) -> Array:
@@ -241,10 +245,11 @@ def on_shared(fingerprint: Fingerprint, places: Index) -> Array:
     return fingerprint.derived("on shared tokens", places.tobytes(), compute)
 
 
-def jensen_shannon(p: Array, q: Array) -> Array:
-    """Jensen-Shannon divergence of each row of p and q, in bits."""
-    found: Array = entropy((p + q) / 2.0) - (entropy(p) + entropy(q)) / 2.0
-    return found
+def entropy_on_shared(fingerprint: Fingerprint, places: Index) -> Array:
+    """Entropy of each of these distributions, in bits."""
+    return fingerprint.derived(
+        "entropy on shared tokens", places.tobytes(), lambda: entropy(on_shared(fingerprint, places))
+    )
 
 
 def entropy(p: Array) -> Array:
@@ -332,18 +337,22 @@ def softened(logits: NDArray[np.floating]) -> Array:
 
 def kendall(x: Array, y: Array) -> Array:
     """Kendall's τ (a) over rows, column by column."""
-    a, b = (dense_ranks(each) for each in (x, y))
-    n = len(a)
+    n = len(x)
     pairs = n * (n - 1) // 2
-    total = np.zeros(x.shape[1], dtype=np.int64)
+    small = np.min_scalar_type(n)  # holds ranks, and counts of rows
+    order = x.argsort(axis=0)
+    ranks = dense_ranks(y)
+    ordered = np.take_along_axis(ranks.astype(small), order, axis=0)
+    # How many of the rows before it, in the order of x, each one exceeds: counted row by row, as truth values
+    # of all pairs of rows at once are slower to move than to count.
+    above = np.zeros(x.shape, dtype=small)
     for row in range(n - 1):
-        # Truth values, one row at a time: all pairs of rows at once are slower to move than to count.
-        same = (a[row] < a[row + 1 :]) == (b[row] < b[row + 1 :])
-        total += same.sum(axis=0, dtype=np.int16)
-    total = 2 * total - pairs
-    tied = (a.max(axis=0) < n - 1) | (b.max(axis=0) < n - 1)
+        above[row + 1 :] += (ordered[row] < ordered[row + 1 :]).view(np.uint8)
+    total = 2 * above.sum(axis=0, dtype=np.int64) - pairs
+    ascending = np.take_along_axis(x, order, axis=0)
+    tied = (ascending[1:] == ascending[:-1]).any(axis=0) | (ranks.max(axis=0) < n - 1)
     if tied.any():  # a tie in either is neither for nor against
-        total[tied] = concordant(a[:, tied], b[:, tied])
+        total[tied] = concordant(dense_ranks(x[:, tied]), ranks[:, tied])
     concordance: Array = total / pairs
     return concordance
 
@@ -371,4 +380,4 @@ def concordant(a: NDArray[np.int16], b: NDArray[np.int16]) -> NDArray[np.int64]:
 def minus_log10_p(mean: float, n: int, k: int) -> float:
     """-log10 of the two-sided p-value of a mean τ above 0, of k tokens over n inputs; at least 0."""
     z = mean / math.sqrt(2.0 * (2 * n + 5) / (9.0 * n * (n - 1) * k))
-    return max(0.0, -(math.log(2.0) + float(scipy.stats.norm.logsf(z))) / LN10)
+    return max(0.0, -(math.log(2.0) + float(scipy.special.log_ndtr(-z))) / LN10)

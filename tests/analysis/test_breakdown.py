@@ -14,7 +14,7 @@ import pytest
 
 import analysis
 from analysis import Interval, ScoreTable
-from analysis.breakdown import ANYTHING, BOUNDS, _state
+from analysis.breakdown import ANYTHING, BOUNDS, NOT_ASKED, _state, by_method, method_bounds
 from analysis.discrimination.auc import METHODS, auc_interval, auc_share
 from analysis.discrimination.intervals import AREA, Share, intervals_at_once
 from analysis.discrimination.wins import Wins
@@ -330,3 +330,19 @@ def test_a_score_at_the_threshold_is_a_hit_and_a_rate_that_is_missing_says_why()
     assert row.tpr.estimate == 1
     (row,) = analysis.by_method(table, level=0.8).values()
     assert row.tpr == Interval.undefined("there is no threshold", level=0.8, method=RATES)
+
+
+def test_what_a_verdict_asks_for_is_that_of_the_whole_breakdown() -> None:
+    for table in (with_misses(), analysis.example_table()):
+        whole, part = by_method(table, n_metrics=4), method_bounds(table, 4)
+        assert list(part) == list(whole)
+        for name, one in part.items():
+            assert (one.auc.reason, one.tpr.reason) == (NOT_ASKED, "there is no threshold")
+            assert_alike(one.bounds, whole[name].bounds)
+            assert_alike(one.look_alike_auc, whole[name].look_alike_auc)
+            assert_alike(one.look_alike_auc_with_misses, whole[name].look_alike_auc_with_misses)
+            assert (one.state, one.n_pairs, one.n_abstained) == (
+                whole[name].state,
+                whole[name].n_pairs,
+                whole[name].n_abstained,
+            )

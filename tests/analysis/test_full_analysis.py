@@ -477,7 +477,7 @@ def test_an_analysis_prints_its_verdicts_and_keeps_reports_in_the_order_of_the_t
     ],
 )
 def test_bad_options_are_refused_before_anything_is_computed(options, message, monkeypatch):
-    monkeypatch.setattr("analysis.full_analysis.beside", None)
+    monkeypatch.setattr("analysis.full_analysis.in_background", None)
     with pytest.raises(analysis.BadArgument) as caught:
         analyse([analysis.example_table("a", n_lineages=2)], **options)
     assert str(caught.value).startswith(message)

@@ -29,3 +29,15 @@ def test_permutations_are_those_of_the_analysis_by_default(monkeypatch: pytest.M
     monkeypatch.setattr(judgement, "separation_tests", few)
     judge([example_table()])
     assert asked == [(9_999, 0)]
+
+
+@pytest.mark.parametrize("not_needed", ["architecture", "auc"])
+def test_a_verdict_computes_only_what_it_looks_at(monkeypatch: pytest.MonkeyPatch, not_needed: str) -> None:
+    """To find that a report has a value is not to compute it: on a large calibration that takes seconds."""
+
+    def asked(_: object) -> None:
+        raise AssertionError(f"{not_needed} was computed")
+
+    monkeypatch.setattr(judgement._OnDemand, not_needed, property(asked))
+    (found,) = judge([example_table()], n_resamples=199).values()
+    assert found.verdict == "separates within limits"

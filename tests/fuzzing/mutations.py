@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import csv
+import io
 import json
 import struct
 from collections.abc import Callable, Sequence
 
 from hypothesis import strategies as st
 
-__all__ = ["bytes_of", "json_of", "parts_of"]
+__all__ = ["bytes_of", "cells_of", "json_of", "parts_of"]
 
 Make = Callable[[bytes], bytes]
 
@@ -60,16 +62,21 @@ def bytes_of(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
 @st.composite
 def json_of(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
     """One of the seeds with some of its values exchanged, left out or added; still JSON."""
-    value = copy.deepcopy(json.loads(draw(st.sampled_from(seeds))))
+    value = json.loads(draw(st.sampled_from(seeds)))
     for _ in range(draw(st.integers(1, 4))):
         value = changed(draw, value)
     return json.dumps(value).encode("utf-8", "surrogatepass")
 
 
+def odd(draw: st.DrawFn) -> object:
+    """A value that nothing else holds: hypothesis gives the same lists again, and these change in place."""
+    return copy.deepcopy(draw(ODD))
+
+
 def changed(draw: st.DrawFn, value: object) -> object:
     """Go down a random way and change what is there."""
     if not isinstance(value, dict | list) or not value or draw(st.integers(0, 5)) == 0:
-        return draw(ODD)
+        return odd(draw)
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
     key = draw(st.sampled_from(keys))
     how = draw(st.sampled_from(["down", "down", "down", "leave out", "add"]))
@@ -77,12 +84,36 @@ def changed(draw: st.DrawFn, value: object) -> object:
         del value[key]
     elif how == "add":
         if isinstance(value, dict):
-            value[draw(st.text(max_size=5))] = draw(ODD)
+            value[draw(st.text(max_size=5))] = odd(draw)
         else:
-            value.append(draw(ODD))
+            value.append(odd(draw))
     else:
         value[key] = changed(draw, value[key])
     return value
+
+
+@st.composite
+def cells_of(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
+    """One of the seeds, a table, with cells exchanged and rows repeated or left out; still a table."""
+    content = draw(st.sampled_from(seeds)).decode("utf-8-sig")
+    between = "\t" if "\t" in content else ","
+    rows = list(csv.reader(content.splitlines(), delimiter=between))
+    for _ in range(draw(st.integers(1, 4))):
+        row = draw(st.integers(0, len(rows) - 1))
+        how = draw(st.sampled_from(["cell", "cell", "cell", "other cell", "repeat", "leave out"]))
+        if how == "repeat":
+            rows.append(list(rows[row]))
+        elif how == "leave out" and len(rows) > 1:
+            del rows[row]
+        elif rows[row]:
+            column = draw(st.integers(0, len(rows[row]) - 1))
+            there = draw(st.sampled_from(rows))  # a word of the vocabulary in the wrong place
+            rows[row][column] = (
+                there[column % len(there)] if how == "other cell" and there else str(odd(draw))
+            )
+    written = io.StringIO()
+    csv.writer(written, delimiter=between, lineterminator="\n").writerows(rows)
+    return written.getvalue().encode("utf-8", "surrogatepass")
 
 
 @st.composite

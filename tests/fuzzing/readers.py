@@ -13,15 +13,17 @@ from functools import cache
 from pathlib import Path
 
 import torch
+import yaml
 from hostile_checkpoints import sound, sound_gguf
 from hostile_tables import text
 from hypothesis import strategies as st
-from mutations import bytes_of, json_of, parts_of
+from mutations import bytes_of, cells_of, json_of, parts_of
 from small_catalog import CONFIG, tensors, write_catalog
 
 import analysis
 import fpcore
 from benchmark.session.errors import UsageError
+from fpcore.printable import printable
 
 __all__ = ["DECLARED", "READERS", "Reader", "TooLong", "outcome"]
 
@@ -196,6 +198,11 @@ def catalog_seeds() -> list[bytes]:
     return [(models / "catalog.yaml").read_bytes()]
 
 
+def as_json(seeds: Sequence[bytes]) -> list[bytes]:
+    """YAML written as JSON, which is YAML as well."""
+    return [json.dumps(yaml.safe_load(content), default=str).encode() for content in seeds]
+
+
 def read_catalog(path: Path) -> object:
     from benchmark.catalog import load_catalog
 
@@ -264,8 +271,10 @@ READERS: dict[str, Reader] = {
     "tokenizer": Reader(
         "tokenizer.json", tokenizer_seeds, lambda s: st.one_of(bytes_of(s), json_of(s)), read_tokenizer
     ),
-    "catalog": Reader("catalog.yaml", catalog_seeds, bytes_of, read_catalog),
-    "table": Reader("scores.csv", table_seeds, bytes_of, read_table),
+    "catalog": Reader(
+        "catalog.yaml", catalog_seeds, lambda s: st.one_of(bytes_of(s), json_of(as_json(s))), read_catalog
+    ),
+    "table": Reader("scores.csv", table_seeds, lambda s: st.one_of(bytes_of(s), cells_of(s)), read_table),
     "run": Reader(
         "results.json",
         lambda: [(run_folder() / "results.json").read_bytes()],
@@ -289,7 +298,9 @@ def outcome(reader: Reader, path: Path) -> str:
         if "MemoryError" in told:
             return "it ran out of memory"
         return (
-            "" if told.isprintable() and len(told) < 2_000 else f"a refusal of several lines: {told[:80]!r}"
+            ""
+            if told == printable(told) and len(told) < 2_000
+            else f"a refusal of several lines: {told[:80]!r}"
         )
     except TooLong:
         return "no answer in time"

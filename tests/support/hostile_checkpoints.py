@@ -133,6 +133,9 @@ REFUSED |= {
     ),
     "header: nested 100,000 deep": header_text(lambda _: b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     "header: objects nested 100,000 deep": header_text(lambda _: b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+    "header: a layer of number 10^12": header_text(
+        lambda h: json.dumps(h).encode().replace(b"layers.4.", b"layers.1000000000000.")
+    ),
     "header: 60 MB of empty lists": header_text(lambda _: b'{"a":[' + b"[]," * 20_000_000 + b"[]]}"),
     "header: longer than the file": raw(lambda content: struct.pack("<Q", 1 << 62) + content[8:]),
     "header: no length": raw(b"\0" * 5),
@@ -233,6 +236,9 @@ REFUSED |= {
     "config: a lone surrogate in a key": config_text(json.dumps(CONFIG)[:-1] + ', "a\\udfff": 1}'),
     "config: no model type": config(model_type=None),
     "config: a model type that is a dictionary": config(model_type={"a": 1}),
+    "config: 10^12 layers that draft tokens ahead": config(
+        model_type="unheard", num_nextn_predict_layers=10**12, num_hidden_layers=7
+    ),
     "config: a model type that is a list": config(model_type=["llama"]),
     "config: a number of 10,000 digits": literal("vocab_size", "1" * 10_000),
 }
@@ -667,6 +673,11 @@ REFUSED |= {
     "gguf: heads that do not divide": changed(b"llama.attention.head_count", "<I", 7),
     "gguf: endless key-value heads": changed(b"llama.attention.head_count_kv", "<I", 0xFFFFFFFF),
     "gguf: another width": changed(b"llama.embedding_length", "<I", 1_000_000),
+    "gguf: a layer of number 10^8": gguf_file(
+        lambda c: c.replace(b"blk.4.attn_norm.weight", b"blk.100000000.x.weight").replace(
+            b"llama.block_count", b"llama.other_count"
+        )
+    ),
     "gguf: 2^32 layers": changed(b"llama.block_count", "<I", 0xFFFFFFFF),
     "gguf: a tensor of 2^30 axes": tensor_field(QUERY, 0, "<I", 1 << 30),
     "gguf: a tensor whose product overflows": tensor_field(QUERY, 4, "<QQ", 1 << 33, 1 << 33),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fpcore.anatomy.by_convention.layer import Found, Layer, Shape
 from fpcore.anatomy.by_convention.names import projection, split
 from fpcore.anatomy.by_convention.words import FUSED_GATE_UP, OTHER_MIXERS, SHARED_WORDS
-from fpcore.anatomy.tensor_layouts import View
+from fpcore.anatomy.tensor_layouts import View, experts_of
 
 __all__ = ["has_experts", "is_stack", "stacked_experts"]
 
@@ -28,7 +28,7 @@ def stacked_experts(layer: Layer, last: str, kind: str, name: str, shape: Shape)
     last = last.removesuffix("_bias")
     turned = experts_turned(layer)
     rows = shape[1] if bias or not turned else shape[2]
-    for expert in range(shape[0]):
+    for expert in experts_of(shape, f"tensor {name}"):
         here = f"feed_forward.experts.{expert}."
         whole = View(expert=expert, transpose=turned and not bias)
         if last in FUSED_GATE_UP or (part == "up" and rows == 2 * units(layer)):

@@ -67,8 +67,8 @@ def without_drafts(stack: Stack, depth: int | None, drafts: int) -> list[str]:
     if depth is None or not drafts:
         return []
     found: list[str] = []
-    for number in range(depth, depth + drafts):
-        found += stack.layers.pop(number, {}).values()
+    for number in [number for number in sorted(stack.layers) if depth <= number < depth + drafts]:
+        found += stack.layers.pop(number).values()
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -37,7 +38,14 @@ def small(seed: int) -> ScoreTable:
     return ScoreTable(frame)
 
 
-TABLES = [table for table in map(small, range(160)) if ComparedScores.of(table).groups]
+@cache
+def tables() -> list[ScoreTable]:
+    """Those in which something is compared; made when a test asks, not where tests are only collected."""
+    return [table for table in map(small, range(160)) if ComparedScores.of(table).groups]
+
+
+# One test takes a tenth of the tables: test processes share them, and a failure narrows down where to look.
+N_PARTS = 10
 
 
 def changed_auc(table: ScoreTable, row: int) -> float:
@@ -57,15 +65,19 @@ def changed_auc(table: ScoreTable, row: int) -> float:
 
 
 def test_there_are_tables_of_every_kind() -> None:
-    sizes = [(len(p), len(n)) for table in TABLES for p, n in ComparedScores.of(table).groups]
+    sizes = [(len(p), len(n)) for table in tables() for p, n in ComparedScores.of(table).groups]
     assert {1, 2} <= {n for _, n in sizes}
     assert {1, 2} <= {p for p, _ in sizes}
-    assert len(TABLES) > 100
+    assert len(tables()) > 100
 
 
-@pytest.mark.parametrize("at", range(len(TABLES)))
-def test_every_turned_label_gives_the_auc_of_the_changed_table(at: int) -> None:
-    table = TABLES[at]
+@pytest.mark.parametrize("part", range(N_PARTS))
+def test_every_turned_label_gives_the_auc_of_the_changed_table(part: int) -> None:
+    for table in tables()[part::N_PARTS]:
+        turned_labels_give_the_auc(table)
+
+
+def turned_labels_give_the_auc(table: ScoreTable) -> None:
     ranks = ComparedScores.of(table)
     assert ranks.estimate == pytest.approx(Wins.of(table, "look-alike").estimate)
     rows = np.concatenate([*(np.concatenate(group) for group in ranks.groups)])
@@ -82,7 +94,7 @@ def test_every_turned_label_gives_the_auc_of_the_changed_table(at: int) -> None:
 
 @pytest.mark.parametrize("max_fpr", [0.01, 0.1, 0.25, 0.5, 0.9])
 def test_every_turned_label_gives_the_threshold_of_the_changed_look_alikes(max_fpr: float) -> None:
-    for table in TABLES:
+    for table in tables():
         ranks = ComparedScores.of(table)
         alike = ranks.negatives
         ours = np.concatenate([p for p, _ in ranks.groups])
@@ -98,7 +110,7 @@ def test_every_turned_label_gives_the_threshold_of_the_changed_look_alikes(max_f
 
 @pytest.mark.parametrize("max_fpr", [0.1, 0.5])
 def test_without_a_lineage_the_threshold_is_that_of_what_is_left(max_fpr: float) -> None:
-    for table in TABLES:
+    for table in tables():
         ranks = ComparedScores.of(table)
         alike = ranks.negatives
         a, b = table.lineage_a[alike], table.lineage_b[alike]
@@ -115,9 +127,13 @@ def test_without_a_lineage_the_threshold_is_that_of_what_is_left(max_fpr: float)
         assert values[found.by] == found.worst
 
 
-@pytest.mark.parametrize("at", range(0, len(TABLES), 3))
-def test_without_a_lineage_the_auc_is_that_of_what_is_left(at: int) -> None:
-    table = TABLES[at]
+@pytest.mark.parametrize("part", range(N_PARTS))
+def test_without_a_lineage_the_auc_is_that_of_what_is_left(part: int) -> None:
+    for table in tables()[part :: 3 * N_PARTS]:
+        without_a_lineage_the_auc_is_that_of_the_rest(table)
+
+
+def without_a_lineage_the_auc_is_that_of_the_rest(table: ScoreTable) -> None:
     frame = table.frame
     values = {}
     rows = np.concatenate([*(np.concatenate(group) for group in ComparedScores.of(table).groups)])
@@ -142,9 +158,13 @@ def pair_name(table: ScoreTable, row: int) -> str:
     return f"{table.models[table.model_a[row]]} – {table.models[table.model_b[row]]} taken as "
 
 
-@pytest.mark.parametrize("at", range(0, len(TABLES), 3))
-def test_coarser_look_alikes_by_a_direct_count(at: int) -> None:
-    table = TABLES[at]
+@pytest.mark.parametrize("part", range(N_PARTS))
+def test_coarser_look_alikes_by_a_direct_count(part: int) -> None:
+    for table in tables()[part :: 3 * N_PARTS]:
+        coarser_look_alikes_are_counted(table)
+
+
+def coarser_look_alikes_are_counted(table: ScoreTable) -> None:
     ours, theirs = (np.flatnonzero(side & table.comparable) for side in (table.derived, table.independent))
 
     def shares(p: np.ndarray, n: np.ndarray) -> np.ndarray:

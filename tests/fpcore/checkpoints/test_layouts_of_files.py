@@ -79,6 +79,9 @@ def test_a_whole_module_is_read_without_its_code(zipped: bool, hub: Path, tmp_pa
     model = fpcore.open_checkpoint(tmp_path)
     assert torch.equal(model.read("0.weight"), linear[0].weight)
     assert set(model.tensors) == set(linear.state_dict())
+    whole = LLAMA.build(attention_bias=False, mlp_bias=False)
+    torch.save(whole, tmp_path / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+    same(tmp_path, hub)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.int8, torch.float64])
@@ -285,7 +288,11 @@ def as_meta(hub: Path) -> dict[str, torch.Tensor]:
         for ours, theirs in META.items():
             name = name.replace(ours, theirs)
         done[name] = tensor
-    return done | {"rope.freqs": torch.ones(2)}
+    # The second Llama stores the frequencies of its positions once, the first once a layer.
+    return done | {
+        "rope.freqs": torch.ones(2),
+        "layers.0.attention.inner_attention.rope.freqs": torch.ones(2),
+    }
 
 
 PARAMS = {"dim": 16, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "norm_eps": 1e-6, "vocab_size": -1}

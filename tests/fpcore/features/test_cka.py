@@ -115,6 +115,15 @@ def test_scales_do_not_count() -> None:
             assert score(scale * x, scale * y) == pytest.approx(score(x, y), rel=1e-9)
 
 
+@pytest.mark.parametrize("power", [100, -100])
+def test_a_kernel_that_float32_cannot_hold_is_that_of_smaller_columns(power: int) -> None:
+    x, y = np.random.default_rng(6).normal(size=(2, 9, 6)).astype(np.float32)
+    signs = np.ones(6, dtype=np.float32)
+    plain, far = SignedKernel.of(x, signs), SignedKernel.of(np.ldexp(x, power), signs)
+    other = SignedKernel.of(y, signs)
+    assert signed_cka(far, other) == signed_cka(plain, other)
+
+
 def test_what_has_no_cka_says_so() -> None:
     rng = np.random.default_rng(0)
     states = factor(rng.normal(size=(5, 3)))

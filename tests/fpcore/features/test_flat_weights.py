@@ -101,14 +101,16 @@ def test_models_are_laid_end_to_end(block: int) -> None:
     assert (flat.values.dtype, flat.values.shape[1]) == (np.float32, block)
     assert flat.nbytes == flat.values.nbytes
     start = 0
-    for index, matrix in enumerate(stored):
-        span = flat.span(index)
-        assert (span.start, span.stop - span.start) == (start, math.ceil(matrix.size / block))
-        entries = flat.values[span].reshape(-1)
+    for matrix, read in zip(stored, flat.matrices(), strict=True):
+        assert len(read.values) == math.ceil(matrix.size / block)
+        entries = read.values.reshape(-1)
         np.testing.assert_array_equal(entries[: matrix.size], matrix.reshape(-1))
         assert not entries[matrix.size :].any()
-        assert flat.squares[index] == pytest.approx(np.square(matrix, dtype=np.float64).sum(), rel=1e-6)
-        start = span.stop
+        assert (read.power, read.square) == (
+            0,
+            pytest.approx(np.square(matrix, dtype=np.float64).sum(), rel=1e-6),
+        )
+        start += len(read.values)
     assert start == len(flat.values) == flat.ends[-1]
 
 
@@ -202,6 +204,27 @@ def test_scales_do_not_count() -> None:
     assert matched_cosine(tiny, b) == pytest.approx(matched_cosine(a, b), rel=1e-5)
     assert matched_cosine(b, tiny) == pytest.approx(matched_cosine(a, b), rel=1e-5)
     assert matched_distance(tiny, tiny) == 0.0
+
+
+@pytest.mark.parametrize("power", [100, 60, -60, -100])
+def test_scales_that_float32_cannot_square_do_not_count_either(power: int) -> None:
+    """To the bit, held or streamed: a power of two rounds nothing."""
+    a, b = small(1), small(2)
+    far = [
+        MemoryCheckpoint(
+            f"far {i}", f"far {i}", CONFIG, {name: 2.0**power * m.read(name) for name in m.tensors}
+        )
+        for i, m in enumerate((a, b))
+    ]
+    assert all(abs(read.power - power) <= 3 for read in flatten(far[0]).matrices())
+    for x, y in (far, list(map(streamed, far))):
+        assert matched_cosine(x, b) == matched_cosine(b, x) == matched_cosine(a, b)
+        assert (matched_cosine(x, y), matched_distance(x, y)) == (
+            matched_cosine(a, b),
+            matched_distance(a, b),
+        )
+    distances = [2.0 ** (abs(power) / 2), matched_distance(far[0], b)]  # one of them is next to nothing
+    assert distances[1] == pytest.approx(distances[0], rel=0.5)
 
 
 def test_where_nothing_matches_there_is_no_score() -> None:

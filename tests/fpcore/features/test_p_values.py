@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 from scipy.integrate import quad
 
-from fpcore.features.p_values import fisher, log_p_of_agreements, log_p_of_order
+from fpcore.features.p_values import fisher, log_p_of_agreements, log_p_of_correlation, log_p_of_order
 
 
 def test_p_values_of_orders_and_agreements() -> None:
@@ -52,6 +52,14 @@ def test_tails_too_small_for_a_float_are_not_taken_for_perfect_order(units: int,
     area, _ = quad(lambda step: math.exp(t.logpdf(statistic * (1 + step / freedom)) - highest), 0, 60)
     expected = highest + math.log(area * statistic / freedom)
     assert log_p_of_order(order) == pytest.approx(max(expected, -math.lgamma(units + 1)), abs=1e-6)
+
+
+def test_correlations_have_the_tail_of_students_t() -> None:
+    for freedom in (1, 30, 2046):
+        for rho in np.linspace(-0.99, 0.3, 30):
+            statistic = rho * math.sqrt(freedom / (1.0 - rho**2))
+            expected = scipy.stats.t.logsf(statistic, freedom)
+            assert log_p_of_correlation(float(rho), freedom) == pytest.approx(expected, rel=1e-12, abs=1e-300)
 
 
 @pytest.mark.parametrize("mean", [1.0, 0.2])

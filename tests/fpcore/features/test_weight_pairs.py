@@ -194,6 +194,28 @@ def test_what_cannot_be_read_has_no_square() -> None:
     assert walk.flat(0, group.segment).shape == (INNER * WIDTH,)
 
 
+def test_sums_of_squares_at_the_ends_of_float32_are_not_believed() -> None:
+    kinds = ("plain", "other", "tiny", "16 bits", "zero")
+    walk = Walk([small(kind) for kind in kinds], np.array([(0, other) for other in range(1, 5)]))
+    (group,) = (group for group in walk.groups() if "1.feed_forward.up" in group.segment[0])
+    least, largest = INNER * WIDTH * 2.0**-80, 2.0**100
+    inside = [math.nextafter(least, 1.0), math.nextafter(largest, 1.0)]
+    assert walk.readable(group, np.array([*inside, 1.0, 1.0, 0.0])) == [*inside, 1.0, 1.0, 0.0]
+    assert np.isnan(walk.readable(group, np.array([least, largest, 0.0, 0.0, 2.0 * largest]))).all()
+
+
+@pytest.mark.parametrize("power", [100, -100])
+def test_what_float32_cannot_square_is_left_to_the_pair_alone(power: int) -> None:
+    plain = small("plain")
+    weights = {name: 2.0**power * plain.read(name) for name in plain.tensors}
+    far = MemoryCheckpoint("far", "far", CONFIG | {"num_hidden_layers": 2}, weights)
+    models = [plain, small("zero"), far]
+    for many, one in ((cosines, matched_cosine), (distances, matched_distance)):
+        found = many(models, np.array([(0, 1), (0, 2), (2, 2)]))
+        assert found[0] == one(*models[:2]), "zeros are zeros"
+        assert np.isnan(found[1:]).all()
+
+
 def test_what_comes_from_a_file_takes_no_memory(tmp_path: Path) -> None:
     role = "layers.1.feed_forward.up.weight"
     for dtype, free in (("float32", True), ("float16", True), ("bfloat16", True), ("float64", False)):

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from double_precision import logits_in_double
@@ -132,6 +133,19 @@ def scale(tensors: Tensors, rng: torch.Generator) -> None:
         tensors[name] = tensors[name] * 1.7
 
 
+def far(power: int, *, of_all: bool) -> Callable[[Tensors, torch.Generator], None]:
+    """Exact, and beyond what float32 can square: of all tensors, or values up and outputs down."""
+
+    def apply(tensors: Tensors, rng: torch.Generator) -> None:
+        for name in tensors:
+            if of_all or ".v_proj." in name:
+                tensors[name] = tensors[name] * 2.0**power
+            elif ".o_proj." in name:
+                tensors[name] = tensors[name] * 2.0**-power
+
+    return apply
+
+
 def cast(tensors: Tensors, rng: torch.Generator) -> None:
     for name in tensors:
         tensors[name] = tensors[name].to(torch.bfloat16)
@@ -147,6 +161,11 @@ TRANSFORMS: dict[str, Callable[[Tensors, torch.Generator], None]] = {
     "norm-gain folding": fold_gains,
     "global scale": scale,
     "dtype cast": cast,
+}
+FAR = {
+    f"{what} by 2^{power}": far(power, of_all=what == "all")
+    for what in ("all", "v/o")
+    for power in (100, -100)
 }
 # What an invariance allows: rounding, and for a cast to eight bits of mantissa, its effect.
 TOLERANCE = dict.fromkeys(TRANSFORMS, 1e-6) | {"dtype cast": 0.02}
@@ -168,16 +187,16 @@ def checkpoint(seed: int, transform: str = "") -> fpcore.MemoryCheckpoint:
     model, _ = built(seed)
     tensors = base(seed)
     if transform:
-        TRANSFORMS[transform](tensors, torch.Generator().manual_seed(7))
+        (TRANSFORMS | FAR)[transform](tensors, torch.Generator().manual_seed(7))
     name = f"{seed}-{transform}"
     return fpcore.MemoryCheckpoint(name, name, model.config.to_dict(), tensors, tokenizer(seed))
 
 
 @cache
-def similarity(name: str, transform_a: str, seed_b: int) -> float | str:
+def similarity(name: str, transform_a: str, seed_b: int, transform_b: str = "") -> float | str:
     metric = METRICS[name]
     try:
-        a, b = checkpoint(1, transform_a), checkpoint(seed_b)
+        a, b = checkpoint(1, transform_a), checkpoint(seed_b, transform_b)
         return metric.similarity(metric.fingerprint(a), metric.fingerprint(b))
     except fpcore.NotComparable as error:
         return error.reason
@@ -214,3 +233,29 @@ def test_claimed_invariances_and_no_others(name: str, transform: str) -> None:
         assert moved <= TOLERANCE[transform]
     else:
         assert moved > 1e-3, f"{name} does not notice {transform}: it should say so"
+
+
+@pytest.mark.parametrize("transform", FAR)
+@pytest.mark.parametrize("name", METRICS)
+def test_what_float32_cannot_square_is_measured_all_the_same(name: str, transform: str) -> None:
+    """A gauge keeps the outputs however far it goes: a score must not fall, or rise, by overflow."""
+    if {"all": "global scale", "v/o": "v/o gauge"}[transform.split()[0]] in METRICS[name].invariances:
+        for other in ("", transform):
+            assert similarity(name, transform, 2, other) == pytest.approx(similarity(name, "", 2), abs=1e-6)
+
+
+@pytest.mark.parametrize("power", [100, -100])
+def test_weights_that_float32_cannot_square_are_compared_with_others(power: int) -> None:
+    """Weight metrics see the gauge, and see it as numpy does in float64."""
+    a, b = checkpoint(1, f"v/o by 2^{power}"), checkpoint(2)
+    named = [name for name in a.tensors if "layers." in name and len(a.read(name).shape) == 2]
+    pairs = [[each.read(name).double().numpy().ravel() for each in (a, b)] for name in named]
+    x, y = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
+    norm = np.linalg.norm
+    cosine = x @ y / norm(x) / norm(y)
+    apart = -np.mean([norm(p - q) / np.sqrt(norm(p) * norm(q)) for p, q in pairs])
+    for name, expected in (("weight-cosine", cosine), ("weight-distance", apart)):
+        metric = METRICS[name]
+        taken = [metric.fingerprint(each) for each in (a, b)]
+        assert metric.similarity(*taken) == pytest.approx(expected, rel=1e-5)
+        assert np.isnan(metric.pair_similarities(taken, np.array([(0, 1)]))).all(), "left to similarity"

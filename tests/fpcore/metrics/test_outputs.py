@@ -255,15 +255,16 @@ def test_kendalls_null_is_that_of_independent_tokens() -> None:
     assert minus_log10_p(-0.5, 40, 12) == 0.0
 
 
-def test_kendall_counts_ties_neither_for_nor_against() -> None:
+@pytest.mark.parametrize("rows", [30, 300])
+def test_kendall_counts_ties_neither_for_nor_against(rows: int) -> None:
     """τ (a) by its definition: over all pairs, those tied in either included."""
     rng = np.random.default_rng(3)
-    x, y = rng.normal(size=(2, 30, 6))
+    x, y = rng.normal(size=(2, rows, 6))
     x[4, :3] = x[9, :3]
     y[5, 1:5] = y[6, 1:5]
     x[:, 5] = 1.0
     a, b = (each[:, None] - each[None, :] for each in (x, y))
-    expected = (np.sign(a) * np.sign(b)).sum(axis=(0, 1)) / (30 * 29)
+    expected = (np.sign(a) * np.sign(b)).sum(axis=(0, 1)) / (rows * (rows - 1))
     assert kendall(x, y).tolist() == expected.tolist()
     assert kendall(x, y)[5] == 0.0
 

@@ -1,14 +1,15 @@
-"""Work beside the caller gives what it gives, and holds up nobody who is interrupted."""
+"""Work in the background gives what it gives, and holds up nobody who is interrupted."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from analysis.beside import beside
+from analysis.background import in_background
 
 ENDLESS = """
 import threading
@@ -26,9 +27,19 @@ with patch("analysis.full_analysis.separation_tests", endless):
 
 
 def test_it_gives_what_the_work_gives() -> None:
-    assert beside(lambda: [1, 2]).result() == [1, 2]
+    assert in_background(lambda: [1, 2]).result() == [1, 2]
     with pytest.raises(ZeroDivisionError):
-        beside(lambda: 1 // 0).result()
+        in_background(lambda: 1 // 0).result()
+
+
+def test_the_end_of_the_process_does_not_wait_for_it() -> None:
+    enough = threading.Event()
+    found = in_background(enough.wait)
+    (thread,) = (one for one in threading.enumerate() if one.name == "background")
+    assert thread.daemon
+    assert not found.done()
+    enough.set()
+    assert found.result()
 
 
 def test_an_interrupted_analysis_ends_though_its_tests_have_not() -> None:

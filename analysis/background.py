@@ -1,4 +1,4 @@
-"""One piece of work in a thread beside the caller, for which nobody waits once the caller is interrupted."""
+"""One piece of work in a background thread, for which nobody waits once the caller is interrupted."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-__all__ = ["beside"]
+__all__ = ["in_background"]
 
 Found = TypeVar("Found")
 
 
-def beside(work: Callable[[], Found]) -> Future[Found]:
-    """Begin some work in a thread of its own.
+def in_background(work: Callable[[], Found]) -> Future[Found]:
+    """Begin some work in a background thread.
 
     Leaving the block of a `ThreadPoolExecutor`, and the end of the interpreter, wait for its threads: after a
     Ctrl-C the terminal would stay silent for as long as the work takes. This thread ends with the process.
@@ -30,7 +30,7 @@ def beside(work: Callable[[], Found]) -> Future[Found]:
 
     Examples
     --------
-    >>> beside(lambda: 6 * 7).result()
+    >>> in_background(lambda: 6 * 7).result()
     42
     """
     found: Future[Found] = Future()
@@ -41,5 +41,5 @@ def beside(work: Callable[[], Found]) -> Future[Found]:
         except BaseException as error:
             found.set_exception(error)
 
-    threading.Thread(target=run, name="beside", daemon=True).start()
+    threading.Thread(target=run, name="background", daemon=True).start()
     return found
