@@ -128,6 +128,6 @@ def test_the_checkpoint_is_not_stored() -> None:
     model = fpcore.MemoryCheckpoint("m", "d", {}, {})
     assert checkpoint_of(make(checkpoint=model)) is model
     with pytest.raises(
-        fpcore.BadCheckpoint, match="^org/name é: m needs the checkpoint, not a stored fingerprint"
+        fpcore.BadCheckpoint, match=r"^org/name é: m needs the checkpoint, not a stored fingerprint"
     ):
         checkpoint_of(Fingerprint.from_bytes(make(checkpoint=model).to_bytes()))
