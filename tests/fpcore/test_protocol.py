@@ -77,12 +77,12 @@ def test_the_former_name_warns() -> None:
     with pytest.warns(DeprecationWarning, match=r"^Metric\.take has been renamed make_fingerprint$"):
         taken = Least().take(MODEL, {"a": np.ones(2)})
     assert (taken.checkpoint, list(taken.arrays)) == (None, ["a"])
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="renamed"):
         assert Least().take(MODEL, {}, keep_checkpoint=True).checkpoint is MODEL
 
 
 def test_the_warning_is_of_whoever_uses_it() -> None:
-    with pytest.warns(DeprecationWarning) as caught:
+    with pytest.warns(DeprecationWarning, match="renamed") as caught:
         Least().take(MODEL, {})
     assert caught[0].filename == __file__
 

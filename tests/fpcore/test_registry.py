@@ -105,15 +105,6 @@ def test_names_are_unique_and_invariances_known() -> None:
         fpcore.register(odd)
 
 
-def test_the_former_name_of_make_fingerprint_warns() -> None:
-    metric = by_name("attention-std")
-    model = fpcore.MemoryCheckpoint("m", "d", {}, {})
-    with pytest.warns(DeprecationWarning, match="make_fingerprint"):
-        taken = metric.take(model, {}, keep_checkpoint=True)
-    assert (taken.metric, taken.version, taken.digest) == ("attention-std", metric.version, "d")
-    assert taken.checkpoint is model
-
-
 @pytest.mark.usefixtures("clean")
 def test_other_packages_bring_metrics_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     good = EntryPoint(name="visitor", value="somewhere:Visitor", group="lookalike.metrics")
