@@ -173,4 +173,4 @@ def turn(moments: Moments, basis: Array | None) -> Moments:
 def moment_cosine(a: Moments, b: Moments) -> float:
     """Mean cosine of second moments."""
     products = (np.einsum("ij,ij->i", x, y).sum(dtype=np.float64) for x, y in zip(a, b, strict=True))
-    return float(np.mean(list(products)))
+    return float(sum(products)) / len(a)

@@ -261,7 +261,7 @@ def head_agreement(a: CanonicalLayer, b: CanonicalLayer, basis: Array | None) ->
     plain = -np.inf
     if len(attending) == attending.shape[1]:
         here = np.arange(len(attending))
-        plain = float(np.mean([beyond_chance(table, (here, here)) for table in (attending, passing)]))
+        plain = mean([beyond_chance(table, (here, here)) for table in (attending, passing)])
     return plain, cross_matched(attending, passing)
 
 
@@ -327,7 +327,7 @@ def unit_agreement(a: Units, b: Units, basis: Array | None) -> tuple[float, floa
         if same:
             _, *stored = np.intersect1d(left, right, assume_unique=True, return_indices=True)
             plain += [beyond_chance(table, (stored[0], stored[1])) for table in tables]
-    return float(np.mean(plain)) if same else -np.inf, float(np.mean(matched))
+    return mean(plain) if same else -np.inf, mean(matched)
 
 
 def candidates(n: int, m: int) -> list[tuple[Index, Index]]:
@@ -345,13 +345,18 @@ def cross_matched(first: Array, second: Array) -> float:
         beyond_chance(tested, scipy.optimize.linear_sum_assignment(known, maximize=True))
         for known, tested in ((first, second), (second, first))
     ]
-    return float(np.mean(found))
+    return mean(found)
+
+
+def mean(values: Sequence[float]) -> float:
+    """Of a few numbers: an array would take longer to make than to add up."""
+    return sum(values) / len(values)
 
 
 def beyond_chance(cosines: Array, pairs: Pairing) -> float:
     """Mean cosine of the pairs less that of all others, scaled so that 1 stays 1."""
     count = len(pairs[0])
-    paired = float(cosines[pairs].mean(dtype=np.float64))
+    paired = float(cosines[pairs].sum(dtype=np.float64)) / count
     if cosines.size == count:
         return paired
     others = (float(cosines.sum(dtype=np.float64)) - paired * count) / (cosines.size - count)

@@ -10,6 +10,7 @@ import scipy  # its parts are imported when they are first used
 from numpy.typing import NDArray
 
 from fpcore.errors import NotComparable
+from fpcore.features.log_sum import log_sum_exp
 
 __all__ = ["LN10", "fisher", "log_p_of_agreements", "log_p_of_order"]
 
@@ -65,7 +66,7 @@ def fisher(log_p: list[float]) -> float:
     powers = np.arange(len(log_p))
     # Its upper tail in closed form, as a sum of k Poisson terms.
     terms = powers * math.log(half) - scipy.special.gammaln(powers + 1)
-    log_tail = float(scipy.special.logsumexp(terms)) - half
+    log_tail = float(log_sum_exp(terms)[0]) - half
     return max(0.0, -log_tail / LN10)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -98,7 +99,8 @@ def gradient_moments(weight: Array) -> Array:
     if not (lengths > 0.0).all():
         raise NotComparable("a weight matrix is zero, whose gradient is undefined")
     # Entry (i, j) of the gradient is y_i x_j, so its k-th raw moment is that of y times that of x.
-    raw = [np.mean((outputs / lengths) ** k, axis=1) * np.mean(inputs**k, axis=1) for k in range(1, 5)]
+    units = outputs / lengths
+    raw = [np.mean(units**k, axis=1) * own for k, own in enumerate(raw_moments(weight.shape[1]), start=1)]
     mean, variance = raw[0], raw[1] - raw[0] ** 2
     third = raw[2] - 3 * mean * raw[1] + 2 * mean**3
     fourth = raw[3] - 4 * mean * raw[2] + 6 * mean**2 * raw[1] - 3 * mean**4
@@ -113,10 +115,19 @@ def gradient_moments(weight: Array) -> Array:
     return averaged
 
 
+@lru_cache(maxsize=16)  # of the widths of a model
+def raw_moments(width: int) -> tuple[Array, ...]:
+    """The first four raw moments of each perturbed input, (perturbations,) each."""
+    inputs = perturbed_inputs(width)
+    return tuple(np.mean(inputs**k, axis=1) for k in range(1, 5))
+
+
+@lru_cache(maxsize=16)
 def perturbed_inputs(width: int) -> Array:
     """The fixed input of a width with each perturbation, (perturbations, width)."""
     seed = int.from_bytes(hashlib.sha256(f"gradient-moments {width}".encode()).digest()[:8], "big")
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(width)
     inputs: Array = x + NOISE * rng.standard_normal((PERTURBATIONS, width))
+    inputs.flags.writeable = False  # matrices of one width share them
     return inputs

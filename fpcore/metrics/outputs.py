@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import NotComparable
+from fpcore.features.log_sum import log_sum_exp
 from fpcore.features.p_values import LN10
 from fpcore.features.shared_tokens import key_of, shared_tokens
 from fpcore.fingerprint import Fingerprint
@@ -331,7 +332,7 @@ class SeedBias(Outputs):
 def softened(logits: NDArray[np.floating]) -> Array:
     """Logarithm of the softmax of each row at `TEMPERATURE`, (inputs, tokens)."""
     values = np.asarray(logits, dtype=np.float64) / TEMPERATURE
-    found: Array = values - scipy.special.logsumexp(values, axis=1, keepdims=True)
+    found: Array = values - log_sum_exp(values)
     return found
 
 

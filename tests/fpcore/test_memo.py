@@ -60,6 +60,15 @@ def test_nothing_is_kept_of_what_fails() -> None:
     assert memo.recall("key", lambda: numbers(1)).size == 128
 
 
+def test_nothing_is_let_go_for_what_fails() -> None:
+    memo = Memo(limit=2 * 1024)
+    for name in "ab":
+        memo.recall(name, lambda: numbers(1))
+    with pytest.raises(ZeroDivisionError):
+        memo.recall("c", lambda: numbers(1 // 0))
+    assert len(memo) == 2
+
+
 def test_values_stay_in_their_process() -> None:
     memo = Memo(limit=4096)
     memo.recall("key", lambda: numbers(1))
