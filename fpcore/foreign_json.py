@@ -91,7 +91,7 @@ def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
 def _check(value: object, where: str, what: str, *, surrogates: bool) -> None:
     """Depth, without going as deep; and whether each text is text."""
     level: list[object] = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         if surrogates:
             for item in level:
                 _check_texts(item, where)

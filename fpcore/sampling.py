@@ -69,7 +69,7 @@ class Sample:
         wanted = min(count, max(fewest, math.ceil(self.share * count - 1e-9)))
         edges = np.linspace(0.0, count, wanted + 1)
         starts = np.ceil(edges[:-1] - 1e-9).astype(np.int64)
-        sizes = np.ceil(edges[1:] - 1e-9).astype(np.int64) - starts
+        sizes = np.ceil(edges[1:] - 1e-9) - starts
         text = f"{self.seed}/{what}/{count}/{wanted}"
         rng = np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
         found: Index = starts + (rng.random(wanted) * sizes).astype(np.int64)

@@ -219,18 +219,15 @@ class Architecture:
         fpcore.errors.BadCheckpoint: config.json: none of ...hidden_size, n_embd, ... is given; ...
         """
         stated = StatedShape.of(config, where)
-        for names, value in ((WIDTH, stated.width), (HEADS, stated.heads), (DEPTH, stated.depth)):
-            _require(names, value, where)
-        width, heads = stated.width or 0, stated.heads or 0
-        if stated.feed_forward is None:
-            _require(FEED_FORWARD, None, where)
+        width = _required(WIDTH, stated.width, where)
+        heads = _required(HEADS, stated.heads, where)
         return cls(
             model_type=stated.model_type,
-            depth=stated.depth or 0,
+            depth=_required(DEPTH, stated.depth, where),
             width=width,
             heads=heads,
             kv_heads=stated.kv_heads or heads,
-            feed_forward=stated.feed_forward or 0,
+            feed_forward=_required(FEED_FORWARD, stated.feed_forward, where),
             experts=stated.experts or 0,
             vocabulary=stated.vocabulary,
             qkv_bias=_qkv_bias(text_config(config), stated.model_type, tensor_names),
@@ -285,14 +282,11 @@ class StatedShape:
             *(("vocabulary", VOCABULARY), ("head_dim", HEAD_DIM)),
         ):
             found[fact] = _optional(text, names, where)
-            entries[fact] = next((name for name in names if text.get(name) is not None), names[0])
+            entries[fact] = _stated(text, names)
         shared = _kv_heads(text, model_type, found["heads"], where)
-        inner = _feed_forward(text, model_type, found["width"], where)
-        entries["kv_heads"] = next((name for name in KV_HEADS if text.get(name) is not None), KV_HEADS[0])
-        entries["feed_forward"] = next(
-            (name for name in (*EXPERT_FEED_FORWARD, *FEED_FORWARD) if text.get(name) is not None),
-            FEED_FORWARD[0],
-        )
+        inner = _feed_forward(text, model_type, found["width"], found["experts"], where)
+        entries["kv_heads"] = _stated(text, KV_HEADS)
+        entries["feed_forward"] = _stated(text, (*EXPERT_FEED_FORWARD, *FEED_FORWARD), FEED_FORWARD[0])
         # No experts is a statement; no layers, heads or rows are none.
         for fact, value in (*found.items(), ("kv_heads", shared), ("feed_forward", inner)):
             if value is not None and value < 1 and fact != "experts":
@@ -322,6 +316,11 @@ def text_config(config: Config) -> Config:
     return config
 
 
+def _stated(config: Config, names: tuple[str, ...], otherwise: str = "") -> str:
+    """The first of the names that a config has, for messages; the first at all if it has none."""
+    return next((name for name in names if config.get(name) is not None), otherwise or names[0])
+
+
 def _optional(config: Config, names: tuple[str, ...], where: str) -> int | None:
     for name in names:
         stated = config.get(name)
@@ -334,16 +333,17 @@ def _optional(config: Config, names: tuple[str, ...], where: str) -> int | None:
     return None
 
 
-def _require(names: tuple[str, ...], value: int | None, where: str) -> None:
-    if value is None or value < 1:
+def _required(names: tuple[str, ...], value: int | None, where: str) -> int:
+    if value is None:
         raise BadCheckpoint(f"{where}: none of {', '.join(names)} is given; the model's shape is unknown")
+    return value
 
 
 def _kv_heads(config: Config, model_type: str, heads: int | None, where: str) -> int | None:
     attention = config.get("attn_config")  # MPT keeps it in there
     if isinstance(attention, Mapping) and (shared := integer(attention, "kv_n_heads")):
         return shared
-    if model_type in MULTI_QUERY_TYPES or str(model_type).startswith("RefinedWeb"):
+    if model_type in MULTI_QUERY_TYPES or model_type.startswith("RefinedWeb"):
         # Falcon writes num_kv_heads in every config; it counts only in the newer decoder architecture.
         if config.get("new_decoder_architecture"):
             return _optional(config, KV_HEADS, where) or heads
@@ -358,8 +358,10 @@ def _kv_heads(config: Config, model_type: str, heads: int | None, where: str) ->
     return _optional(config, KV_HEADS, where)
 
 
-def _feed_forward(config: Config, model_type: str, width: int | None, where: str) -> int | None:
-    if _optional(config, EXPERTS, where):
+def _feed_forward(
+    config: Config, model_type: str, width: int | None, experts: int | None, where: str
+) -> int | None:
+    if experts:
         expert = _optional(config, EXPERT_FEED_FORWARD, where)
         if expert is not None:
             return expert

@@ -47,8 +47,6 @@ class RoleView:
 
     def read(self) -> torch.Tensor:
         """The tensor; scaled formats are dequantised, other element types are as stored."""
-        if self.view.expert is None:
-            return self.view.apply(read_dequantised(self.checkpoint, self.source))
         one = read_dequantised(self.checkpoint, self.source, self.view.expert)
         return replace(self.view, expert=None).apply(one)
 

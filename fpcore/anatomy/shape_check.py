@@ -32,9 +32,6 @@ BLOCKS_COUNTED: Final = frozenset({"dory"})
 # Types that have experts for each modality and count those of one.
 EXPERTS_BY_TENSORS: Final = frozenset({"ernie4_5_vl_moe_text"})
 
-# Types whose attention does not work on heads of one width, or counts them per layer.
-HEADS_BY_TENSORS: Final = frozenset[str]()
-
 
 class ShapeContradiction(BadCheckpoint):
     """A config that states another shape than the tensors have; the message holds both numbers."""
@@ -225,11 +222,10 @@ class Check:
     defaults: frozenset[str]
     where: str
 
-    def contradiction(self, fact: str, said: int, shown: int, because: str = "") -> ShapeContradiction:
+    def contradiction(self, fact: str, said: int, shown: int, because: str) -> ShapeContradiction:
         """One line with both numbers."""
-        entry = self.stated.entries.get(fact, fact)
         return ShapeContradiction(
-            f"{self.where}: {entry} is {said}, but the tensors show {shown}{because}; "
+            f"{self.where}: {self.stated.entries[fact]} is {said}, but the tensors show {shown}{because}; "
             "the config is of another model, or one of them was changed: correct it"
         )
 
@@ -247,9 +243,9 @@ class Check:
         uniform = len(shown.query) == 1 and len(shown.key) <= 1
         if rows is None:
             return heads if stated.heads and key_rows else 0, (kv_heads or heads) if key_rows else 0, head_dim
-        if shown.latent or not uniform or stated.model_type in HEADS_BY_TENSORS:
+        if shown.latent or not uniform:
             return heads, kv_heads or heads, head_dim or (width // heads if heads else None)
-        per_head = gain if gain is not None and gain < rows and rows % gain == 0 else None
+        per_head = gain if gain and gain < rows and rows % gain == 0 else None
         if "heads" in self.defaults:
             return self.guessed_heads(rows, key_rows, per_head)
         if head_dim is not None and per_head is not None and head_dim != per_head:
@@ -268,7 +264,7 @@ class Check:
             raise self.contradiction("heads", heads, found, f": {rows} query rows are {found} heads of {dim}")
         shared = found
         if key_rows is not None:
-            if key_rows % dim or found % (key_rows // dim):
+            if not key_rows or key_rows % dim or found % (key_rows // dim):
                 raise ShapeContradiction(
                     f"{self.where}: {found} heads of {dim} do not fit {key_rows} rows of the key projection; "
                     "correct the config"

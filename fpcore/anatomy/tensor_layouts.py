@@ -147,9 +147,8 @@ class View:
         ndim = len(stored) - (self.expert is not None)
         # What is cut are columns of the stored tensor, or rows: so many for each of the view's own.
         turned = ndim == 2 if self.transpose else ndim == 1 and self.expert is not None
-        length = width if turned else replace(self, stop=None).shape(stored)[0]
-        each = 1 if turned else count // length
-        group = length // self.groups
+        length = replace(self, stop=None).shape(stored)[0]
+        each, group = count // max(1, length), length // self.groups
         found = []
         for number in range(self.groups):
             cut = (number * group + self.start, number * group + self.stop)

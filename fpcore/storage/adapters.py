@@ -137,10 +137,10 @@ def adapted(
         elif OTHER.search(name):
             fate[name] = "adapters of a kind that is not supported"
     changed: dict[str, StoredWeight] = {}
+    if settings is None:
+        return changed, fate
     for stem, parts in pairs.items():
         base = weights.get(f"{stem}.weight")
-        if settings is None:
-            continue
         all_parts = [name for names in parts.values() for name in names]
         if base is None:
             raise BadCheckpoint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Final
 
 from fpcore.storage.tensor_source import TensorInfo
@@ -86,9 +87,7 @@ def beside(name: str) -> str | None:
     >>> beside("model.layers.0.patch_norm.weight") is None
     True
     """
-    parts = name.removesuffix(".weight").removesuffix(".bias").split(".")
-    number = next((place for place, part in enumerate(parts) if part.isdigit()), len(parts))
-    for part in parts[:number]:
+    for part in takewhile(lambda word: not word.isdigit(), name.split(".")):
         for kind, pattern in MADE_OF.items():
             if pattern.search(part):
                 return kind

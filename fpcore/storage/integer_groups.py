@@ -33,7 +33,6 @@ class Gptq(Coded):
 
     bits: int
     zero_shift: int
-    shuffled: bool
 
     def rows(self, source: TensorSource) -> Rows:
         """Words, zeros and scales, opened."""
@@ -86,12 +85,12 @@ class AwqRows(Coded):
         words, zeros, scales = (source.read(part) for part in self.parts)
         _, inputs = self.shape
         size = group_size(source) or inputs
-        group = group_of(inputs, -(-inputs // size), None, size)
-        needed = int(group.max()) + 1
+        groups = -(-inputs // size)
+        group = group_of(inputs, groups, None, size)
 
         def decoded(start: int, stop: int) -> torch.Tensor:
             values = unpack_integers(words[start:stop], 4, inputs)
-            offset = unpack_integers(zeros[start:stop], 4, needed)[:, group]
+            offset = unpack_integers(zeros[start:stop], 4, groups)[:, group]
             return (values - offset) * scales[start:stop].float()[:, group]
 
         return decoded
@@ -174,7 +173,7 @@ def group_of(inputs: int, groups: int, index: torch.Tensor | None, size: int | N
                 f"its inputs refer to groups beyond the {groups} that have scales; fetch it again"
             )
         return found
-    if size is not None and size > 0 and -(-inputs // size) == groups:
+    if size is not None and -(-inputs // size) == groups:
         return torch.arange(inputs) // size
     if not groups or inputs % groups:
         raise UnreadableTensor(
@@ -219,15 +218,8 @@ def awq_or_gptq(tensors: Mapping[str, TensorInfo], config: Config) -> Iterator[S
                 continue
             plain = str(config.get("packing_format") or "").lower() in ZEROS_AS_THEY_ARE
             shift = 0 if plain or "gptq_v2" in form else 1
-            shuffled = index in tensors
-            yield Gptq(
-                weight,
-                (info.shape[1], inputs),
-                (*parts, index) if shuffled else parts,
-                bits,
-                shift,
-                shuffled,
-            )
+            parts = (*parts, index) if index in tensors else parts
+            yield Gptq(weight, (info.shape[1], inputs), parts, bits, shift)
 
 
 def awq(
@@ -243,9 +235,9 @@ def awq(
 def packed_rows(source: TensorSource, tensors: Mapping[str, TensorInfo]) -> Iterator[StoredWeight]:
     """Weights of compressed-tensors that are packed into words or 4-bit floats."""
     for name, info in tensors.items():
-        stem = name.removesuffix("_packed")
-        if stem == name or not name.endswith("weight_packed"):
+        if not name.endswith("weight_packed"):
             continue
+        stem = name.removesuffix("_packed")
         scale = f"{stem}_scale"
         if scale not in tensors or info.dtype not in {"int32", "uint32"} or f"{stem}_shape" not in tensors:
             continue

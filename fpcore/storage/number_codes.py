@@ -62,9 +62,8 @@ def scale_values(scale: torch.Tensor) -> torch.Tensor:
     """A tensor of scales as float32; bytes are exponents of two with a bias of 127."""
     import torch
 
-    if scale.dtype in (torch.uint8, getattr(torch, "float8_e8m0fnu", None)):
-        exponents = as_bytes(scale).reshape(scale.shape)
-        return torch.ldexp(torch.ones(exponents.shape), exponents.int() - 127)
+    if scale.dtype == torch.uint8:
+        return torch.ldexp(torch.ones(scale.shape), scale.int() - 127)
     return scale.float()
 
 

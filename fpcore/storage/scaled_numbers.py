@@ -85,10 +85,8 @@ class Scaled(Coded):
         codes = source.read(self.codes)
         scale = scale_values(source.read(self.scale))
         if self.of_scale:
-            factor = source.read(self.of_scale).float()
-            factor = (
-                factor.reshape(-1, *([1] * (scale.ndim - 1))) if factor.numel() > 1 else factor.reshape(())
-            )
+            # One number, or one for each expert of a stack.
+            factor = source.read(self.of_scale).float().reshape(-1, *([1] * (scale.ndim - 1)))
             scale = scale / factor if self.divides else scale * factor
         zero = source.read(self.zero) if self.zero else None
         scale = self.aligned(scale)
@@ -261,12 +259,12 @@ def unpacked_shape(stored: tuple[int, ...], form: Form) -> tuple[int, ...]:
 
 def scale_of(name: str, tensors: Mapping[str, TensorInfo]) -> str | None:
     """The tensor of scales of a weight, if there is one."""
+    if not name.endswith("weight") and len(tensors[name].shape) < 2:
+        return None
     ends = [name + end for end in SCALES]
     if name.endswith(".weight"):  # DeepSeek's own files
         ends.append(name.removesuffix("weight") + "scale")
-    found = next((end for end in ends if end in tensors), None)
-    named = name.endswith("weight") or len(tensors[name].shape) >= 2
-    return found if found != name and named else None
+    return next((end for end in ends if end in tensors), None)
 
 
 def packed_floats(tensors: Mapping[str, TensorInfo]) -> Iterator[StoredWeight]:

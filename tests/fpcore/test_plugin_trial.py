@@ -12,7 +12,7 @@ import pytest
 
 from fpcore import plugin_trial
 from fpcore.errors import BadPlugin
-from fpcore.plugin_trial import ending, try_import
+from fpcore.plugin_trial import _files, _verdict, ending, try_import
 
 ROOT = Path(__file__).parents[2]
 SOUND = """
@@ -139,6 +139,57 @@ def test_the_command_line_survives_it(package: Path, tmp_path: Path, code: str, 
     else:
         assert done.stdout.startswith("mine ")
         assert done.stderr == "not for the result of a command\n"
+
+
+def test_a_verdict_is_about_all_that_an_import_depends_on(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (point,) = installed()
+    found = [_verdict(point)]
+    assert found[0].parent == tmp_path / "cache" / "trials"
+    assert found[0].suffix == ".imported"
+    assert _verdict(point) == found[0]
+    facts = (point.name, point.value, point.group)
+    found += [_verdict(EntryPoint(*facts))]
+    found += [_verdict(EntryPoint(*facts[:place], "other", *facts[place + 1 :])) for place in range(3)]
+    about = tmp_path / "site" / "visiting-1.0.dist-info" / "METADATA"
+    about.write_text(about.read_text().replace("Version: 1.0", "Version: 1.1"))
+    found += [_verdict(*installed())]
+    os.utime(package, ns=(0, 0))
+    found += [_verdict(*installed())]
+    for fact in ("version", "executable"):
+        monkeypatch.setattr(sys, fact, "another")
+        found += [_verdict(*installed())]
+    assert len(set(found)) == len(found) == 9
+
+
+def test_verdicts_stand_in_the_cache_of_the_user(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (point,) = installed()
+    monkeypatch.delenv("LOOKALIKE_CACHE")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert _verdict(point).parent == tmp_path / "xdg" / "lookalike" / "trials"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert _verdict(point).parent == tmp_path / "home" / ".cache" / "lookalike" / "trials"
+
+
+def test_files_of_a_package_are_all_below_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ["visited/__init__.py", "visited/deep/__pycache__/a.pyc", "visited/deep/a.py", "visited/z.json"]
+    for name in (*names, "beside.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+        os.utime(path, ns=(7, 7))
+    (tmp_path / "visited" / "nowhere").symlink_to(tmp_path / "gone")
+    kept = [name for name in names if "pycache" not in name]
+    files = [line for line in _files("visited") if not line.startswith(f"{tmp_path / 'visited' / 'deep'} ")]
+    assert files == [f"{tmp_path / name} {len(name)} 7" for name in kept]
+    assert _files("beside") == [f"{tmp_path / 'beside.py'} 9 7"]
+    for name in ("sys", "nowhere_at_all", ""):
+        assert _files(name) == []
 
 
 def test_signals_without_a_name_have_their_number() -> None:

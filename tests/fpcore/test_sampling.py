@@ -26,6 +26,12 @@ def test_places_are_distinct_ascending_and_no_more_than_asked(
     np.testing.assert_array_equal(found, Sample(share, seed).places(count, what, fewest=fewest))
 
 
+def test_places_stay_those_that_kept_scores_are_of() -> None:
+    assert Sample(0.25, seed=3).places(32, "rows").tolist() == [3, 6, 8, 14, 16, 23, 25, 31]
+    assert Sample(1.0).places(3, "rows").tolist() == [0, 1, 2]
+    assert len(Sample(0.01).places(50, "layers")) == 1
+
+
 def test_seeds_and_things_are_drawn_independently() -> None:
     drawn = {tuple(Sample(0.25, seed).places(64, what)) for seed in range(5) for what in ("layers", "rows")}
     assert len(drawn) == 10
@@ -57,6 +63,13 @@ def test_the_standard_error_is_that_of_sampling() -> None:
     one = mean_of_sample(values[:1], 32)
     assert isinstance(one, Estimate)
     assert math.isnan(one.standard_error)
+
+
+def test_the_mean_of_a_few() -> None:
+    pair = mean_of_sample([0.0, 1.0], 4)
+    assert isinstance(pair, Estimate)
+    assert (pair, pair.standard_error) == (0.5, pytest.approx(math.sqrt(0.5 * (1 - 2 / 4) / 2)))
+    assert mean_of_sample(np.float32([1.0, 2.0**-24]), 2) == (1.0 + 2.0**-24) / 2, "summed in float64"
 
 
 def test_an_estimate_is_a_number_that_travels() -> None:

@@ -17,7 +17,7 @@ from fpcore.anatomy.tensor_layouts import View
 from fpcore.features import block_moments, moments as module
 from fpcore.features.block_moments import BlockMoments, Moments, exact_moments
 from fpcore.features.moments import measure, moments_of, pooled
-from fpcore.storage.element_types import CARRIERS, MINIFLOATS, raw_of, real_numbers
+from fpcore.storage.element_types import CARRIERS, MINIFLOATS, raw_of
 
 SMALL = st.floats(-1e3, 1e3, width=32)
 STORED = {name: getattr(torch, name) for name in CARRIERS}
@@ -188,13 +188,10 @@ def test_no_population_has_no_moments() -> None:
 
 
 @pytest.mark.parametrize("dtype", MINIFLOATS)
-def test_every_code_of_short_floats_is_torchs(dtype: str) -> None:
+def test_every_code_of_short_floats_is_measured_as_its_number(dtype: str) -> None:
     kind = MINIFLOATS[dtype]
     codes = np.arange(1 << kind.bits).astype(kind.carrier)
-    expected = torch.from_numpy(codes).view(STORED[dtype]).float().numpy()
-    np.testing.assert_array_equal(kind.table, expected)
-    np.testing.assert_array_equal(real_numbers(codes, dtype), expected)
-    finite = np.resize(codes[np.isfinite(expected)], 4096)
+    finite = np.resize(codes[np.isfinite(kind.table)], 4096)
     spread = BlockMoments()._spread(finite, kind)
     np.testing.assert_array_equal(np.sort(spread), np.sort(kind.table[finite]))
 

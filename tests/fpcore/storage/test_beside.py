@@ -77,6 +77,26 @@ def test_some_types_call_themselves_so() -> None:
     assert apart({name: info}, "blt") == {}
 
 
+def test_each_tensor_is_told_by_the_first_rule_that_fits() -> None:
+    stored = {
+        "model.layers.3.eh_proj.weight": ((8, 16), DRAFT_HEADS),
+        "model.layers.3.mlp.k_scale": ((1,), DRAFT_HEADS),  # the layer is known by its projection
+        "model.layers.30.mlp.up_proj.weight": ((8, 8), None),
+        "layers.4.enorm.weight": ((8,), DRAFT_HEADS),
+        "model.layers.0.attn._extra_state": ((5,), "states of training tools"),
+        "model.layers.0.attn.k_scale": ((1, 8), "scales of activations"),
+        "model.layers.0.attn.v_scale": ((2, 8, 8), None),  # scales of activations have no third axis
+        "vision_tower.layers.3.attn.k_scale": ((1,), TOWERS),
+        "vision_tower._extra_state": ((5,), TOWERS),
+        "vision_tower.__original_module__.weight": ((8, 8), TOWERS),
+        "lm_head.__original_module__.weight": ((8, 8), "replaced by an adapter's own copy"),
+        "lm_head.__original_module__.input_scale": ((1,), "scales of activations"),
+        "lm_head.weight": ((8, 8), None),
+    }
+    found = apart({name: fpcore.TensorInfo(shape, "bfloat16") for name, (shape, _) in stored.items()})
+    assert found == {name: kind for name, (_, kind) in stored.items() if kind is not None}
+
+
 def test_all_of_it_is_counted() -> None:
     state = {name: tensor.detach() for name, tensor in LLAMA.build().state_dict().items()}
     extra = {name: torch.ones(2, 2) for kind, name in flat()}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import pytest
 import torch
+from flat_reading import read_in_parts
 from tiny_models import TINY
 
 import fpcore
 from fpcore.storage.dequantised import dequantised_tensors, read_dequantised, set_apart
+from fpcore.storage.stored_weight import Coded, Rows
+from fpcore.storage.tensor_source import TensorSource
 
 LLAMA = next(tiny for tiny in TINY if tiny.model_type == "llama")
 QUERY = "model.layers.1.self_attn.q_proj.weight"
@@ -106,6 +110,7 @@ def test_fp8_without_scales_is_what_it_says() -> None:
 def check_packed(changes: dict[str, torch.Tensor | None], expected: torch.Tensor, **config: Any) -> None:
     stored, _ = model(changes, quantization_config=config)
     torch.testing.assert_close(stored.roles[ROLE].read(), expected, rtol=1e-5, atol=1e-6)
+    assert torch.equal(stored.roles[ROLE].read(), read_in_parts(stored, QUERY))
     assert stored.roles[ROLE].shape == (16, 16)
     assert set(stored.roles) == set(model({})[0].roles)
     again = pickle.loads(pickle.dumps(stored))
@@ -268,8 +273,7 @@ def test_gptq_bits_are_those_of_the_tensors(bits: int) -> None:
     source = fpcore.MemoryCheckpoint("m", "0" * 64, config, parts)
     assert dequantised_tensors(source) == {"m.weight": fpcore.TensorInfo((32, 32), "float32")}
     expected = ((values - zeros[group]) * scales[group]).T
-    torch.testing.assert_close(read_dequantised(source, "m.weight"), expected, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(read_dequantised(source, "m.weight", 3), expected[3], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(read_in_parts(source, "m.weight"), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_awq_words_along_the_inputs() -> None:
@@ -284,7 +288,7 @@ def test_awq_words_along_the_inputs() -> None:
     config = {"quantization_config": stated}
     source = fpcore.MemoryCheckpoint("m", "0" * 64, config, parts)
     expected = ((values - zeros.repeat_interleave(32, 0)) * scales.repeat_interleave(32, 0)).T
-    torch.testing.assert_close(read_dequantised(source, "m.weight"), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(read_in_parts(source, "m.weight"), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4, 6, 8])
@@ -296,7 +300,7 @@ def test_mlx(bits: int) -> None:
     parts = {"m.weight": words, "m.scales": scales, "m.biases": biases}
     source = fpcore.MemoryCheckpoint("m", "0" * 64, {"quantization": {"group_size": 32, "bits": bits}}, parts)
     expected = values * scales.repeat_interleave(32, 1) + biases.repeat_interleave(32, 1)
-    torch.testing.assert_close(read_dequantised(source, "m.weight"), expected)
+    torch.testing.assert_close(read_in_parts(source, "m.weight"), expected)
 
 
 def e2m1(code: int) -> float:
@@ -318,7 +322,7 @@ def test_4_bit_floats_by_their_definition() -> None:
             for form in (torch.uint8, torch.float8_e8m0fnu):
                 parts = {"m.weight": packed.view(carrier), name: scales.view(form)}
                 source = fpcore.MemoryCheckpoint("m", "0" * 64, {}, parts)
-                assert torch.equal(read_dequantised(source, "m.weight"), expected * spread), (name, form)
+                assert torch.equal(read_in_parts(source, "m.weight"), expected * spread), (name, form)
 
 
 def test_a_scale_of_scales_multiplies_or_divides() -> None:
@@ -328,11 +332,11 @@ def test_a_scale_of_scales_multiplies_or_divides() -> None:
     spread, factor = scales.float().repeat_interleave(16, 1), torch.tensor(0.125)
     optimiser = {"m.weight": packed, "m.weight_scale": scales, "m.weight_scale_2": factor}
     source = fpcore.MemoryCheckpoint("m", "0" * 64, {}, optimiser | {"m.input_scale": torch.ones(1)})
-    torch.testing.assert_close(read_dequantised(source, "m.weight"), values * spread * factor)
+    torch.testing.assert_close(read_in_parts(source, "m.weight"), values * spread * factor)
     assert set_apart(source) == {"scales of activations": 1}
     compressor = {"m.weight_packed": packed, "m.weight_scale": scales, "m.weight_global_scale": factor[None]}
     source = fpcore.MemoryCheckpoint("m", "0" * 64, {}, compressor)
-    torch.testing.assert_close(read_dequantised(source, "m.weight"), values * spread / factor)
+    torch.testing.assert_close(read_in_parts(source, "m.weight"), values * spread / factor)
 
 
 def test_experts_of_gpt_oss() -> None:
@@ -347,8 +351,7 @@ def test_experts_of_gpt_oss() -> None:
             code = int(blocks[e, row, group, byte]) >> (4 * half) & 15
             scale = 2.0 ** (int(scales[e, row, group]) - 127)
             values[e, 32 * group + 2 * byte + half, row] = e2m1(code) * scale
-    assert torch.equal(read_dequantised(source, "experts.gate_up_proj"), values)
-    assert torch.equal(read_dequantised(source, "experts.gate_up_proj", 2), values[2])
+    assert torch.equal(read_in_parts(source, "experts.gate_up_proj"), values)
 
 
 def test_large_weights_are_decoded_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,13 +359,55 @@ def test_large_weights_are_decoded_in_blocks(monkeypatch: pytest.MonkeyPatch) ->
     scale = torch.rand(40, 1, generator=torch.Generator().manual_seed(1))
     source = fpcore.MemoryCheckpoint("m", "0" * 64, {}, {"m.weight": codes, "m.weight_scale": scale})
     monkeypatch.setattr("fpcore.storage.stored_weight.BLOCK", 48)
-    assert torch.equal(read_dequantised(source, "m.weight"), codes.float() * scale)
+    assert torch.equal(read_in_parts(source, "m.weight"), codes.float() * scale)
+
+
+@dataclass(frozen=True)
+class Noted(Coded):
+    """A weight of ones that notes which rows are decoded."""
+
+    asked: list[tuple[int, int]]
+
+    def rows(self, source: TensorSource) -> Rows:
+        def decoded(start: int, stop: int) -> torch.Tensor:
+            self.asked.append((start, stop))
+            return torch.ones(stop - start, *self.shape[1:])
+
+        return decoded
+
+
+@pytest.mark.parametrize(
+    ("shape", "asked"),
+    [
+        ((7, 2, 8), [(0, 3), (3, 6), (6, 7)]),
+        ((3, 50), [(0, 1), (1, 2), (2, 3)]),  # a row is longer than a block
+        ((100,), [(0, 48), (48, 96), (96, 100)]),
+        ((3, 16), [(0, 3)]),
+    ],
+)
+def test_a_block_is_as_long_as_stated(
+    shape: tuple[int, ...], asked: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fpcore.storage.stored_weight.BLOCK", 48)
+    weight = Noted("m.weight", shape, (), [])
+    assert torch.equal(weight.read(model({})[0]), torch.ones(shape))
+    assert weight.asked == asked
+
+
+def test_one_number_with_a_scale() -> None:
+    parts = {"m.weight": torch.tensor(6, dtype=torch.int8), "m.weight_scale": torch.tensor(0.5)}
+    assert read_dequantised(fpcore.MemoryCheckpoint("m", "0" * 64, {}, parts), "m.weight") == 3.0
+
+
+def test_real_numbers_are_read_in_parts() -> None:
+    stored, original = model({})
+    assert torch.equal(read_in_parts(stored, QUERY), original)
 
 
 def test_a_scale_beside_real_numbers() -> None:
     """It may have been applied or not: only a scale of one says."""
     stored, original = model({f"{QUERY}_scale": torch.ones(())})
-    assert torch.equal(stored.roles[ROLE].read(), original)
+    assert torch.equal(read_in_parts(stored, QUERY), original)
     stored, _ = model({f"{QUERY}_scale": torch.full((), 2.0)})
     with pytest.raises(fpcore.UnreadableTensor, match="whether that is applied already cannot be known"):
         stored.roles[ROLE].read()

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from flat_reading import read_in_parts
 
 import fpcore
-from fpcore.storage.dequantised import read_dequantised
 
 
 def weight(*shape: int) -> torch.Tensor:
@@ -17,7 +17,7 @@ def weight(*shape: int) -> torch.Tensor:
 
 def read(parts: dict[str, torch.Tensor], **config: Any) -> torch.Tensor:
     source = fpcore.MemoryCheckpoint("m", "0" * 64, {"quantization_config": config} if config else {}, parts)
-    return read_dequantised(source, "m.weight")
+    return read_in_parts(source, "m.weight")
 
 
 @pytest.mark.parametrize("quantised", ["nf4", "fp4"])
@@ -228,4 +228,4 @@ def test_gpt_oss_as_transformers_turns_it_back() -> None:
     expected = module.convert_moe_packed_tensors(blocks, scales, dtype=torch.float32)
     parts = {"e.down_proj_blocks": blocks, "e.down_proj_scales": scales}
     source = fpcore.MemoryCheckpoint("m", "0" * 64, {}, parts)
-    assert torch.equal(read_dequantised(source, "e.down_proj"), expected)
+    assert torch.equal(read_in_parts(source, "e.down_proj"), expected)

@@ -13,6 +13,7 @@ from tiny_models import TINY
 
 import fpcore
 from fpcore.storage.adapters import ADAPTER_CONFIG
+from fpcore.storage.wrapped_names import unwrapped
 
 LLAMA = next(tiny for tiny in TINY if tiny.model_type == "llama")
 QUERY = "model.layers.1.self_attn.q_proj"
@@ -56,6 +57,21 @@ def same(model: fpcore.Checkpoint) -> None:
 )
 def test_wrappers_are_taken_off(wrap: Any) -> None:
     same(opened({wrap(name): tensor for name, tensor in state().items()}))
+
+
+def test_of_a_plain_name_and_its_wrapped_one_the_plain_counts() -> None:
+    stored = ["module.norm.weight", "norm.weight", "module.bias", "a.weight"]
+    found = {"norm.weight": "norm.weight", "bias": "module.bias", "a.weight": "a.weight"}
+    assert list(unwrapped(stored).items()) == list(found.items()), "in the order in which they are stored"
+
+
+def test_what_an_adapter_trained_anew_replaces_the_original() -> None:
+    own = state()
+    head = own.pop("lm_head.weight")
+    own |= {"lm_head.original_module.weight": head, "lm_head.modules_to_save.default.weight": head + 1}
+    model = opened({f"base_model.model.{name}": tensor for name, tensor in own.items()})
+    assert torch.equal(model.roles["unembedding.weight"].read(), head + 1)
+    assert model.apart == {"replaced by an adapter's own copy": 1}
 
 
 def test_a_second_model_under_another_name_is_set_aside_or_refused() -> None:
