@@ -62,5 +62,5 @@ def is_private(host: str) -> bool:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
         return False  # behind a proxy names may be known to the proxy alone
-    addresses = [ipaddress.ip_address(str(one).partition("%")[0]) for one in found]
+    addresses = [ipaddress.ip_address(str(one)) for one in found]
     return any(not one.is_global for one in addresses)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 import fpcore
 from fpcore import Fingerprint
+from fpcore.fingerprint import checkpoint_of
 
 ARRAYS = {
     "b": np.arange(6, dtype=np.float64).reshape(2, 3),
@@ -29,7 +32,7 @@ def make(**changes: object) -> Fingerprint:
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "print.safetensors"
+    path = tmp_path / "very" / "deep" / "print.safetensors"
     make().save(path)
     loaded = Fingerprint.load(path)
     assert (loaded.metric, loaded.version, loaded.model, loaded.digest) == ("m", 2, "org/name é", "ab" * 32)
@@ -70,7 +73,9 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
     make().save(path)
     before = path.read_bytes()
 
-    def fail(*_: object) -> None:
+    def fail(temporary: str, _: Path) -> None:
+        assert Path(temporary).parent == tmp_path, "on the same disk"
+        assert Path(temporary).name.startswith(".print.")
         raise OSError("disk full")
 
     monkeypatch.setattr("fpcore.fingerprint.os.replace", fail)
@@ -84,7 +89,7 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path, monkeypatch: pytest
     path = tmp_path / "print"
     make().save(path)
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(fpcore.BadCheckpoint, match=r"print: not a readable fingerprint .*; delete it"):
+    with pytest.raises(fpcore.BadCheckpoint, match=rf"^{path}: not a readable fingerprint .*; delete it"):
         Fingerprint.load(path)
     with pytest.raises(fpcore.BadCheckpoint, match="not a readable fingerprint"):
         Fingerprint.load(tmp_path / "nowhere")
@@ -93,3 +98,36 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.undo()
     with pytest.raises(fpcore.BadCheckpoint, match=r"schema 99, this version reads 1; delete it"):
         Fingerprint.load(path)
+
+
+def with_header(**about: object) -> bytes:
+    header = {"schema": 1, "metric": "m", "version": 2, "model": "a", "digest": "d", "order": ["x"]} | about
+    told = {name: fact for name, fact in header.items() if fact is not None}
+    content: bytes = save({"x": np.ones(2)}, metadata={"fingerprint": json.dumps(told)})
+    return content
+
+
+@pytest.mark.parametrize(
+    ("about", "why"),
+    [
+        ({"version": "2"}, r"not a readable fingerprint \(its header has another form\); delete it"),
+        ({"version": True}, r"not a readable fingerprint \(its header has another form\)"),
+        ({"order": ["x", "x"]}, r"not a readable fingerprint \(its header has another form\)"),
+        ({"order": ["y"]}, r"not a readable fingerprint \('y'\)"),
+        ({"digest": None}, r"not a readable fingerprint \('digest'\)"),
+        ({"schema": 2, "order": None}, "fingerprint of schema 2, this version reads 1; delete it"),
+    ],
+)
+def test_headers_of_another_form_are_named(about: dict[str, object], why: str) -> None:
+    assert list(Fingerprint.from_bytes(with_header()).arrays) == ["x"]
+    with pytest.raises(fpcore.BadCheckpoint, match=f"^fingerprint: {why}"):
+        Fingerprint.from_bytes(with_header(**about))
+
+
+def test_the_checkpoint_is_not_stored() -> None:
+    model = fpcore.MemoryCheckpoint("m", "d", {}, {})
+    assert checkpoint_of(make(checkpoint=model)) is model
+    with pytest.raises(
+        fpcore.BadCheckpoint, match=r"^org/name é: m needs the checkpoint, not a stored fingerprint"
+    ):
+        checkpoint_of(Fingerprint.from_bytes(make(checkpoint=model).to_bytes()))

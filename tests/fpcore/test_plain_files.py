@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from fpcore import plain_files
 from fpcore.errors import BadCheckpoint
 from fpcore.plain_files import open_file, read_file
 
@@ -19,6 +22,14 @@ def test_a_file_is_read_up_to_its_bound(tmp_path: Path) -> None:
         read_file(path, 3)
     with open_file(path) as stream:
         assert stream.read() == b"1234"
+
+
+def test_of_what_is_longer_no_more_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = BytesIO(bytes(100))
+    monkeypatch.setattr(plain_files, "open_file", lambda path: nullcontext(stream))
+    with pytest.raises(BadCheckpoint, match="more than 10 bytes"):
+        read_file(Path("long"), 10)
+    assert stream.tell() == 11
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fpcore.printable import printable, shown
+from fpcore.printable import printable, shortened, shown
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,10 @@ def test_what_steers_or_hides_is_written_out(text: str, expected: str) -> None:
 def test_a_value_in_a_message_has_its_place(value: object, expected: str) -> None:
     assert shown(value) == expected
     assert len(shown(value, longest=5)) <= len("a number of more than 5 digits")
+
+
+def test_a_long_sentence_keeps_its_beginning_and_its_end() -> None:
+    line = "".join(chr(0x4E00 + place) for place in range(601))
+    assert shortened(line[:600]) == line[:600]
+    assert shortened(line) == f"{line[:300]}…{line[-300:]}"
+    assert shortened("abcdefg", 5) == "ab…fg"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fpcore import Checkpoint, Fingerprint, MemoryCheckpoint, Metric, Sample
+from fpcore import Checkpoint, Cost, Fingerprint, MemoryCheckpoint, Metric, Sample
 
 
 class Least(Metric):
@@ -73,11 +73,23 @@ def test_of_a_sampled_model_nothing_is_taken_for_the_whole() -> None:
     assert Least().fingerprint(sampled).digest == digest
 
 
-def test_the_former_name_warns_whoever_uses_it() -> None:
-    with pytest.warns(DeprecationWarning, match="^Metric.take has been renamed make_fingerprint$") as caught:
+def test_the_former_name_warns() -> None:
+    with pytest.warns(DeprecationWarning, match=r"^Metric\.take has been renamed make_fingerprint$"):
         taken = Least().take(MODEL, {"a": np.ones(2)})
-    assert caught[0].filename == __file__
     assert (taken.checkpoint, list(taken.arrays)) == (None, ["a"])
+    with pytest.warns(DeprecationWarning, match="renamed"):
+        assert Least().take(MODEL, {}, keep_checkpoint=True).checkpoint is MODEL
+
+
+def test_the_warning_is_of_whoever_uses_it() -> None:
+    with pytest.warns(DeprecationWarning, match="renamed") as caught:
+        Least().take(MODEL, {})
+    assert caught[0].filename == __file__
+
+
+def test_a_cost_in_words() -> None:
+    assert str(Cost(3.0, 0.256)) == "3 ms per model, 0.26 ms per pair of zoo models"
+    assert str(Cost(3.0, 0.25, "more")) == "3 ms per model, 0.25 ms per pair of zoo models; more"
 
 
 @pytest.mark.parametrize("evidence", ["config", "weights", "activations", "gradients", "outputs"])

@@ -73,8 +73,6 @@ def test_costs_are_stated() -> None:
             assert metric.measured is not None, metric.name
             assert metric.measured.model > 0
             assert metric.measured.pair > 0
-    assert str(fpcore.Cost(3.0, 0.25)) == "3 ms per model, 0.25 ms per pair of zoo models"
-    assert str(fpcore.Cost(3.0, 0.25, "more")).endswith("; more")
 
 
 def test_published_claims_are_data() -> None:
@@ -105,15 +103,6 @@ def test_names_are_unique_and_invariances_known() -> None:
     odd.invariances = frozenset({"wishful thinking"})
     with pytest.raises(ValueError, match=r"unknown invariances.*wishful thinking"):
         fpcore.register(odd)
-
-
-def test_the_former_name_of_make_fingerprint_warns() -> None:
-    metric = by_name("attention-std")
-    model = fpcore.MemoryCheckpoint("m", "d", {}, {})
-    with pytest.warns(DeprecationWarning, match="make_fingerprint"):
-        taken = metric.take(model, {}, keep_checkpoint=True)
-    assert (taken.metric, taken.version, taken.digest) == ("attention-std", metric.version, "d")
-    assert taken.checkpoint is model
 
 
 @pytest.mark.usefixtures("clean")

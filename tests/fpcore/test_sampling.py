@@ -26,7 +26,9 @@ def test_places_are_distinct_ascending_and_no_more_than_asked(
     np.testing.assert_array_equal(found, Sample(share, seed).places(count, what, fewest=fewest))
 
 
-def test_one_place_is_the_fewest() -> None:
+def test_places_stay_those_that_kept_scores_are_of() -> None:
+    assert Sample(0.25, seed=3).places(32, "rows").tolist() == [3, 6, 8, 14, 16, 23, 25, 31]
+    assert Sample(1.0).places(3, "rows").tolist() == [0, 1, 2]
     assert len(Sample(0.01).places(50, "layers")) == 1
 
 

@@ -86,8 +86,15 @@ def test_where_there_are_no_links_the_file_stands_in_its_place(
 def test_a_revision_is_noted_unless_it_is_a_commit(
     revision: str | None, kept: str | None, cache: Path
 ) -> None:
+    """As a file below `refs`, wherever its name would lead by itself."""
     for _ in range(2):
         keep_revision(Repository("org/name", revision, COMMIT, {}))
     noted = [path for path in cache.parent.rglob("*") if path.is_file()]
     assert noted == ([] if kept is None else [cache / "refs" / kept])
     assert all(path.read_text() == COMMIT for path in noted)
+
+
+def test_a_revision_that_begins_at_the_root_does_not_lead_there(tmp_path: Path, cache: Path) -> None:
+    keep_revision(Repository("org/name", str(tmp_path / "out"), COMMIT, {}))
+    assert not (tmp_path / "out").exists()
+    assert (cache / "refs" / str(tmp_path / "out").lstrip("/")).read_text() == COMMIT

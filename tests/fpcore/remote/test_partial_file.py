@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from fpcore.remote import partial_file
 from fpcore.remote.partial_file import PartialFile
 
 
 def test_what_was_written_is_there_for_the_next(tmp_path: Path) -> None:
-    file = PartialFile(tmp_path / "weights.bin", 100)
+    file = PartialFile(tmp_path / "very" / "deep" / "weights.bin", 100)
     file.write(10, b"abc")
     file.write(13, b"de")
     file.write(90, b"x" * 10)
@@ -45,7 +46,8 @@ def test_what_cannot_be_trusted_is_a_hole(tmp_path: Path, damage: str) -> None:
     elif damage == "size":
         file.path.write_bytes(b"")
     else:
-        file.journal.write_text("90 200 0\nnonsense\n-1 5 3\n" + file.journal.read_text().splitlines()[1])
+        lines = [b"90 200 0", b"nonsense", b"-1 5 3", b"a b c", b"10 13", b"10 \xff\xb3 4"]
+        file.journal.write_bytes(b"\n".join([*lines, file.journal.read_bytes().splitlines()[1]]))
     left = [] if damage in {"gone", "size"} else [(50, 53)]
     assert PartialFile(file.path, 100).present == left
 
@@ -55,3 +57,30 @@ def test_a_hole_takes_no_room(tmp_path: Path) -> None:
     file.write(5 * 10**9, b"x" * 1000)
     assert file.path.stat().st_size == 10**10
     assert file.path.stat().st_blocks * 512 < 10**6
+
+
+def test_a_file_that_somebody_else_keeps_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "weights.bin"
+    path.write_bytes(b"abc")
+    for file in (
+        PartialFile(path, 3, whole=True),
+        pickle.loads(pickle.dumps(PartialFile(path, 3, whole=True))),
+    ):
+        assert (file.present, file.complete, file.read(0, 3)) == ([(0, 3)], True, b"abc")
+    assert [each.name for each in tmp_path.iterdir()] == ["weights.bin"]
+    assert PartialFile(tmp_path / "empty", 0, whole=True).present == []
+
+
+def test_long_spans_are_confirmed_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partial_file, "READ", 4)
+    file = PartialFile(tmp_path / "weights.bin", 100)
+    file.write(10, bytes(range(10)))
+    assert PartialFile(file.path, 100).present == [(10, 20)]
+
+
+def test_nothing_is_left_of_what_is_removed(tmp_path: Path) -> None:
+    file = PartialFile(tmp_path / "weights.bin", 100)
+    file.write(10, b"abc")
+    file.remove()
+    assert list(tmp_path.iterdir()) == []
+    file.remove()

@@ -68,14 +68,19 @@ def test_a_revision_is_asked_for(revision: str | None, at: str, monkeypatch: pyt
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"<html>", "JSONDecodeError"), (b"[" * 10**5, "RecursionError"), (b"[1]", r"TypeError\('list'\)")],
+    [
+        (b"{}", "KeyError"),
+        (b"<html>", "JSONDecodeError"),
+        (b"[" * 10**5, "RecursionError"),
+        (b"[1]", r"TypeError\('list'\)"),
+    ],
 )
 def test_an_answer_that_is_no_listing(content: bytes, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, content)
     with pytest.raises(
         BadCheckpoint, match=rf"^https://hub/.*: the answer is not a repository listing \({why}"
     ):
-        listing("org/name", None, TRAFFIC)
+        look_up("org/name", None, TRAFFIC)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +101,13 @@ def test_a_listing_that_is_damaged(content: dict[str, Any], why: str) -> None:
 
 def test_sizes_that_are_not_told_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(repository, "size_of", lambda url, traffic: (asked.append(url), len(asked))[1])
+
+    def size_of(url: str, traffic: Traffic) -> int:
+        assert traffic is TRAFFIC
+        asked.append(url)
+        return len(asked)
+
+    monkeypatch.setattr(repository, "size_of", size_of)
     told = [{"rfilename": "a.bin", "lfs": {"sha256": SHA}}, {"rfilename": "b.bin", "size": 0}]
     content = {"sha": COMMIT + 24 * "0", "siblings": [*told, {"rfilename": "c.json", "blobId": BLOB}]}
     found = described_repository("org/name", "v1", content, "an address", TRAFFIC)
@@ -108,6 +119,8 @@ def test_sizes_that_are_not_told_are_asked_for(monkeypatch: pytest.MonkeyPatch) 
     assert found == Repository("org/name", "v1", COMMIT + 24 * "0", {file.name: file for file in files})
     at = f"https://hub/org/name/resolve/{COMMIT}{24 * '0'}"
     assert asked == [f"{at}/a.bin", f"{at}/c.json"]
+    answering(monkeypatch, json.dumps(content).encode())
+    assert look_up("org/name", None, TRAFFIC).files["c.json"].size == 4
     assert described_repository("o/n", None, {"sha": COMMIT}, "an address", TRAFFIC).files == {}
 
 

@@ -9,7 +9,7 @@ from fpcore.remote.traffic import Fetched, Traffic, noted
 
 
 def test_what_is_counted_is_noted_when_a_request_ends(tmp_path: Path) -> None:
-    log = tmp_path / "deep" / "log"
+    log = tmp_path / "very" / "deep" / "log"
     assert noted(log) == {}
     count, other = Traffic("org/é", log), Traffic("org/b", log)
     count.add(requests=1)
@@ -32,7 +32,10 @@ def test_a_counter_travels_without_its_lock(tmp_path: Path) -> None:
     assert noted(tmp_path / "log") == {"org/a": Fetched(6, 1, 2.0)}
 
 
-def test_without_a_log_nothing_is_noted() -> None:
+def test_neither_a_name_nor_a_log_is_needed(tmp_path: Path) -> None:
+    count = Traffic(log=tmp_path / "log")
+    count.add(bytes=5, seconds=1.0)
+    assert noted(tmp_path / "log") == {"": Fetched(5, 0, 1.0)}
     count = Traffic()
     count.add(bytes=5, requests=1, seconds=1.0)
     assert count.so_far - Fetched(1, 1, 0.5) == Fetched(4, 0, 0.5)
