@@ -174,8 +174,11 @@ def analyse(
     # Where a caller has processes at work already, these are the ones.
     shared = workers > 1 and len(tables) > 1
     begun = in_processes(partial(_in_process, work), tables, workers) if shared else map(work, tables)
+    alike = any((table.look_alike & table.comparable).any() for table in tables)
+    negatives = "look-alike" if alike else "independent"
     # Sorting and looking up release the interpreter: on large tables a second core takes its share.
     tested = in_background(test)
+    compared = in_background(partial(compare_all, tables, negatives, level, focus=focus))
     parts = []
     for part in begun:
         parts.append(part)
@@ -185,9 +188,7 @@ def analyse(
     reports = tuple(
         part.report(table, tests[table.metric]) for table, part in zip(tables, parts, strict=True)
     )
-    alike = any((table.look_alike & table.comparable).any() for table in tables)
-    negatives = "look-alike" if alike else "independent"
-    return Analysis(reports, compare_all(tables, negatives, level, focus=focus))
+    return Analysis(reports, compared.result())
 
 
 @dataclass(frozen=True)

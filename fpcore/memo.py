@@ -53,11 +53,14 @@ class Memo:
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
         self._values: OrderedDict[Hashable, Sized] = OrderedDict()
+        self._sizes: dict[
+            Hashable, int
+        ] = {}  # as they were computed: to ask all for every new one takes long
 
     @property
     def nbytes(self) -> int:
         """Bytes that it holds now."""
-        return sum(value.nbytes for value in self._values.values())
+        return sum(self._sizes.values())
 
     def __len__(self) -> int:
         return len(self._values)
@@ -75,15 +78,16 @@ class Memo:
         """
         if key not in self._values:
             self._let_go(FEWEST - 1, self.limit - room)
-            self._values[key] = compute()
+            value = self._values[key] = compute()
+            self._sizes[key] = value.nbytes
             self._let_go(FEWEST, self.limit)
         self._values.move_to_end(key)
         return cast(S, self._values[key])
 
     def _let_go(self, fewest: int, limit: int) -> None:
         while len(self._values) > fewest and self.nbytes > limit:
-            self._values.popitem(last=False)
+            del self._sizes[self._values.popitem(last=False)[0]]
 
     def __getstate__(self) -> dict[str, object]:
         # Values stay in their process.
-        return {"limit": self.limit, "_values": OrderedDict()}
+        return {"limit": self.limit, "_values": OrderedDict(), "_sizes": {}}

@@ -23,6 +23,7 @@ __all__ = ["Comparison", "compare_all", "compare_metrics", "holm"]
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
 METHOD: Final = (
     "paired difference, same lineage jackknife, random weights, one additional lineage that separates them;"
     " pair-weighted"
@@ -254,22 +255,35 @@ class _Sides:
     def __init__(self, negatives: str) -> None:
         self._negatives = negatives
         self._pairs: dict[int, ScoreTable] = {}
+        self._places: dict[tuple[int, int], Places] = {}
         self._known: dict[tuple[int, int, bytes], _Side] = {}
 
     def of(self, a: ScoreTable, b: ScoreTable) -> tuple[_Side, _Side]:
         """Both metrics on the pairs that both could score; pairs and labels are those of the first."""
         labels = self._like(a)
-        other = b.score if self._like(b) is labels else _scores_in_rows_of(a, b)
+        other = self._scores_in_rows_of(labels, b)
         both = a.comparable & ~np.isnan(other)
-        if other is b.score:
-            return self._side(labels, a, both), self._side(labels, b, both)
-        return _Side.of(a, a.score, both, self._negatives), _Side.of(a, other, both, self._negatives)
+        return self._side(labels, a, a.score, both), self._side(labels, b, other, both)
 
-    def _side(self, labels: ScoreTable, table: ScoreTable, both: Mask) -> _Side:
+    def _side(self, labels: ScoreTable, table: ScoreTable, score: Floats, both: Mask) -> _Side:
+        """That of a table whose scores are given in the rows of the labels."""
         key = id(labels), id(table), np.packbits(both).tobytes()
         if key not in self._known:
-            self._known[key] = _Side.of(labels, table.score, both, self._negatives)
+            self._known[key] = _Side.of(labels, score, both, self._negatives)
         return self._known[key]
+
+    def _scores_in_rows_of(self, labels: ScoreTable, table: ScoreTable) -> Floats:
+        """Scores of the same pairs in another table; NaN where it has none."""
+        if not len(table):
+            return np.full(len(labels), np.nan)
+        like = self._like(table)
+        if like is labels:
+            return table.score
+        key = id(labels), id(like)
+        if key not in self._places:
+            self._places[key] = _places_of(labels, like)
+        place = self._places[key]
+        return np.where(place >= 0, table.score[place], np.nan)
 
     def _like(self, table: ScoreTable) -> ScoreTable:
         """The first table asked about that has the same pairs with the same labels."""
@@ -293,17 +307,12 @@ def _same_pairs(a: ScoreTable, b: ScoreTable) -> bool:
     )
 
 
-def _scores_in_rows_of(table: ScoreTable, other: ScoreTable) -> Floats:
-    """Scores of the same pairs in another table; NaN where it has none."""
+def _places_of(table: ScoreTable, other: ScoreTable) -> Places:
+    """Where the pairs of a table stand in another; -1 where it has none."""
     names = ["model_a", "model_b"]
-    if len(table) == len(other) and table.frame[names].equals(other.frame[names]):
-        return other.score
-    place = pd.MultiIndex.from_frame(other.frame[names]).get_indexer(
+    return pd.MultiIndex.from_frame(other.frame[names]).get_indexer(
         pd.MultiIndex.from_frame(table.frame[names])
     )
-    if not len(other):
-        return np.full(len(table), np.nan)
-    return np.where(place >= 0, other.score[place], np.nan)
 
 
 def _compared(

@@ -53,20 +53,32 @@ def family_classes(
     if not any(families.values()):
         return ()
     table = analysis.ScoreTable(scores)
-    ends = [table.frame[f"model_{end}"].map(lambda name: families.get(name) or OTHERS) for end in "ab"]
-    named = np.array(
-        [a if a == b else BETWEEN.join(sorted((a, b))) for a, b in zip(*ends, strict=True)], dtype=object
-    )
-    rows = np.flatnonzero(table.look_alike & table.comparable & (named != OTHERS))
-    names, code = np.unique(named[rows].astype(str), return_inverse=True)
+    alike = np.flatnonzero(table.look_alike & table.comparable)
+    ends = table.frame[["model_a", "model_b"]].iloc[alike].to_numpy(dtype=object)
+    named = np.array([_class_of(families.get(a), families.get(b)) for a, b in ends], dtype=object)
+    rows, named = alike[named != OTHERS], named[named != OTHERS]
+    names, code = np.unique(named.astype(str), return_inverse=True)
+    of_class = {str(name): rows[code == number] for number, name in enumerate(names)}
     drafts = [
-        _Draft.of(table, str(name), rows[code == number], threshold) for number, name in enumerate(names)
+        _Draft.of(table, name, theirs, threshold)
+        for name, theirs in of_class.items()
+        if BETWEEN not in name or len(_lineages(table, theirs)) >= fewest
     ]
-    drafts = [draft for draft in drafts if BETWEEN not in draft.name or draft.counts[1] >= fewest]
     # All intervals in one go: one after the other takes several times as long.
     found = iter(intervals_at_once([share for draft in drafts for share in draft.shares]))
     classes = [draft.result(found) for draft in drafts]
     return tuple(sorted(classes, key=lambda one: (BETWEEN in one.families, one.families)))
+
+
+def _class_of(a: str | None, b: str | None) -> str:
+    """What a pair of models of two families counts to."""
+    first, second = sorted((a or OTHERS, b or OTHERS))
+    return first if first == second else BETWEEN.join((first, second))
+
+
+def _lineages(table: analysis.ScoreTable, rows: Rows) -> npt.NDArray[np.generic]:
+    """Those of the pairs that stand in some rows."""
+    return np.unique(np.concatenate([table.lineage_a[rows], table.lineage_b[rows]]))
 
 
 @dataclass(frozen=True)
@@ -87,12 +99,11 @@ class _Draft:
         hit = score >= threshold
         known = not math.isnan(threshold)
         wins = Wins.of(table, "look-alike", negative=theirs)
-        lineages = np.unique(np.concatenate([table.lineage_a[rows], table.lineage_b[rows]]))
         return cls(
             name,
             (
                 len(rows),
-                len(lineages),
+                len(_lineages(table, rows)),
                 float(np.quantile(score, 0.5, method="lower")),
                 int(hit.sum()) if known else None,
             ),

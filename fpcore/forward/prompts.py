@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from fpcore.checkpoints.base import Checkpoint
+from fpcore.checkpoints.vocabulary import LARGEST
 from fpcore.errors import BadCheckpoint, NotComparable
+from fpcore.plain_files import read_file
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Encoding
 
-__all__ = ["LONGEST", "normal_form", "prompts", "prompts_digest", "tokenised", "tokenizer_of"]
+__all__ = ["LONGEST", "normal_form", "prompts", "prompts_digest", "tokenised"]
 
 LONGEST: Final = 96
 """Tokens of a prompt that are read, at most."""
@@ -40,30 +42,6 @@ def prompts_digest() -> str:
     return hashlib.sha256("\n".join(prompts()).encode()).hexdigest()
 
 
-def tokenizer_of(model: Checkpoint) -> Tokenizer:
-    """The model's own tokenizer, without padding or truncation.
-
-    Raises
-    ------
-    NotComparable
-        The model brings no ``tokenizer.json``.
-    BadCheckpoint
-        The file cannot be read.
-    """
-    file = model.tokenizer_file()
-    if file is None:
-        raise NotComparable("no tokenizer.json: it cannot read the prompts")
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises nothing more specific
-        raise BadCheckpoint(f"{file}: not a readable tokenizer.json ({error}); fetch it again") from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
 def tokenised(model: Checkpoint) -> list[list[int]]:
     """Ids of each prompt under the model's tokenizer, with the special tokens that it puts in front.
 
@@ -73,16 +51,36 @@ def tokenised(model: Checkpoint) -> list[list[int]]:
     ------
     NotComparable
         There is no tokenizer, it makes nothing of a prompt, or it knows tokens that the model does not.
+    BadCheckpoint
+        The file of the tokenizer cannot be read.
     """
-    tokenizer = tokenizer_of(model)
-    rows = [open_end(encoding)[:LONGEST] for encoding in tokenizer.encode_batch(list(prompts()))]
+    file = model.tokenizer_file()
+    if file is None:
+        raise NotComparable("no tokenizer.json: it cannot read the prompts")
+    content = read_file(file, LARGEST)
+    try:
+        rows = encoded(content)
+    except Exception as error:  # the library raises nothing more specific
+        raise BadCheckpoint(f"{file}: not a readable tokenizer.json ({error}); fetch it again") from error
     if not all(rows):
         raise NotComparable("its tokenizer turns a prompt into no tokens")
     highest = max(map(max, rows))
     known = model.architecture.vocabulary
     if known is not None and highest >= known:
         raise NotComparable(f"its tokenizer produces token {highest}, but its embedding has {known} rows")
-    return rows
+    return [list(row) for row in rows]
+
+
+@lru_cache(maxsize=2)  # models of one maker share their tokenizer
+def encoded(content: bytes) -> tuple[tuple[int, ...], ...]:
+    """Ids of each prompt under the tokenizer of a ``tokenizer.json``, `LONGEST` at most."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_buffer(content)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    encodings = tokenizer.encode_batch(list(prompts()))
+    return tuple(tuple(open_end(encoding)[:LONGEST]) for encoding in encodings)
 
 
 def open_end(encoding: Encoding) -> list[int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from fpcore.checkpoints.base import Checkpoint
 from fpcore.errors import require
-from fpcore.features.assignment import matched, sampled
+from fpcore.features.assignment import best_match, sampled, unit_rows
 from fpcore.features.cka import cka, debiased_cka, debiased_size, factor, size
 from fpcore.features.curves import correlations
 from fpcore.features.p_values import fisher, log_p_of_order
@@ -366,7 +368,23 @@ class ActivationMatching(Metric):
         return fisher([min(0.0, min(closest(x, y) for y in right) + tried) for x in left])
 
 
-Block = tuple[NDArray[np.floating], NDArray[np.floating]]
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What a feed-forward block, or one expert, computes of the prompts.
+
+    Attributes
+    ----------
+    gate, up : ndarray, (units, prompts)
+    """
+
+    gate: NDArray[np.floating]
+    up: NDArray[np.floating]
+
+    @cached_property
+    def unit_rows(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Both with rows of length one; experts, and layers of unequal depths, are compared with several."""
+        gate, up = (unit_rows(each.astype(np.float64)) for each in (self.gate, self.up))
+        return gate, up
 
 
 def gated_blocks(model: Checkpoint, layer: int) -> Iterator[str]:
@@ -396,7 +414,7 @@ def blocks_of(fingerprint: Fingerprint) -> list[list[Block]]:
     for name, gate in fingerprint.arrays.items():
         layer, block, part = name.split(".")
         if part == "gate":
-            found.setdefault(int(layer), []).append((gate, fingerprint.arrays[f"{layer}.{block}.up"]))
+            found.setdefault(int(layer), []).append(Block(gate, fingerprint.arrays[f"{layer}.{block}.up"]))
     return [found[layer] for layer in sorted(found)]
 
 
@@ -408,10 +426,10 @@ def closest(a: list[Block], b: list[Block]) -> float:
 
 def log_p(a: Block, b: Block) -> float:
     """Log p that the two matchings of units are so alike by chance."""
-    if len(a[0]) > len(b[0]):
+    if len(a.up) > len(b.up):
         a, b = b, a
-    by_gate, by_up = (matched(x.astype(np.float64), y.astype(np.float64)) for x, y in zip(a, b, strict=True))
+    by_gate, by_up = (best_match(x @ y.T) for x, y in zip(a.unit_rows, b.unit_rows, strict=True))
     forth = log_p_of_order(by_up[by_gate.argsort()])
-    if len(a[0]) < len(b[0]):
+    if len(a.up) < len(b.up):
         return forth
     return max(forth, log_p_of_order(by_up.argsort()[by_gate]))

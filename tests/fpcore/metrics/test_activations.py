@@ -130,7 +130,7 @@ def test_activations_are_what_the_projections_make(biased: bool) -> None:
 def test_of_many_layers_tried_none_has_a_p_value_beyond_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of models of two and three layers; a layer's log p stands where its activations would."""
     metric = fpcore.metric("activation-matching")
-    monkeypatch.setattr(activations, "closest", lambda x, _: float(x[0][0].item()))
+    monkeypatch.setattr(activations, "closest", lambda x, _: float(x[0].gate.item()))
     short, long = (
         Fingerprint(
             metric.name,
@@ -233,7 +233,7 @@ def test_gradient_moments_are_those_of_the_gradient() -> None:
     """By running backwards, for each perturbed input."""
     weight = torch.randn(9, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     found = []
-    for x in torch.from_numpy(perturbed_inputs(6)):
+    for x in torch.from_numpy(perturbed_inputs(6).copy()):
         matrix = weight.clone().requires_grad_()
         (matrix @ x).norm().backward()
         gradient = matrix.grad.numpy().ravel()
