@@ -57,8 +57,8 @@ def read_by_table(
     file, table = all_tables()[stated.model_type]
     reader = RoleReader(checkpoint, stated, table, file)
     views = reader.read()
-    depth = 1 + max(layers_of(views), default=-1)
-    check_layers(checkpoint, views, depth, mixed=reader.table.mixed)
+    depth = 1 + max(layers_of(views))
+    check_layers(checkpoint, views, depth)
     return views, depth, reader.aside
 
 
@@ -78,7 +78,7 @@ class RoleReader:
         self.stem = self.before_layers()
         layers = table.layer_prefix.removesuffix("#.")
         self.layers = layers
-        before = self.stem.removesuffix(layers).rstrip(".").split(".") if self.stem.endswith(layers) else []
+        before = self.stem.removesuffix(layers).split(".") if self.stem.endswith(layers) else []
         before = before or self.wrapping()
         words = "|".join(map(re.escape, (*table.prefixes, *filter(None, before))))
         self.prefix = re.compile(rf"^(?:(?:{words})\.)*")
@@ -126,7 +126,7 @@ class RoleReader:
         if text_config(self.checkpoint.config) is self.checkpoint.config or self.table.more:
             return ""
         shapes = {name: info.shape for name, info in dequantised_tensors(self.checkpoint).items()}
-        names = sort_names(shapes, composite=True, depth=self.depth)
+        names = sort_names(shapes, depth=self.depth)
         return names.main.stem if names is not None else ""
 
     def wrapping(self) -> list[str]:
@@ -144,7 +144,7 @@ class RoleReader:
                 f"{self.checkpoint.name}: the files contain two models, {before}… and {others[0][0]}…; "
                 "save the one you mean by itself"
             )
-        return before.rstrip(".").split(".")
+        return before.split(".")
 
     def turned_experts(self) -> bool:
         """Whether stacks of experts hold (columns, rows): gate and up beside down say so together."""
@@ -157,7 +157,7 @@ class RoleReader:
         if len(shapes) < 2:
             return False
         up, down = shapes["up"], shapes["down"]
-        return up != (2 * down[1], down[0]) and up == (down[1], 2 * down[0])
+        return up == (down[1], 2 * down[0])
 
     def known(self, bare: str) -> bool:
         """Whether the table has a name."""
@@ -213,13 +213,10 @@ def first_missing(layers: Container[int]) -> int:
     return next(number for number in count() if number not in layers)
 
 
-def check_layers(
-    checkpoint: TensorSource, views: Mapping[str, RoleView], depth: int, *, mixed: bool = False
-) -> None:
+def check_layers(checkpoint: TensorSource, views: Mapping[str, RoleView], depth: int) -> None:
     """Layers count from 0 without a gap, and those with attention have all parts that others have.
 
-    A layer without any attention is one of another kind; a layer with a part of it is damaged. With `mixed`
-    a norm alone is not a part.
+    A layer without any projection of attention is one of another kind; one with a part of them is damaged.
     """
     numbers = layers_of(views)
     # Not counted to the end: a name may claim any number.
@@ -236,10 +233,7 @@ def check_layers(
             attention[int(words[1])].add(".".join(words[3:]))
     common: set[str] = set().union(*attention.values())
     for layer, parts in attention.items():
-        bare = mixed and all(part.startswith("norm.") for part in parts)
-        if bare or missing_on_purpose(common - parts, parts):
-            continue
-        if parts and parts != common:
+        if parts and parts != common and not missing_on_purpose(common - parts, parts):
             raise BadCheckpoint(
                 f"{checkpoint.name}: layer {layer} of {depth} lacks {', '.join(sorted(common - parts))}, "
                 "which other layers have; part of the weights is missing, or its type needs a table that "

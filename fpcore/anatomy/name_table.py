@@ -48,8 +48,6 @@ class Table:
         Words that may stand before any name, in any combination, and mean nothing.
     ignored : tuple of str
         Regular expressions of names (without prefix) that are no weights of the language model.
-    mixed : bool
-        Whether some layers mix tokens by something else than attention, behind the same norm.
     """
 
     model_types: tuple[str, ...]
@@ -59,7 +57,6 @@ class Table:
     more: Mapping[str, tuple[str, Mapping[str, Entry]]] = field(default_factory=dict)
     prefixes: tuple[str, ...] = PREFIXES
     ignored: tuple[str, ...] = ()
-    mixed: bool = False
 
     def entries(self) -> dict[str, tuple[str, TensorLayout]]:
         """Every name pattern → prefix of its roles (``layers.#.`` or nothing) and layout."""

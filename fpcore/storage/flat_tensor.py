@@ -128,7 +128,7 @@ class DecodedTensor(FlatTensor):
 
     def __init__(self, shape: tuple[int, ...], rows: Rows | ArrayRows) -> None:
         self.size = math.prod(shape)
-        self._shape = shape or (1,)
+        self._shape = shape
         self._rows = rows
         self._width = math.prod(shape[1:])
         self._first, self._held = 0, np.empty(0, np.float32)
@@ -138,7 +138,7 @@ class DecodedTensor(FlatTensor):
         offset = start - self._first * self._width
         if offset < 0 or stop - self._first * self._width > self._held.size:
             self._first = start // self._width
-            last = min(self._shape[0], -(-stop // self._width))
+            last = -(-stop // self._width)
             decoded = self._rows(self._first, last)
             if math.prod(decoded.shape) != (last - self._first) * self._width:
                 raise ValueError(f"shape {tuple(decoded.shape)} where {self._shape} is needed")

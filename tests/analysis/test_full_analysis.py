@@ -524,3 +524,10 @@ def test_processes_get_tables_that_nothing_changes_meanwhile(monkeypatch: pytest
     for one, other in zip(together.metrics, alone.metrics, strict=True):
         for part in ("look_alike_auc", "permutation", "sensitivity"):
             assert as_json(getattr(one, part)) == as_json(getattr(other, part)), part
+
+
+def test_it_tells_how_many_metrics_are_done() -> None:
+    told: list[int] = []
+    tables = [analysis.example_table(name, n_lineages=4) for name in ("a", "b", "c")]
+    analysis.analyse(tables, n_resamples=99, n_bootstrap=20, told=told.append)
+    assert told == [1, 2, 3]

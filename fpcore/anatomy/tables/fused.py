@@ -204,7 +204,6 @@ STRIPED_HYENA = Table(
     },
     layer_prefix="blocks.#.",
     prefixes=(*PREFIXES, "backbone"),
-    mixed=True,
     ignored=(r"blocks\.\d+\.(inner_mha_cls\.rotary_emb\.inv_freq|filter\.t)$",),
 )
 

@@ -5,33 +5,14 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NoReturn
 
 import pytest
+from named_shapes import NamedShapes
 
 from fpcore.anatomy.tensor_layouts import View
 from fpcore.checkpoints.gguf_roles import EXPERTS, LAYER, TOP, gguf_views
 from fpcore.checkpoints.gguf_shape import GgufShape
 from fpcore.errors import BadCheckpoint
-from fpcore.storage.tensor_source import TensorInfo, TensorSource
-
-
-class Names(TensorSource):
-    """A file of which only names and shapes are known."""
-
-    name = "x"
-    config: Mapping[str, object] = {}  # type: ignore[assignment]
-
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        self.infos = {name: TensorInfo(shape, "float32") for name, shape in shapes.items()}
-
-    @property
-    def tensors(self) -> Mapping[str, TensorInfo]:
-        return self.infos
-
-    def read(self, name: str) -> NoReturn:
-        raise AssertionError(name)
-
 
 # Three layers; the second has other heads, the third none.
 SHAPE = GgufShape("any", (4, 6, 0), (2, 3, 0), 8, 0, 0, False, 0)
@@ -39,7 +20,7 @@ Found = dict[str, tuple[str, View]]
 
 
 def roles(shapes: Mapping[str, tuple[int, ...]], shape: GgufShape = SHAPE) -> Found:
-    source = Names(shapes)
+    source = NamedShapes(shapes)
     found = gguf_views(source, shape)
     for role, one in found.items():
         assert one.role == role

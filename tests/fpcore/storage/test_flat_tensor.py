@@ -84,6 +84,11 @@ def test_a_number_without_axes_is_one_row() -> None:
     np.testing.assert_array_equal(opened.read(0, 1), [3.0])
 
 
+def test_what_is_decoded_is_float32() -> None:
+    opened = DecodedTensor((2, 2), lambda first, last: np.ones((last - first, 2), np.float64))
+    assert opened.read(1, 3).dtype == np.float32
+
+
 def test_rows_of_another_shape_are_an_error() -> None:
     opened = DecodedTensor((6, 2), lambda first, last: np.zeros((last - first, 3)))
     with pytest.raises(ValueError, match=r"shape \(2, 3\) where \(6, 2\) is needed"):

@@ -63,6 +63,7 @@ def test_of_a_plain_name_and_its_wrapped_one_the_plain_counts() -> None:
     stored = ["module.norm.weight", "norm.weight", "module.bias", "a.weight"]
     found = {"norm.weight": "norm.weight", "bias": "module.bias", "a.weight": "a.weight"}
     assert list(unwrapped(stored).items()) == list(found.items()), "in the order in which they are stored"
+    assert list(unwrapped(["head.original_module.weight"])) == ["head.__original_module__.weight"]
 
 
 def test_what_an_adapter_trained_anew_replaces_the_original() -> None:
