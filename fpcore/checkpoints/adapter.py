@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from fpcore.foreign_json import LARGEST
 from fpcore.plain_files import read_file
 from fpcore.remote.traffic import Fetched
 from fpcore.storage.adapters import ADAPTER_CONFIG
+from fpcore.storage.flat_tensor import FlatTensor
 from fpcore.storage.tensor_source import Config, TensorInfo
 from fpcore.storage.wrapped_names import bare
 
@@ -62,8 +63,25 @@ class AdapterCheckpoint(Checkpoint):
             tensor: torch.Tensor = opened.get_tensor(stored)
         return tensor
 
+    def read_part(self, name: str, index: int) -> torch.Tensor:  # noqa: D102
+        return self.base.read_part(name, index) if name in self._base else super().read_part(name, index)
+
+    def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:  # noqa: D102
+        if name in self._base:
+            return self.base.read_rows(name, start, stop)
+        return super().read_rows(name, start, stop)
+
+    def flat(self, name: str) -> FlatTensor:  # noqa: D102
+        return self.base.flat(name) if name in self._base else super().flat(name)
+
     def prefetch(self, names: Iterable[str]) -> None:  # noqa: D102
         self.base.prefetch(name for name in names if name in self._base)
+
+    def prefetch_stretches(self, wanted: Mapping[str, Sequence[tuple[int, int]]]) -> None:  # noqa: D102
+        self.base.prefetch_stretches({name: wanted[name] for name in wanted if name in self._base})
+
+    def stretches_on_hub(self, wanted: Mapping[str, Sequence[tuple[int, int]]]) -> tuple[int, int]:  # noqa: D102
+        return self.base.stretches_on_hub({name: wanted[name] for name in wanted if name in self._base})
 
     def bytes_on_hub(self, names: Iterable[str]) -> int:  # noqa: D102
         return self.base.bytes_on_hub(name for name in names if name in self._base)
@@ -77,6 +95,10 @@ class AdapterCheckpoint(Checkpoint):
 
     def measure_rate(self, names: Iterable[str]) -> float:  # noqa: D102
         return self.base.measure_rate(name for name in names if name in self._base)
+
+    @property
+    def verified(self) -> bool | None:  # noqa: D102
+        return self.base.verified
 
     def let_go(self) -> None:  # noqa: D102
         self.base.let_go()

@@ -98,9 +98,10 @@ class GgufCheckpoint(Checkpoint):
 
     side_by_side = True
 
-    def __init__(self, path: Path, *, name: str | None = None) -> None:
+    def __init__(self, path: Path, *, name: str | None = None, tokenizer: str | Path | None = None) -> None:
         self.path = self._file = path
         self.name = name or path.stem
+        self._tokenizer = Path(tokenizer) if tokenizer is not None else path.parent / "tokenizer.json"
         self._architecture = self._read_architecture()
         self._beside, self._drafts = self._set_aside()
         self._places = dict(self._hub_places() or self._own_places())
@@ -242,9 +243,8 @@ class GgufCheckpoint(Checkpoint):
         return ""
 
     def tokenizer_file(self) -> Path | None:
-        """A ``tokenizer.json`` beside the file; the tokens inside it are not read."""
-        beside = self._file.parent / "tokenizer.json"
-        return beside if beside.is_file() else None
+        """The ``tokenizer.json`` that was given or lies beside the file; tokens inside it are not read."""
+        return self._tokenizer if self._tokenizer.is_file() else None
 
     def _own(self) -> Iterator[FileTensor]:
         """The language model's tensors."""
@@ -422,7 +422,9 @@ def info_of(tensor: FileTensor) -> TensorInfo:
     return TensorInfo(hub_shape(tensor), STORED_AS_THEY_ARE.get(tensor.tensor_type.name, "float32"))
 
 
-def open_gguf(path: str | Path, *, name: str | None = None) -> Checkpoint:
+def open_gguf(
+    path: str | Path, *, name: str | None = None, tokenizer: str | Path | None = None
+) -> Checkpoint:
     """Open a GGUF file; the other parts of a split one lie beside it.
 
     Parameters
@@ -430,10 +432,12 @@ def open_gguf(path: str | Path, *, name: str | None = None) -> Checkpoint:
     path : str or path
     name : str, optional
         What people see; the file's name otherwise.
+    tokenizer : path, optional
+        A ``tokenizer.json`` kept elsewhere than beside the file.
 
     Raises
     ------
     BadCheckpoint
         The gguf package is missing, the file is damaged, or holds something else than a language model.
     """
-    return GgufCheckpoint(Path(path), name=name)
+    return GgufCheckpoint(Path(path), name=name, tokenizer=tokenizer)

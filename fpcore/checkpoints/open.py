@@ -51,7 +51,7 @@ def open_checkpoint(
     name : str, optional
         What people see; the directory's name or the hub id otherwise.
     tokenizer : path, optional
-        A ``tokenizer.json`` kept elsewhere than beside the weights.
+        A ``tokenizer.json`` kept elsewhere than beside the weights; a model on the hub has its own.
     device : str
         Where metrics that run models run it: ``cpu``, ``cuda``, or one card such as ``cuda:1``.
     memo : Memo, optional
@@ -122,6 +122,11 @@ def _find(
         return _open_local(path, name, lambda base: _find(base, None, None, tokenizer, fetching), tokenizer)
     if isinstance(path_or_id, Path) or HUB_ID.match(text) is None:
         raise BadCheckpoint(f"{text}: no such file or directory, and not of the form org/name[@revision]")
+    if tokenizer is not None:
+        raise BadCheckpoint(
+            f"{text}: a tokenizer ({tokenizer}) was given, but a model on the hub is read with its own; "
+            "download the model to read it with another"
+        )
     return _open_remote(text, revision, name, fetching)
 
 
@@ -133,7 +138,7 @@ def _open_local(
 ) -> Checkpoint:
     gguf = gguf_in(path)
     if gguf is not None:
-        return open_gguf(gguf, name=name)
+        return open_gguf(gguf, name=name, tokenizer=tokenizer)
     adapter = adapter_file(path)
     if adapter is not None:
         return open_adapter(adapter, name, open_base)
