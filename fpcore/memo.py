@@ -84,6 +84,11 @@ class Memo:
         self._values.move_to_end(key)
         return cast(S, self._values[key])
 
+    def forget(self, key: Hashable) -> None:
+        """Let a value go that nobody will ask for soon, if it is held."""
+        if self._values.pop(key, None) is not None:
+            del self._sizes[key]
+
     def _let_go(self, fewest: int, limit: int) -> None:
         while len(self._values) > fewest and self.nbytes > limit:
             del self._sizes[self._values.popitem(last=False)[0]]

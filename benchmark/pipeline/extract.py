@@ -22,6 +22,7 @@ from benchmark.pipeline.workspace import Workspace, storable
 from benchmark.results.codec import from_json
 from benchmark.results.kept_values import keep_value, kept_value
 from fpcore.errors import abstention, described, first_line
+from fpcore.forward import forget_pass
 
 __all__ = ["Extraction", "Outcome", "extract", "failed_extraction", "fingerprinted"]
 
@@ -195,6 +196,7 @@ def _made(
         metric.name: _outcome(workspace, checkpoint, located, content, metric, limits.get(metric.name))
         for metric in metrics
     }
+    forget_pass(checkpoint)  # of hundreds of models, they would have joblib replace this process
     return Kept(cell, checkpoint.reading, outcomes, checkpoint.verified)
 
 

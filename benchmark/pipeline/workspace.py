@@ -27,7 +27,7 @@ __all__ = ["Workspace"]
 KEPT: Final = 1024
 """Open checkpoints, and fingerprints: each keeps what was computed on it."""
 KEPT_BYTES: Final = 1 << 30
-"""Of fingerprints."""
+"""Of fingerprints, which are those of one metric."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -114,7 +114,8 @@ class Workspace:
         # What is large and was computed on checkpoints, bounded for all together.
         self._memo = fpcore.Memo()
         self._opened: Recent[str, fpcore.Checkpoint] = Recent(lambda _: 0, 0)
-        self._fingerprints: Recent[tuple[str, str], fpcore.Fingerprint] = Recent(_bytes, KEPT_BYTES)
+        self._scored = ""
+        self._fingerprints: Recent[str, fpcore.Fingerprint] = Recent(_bytes, KEPT_BYTES)
 
     def metric(self, chosen: ChosenMetric) -> fpcore.Metric:
         """A metric of the run."""
@@ -210,7 +211,11 @@ class Workspace:
                     self.cache.write(path, content)
             return made
 
-        return self._fingerprints.get((key, digest), find)
+        if key != self._scored:
+            # Metrics are scored one after the other. Those of all of them would have joblib replace this
+            # process, and its successor reads every model again.
+            self._scored, self._fingerprints = key, Recent(_bytes, KEPT_BYTES)
+        return self._fingerprints.get(digest, find)
 
     def fingerprint_file(self, key: str, digest: str, suffix: str = ".fingerprint") -> Path:
         """Where the cache keeps a fingerprint, or (``.outcome``) how it came out."""

@@ -22,7 +22,7 @@ from fpcore.storage.tensor_source import integer
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ForwardPass", "forward_pass"]
+__all__ = ["ForwardPass", "forget_pass", "forward_pass"]
 
 Floats = NDArray[np.float32]
 
@@ -86,7 +86,16 @@ def forward_pass(model: Checkpoint) -> ForwardPass:
     BadCheckpoint
         Tensors are missing, left over, or of another shape than the config says.
     """
-    return model.memo.recall((model.digest, "forward pass", model.device), lambda: run(model))
+    return model.memo.recall(_key(model), lambda: run(model))
+
+
+def forget_pass(model: Checkpoint) -> None:
+    """Let the result of `forward_pass` go, once all metrics that ask for it have their fingerprints."""
+    model.memo.forget(_key(model))
+
+
+def _key(model: Checkpoint) -> tuple[str, str, str]:
+    return model.digest, "forward pass", model.device
 
 
 def run(model: Checkpoint) -> ForwardPass:

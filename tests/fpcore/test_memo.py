@@ -69,6 +69,16 @@ def test_nothing_is_let_go_for_what_fails() -> None:
     assert len(memo) == 2
 
 
+def test_what_is_forgotten_takes_no_room() -> None:
+    memo = Memo()
+    for key in ("one", "other"):
+        memo.recall(key, lambda: numbers(1))
+    memo.forget("one")
+    memo.forget("never held")
+    assert (len(memo), memo.nbytes) == (1, numbers(1).nbytes)
+    assert memo.recall("one", lambda: numbers(2)).nbytes == numbers(2).nbytes
+
+
 def test_values_stay_in_their_process() -> None:
     memo = Memo(limit=4096)
     memo.recall("key", lambda: numbers(1))
