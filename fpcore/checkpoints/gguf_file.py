@@ -383,8 +383,7 @@ class GgufCheckpoint(Checkpoint):
 
     def _scale(self, place: Place) -> FileTensor | None:
         """What the product with a weight is multiplied by when the model runs; it lies beside that."""
-        scale = self.files.tensors.get(f"{place.name.removesuffix('.weight')}.scale")
-        return None if scale is None or scale.name == place.name else scale
+        return self.files.tensors.get(f"{place.name.removesuffix('.weight')}.scale")
 
     def _values(self, place: Place, index: int | None) -> torch.Tensor:
         import torch

@@ -243,7 +243,7 @@ class RangedStream(io.RawIOBase):
             self._last = stop
             for piece in self._file.missing([(gap[0], stop)]):
                 self._file.fetch(piece)
-        content = self._file.read(begin, end) if end > begin else b""
+        content = self._file.read(begin, end)
         buffer[: len(content)] = content
         self._at = begin + len(content)
         return len(content)

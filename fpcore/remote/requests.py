@@ -149,7 +149,7 @@ def ask(
         except Exception as error:  # its classes are those of the HTTP library that the hub's client uses
             if not passing(error):
                 raise Unreachable(f"{shown(url)}: {first_line(error)}") from error
-            problem = Unreachable(f"{shown(url)}: {first_line(error) or type(error).__name__}")
+            problem = Unreachable(f"{shown(url)}: {first_line(error)}")
         finally:
             traffic.add(seconds=time.perf_counter() - begun)
         wait = patience.wait_before(attempt, asked)

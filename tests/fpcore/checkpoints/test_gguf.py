@@ -214,15 +214,3 @@ def test_the_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         fpcore.BadCheckpoint, match=r"needs the gguf package; pip install 'lookalike\[gguf\]'"
     ):
         fpcore.open_checkpoint(path)
-
-
-def test_a_tokenizer_kept_elsewhere_than_beside_the_file(tmp_path: Path) -> None:
-    MODELS["qwen2"].save(tmp_path / "hub")
-    path, other = tmp_path / "model.gguf", tmp_path / "other.json"
-    write(path, fpcore.open_checkpoint(tmp_path / "hub"), "qwen2")
-    assert fpcore.open_checkpoint(path).tokenizer_file() is None
-    (tmp_path / "tokenizer.json").write_text("{}")
-    assert fpcore.open_checkpoint(path).tokenizer_file() == tmp_path / "tokenizer.json"
-    assert fpcore.open_checkpoint(path, tokenizer=other).tokenizer_file() is None
-    other.write_text("{}")
-    assert fpcore.open_checkpoint(path, tokenizer=other).tokenizer_file() == other

@@ -45,6 +45,7 @@ class Server:
         traffic: Traffic,
         headers: Callable[[], Mapping[str, str]],
     ) -> None:
+        assert isinstance(traffic, Traffic)
         (wanted,) = headers().values()
         assert set(headers()) == {"Range"}
         self.asked.append((url, wanted))
@@ -67,19 +68,21 @@ class Server:
             else fact
             for key, fact in facts.items()
         }
-        use(Body(CONTENT[begin : end + 1 - self.cut], **facts))
+        use(Body(CONTENT[begin : end + 1 - self.cut], end + 1 - begin, **facts))
 
 
 class Body(Answer):
     """An answer whose body is at hand."""
 
-    def __init__(self, content: bytes, **facts: Any) -> None:
+    def __init__(self, content: bytes, wanted: int, **facts: Any) -> None:
         super().__init__(**facts, response=None)  # type: ignore[arg-type]
         object.__setattr__(self, "content", content)
+        object.__setattr__(self, "wanted", wanted)
 
     def body(self, traffic: Traffic, most: int) -> Iterator[bytes]:
         content: bytes = self.content  # type: ignore[attr-defined]
-        assert len(content) <= most
+        assert isinstance(traffic, Traffic)
+        assert most == self.wanted  # type: ignore[attr-defined]
         yield from (content[start : start + 7] for start in range(0, len(content), 7))
 
 
@@ -116,6 +119,17 @@ def test_the_store_is_asked_again_until_its_address_expires(tmp_path: Path, serv
     again = pickle.loads(pickle.dumps(file))
     again.fetch((40, 50))
     assert server.asked[-2:] == [(store, "bytes=30-39"), (hub, "bytes=40-49")]
+
+
+def test_an_address_that_has_expired_is_forgotten(tmp_path: Path, server: Server) -> None:
+    file, server.store = opened(tmp_path), "https://store/a?signed"
+    file.fetch((0, 10))
+    server.refusal, server.changes = Refused("gone", 404), {"status": 200}
+    with pytest.raises(BadCheckpoint, match="does not serve byte ranges"):
+        file.fetch((10, 20))
+    server.refusal, server.changes = None, {}
+    file.fetch((10, 20))
+    assert server.asked[-1] == (file.url, "bytes=10-19")
 
 
 def test_an_address_of_the_hub_itself_is_not_kept(tmp_path: Path, server: Server) -> None:
@@ -188,13 +202,16 @@ def test_an_answer_that_is_not(tmp_path: Path, server: Server, changes: dict[str
 
 def test_each_server_has_versions_of_its_own(tmp_path: Path, server: Server) -> None:
     file = opened(tmp_path, sha256=None)
-    file.fetch((0, 10))
-    server.store, server.changes = (
-        "https://store/a",
-        {"headers": {"etag": "two"}, "first": {"x-linked-etag": "b"}},
-    )
-    file.fetch((10, 20))
-    assert file.present == [(0, 20)]
+    for at, host in enumerate(("", "https://store", "https://other")):
+        server.store = f"{host}/x/a" if host else ""
+        server.changes = {"headers": {"etag": f"of {host}"}, "first": {"x-linked-etag": "b"}}
+        file._signed = None
+        file.fetch((10 * at, 10 * at + 10))
+    assert file.present == [(0, 30)]
+    server.store, file._signed = "https://other/y/a", None
+    server.changes = {"headers": {"etag": "of https://store"}}
+    with pytest.raises(BadCheckpoint, match="the file changed on the hub between reads"):
+        file.fetch((30, 40))
 
 
 def test_the_whole_of_a_file_may_come_without_ranges_and_a_part_may_not(

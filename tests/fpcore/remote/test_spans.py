@@ -47,4 +47,5 @@ def test_no_span_is_empty_and_no_request_more_than_one_is_worth() -> None:
     assert merged([(5, 5), (3, 4), (9, 8), (0, 2), (2, 3)]) == [(0, 4)]
     assert missing([(0, 4), (6, 10)], [(0, 2), (3, 4), (6, 7), (9, 10)]) == [(2, 3), (7, 9)]
     assert missing([(2, 8)], [(0, 3), (8, 9)]) == [(3, 8)]
-    assert coalesced([(20, 22), (25, 30), (36, 40)], gap=5, longest=8) == [(20, 28), (28, 30), (36, 40)]
+    spans = [(20, 22), (25, 30), (35, 40), (46, 50)]
+    assert coalesced(spans, gap=5, longest=8) == [(20, 28), (28, 36), (36, 40), (46, 50)]

@@ -110,6 +110,14 @@ def test_tensors_are_weights_or_apart_by_their_types() -> None:
     assert set_apart(Listed(shapes)) == {"buffers of integers": 1, "towers of other modalities": 1}
 
 
+def test_the_type_of_a_model_says_what_is_its_own() -> None:
+    shapes: Shapes = {"model.local_encoder.patch_embedding_projection.weight": ((4, 4), "float32")}
+    assert kinds(shapes) == {}
+    model = Listed(shapes)
+    model.config = {"model_type": "blt"}
+    assert list(contents(model).weights) == list(shapes)
+
+
 @pytest.mark.parametrize("last", FOREIGN)
 def test_packings_are_known_by_the_last_word_of_a_name(last: str) -> None:
     """Outside the layers a weight that nobody can read is left out, with all beside it but its bias."""
