@@ -113,7 +113,7 @@ class RepresentationCka(ByLayer[float]):
     name = "representation-cka"
     version = 2  # prompts of any length are read together: rounding
     title = "CKA of hidden states at the last token of fixed prompts"
-    measured = Cost(450, 0.8)
+    measured = Cost(220, 0.3)
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
     claims: ClassVar[tuple[Claim, ...]] = (
         Claim(
@@ -152,7 +152,7 @@ class RepresentationCkaDebiased(RepresentationCka):
 
     name = "representation-cka-debiased"
     title = "unbiased CKA of hidden states at the last token of fixed prompts"
-    measured = Cost(450, 1.4)
+    measured = Cost(220, 0.4)
     claims = ()
 
     def own(self, states: NDArray[np.floating]) -> float:  # noqa: D102
@@ -184,7 +184,7 @@ class ActivationNorm(Metric):
     name = "activation-norm"
     version = 2  # prompts of any length are read together: rounding
     title = "correlation over depth of the mean norm of hidden states"
-    measured = Cost(450, 0.1)
+    measured = Cost(220, 0.1)
     evidence = frozenset({"activations"})
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
     claims = (
@@ -241,7 +241,7 @@ class KvCache(KeptStates[float]):
     name = "kv-cache"
     version = 2  # prompts of any length are read together: rounding
     title = "CKA of cached keys and values on fixed prompts"
-    measured = Cost(450, 0.8)
+    measured = Cost(220, 0.3)
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
@@ -278,7 +278,7 @@ class KvCacheCosine(KeptStates[Array]):
     name = "kv-cache-cosine"
     version = 2  # prompts of any length are read together: rounding
     title = "cosine of cached keys and values on fixed prompts"
-    measured = Cost(450, 1.0)
+    measured = Cost(220, 0.5)
     invariances = KvCache.invariances - {"head permutation"}
 
     def fingerprint(self, model: Checkpoint) -> Fingerprint:  # noqa: D102
@@ -322,7 +322,7 @@ class ActivationMatching(Metric):
     units were renumbered, fewer then have their partner there, and the score falls accordingly.
 
     Tensors: all, run as for `representation-cka`; gate and up. Cost: the shared pass, and two assignments per
-    layer and pair, cubic in the units matched: 7 ms per pair of zoo models.
+    layer and pair, cubic in the units matched: 3 ms per pair of zoo models.
 
     Invariant to whatever keeps the function, except that renumbered units change what the matchings of
     unrelated units happen to be; those of related ones agree whatever their numbers. Not to a change of
@@ -335,7 +335,7 @@ class ActivationMatching(Metric):
     name = "activation-matching"
     version = 3  # prompts of any length are read together: rounding
     title = "-log10 p that unit matchings by gate and by up activations agree by chance"
-    measured = Cost(460, 7.0, "per pair: assignments, cubic in up to 2,048 units")
+    measured = Cost(220, 2.8, "per pair: assignments, cubic in up to 2,048 units")
     evidence = frozenset({"activations", "weights"})
     # Rounding can tip an assignment of unrelated units.
     invariances = FUNCTION_PRESERVING - {"unit permutation"}

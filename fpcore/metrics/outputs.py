@@ -81,7 +81,7 @@ class NextTokenAgreement(Outputs):
     name = "next-token-agreement"
     version = 2  # prompts of any length are read together: rounding
     title = "share of fixed prompts with the same most likely next token"
-    measured = Cost(450, 0.04)
+    measured = Cost(220, 0.04)
     invariances = FUNCTION_PRESERVING
     claims = (
         Claim(
@@ -209,7 +209,7 @@ class OutputDivergence(Outputs):
     name = "output-divergence"
     version = 2  # prompts of any length are read together: rounding
     title = "negated Jensen-Shannon divergence of next-token distributions"
-    measured = Cost(460, 2.2)
+    measured = Cost(220, 0.7)
     invariances = FUNCTION_PRESERVING | {"dtype cast"}
     claims = (
         Claim(auc=0.77, text="AUC 0.60 to 0.77 as a baseline", source="provenance studies that compare it"),
@@ -274,7 +274,7 @@ class SeedBias(Outputs):
     identity tokens in common.
 
     Tensors: all, run as for `representation-cka`; a ``tokenizer.json`` to know the vocabulary. Cost: 2,048
-    tokens of the shared pass; 5 ms per pair.
+    tokens of the shared pass; 3 ms per pair.
 
     Invariant to whatever keeps the function, the tokens' order included.
 
@@ -288,7 +288,7 @@ class SeedBias(Outputs):
 
     name = "seed-bias"
     title = "-log10 p that next-token biases after random input agree by chance"
-    measured = Cost(450, 5.0)
+    measured = Cost(220, 2.7)
     # Rounding changes which tokens count, and with large scores every one of them matters.
     invariances = FUNCTION_PRESERVING
     claims = (
