@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from fpcore.printable import printable
+from fpcore.printable import printable, shortened
 
 __all__ = [
     "BadCheckpoint",
@@ -18,10 +16,6 @@ __all__ = [
     "first_line",
     "require",
 ]
-
-# Characters of a message, and those that its end keeps where the whole is longer.
-LONGEST: Final = 900
-MORE: Final = 200
 
 
 class BadCheckpoint(Exception):
@@ -118,11 +112,6 @@ class UnreadableTensor(NotComparable):
     fpcore.errors.UnreadableTensor: changed: tensor model.layers.0.self_attn.q_proj.weight: its scale of shape
     (3,) does not fit (16, 16); dequantise the model first
     """
-
-
-def shortened(line: str) -> str:
-    """A line of a message without what would fill a page."""
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - MORE]} … {line[-MORE:]}"
 
 
 def require(condition: bool, reason: str) -> None:

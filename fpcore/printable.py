@@ -49,13 +49,13 @@ def shown(value: object, longest: int = 60) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
-def shortened(text: str, longest: int = 600) -> str:
-    """A sentence whose middle is left out if it is too long: what is wrong stands first, what to do last.
+def shortened(text: str, longest: int = 900) -> str:
+    """A message without what would fill a page: what is wrong stands first, and what to do last.
 
     Examples
     --------
-    >>> shortened("unknown cell " + "x" * 5000 + "; define it under `cells`", 60)
-    'unknown cell xxxxxxxxxxxxxxxxx…xxxxx; define it under `cells`'
+    >>> shortened("unknown cell " + "x" * 5000 + "; define it under `cells`", 90)
+    'unknown cell xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx … ne it under `cells`'
     """
-    half = longest // 2
-    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
+    end = longest * 2 // 9
+    return text if len(text) <= longest else f"{text[: longest - end]} … {text[-end:]}"

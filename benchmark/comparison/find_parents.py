@@ -84,7 +84,7 @@ def find_parents(
     >>> calibration = run(models="zoo/qwen-[a-d]*", metrics="norm-pearson", limit=24, out="runs/small")
     >>> asked = find_parents("zoo/qwen-a-ft-short", "zoo/qwen-[ab]", calibration=calibration.path)
     >>> print(asked.sentence)
-    None of the 2 candidates could be judged: nothing can be said about them.
+    None of the 2 candidates could be judged, so nothing can be said about them.
     """
     if not 0 < confidence < 1:
         raise UsageError(f"--confidence: {confidence} is not between 0 and 1")

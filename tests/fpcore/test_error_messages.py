@@ -13,8 +13,8 @@ from fpcore.errors import (
     described,
     first_line,
     require,
-    shortened,
 )
+from fpcore.printable import shortened
 
 
 class Mute(Exception):
@@ -25,12 +25,6 @@ class Mute(Exception):
 class WithoutReason(NotComparable):
     def __init__(self) -> None:
         pass
-
-
-def test_a_long_line_keeps_its_beginning_and_its_end() -> None:
-    line = "".join(chr(0x4E00 + place) for place in range(901))
-    assert shortened(line[:900]) == line[:900]
-    assert shortened(line) == f"{line[:700]} … {line[-200:]}"
 
 
 @pytest.mark.parametrize("of", [lambda text: str(BadCheckpoint(text)), lambda text: str(NotComparable(text))])

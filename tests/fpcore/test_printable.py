@@ -48,7 +48,7 @@ def test_a_value_in_a_message_has_its_place(value: object, expected: str) -> Non
 
 
 def test_a_long_sentence_keeps_its_beginning_and_its_end() -> None:
-    line = "".join(chr(0x4E00 + place) for place in range(601))
-    assert shortened(line[:600]) == line[:600]
-    assert shortened(line) == f"{line[:300]}…{line[-300:]}"
-    assert shortened("abcdefg", 5) == "ab…fg"
+    line = "".join(chr(0x4E00 + place) for place in range(901))
+    assert shortened(line[:900]) == line[:900]
+    assert shortened(line) == f"{line[:700]} … {line[-200:]}"
+    assert shortened("abcdefghij", 9) == "abcdefg … ij"
