@@ -1,6 +1,6 @@
 # Each alone on a fresh machine with Python 3.11 or newer:
 #   make run    the calibration report of the shipped catalog (report.html in runs/)
-#   make test   style, types and tests, in minutes; make test-slow: the tests that take longer
+#   make test   style, types and tests, in minutes; make test-thorough and make test-slow: the tests that take longer
 #   make docs   the documentation as a site (build/site/index.html)
 #   make dist-check   wheel and sdist, built and used away from the clone
 PYTHON ?= python3
@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # `make LOCK=requirements/ci.lock …` installs exactly the packages of that file, each by its hash.
 LOCK :=
 
-.PHONY: run test test-slow docs dist-check lock setup clean
+.PHONY: run test test-thorough test-slow docs dist-check lock setup clean
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(LOCK)
@@ -39,8 +39,11 @@ test: setup
 	$(BIN)/ruff format --check .
 	@mkdir -p build
 	@$(BIN)/mypy >build/types.txt 2>&1 & types=$$!; \
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"; tests=$$?; \
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not thorough"; tests=$$?; \
 	wait $$types; types=$$?; cat build/types.txt; exit $$((tests || types))
+
+test-thorough: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "thorough and not slow"
 
 test-slow: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow

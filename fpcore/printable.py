@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 from unicodedata import category
 
-__all__ = ["printable", "shortened", "shown"]
+__all__ = ["LONGEST", "printable", "shortened", "shown"]
 
+LONGEST: Final = 900
+"""Characters of a message."""
 NAMED: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
@@ -49,7 +51,7 @@ def shown(value: object, longest: int = 60) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
-def shortened(text: str, longest: int = 900) -> str:
+def shortened(text: str, longest: int = LONGEST) -> str:
     """A message without what would fill a page: what is wrong stands first, and what to do last.
 
     Examples

@@ -14,8 +14,8 @@ from benchmark.pipeline.stated_metric import StatedMetric
 from benchmark.pipeline.user_metrics import UserMetric, usable_name
 from benchmark.results.codec import SchemaMismatch
 from benchmark.session.errors import UsageError
-from fpcore.errors import LONGEST, described
-from fpcore.printable import printable
+from fpcore.errors import described
+from fpcore.printable import LONGEST, printable
 from fpcore.registry import is_plugin
 
 __all__ = ["ChosenMetric", "choose", "choose_from_file"]

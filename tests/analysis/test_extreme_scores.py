@@ -12,6 +12,8 @@ from analysis.evidence.score_map import merged_levels
 from analysis.table import ScoreTable
 from studies.simulation.designs import Design, spread
 
+pytestmark = pytest.mark.thorough
+
 DESIGN = Design("far out", spread(12, (3, 2)), n_cells=2, separation=1.5)
 # More distinct scores than a fit looks at: levels are merged.
 LARGE = Design("many pairs", spread(12, (6,)), n_cells=2, separation=1.5)

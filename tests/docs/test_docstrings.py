@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("analysis", "fpcore", "benchmark")
 HERE = ("analysis", "benchmark")  # those of fpcore open models: tests/fpcore/test_examples.py has them

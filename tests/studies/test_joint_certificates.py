@@ -16,6 +16,8 @@ from studies.simulation.joint_certificates import (
     true_scores,
 )
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.parametrize("n_lineages", [144, 190, 230])
 def test_every_lineage_has_look_alikes_of_its_shape(n_lineages: int) -> None:

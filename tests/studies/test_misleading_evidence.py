@@ -13,6 +13,8 @@ from benchmark.comparison.verbal_scale import DERIVATION, INDEPENDENCE
 from studies import misleading_evidence as study
 from studies.misleading_evidence import DESIGNS, TOGETHER, Weighed, misled, simulated_table
 
+pytestmark = pytest.mark.thorough
+
 
 def test_designs_that_nothing_was_tuned_on_are_there() -> None:
     wanted = {"multiplicative", "few levels", "no signal, an architecture detector", "a fifth abstains"}

@@ -18,6 +18,8 @@ from studies.simulation.designs import UNEQUAL, Design, spread
 from studies.simulation.experiment import Experiment, markdown
 from studies.simulation.pages import write
 
+pytestmark = pytest.mark.thorough
+
 DESIGNS = (
     Design("chain", (4,) * 12, 3),
     Design("hub", spread(10, UNEQUAL), 2, shape="hub", same_cell=0.5),

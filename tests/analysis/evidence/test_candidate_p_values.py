@@ -14,6 +14,8 @@ from analysis.evidence.rank_p_values import derivation_p_value, stranger_p_value
 from analysis.table import ScoreTable
 from analysis.validation import BadArgument
 
+pytestmark = pytest.mark.thorough
+
 SIZES = (2, 3, 1, 4, 2)
 
 

@@ -20,6 +20,8 @@ from analysis.influence.compared_scores import (
 from analysis.thresholds.heldout import smallest_threshold
 from studies.simulation.designs import Design
 
+pytestmark = pytest.mark.thorough
+
 DESIGNS = [
     Design("pair and single", (2, 1)),
     Design("two pairs", (2, 2)),

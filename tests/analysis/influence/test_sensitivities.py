@@ -25,6 +25,8 @@ from analysis.influence.weighed_pairs import WeighedPairs
 from analysis.thresholds.heldout import smallest_threshold
 from studies.simulation.designs import Design
 
+pytestmark = pytest.mark.thorough
+
 DESIGN = Design("sensitivity", (3, 2, 4, 1) * 4, n_cells=3, separation=1.0, same_cell=0.5)
 
 

@@ -13,6 +13,8 @@ from analysis.influence import weighed_pairs
 from analysis.influence.weighed_pairs import WeighedPairs
 from studies.simulation.designs import Design
 
+pytestmark = pytest.mark.thorough
+
 DESIGNS = [
     Design(str(sizes), sizes)
     for sizes in ((2, 1), (2, 2), (3, 1, 1), (2, 2, 1, 1), (4, 2, 2, 1), (2, 2, 2, 1, 1, 1))

@@ -16,6 +16,8 @@ from analysis.influence.weighed_pairs import WeighedPairs
 from analysis.verdict_words import family_level
 from studies.simulation.designs import Design
 
+pytestmark = pytest.mark.thorough
+
 
 def across(seed: int, n_cells: int, separation: float) -> ScoreTable:
     """Every third child has another shape than its parent."""

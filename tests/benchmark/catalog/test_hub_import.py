@@ -21,6 +21,8 @@ from benchmark.catalog.yaml_text import appended, entries_text
 from benchmark.session.errors import UsageError
 from fpcore.remote import patience
 
+pytestmark = pytest.mark.thorough
+
 CELL = "llama 5x16 h2/2 f24 rmsnorm"
 RELATION = "base_model_relation"
 SCRATCH = {"grade": "publisher", "source": "https://example.org/a", "says": "trained from scratch"}

@@ -29,6 +29,8 @@ from benchmark.results.run import read_run
 from benchmark.session.errors import UsageError
 from studies import shipped_calibration as study
 
+pytestmark = pytest.mark.thorough
+
 MOST_BYTES = 3_000_000
 CANONICAL = "canonical-similarity"
 

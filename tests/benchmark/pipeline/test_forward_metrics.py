@@ -20,6 +20,8 @@ from benchmark.zoo.cells import CELLS
 from benchmark.zoo.transformed import transform
 from fpcore.metrics.outputs import provenance_test
 
+pytestmark = pytest.mark.thorough
+
 METRICS = {
     metric.name: metric
     for metric in fpcore.metrics()

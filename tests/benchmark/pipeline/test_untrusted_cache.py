@@ -103,7 +103,7 @@ def test_the_same_again_says_nothing(catalog: Path, first: Path, cache: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("kind", "damage"), zip(KINDS, ("truncated", "flipped", "empty", "bare", "noise"), strict=True)
+    ("kind", "damage"), [*zip(KINDS, ("truncated", "flipped", "empty", "bare", "noise"), strict=True)]
 )
 def test_a_bad_entry_is_made_again_and_said(
     catalog: Path, first: Path, cache: Path, tmp_path: Path, kind: str, damage: str

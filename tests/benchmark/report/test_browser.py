@@ -30,7 +30,10 @@ FLAGS = (
 
 HANGS_AFTER_SECONDS = 600  # a busy machine is slow; only what never answers fails
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
+]
 
 
 def _pipe() -> tuple[int, int]:

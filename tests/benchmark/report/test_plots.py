@@ -21,6 +21,8 @@ from benchmark.report.figures import decay_figure, forest_figure, roc_figure, sc
 from benchmark.report.sections import MetricSection, metric_sections
 from benchmark.report.verdict_groups import best_first
 
+pytestmark = pytest.mark.thorough
+
 mpl.use("Agg")
 NAMES = ("roc", "det", "tippett", "ece", "qq", "decay")
 

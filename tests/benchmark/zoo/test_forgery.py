@@ -16,6 +16,8 @@ from benchmark.zoo.scales import Largest, Spread, meet_both, meet_sum
 from benchmark.zoo.transformed import transform
 from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint, open_checkpoint
 
+pytestmark = pytest.mark.thorough
+
 PAIRS = [("qwen-a", "qwen-b"), ("llama-a", "llama-b"), ("neox-a", "neox-b"), ("narrow-c-moe", "narrow-a")]
 BIASED = {"qwen-a", "neox-a", "narrow-c-moe"}
 

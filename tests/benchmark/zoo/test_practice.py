@@ -19,6 +19,8 @@ from benchmark.zoo.recipes import OPTIMISERS, Founder, recipe_digest
 from benchmark.zoo.texts import prepare_text
 from benchmark.zoo.training import Outcome, load_model, rate_share, train
 
+pytestmark = pytest.mark.thorough
+
 # The language reference alone: other corpora parse the standard library first.
 TEXT = {"corpus": "reference", "tokenizer": "reference"}
 

@@ -20,6 +20,8 @@ from benchmark.zoo.training import balanced_loss, taught_losses
 from benchmark.zoo.upcycling import upcycle
 from fpcore import Architecture, open_checkpoint
 
+pytestmark = pytest.mark.thorough
+
 IDS = torch.randint(0, 64, (3, 16), generator=torch.Generator().manual_seed(0))
 
 

@@ -15,6 +15,8 @@ from benchmark.zoo.transformed import transform
 from benchmark.zoo.transforms import ARITHMETIC
 from fpcore import BadCheckpoint, Checkpoint, MemoryCheckpoint
 
+pytestmark = pytest.mark.thorough
+
 SHIPPED = ["qwen-a", "llama-a", "neox-a", "narrow-c-moe"]
 PRESERVING = [name for name, kind in TRANSFORMS.items() if kind.keeps_function and kind.n_parents == 1]
 

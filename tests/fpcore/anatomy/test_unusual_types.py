@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from proof import prove
 
+pytestmark = pytest.mark.thorough
+
 # Model type → what only it has, or few have.
 UNUSUAL = {
     "dots3_note_text": "heads and latents of another size in some layers",

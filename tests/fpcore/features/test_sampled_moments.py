@@ -21,6 +21,8 @@ from fpcore.features.sampled_moments import moments_from_slices, pooled_error
 from fpcore.features.sampling_error import DRAWS, sampling_errors
 from fpcore.metrics.depth_profiles import DepthProfile
 
+pytestmark = pytest.mark.thorough
+
 CURVES = ("attention-std", "ffn-std", "layer-energy")
 
 

@@ -11,6 +11,8 @@ from test_invariances import TRANSFORMS, VOCABULARY, base, built
 import fpcore
 from fpcore.protocol import INVARIANCES
 
+pytestmark = pytest.mark.thorough
+
 METRICS = {
     metric.name: metric
     for metric in fpcore.metrics()

@@ -21,6 +21,8 @@ from fpcore.features.layer_weights import layers_of
 from fpcore.features.moment_sketch import sketched_moments
 from fpcore.metrics import invariants, matching
 
+pytestmark = pytest.mark.thorough
+
 METRICS = (
     "canonical-similarity",
     "aligned-cka",

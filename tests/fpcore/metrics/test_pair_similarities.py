@@ -16,6 +16,8 @@ import fpcore
 from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
 from fpcore.features import weight_pairs
 
+pytestmark = pytest.mark.thorough
+
 TOGETHER = [metric.name for metric in fpcore.metrics() if metric.scores_together]
 CURVES = ["attention-std", "attention-std-detrended", "ffn-std", "norm-std", "layer-energy", "qkv-bias-max"]
 GAINS = ["norm-cosine", "norm-pearson"]

@@ -13,6 +13,8 @@ from test_metrics import model
 import fpcore
 from fpcore import Fingerprint, MemoryCheckpoint, NotComparable
 
+pytestmark = pytest.mark.thorough
+
 STATIC = [metric.name for metric in fpcore.metrics() if metric.evidence <= {"config", "tokenizer", "weights"}]
 
 

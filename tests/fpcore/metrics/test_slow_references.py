@@ -10,6 +10,8 @@ from slow_weight_metrics import WEIGHT_METRICS, Reference
 
 import fpcore
 
+pytestmark = pytest.mark.thorough
+
 REFERENCES = WEIGHT_METRICS | MATCHING_METRICS | FORWARD_METRICS
 RUN = [("llama", "kin"), ("llama", "deeper"), ("qwen2_moe", "kin"), ("gpt2", "kin")]
 

@@ -10,6 +10,8 @@ from flat_reading import read_in_parts
 
 import fpcore
 
+pytestmark = pytest.mark.thorough
+
 
 def weight(*shape: int) -> torch.Tensor:
     return torch.randn(shape or (64, 256), generator=torch.Generator().manual_seed(0))
