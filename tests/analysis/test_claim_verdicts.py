@@ -123,6 +123,7 @@ def test_p_values_are_judged_in_one_sentence():
     )
 
 
+@pytest.mark.thorough
 def test_statements_that_decide_are_told_together():
     table = MANY.at_auc(0.9).draw(np.random.default_rng(0))
     found = claim_verdict(table, Claim(auc=0.999, threshold=-9.0))

@@ -68,6 +68,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", BROKEN)
 def test_every_table_has_a_defined_answer(name):
     frame = BROKEN[name](TABLE.frame)
@@ -232,6 +233,7 @@ def test_several_metrics_are_compared_and_corrected():
     assert backwards["metrics"][::-1] == content["metrics"]
 
 
+@pytest.mark.thorough
 def test_renaming_models_changes_nothing():
     frame = TABLE.frame
     renamed = frame.assign(
@@ -335,6 +337,7 @@ def test_a_claim_is_audited_as_far_as_it_goes():
     assert p.version == 2
 
 
+@pytest.mark.thorough
 def test_certificates_of_all_metrics_hold_together_and_those_of_a_declared_one_alone():
     tables = [analysis.example_table(f"m{i}", n_lineages=6) for i in range(4)]
     quick = {"max_fpr": (0.05,), "n_resamples": 19, "n_bootstrap": 9}
@@ -383,6 +386,7 @@ def test_a_table_without_look_alikes_says_against_whom_its_thresholds_are():
     assert report.thresholds[0].negatives == "independent"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_no_seed_moves_a_threshold(seed: int):
     table = analysis.example_table("m", n_lineages=8)
@@ -507,6 +511,7 @@ def test_processes_work_where_they_are_asked_for_and_there_is_more_than_one_metr
     assert as_json(several.summary()) == as_json(alone.summary())
 
 
+@pytest.mark.thorough
 def test_processes_get_tables_that_nothing_changes_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are packed before the test of this process keeps in them what it derives, and give the same."""
     packed_here: list[bool] = []

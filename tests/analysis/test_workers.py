@@ -7,6 +7,7 @@ import json
 from analysis import Claim, analyse, as_json, example_table
 
 
+@pytest.mark.thorough
 def test_processes_give_the_same_bytes() -> None:
     tables = [
         example_table("good"),

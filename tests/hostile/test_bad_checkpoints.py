@@ -29,6 +29,7 @@ def test_what_is_sound_is_read(tmp_path: Path) -> None:
     assert "weight-cosine" in ended(sound_gguf(tmp_path / "model.gguf")).text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name: str, tmp_path: Path) -> None:
     folder = sound(tmp_path / "model")

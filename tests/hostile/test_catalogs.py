@@ -112,6 +112,7 @@ def test_a_large_catalog_is_checked_without_looking_at_every_two_of_its_models(t
     assert "not counted: more than 5,000 models" in said.out
 
 
+@pytest.mark.thorough
 def test_time_grows_with_the_number_of_entries_and_no_faster() -> None:
     """100,000 entries in under 10 s of one core: a tenth of them in a tenth, with room for a slow machine."""
     links = [founder(f"m{n}") if n % 3 == 0 else child(f"m{n}", f"m{n - 1}") for n in range(10_000)]

@@ -39,6 +39,7 @@ def test_the_difference_is_that_of_the_two_aucs() -> None:
         assert found.adjusted_p_value == found.p_value
 
 
+@pytest.mark.thorough
 def test_a_better_metric_is_found_and_an_equal_one_is_not() -> None:
     rng = np.random.default_rng(1)
     better = replace(DESIGN, separation=4.0)

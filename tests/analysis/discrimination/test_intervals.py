@@ -50,6 +50,7 @@ def interval(values: list[float], kind: Share = AREA, **options: float) -> Inter
     return lineage_interval(float(v.mean()), folds, kind=kind, method="any", **settings)  # type: ignore[arg-type]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 @given(values=VALUES, short=st.floats(1, 4))
 def test_an_interval_holds_its_estimate_and_mirrors(kind: Share, values: list[float], short: float) -> None:

@@ -109,6 +109,7 @@ def test_set_covers_as_stated(lineages: int, shift: float) -> None:
     assert size / n < 5.5
 
 
+@pytest.mark.thorough
 def test_pool_without_kin_is_often_emptied() -> None:
     rng = np.random.default_rng(5)
     emptied = 0

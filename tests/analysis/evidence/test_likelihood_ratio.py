@@ -97,6 +97,7 @@ def test_costs_add_up():
     assert 0 < evidence.cllr_min < evidence.cllr < 1
 
 
+@pytest.mark.thorough
 def test_the_fitted_evidence_is_the_true_likelihood_ratio():
     effects = {"lineage_sd": 0.2, "model_sd": 0.2, "lineage_pair_sd": 0.2, "pair_sd": 0.8}
     design = Design("true", (4,) * 24, separation=2.5, **effects)

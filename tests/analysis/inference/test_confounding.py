@@ -124,6 +124,7 @@ def test_errors_without_shared_lineages_count_every_pair_for_both_its_ends():
     assert width == pytest.approx(fit.bse[1] * np.sqrt(2 * (2 * n - 1) / (2 * n)) * 1.9645, rel=2e-3)
 
 
+@pytest.mark.thorough
 def test_the_regression_rejects_a_useless_property_rarely():
     rng = np.random.default_rng(4)
     design = Design("useless", (3,) * 20, n_cells=2)

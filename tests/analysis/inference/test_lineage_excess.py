@@ -225,6 +225,7 @@ def levels_only(rng: np.random.Generator, kind: str) -> ScoreTable:
     return table.with_scores(score)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "kind",
     [

@@ -30,6 +30,7 @@ def test_the_functions_in_place_of_distributions_give_the_same_bits() -> None:
     assert np.array_equal(stdtr(df, -x), student.sf(x, df))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("module", ["scipy.stats", "scipy.optimize", "sklearn"])
 def test_the_whole_package_is_imported_without_what_few_calls_need(module: str) -> None:
     code = (

@@ -148,6 +148,7 @@ SIZE_DESIGNS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "design",
     [
@@ -185,18 +186,21 @@ def test_an_incomplete_table_does_not_reject_more():
     assert binomtest(rejected, 150, 0.05, alternative="greater").pvalue > 0.01
 
 
+@pytest.mark.thorough
 def test_power_at_a_look_alike_auc_of_three_quarters():
     design = Design("power", (4,) * 30, shape="hub", **LINEAGE_EFFECTS).at_auc(0.75)
     rejected = rejections(design, 40, seed=8)
     assert binomtest(rejected, 40, 0.8, alternative="less").pvalue > 0.05
 
 
+@pytest.mark.thorough
 def test_power_on_an_incomplete_table():
     design = Design("sparse power", (4,) * 30, n_cells=3, shape="hub", **LINEAGE_EFFECTS).at_auc(0.75)
     rejected = rejections(design, 30, seed=8, keep=0.1)
     assert binomtest(rejected, 30, 0.8, alternative="less").pvalue > 0.05
 
 
+@pytest.mark.thorough
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["cube", "exp", "affine"]))
 def test_monotone_maps_and_new_names_change_nothing(seed, kind):
@@ -399,6 +403,7 @@ SMALL = Design("enumerated", (3, 2, 2, 1), n_cells=2, separation=0.5)
 DRAWN = Design("drawn", (4, 2, 3, 3, 2, 1), n_cells=2, shape="hub", separation=0.5)
 
 
+@pytest.mark.thorough
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([SMALL, DRAWN]), st.sampled_from([0, 3]))
 def test_names_order_of_rows_and_order_inside_a_pair_change_nothing(seed: int, design: Design, n_values: int):

@@ -116,6 +116,7 @@ def moved(table: ScoreTable) -> list[ScoreTable]:
     return list(found.values())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("sizes", "n_cells", "gone"),
     [((2, 2, 1, 1), 1, ()), ((2, 2, 1, 1), 1, (1, 3, 8)), ((3, 1, 2), 1, ()), ((2, 2, 2, 2), 2, (1, 9))],

@@ -50,6 +50,7 @@ def test_more_data_and_more_alike_metrics_tell_smaller_differences() -> None:
     assert minimal_detectable_auc_difference(30, 4, 0.3, auc=0.99) < base
 
 
+@pytest.mark.thorough
 def test_the_formula_is_near_what_a_paired_test_can_find() -> None:
     """Two independent metrics of AUC 0.8: the error of their difference against the formula's."""
     design = Design("power", (4,) * 30, shape="hub").at_auc(0.8)

@@ -71,6 +71,7 @@ def test_no_false_positive_is_worth_half_the_lineages(lineages: int) -> None:
     assert (everything.low, everything.high) == pytest.approx((0.025 ** (1 / lineages), 1.0), abs=2e-3)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("lineages", "truth"), [(10, 0.01), (18, 0.001), (36, 0.001)])
 def test_coverage_at_zero_counts(lineages: int, truth: float) -> None:
     population = design(lineages, "3–5", "lineage", "chain", cells=1)

@@ -368,6 +368,7 @@ models:
     assert "└─ w  (fine-tune ?)  ◀" in tree
 
 
+@pytest.mark.thorough
 def test_pairs_in_three_forms(catalog: Catalog) -> None:
     table = pairs_text(catalog, "shared-init").splitlines()
     rows = json.loads(pairs_text(catalog, "shared-init", "json"))

@@ -98,6 +98,7 @@ def test_what_hides_nothing_stops_nothing(folder: Path, name: str) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("on_path", [False, True], ids=["beside", "on PYTHONPATH"])
 def test_the_command_works_where_every_name_is_taken(folder: Path, on_path: bool) -> None:
     take_all_names(folder)
@@ -132,6 +133,7 @@ def test_its_worker_processes_work_there_too(folder: Path) -> None:
     assert len({parent for _, parent in said}) > 1, "no worker process took part"
 
 
+@pytest.mark.thorough
 def test_a_metric_that_means_a_module_of_the_users_own_is_told_which_it_got(folder: Path) -> None:
     (folder / "analysis.py").write_text("def depth(model): return 1\n")
     (folder / "my_metric.py").write_text("import analysis\n\ndepth = analysis.depth\n")

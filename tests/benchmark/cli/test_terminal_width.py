@@ -15,6 +15,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmark.cli.printing._to_a_terminal", lambda: True)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "arguments",
     [

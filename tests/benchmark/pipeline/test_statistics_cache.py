@@ -64,6 +64,7 @@ def test_it_is_told_as_metrics_are_done(scores: pd.DataFrame, tmp_path: Path) ->
     assert told == [1, 2]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("module", ["table.py", "discrimination/auc.py", "evidence/likelihood_ratio.py"])
 def test_a_change_of_the_code_of_analysis_is_another_result(
     scores: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str

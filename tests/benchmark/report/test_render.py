@@ -51,6 +51,7 @@ def test_render_writes_page_text_and_figures(rendered: tuple[Path, list[Path]]) 
     assert not list(path.rglob(".*"))
 
 
+@pytest.mark.thorough
 def test_rendering_again_gives_the_same_bytes(rendered: tuple[Path, list[Path]], tmp_path: Path) -> None:
     for one, two in zip(rendered[1], render(written(tmp_path)), strict=True):
         assert one.read_bytes() == two.read_bytes(), one.name

@@ -119,6 +119,7 @@ def test_without_founders_or_scores_there_is_nothing_to_say(catalog: Catalog) ->
     assert shared_property_classes(pairs, founders.iloc[:0], 0.5) == ()
 
 
+@pytest.mark.thorough
 def test_the_shipped_zoo_varies_one_thing_at_a_time() -> None:
     classes = founder_pairs(load_catalog())["shared"].value_counts()
     vary = ("initialisation", "corpus", "tokenizer", "order", "schedule")

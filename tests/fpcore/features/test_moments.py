@@ -66,6 +66,7 @@ def adversarial() -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", adversarial())
 @pytest.mark.parametrize("dtype", STORED)
 def test_blocks_agree_with_float64_within_a_millionth(dtype: str, case: str) -> None:

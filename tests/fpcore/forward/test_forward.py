@@ -54,6 +54,7 @@ def test_the_prompts_are_varied_and_end_within_a_word_or_before_one() -> None:
     assert max(map(len, texts)) <= 110
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", CAUSAL)
 def test_every_type_runs_as_transformers_runs_it(name: str) -> None:
     """Logits, residual stream and the feed-forward block's input are those of the library's own model."""

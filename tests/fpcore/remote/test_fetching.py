@@ -59,6 +59,7 @@ def all_equal(saved: Path, fetching: Fetching | None = None) -> fpcore.Checkpoin
     return remote
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", [*sorted(patience.PASSING), 500, 502, 503, 504])
 @pytest.mark.parametrize("server", ["hub", "store"])
 def test_what_passes_is_tried_again(
@@ -349,6 +350,7 @@ def test_the_hubs_own_client_reads_this_hub(hub: LoopbackHub, saved: Path, tmp_p
     assert hub.store in told.location
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["norm-std", "norm-cosine", "qkv-bias-std"])
 def test_gains_and_biases_of_a_model_of_72_billion_weights_cost_megabytes(
     hub: LoopbackHub, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

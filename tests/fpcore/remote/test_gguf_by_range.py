@@ -24,6 +24,7 @@ def hub(tmp_path: Path) -> Iterator[LoopbackHub]:
         yield served
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("architecture", sorted(MODELS))
 def test_values_are_those_of_the_file(hub: LoopbackHub, tmp_path: Path, architecture: str) -> None:
     MODELS[architecture].save(tmp_path / "hub")
