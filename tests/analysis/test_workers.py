@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from analysis import Claim, analyse, as_json, example_table
 
 
