@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 import torch
+from asked_source import AskedSource
 from safetensors.torch import save_file
 
 from fpcore.checkpoints import adapter as module
@@ -20,14 +21,13 @@ from fpcore.checkpoints.in_memory import MemoryCheckpoint
 from fpcore.errors import BadCheckpoint
 from fpcore.remote.traffic import Fetched
 from fpcore.storage.adapters import ADAPTER_CONFIG
-from fpcore.storage.flat_tensor import FlatTensor
 from fpcore.storage.tensor_source import TensorInfo
 
 A, B = torch.arange(6.0).reshape(3, 2), torch.arange(8.0).reshape(4, 2)
 Wanted = Mapping[str, Sequence[tuple[int, int]]]
 
 
-class Base(MemoryCheckpoint):
+class Base(AskedSource, MemoryCheckpoint):
     """A base that notes what is asked of it."""
 
     on_hub = True
@@ -46,18 +46,6 @@ class Base(MemoryCheckpoint):
 
     def file_of(self, name: str) -> str:
         return f"file of {name}"
-
-    def read_part(self, name: str, index: int) -> torch.Tensor:
-        self.asked.append(("part", name, index))
-        return super().read_part(name, index)
-
-    def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:
-        self.asked.append(("rows", name, start, stop))
-        return super().read_rows(name, start, stop)
-
-    def flat(self, name: str) -> FlatTensor:
-        self.asked.append(("flat", name))
-        return super().flat(name)
 
     def prefetch(self, names: Iterable[str]) -> None:
         self.asked.append(list(names))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from asked_source import AskedSource
 
 import fpcore
 from fpcore import BadCheckpoint, NotComparable, TensorInfo, UnreadableTensor
@@ -22,14 +23,13 @@ from fpcore.storage.dequantised import (
     view_of,
     weight_size,
 )
-from fpcore.storage.flat_tensor import FlatTensor, HeldTensor
+from fpcore.storage.flat_tensor import HeldTensor
 from fpcore.storage.stored_weight import Refused
-from fpcore.storage.tensor_source import TensorSource
 
 Shapes = dict[str, tuple[tuple[int, ...], str]]
 
 
-class Listed(TensorSource):
+class Listed(AskedSource):
     """A source that says what it holds, and notes what is asked of it."""
 
     name = "m"
@@ -46,18 +46,6 @@ class Listed(TensorSource):
     def read(self, name: str) -> torch.Tensor:
         self.asked.append(("whole", name))
         return torch.arange(float(self.infos[name].size)).reshape(self.infos[name].shape)
-
-    def read_part(self, name: str, index: int) -> torch.Tensor:
-        self.asked.append(("part", name, index))
-        return super().read_part(name, index)
-
-    def read_rows(self, name: str, start: int, stop: int) -> torch.Tensor:
-        self.asked.append(("rows", name, start, stop))
-        return super().read_rows(name, start, stop)
-
-    def flat(self, name: str) -> FlatTensor:
-        self.asked.append(("flat", name))
-        return super().flat(name)
 
     def prefetch(self, names: Iterable[str]) -> None:
         self.asked.append(("prefetch", *names))
